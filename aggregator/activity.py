@@ -1,0 +1,244 @@
+"""What flows through the house: what a source said (`NewActivity`) and what we hold (`Activity`).
+
+All types are frozen; all times are aware and in UTC; all text is text, never bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9998, 12, 31, tzinfo=UTC)
+LONGEST_NATIVE_ID = 512  # bytes; a longer key breaks a B-tree page
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, UTF-8 refuses lone surrogates
+_T = TypeVar("_T")
+
+
+class ActivityKind(StrEnum):
+    """What an activity is. A repost is ActivityStreams' `Announce`; the others are `Create` of an object."""
+
+    POST = "post"
+    REPOST = "repost"
+    QUOTE = "quote"
+    REPLY = "reply"
+    ARTICLE = "article"
+    EVENT = "event"
+    VIDEO = "video"
+
+
+class Upstream(StrEnum):
+    """How the original stands where it was published."""
+
+    LIVE = "live"
+    GONE = "gone"
+    WITHHELD = "withheld"
+    PROTECTED = "protected"
+
+
+class Review(StrEnum):
+    """What our side decided. Only `PUBLISHED` is shown."""
+
+    WAITING = "waiting"
+    PUBLISHED = "published"
+    HIDDEN = "hidden"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who said it. `(network, native_id)` is the identity; handles and names change."""
+
+    network: str  # "x", "web", ...
+    native_id: str  # numeric id on X; address or host and name on the web
+    name: str
+    handle: str | None = None  # without "@"
+    url: str | None = None
+    avatar: str | None = None  # address of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, sound or film that belongs to an activity."""
+
+    type: str  # "image", "video", "audio", "animation" or "file"
+    url: str
+    alt: str | None = None
+    mime: str | None = None
+    bytes: int | None = None
+    width: int | None = None  # pixels
+    height: int | None = None  # pixels
+    duration: float | None = None  # seconds
+    preview: str | None = None  # address of a still picture
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address that the text points to."""
+
+    url: str  # where it leads
+    text: str | None = None  # how the publisher shows it
+    via: str | None = None  # the wrapped address that the publisher's text carries (t.co)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Somebody named in the text."""
+
+    handle: str  # without "@"
+    native_id: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When and where an event takes place. `zone_label` is what the source wrote ("EST"), never guessed away."""
+
+    start: datetime
+    end: datetime | None = None
+    zone_label: str | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What people see of an activity, or of the object it is about."""
+
+    kind: ActivityKind
+    network: str
+    url: str | None = None  # canonical address of the original
+    actor: Actor | None = None
+    title: str | None = None
+    text: str = ""  # plain text, whole
+    html: str = ""  # clean HTML: sanitised, absolute links
+    lang: str | None = None  # BCP 47
+    published: datetime | None = None  # None: the source did not say
+    updated: datetime | None = None
+    media: tuple[Media, ...] = ()
+    links: tuple[Link, ...] = ()
+    hashtags: tuple[str, ...] = ()  # without "#"
+    mentions: tuple[Mention, ...] = ()
+    event: Occasion | None = None
+    sensitive: bool = False
+    edited: bool = False
+    complete: bool = True  # False: the source cut the text and the whole could not be had
+    in_reply_to: str | None = None  # address of what this answers
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The object of a repost or quote: somebody else's words, with their own author, time and address."""
+
+    key: str
+    native_id: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class NewActivity:
+    """What a source said.
+
+    `native_id` is unique within its source; `key` ("x:123", "web:<hash of the canonical address>") is the same
+    wherever the same thing turns up; `object_key` is the key of what a repost or quote is about, also when the
+    object itself could not be had. `entry_digest` changes when the raw entry does; `raw` is that entry.
+    """
+
+    native_id: str
+    key: str
+    content: Content
+    entry_digest: str
+    object: Original | None = None
+    object_key: str | None = None
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A `NewActivity` with everything that storing it needs: derived values and the review decision."""
+
+    new: NewActivity
+    fingerprint: str  # changes when what people see does
+    search_text: str
+    position: datetime  # its place in the stream
+    review: Review
+    review_by: str  # "policy", "rule" or "person"
+    review_reason: str
+    topics: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """The source of an activity, as readers name it."""
+
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What we hold. `(position, id)` orders the stream; `revision` orders its changes."""
+
+    id: int
+    source: SourceRef
+    native_id: str
+    key: str
+    content: Content
+    object: Original | None
+    object_key: str | None
+    first_seen: datetime
+    position: datetime
+    revision: int
+    fingerprint: str
+    upstream: Upstream
+    review: Review
+    review_by: str
+    review_reason: str
+    visible: bool
+    reviewed: datetime | None = None
+    gone: datetime | None = None
+    gone_reason: str | None = None
+    topics: tuple[str, ...] = field(default=())
+    countries: tuple[str, ...] = field(default=())
+
+
+def storable(new: NewActivity) -> NewActivity:
+    """Make what a source said fit to store: no NUL or lone surrogates, dates within 1970-9998, bounded native id.
+
+    Every `NewActivity` passes here once (`ingest`), so that no source can forget it.
+    """
+    return replace(
+        _cleaned(new),
+        native_id=bounded_id(_UNSTORABLE.sub("", new.native_id)),
+        key=bounded_id(_UNSTORABLE.sub("", new.key)),
+        object_key=bounded_id(_UNSTORABLE.sub("", new.object_key)) if new.object_key else None,
+    )
+
+
+def bounded_id(native_id: str) -> str:
+    """Return the id, or `sha256:...` of it where it is over 512 bytes."""
+    encoded = native_id.encode("utf-8", "surrogatepass")
+    if len(encoded) <= LONGEST_NATIVE_ID:
+        return native_id
+    return "sha256:" + hashlib.sha256(encoded).hexdigest()
+
+
+def _cleaned(value: _T) -> _T:
+    """Walk a value of the types above and clean every string and date in it."""
+    cleaned: Any = value
+    if isinstance(value, StrEnum):
+        pass
+    elif isinstance(value, str):
+        cleaned = _UNSTORABLE.sub("", value)
+    elif isinstance(value, datetime):
+        cleaned = min(max(value.astimezone(UTC), EARLIEST), LATEST)
+    elif isinstance(value, tuple):
+        cleaned = tuple(_cleaned(item) for item in value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        cleaned = replace(value, **{f.name: _cleaned(getattr(value, f.name)) for f in fields(value)})
+    return cast("_T", cleaned)

@@ -1,0 +1,218 @@
+"""Sources: what we poll, how a kind of source is plugged in, and what a poll brings back.
+
+A new kind of source is one module in `aggregator/sources/` whose `KIND` satisfies `SourceKind`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime, timedelta
+
+    from aggregator.activity import NewActivity
+    from aggregator.errors import SourceError
+    from aggregator.fetch import Http
+
+Json = Any  # what the json module reads and writes
+
+
+class Policy(StrEnum):
+    """What happens to what a source brings."""
+
+    AUTO = "auto"  # shown at once
+    HOLD = "hold"  # waits for a person
+
+
+class SourceState(StrEnum):
+    """Whether a source is polled."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"  # by a person
+    STOPPED = "stopped"  # by us, for a reason that only a person can mend
+    REMOVED = "removed"  # kept only for what its items and gone keys refer to
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as the database holds it.
+
+    `options` and `fetch_state` belong to the kind: the first is what people set, the second what polling remembers
+    (validators, watermarks). `host` is the group whose politeness counts, "example.org:443".
+    """
+
+    id: int
+    slug: str
+    name: str
+    kind: str
+    address: str
+    host: str
+    options: Mapping[str, Json]
+    policy: Policy
+    state: SourceState
+    state_reason: str
+    every: timedelta  # between polls
+    due: datetime
+    due_reason: str
+    failures: int  # in a row
+    fetch_state: Mapping[str, Json]
+    created: datetime
+    revision: int
+    last_polled: datetime | None = None
+    last_success: datetime | None = None
+    last_new: datetime | None = None  # when a poll last brought something new
+    last_outcome: str | None = None
+    last_error: str | None = None  # the sentence
+    last_error_code: str | None = None
+    leased_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFacts:
+    """How a poll went on the wire, for the fetch log."""
+
+    started: datetime
+    duration: timedelta
+    status: int | None = None  # of the last answer
+    bytes: int = 0  # received, as they were on the wire
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What polling one source brought.
+
+    `activities` oldest first. `unchanged` says that the source had nothing to tell (304, or the very same bytes).
+    `state` replaces the source's fetch state in the transaction that stores the activities. `gone` are keys that the
+    source says no longer exist.
+    """
+
+    activities: Sequence[NewActivity] = ()
+    state: Mapping[str, Json] = field(default_factory=dict)
+    unchanged: bool = False
+    gone: Sequence[str] = ()
+    name: str | None = None  # what the source calls itself
+    not_before: datetime | None = None  # the other side asked not to be polled earlier
+    note: str | None = None  # something worth telling people that is no failure
+    facts: FetchFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why polling one source brought nothing."""
+
+    error: SourceError
+    facts: FetchFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The outcome of polling one source."""
+
+    source_id: int
+    outcome: Harvest | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How polling a source ended: its next poll, its fetch state, and a line of the fetch log."""
+
+    source_id: int
+    token: str  # of the lease under which it was polled
+    facts: FetchFacts
+    outcome: str  # "new", "unchanged" or "failed"
+    due: datetime
+    due_reason: str
+    failures: int
+    fetch_state: Mapping[str, Json]
+    now: datetime
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    message: str | None = None  # the error's sentence, or a note
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What an address turned out to be, before it becomes a source.
+
+    `harvest` is what the one request for it already brought, so that adding a source costs no second one.
+    `floor` is the shortest time between polls that this source may be given.
+    """
+
+    kind: str
+    address: str  # canonical: what will be polled
+    host: str
+    name: str
+    slug: str  # a proposal; made unique when stored
+    every: timedelta
+    floor: timedelta
+    options: Mapping[str, Json] = field(default_factory=dict)
+    harvest: Harvest | None = None
+
+
+class Clock(Protocol):
+    """The time, as an argument."""
+
+    def __call__(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+        ...
+
+
+class Quiet(Protocol):
+    """May I call this host (or API endpoint) now? Shared by all workers through the database."""
+
+    def turn(self, host: str) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn at `host` and hold it while the request runs.
+
+        Raises:
+            PausedError: the host asked us to stay away, or no turn is free within the time a poll may wait.
+        """
+        ...
+
+    async def pause(self, host: str, until: datetime, reason: str) -> None:
+        """Let nobody call `host` before `until`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PollContext:
+    """What a kind of source gets to work with."""
+
+    http: Http
+    clock: Clock
+    quiet: Quiet
+    credentials: Mapping[str, str] = field(default_factory=dict)  # by name: "x_bearer_token", "x_base_url"
+    deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
+
+
+class SourceKind(Protocol):
+    """A kind of source."""
+
+    name: str  # as in the database: "rss"
+    queue: str  # the Celery queue its polls go through
+
+    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Check options that people set and return them complete.
+
+        Raises:
+            BadRequestError: an option is unknown or its value can't be used.
+        """
+        ...
+
+    async def discover(self, address: str, context: PollContext) -> Discovery | None:
+        """Say what an address is, with one request; None where it is nothing for this kind, without a request.
+
+        Raises:
+            SourceError: the address is for this kind, but can't be read; the sentence says what was seen.
+        """
+        ...
+
+    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+        """Poll sources, each failing alone, and yield each outcome as it comes."""
+        ...
