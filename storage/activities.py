@@ -1,0 +1,196 @@
+"""Activities: what is known, how they are stored, and how they go. Reading the stream is `storage/reading.py`."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, insert, literal, select, update
+
+from aggregator.activity import Review, Upstream
+from storage import upsert
+from storage.actors import Actors
+from storage.content import COLUMNS, columns_of, json_of
+from storage.reading import StreamReading
+from storage.stream import Stream
+from storage.tables import activity, activity_version, raw_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from aggregator.activity import Screened
+    from storage.actors import Identity
+
+_CONTENT = (*COLUMNS, "detail", "object", "object_key", "key", "actor_id", "topics", "countries", "search_text")
+_EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
+_VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
+# Kind and network of a gone row stay: they say nothing that the key does not.
+_EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
+            "search_text", "actor_id")  # fmt: skip
+
+
+class Known(NamedTuple):
+    """What we already hold of an entry."""
+
+    id: int
+    entry_digest: str
+    fingerprint: str
+    gone: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many entries of a document were new, changed in what people see, or neither."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class Activities(StreamReading):
+    """The activities, within one transaction: reading them as `StreamReading` does, and writing."""
+
+    def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, Known]:
+        """Return what is held of these entries of a source, in one query."""
+        rows = self._connection.execute(
+            select(
+                activity.c.native_id, activity.c.id, activity.c.entry_digest, activity.c.fingerprint, activity.c.gone
+            ).where(activity.c.source_id == source_id, activity.c.native_id.in_(native_ids))
+        )
+        return {row.native_id: Known(row.id, row.entry_digest, row.fingerprint, row.gone) for row in rows}
+
+    def store(self, source_id: int, screened: Sequence[Screened], now: datetime) -> Stored:
+        """Write what is new or changed, oldest first; touch nothing else.
+
+        Where the entry and its looks changed, somebody edited it: the old looks go to the versions. Changed looks of
+        the very same entry are our own better rendering: no version. A gone row stays gone.
+        """
+        wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
+        known = self.known(source_id, wanted.keys())
+        fresh = [one for native_id, one in wanted.items() if native_id not in known]
+        held = [(one, known[native_id]) for native_id, one in wanted.items() if native_id in known]
+        held = [(one, old) for one, old in held if old.gone is None]
+        restyled = [(one, old) for one, old in held if old.fingerprint != one.fingerprint]
+        edited = [old.id for one, old in restyled if old.entry_digest != one.new.entry_digest]
+        self._remember_digests([(one, old) for one, old in held if old.fingerprint == one.fingerprint], now)
+        writes = [*fresh, *(one for one, _ in restyled)]
+        if writes:
+            self._write(source_id, writes, now, edited)
+        return Stored(len(fresh), len(restyled), len(screened) - len(writes))
+
+    def _write(self, source_id: int, writes: Sequence[Screened], now: datetime, edited: Sequence[int]) -> None:
+        first = Stream(self._connection).take(len(writes))
+        actors = Actors(self._connection).store(one.new.content.actor for one in writes)
+        if edited:
+            self._keep_versions(edited, now)
+        statement = upsert.statement(
+            self._connection,
+            activity,
+            index=["source_id", "native_id"],
+            changing=_EDITED,
+            where=activity.c.gone.is_(None),
+        ).returning(activity.c.id, activity.c.native_id)
+        rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
+        ids = {row.native_id: row.id for row in self._connection.execute(statement, rows)}
+        self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
+
+    def _remember_digests(self, alike: Iterable[tuple[Screened, Known]], now: datetime) -> None:
+        """Note the digests of entries that changed without looking different, so that the next poll skips them."""
+        noise = [(one, old) for one, old in alike if old.entry_digest != one.new.entry_digest]
+        if noise:
+            self._connection.execute(
+                update(activity).where(activity.c.id == bindparam("row")).values(entry_digest=bindparam("digest")),
+                [{"row": old.id, "digest": one.new.entry_digest} for one, old in noise],
+            )
+            self._keep_payloads({old.id: one.new.raw for one, old in noise}, now)
+
+    def _keep_versions(self, ids: Sequence[int], now: datetime) -> None:
+        moment = literal(now, activity_version.c.replaced.type)
+        old = select(activity.c.id, moment, *(activity.c[name] for name in _VERSIONED)).where(
+            activity.c.id.in_(ids), activity.c.gone.is_(None)
+        )
+        columns = ["activity_id", "replaced", *_VERSIONED]
+        self._connection.execute(insert(activity_version).from_select(columns, old))
+
+    def _keep_payloads(self, payloads: Mapping[int, bytes], now: datetime) -> None:
+        rows = [
+            {"activity_id": id_, "payload": zlib.compress(raw), "stored": now} for id_, raw in payloads.items() if raw
+        ]
+        if rows:
+            statement = upsert.statement(
+                self._connection, raw_payload, index=["activity_id"], changing=["payload", "stored"]
+            )
+            self._connection.execute(statement, rows)
+
+    def raw(self, activity_id: int) -> bytes | None:
+        """Return the newest raw entry of an activity."""
+        payload = self._connection.execute(
+            select(raw_payload.c.payload).where(raw_payload.c.activity_id == activity_id)
+        ).scalar()
+        return None if payload is None else zlib.decompress(payload)
+
+    def versions(self, activity_id: int) -> Sequence[Mapping[str, Any]]:
+        """Return what edits replaced, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
+        rows = self._connection.execute(
+            select(activity_version)
+            .where(activity_version.c.activity_id == activity_id)
+            .order_by(activity_version.c.id)
+        )
+        return [dict(row) for row in rows.mappings()]
+
+    def withdraw(self, source_id: int, keys: Collection[str], reason: str, now: datetime) -> int:
+        """Make a source's activities with these keys gone; return how many were not yet."""
+        return self._withdraw((activity.c.source_id == source_id) & activity.c.key.in_(keys), reason, now)
+
+    def withdraw_all(self, source_id: int, reason: str, now: datetime) -> int:
+        """Make everything of a source gone; return how many were not yet."""
+        return self._withdraw(activity.c.source_id == source_id, reason, now)
+
+    def _withdraw(self, which: ColumnElement[bool], reason: str, now: datetime) -> int:
+        """The row itself is what remembers that it is gone: content nulled, identity kept, so nothing comes back."""
+        stream = Stream(self._connection)
+        stream.take(0)  # the lock before the rows, see `Stream.take`
+        ids = self._connection.execute(select(activity.c.id).where(which, activity.c.gone.is_(None))).scalars().all()
+        if ids:
+            first = stream.take(len(ids))
+            gone = {"gone": now, "gone_reason": reason, "upstream": Upstream.GONE.value, "visible": False}
+            self._connection.execute(
+                update(activity)
+                .where(activity.c.id == bindparam("row"))
+                .values(**dict.fromkeys(_EMPTIED), **gone, revision=bindparam("next")),
+                [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)],
+            )
+            for table in (raw_payload, activity_version):
+                self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
+        return len(ids)
+
+
+def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Mapping[Identity, int]) -> dict[str, Any]:
+    new = one.new
+    who = new.content.actor
+    return {
+        **columns_of(new.content),
+        "source_id": source_id,
+        "native_id": new.native_id,
+        "key": new.key,
+        "object_key": new.object_key,
+        "object": json_of(new.object),
+        "actor_id": actors[who.network, who.native_id] if who else None,
+        "topics": list(one.topics) or None,
+        "countries": list(one.countries) or None,
+        "search_text": one.search_text,
+        "first_seen": now,
+        "entry_digest": new.entry_digest,
+        "fingerprint": one.fingerprint,
+        "position": one.position,
+        "revision": revision,
+        "upstream": Upstream.LIVE.value,
+        "review": one.review.value,
+        "review_by": one.review_by,
+        "review_reason": one.review_reason,
+        "visible": one.review is Review.PUBLISHED,
+    }

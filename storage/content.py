@@ -1,0 +1,81 @@
+"""Content to columns and back: what is filtered or sorted has a column, the rest is one JSON value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from aggregator.activity import Activity, Actor, Content, Original, Review, SourceRef, Upstream
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
+
+_content: TypeAdapter[Content] = TypeAdapter(Content)
+_original: TypeAdapter[Original] = TypeAdapter(Original)
+
+
+def columns_of(content: Content) -> dict[str, Any]:
+    """Return the column values of a content; its actor is a row of its own."""
+    values: dict[str, Any] = {name: getattr(content, name) for name in COLUMNS}
+    values["kind"] = content.kind.value
+    values["detail"] = _content.dump_python(content, mode="json", exclude_defaults=True, exclude={*COLUMNS, "actor"})
+    return values
+
+
+def json_of(original: Original | None) -> dict[str, Any] | None:
+    """Return the JSON value of an embedded object."""
+    if original is None:
+        return None
+    value: dict[str, Any] = _original.dump_python(original, mode="json", exclude_defaults=True)
+    return value
+
+
+def activity_of(row: Row[Any]) -> Activity:
+    """Build the activity of a row that joins activity, source and actor."""
+    values = row._mapping  # noqa: SLF001  # SQLAlchemy's documented name for a row as a mapping
+    detail = values["detail"] or {}
+    actor = None
+    if values["actor_id"] is not None:
+        actor = Actor(
+            network=values["actor_network"],
+            native_id=values["actor_native_id"],
+            name=values["actor_name"],
+            handle=values["actor_handle"],
+            url=values["actor_url"],
+            avatar=values["actor_avatar"],
+        )
+    content = _content.validate_python(
+        {
+            **detail,
+            **{name: values[name] for name in COLUMNS},
+            "text": values["text"] or "",
+            "html": values["html"] or "",
+            "actor": actor,
+        }
+    )
+    return Activity(
+        id=values["id"],
+        source=SourceRef(values["source_slug"], values["source_name"]),
+        native_id=values["native_id"],
+        key=values["key"],
+        content=content,
+        object=_original.validate_python(values["object"]) if values["object"] else None,
+        object_key=values["object_key"],
+        first_seen=values["first_seen"],
+        position=values["position"],
+        revision=values["revision"],
+        fingerprint=values["fingerprint"],
+        upstream=Upstream(values["upstream"]),
+        review=Review(values["review"]),
+        review_by=values["review_by"],
+        review_reason=values["review_reason"],
+        visible=values["visible"],
+        reviewed=values["reviewed"],
+        gone=values["gone"],
+        gone_reason=values["gone_reason"],
+        topics=tuple(values["topics"] or ()),
+        countries=tuple(values["countries"] or ()),
+    )

@@ -1,0 +1,92 @@
+"""Engines for SQLite and PostgreSQL, set up so that both behave alike, and the one type for moments."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import DateTime, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.types import TypeDecorator
+
+from aggregator.errors import SettingsError, SetupError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Dialect, Engine
+
+_OLDEST_SQLITE = (3, 35, 0)  # RETURNING
+_BUSY_TIMEOUT = 5000  # milliseconds that a SQLite writer waits for another
+_STATEMENT_TIMEOUT = 30_000  # milliseconds after which PostgreSQL ends a statement of ours
+_POOL_SIZE = 5  # connections kept by a process; its threads share them
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: refuses naive values, gives aware UTC back on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone; SQLite stores the UTC reading of it."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"A moment needs a time zone: {value!r}.")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the moment back in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def make_engine(url: str) -> Engine:
+    """Build the engine for a database URL; nothing is connected yet.
+
+    Raises:
+        SettingsError: the URL can't be read.
+        SetupError: this Python's SQLite is too old.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(url)
+        engine = create_engine(
+            parsed,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_SIZE,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 5,
+                "options": f"-c statement_timeout={_STATEMENT_TIMEOUT} -c timezone=UTC",
+                "application_name": "aggregator",
+            },
+        )
+    except (ValueError, ImportError, AttributeError) as problem:
+        raise SettingsError(f"AGGREGATOR_DATABASE_URL can't be used: {type(problem).__name__}.") from None
+    return engine
+
+
+def _sqlite(url: str) -> Engine:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT / 1000})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
+        connection.isolation_level = None  # we say BEGIN ourselves, see `begin`
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_TIMEOUT}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads and then writes fails at once under a plain BEGIN when another writer came
+        # between; a writer therefore takes the lock at its start and waits its turn (busy_timeout).
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

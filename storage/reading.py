@@ -1,0 +1,112 @@
+"""Reading the stream: one activity, a page by keyset, and everything that changed after a revision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, select, tuple_
+
+from aggregator.stream import Changes, Cursor, Page
+from storage.actors import Actors
+from storage.content import activity_of
+from storage.sources import source_of
+from storage.stream import Stream
+from storage.tables import activity, actor, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from aggregator.activity import Activity, Review
+    from aggregator.stream import Query
+
+
+class StreamReading:
+    """The stream as readers get it, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, activity_id: int) -> Activity | None:
+        """Return one activity, whatever its state."""
+        row = self._connection.execute(_whole().where(activity.c.id == activity_id)).one_or_none()
+        return None if row is None else activity_of(row)
+
+    def page(self, query: Query) -> Page:
+        """Return one page of what is shown, newest first, by keyset: its cost does not grow with depth or history."""
+        revision = Stream(self._connection).revision()
+        statement = (
+            _whole()
+            .where(activity.c.visible, *_filters(query))
+            .order_by(activity.c.position.desc(), activity.c.id.desc())
+            .limit(query.limit + 1)
+        )
+        items = [activity_of(row) for row in self._connection.execute(statement)]
+        more = len(items) > query.limit
+        items = items[: query.limit]
+        return Page(items, Cursor(items[-1].position, items[-1].id) if more else None, revision)
+
+    def in_review(self, state: Review, limit: int) -> list[Activity]:
+        """Return the oldest activities in a review state."""
+        statement = (
+            _whole()
+            .where(activity.c.review == state.value, activity.c.gone.is_(None))
+            .order_by(activity.c.id)
+            .limit(limit)
+        )
+        return [activity_of(row) for row in self._connection.execute(statement)]
+
+    def changes(self, after: int, limit: int) -> Changes:
+        """Return what changed after a revision, each thing once and as it is now, in revision order."""
+        # Everything up to this revision is visible to the statements below; what commits meanwhile comes next time.
+        newest = Stream(self._connection).revision()
+        held = [activity_of(row) for row in self._changed(_whole(), activity.c.revision, after, newest, limit)]
+        sources = [source_of(row) for row in self._changed(select(source), source.c.revision, after, newest, limit)]
+        actors = self._changed(select(actor), actor.c.revision, after, newest, limit)
+        revisions = sorted(one.revision for many in (held, sources, actors) for one in many)
+        more = len(revisions) > limit
+        upto = revisions[limit - 1] if more else newest
+        return Changes(
+            activities=[one for one in held if one.visible and one.revision <= upto],
+            gone=[(one.id, one.revision) for one in held if not one.visible and one.revision <= upto],
+            sources=[one for one in sources if one.revision <= upto],
+            actors=[Actors.actor_of(row) for row in actors if row.revision <= upto],
+            upto=upto,
+            more=more,
+        )
+
+    def _changed(
+        self, selection: Select[Any], revision: ColumnElement[int], after: int, newest: int, limit: int
+    ) -> Sequence[Any]:
+        """Return up to one row more than asked for, so that the caller sees whether there is more."""
+        statement = selection.where(revision > after, revision <= newest).order_by(revision).limit(limit + 1)
+        return self._connection.execute(statement).all()
+
+
+def _whole() -> Select[Any]:
+    return (
+        select(
+            activity,
+            source.c.slug.label("source_slug"),
+            source.c.name.label("source_name"),
+            actor.c.network.label("actor_network"),
+            actor.c.native_id.label("actor_native_id"),
+            actor.c.name.label("actor_name"),
+            actor.c.handle.label("actor_handle"),
+            actor.c.url.label("actor_url"),
+            actor.c.avatar.label("actor_avatar"),
+        )
+        .join(source, source.c.id == activity.c.source_id)
+        .outerjoin(actor, actor.c.id == activity.c.actor_id)
+    )
+
+
+def _filters(query: Query) -> Iterator[ColumnElement[bool]]:
+    if query.kinds:
+        yield activity.c.kind.in_(sorted(kind.value for kind in query.kinds))
+    if query.sources:
+        ids = select(source.c.id).where(source.c.slug.in_(sorted(query.sources)))
+        yield activity.c.source_id.in_(ids)
+    if query.after:
+        yield tuple_(activity.c.position, activity.c.id) < (query.after.position, query.after.id)

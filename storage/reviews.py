@@ -1,0 +1,74 @@
+"""Reviews: decisions on what is shown, at once or at a time, each as a write with a revision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, case, literal, select, update
+
+from aggregator.activity import Review, Upstream
+from storage.stream import Stream
+from storage.tables import activity, transition
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+
+class Reviews:
+    """The reviews, within one writing transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def decide(self, ids: Collection[int], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
+        """Put activities into a review state; return those that were there to be decided on (not gone)."""
+        return self._decide(activity.c.id.in_(ids), review, by=by, reason=reason, now=now)
+
+    def hide_source(self, source_id: int, *, by: str, reason: str, now: datetime) -> int:
+        """Hide everything of a source; return how many."""
+        return len(self._decide(activity.c.source_id == source_id, Review.HIDDEN, by=by, reason=reason, now=now))
+
+    def _decide(self, which: ColumnElement[bool], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
+        stream = Stream(self._connection)
+        stream.take(0)  # the lock before the rows, see `Stream.take`
+        ids = self._connection.execute(select(activity.c.id).where(which, activity.c.gone.is_(None))).scalars().all()
+        if ids:
+            first = stream.take(len(ids))
+            shown = case((activity.c.upstream == Upstream.LIVE.value, literal(review is Review.PUBLISHED)), else_=False)
+            self._connection.execute(
+                update(activity)
+                .where(activity.c.id == bindparam("row"))
+                .values(
+                    review=review.value,
+                    review_by=by,
+                    review_reason=reason,
+                    reviewed=now,
+                    visible=shown,
+                    revision=bindparam("next"),
+                ),
+                [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)],
+            )
+        return set(ids)
+
+    def decide_at(self, ids: Collection[int], review: Review, *, by: str, reason: str, due: datetime) -> None:
+        """Put activities into a review state when the time comes."""
+        rows = [
+            {"activity_id": id_, "due": due, "review": review.value, "review_by": by, "reason": reason} for id_ in ids
+        ]
+        self._connection.execute(transition.insert(), rows)
+
+    def apply_due(self, now: datetime) -> int:
+        """Apply the transitions whose time has come; return how many activities they touched."""
+        rows = self._connection.execute(
+            select(transition).where(transition.c.due <= now).order_by(transition.c.due, transition.c.id)
+        ).all()
+        touched = 0
+        for row in rows:
+            touched += len(
+                self.decide([row.activity_id], Review(row.review), by=row.review_by, reason=row.reason, now=now)
+            )
+        self._connection.execute(transition.delete().where(transition.c.id.in_([row.id for row in rows])))
+        return touched

@@ -1,0 +1,224 @@
+"""The schedule: what is due, who holds it, how a poll ended. Due-ness lives here and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
+
+from aggregator.source import SourceState
+from storage.sources import source_of
+from storage.tables import fetch_log, host, source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Select, Subquery, Update
+
+    from aggregator.source import Settlement, Source
+
+MOST_OUTSTANDING = 500  # sources of one kind under lease: a queue with that much work is left alone
+
+
+class Claimed(NamedTuple):
+    """A due source that is ours for as long as the lease runs."""
+
+    id: int
+    kind: str
+    host: str
+
+
+class Schedule:
+    """The schedule, within one writing transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ask(self, source_ids: Collection[int], now: datetime) -> None:
+        """Ask for these sources to be polled at the next tick."""
+        self._connection.execute(
+            update(source).where(source.c.id.in_(source_ids)).values(asked=now, due=now, due_reason="asked for by hand")
+        )
+
+    def still_asked(self, source_ids: Collection[int]) -> set[int]:
+        """Return those whose asked-for poll has not ended yet."""
+        return set(
+            self._connection.execute(
+                select(source.c.id).where(source.c.id.in_(source_ids), source.c.asked.is_not(None))
+            ).scalars()
+        )
+
+    def claim(self, now: datetime, *, lease: timedelta, token: str, most: int, per_host: int) -> list[Claimed]:
+        """Take up to `most` due sources under a lease, at most `per_host` of one host counting those under lease.
+
+        Two schedulers never get the same source: rows that another one is claiming are skipped, and the condition
+        is checked again under the row's lock.
+        """
+        claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
+        hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
+        paused = select(host.c.name).where(host.c.paused_until > now)
+        order = (source.c.due, source.c.id)
+        in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
+        in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
+        ranked = (
+            select(
+                source.c.id,
+                source.c.due,
+                (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
+                (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
+            )
+            .outerjoin(hosts, hosts.c.group == source.c.host)
+            .outerjoin(kinds, kinds.c.group == source.c.kind)
+            .where(claimable, source.c.host.not_in(paused))
+            .subquery()
+        )
+        chosen = (
+            select(ranked.c.id)
+            .where(ranked.c.in_host <= per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
+            .order_by(ranked.c.due, ranked.c.id)
+            .limit(most)
+        )
+        return self._lease(chosen, claimable, now + lease, token)
+
+    def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
+        """Take these sources, due or not, where nobody else holds them."""
+        free = and_(source.c.state == SourceState.ACTIVE.value, _free(now))
+        return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
+
+    def _lease(
+        self, chosen: Select[tuple[int]], condition: ColumnElement[bool], until: datetime, token: str
+    ) -> list[Claimed]:
+        locked = select(source.c.id).where(source.c.id.in_(chosen), condition).with_for_update(skip_locked=True)
+        rows = self._connection.execute(
+            update(source)
+            .where(source.c.id.in_(locked))
+            .values(lease_token=token, lease_until=until)
+            .returning(source.c.id, source.c.kind, source.c.host)
+        )
+        return [Claimed(row.id, row.kind, row.host) for row in rows]
+
+    def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
+        """Renew the lease of what is still ours under this token and return it, in one statement."""
+        rows = self._connection.execute(
+            update(source)
+            .where(source.c.id.in_(source_ids), source.c.lease_token == token)
+            .values(lease_until=until)
+            .returning(*source.c)
+        )
+        return [source_of(row) for row in rows]
+
+    def still_ours(self, source_id: int, token: str) -> bool:
+        """Say whether a source is still under our lease, and keep it so until the transaction ends."""
+        row = self._connection.execute(
+            select(source.c.id).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
+        )
+        return row.first() is not None
+
+    def release(self, source_ids: Collection[int], token: str) -> None:
+        """Give back sources that were not polled; they stay due."""
+        self._connection.execute(
+            update(source)
+            .where(source.c.id.in_(source_ids), source.c.lease_token == token)
+            .values(lease_token=None, lease_until=None)
+        )
+
+    def settle(self, settlements: Sequence[Settlement]) -> int:
+        """End the polls of sources that are still ours and log them: two statements however many.
+
+        Returns how many were still ours; the log line of one that was not says what happened all the same.
+        """
+        ended = self._connection.execute(_SETTLE, [_schedule_row(one) for one in settlements]).rowcount
+        self._connection.execute(fetch_log.insert(), [_log_row(one) for one in settlements])
+        return ended
+
+    def log(self, source_id: int, limit: int) -> list[Mapping[str, Any]]:
+        """Return the newest lines of a source's fetch log, newest first, by column name."""
+        rows = self._connection.execute(
+            select(fetch_log).where(fetch_log.c.source_id == source_id).order_by(fetch_log.c.id.desc()).limit(limit)
+        )
+        return [dict(row) for row in rows.mappings()]
+
+    def prune_log(self, before: datetime) -> int:
+        """Forget log lines that started before a moment; return how many."""
+        return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
+
+
+def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
+    """How many sources of each group are under lease."""
+    return (
+        select(group.label("group"), func.count().label("outstanding"))
+        .where(source.c.lease_until > now)
+        .group_by(group)
+        .subquery()
+    )
+
+
+def _settlement() -> Update:
+    """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
+    asked_since = source.c.asked > bindparam("began", type_=source.c.asked.type)
+    return (
+        update(source)
+        .where(source.c.id == bindparam("row"), source.c.lease_token == bindparam("token"))
+        .values(
+            lease_token=None,
+            lease_until=None,
+            asked=case((asked_since, source.c.asked), else_=None),
+            due=case((asked_since, source.c.due), else_=bindparam("to_due", type_=source.c.due.type)),
+            due_reason=case((asked_since, source.c.due_reason), else_=bindparam("to_due_reason")),
+            failures=bindparam("to_failures"),
+            fetch_state=bindparam("to_fetch_state"),
+            last_polled=bindparam("polled"),
+            last_success=func.coalesce(bindparam("success", type_=source.c.due.type), source.c.last_success),
+            last_new=func.coalesce(bindparam("brought", type_=source.c.due.type), source.c.last_new),
+            last_outcome=bindparam("to_outcome"),
+            last_error=bindparam("to_error"),
+            last_error_code=bindparam("to_error_code"),
+        )
+    )
+
+
+_SETTLE = _settlement()
+
+
+def _schedule_row(one: Settlement) -> dict[str, Any]:
+    failed = one.error_code is not None
+    return {
+        "row": one.source_id,
+        "token": one.token,
+        "began": one.facts.started,
+        "to_due": one.due,
+        "to_due_reason": one.due_reason,
+        "to_failures": one.failures,
+        "to_fetch_state": dict(one.fetch_state),
+        "polled": one.now,
+        "to_outcome": one.outcome,
+        "success": None if failed else one.now,
+        "brought": one.now if one.new else None,
+        "to_error": one.message if failed else None,
+        "to_error_code": one.error_code,
+    }
+
+
+def _log_row(one: Settlement) -> dict[str, Any]:
+    return {
+        "source_id": one.source_id,
+        "started": one.facts.started,
+        "milliseconds": round(one.facts.duration / timedelta(milliseconds=1)),
+        "status": one.facts.status,
+        "bytes": one.facts.bytes,
+        "requests": one.facts.requests,
+        "outcome": one.outcome,
+        "new": one.new,
+        "changed": one.changed,
+        "unchanged": one.unchanged,
+        "error_code": one.error_code,
+        "message": one.message,
+        "next_poll": one.due,
+        "next_reason": one.due_reason,
+    }

@@ -1,0 +1,124 @@
+"""The schema's revision: bring it up to the code's, or say how it differs."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from aggregator.errors import SchemaError
+from storage import upsert
+from storage.tables import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from sqlalchemy import Engine
+
+_LOCK = 7_391_508_224  # any number, the same for every process of ours
+
+
+def configuration(engine: Engine) -> Config:
+    """Return Alembic's configuration for an engine of ours."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["engine"] = engine
+    return config
+
+
+def current(engine: Engine) -> str | None:
+    """Return the revision of the database's schema; None for an empty database."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest(engine: Engine) -> str:
+    """Return the revision that the code is written for."""
+    head = ScriptDirectory.from_config(configuration(engine)).get_current_head()
+    if head is None:
+        raise SchemaError("This installation carries no migrations; install it again.")
+    return head
+
+
+def migrate(engine: Engine, authority: str, today: date) -> list[str]:
+    """Upgrade to the newest schema under a lock; return the revisions applied, none when it was up to date.
+
+    The first time, `authority` and `today` become the stream's `tag:` authority and date, for ever.
+
+    Raises:
+        SchemaError: the database is newer than the code.
+    """
+    with _lock(engine):
+        before = current(engine)
+        script = ScriptDirectory.from_config(configuration(engine))
+        _refuse_newer(engine, before, script)
+        applied = [one.revision for one in script.iterate_revisions("head", before or "base")]
+        if applied:
+            command.upgrade(configuration(engine), "head")
+        _begin_stream(engine, authority, today)
+        return applied[::-1]
+
+
+def _begin_stream(engine: Engine, authority: str, today: date) -> None:
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(
+            upsert.statement(connection, stream, index=["id"], changing=[]),
+            [{"id": 1, "revision": 0, "tag_authority": authority, "tag_date": today.isoformat()}],
+        )
+
+
+def check(engine: Engine) -> None:
+    """Raise unless the schema is exactly the one that the code is written for.
+
+    Raises:
+        SchemaError: the sentence says what to do.
+    """
+    script = ScriptDirectory.from_config(configuration(engine))
+    before = current(engine)
+    if before is None:
+        raise SchemaError("The database holds no schema yet; run 'aggregator migrate'.")
+    _refuse_newer(engine, before, script)
+    if before != script.get_current_head():
+        raise SchemaError(
+            f"The database's schema ({before}) is older than this version needs ({script.get_current_head()}); "
+            "run 'aggregator migrate'."
+        )
+
+
+def _refuse_newer(engine: Engine, before: str | None, script: ScriptDirectory) -> None:
+    known = {one.revision for one in script.walk_revisions()}
+    if before is not None and before not in known:
+        raise SchemaError(
+            f"The database's schema ({before}) is newer than this version of the program, whose newest is "
+            f"{newest(engine)}; run the version that made it, or a later one."
+        )
+
+
+@contextmanager
+def _lock(engine: Engine) -> Iterator[None]:
+    """Let one process migrate at a time; the others wait."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+        return
+    database = engine.url.database
+    if not database or database == ":memory:":
+        yield
+        return
+    path = Path(database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".migrating").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,139 @@
+"""Sources: what is polled, and whether. When they are polled is `storage/schedule.py`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+
+from aggregator.errors import BadRequestError
+from aggregator.source import Policy, Source, SourceState
+from storage.stream import Stream
+from storage.tables import source
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from aggregator.source import Discovery
+
+
+class Sources:
+    """The sources, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> list[Source]:
+        """Return every source that was not removed, by slug."""
+        rows = self._connection.execute(
+            select(source).where(source.c.state != SourceState.REMOVED.value).order_by(source.c.slug)
+        )
+        return [source_of(row) for row in rows]
+
+    def get(self, slug: str) -> Source | None:
+        """Return a source that was not removed."""
+        row = self._connection.execute(
+            select(source).where(source.c.slug == slug, source.c.state != SourceState.REMOVED.value)
+        ).one_or_none()
+        return None if row is None else source_of(row)
+
+    def at(self, kind: str, address: str) -> Source | None:
+        """Return the source of an address, removed or not."""
+        row = self._connection.execute(
+            select(source).where(source.c.kind == kind, source.c.address == address)
+        ).one_or_none()
+        return None if row is None else source_of(row)
+
+    def add(self, found: Discovery, *, slug: str, policy: Policy, now: datetime) -> Source:
+        """Add a source, due now; one that was removed comes back with everything it still holds.
+
+        Raises:
+            BadRequestError: the address or the slug is taken.
+        """
+        revision = Stream(self._connection).take(1)
+        former = self.at(found.kind, found.address)
+        if former and former.state is not SourceState.REMOVED:
+            raise BadRequestError(f"{found.address} is already there, as {former.slug!r}.")
+        values = {
+            "slug": slug,
+            "kind": found.kind,
+            "name": found.name,
+            "address": found.address,
+            "host": found.host,
+            "options": dict(found.options),
+            "policy": policy.value,
+            "state": SourceState.ACTIVE.value,
+            "state_reason": "",
+            "every": round(found.every.total_seconds()),
+            "floor": round(found.floor.total_seconds()),
+            "due": now,
+            "due_reason": "just added",
+            "failures": 0,
+            "fetch_state": {},
+            "revision": revision,
+        }
+        if self._connection.execute(
+            select(source.c.id).where(source.c.slug == slug, source.c.id != (former.id if former else 0))
+        ).first():
+            raise BadRequestError(f"The slug {slug!r} is taken; choose another with --slug.")
+        if former:
+            self._connection.execute(update(source).where(source.c.id == former.id).values(**values))
+        else:
+            self._connection.execute(source.insert().values(**values, created=now))
+        added = self.get(slug)
+        if added is None:
+            raise BadRequestError(f"The source {slug!r} was removed by somebody else meanwhile.")
+        return added
+
+    def slug_taken(self, slug: str) -> bool:
+        """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
+        return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
+
+    def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
+        """Pause, resume, stop or remove a source. A resumed one is due now; a lease that runs is taken away."""
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(
+            update(source)
+            .where(source.c.id == source_id)
+            .values(
+                state=state.value,
+                state_reason=reason,
+                revision=revision,
+                lease_token=None,
+                lease_until=None,
+                **({"due": now, "due_reason": "resumed", "failures": 0} if state is SourceState.ACTIVE else {}),
+            )
+        )
+
+
+def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlchemy can't type
+    """Build the source of a row."""
+    return Source(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        kind=row.kind,
+        address=row.address,
+        host=row.host,
+        options=row.options,
+        policy=Policy(row.policy),
+        state=SourceState(row.state),
+        state_reason=row.state_reason,
+        every=timedelta(seconds=row.every),
+        due=row.due,
+        due_reason=row.due_reason,
+        failures=row.failures,
+        fetch_state=row.fetch_state,
+        created=row.created,
+        revision=row.revision,
+        last_polled=row.last_polled,
+        last_success=row.last_success,
+        last_new=row.last_new,
+        last_outcome=row.last_outcome,
+        last_error=row.last_error,
+        last_error_code=row.last_error_code,
+        leased_until=row.lease_until,
+    )

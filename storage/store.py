@@ -1,0 +1,109 @@
+"""The store: what everything else sees of the database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from aggregator.errors import StoreUnavailableError
+from storage import schema
+from storage.activities import Activities
+from storage.engine import make_engine
+from storage.hosts import Hosts
+from storage.reviews import Reviews
+from storage.schedule import Schedule
+from storage.sources import Sources
+from storage.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from sqlalchemy import Connection, Engine
+
+
+class Transaction:
+    """One view of the database, by subject. Only `Store.writing` lets it write."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.activities = Activities(connection)
+        self.sources = Sources(connection)
+        self.schedule = Schedule(connection)
+        self.hosts = Hosts(connection)
+        self.reviews = Reviews(connection)
+        self.stream = Stream(connection)
+
+
+class Store:
+    """The database, opened lazily: safe to build before a worker forks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Build a store for a database URL; nothing is connected yet."""
+        return cls(make_engine(url))
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self._begun(postgresql_readonly=True) as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Read and write in one transaction; on SQLite it waits for its turn as the one writer.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self._begun(writing=True) as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def _begun(self, **options: bool) -> Iterator[Connection]:
+        with _translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    def migrate(self, *, authority: str, today: date) -> list[str]:
+        """Bring the schema up to the code's; return the revisions applied.
+
+        The first time, `authority` (a host name) and `today` are fixed for all `tag:` ids to come.
+        """
+        with _translated():
+            return schema.migrate(self.engine, authority, today)
+
+    def check_schema(self) -> None:
+        """Raise unless the schema fits the code.
+
+        Raises:
+            SchemaError: it is missing, older or newer; the sentence says what to do.
+            StoreUnavailableError: the database does not answer.
+        """
+        with _translated():
+            schema.check(self.engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as problem:
+        raise StoreUnavailableError(f"The database does not answer: {_reason(problem)}.") from problem
+
+
+def _reason(problem: DBAPIError) -> str:
+    return str(problem.orig).strip().splitlines()[0].rstrip(".") if problem.orig else type(problem).__name__

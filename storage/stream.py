@@ -1,0 +1,50 @@
+"""The stream's one row: its revision, the schedulers' heartbeat and the authority of `tag:` ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from storage.tables import stream
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+class Stream:
+    """What is true of the stream as a whole."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def revision(self) -> int:
+        """Return the newest revision; everything up to it is visible to statements that follow."""
+        revision: int = self._connection.execute(select(stream.c.revision)).scalar_one()
+        return revision
+
+    def take(self, count: int) -> int:
+        """Take `count` revisions and return the first.
+
+        The stream's row stays locked until the transaction ends, which makes revisions visible in their order. Take
+        them before touching any activity, source or actor row that they number, so that writers can't deadlock.
+        """
+        statement = update(stream).values(revision=stream.c.revision + count).returning(stream.c.revision)
+        newest: int = self._connection.execute(statement).scalar_one()
+        return newest - count + 1
+
+    def beat(self, now: datetime) -> None:
+        """Note that a tick ran."""
+        self._connection.execute(update(stream).values(last_tick=now))
+
+    def last_tick(self) -> datetime | None:
+        """Return when a tick last ran."""
+        moment: datetime | None = self._connection.execute(select(stream.c.last_tick)).scalar_one()
+        return moment
+
+    def tag_authority(self) -> tuple[str, str]:
+        """Return authority and date of our `tag:` ids, fixed when the database was made."""
+        row = self._connection.execute(select(stream.c.tag_authority, stream.c.tag_date)).one()
+        return row.tag_authority, row.tag_date

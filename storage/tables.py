@@ -1,0 +1,247 @@
+"""Metadata and tables, nothing else. The same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from storage.engine import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={  # SQLite can only drop a constraint that has a name
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# none_as_null: "nothing" is SQL NULL, so that a gone row holds no content in any spelling.
+_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+_big = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER PRIMARY KEY
+
+
+# One row. `revision` numbers every change of the stream; a writer updates it just before its rows and so holds its
+# lock until it commits: the order of revisions is the order in which changes become visible, without gaps that a
+# follower could skip. `last_tick` is the schedulers' heartbeat; the tag fields make `tag:` ids, for ever.
+stream = Table(
+    "stream",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("last_tick", UtcDateTime),
+    Column("tag_authority", Text, nullable=False),
+    Column("tag_date", Text, nullable=False),
+)
+
+# Who may be called when, for all workers. `running` maps the token of each request under way to its end at the latest
+# (Unix seconds), so that a worker that died gives its turn back.
+host = Table(
+    "host",
+    metadata,
+    Column("name", Text, primary_key=True),  # host group and port
+    Column("next_start", UtcDateTime, nullable=False),
+    Column("running", _json, nullable=False),
+    Column("paused_until", UtcDateTime),
+    Column("pause_reason", Text),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("options", _json, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_reason", Text, nullable=False),
+    Column("every", Integer, nullable=False),  # seconds
+    Column("floor", Integer, nullable=False),  # seconds: the least that `every` may be
+    Column("due", UtcDateTime, nullable=False),
+    Column("due_reason", Text, nullable=False),
+    Column("asked", UtcDateTime),  # somebody asked for a poll now
+    Column("lease_token", Text),
+    Column("lease_until", UtcDateTime),
+    Column("failures", Integer, nullable=False),
+    Column("fetch_state", _json, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_polled", UtcDateTime),
+    Column("last_success", UtcDateTime),
+    Column("last_new", UtcDateTime),
+    Column("last_outcome", Text),
+    Column("last_error", Text),
+    Column("last_error_code", Text),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("kind", "address"),
+    Index("ix_source_state_due", "state", "due"),
+    Index("ix_source_revision", "revision"),
+    sqlite_autoincrement=True,
+)
+
+actor = Table(
+    "actor",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("network", Text, nullable=False),
+    Column("native_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("handle", Text),
+    Column("url", Text),
+    Column("avatar", Text),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("network", "native_id"),
+    Index("ix_actor_revision", "revision"),
+    sqlite_autoincrement=True,
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("source_id", _big, ForeignKey("source.id"), nullable=False),
+    Column("native_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("object_key", Text),
+    Column("kind", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("actor_id", _big, ForeignKey("actor.id")),
+    # What people see. Gone rows keep none of it.
+    Column("url", Text),
+    Column("title", Text),
+    Column("text", Text),
+    Column("html", Text),
+    Column("lang", Text),
+    Column("published", UtcDateTime),
+    Column("updated", UtcDateTime),
+    Column("detail", _json),  # media, links, hashtags, mentions, event, flags
+    Column("object", _json),  # the embedded original of a repost or quote
+    Column("topics", _json),
+    Column("countries", _json),
+    Column("search_text", Text),
+    # How it came.
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("entry_digest", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    # Where it stands.
+    Column("position", UtcDateTime, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("gone", UtcDateTime),
+    Column("gone_reason", Text),
+    Column("review", Text, nullable=False),
+    Column("review_by", Text, nullable=False),
+    Column("review_reason", Text, nullable=False),
+    Column("reviewed", UtcDateTime),
+    Column("visible", Boolean, nullable=False),
+    UniqueConstraint("source_id", "native_id"),
+    Index("ix_activity_key", "key"),
+    Index("ix_activity_object_key", "object_key"),
+    Index("ix_activity_revision", "revision"),
+    Index("ix_activity_actor_id", "actor_id"),
+    # The stream as readers page it, whole, by kind and by source; only what is shown.
+    Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible")),
+    Index(
+        "ix_activity_stream_kind",
+        "kind",
+        "position",
+        "id",
+        postgresql_where=text("visible"),
+        sqlite_where=text("visible"),
+    ),
+    Index(
+        "ix_activity_stream_source",
+        "source_id",
+        "position",
+        "id",
+        postgresql_where=text("visible"),
+        sqlite_where=text("visible"),
+    ),
+    Index("ix_activity_review", "review", "id"),
+    sqlite_autoincrement=True,
+)
+
+# What an edit replaced.
+activity_version = Table(
+    "activity_version",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", BigInteger, nullable=False),  # of the version that was replaced
+    Column("replaced", UtcDateTime, nullable=False),
+    Column("title", Text),
+    Column("text", Text),
+    Column("html", Text),
+    Column("url", Text),
+    Column("detail", _json),
+    Column("object", _json),
+    Column("entry_digest", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Index("ix_activity_version_activity_id", "activity_id"),
+    sqlite_autoincrement=True,
+)
+
+# The newest raw entry of each activity, zlib-compressed.
+raw_payload = Table(
+    "raw_payload",
+    metadata,
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+    Column("stored", UtcDateTime, nullable=False),
+)
+
+# What the clock will change: applied as a write with a revision, never evaluated at read time.
+transition = Table(
+    "transition",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), nullable=False),
+    Column("due", UtcDateTime, nullable=False),
+    Column("review", Text, nullable=False),
+    Column("review_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_transition_due", "due"),
+    Index("ix_transition_activity_id", "activity_id"),
+    sqlite_autoincrement=True,
+)
+
+fetch_log = Table(
+    "fetch_log",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("source_id", _big, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("status", Integer),
+    Column("bytes", BigInteger, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("message", Text),
+    Column("next_poll", UtcDateTime, nullable=False),
+    Column("next_reason", Text, nullable=False),
+    Index("ix_fetch_log_source_id_id", "source_id", "id"),
+    Index("ix_fetch_log_started", "started"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,75 @@
+"""Small things that many tests build: activities, sources, and a poll's result stored as ingest stores it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from aggregator.activity import ActivityKind, Actor, Content, NewActivity, Review
+from aggregator.ingest import screened
+from aggregator.source import Discovery, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aggregator.source import Source
+    from storage.activities import Stored
+    from storage.store import Store
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> NewActivity:
+    """Build what a source said; `content` are fields of `Content`."""
+    said = replace(
+        Content(
+            kind=ActivityKind.ARTICLE,
+            network="web",
+            url=f"https://news.example/{native_id}",
+            actor=Actor("web", "news.example/desk", "News Desk"),
+            title=f"Title {native_id}",
+            text=f"Text of {native_id}.",
+            html=f"<p>Text of {native_id}.</p>",
+            lang="en",
+            published=NOON,
+        ),
+        **content,
+    )
+    return NewActivity(
+        native_id=native_id, key=f"web:{native_id}", content=said, entry_digest=digest or f"{said}", raw=b"{}"
+    )
+
+
+def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: datetime = NOON, **changes: Any) -> Source:
+    """Add a source that is due now."""
+    found = Discovery(
+        kind=kind,
+        address=changes.get("address", f"https://{slug}.example/feed"),
+        host=changes.get("host", f"{slug}.example:443"),
+        name=changes.get("name", slug.title()),
+        slug=slug,
+        every=changes.get("every", timedelta(minutes=15)),
+        floor=timedelta(minutes=15),
+        options=changes.get("options", {}),
+    )
+    with store.writing() as tx:
+        return tx.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
+
+
+def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
+    """Screen and store what a source said."""
+    with store.writing() as tx:
+        return tx.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
+
+
+def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:
+    """Decide on activities as a person."""
+    with store.writing() as tx:
+        return tx.reviews.decide(ids, review, by="person", reason="test", now=now)
+
+
+def token() -> str:
+    """Make a lease token."""
+    return uuid4().hex

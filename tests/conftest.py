@@ -1,0 +1,110 @@
+"""Fixtures: both databases, Redis, and what the run says about them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis as redis_client
+from sqlalchemy.engine import make_url
+
+from storage.store import Store
+from tests import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TODAY = date(2026, 3, 2)
+_versions: list[str] = []  # of the servers really used, for the closing lines
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Give the URL of a real PostgreSQL's maintenance database."""
+    with servers.postgresql() as (url, origin):
+        with psycopg.connect(_plain(url)) as connection:
+            version = connection.info.parameter_status("server_version")
+        _versions.append(f"PostgreSQL {version} ({origin})")
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """Give the URL of an empty database on it."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(_plain(postgresql_server), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(_plain(postgresql_server), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """Give the URL of a real Redis."""
+    with servers.redis() as (url, origin):
+        with redis_client.Redis.from_url(url) as client:
+            info = client.info("server")
+        name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
+        _versions.append(f"{name} {info.get('valkey_version', info['redis_version'])} ({origin})")
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """Give the URL of an empty Redis."""
+    with redis_client.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the URL of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[Store]:
+    """Give an empty, migrated store on SQLite."""
+    yield from _migrated(sqlite_url)
+
+
+@pytest.fixture
+def postgresql_store(postgresql_url: str) -> Iterator[Store]:
+    """Give an empty, migrated store on PostgreSQL."""
+    yield from _migrated(postgresql_url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty database, on each kind in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Give an empty, migrated store on each kind of database in turn."""
+    yield from _migrated(database_url)
+
+
+def _migrated(url: str) -> Iterator[Store]:
+    store = Store.open(url)
+    store.migrate(authority="test.invalid", today=TODAY)
+    yield store
+    store.close()
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg", "postgresql")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers were really used."""
+    for version in _versions:
+        terminalreporter.write_line(f"Really used: {version}")

@@ -1,0 +1,94 @@
+"""The schema: from empty, up and down and up again, in step with the tables, and honest about its age."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+
+from aggregator.errors import SchemaError
+from storage import schema
+from storage.engine import make_engine
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+TODAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def _tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_up_down_up(engine: Engine) -> None:
+    config = schema.configuration(engine)
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0001"]
+    full = _tables(engine)
+    assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version"} <= full
+    command.downgrade(config, "base")
+    assert _tables(engine) == {"alembic_version"}
+    command.upgrade(config, "head")
+    assert _tables(engine) == full
+
+
+def test_migrations_make_exactly_the_tables(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    command.check(schema.configuration(engine))
+
+
+def test_migrating_again_does_nothing(engine: Engine) -> None:
+    schema.migrate(engine, "first.invalid", TODAY)
+    assert schema.migrate(engine, "second.invalid", date(2027, 1, 1)) == []
+    with Store(engine).reading() as tx:
+        assert tx.stream.tag_authority() == ("first.invalid", "2026-03-02")
+
+
+def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
+    applied: list[list[str]] = []
+
+    def migrate() -> None:
+        store = Store.open(database_url)
+        applied.append(store.migrate(authority="test.invalid", today=TODAY))
+        store.close()
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [[], [], [], ["0001"]]
+
+
+def test_a_missing_schema_is_named(engine: Engine) -> None:
+    with pytest.raises(SchemaError, match="no schema yet; run 'aggregator migrate'"):
+        schema.check(engine)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (lambda: schema.check(engine), lambda: schema.migrate(engine, "test.invalid", TODAY)):
+        with pytest.raises(SchemaError, match=r"\(9999\) is newer than this version"):
+            attempt()
+
+
+def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0002")
+    with pytest.raises(SchemaError, match=r"\(0001\) is older than this version needs \(0002\)"):
+        schema.check(engine)
