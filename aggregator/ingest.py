@@ -1,0 +1,224 @@
+"""The flow for a batch: poll, screen, store, reschedule. Each source alone, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aggregator import cadence, text
+from aggregator.activity import Review, Screened, storable
+from aggregator.errors import PausedError
+from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aggregator.activity import NewActivity
+    from aggregator.source import PollContext, Polled, Source, SourceKind
+    from storage.store import Store, Transaction
+
+_OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
+_FLUSH_AT = 50  # unchanged sources that share a transaction
+_FLUSH_AFTER = 1.0  # seconds that the first of them waits for others
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How polling one source ended, for whoever asked."""
+
+    slug: str
+    outcome: str  # "new", "changed", "unchanged" or "failed"
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    error: str | None = None
+
+
+class Ingest:
+    """One batch of sources, held under one lease token."""
+
+    def __init__(self, store: Store, kinds: Mapping[str, SourceKind], context: PollContext, *, token: str) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._context = context
+        self._token = token
+        self._quiet: list[Settlement] = []  # to be written together
+        self._quiet_since = 0.0
+        self.reports: list[Report] = []
+
+    async def run(self, batch: Sequence[Source]) -> list[Report]:
+        """Poll the batch and store what it brings; sources not begun in time are given back, still due."""
+        by_id = {source.id: source for source in batch}
+        left = set(by_id)
+        try:
+            for name in sorted({source.kind for source in batch}):
+                sources = [source for source in batch if source.kind == name]
+                async for polled in self._kinds[name].poll(sources, self._context):
+                    left.discard(polled.source_id)
+                    await self._conclude(by_id[polled.source_id], polled)
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._close, left))
+        return self.reports
+
+    async def _conclude(self, source: Source, polled: Polled) -> None:
+        outcome = polled.outcome
+        now = self._context.clock()
+        if isinstance(outcome, Failure):
+            log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
+            if outcome.error.permanent:
+                await asyncio.to_thread(self._stop, source, outcome, now)
+            else:
+                await self._later(_failed(source, outcome, now, self._token), source)
+        elif outcome.unchanged and not outcome.gone:
+            await self._later(_harvested(source, outcome, now, self._token), source)
+        else:
+            await asyncio.to_thread(self._store_harvest, source, outcome, now)
+
+    def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
+        """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
+        screening = [screened(one, source.policy, now) for one in harvest.activities]
+        with self._store.writing() as tx:
+            settlement = None
+            if tx.schedule.still_ours(source.id, self._token):
+                settlement = store_harvest(tx, source, harvest, screening, now=now, token=self._token)
+        if settlement is None:
+            log.warning("lease lost, nothing stored", source=source.slug)
+            self.reports.append(Report(source.slug, "failed", error="another worker took it over meanwhile"))
+            return
+        log.info("source polled", source=source.slug, new=settlement.new, changed=settlement.changed)
+        self._report(source, settlement)
+
+    def _stop(self, source: Source, failure: Failure, now: datetime) -> None:
+        settlement = _failed(source, failure, now, self._token)
+        with self._store.writing() as tx:
+            if tx.schedule.settle([settlement]):
+                tx.sources.set_state(source.id, SourceState.STOPPED, str(failure.error), now)
+        self._report(source, settlement)
+
+    async def _later(self, settlement: Settlement, source: Source) -> None:
+        """Keep a settlement for the next shared transaction."""
+        if not self._quiet:
+            self._quiet_since = time.monotonic()
+        self._quiet.append(settlement)
+        self._report(source, settlement)
+        if len(self._quiet) >= _FLUSH_AT or time.monotonic() - self._quiet_since > _FLUSH_AFTER:
+            settled, self._quiet = self._quiet, []
+            await asyncio.to_thread(self._settle, settled)
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        with self._store.writing() as tx:
+            tx.schedule.settle(settlements)
+
+    def _close(self, left: set[int]) -> None:
+        if self._quiet:
+            self._settle(self._quiet)
+        if left:
+            with self._store.writing() as tx:
+                tx.schedule.release(left, self._token)
+
+    def _report(self, source: Source, settlement: Settlement) -> None:
+        failed = settlement.error_code is not None
+        self.reports.append(
+            Report(
+                source.slug,
+                settlement.outcome,
+                settlement.new,
+                settlement.changed,
+                settlement.unchanged,
+                settlement.message if failed else None,
+            )
+        )
+
+
+def store_harvest(
+    tx: Transaction, source: Source, harvest: Harvest, screening: Sequence[Screened], *, now: datetime, token: str
+) -> Settlement:
+    """Write a harvest and the source's new schedule within one transaction."""
+    stored = tx.activities.store(source.id, screening, now)
+    if harvest.gone:
+        tx.activities.withdraw(source.id, harvest.gone, "gone at the source", now)
+    settlement = _harvested(source, harvest, now, token, new=stored.new, changed=stored.changed, held=stored.unchanged)
+    tx.schedule.settle([settlement])
+    return settlement
+
+
+def _harvested(
+    source: Source, harvest: Harvest, now: datetime, token: str, *, new: int = 0, changed: int = 0, held: int = 0
+) -> Settlement:
+    upcoming = cadence.after_success(now, source.every, harvest.not_before)
+    return Settlement(
+        source_id=source.id,
+        token=token,
+        facts=harvest.facts or FetchFacts(now, timedelta()),
+        outcome="new" if new else "changed" if changed else "unchanged",
+        due=upcoming.at,
+        due_reason=upcoming.reason,
+        failures=0,
+        fetch_state=harvest.state,
+        now=now,
+        new=new,
+        changed=changed,
+        unchanged=held,
+        message=harvest.note,
+    )
+
+
+def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Settlement:
+    error = failure.error
+    # A host that asked for silence is no failure of the source: it was not even asked.
+    failures = source.failures + (0 if isinstance(error, PausedError) else 1)
+    upcoming = cadence.after_failure(now, source.every, max(failures, 1), error.until)
+    return Settlement(
+        source_id=source.id,
+        token=token,
+        facts=failure.facts or FetchFacts(now, timedelta(), status=error.status),
+        outcome="failed",
+        due=upcoming.at,
+        due_reason=upcoming.reason,
+        failures=failures,
+        fetch_state=source.fetch_state,
+        now=now,
+        message=str(error),
+        error_code=error.code,
+    )
+
+
+def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
+    """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure."""
+    clean = storable(new)
+    published = policy is Policy.AUTO
+    return Screened(
+        new=clean,
+        fingerprint=text.fingerprint(clean.content, clean.object),
+        search_text=text.searchable(*_searched(clean)),
+        position=placed(clean.content.published, now),
+        review=Review.PUBLISHED if published else Review.WAITING,
+        review_by="policy",
+        review_reason="the source publishes at once" if published else "the source holds everything for review",
+    )
+
+
+def placed(published: datetime | None, now: datetime) -> datetime:
+    """Return an activity's place in the stream: when it was published, never in the future; now where unknown."""
+    if published is None or published > now or published < _OLDEST_TRUE_DATE:
+        return now
+    return published
+
+
+def _searched(new: NewActivity) -> Iterator[str]:
+    """Everything that a search should find an activity by."""
+    for content in (new.content, new.object.content if new.object else None):
+        if content:
+            yield content.title or ""
+            yield content.text
+            yield from content.hashtags
+            if content.actor:
+                yield content.actor.name
+                yield content.actor.handle or ""

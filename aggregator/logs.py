@@ -1,0 +1,54 @@
+"""Log lines: constant phrases with fields, as text for people or JSON for machines; other libraries' lines alike."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.types import Processor
+
+# What these say at "info" is their own housekeeping; at "debug" some print request headers, tokens among them.
+_QUIET = ("amqp", "kombu", "urllib3", "requests_oauthlib", "oauthlib", "tweepy", "asyncio", "aiohttp", "uvicorn.access")
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send every line to standard error.
+
+    Args:
+        level: "debug", "info", "warning" or "error".
+        form: "text" or "json".
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if form == "json":
+        last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
+        cache_logger_on_first_use=False,
+    )
+
+
+def bind(**fields: Any) -> None:  # noqa: ANN401  # whatever helps to find the line again
+    """Add fields to every line that this thread logs from now on."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**fields)

@@ -1,0 +1,97 @@
+"""Find out what an address is and add it as a source, with one request; nothing is stored when it is no source."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from aggregator.cadence import spoken
+from aggregator.errors import BadRequestError
+from aggregator.ingest import screened, store_harvest
+from aggregator.source import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from aggregator.source import Discovery, PollContext, Settlement, Source, SourceKind
+    from storage.store import Store
+
+_SLUG_TRIES = 1000
+_MOMENT = timedelta(seconds=1)  # nobody else sees the lease: it ends within its transaction
+
+
+async def discover(address: str, kinds: Iterable[SourceKind], context: PollContext) -> Discovery:
+    """Say what an address is.
+
+    Raises:
+        SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
+        BadRequestError: it is nothing for any kind.
+    """
+    for kind in kinds:
+        found = await kind.discover(address, context)
+        if found is not None:
+            return found
+    raise BadRequestError(
+        f"{address!r} is nothing that can be followed: give a web address (https://...) or an X handle (@name)."
+    )
+
+
+async def subscribe(
+    address: str,
+    kinds: Iterable[SourceKind],
+    context: PollContext,
+    store: Store,
+    *,
+    slug: str | None = None,
+    name: str | None = None,
+    every: timedelta | None = None,
+    policy: Policy = Policy.AUTO,
+) -> tuple[Source, Settlement | None]:
+    """Discover an address, add it and store what discovery already brought.
+
+    Returns the source, and how its first poll went where discovering it was one.
+
+    Raises:
+        SourceError, BadRequestError: as `discover`; or the address or slug is taken, or `every` is too short.
+    """
+    found = await discover(address, kinds, context)
+    if every is not None and every < found.floor:
+        raise BadRequestError(
+            f"{found.address} may be polled every {spoken(found.floor)} at the most often; "
+            "only hosts in AGGREGATOR_PRIVATE_NETWORKS may be polled faster."
+        )
+    return await asyncio.to_thread(
+        _add,
+        store,
+        replace(found, every=every or found.every, name=name or found.name),
+        slug,
+        policy,
+        context.clock(),
+    )
+
+
+def _add(
+    store: Store, found: Discovery, slug: str | None, policy: Policy, now: datetime
+) -> tuple[Source, Settlement | None]:
+    token = uuid4().hex
+    with store.writing() as tx:
+        if slug is None:
+            former = tx.sources.at(found.kind, found.address)
+            taken = tx.sources.slug_taken
+            slug = former.slug if former else next(one for one in _slugs(found.slug) if not taken(one))
+        added = tx.sources.add(found, slug=slug, policy=policy, now=now)
+        if found.harvest is None:
+            return added, None
+        screening = [screened(one, policy, now) for one in found.harvest.activities]
+        tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
+        settlement = store_harvest(tx, added, found.harvest, screening, now=now, token=token)
+        return tx.sources.get(added.slug) or added, settlement
+
+
+def _slugs(wanted: str) -> Iterable[str]:
+    yield wanted
+    yield from (f"{wanted}-{number}" for number in range(2, _SLUG_TRIES))

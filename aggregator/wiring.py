@@ -1,0 +1,238 @@
+"""Wiring: builds everything from the settings, once per process; used by the worker and the command line alone."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from aggregator.errors import WriterRunningError
+from aggregator.fetch import Http
+from aggregator.ingest import Ingest
+from aggregator.source import PollContext
+from aggregator.sources import kinds
+from aggregator.turns import LONGEST_HOLD, HostTurns
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+
+    from aggregator.ingest import Report
+    from aggregator.settings import Settings
+    from aggregator.source import Clock
+    from storage.schedule import Claimed
+
+PRODUCT = "ActivityStreamAggregator"
+BATCH = 20  # sources of a poll task: one task per source would cost more than an unchanged source does
+MOST_PER_TICK = 400
+LOG_KEPT = timedelta(days=30)
+HARD_LIMIT = 120.0  # seconds of a poll task at the most
+_TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
+_CLOSING = 3.0  # seconds for requests under way to be cut
+
+_T = TypeVar("_T")
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, all derived from the lease: a task ends well before its sources are free again."""
+
+    hard: float  # seconds until a poll task is killed
+    soft: float  # seconds until it is asked to end
+    begin: float  # seconds within which a source of the batch must begin, or it waits for the next tick
+    per_host: int  # sources of one host that fit into that
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Derive the limits."""
+        hard = min(HARD_LIMIT, settings.lease.total_seconds() / 2)
+        soft = hard * 0.75
+        begin = soft / 2
+        each = settings.host_spacing.total_seconds() + _TYPICAL_REQUEST
+        return cls(hard, soft, begin, max(1, int(begin / each * settings.host_concurrency)))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sources of one kind to be polled by one task, under one lease token."""
+
+    queue: str
+    ids: list[int]
+    token: str
+
+
+class House:
+    """What a process of ours has; each part is opened at first use, so that a worker can fork before."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.limits = Limits.of(settings)
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._http: Http | None = None
+        self._closed = False
+
+    @cached_property
+    def store(self) -> Store:
+        """The database."""
+        return Store.open(self.settings.database_url.reveal())
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; return the revisions applied."""
+        public = self.settings.public_url
+        authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
+        return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
+
+    # Polling
+
+    def claim(self) -> list[Batch]:
+        """Take what is due and cut it into batches; commits before it returns."""
+        token = uuid4().hex
+        now = self.clock()
+        with self.store.writing() as tx:
+            tx.stream.beat(now)
+            tx.reviews.apply_due(now)
+            claimed = tx.schedule.claim(
+                now,
+                lease=self.settings.lease,
+                token=token,
+                most=MOST_PER_TICK,
+                per_host=self.limits.per_host,
+            )
+        return list(_batches(claimed, token))
+
+    def give_back(self, batch: Batch) -> None:
+        """Free what could not be handed out."""
+        with self.store.writing() as tx:
+            tx.schedule.release(batch.ids, batch.token)
+
+    def poll(self, ids: Sequence[int], token: str) -> list[Report]:
+        """Poll what of these sources is still ours under this token."""
+        with self.store.writing() as tx:
+            batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+        if not batch:
+            return []
+        return self.run(self._ingest(batch, token, time.monotonic() + self.limits.begin))
+
+    def poll_now(self, ids: Sequence[int]) -> list[Report]:
+        """Take these sources, due or not, and poll those that nobody else holds."""
+        token = uuid4().hex
+        with self.store.writing() as tx:
+            claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
+        return self.poll([one.id for one in claimed], token)
+
+    def prune(self) -> dict[str, int]:
+        """Forget what nobody will ask for any more; return how much of each."""
+        before = self.clock() - LOG_KEPT
+        with self.store.writing() as tx:
+            return {"log lines": tx.schedule.prune_log(before), "hosts": tx.hosts.forget_idle(before)}
+
+    async def _ingest(self, batch: Sequence[Any], token: str, deadline: float) -> list[Report]:
+        context = await self.context(deadline)
+        return await Ingest(self.store, kinds(), context, token=token).run(batch)
+
+    async def context(self, deadline: float = float("inf")) -> PollContext:
+        """Return what kinds of source work with; call it on this house's event loop (`run`)."""
+        settings = self.settings
+        if self._http is None:
+            self._turns = HostTurns(
+                self.store,
+                self.clock,
+                spacing=settings.host_spacing,
+                concurrency=settings.host_concurrency,
+                hold=min(LONGEST_HOLD, settings.lease),
+            )
+            self._http = await Http(
+                user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
+                private_networks=settings.private_networks,
+                quiet=self._turns,
+                clock=self.clock,
+            ).__aenter__()
+        credentials = {"x_base_url": settings.x_base_url}
+        if settings.x_bearer_token:
+            credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
+        return PollContext(self._http, self.clock, self._turns, credentials, deadline)
+
+    # The event loop
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on this process's one event loop and wait for it; when interrupted, cancel it first."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="polling", daemon=True).start()
+            return self._loop
+
+    def close(self) -> None:
+        """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
+        with self._starting:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                asyncio.run_coroutine_threadsafe(self._end(), loop).result(_CLOSING)
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+        if "store" in self.__dict__:
+            self.store.close()
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._http is not None:
+            await self._http.__aexit__(None, None, None)
+            self._http = None
+
+
+def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
+    """Cut by kind, sources of one host together: they wait for each other anyway."""
+    for name, kind in kinds().items():
+        ids = [one.id for one in sorted(claimed, key=lambda one: one.host) if one.kind == name]
+        for start in range(0, len(ids), BATCH):
+            yield Batch(kind.queue, ids[start : start + BATCH], token)
+
+
+@contextmanager
+def writer_lock(settings: Settings) -> Iterator[None]:
+    """Be the one writing process of an SQLite database; PostgreSQL needs no such thing.
+
+    Raises:
+        WriterRunningError: another process is.
+    """
+    if not settings.embedded_database:
+        yield
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "writer.lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WriterRunningError(
+                f"Another process already polls into this SQLite database ({path} is locked). SQLite has one "
+                "polling process; stop the other one, or use PostgreSQL (AGGREGATOR_DATABASE_URL)."
+            ) from None
+        yield

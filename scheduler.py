@@ -1,0 +1,35 @@
+"""The beat schedule: `celery -A scheduler beat`.
+
+One stateless `tick` looks at what is due; a second scheduler does no harm, since the claim is made in the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.schedules import crontab
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from celery import Celery
+
+TICK = 5.0  # seconds between looks at what is due
+
+SCHEDULE: Mapping[str, Any] = {
+    # A tick that could not be delivered before the next one is sent is worth nothing.
+    "tick": {"task": "tick", "schedule": TICK, "options": {"expires": TICK, "queue": "control"}},
+    "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
+}
+
+
+def __getattr__(name: str) -> Celery:
+    """Give `celery -A scheduler` its app: the worker's, with the schedule."""
+    if name == "app":
+        from worker import app
+
+        app.conf.beat_schedule = dict(SCHEDULE)
+        # In memory instead of a file: which tasks ran when does not matter to a stateless tick.
+        app.conf.beat_scheduler = "celery.beat:Scheduler"
+        return app
+    raise AttributeError(name)

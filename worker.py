@@ -1,0 +1,201 @@
+"""The Celery app and its thin tasks: `celery -A worker worker -Q rss,twitter,control`.
+
+Tasks take ids, ask the house and return nothing. Everything that must survive lives in the database: a message that
+is lost, doubled or late costs at most one lease of waiting.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+from celery import Celery, beat, signals
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.worker import WorkController, state
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from aggregator.errors import AggregatorError
+from aggregator.logs import bind, configure_logging
+from aggregator.settings import Settings
+from aggregator.sources import kinds
+from aggregator.wiring import House, writer_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTROL = "control"  # the queue of tick and prune
+VISIBILITY = 600  # seconds
+_WRONG_USAGE = 2  # exit code
+_STOPPING = 3.5  # seconds that an embedded worker gets to end
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(house: House) -> Celery:
+    """Build the app; the house opens its database at the first task, after a fork."""
+    app = Celery("aggregator", broker=house.settings.broker_url.reveal(), set_as_current=False)
+    app.conf.update(_configuration(house))
+
+    @app.task(name="tick")
+    def tick() -> None:
+        """Claim what is due and hand it out; the claim is committed before anything is sent."""
+        lease = house.settings.lease.total_seconds()
+        for batch in house.claim():
+            try:
+                app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
+            except OperationalError as problem:  # the broker is away: free them, the next tick tries again
+                log.warning("poll not sent", queue=batch.queue, reason=str(problem))
+                house.give_back(batch)
+
+    @app.task(name="poll")
+    def poll(ids: list[int], token: str) -> None:
+        """Poll one batch."""
+        try:
+            house.poll(ids, token)
+        except SoftTimeLimitExceeded:
+            log.warning("poll ended at its time limit", sources=len(ids))
+
+    @app.task(name="prune")
+    def prune() -> None:
+        """Forget old log lines and idle hosts."""
+        log.info("pruned", counts=house.prune())
+
+    return app
+
+
+def _configuration(house: House) -> dict[str, Any]:
+    # The default exchange routes by queue name alone. A named one keeps its bindings in Redis, where FLUSHALL takes
+    # them away: every later message would be dropped until the scheduler restarts.
+    direct = Exchange("", type="direct")
+    names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
+    visibility = {"visibility_timeout": VISIBILITY}
+    return {
+        "task_queues": [Queue(name, direct, routing_key=name) for name in names],
+        "task_default_queue": CONTROL,
+        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue that nobody reads
+        "task_serializer": "json",
+        "accept_content": ["json"],  # never pickle: a message must not be able to run code
+        "task_ignore_result": True,  # how a poll ended is in the database
+        "task_acks_late": True,  # safe since tasks repeat harmlessly; a killed worker's message is not lost
+        "worker_prefetch_multiplier": 1,  # a waiting poll goes to whoever is free first
+        "task_time_limit": house.limits.hard,  # well below the lease: a killed task's sources are not polled twice
+        "task_soft_time_limit": house.limits.soft,
+        "broker_transport_options": visibility,  # longer than a task and its wait, or Redis hands it out twice
+        "visibility_timeout": VISIBILITY,
+        "broker_connection_retry_on_startup": True,  # a worker may start before its broker
+        "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
+        "worker_soft_shutdown_timeout": 30.0,  # polls under way may end; the container's grace is longer
+        "worker_hijack_root_logger": False,  # our log lines keep their form
+        "worker_redirect_stdouts": False,
+        "worker_max_tasks_per_child": 500,  # native parsers leak a little
+        "worker_max_memory_per_child": 400_000,  # kilobytes
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+@cache
+def _separate() -> Celery:
+    """Build the app of a worker or scheduler that is a process of its own, from the environment."""
+    try:
+        settings = Settings.from_environment()
+    except AggregatorError as problem:
+        _refuse(str(problem))
+    if settings.embedded_broker:
+        _refuse(
+            "AGGREGATOR_BROKER_URL is memory://, which passes messages only within one process: a separate worker or "
+            "scheduler would never hear of the other. Set it to a redis:// address, or use 'aggregator run', which "
+            "is all of them in one process."
+        )
+    house = House(settings)
+    held = ExitStack()  # the writer's lock, until the process ends
+
+    @signals.setup_logging.connect(weak=False)
+    def set_up_logging(**_: object) -> None:
+        configure_logging(settings.log_level, settings.log_format)
+
+    @signals.celeryd_init.connect(weak=False)
+    def check_worker(options: Mapping[str, Any], **_: object) -> None:
+        try:
+            house.store.check_schema()
+            held.enter_context(writer_lock(settings))
+        except AggregatorError as problem:
+            _refuse(str(problem))
+        finally:
+            house.store.close()  # no connection may cross the fork
+        if settings.embedded_database and "prefork" in str(options.get("pool_cls", "prefork")):
+            _refuse(
+                "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
+                "use PostgreSQL (AGGREGATOR_DATABASE_URL)."
+            )
+
+    @signals.task_prerun.connect(weak=False)
+    def bind_task(task_id: str, **_: object) -> None:
+        bind(task=task_id)
+
+    @signals.worker_process_shutdown.connect(weak=False)
+    @signals.worker_shutdown.connect(weak=False)
+    def close(**_: object) -> None:
+        house.close()
+
+    return create_app(house)
+
+
+def _refuse(reason: str) -> NoReturn:
+    sys.stderr.write(f"aggregator: {reason}\n")
+    raise SystemExit(_WRONG_USAGE)
+
+
+def __getattr__(name: str) -> Celery:
+    """Give `celery -A worker` its app; importing this module alone reads no settings."""
+    if name == "app":
+        return _separate()
+    raise AttributeError(name)
+
+
+class Embedded:
+    """Worker and beat as threads of this process, on `memory://`, with the very same tasks and schedule."""
+
+    def __init__(self, house: House, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
+        self._house = house
+        self._app = create_app(house)
+        self._app.conf.beat_schedule = dict(schedule)
+        # In memory: what is due is in the database, so the beat has nothing to remember.
+        self._app.conf.beat_scheduler = "celery.beat:Scheduler"
+        self._worker = WorkController(
+            app=self._app,
+            pool_cls="threads",
+            concurrency=threads,
+            hostname="embedded",
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        self._beat = beat.Service(self._app)
+        self._threads = [
+            threading.Thread(target=self._worker.start, name="worker", daemon=True),
+            threading.Thread(target=self._beat.start, name="beat", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start both."""
+        state.should_stop = None
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> bool:
+        """Stop both, cutting polls under way; say whether everything ended in time."""
+        self._beat.stop()
+        self._house.close()
+        state.should_stop = 0  # type: ignore[assignment]  # an exit code, as Celery itself sets it
+        deadline = time.monotonic() + _STOPPING
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        state.should_stop = None
+        return not any(thread.is_alive() for thread in self._threads)
