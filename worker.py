@@ -159,6 +159,14 @@ def __getattr__(name: str) -> Celery:
     raise AttributeError(name)
 
 
+def answering(house: House) -> list[str]:
+    """Return the names of the workers that answer within a second."""
+    try:
+        return sorted(name for answer in create_app(house).control.ping(timeout=1.0) or () for name in answer)
+    except (OperationalError, OSError):
+        return []
+
+
 class Embedded:
     """Worker and beat as threads of this process, on `memory://`, with the very same tasks and schedule."""
 

@@ -17,8 +17,9 @@ from uuid import uuid4
 from aggregator.errors import WriterRunningError
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest
-from aggregator.source import PollContext
+from aggregator.source import Policy, PollContext
 from aggregator.sources import kinds
+from aggregator.subscribe import subscribe
 from aggregator.turns import LONGEST_HOLD, HostTurns
 from storage.store import Store
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from aggregator.ingest import Report
     from aggregator.settings import Settings
-    from aggregator.source import Clock
+    from aggregator.source import Clock, Settlement, Source
     from storage.schedule import Claimed
 
 PRODUCT = "ActivityStreamAggregator"
@@ -135,13 +136,38 @@ class House:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
         return self.poll([one.id for one in claimed], token)
 
+    def subscribe(
+        self,
+        address: str,
+        *,
+        slug: str | None = None,
+        name: str | None = None,
+        every: timedelta | None = None,
+        policy: Policy = Policy.AUTO,
+    ) -> tuple[Source, Settlement | None]:
+        """Find out what an address is and add it; see `aggregator.subscribe`."""
+
+        async def work() -> tuple[Source, Settlement | None]:
+            return await subscribe(
+                address,
+                kinds().values(),
+                await self.context(),
+                self.store,
+                slug=slug,
+                name=name,
+                every=every,
+                policy=policy,
+            )
+
+        return self.run(work())
+
     def prune(self) -> dict[str, int]:
         """Forget what nobody will ask for any more; return how much of each."""
         before = self.clock() - LOG_KEPT
         with self.store.writing() as tx:
             return {"log lines": tx.schedule.prune_log(before), "hosts": tx.hosts.forget_idle(before)}
 
-    async def _ingest(self, batch: Sequence[Any], token: str, deadline: float) -> list[Report]:
+    async def _ingest(self, batch: Sequence[Source], token: str, deadline: float) -> list[Report]:
         context = await self.context(deadline)
         return await Ingest(self.store, kinds(), context, token=token).run(batch)
 

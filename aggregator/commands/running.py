@@ -1,0 +1,229 @@
+"""`run` (everything in one process) and `serve` (the reader alone)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+import structlog
+
+from aggregator.errors import SettingsError, SetupError
+from aggregator.logs import configure_logging
+from aggregator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    import uvicorn
+    from fastapi import FastAPI
+
+    from aggregator.wiring import House
+
+_USUAL_PORT = 8080
+_PATIENCE = 4.0  # seconds after which stopping becomes ending
+_INTERRUPTED = 130  # exit code: ended by Ctrl-C, as shells say it
+
+log = structlog.get_logger(__name__)
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Polling threads.")
+def run(threads: int) -> None:
+    """Run everything in one process: workers, scheduler and reader."""
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, settings.log_format)
+    run_everything(settings, threads=threads)
+
+
+@click.command()
+def serve() -> None:
+    """Run the reader alone; workers and the scheduler run elsewhere."""
+    from aggregator.wiring import House
+
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, settings.log_format)
+    house = House(settings)
+    try:
+        house.store.check_schema()
+        reader = Reader(house)
+        reader.bind()
+        stop_at_signal(reader.stop)
+        reader.serve()
+    finally:
+        house.close()
+
+
+def run_everything(
+    settings: Settings, *, threads: int = 4, ready: Callable[[House, Reader], None] | None = None
+) -> None:
+    """Run workers, scheduler and reader as threads of this process until a signal comes.
+
+    Args:
+        settings: an SQLite database is migrated first; PostgreSQL must be up to date.
+        threads: how many polls run at the same time.
+        ready: called once everything answers.
+
+    Raises:
+        WriterRunningError: another process polls into this SQLite database.
+        SchemaError, StoreUnavailableError, SetupError: the sentence says what to do.
+    """
+    from aggregator.wiring import House, writer_lock
+    from scheduler import SCHEDULE
+    from worker import Embedded
+
+    house = House(settings)
+    with ExitStack() as stack:
+        stack.enter_context(writer_lock(settings))
+        if settings.embedded_database:
+            house.migrate()
+        house.store.check_schema()
+        reader = Reader(house)
+        reader.bind()
+        stopping = threading.Event()
+        stop_at_signal(stopping.set)
+        serving = threading.Thread(target=reader.serve, name="reader", daemon=True)
+        serving.start()
+        embedded = Embedded(house, SCHEDULE, threads=threads)
+        embedded.start()
+        reader.await_start()
+        log.info("running", address=reader.address)
+        if ready is not None:
+            ready(house, reader)
+        while serving.is_alive() and not stopping.wait(1.0):
+            pass
+        log.info("stopping")
+        _end_after(_PATIENCE)
+        reader.stop()
+        ended = embedded.stop()
+        serving.join(1.0)
+        log.info("stopped")
+    if not ended:  # a thread sits in a call that nothing can cut; the leases in the database cover it
+        os._exit(0)
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """A server that leaves signals to us: they stop more than the server."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the app itself knows whom to believe
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+
+class Reader:
+    """The reader's HTTP server."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._server: uvicorn.Server | None = None
+        self._socket: socket.socket | None = None
+
+    def bind(self) -> None:
+        """Take the address, so that a taken one is told at once and plainly.
+
+        Raises:
+            SetupError: it can't be had.
+        """
+        host, port = self._house.settings.listen
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        except OSError as problem:
+            raise SetupError(
+                f"The reader can't listen on {host}:{port}: {problem.strerror}. "
+                "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
+            ) from None
+
+    @property
+    def address(self) -> str:
+        """Where it answers, for a browser on this machine."""
+        if self._socket is None:
+            raise SettingsError("The reader has no address before it is bound.")
+        host, port = self._socket.getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"http://{shown}:{port}"
+
+    def serve(self) -> None:
+        """Serve until stopped."""
+        from aggregator.reader.app import create_app
+
+        settings = self._house.settings
+        app = create_app(
+            self._house.store,
+            clock=self._house.clock,
+            public_url=settings.public_url,
+            timezone=settings.timezone,
+            locale=settings.locale,
+            trusted_proxies=settings.trusted_proxies,
+        )
+        self._server = _server(app)
+        self._server.run(sockets=[self._socket] if self._socket else None)
+
+    def await_start(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not (self._server and self._server.started):
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+
+def free_address() -> str:
+    """Return the usual address on loopback, or one with a free port where it is taken."""
+    for port in (_USUAL_PORT, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as tried:
+                return f"127.0.0.1:{tried.getsockname()[1]}"
+        except OSError:
+            continue
+    raise SetupError("There is no free port on 127.0.0.1.")
+
+
+def stop_at_signal(stop: Callable[[], Any]) -> None:
+    """Stop at the first SIGINT or SIGTERM; end at the second."""
+    asked: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            os._exit(_INTERRUPTED)
+        asked.append(number)
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+def _end_after(seconds: float) -> None:
+    """End the process if stopping takes longer; whatever was under way is repeated after its lease."""
+
+    def end() -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

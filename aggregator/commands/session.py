@@ -1,0 +1,42 @@
+"""What every command begins with: settings, logging, an open house with a fitting schema."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aggregator.logs import configure_logging
+from aggregator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.wiring import House
+
+WRONG_USAGE = 2  # exit code
+FAILED = 1
+
+
+@contextmanager
+def opened(settings: Settings | None = None) -> Iterator[House]:
+    """Open the house for a command that prints its own results: only errors are logged.
+
+    Raises:
+        SettingsError, SchemaError, StoreUnavailableError: the sentence says what to do.
+    """
+    from aggregator.wiring import House
+
+    settings = settings or Settings.from_environment()
+    configure_logging("debug" if settings.log_level == "debug" else "error", settings.log_format)
+    house = House(settings)
+    try:
+        house.store.check_schema()
+        yield house
+    finally:
+        house.close()
+
+
+def on_terminal() -> bool:
+    """Say whether a person watches standard error."""
+    return sys.stderr.isatty()

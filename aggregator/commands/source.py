@@ -1,0 +1,214 @@
+"""`source add|list|show|pause|resume|remove`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cadence import spoken
+from aggregator.commands.printing import ago, one_line, print_json, print_table, source_facts
+from aggregator.commands.session import FAILED, opened
+from aggregator.errors import AggregatorError, BadRequestError, NotFoundError
+from aggregator.source import Policy, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+    from aggregator.source import Settlement, Source
+    from storage.store import Transaction
+
+_LOG_LINES = 10
+
+
+@click.group()
+def source() -> None:
+    """Add, list, show, pause, resume and remove sources."""
+
+
+@source.command()
+@click.argument("addresses", nargs=-1, metavar="URL|@HANDLE...")
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
+@click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
+@click.option("--name", help="Name for people; by default what the source calls itself.")
+@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Time between polls.")
+@click.option(
+    "--policy",
+    type=click.Choice([policy.value for policy in Policy]),
+    default=Policy.AUTO.value,
+    show_default=True,
+    help="auto shows items at once, hold keeps them for review.",
+)
+def add(
+    addresses: Sequence[str],
+    listed: TextIO | None,
+    slug: str | None,
+    name: str | None,
+    every: float | None,
+    policy: str,
+) -> None:
+    """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
+    wanted = [*addresses, *_lines(listed)]
+    if not wanted:
+        raise click.UsageError("Give at least one address, or --from FILE.")
+    if len(wanted) > 1 and (slug or name):
+        raise click.UsageError("--slug and --name go with one address.")
+    failed = False
+    with opened() as house:
+        for address in wanted:
+            try:
+                added, first = house.subscribe(
+                    address,
+                    slug=slug,
+                    name=name,
+                    every=timedelta(seconds=every) if every else None,
+                    policy=Policy(policy),
+                )
+            except AggregatorError as problem:
+                failed = True
+                click.echo(f"{one_line(address)}: not added. {problem}", err=True)
+            else:
+                _say_added(added, first)
+    if failed:
+        sys.exit(FAILED)
+
+
+@source.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List the sources."""
+    with opened() as house, house.store.reading() as tx:
+        sources = tx.sources.all()
+    if as_json:
+        for one in sources:
+            print_json(source_facts(one))
+    elif sources:
+        print_table(
+            ("SOURCE", "KIND", "STATE", "POLICY", "EVERY", "NAME", "ADDRESS"),
+            [
+                (s.slug, s.kind, s.state.value, s.policy.value, spoken(s.every), one_line(s.name, 40), s.address)
+                for s in sources
+            ],
+        )
+    else:
+        click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
+
+
+@source.command()
+@click.argument("slug")
+@click.option("--json", "as_json", is_flag=True, help="The source, then its log lines, one JSON object a line.")
+def show(slug: str, as_json: bool) -> None:
+    """Show one source and how its last polls went."""
+    with opened() as house, house.store.reading() as tx:
+        now = house.clock()
+        one = _existing(tx, slug)
+        lines = tx.schedule.log(one.id, _LOG_LINES)
+    if as_json:
+        print_json(source_facts(one))
+        for line in lines:
+            print_json(line)
+        return
+    for label, value in (
+        ("Name", one.name),
+        ("Address", f"{one.address} ({one.kind})"),
+        ("State", f"{one.state.value} {one.state_reason}".strip()),
+        ("Policy", one.policy.value),
+        ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        ("Last success", ago(one.last_success, now)),
+        ("Last new item", ago(one.last_new, now)),
+        ("Failures in a row", str(one.failures)),
+        ("Last error", one.last_error or "none"),
+    ):
+        click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
+    if lines:
+        click.echo()
+        print_table(
+            ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT, AND WHY"),
+            [
+                (
+                    ago(line["started"], now),
+                    f"{line['milliseconds']} ms",
+                    str(line["status"] or "-"),
+                    str(line["bytes"]),
+                    line["outcome"],
+                    str(line["new"]),
+                    str(line["changed"]),
+                    one_line(f"{line['next_reason']}{'. ' + line['message'] if line['message'] else ''}", 200),
+                )
+                for line in lines
+            ],
+        )
+
+
+@source.command()
+@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+def pause(slugs: Sequence[str]) -> None:
+    """Stop polling sources until they are resumed. What they brought stays."""
+    _set_state(slugs, SourceState.PAUSED, "paused by hand", "paused")
+
+
+@source.command()
+@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+def resume(slugs: Sequence[str]) -> None:
+    """Poll sources again, now."""
+    _set_state(slugs, SourceState.ACTIVE, "", "resumed")
+
+
+@source.command()
+@click.argument("slug")
+@click.option(
+    "--items",
+    type=click.Choice(["keep", "hide", "purge"]),
+    help="keep shows its items on; hide takes them out of the stream; purge deletes their content for good.",
+)
+def remove(slug: str, items: str | None) -> None:
+    """Stop following a source, and say what becomes of its items."""
+    with opened() as house:
+        with house.store.reading() as tx:
+            one = _existing(tx, slug)
+        if items is None:
+            if not sys.stdin.isatty():
+                raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
+            items = click.prompt("Its items", type=click.Choice(["keep", "hide", "purge"]), default="keep")
+        now = house.clock()
+        with house.store.writing() as tx:
+            touched = 0
+            if items == "hide":
+                touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
+            elif items == "purge":
+                touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
+            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+    done = {"keep": "its items stay", "hide": f"{touched} items hidden", "purge": f"{touched} items purged"}[items]
+    click.echo(f"{slug}: removed, {done}.")
+
+
+def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str) -> None:
+    with opened() as house:
+        now = house.clock()
+        with house.store.writing() as tx:
+            for one in [_existing(tx, slug) for slug in slugs]:
+                tx.sources.set_state(one.id, state, reason, now)
+                click.echo(f"{one.slug}: {word}.")
+
+
+def _existing(tx: Transaction, slug: str) -> Source:
+    found = tx.sources.get(slug)
+    if found is None:
+        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+    return found
+
+
+def _lines(listed: TextIO | None) -> Iterator[str]:
+    """Give the addresses of a list; blank lines and lines that begin with # do not count."""
+    try:
+        yield from (line.strip() for line in listed or () if line.strip() and not line.lstrip().startswith("#"))
+    except UnicodeDecodeError as problem:
+        raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
+
+
+def _say_added(added: Source, first: Settlement | None) -> None:
+    brought = f", {first.new} items" if first else ", due now"
+    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, every {spoken(added.every)}{brought}).")

@@ -1,0 +1,97 @@
+"""`status`: is it running, what is broken, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.commands.printing import ago, one_line, print_json, print_table, source_facts
+from aggregator.commands.session import opened
+from aggregator.errors import SetupError
+from aggregator.source import SourceState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aggregator.source import Source
+    from aggregator.wiring import House
+
+_TICKS_STOPPED = timedelta(seconds=60)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
+@click.option("--ticking", is_flag=True, help="Only say, by the exit code, whether ticks ran within a minute.")
+def status(as_json: bool, ticking: bool) -> None:
+    """Show the scheduler, the workers and every source: its state, last success, next poll, and what is wrong."""
+    with opened() as house:
+        now = house.clock()
+        if ticking:
+            _check_ticking(house, now)
+            return
+        with house.store.reading() as tx:
+            last_tick = tx.stream.last_tick()
+            revision = tx.stream.revision()
+            sources = tx.sources.all()
+            paused = tx.hosts.paused(now)
+        workers = _workers(house)
+        if as_json:
+            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused})
+            for source in sources:
+                print_json(source_facts(source))
+            return
+        click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
+        if workers is not None:
+            click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
+        for one in paused:
+            click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
+        click.echo(f"Stream: revision {revision}, {len(sources)} sources\n")
+        print_table(
+            ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
+            [_row(source, now) for source in sources],
+        )
+
+
+def _check_ticking(house: House, now: datetime) -> None:
+    with house.store.reading() as tx:
+        last_tick = tx.stream.last_tick()
+    if last_tick is None or now - last_tick > _TICKS_STOPPED:
+        raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
+
+
+def _workers(house: House) -> list[str] | None:
+    """Return the names of the workers that answer within a second; None where none can be asked."""
+    if house.settings.embedded_broker:
+        return None
+    from worker import answering
+
+    return answering(house)
+
+
+def _scheduler(last_tick: datetime | None, now: datetime) -> str:
+    if last_tick is None:
+        return "has never run; start 'aggregator run', or a worker and 'celery -A scheduler beat'"
+    if now - last_tick > _TICKS_STOPPED:
+        return f"last ticked {ago(last_tick, now)}; start it again, or see whether a worker serves the queue 'control'"
+    return f"ticking (last {ago(last_tick, now)})"
+
+
+def _row(source: Source, now: datetime) -> tuple[str, ...]:
+    wrong = source.last_error or ""
+    if source.state is not SourceState.ACTIVE:
+        wrong = source.state_reason
+    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE else "-"
+    if source.state is SourceState.ACTIVE and source.due <= now:
+        upcoming = "now"
+    state = "failing" if source.state is SourceState.ACTIVE and source.last_error else source.state.value
+    return (
+        source.slug,
+        source.kind,
+        state,
+        ago(source.last_success, now),
+        ago(source.last_new, now),
+        upcoming,
+        one_line(wrong, 200),
+    )

@@ -1,0 +1,63 @@
+"""The real browser of the page tests: found on the path, else installed where that is allowed.
+
+`python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and says
+what to do elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW = (
+    "No Chromium: page tests are skipped. On Debian: apt-get install chromium; elsewhere put chromium or google-chrome "
+    "on the path."
+)
+
+
+def find() -> str | None:
+    """Return the path of a browser that answers, or None."""
+    for name in NAMES:
+        path = shutil.which(name)
+        if path and _answers(path):
+            return path
+    return None
+
+
+def _answers(path: str) -> bool:
+    try:
+        asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0 and b"snap" not in asked.stderr.lower()
+
+
+def _may_install() -> bool:
+    release = Path("/etc/os-release")
+    return os.geteuid() == 0 and release.exists() and "ID=debian" in release.read_text(encoding="utf-8").splitlines()
+
+
+def main() -> None:
+    """Install a browser where there is none and that is allowed; else say how to get one."""
+    if find():
+        return
+    if _may_install():
+        print("Installing Chromium for the page tests (once)", flush=True)
+        environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], check=False, env=environ)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-noto-core"],
+            check=False,
+            env=environ,
+            stdout=subprocess.DEVNULL,
+        )
+    if not find():
+        print(HOW, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
