@@ -1,0 +1,65 @@
+"""Turns at a host, on both databases: spaced, few at a time, paused, and free again when their holder died."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.building import NOON
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from storage.hosts import Turn
+    from storage.store import Store
+
+SPACING, HOLD = timedelta(seconds=2), timedelta(seconds=30)
+HOST = "news.example:443"
+
+
+def _turn(store: Store, who: str, now: datetime = NOON, *, concurrency: int = 1) -> Turn:
+    with store.writing() as tx:
+        return tx.hosts.turn(HOST, who, now, spacing=SPACING, concurrency=concurrency, hold=HOLD)
+
+
+def _give_back(store: Store, who: str) -> None:
+    with store.writing() as tx:
+        tx.hosts.give_back(HOST, who)
+
+
+def test_one_at_a_time_and_two_seconds_apart(store: Store) -> None:
+    first = _turn(store, "a")
+    assert (first.granted, first.start) == (True, NOON)
+    assert not _turn(store, "b").granted  # a's request is under way
+    _give_back(store, "a")
+    second = _turn(store, "b", NOON + timedelta(seconds=1))
+    assert (second.granted, second.start) == (True, NOON + SPACING)
+
+
+def test_several_at_a_time_where_the_operator_says_so(store: Store) -> None:
+    starts = [_turn(store, who, concurrency=3) for who in "abc"]
+    assert [turn.start for turn in starts] == [NOON, NOON + SPACING, NOON + 2 * SPACING]
+    assert not _turn(store, "d", concurrency=3).granted
+
+
+def test_the_turn_of_a_dead_worker_ends_by_itself(store: Store) -> None:
+    _turn(store, "dead")
+    assert not _turn(store, "b", NOON + HOLD - timedelta(seconds=1)).granted
+    assert _turn(store, "b", NOON + HOLD).granted
+
+
+def test_a_pause_holds_for_everybody_and_only_grows(store: Store) -> None:
+    with store.writing() as tx:
+        tx.hosts.pause(HOST, NOON + timedelta(hours=2), "it answered 429")
+        tx.hosts.pause(HOST, NOON + timedelta(hours=1), "shorter")
+        assert [(one.host, one.reason) for one in tx.hosts.paused(NOON)] == [(HOST, "it answered 429")]
+    refused = _turn(store, "a")
+    assert (refused.granted, refused.start, refused.paused) == (False, NOON + timedelta(hours=2), "it answered 429")
+    assert _turn(store, "a", NOON + timedelta(hours=2)).granted
+
+
+def test_hosts_not_called_for_long_are_forgotten(store: Store) -> None:
+    _turn(store, "a")
+    with store.writing() as tx:
+        assert tx.hosts.forget_idle(NOON) == 0
+        assert tx.hosts.forget_idle(NOON + timedelta(days=1)) == 1
