@@ -1,0 +1,7 @@
+"""A sample of the outside world on loopback: an X-shaped API and a news site, for a first run without accounts."""
+
+from aggregator.demo.app import create_upstream
+from aggregator.demo.server import Upstream
+from aggregator.demo.x_api import SAMPLE_TOKEN
+
+__all__ = ["SAMPLE_TOKEN", "Upstream", "create_upstream"]

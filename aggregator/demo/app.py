@@ -1,0 +1,35 @@
+"""The sample upstream as an ASGI application."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from aggregator.demo.news import News
+from aggregator.demo.world import World
+from aggregator.demo.x_api import XApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RATE_LIMIT = 900  # calls per endpoint in 15 minutes
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_upstream(clock: Callable[[], datetime] = _now, *, seed: int = 0, rate_limit: int = RATE_LIMIT) -> Starlette:
+    """Return the application; its world is at `app.state.world`.
+
+    Args:
+        clock: the time, aware, in UTC.
+        seed: which authors are drawn.
+        rate_limit: calls to one endpoint of the X-shaped API in a window of 15 minutes, before it answers 429.
+    """
+    world = World(clock, seed)
+    app = Starlette(routes=[*XApi(world, clock, rate_limit).routes(), *News(world).routes()])
+    app.state.world = world
+    return app

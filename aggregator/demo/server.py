@@ -1,0 +1,116 @@
+"""Runs the sample upstream in a thread, on loopback only."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+
+from aggregator.demo.app import create_upstream
+from aggregator.errors import SetupError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from starlette.applications import Starlette
+
+    from aggregator.demo.world import World
+
+EVERY = 15.0  # seconds between new items
+LONGEST_START = 10.0  # seconds
+LONGEST_STOP = 2.0  # seconds
+
+
+class Upstream:
+    """A sample upstream; a context manager, or `start()` and `stop()`.
+
+    Args:
+        port: on 127.0.0.1; 0 takes a free one.
+        every: seconds between new items; 0 publishes nothing by itself.
+        app: made by `create_upstream`; None makes one.
+    """
+
+    def __init__(self, *, port: int = 0, every: float = EVERY, app: Starlette | None = None) -> None:
+        self._port = port
+        self._every = every
+        self._app = app or create_upstream()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._server: uvicorn.Server | None = None
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def world(self) -> World:
+        """What is served, with `publish()`."""
+        world: World = self._app.state.world
+        return world
+
+    @property
+    def url(self) -> str:
+        """The address, without a slash at its end: base of the X-shaped API and of the site."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            SetupError: the port is taken, or the server did not come up.
+        """
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind(("127.0.0.1", self._port))
+        except OSError as error:
+            self._socket.close()
+            raise SetupError(f"The sample upstream can't listen on {self.url}: {error.strerror}.") from error
+        self._port = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            self._app,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._stopping.clear()
+        self._threads = [
+            threading.Thread(target=self._server.run, args=([self._socket],), name="upstream", daemon=True),
+            threading.Thread(target=self._publish, name="upstream-news", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._wait_until_up(self._server)
+
+    def stop(self) -> None:
+        """Stop listening and publishing, within two seconds."""
+        self._stopping.set()
+        if self._server is not None:
+            self._server.should_exit = True
+        for thread in self._threads:
+            thread.join(LONGEST_STOP)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _wait_until_up(self, server: uvicorn.Server) -> None:
+        until = time.monotonic() + LONGEST_START
+        while not server.started:
+            if time.monotonic() > until or not self._threads[0].is_alive():
+                self.stop()
+                raise SetupError("The sample upstream did not start; the log says why.")
+            time.sleep(0.01)
+
+    def _publish(self) -> None:
+        while self._every and not self._stopping.wait(self._every):
+            self.world.publish()

@@ -1,0 +1,215 @@
+"""A post's text with its entities, as plain text and as clean HTML. Pure.
+
+X gives the text HTML-escaped (`&amp;`, `&lt;`, `&gt;`) and says by code-point offsets into that escaped text, end
+exclusive, where links, mentions and tags stand. So we slice first and unescape each slice exactly once.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from aggregator.activity import Link, Mention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_T = TypeVar("_T")
+
+SITE = "https://x.com"
+
+_ESCAPED = re.compile("&(amp|lt|gt);")
+_UNESCAPED = {"amp": "&", "lt": "<", "gt": ">"}
+_ON_X = re.compile(r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/", re.IGNORECASE)
+_MEDIA_PAGE = re.compile(r"/status/\d+/(?:photo|video)/\d+")
+_STATUS_PAGE = re.compile(r"/status(?:es)?/(\d{1,19})")
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """A text as people read it, and what it points to."""
+
+    text: str = ""
+    html: str = ""
+    links: tuple[Link, ...] = ()
+    hashtags: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown beside the text, so that the links to it at the text's end need not be read out."""
+
+    media: bool = False
+    quoted: frozenset[str] = field(default_factory=frozenset)  # ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A stretch of the escaped text that is more than text; `hidden` where it is shown otherwise."""
+
+    start: int
+    end: int
+    plain: str
+    html: str
+    hidden: bool = False
+
+
+def render(text: str, entities: Mapping[str, Any], shown: Shown) -> Markup:
+    """Return plain text and HTML of a text with X's entities; offsets that don't fit the text are left unlinked."""
+    urls = _given(entities, "urls")
+    mentions = _given(entities, "mentions")
+    hashtags = _given(entities, "hashtags")
+    spans = _in_order(
+        [
+            *_spans(text, urls, lambda entity: _link_span(entity, shown)),
+            *_spans(text, mentions, _mention_span),
+            *_spans(text, hashtags, lambda entity: _tag_span(entity, "#", f"{SITE}/hashtag/{_quoted(entity, 'tag')}")),
+            *_spans(
+                text,
+                _given(entities, "cashtags"),
+                lambda entity: _tag_span(entity, "$", f"{SITE}/search?q=%24{_quoted(entity, 'tag')}"),
+            ),
+        ]
+    )
+    return Markup(
+        text=_plain(text, spans),
+        html=_html(text, spans),
+        links=_once(_link(url) for url in urls if web_address(url.get("url")) and not _is_shown(url, shown)),
+        hashtags=_once(unescape(str(tag["tag"])) for tag in hashtags if tag.get("tag")),
+        mentions=_once(_mention(mention) for mention in mentions if mention.get("username")),
+    )
+
+
+def unescape(text: str) -> str:
+    """Undo X's escaping of `&`, `<` and `>`, once."""
+    return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], text)
+
+
+def web_address(value: object) -> str | None:
+    """Return an http(s) address, and None for anything else (a script, a number, nothing)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme in {"http", "https"} and parts.netloc else None
+
+
+def _given(entities: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = entities.get(name)
+    return [entity for entity in found if isinstance(entity, dict)] if isinstance(found, list) else []
+
+
+def _spans(
+    text: str,
+    entities: Iterable[Mapping[str, Any]],
+    build: Callable[[Mapping[str, Any]], tuple[str, _Span] | None],
+) -> list[_Span]:
+    """Place entities in the text; `build` gives the words that must stand there, so that a wrong offset shows."""
+    placed = []
+    for entity in entities:
+        built = build(entity)
+        start, end = entity.get("start"), entity.get("end")
+        if built is None or not isinstance(start, int) or not isinstance(end, int) or start < 0:
+            continue
+        words, span = built
+        if text[start:end].replace("\uff20", "@").replace("\uff03", "#").casefold() == words.casefold():
+            placed.append(_Span(start, end, span.plain, span.html, span.hidden))
+    return placed
+
+
+def _in_order(spans: list[_Span]) -> list[_Span]:
+    kept: list[_Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+    return kept
+
+
+def _link_span(entity: Mapping[str, Any], shown: Shown) -> tuple[str, _Span] | None:
+    wrapped = web_address(entity.get("url"))
+    if wrapped is None:
+        return None
+    link = _link(entity)
+    anchor = _anchor(wrapped, link.text or link.url)
+    return wrapped, _Span(0, 0, link.url, anchor, hidden=_is_shown(entity, shown))
+
+
+def _mention_span(entity: Mapping[str, Any]) -> tuple[str, _Span]:
+    words = f"@{entity.get('username', '')}"
+    return words, _Span(0, 0, words, _anchor(f"{SITE}/{_quoted(entity, 'username')}", words))
+
+
+def _tag_span(entity: Mapping[str, Any], sign: str, address: str) -> tuple[str, _Span]:
+    words = f"{sign}{entity.get('tag', '')}"
+    return words, _Span(0, 0, words, _anchor(address, words))
+
+
+def _plain(text: str, spans: list[_Span]) -> str:
+    end = len(text.rstrip())
+    while spans and spans[-1].hidden and spans[-1].end == end:  # only those at the end; others are part of a sentence
+        end = len(text[: spans[-1].start].rstrip())
+        spans = spans[:-1]
+    return "".join(_woven(text[:end], spans, unescape, lambda span: span.plain))
+
+
+def _html(text: str, spans: list[_Span]) -> str:
+    return "".join(_woven(text, spans, _escaped, lambda span: span.html))
+
+
+def _woven(
+    text: str, spans: list[_Span], between: Callable[[str], str], within: Callable[[_Span], str]
+) -> Iterable[str]:
+    at = 0
+    for span in spans:
+        yield between(text[at : span.start])
+        yield within(span)
+        at = span.end
+    yield between(text[at:])
+
+
+def _escaped(piece: str) -> str:
+    return html.escape(unescape(piece)).replace("\r\n", "\n").replace("\n", "<br>")
+
+
+def _anchor(address: str, words: str) -> str:
+    return f'<a href="{html.escape(address)}" rel="nofollow noopener">{html.escape(words)}</a>'
+
+
+def _quoted(entity: Mapping[str, Any], name: str) -> str:
+    return quote(str(entity.get(name, "")), safe="")
+
+
+def _link(entity: Mapping[str, Any]) -> Link:
+    wrapped = str(entity.get("url"))
+    target = web_address(entity.get("unwound_url")) or web_address(entity.get("expanded_url")) or wrapped
+    display = entity.get("display_url")
+    return Link(url=target, text=display if isinstance(display, str) else None, via=wrapped)
+
+
+def _mention(entity: Mapping[str, Any]) -> Mention:
+    native_id = entity.get("id")
+    return Mention(
+        handle=str(entity["username"]),
+        native_id=str(native_id) if native_id else None,
+        url=f"{SITE}/{_quoted(entity, 'username')}",
+    )
+
+
+def _is_shown(entity: Mapping[str, Any], shown: Shown) -> bool:
+    """Say whether a link only leads to the media or to the quoted post that are shown beside the text."""
+    target = entity.get("expanded_url")
+    target = target if isinstance(target, str) and _ON_X.match(target) else ""
+    if shown.media and (entity.get("media_key") or _MEDIA_PAGE.search(target)):
+        return True
+    status = _STATUS_PAGE.search(target)
+    return bool(status and status[1] in shown.quoted)
+
+
+def _once(values: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(values))

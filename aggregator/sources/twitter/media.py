@@ -1,0 +1,55 @@
+"""X's media objects to ours. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aggregator.activity import Media
+from aggregator.sources.twitter.markup import web_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_TYPES = {"photo": "image", "video": "video", "animated_gif": "animation"}
+
+
+def pictures_and_films(found: Iterable[Mapping[str, Any]]) -> tuple[Media, ...]:
+    """Return what can be shown of media objects: photos, films by their best MP4, else their still picture."""
+    return tuple(media for item in found if (media := _media(item)) is not None)
+
+
+def _media(item: Mapping[str, Any]) -> Media | None:
+    type_ = _TYPES.get(str(item.get("type")))
+    preview = web_address(item.get("preview_image_url"))
+    film = _best(item.get("variants") or [])
+    url = web_address(item.get("url")) if type_ == "image" else film
+    if type_ is None or (url is None and preview is None):
+        return None
+    milliseconds = _number(item.get("duration_ms"))
+    alt = item.get("alt_text")
+    return Media(
+        type=type_ if url else "image",  # a film that can't be played is still a picture
+        url=url or preview or "",
+        alt=alt if isinstance(alt, str) and alt else None,
+        mime="video/mp4" if film and url == film else None,
+        width=_number(item.get("width")),
+        height=_number(item.get("height")),
+        duration=milliseconds / 1000 if milliseconds is not None else None,
+        preview=preview,
+    )
+
+
+def _best(variants: Iterable[object]) -> str | None:
+    """Return the address of the MP4 with the highest bit rate; animations have one of rate 0."""
+    playable = [
+        (_number(variant.get("bit_rate")) or 0, url)
+        for variant in variants
+        if isinstance(variant, dict)
+        and variant.get("content_type") == "video/mp4"
+        and (url := web_address(variant.get("url")))
+    ]
+    return max(playable, key=lambda pair: pair[0])[1] if playable else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
