@@ -17,7 +17,7 @@ import structlog
 from celery import Celery, beat, signals
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.worker import WorkController, state
-from kombu import Exchange, Queue
+from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from aggregator.errors import AggregatorError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
+SOFT_SHUTDOWN = 30.0  # seconds
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 3.5  # seconds that an embedded worker gets to end
 
@@ -70,13 +71,11 @@ def create_app(house: House) -> Celery:
 
 
 def _configuration(house: House) -> dict[str, Any]:
-    # The default exchange routes by queue name alone. A named one keeps its bindings in Redis, where FLUSHALL takes
-    # them away: every later message would be dropped until the scheduler restarts.
-    direct = Exchange("", type="direct")
     names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
     visibility = {"visibility_timeout": VISIBILITY}
     return {
-        "task_queues": [Queue(name, direct, routing_key=name) for name in names],
+        # Sent to by name alone, without bindings in Redis that a FLUSHALL could take away.
+        "task_queues": [Queue(name) for name in names],
         "task_default_queue": CONTROL,
         "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue that nobody reads
         "task_serializer": "json",
@@ -90,7 +89,8 @@ def _configuration(house: House) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY,
         "broker_connection_retry_on_startup": True,  # a worker may start before its broker
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
-        "worker_soft_shutdown_timeout": 30.0,  # polls under way may end; the container's grace is longer
+        # Requests under way may end. Celery waits so long whenever a task runs; the container's grace is longer.
+        "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, house.limits.hard),
         "worker_hijack_root_logger": False,  # our log lines keep their form
         "worker_redirect_stdouts": False,
         "worker_max_tasks_per_child": 500,  # native parsers leak a little

@@ -228,17 +228,24 @@ def bounded_id(native_id: str) -> str:
     return "sha256:" + hashlib.sha256(encoded).hexdigest()
 
 
+def _clamped(moment: datetime) -> datetime:
+    return min(max(moment.astimezone(UTC), EARLIEST), LATEST)
+
+
 def _cleaned(value: _T) -> _T:
     """Walk a value of the types above and clean every string and date in it."""
     cleaned: Any = value
     if isinstance(value, StrEnum):
         pass
     elif isinstance(value, str):
-        cleaned = _UNSTORABLE.sub("", value)
+        cleaned = _UNSTORABLE.sub("", value) if _UNSTORABLE.search(value) else value
     elif isinstance(value, datetime):
-        cleaned = min(max(value.astimezone(UTC), EARLIEST), LATEST)
+        cleaned = value if value.tzinfo is UTC and EARLIEST <= value <= LATEST else _clamped(value)
     elif isinstance(value, tuple):
-        cleaned = tuple(_cleaned(item) for item in value)
+        items = tuple(_cleaned(item) for item in value)
+        cleaned = value if all(new is old for new, old in zip(items, value, strict=True)) else items
     elif is_dataclass(value) and not isinstance(value, type):
-        cleaned = replace(value, **{f.name: _cleaned(getattr(value, f.name)) for f in fields(value)})
+        said = {f.name: getattr(value, f.name) for f in fields(value)}
+        changed = {name: new for name, old in said.items() if (new := _cleaned(old)) is not old}
+        cleaned = replace(value, **changed) if changed else value  # most text is clean, and copying is dear
     return cast("_T", cleaned)

@@ -196,6 +196,7 @@ class SourceKind(Protocol):
 
     name: str  # as in the database: "rss"
     queue: str  # the Celery queue its polls go through
+    any_address: bool  # it takes every web address, so the other kinds are asked first what an address is
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options that people set and return them complete.

@@ -31,7 +31,7 @@ async def discover(address: str, kinds: Iterable[SourceKind], context: PollConte
         SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
         BadRequestError: it is nothing for any kind.
     """
-    for kind in kinds:
+    for kind in sorted(kinds, key=lambda kind: kind.any_address):
         found = await kind.discover(address, context)
         if found is not None:
             return found

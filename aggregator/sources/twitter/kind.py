@@ -41,6 +41,7 @@ class Twitter:
 
     name = "twitter"
     queue = "twitter"
+    any_address = False
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check the options; there is one, `user_id`.

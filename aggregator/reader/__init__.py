@@ -1,0 +1,1 @@
+"""The public side: the API, its documentation and the page for people."""

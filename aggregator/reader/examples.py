@@ -1,0 +1,98 @@
+"""Example answers for the documentation, made by the code that makes the real ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aggregator.activity import (
+    Activity,
+    ActivityKind,
+    Actor,
+    Content,
+    Link,
+    Mention,
+    Original,
+    Review,
+    SourceRef,
+    Upstream,
+)
+from aggregator.reader import serialise
+from aggregator.source import Policy, Source, SourceState
+from aggregator.stream import Cursor, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PUBLISHED = datetime(2014, 4, 15, 16, 20, tzinfo=UTC)
+_SEEN = _PUBLISHED + timedelta(minutes=3)
+
+_ORIGINAL = Content(
+    kind=ActivityKind.POST,
+    network="x",
+    url="https://x.com/OpenGovHub/status/456100000000000001",
+    actor=Actor("x", "2001", "Open Gov Hub", "OpenGovHub", "https://x.com/OpenGovHub"),
+    text="@opengovpart is looking for local researchers: https://example.org/apply #applytoday",
+    html='<a href="https://x.com/opengovpart">@opengovpart</a> is looking for local researchers: '
+    '<a href="https://example.org/apply">example.org/apply</a> #applytoday',
+    lang="en",
+    published=_PUBLISHED - timedelta(hours=2),
+    links=(Link("https://example.org/apply", "example.org/apply"),),
+    hashtags=("applytoday",),
+    mentions=(Mention("opengovpart", "1001", "https://x.com/opengovpart"),),
+)
+_REPOST = Activity(
+    id=1042,
+    source=SourceRef("opengovpart", "Open Government Partnership"),
+    native_id="456130000000000001",
+    key="x:456130000000000001",
+    content=Content(
+        kind=ActivityKind.REPOST,
+        network="x",
+        url="https://x.com/opengovpart/status/456130000000000001",
+        actor=Actor("x", "1001", "Open Government Partnership", "opengovpart", "https://x.com/opengovpart"),
+        text=_ORIGINAL.text,
+        html=_ORIGINAL.html,
+        lang="en",
+        published=_PUBLISHED,
+    ),
+    object=Original("x:456100000000000001", "456100000000000001", _ORIGINAL),
+    object_key="x:456100000000000001",
+    first_seen=_SEEN,
+    position=_PUBLISHED,
+    revision=5120,
+    fingerprint="",
+    upstream=Upstream.LIVE,
+    review=Review.PUBLISHED,
+    review_by="policy",
+    review_reason="",
+    visible=True,
+)
+_SOURCE = Source(
+    id=1,
+    slug="ministry-news",
+    name="Ministry of Justice: News",
+    kind="rss",
+    address="https://example.org/news/feed",
+    host="example.org:443",
+    options={},
+    policy=Policy.AUTO,
+    state=SourceState.ACTIVE,
+    state_reason="",
+    every=timedelta(minutes=15),
+    due=_SEEN + timedelta(minutes=15),
+    due_reason="",
+    failures=0,
+    fetch_state={},
+    created=_PUBLISHED,
+    revision=5101,
+    last_polled=_SEEN,
+    last_success=_SEEN,
+    last_new=_PUBLISHED,
+)
+
+BY_PATH: Mapping[str, dict[str, Any]] = {
+    "/api/v1/activities": serialise.page(Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision)),
+    "/api/v1/activities/{activity_id}": serialise.activity(_REPOST),
+    "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN)]},
+}

@@ -1,0 +1,47 @@
+"""Health of sources, and of this installation, from facts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from aggregator.source import Source, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HICCUPS = 2  # failures in a row that are worth telling people about
+_GRACE = timedelta(minutes=10)  # that a poll may be late without anything being wrong
+_SILENCE = timedelta(seconds=60)  # between ticks, after which nobody seems to poll
+
+
+def is_stale(source: Source, now: datetime) -> bool:
+    """Say whether what a source shows may be old: it fails, was stopped, or is long overdue.
+
+    A source that people paused is as they want it, and one hiccup is none of the readers' business.
+    """
+    if source.state is SourceState.STOPPED:
+        return True
+    if source.state is not SourceState.ACTIVE:
+        return False
+    never = source.last_success is None and source.failures > 0
+    overdue = now - source.due > 2 * source.every + _GRACE
+    return never or source.failures >= _HICCUPS or overdue
+
+
+def stale(sources: Iterable[Source], now: datetime) -> list[Source]:
+    """Return the stale ones among sources."""
+    return [source for source in sources if is_stale(source, now)]
+
+
+def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:
+    """Return a sentence where no scheduler seems to run, else None."""
+    if last_tick is None:
+        return "No tick has run yet: start a scheduler and a worker, or nothing new will arrive."
+    age = now - last_tick
+    if age <= _SILENCE:
+        return None
+    return (
+        f"The last tick ran {age.total_seconds():.0f} s ago: the scheduler or the control worker seems to be down, "
+        "and nothing new will arrive until it runs again."
+    )

@@ -1,0 +1,67 @@
+"""The OpenAPI document, and how problems stand in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi.openapi.utils import get_openapi
+
+from aggregator.reader import examples
+from aggregator.reader.refusals import PROBLEMS
+from aggregator.web.answers import JSON
+from aggregator.web.problems import KINDS, MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+
+VERSION = "1.0"
+TITLE = "Activity Stream"
+_DESCRIPTION = """\
+One stream of tweets, retweets, news, events and videos, pulled from many sources, merged and reviewed.
+
+Times are RFC 3339 in UTC. Ids are strings. Pages are followed by `next`: a page that follows skips and repeats nothing,
+whatever arrives in between. Answers carry an `ETag`; send it back in `If-None-Match` and what has not changed is not
+sent again. Errors are problem details (RFC 9457) with a stable `code`.
+"""
+_TAGS = [
+    {"name": "stream", "description": "What was published, newest first."},
+    {"name": "sources", "description": "Where it comes from, and how these sources are."},
+    {"name": "operation", "description": "For those who run this installation."},
+]
+
+
+def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI responses for problems of these codes, by status, and one for all others."""
+    kinds = {**KINDS, **PROBLEMS}
+    statuses = sorted({kinds[code].status for code in codes})
+    named: dict[int | str, dict[str, Any]] = {
+        int(status): _response([code for code in codes if kinds[code].status == status]) for status in statuses
+    }
+    return {**named, "default": _response(["internal-error", "store-unavailable"])}
+
+
+def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
+    """Return the OpenAPI document of the app's documented routes."""
+    made = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        description=_DESCRIPTION,
+        routes=app.routes,
+        tags=_TAGS,
+        servers=[{"url": public_url}] if public_url else None,
+    )
+    made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    # Not given to the routes: FastAPI would leave out every null in them.
+    for path, example in examples.BY_PATH.items():
+        made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = example
+    return made
+
+
+def _response(codes: Sequence[str]) -> dict[str, Any]:
+    kinds = {**KINDS, **PROBLEMS}
+    return {
+        "description": "; ".join(f"{kinds[code].title} (`{code}`)" for code in codes),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

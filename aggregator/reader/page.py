@@ -1,0 +1,148 @@
+"""The pages for people: the merged stream, one activity, and the API's documentation."""
+
+# Annotations are evaluated: FastAPI reads them when the routes are added.
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from aggregator.reader.documentation import operations, schemas
+from aggregator.reader.health import stale
+from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
+from aggregator.reader.shown import shown
+from aggregator.web.answers import HTML, answer
+from aggregator.web.labels import PLURALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aggregator.activity import Activity
+    from aggregator.source import Clock, Source
+    from aggregator.stream import Page, Query
+    from aggregator.web.pages import Pages
+    from aggregator.web.problems import Problems
+    from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One filter that a reader may choose."""
+
+    label: str
+    address: str
+    chosen: bool
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The items of one calendar day."""
+
+    heading: str
+    on: date
+    items: "Sequence[Activity]"
+
+
+class StreamPages:
+    """The pages over one store."""
+
+    def __init__(self, store: "Store", clock: "Clock", pages: "Pages") -> None:
+        self._store = store
+        self._clock = clock
+        self._pages = pages
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        for path, endpoint in (("/", self.front), ("/activities/{activity_id}", self.activity)):
+            app.add_api_route(path, endpoint, include_in_schema=False, response_class=HTMLResponse)
+
+    def front(self, request: Request) -> Response:
+        """Answer with a page of the stream."""
+        query = query_of(given(request.scope["query_string"], PAGE, strict=False))
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            sources = tx.sources.all()
+            found = tx.activities.page(query)
+        return answer(request, self._pages.render("front.html", self._front(query, found, sources)), HTML)
+
+    def activity(self, request: Request, activity_id: str) -> Response:
+        """Answer with the page of one activity."""
+        item = shown(self._store, activity_id)
+        return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
+
+    def _front(self, query: "Query", found: "Page", sources: "Sequence[Source]") -> dict[str, Any]:
+        now = self._clock()
+        failing = stale(sources, now)
+        here = query_string(query.kinds, query.sources)
+        older = query_string(query.kinds, query.sources, found.next) if found.next else None
+        return {
+            "days": self._days(found.items),
+            "kinds": _kind_choices(query),
+            "sources": _source_choices(query, sources, {source.slug for source in failing}),
+            "failing": failing,
+            "filtered": bool(query.kinds or query.sources),
+            "first_page": query.after is None,
+            "newest": "/" + here,
+            "older": "/" + older if older else None,
+            "watched": "/api/v1/activities" + here,
+        }
+
+    def _days(self, items: "Iterable[Activity]") -> list[Day]:
+        dates = self._pages.dates
+        today = dates.local_day(self._clock())
+        grouped = groupby(items, key=lambda item: dates.local_day(item.position))
+        return [Day(dates.heading(on, today), on, list(group)) for on, group in grouped]
+
+
+class DocumentationPages:
+    """The OpenAPI document, as it is and for people."""
+
+    def __init__(self, document: dict[str, Any], pages: "Pages", problems: "Problems") -> None:
+        from aggregator.reader.serialise import encode
+
+        self._json = encode(document)
+        values = {
+            "document": document,
+            "operations": operations(document),
+            "schemas": schemas(document),
+            "problems": problems.kinds,
+        }
+        self._html = pages.render("docs.html", values)
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        app.add_api_route("/openapi.json", self.openapi, include_in_schema=False)
+        app.add_api_route("/docs", self.docs, include_in_schema=False, response_class=HTMLResponse)
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer with the OpenAPI document."""
+        return answer(request, self._json, "application/json")
+
+    async def docs(self, request: Request) -> Response:
+        """Answer with the documentation."""
+        return answer(request, self._html, HTML)
+
+
+def _kind_choices(query: "Query") -> list[Choice]:
+    every = Choice("Everything", "/" + query_string((), query.sources), not query.kinds)
+    return [every] + [
+        Choice(label, "/" + query_string((kind,), query.sources), kind in query.kinds)
+        for kind, label in PLURALS.items()
+    ]
+
+
+def _source_choices(query: "Query", sources: "Iterable[Source]", failing: set[str]) -> list[Choice]:
+    every = Choice("All sources", "/" + query_string(query.kinds), not query.sources)
+    return [every] + [
+        Choice(
+            source.name,
+            "/" + query_string(query.kinds, (source.slug,)),
+            source.slug in query.sources,
+            source.slug in failing,
+        )
+        for source in sorted(sources, key=lambda source: source.name.casefold())
+    ]

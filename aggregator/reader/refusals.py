@@ -1,0 +1,72 @@
+"""What the reader refuses, and how each refusal is documented."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aggregator.errors import BadRequestError
+from aggregator.stream import MOST
+from aggregator.web.problems import ProblemKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class UnknownParameterError(BadRequestError):
+    """A parameter that this address does not have."""
+
+    code = "unknown-parameter"
+
+
+class RepeatedParameterError(BadRequestError):
+    """A parameter that may stand only once stands twice."""
+
+    code = "repeated-parameter"
+
+
+class BadLimitError(BadRequestError):
+    """The page size is no whole number from 1 to 100."""
+
+    code = "bad-limit"
+
+
+class UnknownKindError(BadRequestError):
+    """There is no such kind of activity."""
+
+    code = "unknown-kind"
+
+
+class UnknownSourceError(BadRequestError):
+    """There is no source of this slug."""
+
+    code = "unknown-source"
+
+
+class GoneError(BadRequestError):
+    """The activity was shown once; whether it was deleted or hidden is not told."""
+
+    code = "gone"
+
+
+PROBLEMS: Mapping[str, ProblemKind] = {
+    "unknown-parameter": ProblemKind(
+        HTTPStatus.BAD_REQUEST,
+        "Unknown parameter",
+        "The address has no such parameter; the sentence lists those it has.",
+    ),
+    "repeated-parameter": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Repeated parameter", "This parameter may be given only once."
+    ),
+    "bad-limit": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Bad limit", f"The page size must be a whole number from 1 to {MOST}."
+    ),
+    "bad-cursor": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Bad cursor", "The cursor is not one that this API gave. Start again without a cursor."
+    ),
+    "unknown-kind": ProblemKind(HTTPStatus.BAD_REQUEST, "Unknown kind", "There is no such kind of activity."),
+    "unknown-source": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Unknown source", "There is no source of this slug; /api/v1/sources lists them."
+    ),
+    "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity was here once and is shown no longer."),
+}

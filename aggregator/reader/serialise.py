@@ -1,0 +1,127 @@
+"""What we hold in the words of the API; `models` describes the same shapes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aggregator.reader.health import is_stale
+from aggregator.web.dates import machine_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aggregator.activity import Activity, Actor, Content, Media, Occasion, Original
+    from aggregator.source import Source
+    from aggregator.stream import Page
+
+
+def encode(value: dict[str, Any]) -> bytes:
+    """Return JSON as UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def page(found: Page) -> dict[str, Any]:
+    """Return a page of the stream."""
+    return {
+        "items": [activity(item) for item in found.items],
+        "next": str(found.next) if found.next else None,
+    }
+
+
+def activity(item: Activity) -> dict[str, Any]:
+    """Return one activity with the object it is about."""
+    return {
+        "id": str(item.id),
+        "native_id": item.native_id,
+        "source": {"slug": item.source.slug, "name": item.source.name},
+        "first_seen_at": machine_time(item.first_seen),
+        "revision": item.revision,
+        **_content(item.content),
+        "object": _original(item.object) if item.object else None,
+    }
+
+
+def source(of: Source, now: datetime) -> dict[str, Any]:
+    """Return one source and how it is."""
+    return {
+        "slug": of.slug,
+        "name": of.name,
+        "kind": of.kind,
+        "address": of.address,
+        "state": of.state.value,
+        "state_reason": of.state_reason,
+        "last_success_at": _moment(of.last_success),
+        "last_new_at": _moment(of.last_new),
+        "last_polled_at": _moment(of.last_polled),
+        "next_poll_at": machine_time(of.due),
+        "last_error": of.last_error,
+        "stale": is_stale(of, now),
+    }
+
+
+def _original(original: Original) -> dict[str, Any]:
+    return {
+        "id": None,  # it is shown within ours and has no place of its own in the stream
+        "native_id": original.native_id,
+        "source": None,
+        "first_seen_at": None,
+        "revision": None,
+        **_content(original.content),
+        "object": None,
+    }
+
+
+def _content(content: Content) -> dict[str, Any]:
+    return {
+        "kind": content.kind.value,
+        "network": content.network,
+        "actor": _actor(content.actor) if content.actor else None,
+        "title": content.title,
+        "text": content.text,
+        "html": content.html,
+        "url": content.url,
+        "lang": content.lang,
+        "published_at": _moment(content.published),
+        "updated_at": _moment(content.updated),
+        "media": [_media(media) for media in content.media],
+        "links": [{"url": link.url, "text": link.text} for link in content.links],
+        "hashtags": list(content.hashtags),
+        "mentions": [{"handle": mention.handle, "url": mention.url} for mention in content.mentions],
+        "event": _event(content.event) if content.event else None,
+        "sensitive": content.sensitive,
+        "edited": content.edited,
+        "complete": content.complete,
+        "in_reply_to": content.in_reply_to,
+    }
+
+
+def _actor(actor: Actor) -> dict[str, Any]:
+    return {"name": actor.name, "handle": actor.handle, "url": actor.url, "avatar": actor.avatar}
+
+
+def _media(media: Media) -> dict[str, Any]:
+    return {
+        "type": media.type,
+        "url": media.url,
+        "alt": media.alt,
+        "mime": media.mime,
+        "width": media.width,
+        "height": media.height,
+        "bytes": media.bytes,
+        "duration": media.duration,
+        "preview": media.preview,
+    }
+
+
+def _event(event: Occasion) -> dict[str, Any]:
+    return {
+        "start": machine_time(event.start),
+        "end": _moment(event.end),
+        "zone_label": event.zone_label,
+        "place": event.place,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return machine_time(moment) if moment else None

@@ -1,0 +1,121 @@
+"""JSON Feed 1.0 and 1.1: bytes in, `Document` out. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aggregator.activity import Media
+from aggregator.errors import UnreadableError
+from aggregator.sources.rss.document import MOST_ENTRIES, Author, Document, Entry, Markup
+from aggregator.sources.rss.media_types import media_type, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VERSION = "jsonfeed.org/version/"
+
+
+def read(body: bytes) -> Document | None:
+    """Read a JSON Feed; None where the JSON is something else.
+
+    Raises:
+        UnreadableError: it is no JSON.
+    """
+    try:
+        feed = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as problem:
+        raise UnreadableError(f"The JSON is broken: {problem}. Tell the publisher.") from None
+    if not isinstance(feed, dict) or _VERSION not in str(feed.get("version", "")):
+        return None
+    items = [item for item in _list(feed, "items") if isinstance(item, dict)]
+    notes: tuple[str, ...] = ()
+    if len(items) > MOST_ENTRIES:
+        notes = (f"The feed has {len(items)} entries; the first {MOST_ENTRIES} were taken.",)
+    return Document(
+        title=_words(feed, "title"),
+        link=_text(feed, "home_page_url"),
+        author=_author(feed),
+        lang=_text(feed, "language"),
+        image=_text(feed, "icon") or _text(feed, "favicon"),
+        entries=tuple(_entry(item) for item in items[:MOST_ENTRIES]),
+        notes=notes,
+    )
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    html = _text(item, "content_html")
+    text = _text(item, "content_text") or _text(item, "summary")
+    image = _text(item, "image") or _text(item, "banner_image")
+    return Entry(
+        id=_id(item.get("id")),
+        link=_text(item, "url") or _text(item, "external_url"),
+        title=_words(item, "title"),
+        body=Markup(html, html=True) if html else Markup(text, html=False) if text else None,
+        author=_author(item),
+        lang=_text(item, "language"),
+        published=_moment(_text(item, "date_published")),
+        updated=_moment(_text(item, "date_modified")),
+        tags=tuple(tag.strip() for tag in _list(item, "tags") if isinstance(tag, str) and tag.strip()),
+        media=tuple(_media(item, image)),
+        image=image,
+        raw=json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"),
+    )
+
+
+def _id(value: object) -> str | None:
+    """Return an id as text; the first version's feeds used numbers."""
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(values: dict[str, Any], name: str) -> str | None:
+    value = values.get(name)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _list(values: dict[str, Any], name: str) -> list[Any]:
+    value = values.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _words(values: dict[str, Any], name: str) -> Markup | None:
+    value = _text(values, name)
+    return Markup(value, html=False) if value else None
+
+
+def _author(values: dict[str, Any]) -> Author | None:
+    for author in [*_list(values, "authors"), values.get("author")]:
+        if isinstance(author, dict) and _text(author, "name"):
+            return Author(_text(author, "name"), _text(author, "url"), _text(author, "avatar"))
+    return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _media(item: dict[str, Any], image: str | None) -> Iterator[Media]:
+    for attachment in _list(item, "attachments"):
+        url = _text(attachment, "url") if isinstance(attachment, dict) else None
+        if not url:
+            continue
+        mime = _text(attachment, "mime_type")
+        length = attachment.get("duration_in_seconds")
+        plays = isinstance(length, int | float) and length > 0
+        yield Media(
+            media_type(mime, None, url),
+            url,
+            alt=_text(attachment, "title"),
+            mime=mime,
+            bytes=whole(str(attachment.get("size_in_bytes"))),
+            duration=float(length) if plays else None,
+        )
+    if image:
+        yield Media("image", image)

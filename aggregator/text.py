@@ -1,0 +1,261 @@
+"""What publishers wrote, made fit to store, show, compare and search: HTML, plain text, addresses. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import html as entities
+import ipaddress
+import json
+import re
+import unicodedata
+from dataclasses import MISSING, fields, is_dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import nh3
+
+if TYPE_CHECKING:
+    from aggregator.activity import Content, Original
+
+MOST_TAGS = 10_000  # beyond this the sanitiser's time grows with the square of the nesting; only the text is kept
+LONGEST_SLUG = 40
+
+_BLOCK_TAGS = (
+    "address article aside blockquote caption dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header "
+    "hr li main nav ol p pre section summary table tbody td tfoot th thead tr ul"
+)
+_INLINE_TAGS = (
+    "a abbr b bdi bdo br cite code del dfn em i img ins kbd mark q rp rt ruby s samp small span strong sub sup time u "
+    "var wbr"
+)
+_BLOCKS, _INLINE = frozenset(_BLOCK_TAGS.split()), frozenset(_INLINE_TAGS.split())
+_DROPPED = {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "select", "textarea", "title"}
+_ATTRIBUTES = {
+    "a": {"href", "title", "hreflang"},
+    "abbr": {"title"},
+    "bdo": {"dir"},
+    "blockquote": {"cite"},
+    "del": {"datetime"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "ins": {"datetime"},
+    "ol": {"start", "reversed"},
+    "q": {"cite"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "time": {"datetime"},
+    "*": {"lang", "dir"},
+}
+_SCHEMES = {"http", "https", "mailto"}
+
+# These read what nh3 wrote, which is regular: lower-case names, every value in double quotes, "<" and ">" escaped.
+_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
+_PIXEL = re.compile(r' (?:width|height)="\s*0*[01](?:\.0*)?(?:px)?\s*"')
+_SIDE = re.compile(r' (?:width|height)="')
+_BREAKS = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCKS))}|br)(?: [a-z]+=\"[^\"]*\")*>")
+_TAG = re.compile(r"<[^>]*>")
+_PRE = re.compile(r'(<pre(?: [a-z]+="[^"]*")*>)\n+')  # a browser skips the first line break, so it means nothing
+_SPACES = re.compile(r"[^\S\n]+")
+_NEWLINES = re.compile(r"\s*\n\s*")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)]*(?=\s)|[。！？]")  # noqa: RUF001 - the full-width ones end sentences too
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_TRACKERS = re.compile(
+    r"(?:utm|mtm|pk|piwik|matomo|hsa)_[^=]*|_hs(?:enc|mi)|fbclid|gclid|gclsrc|dclid|gbraid|wbraid|msclkid|twclid|ttclid"
+    r"|yclid|igsh(?:id)?|mc_[ce]id|mkt_tok|vero_(?:id|conv)|oly_(?:anon|enc)_id|s_cid|wickedid|_openstat|ml_subscriber"
+    r"|ml_subscriber_hash|rb_clickid|wt_mc|at_(?:medium|campaign)",
+    re.IGNORECASE,
+)
+_UNSEEN = re.compile("[\x00-\x1f\x7f]")  # a browser skips these within an address
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_ESCAPE = re.compile("%[0-9a-fA-F]{2}")
+_LONE_PERCENT = re.compile("%(?![0-9a-fA-F]{2})")
+_LONGEST_HOST = 253
+_LONGEST_URL = 4096
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+def clean_html(html: str, base: str | None = None) -> str:
+    """Return an article's HTML with nothing in it that acts, styles or tracks.
+
+    Links are absolute http, https or mailto with `rel="nofollow noopener"`; relative ones are resolved against
+    `base`, or lose their address without one. Images keep their alternative text; tracking pixels go.
+    """
+    if not html or html.isspace():
+        return ""
+    if html.count("<") > MOST_TAGS:
+        return paragraphs(_without_tags(html))
+    clean = _IMAGE.sub(_image, _cleaner(canonical_url(base) if base else None).clean(html))
+    return (_PRE.sub(r"\1", clean) if "<pre" in clean else clean).strip()
+
+
+def plain_text(html: str) -> str:
+    """Return the text of HTML: a line for each paragraph, entities decoded once, white space folded."""
+    if "<" not in html:
+        return _folded(entities.unescape(_NEWLINES.sub(" ", html)))
+    if html.count("<") > MOST_TAGS:
+        return _folded(entities.unescape(_without_tags(html)))
+    return text_of_clean(_STRUCTURE.clean(html))
+
+
+def text_of_clean(html: str) -> str:
+    """Return the text of HTML that `clean_html` made; half the cost of `plain_text`."""
+    lines = _NEWLINES.sub(" ", html)  # a line break in HTML is a space
+    return _folded(entities.unescape(_TAG.sub("", _BREAKS.sub("\n", lines))))
+
+
+def paragraphs(text: str) -> str:
+    """Return clean HTML that shows plain text: blank lines part paragraphs, single line breaks stay."""
+    parts = re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n").strip())
+    escaped = (entities.escape(part.strip(), quote=False).replace("\n", "<br>") for part in parts)
+    return "".join(f"<p>{part}</p>" for part in escaped if part)
+
+
+def excerpt(text: str, length: int = 150) -> str:
+    """Return at most `length` characters of a text on one line, cut after a sentence or else a word, ending in "…"."""
+    line = " ".join(text.split())
+    if len(line) <= length:
+        return line
+    if length < 1:
+        return ""
+    room = line[: length - 1]
+    ends = [found.end() for found in _SENTENCE_END.finditer(line[:length]) if found.end() < length - 1]
+    if ends and ends[-1] > length // 2:
+        return f"{line[: ends[-1]]} …"
+    if not line[length - 1].isspace():
+        head, space, _ = room.rpartition(" ")
+        room = head if space and len(head) > length // 2 else room
+    return f"{room.rstrip(' ,;:–—-')}…"  # noqa: RUF001 - the dash is meant
+
+
+def canonical_url(url: str, base: str | None = None) -> str | None:
+    """Return the one spelling of a web address, or None where it is no address to show or compare.
+
+    Scheme and host are lower case, the host in its ASCII form, the default port, the fragment and tracking parameters
+    are gone; everything else keeps its order. Idempotent.
+    """
+    url = _UNSEEN.sub("", url).strip()
+    try:
+        parts = urlsplit(urljoin(base, url) if base else url)
+        scheme, port = parts.scheme.lower(), parts.port
+        host = _ascii_host(parts.hostname or "")
+    except ValueError:
+        return None
+    if scheme not in _DEFAULT_PORTS or host is None or "@" in parts.netloc:
+        return None
+    place = host if port in {None, _DEFAULT_PORTS[scheme]} else f"{host}:{port}"
+    path = _escaped(parts.path, "/:@!$&'()*+,;=~%[]|") or "/"
+    query = _escaped(_untracked(parts.query), "/?:@!$&'()*+,;=~%[]|{}^`") if parts.query else ""
+    canonical = f"{scheme}://{place}{path}" + (f"?{query}" if query else "")
+    return canonical if len(canonical) <= _LONGEST_URL else None
+
+
+def web_key(url: str) -> str:
+    """Return the key that everything published at this address shares, however its address is spelled."""
+    return "web:" + hashlib.sha256((canonical_url(url) or url).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def searchable(*parts: str | None) -> str:
+    """Return texts in the form that is searched: compatible characters joined, case and accents gone, spaces folded."""
+    joined = " ".join(part for part in parts if part)
+    if joined.isascii():
+        return " ".join(joined.lower().split())
+    folded = unicodedata.normalize("NFKC", joined).casefold()
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
+    return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
+
+
+def fingerprint(content: Content, obj: Original | None) -> str:
+    """Return the SHA-256 (hex) of what people see of an activity and of the object it is about.
+
+    Fields at their default do not count, so that a new field changes no old fingerprint. Of the activity's own actor
+    only the identity counts: names and pictures are stored once for all that somebody said.
+    """
+    who = [content.actor.network, content.actor.native_id] if content.actor else None
+    seen = [_told(replace(content, actor=None)), who, _told(obj.content) if obj else None]
+    return hashlib.sha256(json.dumps(seen, separators=(",", ":")).encode()).hexdigest()
+
+
+def slug(text: str) -> str:
+    """Return a name of a-z, 0-9 and dashes for addresses, at most 40 characters; empty where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    whole = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(whole) <= LONGEST_SLUG:
+        return whole
+    head, dash, _ = whole[: LONGEST_SLUG + 1].rpartition("-")
+    return head if dash and len(head) > LONGEST_SLUG // 2 else whole[:LONGEST_SLUG].rstrip("-")
+
+
+@lru_cache(maxsize=512)
+def _cleaner(base: str | None) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=set(_BLOCKS | _INLINE),
+        clean_content_tags=_DROPPED,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        url_relative=("rewrite_with_base", base) if base else "deny",
+        link_rel="nofollow noopener",
+        strip_comments=True,
+    )
+
+
+_STRUCTURE = nh3.Cleaner(tags=set(_BLOCKS | {"br"}), clean_content_tags=_DROPPED, attributes={}, link_rel=None)
+
+
+def _image(found: re.Match[str]) -> str:
+    """Keep an image unless it has no address left or is a pixel that only counts readers."""
+    attributes = found[1]
+    sides, small = len(_SIDE.findall(attributes)), len(_PIXEL.findall(attributes))
+    return "" if ' src="' not in attributes or (sides and sides == small) else found[0]
+
+
+def _without_tags(html: str) -> str:
+    return re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>?", " ", html)
+
+
+def _folded(text: str) -> str:
+    return _NEWLINES.sub("\n", _SPACES.sub(" ", text)).strip()
+
+
+def _ascii_host(host: str) -> str | None:
+    """Return a host name as the name system knows it, or None where it is none."""
+    if not host.isascii():
+        labels = unicodedata.normalize("NFKC", host.lower()).replace("。", ".").split(".")
+        host = ".".join(x if x.isascii() else "xn--" + x.encode("punycode").decode("ascii") for x in labels)
+    if ":" in host:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    host = host.removesuffix(".")
+    return host if len(host) <= _LONGEST_HOST and _HOST.fullmatch(host) else None
+
+
+def _untracked(query: str) -> str:
+    return "&".join(pair for pair in query.split("&") if pair and not _TRACKERS.fullmatch(pair.partition("=")[0]))
+
+
+def _escaped(text: str, safe: str) -> str:
+    """Percent-encode what an address can't hold, leaving what is already encoded, with its digits in upper case."""
+    if "%" in text:
+        text = _ESCAPE.sub(lambda found: found[0].upper(), _LONE_PERCENT.sub("%25", text))
+    return quote(text, safe=safe, errors="replace")
+
+
+@lru_cache(maxsize=32)
+def _defaults(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default if f.default is not MISSING else None) for f in fields(kind))
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 - walks any of the activity types
+    """Return a value of the activity types as JSON can hold it, fields at their default left out."""
+    if isinstance(value, tuple):
+        return [_told(item) for item in value]
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    told: dict[str, Any] = {}
+    for name, default in _defaults(type(value)):
+        field = getattr(value, name)
+        if field is not default and field != default:
+            told[name] = _told(field)
+    return told

@@ -1,0 +1,68 @@
+"""The frame of our web apps: layers around the routes, problem details, static files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from aggregator.errors import NotFoundError
+from aggregator.web.answers import ALWAYS_ASK, answer
+from aggregator.web.problems import LastResort
+from aggregator.web.proxies import Forwarded
+from aggregator.web.security import SecurityHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aggregator.settings import Network
+    from aggregator.web.pages import Pages
+    from aggregator.web.problems import Problems
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def framed(app: FastAPI, *, pages: Pages, problems: Problems, trusted_proxies: Sequence[Network], prefix: str) -> None:
+    """Put the layers around an app that has no routes yet.
+
+    From outside in: who asks (`Forwarded`), headers of every answer, HEAD, and the last resort, so that even the
+    answer to a failure of ours has its headers.
+    """
+    app.add_middleware(LastResort, problems=problems)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Forwarded, trusted=trusted_proxies, prefix=prefix)
+    problems.install(app)
+
+    async def static(request: Request) -> Response:
+        asset = pages.assets.get(request.path_params["name"])
+        if asset is None:
+            raise NotFoundError(f"There is no file {request.path_params['name']!r} here.")
+        # A page of another release may ask for its version during a roll-out: better ours than none, but not kept.
+        known = request.path_params["version"] == asset.version
+        return answer(request, asset.content, asset.media_type, cache=_FOR_EVER if known else ALWAYS_ASK)
+
+    app.router.routes.append(Route("/static/{version}/{name}", static, methods=["GET"]))
+
+
+class HeadAsGet:
+    """Answers HEAD wherever GET is answered: the same headers, no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass HEAD on as GET and keep the body back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)

@@ -1,0 +1,87 @@
+"""Templates: one environment in which everything is escaped, except HTML that was cleaned when it was stored."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from aggregator.text import excerpt
+from aggregator.web import pictures
+from aggregator.web.addresses import site_name, web_address
+from aggregator.web.assets import assets_of
+from aggregator.web.dates import machine_time
+from aggregator.web.labels import label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aggregator.web.assets import Asset
+    from aggregator.web.dates import Dates
+
+_OURS = "aggregator.web"
+
+
+class Pages:
+    """Renders the templates of some packages, ours last."""
+
+    def __init__(self, packages: Sequence[str], *, dates: Dates, public_url: str | None, prefix: str) -> None:
+        self.assets: Mapping[str, Asset] = assets_of([_OURS, *packages])
+        self.dates = dates
+        self._prefix = prefix
+        self._environment = Environment(
+            loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            attached=pictures.attached,
+            cleaned=_cleaned,
+            excerpt=excerpt,
+            gallery=pictures.visible,
+            label=label,
+            lead=pictures.lead,
+            length_of_time=_length_of_time,
+            machine_time=machine_time,
+            own_markup=Markup,  # for drawings that stand in our own templates
+            site_name=site_name,
+            still=pictures.still,
+            ticked=_ticked,
+            web_address=web_address,
+        )
+        self._environment.tests["web"] = lambda address: web_address(address) is not None
+        self._environment.globals.update(
+            asset=lambda name: self.link(self.assets[name].path),
+            dates=dates,
+            link=self.link,
+            public_url=public_url,
+        )
+
+    def link(self, path: str) -> str:
+        """Return the address of a path of ours as readers reach it."""
+        return self._prefix + path
+
+    def render(self, template: str, values: Mapping[str, Any]) -> bytes:
+        """Return a page as UTF-8."""
+        return self._environment.get_template(template).render(values).encode()
+
+
+def _cleaned(html: str) -> Markup:
+    """Mark a stored `Content.html` as safe: it went through the sanitiser before it was stored."""
+    return Markup(html)  # noqa: S704  # the one place where outside HTML passes unescaped
+
+
+def _ticked(text: str) -> Markup:
+    """Escape a sentence of ours and show what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
+
+
+def _length_of_time(seconds: float) -> str:
+    """Return "1:23" or "1:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,114 @@
+"""What stands between a reader and us: proxies whose word counts, and the path under which they show us."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from aggregator.settings import Network
+
+_FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+
+
+class Origin(NamedTuple):
+    """Who asked, and for which address; None where the connection itself says it."""
+
+    client: str | None = None
+    scheme: str | None = None
+    host: str | None = None
+
+
+def origin(peer: str | None, forwarded: Mapping[bytes, str], trusted: Sequence[Network]) -> Origin:
+    """Return what trusted proxies say of a request; nothing when the peer is not one of them.
+
+    `forwarded` has the values of the X-Forwarded-* headers by lower-case name, repeated ones joined by commas. Of a
+    list only the part counts that trusted proxies wrote: its end.
+    """
+    if peer is None or not _trusted(peer, trusted):
+        return Origin()
+    client = peer
+    for hop in reversed(_parts(forwarded.get(b"x-forwarded-for", ""))):
+        if _address(hop) is None:
+            break
+        client = hop
+        if not _trusted(hop, trusted):
+            break
+    scheme = _last(forwarded.get(b"x-forwarded-proto", "")).lower()
+    host = _last(forwarded.get(b"x-forwarded-host", ""))
+    return Origin(
+        client=client,
+        scheme=scheme if scheme in {"http", "https"} else None,
+        host=host if _HOST.fullmatch(host) else None,
+    )
+
+
+class Forwarded:
+    """Puts what trusted proxies say in its place and removes their headers, so that nobody further in believes others.
+
+    `prefix` is the path of our public address ("/stream" or ""): a proxy may strip it or leave it.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[Network], prefix: str) -> None:
+        self._app = app
+        self._trusted = trusted
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on as it was when it reached the outermost trusted proxy."""
+        await self._app(self._seen_from_outside(scope) if scope["type"] == "http" else scope, receive, send)
+
+    def _seen_from_outside(self, scope: Scope) -> Scope:
+        peer = scope["client"]
+        said = origin(peer[0] if peer else None, _joined(scope["headers"]), self._trusted)
+        headers = [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]
+        if said.host:
+            headers = [(name, value) for name, value in headers if name != b"host"]
+            headers.append((b"host", said.host.encode("ascii")))
+        path = scope["path"]
+        if self._prefix and path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        return {
+            **scope,
+            "path": path,
+            "headers": headers,
+            "scheme": said.scheme or scope["scheme"],
+            "client": (said.client, 0) if said.client and said.client != peer[0] else peer,
+        }
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    joined: dict[bytes, str] = {}
+    for name, value in headers:
+        if name in _FORWARDED:
+            text = value.decode("latin-1")
+            joined[name] = f"{joined[name]},{text}" if name in joined else text
+    return joined
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _last(text: str) -> str:
+    return next(reversed(_parts(text)), "")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _trusted(text: str, networks: Iterable[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)

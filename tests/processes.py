@@ -1,0 +1,147 @@
+"""Whole processes of ours for the tests: worker, scheduler, reader, and the command line beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.request import urlopen
+
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60.0  # seconds: the machine may be busy
+_CELERY = (sys.executable, "-m", "celery")
+_AGGREGATOR = (sys.executable, "-m", "aggregator")
+
+
+def eventually(what: str, true: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Wait until something is true and return it; what it raises meanwhile counts as not yet."""
+    deadline = time.monotonic() + patience
+    problem: Exception | None = None
+    while time.monotonic() < deadline:
+        try:
+            if value := true():
+                return value
+            problem = None
+        except Exception as raised:  # noqa: BLE001  # whatever it is, it goes into the report
+            problem = raised
+        time.sleep(0.1)
+    raise AssertionError(f"Not within {patience:g} s: {what}") from problem
+
+
+@dataclass
+class Processes:
+    """Processes that share an environment and end with the test; their output is kept for a failure's report."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    port: int = field(default_factory=free_port)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for name in list(self._running):
+            self.kill(name)
+        if kind is not None:
+            for path in sorted(self.folder.glob("*.log")):
+                print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process gets: nothing of ours from outside, and unbuffered output."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        mine = {"AGGREGATOR_DATA_DIR": str(self.folder), "AGGREGATOR_LISTEN": f"127.0.0.1:{self.port}"}
+        return {**kept, "PYTHONUNBUFFERED": "1", **mine, **self.environ}
+
+    def start(self, name: str, *command: str, **environ: str) -> subprocess.Popen[bytes]:
+        """Start a process in a group of its own."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env={**self.environment, **environ}, stdout=log, stderr=log, start_new_session=True
+            )
+        self._running[name] = process
+        return process
+
+    def worker(self, name: str = "worker", *options: str) -> subprocess.Popen[bytes]:
+        """Start a worker for every queue."""
+        queues = "rss,twitter,control"
+        return self.start(
+            name, *_CELERY, "-A", "worker", "worker", "-Q", queues, "-c", "2", "-n", f"{name}@test", *options
+        )
+
+    def scheduler(self, name: str = "scheduler") -> subprocess.Popen[bytes]:
+        """Start a beat."""
+        return self.start(name, *_CELERY, "-A", "scheduler", "beat")
+
+    def reader(self) -> None:
+        """Start the reader and wait for it."""
+        self.start("reader", *_AGGREGATOR, "serve")
+        eventually("the reader answers", lambda: self.get("/healthz"))
+
+    def kill(self, name: str) -> None:
+        """End a process and all its children at once, as `kill -9` does."""
+        process = self._running.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def terminate(self, name: str, how: signal.Signals = signal.SIGTERM, patience: float = PATIENCE) -> int:
+        """Ask a process to end; return its exit code."""
+        process = self._running[name]
+        process.send_signal(how)
+        code = process.wait(patience)
+        del self._running[name]
+        return code
+
+    def log(self, name: str) -> str:
+        """Return what a process said."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def aggregator(self, *words: str, code: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command and check its exit code."""
+        done = subprocess.run(
+            [*_AGGREGATOR, *words],
+            check=False,
+            cwd=ROOT,
+            env={**self.environment, **environ},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            stdin=subprocess.DEVNULL,
+        )
+        assert code is None or done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def get(self, path: str) -> Any:
+        """Return what the reader answers, as JSON."""
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def items(self, query: str = "limit=100") -> list[dict[str, Any]]:
+        """Return the merged stream, all pages of it."""
+        items: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = self.get(f"/api/v1/activities?{query}{cursor}")
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            cursor = f"&cursor={page['next']}"
+
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Return every source by slug."""
+        return {source["slug"]: source for source in self.get("/api/v1/sources")["items"]}

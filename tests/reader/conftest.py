@@ -1,0 +1,63 @@
+"""A reader over a store, at a time that tests set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aggregator.reader.app import create_app
+from storage.store import Store
+from tests.building import NOON
+from tests.reader.serving import publishing_pictures, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi import FastAPI
+
+    from tests.reader.serving import Reader
+
+
+def app_of(store: Store, **options: Any) -> FastAPI:
+    """Build the app with ordinary options but for those given."""
+    defaults: dict[str, Any] = {
+        "clock": lambda: NOON,
+        "public_url": None,
+        "timezone": ZoneInfo("America/New_York"),
+        "locale": "en",
+        "trusted_proxies": (),
+    }
+    return create_app(store, **{**defaults, **options})
+
+
+@pytest.fixture
+def reader(store: Store) -> Iterator[Reader]:
+    """Serve the store that the test fills, on each kind of database in turn."""
+    with serving(app_of(store)) as reader:
+        yield reader
+
+
+@pytest.fixture
+def sqlite_reader(sqlite_store: Store) -> Iterator[Reader]:
+    """Serve an SQLite store: for what does not depend on the database."""
+    with serving(app_of(sqlite_store)) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="session")
+def empty_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Serve a store in which nothing ever is, to all tests that need no more."""
+    store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'db.sqlite3'}")
+    store.migrate(authority="test.invalid", today=NOON.date())
+    with serving(app_of(store)) as reader:
+        yield reader
+    store.close()
+
+
+@pytest.fixture
+def pictures() -> Iterator[str]:
+    """Give the address of a server of pictures."""
+    with publishing_pictures() as address:
+        yield address

@@ -1,0 +1,246 @@
+"""The pages in a real, headless Chromium: on a phone and a desktop, in light and dark, with and without script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.building import add_source, an_activity, ingest_now
+from tests.reader import specimens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storage.store import Store
+    from tests.reader.serving import Reader
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW_TO_GET_IT = "no working Chromium on the path; on Debian: apt-get install chromium"
+
+# The least contrast of all visible text with the ground it stands on, and where it is.
+CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a > 0.7) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  let least = [99, ""];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const box = element.getBoundingClientRect();
+    if (!walker.currentNode.data.trim() || box.width < 2 || box.height < 2) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color).slice(0, 3)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < least[0]) least = [ratio, `${element.className || element.tagName}: ${walker.currentNode.data.trim()}`];
+  }
+  return least;
+}"""
+
+# How far things moved while the page loaded and was scrolled to its end.
+SHIFT = """async () => {
+  let moved = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => { moved += entry.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  for (let y = 0; y < document.body.scrollHeight; y += 300) {
+    scrollTo(0, y);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  await Promise.all(Array.from(document.images, (image) => image.complete || new Promise((done) => {
+    image.onload = image.onerror = done;
+  })));
+  await new Promise((done) => setTimeout(done, 50));
+  return moved;
+}"""
+
+
+def chromium() -> str | None:
+    """Find a Chromium that starts: on Ubuntu the name may belong to a stub that only points to a snap."""
+    for path in filter(None, map(shutil.which, NAMES)):
+        if subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False).returncode == 0:
+            return path
+    return None
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    if path is None:
+        pytest.skip(HOW_TO_GET_IT)
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=args)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Sight:
+    """A page, and everything that it complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Sight]:
+    context = browser.new_context(**options)
+    context.set_default_timeout(15_000)
+    sight = Sight(context.new_page())
+    sight.page.on("console", lambda message: sight.complaints.append(f"{message.type}: {message.text}"))
+    sight.page.on("pageerror", lambda error: sight.complaints.append(f"error: {error}"))
+    sight.page.goto(address, wait_until="load")
+    try:
+        yield sight
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def filled(sqlite_store: Store, sqlite_reader: Reader, pictures: str) -> Reader:
+    """Give a reader of a stream with every kind of item, a failing source and text that is hard to fit."""
+    specimens.fill(sqlite_store, pictures)
+    source = add_source(sqlite_store, "long", name="A" + "wkward" * 30)
+    long = an_activity("long", title="Donaudampfschifffahrt" * 12, text="https://example.org/" + "x" * 300, html="")
+    ingest_now(sqlite_store, source, [long])
+    return sqlite_reader
+
+
+@pytest.mark.parametrize("path", ["/", "/activities/1", "/activities/9", "/docs"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pages_fit_are_legible_and_complain_of_nothing(browser: Browser, filled: Reader, path: str, width: int) -> None:
+    with opened(browser, filled.address + path, viewport={"width": width, "height": 800}) as sight:
+        moved = sight.page.evaluate(SHIFT)
+        needed = sight.page.evaluate("document.scrollingElement.scrollWidth")
+        sight.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        light, light_at = sight.page.evaluate(CONTRAST)
+        sight.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        dark, dark_at = sight.page.evaluate(CONTRAST)
+
+    assert sight.complaints == []
+    assert needed <= width
+    assert moved < 0.01
+    assert light >= 4.5, light_at
+    assert dark >= 4.5, dark_at
+
+
+def test_light_and_dark_differ(browser: Browser, filled: Reader) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        with opened(browser, filled.address, color_scheme=scheme) as sight:
+            grounds.append(sight.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    assert grounds[0] != grounds[1]
+
+
+def test_everything_works_without_script(browser: Browser, sqlite_store: Store, sqlite_reader: Reader) -> None:
+    said = [an_activity(f"n{n:02}") for n in range(25)]
+    ingest_now(sqlite_store, add_source(sqlite_store), said)
+
+    with opened(browser, sqlite_reader.address, java_script_enabled=False) as sight:
+        first = sight.page.locator("article h3").all_inner_texts()
+        sight.page.get_by_role("link", name="Older items").click()
+        second = sight.page.locator("article h3").all_inner_texts()
+        sight.page.get_by_role("link", name="Videos").click()
+        empty = sight.page.get_by_role("heading", name="Nothing here yet").count()
+
+    assert first + second == [f"Title n{n:02}" for n in reversed(range(25))]
+    assert empty == 1
+
+
+def test_new_items_are_announced_and_one_click_away(
+    browser: Browser, sqlite_store: Store, sqlite_reader: Reader
+) -> None:
+    source = add_source(sqlite_store)
+    ingest_now(sqlite_store, source, [an_activity("a")])
+
+    with opened(browser, sqlite_reader.address) as sight:
+        page = sight.page
+        look = "document.dispatchEvent(new Event('visibilitychange'))"  # asks at once, as on return to the tab
+        with page.expect_response("**/api/v1/activities"):
+            page.evaluate(look)
+        assert page.locator(".arrivals").is_hidden()
+        ingest_now(sqlite_store, source, [an_activity("b"), an_activity("c")])
+        page.evaluate(look)
+        page.get_by_role("link", name="2 new items: show").click()
+        shown = page.locator("article h3").all_inner_texts()
+
+    assert shown == ["Title c", "Title b", "Title a"]
+    assert sight.complaints == []
+
+
+def test_keyboard_focus_is_visible_and_begins_with_a_way_past_the_header(browser: Browser, filled: Reader) -> None:
+    focus = """() => {
+      const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
+      const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+      return [at.textContent.trim(), outlined && box.top >= 0];
+    }"""
+    with opened(browser, filled.address) as sight:
+        seen = []
+        for _ in range(30):
+            sight.page.keyboard.press("Tab")
+            seen.append(sight.page.evaluate(focus))
+
+    assert seen[0][0] == "Skip to content"
+    assert [text for text, visible in seen if not visible] == []
+
+
+def test_landmarks_and_headings_are_in_order(browser: Browser, filled: Reader) -> None:
+    with opened(browser, filled.address) as sight:
+        levels = sight.page.evaluate(
+            "Array.from(document.querySelectorAll('h1,h2,h3,h4'), (heading) => Number(heading.tagName[1]))"
+        )
+        landmarks = {role: sight.page.get_by_role(role).count() for role in ("banner", "main", "contentinfo")}
+        unnamed = sight.page.evaluate(
+            "Array.from(document.querySelectorAll('a')).filter((a) => !a.ariaHidden && !a.innerText.trim() "
+            "&& !a.querySelector('img[alt]:not([alt=\"\"])')).map((a) => a.outerHTML)"
+        )
+        ids = sight.page.evaluate("Array.from(document.querySelectorAll('[id]'), (element) => element.id)")
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert landmarks == {"banner": 1, "main": 1, "contentinfo": 1}
+    assert unnamed == []
+    assert len(ids) == len(set(ids))
+
+
+def test_markup_that_slipped_past_the_sanitiser_runs_nothing(
+    browser: Browser, sqlite_store: Store, sqlite_reader: Reader
+) -> None:
+    markup = (
+        "<script>window.ran = 1</script><img src='/nothing' onerror='window.ran = 2'>"
+        "<iframe srcdoc='<script>parent.ran = 3</script>'></iframe><a id=x href='javascript:window.ran=4'>x</a>"
+        "<style>body { display: none }</style><base href='https://elsewhere.example/'>"
+    )
+    said = an_activity(html=markup, title=None)
+    ingest_now(sqlite_store, add_source(sqlite_store), [said])
+
+    with opened(browser, f"{sqlite_reader.address}/activities/1") as sight:
+        sight.page.evaluate("document.getElementById('x').click()")
+        sight.page.wait_for_timeout(200)
+        ran = sight.page.evaluate("window.ran")
+        display = sight.page.evaluate("getComputedStyle(document.body).display")
+        base = sight.page.evaluate("document.baseURI")
+
+    assert ran is None
+    assert display != "none"
+    assert base.startswith(sqlite_reader.address)
+    assert any("Content Security Policy" in complaint for complaint in sight.complaints)
