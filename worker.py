@@ -40,7 +40,10 @@ log = structlog.get_logger(__name__)
 
 def create_app(house: House) -> Celery:
     """Build the app; the house opens its database at the first task, after a fork."""
-    app = Celery("aggregator", broker=house.settings.broker_url.reveal(), set_as_current=False)
+    settings = house.settings
+    # Kombu warns of a memory:// address without a host.
+    broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
+    app = Celery("aggregator", broker=broker, set_as_current=False)
     app.conf.update(_configuration(house))
 
     @app.task(name="tick")

@@ -12,14 +12,14 @@ import structlog
 
 from aggregator import cadence, text
 from aggregator.activity import Review, Screened, storable
-from aggregator.errors import PausedError
+from aggregator.errors import PausedError, StoreUnavailableError, UnreadableError
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from aggregator.activity import NewActivity
-    from aggregator.source import PollContext, Polled, Source, SourceKind
+    from aggregator.source import PollContext, Source, SourceKind
     from storage.store import Store, Transaction
 
 _OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
@@ -54,21 +54,43 @@ class Ingest:
         self.reports: list[Report] = []
 
     async def run(self, batch: Sequence[Source]) -> list[Report]:
-        """Poll the batch and store what it brings; sources not begun in time are given back, still due."""
-        by_id = {source.id: source for source in batch}
-        left = set(by_id)
+        """Poll the batch and store what it brings; sources not begun in time are given back, still due.
+
+        Raises:
+            StoreUnavailableError: the database went away; what was not stored is polled again after the lease.
+        """
+        left = {source.id: source for source in batch}
         try:
             for name in sorted({source.kind for source in batch}):
-                sources = [source for source in batch if source.kind == name]
-                async for polled in self._kinds[name].poll(sources, self._context):
-                    left.discard(polled.source_id)
-                    await self._conclude(by_id[polled.source_id], polled)
+                await self._run_kind(name, [source for source in batch if source.kind == name], left)
         finally:
-            await asyncio.shield(asyncio.to_thread(self._close, left))
+            await asyncio.shield(asyncio.to_thread(self._close, left.keys()))
         return self.reports
 
-    async def _conclude(self, source: Source, polled: Polled) -> None:
-        outcome = polled.outcome
+    async def _run_kind(self, name: str, sources: Sequence[Source], left: dict[int, Source]) -> None:
+        try:
+            async for polled in self._kinds[name].poll(sources, self._context):
+                await self._conclude_alone(left.pop(polled.source_id), polled.outcome)
+        except StoreUnavailableError:
+            raise
+        except Exception as problem:
+            log.exception("kind of source broke", kind=name)
+            # As failures, so that they wait longer and longer; given back, they would break it at every tick.
+            for source in [source for source in sources if source.id in left]:
+                broken = UnreadableError(f"Polling {name} sources broke ({type(problem).__name__}); the log has more.")
+                await self._conclude(left.pop(source.id), Failure(broken))
+
+    async def _conclude_alone(self, source: Source, outcome: Harvest | Failure) -> None:
+        try:
+            await self._conclude(source, outcome)
+        except StoreUnavailableError:
+            raise
+        except Exception as problem:
+            log.exception("source not stored", source=source.slug)
+            unstored = UnreadableError(f"What it brought can't be stored ({type(problem).__name__}); the log has more.")
+            await self._conclude(source, Failure(unstored))
+
+    async def _conclude(self, source: Source, outcome: Harvest | Failure) -> None:
         now = self._context.clock()
         if isinstance(outcome, Failure):
             log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
@@ -116,7 +138,7 @@ class Ingest:
         with self._store.writing() as tx:
             tx.schedule.settle(settlements)
 
-    def _close(self, left: set[int]) -> None:
+    def _close(self, left: Collection[int]) -> None:
         if self._quiet:
             self._settle(self._quiet)
         if left:
