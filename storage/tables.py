@@ -158,14 +158,14 @@ activity = Table(
     Index("ix_activity_revision", "revision"),
     Index("ix_activity_actor_id", "actor_id"),
     # The stream as readers page it, whole, by kind and by source; only what is shown.
-    Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible")),
+    Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
     Index(
         "ix_activity_stream_kind",
         "kind",
         "position",
         "id",
         postgresql_where=text("visible"),
-        sqlite_where=text("visible"),
+        sqlite_where=text("visible = 1"),
     ),
     Index(
         "ix_activity_stream_source",
@@ -173,7 +173,7 @@ activity = Table(
         "position",
         "id",
         postgresql_where=text("visible"),
-        sqlite_where=text("visible"),
+        sqlite_where=text("visible = 1"),
     ),
     Index("ix_activity_review", "review", "id"),
     sqlite_autoincrement=True,

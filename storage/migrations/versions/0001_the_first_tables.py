@@ -144,7 +144,7 @@ def upgrade() -> None:
         ["position", "id"],
         unique=False,
         postgresql_where=sa.text("visible"),
-        sqlite_where=sa.text("visible"),
+        sqlite_where=sa.text("visible = 1"),
     )
     op.create_index(
         "ix_activity_stream_kind",
@@ -152,7 +152,7 @@ def upgrade() -> None:
         ["kind", "position", "id"],
         unique=False,
         postgresql_where=sa.text("visible"),
-        sqlite_where=sa.text("visible"),
+        sqlite_where=sa.text("visible = 1"),
     )
     op.create_index(
         "ix_activity_stream_source",
@@ -160,7 +160,7 @@ def upgrade() -> None:
         ["source_id", "position", "id"],
         unique=False,
         postgresql_where=sa.text("visible"),
-        sqlite_where=sa.text("visible"),
+        sqlite_where=sa.text("visible = 1"),
     )
 
     op.create_table(
@@ -251,13 +251,13 @@ def downgrade() -> None:
 
     op.drop_table("fetch_log")
     op.drop_index(
-        "ix_activity_stream_source", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible")
+        "ix_activity_stream_source", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible = 1")
     )
     op.drop_index(
-        "ix_activity_stream_kind", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible")
+        "ix_activity_stream_kind", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible = 1")
     )
     op.drop_index(
-        "ix_activity_stream", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible")
+        "ix_activity_stream", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible = 1")
     )
     op.drop_index("ix_activity_revision", "activity")
     op.drop_index("ix_activity_review", "activity")
