@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import chromium
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader import specimens
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from tests.reader.serving import Reader
 
 pytestmark = pytest.mark.browser
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOW_TO_GET_IT = "no working Chromium on the path; on Debian: apt-get install chromium"
 
 # The least contrast of all visible text with the ground it stands on, and where it is.
 CONTRAST = """() => {
@@ -71,19 +67,11 @@ SHIFT = """async () => {
 }"""
 
 
-def chromium() -> str | None:
-    """Find a Chromium that starts: on Ubuntu the name may belong to a stub that only points to a snap."""
-    for path in filter(None, map(shutil.which, NAMES)):
-        if subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False).returncode == 0:
-            return path
-    return None
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = chromium()
+    path = chromium.find()
     if path is None:
-        pytest.skip(HOW_TO_GET_IT)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # a page nobody looked at is not tested
     args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=args)
