@@ -102,11 +102,9 @@ def run_everything(
         log.info("stopping")
         _end_after(_PATIENCE)
         reader.stop()
-        ended = embedded.stop()
+        embedded.stop()
         serving.join(1.0)
         log.info("stopped")
-    if not ended:  # a thread sits in a call that nothing can cut; the leases in the database cover it
-        os._exit(0)
 
 
 def _server(app: FastAPI) -> uvicorn.Server:

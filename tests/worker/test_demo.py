@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_main_job_is_seen_and_moves(demo: Processes) -> None:
     assert "The IRM team within @opengovpart is looking" in retweets["OpenGovHub"]["object"]["text"]
     assert not any(item["object"]["text"].startswith("RT @") for item in retweets.values())
     items = demo.items()
-    published = [item["published_at"] or item["first_seen_at"] for item in items]
+    published = [datetime.fromisoformat(item["published_at"] or item["first_seen_at"]) for item in items]
     assert published == sorted(published, reverse=True)
     before = {item["id"] for item in items}
     fresh = eventually("a new item arrives", lambda: {item["id"] for item in demo.items()} - before)
