@@ -84,8 +84,8 @@ class House:
         self.limits = Limits.of(settings)
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._http: Http | None = None
-        self._closed = False
 
     @cached_property
     def store(self) -> Store:
@@ -208,18 +208,22 @@ class House:
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="polling", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="polling", daemon=True)
+                self._thread.start()
             return self._loop
 
     def close(self) -> None:
         """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
         with self._starting:
             loop, self._loop = self._loop, None
-        if loop is not None:
+        if loop is not None and self._thread is not None:
             try:
                 asyncio.run_coroutine_threadsafe(self._end(), loop).result(_CLOSING)
             finally:
                 loop.call_soon_threadsafe(loop.stop)
+                self._thread.join(_CLOSING)
+                if not loop.is_running():
+                    loop.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -82,6 +82,7 @@ def run_everything(
     house = House(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
+        settings.secret()  # made at the first start, so that what it signs outlives restarts
         if settings.embedded_database:
             house.migrate()
         house.store.check_schema()

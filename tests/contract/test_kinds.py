@@ -1,0 +1,132 @@
+"""What every kind of source must do, on both databases, against the sample upstream over real HTTP.
+
+A new kind of source joins by adding an address to `ADDRESSES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from aggregator.activity import ActivityKind
+from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.settings import Settings
+from aggregator.sources import kinds
+from aggregator.stream import Query
+from aggregator.wiring import House
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aggregator.activity import Activity
+    from storage.store import Store
+
+ADDRESSES = {"rss": "{}/news.xml", "twitter": "@opengovpart"}
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream(every=0) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[House]:
+    url = store.engine.url.render_as_string(hide_password=False)
+    house = House(
+        Settings.from_environment(
+            {
+                "AGGREGATOR_DATA_DIR": str(tmp_path),
+                "AGGREGATOR_DATABASE_URL": url,
+                "AGGREGATOR_X_BASE_URL": upstream.url,
+                "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
+                "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
+                "AGGREGATOR_HOST_SPACING": "0",
+            }
+        )
+    )
+    yield house
+    house.close()
+
+
+@pytest.fixture(params=sorted(kinds()))
+def source_id(request: pytest.FixtureRequest, house: House, upstream: Upstream) -> int:
+    added, _ = house.subscribe(ADDRESSES[request.param].format(upstream.url))
+    assert added.kind == request.param
+    return added.id
+
+
+def _items(house: House) -> list[Activity]:
+    with house.store.reading() as tx:
+        return list(tx.activities.page(Query(limit=100)).items)
+
+
+def _rows(house: House) -> list[tuple[object, ...]]:
+    """Every activity row as it lies in the database: on PostgreSQL an update moves it, however equal it is."""
+    place = "ctid::text, xmin::text" if house.store.engine.dialect.name == "postgresql" else "rowid"
+    with house.store.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(f"SELECT {place}, * FROM activity ORDER BY id"))]
+
+
+def test_every_kind_has_an_address_here() -> None:
+    assert ADDRESSES.keys() == kinds().keys()
+
+
+def test_it_fills_what_people_see(house: House, source_id: int) -> None:
+    house.poll_now([source_id])
+    items = _items(house)
+    assert len(items) > 5
+    for item in items:
+        content = item.content
+        assert content.network in {"x", "web"}
+        assert content.url
+        assert content.url.startswith(("https://", "http://"))
+        said = item.object.content if item.object and content.kind is ActivityKind.REPOST else content
+        assert said.title or said.text
+        assert "<script" not in content.html
+        assert item.native_id
+        assert item.key.split(":")[0] in {"x", "web"}
+        assert item.position <= house.clock()
+    assert any(item.content.media for item in items)
+    assert any(item.content.actor and item.content.actor.name for item in items)
+    with house.store.reading() as tx:
+        assert all(tx.activities.raw(item.id) for item in items)
+
+
+def test_polling_again_writes_no_row(house: House, source_id: int) -> None:
+    house.poll_now([source_id])
+    before = _rows(house)
+    [report] = house.poll_now([source_id])
+    assert (report.outcome, report.new, report.changed, report.error) == ("unchanged", 0, 0, None)
+    assert _rows(house) == before
+
+
+def test_what_is_published_later_arrives_alone(house: House, source_id: int, upstream: Upstream) -> None:
+    house.poll_now([source_id])
+    before = {item.id for item in _items(house)}
+    for _ in range(8):  # of every sort, so that each kind of source gets some
+        upstream.world.publish()
+    [report] = house.poll_now([source_id])
+    assert report.new >= 1
+    after = {item.id for item in _items(house)}
+    assert before < after
+    assert len(after - before) == report.new
+
+
+def test_an_upstream_that_is_away_costs_nothing_that_is_there(house: House, source_id: int, upstream: Upstream) -> None:
+    house.poll_now([source_id])
+    before = _rows(house)
+    upstream.stop()
+    [report] = house.poll_now([source_id])
+    assert report.outcome == "failed"
+    assert report.error
+    assert _rows(house) == before
+    with house.store.reading() as tx:
+        [source] = tx.sources.all()
+    assert source.failures == 1
+    assert source.last_success is not None
+    assert source.due_reason.startswith("failed once")
+    assert SAMPLE_TOKEN not in report.error
