@@ -5,249 +5,26 @@ A secret may come from a file instead (`AGGREGATOR_SECRET_KEY_FILE`); secrets hi
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.errors import SettingsError
+from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-PREFIX = "AGGREGATOR_"
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+__all__ = ["OPTIONS", "Network", "Secret", "Settings"]
 
-_LEVELS = ("debug", "info", "warning", "error")
-_FORMATS = ("text", "json")
-_SHORTEST_LEASE = 10  # seconds: below that a poll's own time limit leaves no room for a slow publisher
-_SHORTEST_SECRET = 32  # characters: 128 bits and more in any usual spelling
 _T = TypeVar("_T")
-
-
-class Secret:
-    """A value that never shows itself: not in `repr`, `str`, logs or tracebacks."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the value, for the one place that sends it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('****')"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True, slots=True)
-class Option(Generic[_T]):
-    """One variable: how it reads, what it means, what is allowed."""
-
-    name: str  # without the prefix
-    read: Callable[[str], _T]
-    allowed: str  # in words, for the error
-    meaning: str
-    default: str | None = None  # as it would stand in the environment
-    secret: bool = False
-
-    @property
-    def variable(self) -> str:
-        """The environment variable's name."""
-        return PREFIX + self.name
-
-
-def _seconds(least: float, most: float) -> Callable[[str], timedelta]:
-    def read(text: str) -> timedelta:
-        seconds = float(text)
-        if not least <= seconds <= most:
-            raise ValueError
-        return timedelta(seconds=seconds)
-
-    return read
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError
-        return text.lower()
-
-    return read
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError
-    _ = parts.port  # raises on a port that is none
-    return text.rstrip("/")
-
-
-def _x_base(text: str) -> str:
-    address = _web_address(text)
-    parts = urlsplit(address)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ValueError  # the token would travel in clear
-    return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _database(text: str) -> str:
-    scheme = text.partition("://")[0]
-    if scheme in {"postgresql", "postgres"}:  # bare names mean the driver that we ship
-        return "postgresql+psycopg" + text[len(scheme) :]
-    if scheme not in {"postgresql+psycopg", "sqlite"}:
-        raise ValueError
-    return text
-
-
-def _broker(text: str) -> str:
-    if text.partition("://")[0] not in {"memory", "redis", "rediss"} or "://" not in text:
-        raise ValueError
-    return text
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    ipaddress.ip_address(host)
-    return host, _whole(0, 65535)(port)
-
-
-def _secret(least: int) -> Callable[[str], Secret]:
-    def read(text: str) -> Secret:
-        if len(text) < least or re.search(r"\s", text):
-            raise ValueError
-        return Secret(text)
-
-    return read
-
-
-def _locale(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
-        raise ValueError
-    return text
-
-
-OPTIONS: Mapping[str, Option[Any]] = {
-    option.name: option
-    for option in (
-        Option("DATA_DIR", Path, "a folder's path", "where the embedded database and the key live", "./data"),
-        Option(
-            "DATABASE_URL",
-            _database,
-            "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
-            "the database; by default an SQLite file in the data directory",
-            secret=True,
-        ),
-        Option(
-            "BROKER_URL",
-            _broker,
-            "memory:// or redis://HOST:PORT/NUMBER",
-            "the doorbell between scheduler and workers; memory:// only within one process",
-            "memory://",
-            secret=True,
-        ),
-        Option("X_BEARER_TOKEN", _secret(1), "a token without spaces", "app-only token for the X API", secret=True),
-        Option(
-            "X_BASE_URL",
-            _x_base,
-            "an https address, or http on loopback",
-            "where the X API answers",
-            "https://api.x.com",
-        ),
-        Option(
-            "PRIVATE_NETWORKS",
-            _networks,
-            "comma-separated addresses or CIDR blocks, such as 10.1.0.0/16,127.0.0.1",
-            "private addresses that the HTTP client may reach all the same",
-            "",
-        ),
-        Option(
-            "CONTACT_URL",
-            _web_address,
-            "an http or https address",
-            "where publishers reach you; goes into the User-Agent",
-        ),
-        Option("PUBLIC_URL", _web_address, "an http or https address", "where readers reach us; for self links"),
-        Option(
-            "LISTEN",
-            _listen,
-            "ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
-            "where the reader listens",
-            "127.0.0.1:8080",
-        ),
-        Option(
-            "TRUSTED_PROXIES",
-            _networks,
-            "comma-separated addresses or CIDR blocks",
-            "whose X-Forwarded-* headers are believed",
-            "",
-        ),
-        Option(
-            "SECRET_KEY",
-            _secret(_SHORTEST_SECRET),
-            f"at least {_SHORTEST_SECRET} characters without spaces",
-            "signs sessions; made in the data directory at first start where none is given",
-            secret=True,
-        ),
-        Option(
-            "LEASE",
-            _seconds(_SHORTEST_LEASE, 3600),
-            f"seconds, {_SHORTEST_LEASE} to 3600",
-            "how long a worker owns the sources it took before another may take them",
-            "300",
-        ),
-        Option(
-            "HOST_SPACING",
-            _seconds(0, 3600),
-            "seconds, 0 to 3600",
-            "least time between the starts of two requests to one host, over all workers",
-            "2",
-        ),
-        Option(
-            "HOST_CONCURRENCY",
-            _whole(1, 64),
-            "a whole number, 1 to 64",
-            "requests to one host at the same time, over all workers",
-            "1",
-        ),
-        Option("TIMEZONE", ZoneInfo, "a name of the tz database, such as Europe/Madrid", "for dates on pages", "UTC"),
-        Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of our own pages' dates", "en"),
-        Option("LOG_LEVEL", _one_of(_LEVELS), " or ".join(_LEVELS), "how much is logged", "info"),
-        Option("LOG_FORMAT", _one_of(_FORMATS), " or ".join(_FORMATS), "how log lines look", "text"),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +70,7 @@ class Settings:
         if problems:
             raise SettingsError("\n".join(problems))
         if values["database_url"] is None:
+            origins["DATABASE_URL"] = "default"
             values["database_url"] = f"sqlite:///{(values['data_dir'] / 'aggregator.sqlite3').absolute()}"
         values["database_url"] = Secret(values["database_url"])
         values["broker_url"] = Secret(values["broker_url"])
@@ -384,14 +162,16 @@ def _without_password(address: str) -> str:
 
 
 def _key_in(data_dir: Path) -> Secret:
+    """Return the key in a folder; made whole beside its place and then put there, so that nobody reads half of one."""
     path = data_dir / "secret-key"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(_SHORTEST_SECRET))
-        except FileExistsError:
-            pass
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=data_dir, prefix="secret-key-", encoding="ascii") as made:  # mode 0600
+                made.write(secrets.token_urlsafe(SHORTEST_SECRET))
+                made.flush()
+                with suppress(FileExistsError):  # somebody else was first: theirs counts
+                    os.link(made.name, path)
         return Secret(path.read_text(encoding="ascii").strip())
     except OSError as problem:
         raise SettingsError(

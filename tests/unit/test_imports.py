@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-TYPES = {"activity", "source", "stream", "errors", "settings"}
+TYPES = {"activity", "source", "stream", "errors", "options", "settings"}
 PURE = {"text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs"}
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
