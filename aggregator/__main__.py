@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 
 import click
@@ -38,6 +37,14 @@ class _Words(click.Group):
         command: click.Command = getattr(import_module(f"aggregator.commands.{_WORDS[cmd_name]}"), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command and turn foreseen errors into a sentence and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except AggregatorError as problem:
+            click.echo(f"aggregator: {problem}", err=True)
+            ctx.exit(WRONG_USAGE if isinstance(problem, SettingsError | BadRequestError) else FAILED)
+
 
 @click.command(cls=_Words, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="activity-stream-aggregator", prog_name="aggregator")
@@ -49,12 +56,8 @@ def aggregator() -> None:
 
 
 def main() -> None:
-    """Run a command and turn foreseen errors into a sentence and an exit code."""
-    try:
-        aggregator(prog_name="aggregator")
-    except AggregatorError as problem:
-        click.echo(f"aggregator: {problem}", err=True)
-        sys.exit(WRONG_USAGE if isinstance(problem, SettingsError | BadRequestError) else FAILED)
+    """Run the command line."""
+    aggregator(prog_name="aggregator")
 
 
 if __name__ == "__main__":
