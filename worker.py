@@ -122,8 +122,8 @@ def _separate() -> Celery:
     def set_up_logging(**_: object) -> None:
         configure_logging(settings.log_level, settings.log_format)
 
-    @signals.celeryd_init.connect(weak=False)
-    def check_worker(options: Mapping[str, Any], **_: object) -> None:
+    @signals.worker_init.connect(weak=False)
+    def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
         try:
             house.store.check_schema()
             held.enter_context(writer_lock(settings))
@@ -131,7 +131,7 @@ def _separate() -> Celery:
             _refuse(str(problem))
         finally:
             house.store.close()  # no connection may cross the fork
-        if settings.embedded_database and "prefork" in str(options.get("pool_cls", "prefork")):
+        if settings.embedded_database and "prefork" in str(sender.pool_cls):
             _refuse(
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
                 "use PostgreSQL (AGGREGATOR_DATABASE_URL)."

@@ -7,6 +7,7 @@
         publisher.hits["/good/1.xml"]             # requests seen, 304 answers among them
         publisher.not_modified["/good/1.xml"]     # how many of them were answered 304
         publisher.seen[-1].headers["user-agent"]  # every request, in order
+        publisher.hang.add("/good/1.xml")         # no answer from now on
 
 Paths:
     /good/NAME.xml    the feed `feeds[NAME]` ("1", "2", ... and what a test adds)
@@ -93,6 +94,7 @@ class Publisher:
         self.hits: Counter[str] = Counter()
         self.not_modified: Counter[str] = Counter()
         self.seen: list[Seen] = []
+        self.hang: set[str] = set()  # paths that are not answered before the publisher stops
         self.port = port
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -162,7 +164,7 @@ class Publisher:
             return self._good(request, self.feeds[name])
         if area == "moved":
             return web.Response(status=301, headers={"Location": f"/good/{rest}"})
-        if area == "slow":
+        if area == "slow" or path in self.hang:
             await self._stopping().wait()
             return web.Response(text="too late")
         if area == "endless":

@@ -1,0 +1,201 @@
+"""The flow of a batch, over both databases, with a kind of source that does what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+from aggregator.activity import Media
+from aggregator.errors import AccountError, PausedError, StatusError
+from aggregator.ingest import Ingest
+from aggregator.source import Discovery, Failure, FetchFacts, Harvest, PollContext, Polled, SourceState
+from aggregator.stream import Query
+from tests.building import NOON, add_source, an_activity, token
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    import pytest
+
+    from aggregator.fetch import Http
+    from aggregator.ingest import Report
+    from aggregator.source import Json, Quiet, Source
+    from storage.store import Store
+
+LEASE = timedelta(minutes=5)
+
+
+@dataclass
+class Scripted:
+    """A kind of source: yields what it was given, by slug; a source without an outcome is not begun."""
+
+    outcomes: dict[str, Harvest | Failure] = field(default_factory=dict)
+    breaks: bool = False
+    name: str = "scripted"
+    queue: str = "scripted"
+    any_address: bool = False
+
+    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        return options
+
+    async def discover(self, address: str, context: PollContext) -> Discovery | None:
+        raise NotImplementedError(address, context)  # nothing here asks for it
+
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+        assert context.clock() == NOON
+        for source in batch:
+            await asyncio.sleep(0)
+            if source.slug in self.outcomes:
+                yield Polled(source.id, self.outcomes[source.slug])
+        if self.breaks:
+            raise ZeroDivisionError
+
+
+def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[str, Report]:
+    under = under or token()
+    with store.writing() as tx:
+        known = {source.slug: source for source in tx.sources.all()}
+    sources = [known.get(slug) or add_source(store, slug, kind="scripted") for slug in slugs]
+    with store.writing() as tx:
+        tx.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
+        batch = tx.schedule.renew([source.id for source in sources], under, NOON + LEASE)
+    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
+    reports = asyncio.run(Ingest(store, {"scripted": kind}, context, token=under).run(batch))
+    return {report.slug: report for report in reports}
+
+
+def _source(store: Store, slug: str) -> Source:
+    with store.reading() as tx:
+        source = tx.sources.get(slug)
+    assert source is not None
+    return source
+
+
+def _shown(store: Store) -> set[str]:
+    with store.reading() as tx:
+        return {item.native_id for item in tx.activities.page(Query(limit=100)).items}
+
+
+def _failure(problem: StatusError | AccountError | PausedError) -> Failure:
+    return Failure(problem, FetchFacts(NOON, timedelta(seconds=1), status=500))
+
+
+def test_each_source_ends_by_itself(store: Store) -> None:
+    kind = Scripted(
+        {
+            "good": Harvest([an_activity("1"), an_activity("2")], {"etag": "a"}, name="Good"),
+            "bad": _failure(StatusError("It answered 500.", status=500)),
+            "same": Harvest(state={"etag": "b"}, unchanged=True),
+        }
+    )
+    reports = _poll(store, kind, "good", "bad", "same")
+    assert {slug: (one.outcome, one.new, one.error) for slug, one in reports.items()} == {
+        "good": ("new", 2, None),
+        "bad": ("failed", 0, "It answered 500."),
+        "same": ("unchanged", 0, None),
+    }
+    assert _shown(store) == {"1", "2"}
+    good, bad, same = (_source(store, slug) for slug in ("good", "bad", "same"))
+    assert (good.fetch_state, same.fetch_state, bad.fetch_state) == ({"etag": "a"}, {"etag": "b"}, {})
+    assert (good.failures, bad.failures, bad.last_error) == (0, 1, "It answered 500.")
+    assert all(source.leased_until is None for source in (good, bad, same))
+    assert good.due == NOON + timedelta(minutes=15)
+
+
+def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) -> None:
+    lost = Scripted({"news": Harvest([an_activity("1")], {"etag": "new"})})
+    source = add_source(store, "news", kind="scripted")
+    under = token()
+    with store.writing() as tx:
+        tx.schedule.claim_these([source.id], NOON, lease=LEASE, token=under)
+        batch = tx.schedule.renew([source.id], under, NOON + LEASE)
+        tx.schedule.release([source.id], under)
+        tx.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
+    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
+    [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under).run(batch))
+    assert (report.outcome, report.error) == ("failed", "another worker took it over meanwhile")
+    assert _shown(store) == set()
+    assert _source(store, "news").fetch_state == {}
+    assert _source(store, "news").leased_until == NOON + LEASE  # the other one's
+
+
+def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
+    too_much = replace(an_activity("1"), content=replace(an_activity("1").content, media=(Media("image", 7),)))  # type: ignore[arg-type]  # what a faulty kind might give
+    broken = Harvest([replace(too_much, entry_digest=None)])  # type: ignore[arg-type]
+    kind = Scripted({"a": broken, "b": Harvest([an_activity("2")])})
+    reports = _poll(store, kind, "a", "b")
+    assert reports["b"].new == 1
+    assert reports["a"].outcome == "failed"
+    assert "can't be stored" in (reports["a"].error or "")
+    assert _source(store, "a").failures == 1
+    assert _source(store, "a").leased_until is None
+
+
+def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
+    kind = Scripted({"a": Harvest([an_activity("1")])}, breaks=True)
+    reports = _poll(store, kind, "a", "b")
+    assert reports["a"].outcome == "new"
+    assert "ZeroDivisionError" in (reports["b"].error or "")
+    assert _source(store, "b").due > NOON
+
+
+def test_what_was_not_begun_in_time_stays_due(store: Store) -> None:
+    reports = _poll(store, Scripted({"a": Harvest(unchanged=True)}), "a", "b")
+    assert reports.keys() == {"a"}
+    left = _source(store, "b")
+    assert (left.due, left.leased_until, left.last_polled) == (NOON, None, None)
+
+
+def test_a_permanent_error_stops_the_source_and_says_why(store: Store) -> None:
+    _poll(store, Scripted({"a": _failure(AccountError("@a is suspended."))}), "a")
+    stopped = _source(store, "a")
+    assert (stopped.state, stopped.state_reason, stopped.leased_until) == (
+        SourceState.STOPPED,
+        "@a is suspended.",
+        None,
+    )
+    with store.writing() as tx:
+        assert tx.schedule.claim(NOON + 9 * LEASE, lease=LEASE, token=token(), most=9, per_host=9) == []
+
+
+def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> None:
+    until = NOON + timedelta(hours=2)
+    _poll(store, Scripted({"a": _failure(PausedError("Left alone.", until=until))}), "a")
+    waiting = _source(store, "a")
+    assert (waiting.failures, waiting.due) == (0, until)
+
+
+def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:
+    broken = Scripted({"a": _failure(StatusError("It answered 500.", status=500))})
+    for expected in (1, 2, 3):
+        _poll(store, broken, "a")
+        assert _source(store, "a").failures == expected
+    assert _source(store, "a").due == NOON + timedelta(hours=1)
+    _poll(store, Scripted({"a": Harvest(unchanged=True)}), "a")
+    assert (_source(store, "a").failures, _source(store, "a").last_error) == (0, None)
+
+
+def test_keys_that_a_source_calls_gone_leave_the_stream(store: Store) -> None:
+    _poll(store, Scripted({"a": Harvest([an_activity("1"), an_activity("2")])}), "a")
+    _poll(store, Scripted({"a": Harvest(gone=["web:1"], unchanged=True)}), "a")
+    assert _shown(store) == {"2"}
+
+
+def test_many_unchanged_sources_share_a_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    slugs = [f"s{number}" for number in range(20)]
+    kind = Scripted({slug: Harvest(unchanged=True) for slug in slugs})
+    for slug in slugs:
+        add_source(store, slug, kind="scripted")
+    writes = 0
+    writing = store.writing
+
+    def counted() -> object:
+        nonlocal writes
+        writes += 1
+        return writing()
+
+    monkeypatch.setattr(store, "writing", counted)
+    assert len(_poll(store, kind, *slugs)) == 20
+    assert writes <= 4  # two to look and to claim, one or two to settle them all

@@ -1,0 +1,96 @@
+"""Turns as tasks of one and of several processes take them, over both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.errors import PausedError
+from aggregator.turns import HostTurns
+from aggregator.wiring import utc_now
+
+if TYPE_CHECKING:
+    from storage.store import Store
+
+HOST = "news.example:443"
+SPACING = 0.15
+
+
+def _turns(store: Store, *, concurrency: int = 1, spacing: float = SPACING) -> HostTurns:
+    return HostTurns(store, utc_now, spacing=timedelta(seconds=spacing), concurrency=concurrency)
+
+
+def test_starts_are_spaced_and_one_at_a_time_over_several_workers(store: Store) -> None:
+    workers = [_turns(store), _turns(store)]
+    starts: list[float] = []
+    running = most = 0
+
+    async def call(turns: HostTurns) -> None:
+        nonlocal running, most
+        async with turns.turn(HOST):
+            starts.append(time.monotonic())
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.02)
+            running -= 1
+
+    async def all_calls() -> None:
+        await asyncio.gather(*(call(workers[number % 2]) for number in range(6)))
+
+    asyncio.run(all_calls())
+    starts.sort()
+    gaps = [later - sooner for sooner, later in pairwise(starts)]
+    assert most == 1
+    assert len(starts) == 6
+    assert min(gaps) >= SPACING / 2  # a task may wake a little late; the granted starts are exact
+
+
+def test_hosts_do_not_wait_for_each_other(store: Store) -> None:
+    turns = _turns(store, spacing=30)
+
+    async def both() -> None:
+        async with turns.turn("one.example:443"), turns.turn("two.example:443"):
+            pass
+
+    began = time.monotonic()
+    asyncio.run(both())
+    assert time.monotonic() - began < 10
+
+
+def test_a_pause_is_told_with_the_time_left(store: Store) -> None:
+    turns = _turns(store)
+
+    async def paused() -> None:
+        await turns.pause(HOST, utc_now() + timedelta(minutes=20), "it answered 429")
+        async with turns.turn(HOST):
+            pytest.fail("it was called")
+
+    with pytest.raises(PausedError, match="left alone for another 20 min: it answered 429") as caught:
+        asyncio.run(paused())
+    assert caught.value.until is not None
+
+
+@pytest.mark.parametrize("how", ["error", "cancelled"])
+def test_a_turn_is_given_back_whatever_happens(store: Store, how: str) -> None:
+    turns = _turns(store, spacing=0)
+
+    async def hold() -> None:
+        async with turns.turn(HOST):
+            if how == "error":
+                raise ValueError
+            await asyncio.sleep(60)
+
+    async def then_another() -> None:
+        task = asyncio.create_task(hold())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(5), turns.turn(HOST):
+            pass
+
+    asyncio.run(then_another())
