@@ -13,9 +13,13 @@ RUN /venv/bin/python -m pip install --no-build-isolation --no-deps --editable . 
 
 FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# A name for the user and its group: Celery takes a group without one for root and warns at every start.
+RUN groupadd --gid 10001 aggregator \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin aggregator
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
+# As numbers, so that an orchestrator can see that it is not root.
 USER 10001:10001
 EXPOSE 8080
 CMD ["aggregator", "serve"]

