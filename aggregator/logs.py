@@ -11,8 +11,10 @@ import structlog
 if TYPE_CHECKING:
     from structlog.types import Processor
 
-# What these say at "info" is their own housekeeping; at "debug" some print request headers, tokens among them.
+# What these say at "info" is their own housekeeping (Celery: three lines a tick, for ever); at "debug" some print
+# request headers, tokens among them, so they stay quiet there too.
 _QUIET = ("amqp", "kombu", "urllib3", "requests_oauthlib", "oauthlib", "tweepy", "asyncio", "aiohttp", "uvicorn.access")
+_CALM = ("alembic", "celery.beat", "celery.worker.strategy", "celery.app.trace", "uvicorn.error")
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -40,6 +42,8 @@ def configure_logging(level: str, form: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _CALM:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

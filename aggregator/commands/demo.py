@@ -39,9 +39,10 @@ _KEPT = (
 @click.option("--publish-every", type=click.FloatRange(min=0.5), default=15.0, show_default=True, metavar="SECONDS",
               help="How often the sample upstream publishes something new.")  # fmt: skip
 def demo(publish_every: float) -> None:
-    """Show the main job without any account: a sample X and a sample news site, pulled, merged and served.
+    """Show the main job without any account.
 
-    Everything runs in this process and in a temporary folder; Ctrl-C ends it and leaves nothing behind.
+    A sample X and a sample news site on this machine are pulled, merged and served. Everything runs in this process
+    and in a temporary folder; Ctrl-C ends it and leaves nothing behind.
     """
     from aggregator.demo import Upstream
 

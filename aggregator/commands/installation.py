@@ -11,7 +11,7 @@ from aggregator.settings import Settings
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def settings(as_json: bool) -> None:
-    """Print every setting, its value (secrets hidden) and where it came from."""
+    """Print every setting and where it came from; secrets are hidden."""
     rows = Settings.from_environment().rows()
     if as_json:
         for variable, value, origin, meaning in rows:

@@ -25,7 +25,10 @@ _TICKS_STOPPED = timedelta(seconds=60)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
 @click.option("--ticking", is_flag=True, help="Only say, by the exit code, whether ticks ran within a minute.")
 def status(as_json: bool, ticking: bool) -> None:
-    """Show the scheduler, the workers and every source: its state, last success, next poll, and what is wrong."""
+    """Show what runs, what is broken, and why.
+
+    The scheduler, the workers, hosts that are left alone, and every source: its state, last success and next poll.
+    """
     with opened() as house:
         now = house.clock()
         if ticking:
@@ -48,6 +51,9 @@ def status(as_json: bool, ticking: bool) -> None:
         for one in paused:
             click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
         click.echo(f"Stream: revision {revision}, {len(sources)} sources\n")
+        if not sources:
+            click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
+            return
         print_table(
             ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
             [_row(source, now) for source in sources],

@@ -251,7 +251,10 @@ def downgrade() -> None:
 
     op.drop_table("fetch_log")
     op.drop_index(
-        "ix_activity_stream_source", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible = 1")
+        "ix_activity_stream_source",
+        "activity",
+        postgresql_where=sa.text("visible"),
+        sqlite_where=sa.text("visible = 1"),
     )
     op.drop_index(
         "ix_activity_stream_kind", "activity", postgresql_where=sa.text("visible"), sqlite_where=sa.text("visible = 1")
