@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import contextmanager
 from datetime import date
@@ -11,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis as redis_client
+import structlog
 from sqlalchemy.engine import make_url
 
 from storage.store import Store
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 
 TODAY = date(2026, 3, 2)
 _versions: list[str] = []  # of the servers really used, for the closing lines
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logging() -> Iterator[None]:
+    """Take back what a command set up for its own log lines."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
