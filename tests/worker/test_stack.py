@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis as redis_client
 
+from aggregator.demo import SAMPLE_TOKEN, Upstream
 from storage.store import Store
 from tests.processes import Processes, eventually
 from tests.upstream import Entry, Publisher, refused
@@ -69,6 +70,32 @@ def test_a_feed_added_while_they_run_is_pulled_and_followed(stack: Processes, pu
     status = stack.aggregator("status").stdout
     assert "ticking" in status
     assert "worker@test" in status
+
+
+def test_tweets_retweets_and_news_of_the_sample_upstream_become_one_stream(stack: Processes) -> None:
+    with Upstream(every=0) as upstream:
+        x = {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
+        stack.environ = {**stack.environ, **x}
+        stack.worker()
+        stack.scheduler()
+        stack.reader()
+        stack.aggregator("source", "add", "--every", "2", "@opengovpart", f"{upstream.url}/news.xml")
+        everything = {"article", "post", "repost", "quote", "reply"}
+        eventually("every kind is there", lambda: {item["kind"] for item in stack.items()} >= everything)
+        originals = {item["object"]["actor"]["handle"] for item in stack.items("kind=repost") if item["object"]}
+        assert {"OpenGovHub", "josephpowell", "FelipeEstefan"} <= originals
+        before = {item["id"] for item in stack.items()}
+        for _ in range(8):
+            upstream.world.publish()
+        networks = eventually(
+            "both sources bring something new",
+            lambda: {item["network"] for item in stack.items() if item["id"] not in before} == {"x", "web"},
+        )
+        assert networks
+        ids = [(item["source"]["slug"], item["native_id"]) for item in stack.items()]
+        assert len(ids) == len(set(ids))
+    for name in ("worker", "scheduler", "reader"):
+        assert SAMPLE_TOKEN not in stack.log(name)
 
 
 def test_one_broken_source_among_ten_good_ones_fails_alone(stack: Processes, publisher: Publisher) -> None:
