@@ -27,7 +27,7 @@ run: $(VENV)/installed ## Run everything in one process on SQLite, with the sett
 
 test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium
 	@$(BIN)/python -m tests.chromium
-	@$(BIN)/python -m pytest $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(ARGS) # compiled tests are kept, or each run begins 2 s later
 
 check: $(VENV)/test-installed ## Check style and types
 	@$(BIN)/ruff check $(CODE)
