@@ -1,0 +1,77 @@
+"""What docker-compose.yml says, with nothing set in the environment, for the tests of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[2]
+FOLDER = "/run/secrets/"  # where containers find secrets
+_VARIABLE = re.compile(r"\$\{\w+:-(\w*)\}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service; `said` is its whole mapping."""
+
+    name: str
+    said: Mapping[str, Any]
+
+    @property
+    def ours(self) -> bool:
+        """Whether it runs our image."""
+        return str(self.said["image"]).startswith("activity-stream-aggregator")
+
+    @property
+    def command(self) -> list[str]:
+        """Its words as the container gets them."""
+        return [filled(word) for word in self.said.get("command", ())]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its variables as the container gets them."""
+        return {name: filled(value) for name, value in self.said.get("environment", {}).items()}
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues that it serves."""
+        words = self.command
+        return words[words.index("-Q") + 1].split(",") if "-Q" in words else []
+
+    @property
+    def health(self) -> list[str]:
+        """The words of its health check, as a process to start."""
+        kind, *words = [filled(word) for word in self.said["healthcheck"]["test"]]
+        return {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[kind] + words
+
+    @property
+    def grace(self) -> float:
+        """Seconds between being asked to stop and being killed."""
+        return seconds(self.said.get("stop_grace_period", "10s"))
+
+
+def document() -> dict[str, Any]:
+    said: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return said
+
+
+def services() -> dict[str, Service]:
+    return {name: Service(name, said) for name, said in document()["services"].items()}
+
+
+def filled(text: str) -> str:
+    """Fill in compose's variables from an empty environment; `$$` is how compose spells `$`."""
+    return _VARIABLE.sub(r"\1", text).replace("$$", "$")
+
+
+def seconds(text: str) -> float:
+    matched = re.fullmatch(r"(\d+)s", text)
+    assert matched, f"{text!r} is no number of seconds"
+    return float(matched[1])

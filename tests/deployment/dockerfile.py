@@ -1,0 +1,45 @@
+"""What the Dockerfile copies and what .dockerignore lets it see, for the tests of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from tests.deployment.compose import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions as `(word, rest)`, continued lines joined."""
+    text = re.sub(r"(?m)^#.*\n", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")).replace("\\\n", " ")
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+
+
+def copied() -> Iterator[tuple[str, str]]:
+    """Give `(source, target)` of what is copied from the checkout."""
+    for word, rest in instructions():
+        if word == "COPY" and not rest.startswith("--from"):
+            *sources, target = shlex.split(rest)
+            yield from ((source, target) for source in sources)
+
+
+def last(word: str) -> str:
+    """Return the rest of the last such instruction, the one that counts."""
+    return [rest for one, rest in instructions() if one == word][-1]
+
+
+def ignored(path: str) -> bool:
+    """Say whether .dockerignore hides a file from the build: the last line that speaks of it or its folder decides."""
+    hidden = False
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split():
+        if re.fullmatch(f"{_pattern(line.removeprefix('!'))}(/.*)?", path):
+            hidden = not line.startswith("!")
+    return hidden
+
+
+def _pattern(line: str) -> str:
+    escaped = re.escape(line.strip("/"))
+    return escaped.replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")

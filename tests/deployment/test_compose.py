@@ -1,0 +1,155 @@
+"""docker-compose.yml without an engine: all that it refers to is there, and the services fit together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.settings import OPTIONS, Settings
+from aggregator.wiring import House
+from tests.deployment.compose import FOLDER, Service, document, services
+from worker import create_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICES = services()
+OURS = {name: service for name, service in SERVICES.items() if service.ours}
+MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were three
+
+
+def _settings(service: Service, folder: Path) -> Settings:
+    """Read a service's variables as it would, with files for its secrets."""
+    contents = {
+        "database_url": "postgresql://aggregator:word@postgres/aggregator",
+        "secret_key": "k" * 43,
+        "x_bearer_token": "",
+    }
+    environ = dict(service.environment)
+    for name, value in environ.items():
+        if value.startswith(FOLDER):
+            secret = value.removeprefix(FOLDER)
+            (folder / secret).write_text(contents[secret], encoding="utf-8")
+            environ[name] = str(folder / secret)
+    return Settings.from_environment(environ)
+
+
+def test_the_stack_is_complete() -> None:
+    assert set(SERVICES) == {"postgres", "redis", "migrate", "worker-feeds", "worker-x", "scheduler", "reader"}
+    assert set(SERVICES) - set(OURS) == {"postgres", "redis"}
+
+
+def test_one_service_builds_the_image_and_all_others_wait_for_it() -> None:
+    # Two that build one name get into each other's way on newer engines.
+    assert [name for name, service in SERVICES.items() if "build" in service.said] == ["migrate"]
+    waiting = {name for name, service in OURS.items() if "migrate" in service.said["depends_on"]}
+    assert waiting == set(OURS) - {"migrate"}
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_what_a_service_waits_for_can_come_true(service: Service) -> None:
+    for name, how in service.said.get("depends_on", {}).items():
+        awaited = SERVICES[name].said
+        if how == {"condition": "service_healthy"}:
+            assert "healthcheck" in awaited
+        else:
+            assert how == {"condition": "service_completed_successfully"}
+            # One that is started again for ever never tells those who wait that it failed.
+            assert re.fullmatch(r"on-failure:\d+", awaited["restart"])
+            assert "healthcheck" not in awaited
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_service_waits_for_the_servers_that_it_uses(service: Service) -> None:
+    awaited = set(service.said.get("depends_on", ()))
+    if service.queues or service.name == "scheduler":
+        assert awaited == {"migrate", "redis"}
+    if service.name == "migrate":
+        assert awaited == {"postgres"}
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_every_lasting_service_is_watched_and_started_again(service: Service) -> None:
+    if service.name == "migrate":
+        return
+    assert service.said["restart"] == "unless-stopped"
+    check = service.said["healthcheck"]
+    assert set(check) <= {"test", "interval", "timeout", "retries", "start_period"}  # what old engines know as well
+    if service.ours and service.health[0] != "python":
+        assert check["interval"] == "60s"  # loading all of our code costs a second of processor time
+    assert service.said["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+
+
+def test_volumes_are_declared_and_used() -> None:
+    used = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.said.get("volumes", ())]
+    assert sorted(used) == sorted(document()["volumes"])
+
+
+def test_secrets_are_declared_given_and_read() -> None:
+    declared = document()["secrets"]
+    assert all(how == {"file": f"./secrets/{name}"} for name, how in declared.items())
+    for service in SERVICES.values():
+        given = set(service.said.get("secrets", ()))
+        read = {value.removeprefix(FOLDER) for value in service.environment.values() if value.startswith(FOLDER)}
+        assert given == read, service.name
+    assert {name for service in SERVICES.values() for name in service.said.get("secrets", ())} == set(declared)
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=OURS)
+def test_settings_accept_a_service_s_variables(service: Service, tmp_path: Path) -> None:
+    settings = _settings(service, tmp_path)
+    assert not settings.embedded_database
+    assert not settings.embedded_broker
+    assert settings.x_bearer_token is None  # its file is empty: no X
+    assert str(settings.data_dir) in service.said["tmpfs"]
+    assert service.environment["REMAP_SIGTERM"] == "SIGQUIT"
+
+
+def test_every_setting_reaches_the_services() -> None:
+    given = {name.removesuffix("_FILE") for service in OURS.values() for name in service.environment}
+    assert {option.variable for option in OPTIONS.values()} <= given
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=OURS)
+def test_our_services_can_do_little(service: Service) -> None:
+    said = service.said
+    assert said["read_only"] is True
+    assert said["cap_drop"] == ["ALL"]
+    assert said["security_opt"] == ["no-new-privileges:true"]
+    assert not {"user", "privileged", "cap_add", "network_mode", "pid", "devices", "volumes"} & set(said)
+
+
+def test_only_the_reader_is_published_and_only_on_loopback() -> None:
+    ports = {name: service.said["ports"] for name, service in SERVICES.items() if "ports" in service.said}
+    port = SERVICES["reader"].environment["AGGREGATOR_LISTEN"].rpartition(":")[2]
+    assert ports == {"reader": [f"127.0.0.1:{port}:{port}"]}
+
+
+def test_redis_forgets_nothing() -> None:
+    command = SERVICES["redis"].command
+    assert command[0] == "redis-server"
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert SERVICES["redis"].said["volumes"] == ["redis:/data"]
+
+
+def test_each_queue_is_served_by_one_service(tmp_path: Path) -> None:
+    app = create_app(House(_settings(OURS["worker-feeds"], tmp_path)))
+    served = [queue for service in SERVICES.values() for queue in service.queues]
+    assert sorted(served) == sorted(queue.name for queue in app.conf.task_queues)
+
+
+@pytest.mark.parametrize("name", ["worker-feeds", "worker-x"])
+def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Path) -> None:
+    app = create_app(House(_settings(OURS[name], tmp_path)))
+    assert OURS[name].grace >= app.conf.worker_soft_shutdown_timeout + MARGIN
+
+
+@pytest.mark.parametrize("name", ["worker-feeds", "worker-x"])
+def test_a_worker_s_health_check_asks_that_worker(name: str) -> None:
+    words = OURS[name].command
+    called = words[words.index("--hostname") + 1]
+    # Celery fills in %h, the shell $HOSTNAME; in a container both are its id.
+    assert OURS[name].health[-1].endswith(f"--destination {called.replace('%h', '$HOSTNAME')}")

@@ -1,0 +1,78 @@
+"""The compose file's services for real, as processes: their own commands, variables, secrets and health checks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployment.compose import FOLDER, Service, services
+from tests.processes import ROOT, Processes, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+pytestmark = pytest.mark.stack
+
+SERVICES = services()
+LASTING = ("worker-feeds", "worker-x", "scheduler", "reader")
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, postgresql_url: str) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name, content in (("database_url", postgresql_url), ("secret_key", "k" * 43), ("x_bearer_token", "")):
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def _environment(service: Service, secrets: Path, redis_url: str, port: int) -> dict[str, str]:
+    """Return its variables, with what only containers have put in its place."""
+    environ = {name: value.replace(FOLDER, f"{secrets}/") for name, value in service.environment.items()}
+    assert environ["AGGREGATOR_BROKER_URL"].startswith("redis://redis:")
+    here = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOSTNAME": socket.gethostname(),  # as Docker sets it
+        "AGGREGATOR_BROKER_URL": redis_url,
+        "AGGREGATOR_LISTEN": f"127.0.0.1:{port}",
+        "AGGREGATOR_DATA_DIR": str(secrets.parent),
+    }
+    return {**environ, **here}
+
+
+def _healthy(service: Service, environ: Mapping[str, str], port: int) -> bool:
+    words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for word in service.health]
+    assert service.name != "reader" or words != service.health
+    checked = subprocess.run(
+        words, check=False, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, timeout=30
+    )
+    if checked.returncode:
+        raise AssertionError(f"{words}: {checked.returncode}\n{checked.stdout}\n{checked.stderr}")
+    return True
+
+
+def test_every_service_starts_gets_healthy_and_stops_in_time(tmp_path: Path, secrets: Path, redis_url: str) -> None:
+    with Processes(tmp_path, {}) as stack:
+        environs = {
+            name: _environment(service, secrets, redis_url, stack.port)
+            for name, service in SERVICES.items()
+            if service.ours
+        }
+        migrate = stack.start("migrate", *SERVICES["migrate"].command, **environs["migrate"])
+        assert migrate.wait(60) == 0
+        started = {name: stack.start(name, *SERVICES[name].command, **environs[name]) for name in LASTING}
+        for name in LASTING:
+            eventually(
+                f"{name} is healthy",
+                lambda name=name: _healthy(SERVICES[name], environs[name], stack.port),  # type: ignore[misc]
+            )
+        for process in started.values():
+            process.terminate()
+        for name, process in started.items():
+            assert process.wait(SERVICES[name].grace) == 0, stack.log(name)
