@@ -127,6 +127,8 @@ def _database(text: str) -> str:
         return "postgresql+psycopg" + text[len(scheme) :]
     if scheme not in {"postgresql+psycopg", "sqlite"}:
         raise ValueError
+    if scheme == "sqlite" and (not text.startswith("sqlite:///") or text in {"sqlite:///", "sqlite:///:memory:"}):
+        raise ValueError  # in memory each command would see a database of its own
     return text
 
 

@@ -140,7 +140,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
     try:
         return option.read(text), origin
     except (ValueError, ZoneInfoNotFoundError, OSError):
-        shown = "its value (hidden, since it is secret)" if option.secret else repr(text)
+        shown = "its value (hidden, since it is secret)" if option.secret else repr(_without_password(text))
         raise SettingsError(f"{option.variable}: {shown} can't be used; allowed is {option.allowed}.") from None
 
 
@@ -151,14 +151,18 @@ def _shown(option: Option[Any], value: object) -> str:
         return _without_password(value.reveal()) if option.name.endswith("_URL") else "****"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g} s"
+    if option.name == "LISTEN" and isinstance(value, tuple):
+        host, port = value
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if isinstance(value, tuple):
-        separator = ":" if option.name == "LISTEN" else ", "
-        return separator.join(str(part) for part in value) or "-"
+        return ", ".join(str(part) for part in value) or "-"
     return str(value)
 
 
 def _without_password(address: str) -> str:
-    return re.sub(r"(://[^/@]*:)[^/]*(@)", r"\1****\2", address)
+    """Hide every password that an address may carry; rather too much of it than too little."""
+    address = re.sub(r"(://[^/@:]*:).*(@)", r"\1****\2", address, flags=re.DOTALL)
+    return re.sub(r"(?i)([?&][a-z_]*passw(?:or)?d=)[^&]*", r"\1****", address)
 
 
 def _key_in(data_dir: Path) -> Secret:
@@ -172,8 +176,11 @@ def _key_in(data_dir: Path) -> Secret:
                 made.flush()
                 with suppress(FileExistsError):  # somebody else was first: theirs counts
                     os.link(made.name, path)
-        return Secret(path.read_text(encoding="ascii").strip())
-    except OSError as problem:
+        key = path.read_text(encoding="ascii").strip()
+        if len(key) < SHORTEST_SECRET:
+            raise SettingsError(f"{path} holds no usable key; remove the file, and a new one is made.")
+        return Secret(key)
+    except (OSError, UnicodeError) as problem:
         raise SettingsError(
             f"AGGREGATOR_SECRET_KEY is not set and {path} can't be made: {problem}. "
             "Set the variable, or make AGGREGATOR_DATA_DIR writable."

@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from aggregator import text
 from aggregator.cadence import spoken
 from aggregator.errors import BadRequestError
+from aggregator.hosts import shown
 from aggregator.ingest import screened, store_harvest
 from aggregator.source import Policy
 
@@ -35,6 +37,8 @@ async def discover(address: str, kinds: Iterable[SourceKind], context: PollConte
         found = await kind.discover(address, context)
         if found is not None:
             return found
+    if shown(address) != address:
+        raise BadRequestError(f"{shown(address)!r} carries a user name or password; give the address without.")
     raise BadRequestError(
         f"{address!r} is nothing that can be followed: give a web address (https://...) or an X handle (@name)."
     )
@@ -56,8 +60,11 @@ async def subscribe(
     Returns the source, and how its first poll went where discovering it was one.
 
     Raises:
-        SourceError, BadRequestError: as `discover`; or the address or slug is taken, or `every` is too short.
+        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is none, or `every` is
+            too short.
     """
+    if slug is not None:
+        _check_slug(slug)
     found = await discover(address, kinds, context)
     if every is not None and every < found.floor:
         raise BadRequestError(
@@ -67,7 +74,7 @@ async def subscribe(
     return await asyncio.to_thread(
         _add,
         store,
-        replace(found, every=every or found.every, name=name or found.name),
+        replace(found, every=every or found.every, name=(name or "").strip() or found.name),
         slug,
         policy,
         context.clock(),
@@ -90,6 +97,15 @@ def _add(
         tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
         settlement = store_harvest(tx, added, found.harvest, screening, now=now, token=token)
         return tx.sources.get(added.slug) or added, settlement
+
+
+def _check_slug(slug: str) -> None:
+    usual = text.slug(slug)
+    if not slug or slug != usual:
+        instead = f"; {usual!r} would do" if usual else ""
+        raise BadRequestError(
+            f"The slug {slug!r} can't be used: a slug is up to {text.LONGEST_SLUG} of a-z, 0-9 and dashes{instead}."
+        )
 
 
 def _slugs(wanted: str) -> Iterable[str]:

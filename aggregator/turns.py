@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 LONGEST_HOLD = timedelta(seconds=35)  # longer than any request may take; then the turn of a dead worker is free
 
 
+def left_alone(host: str, until: datetime, reason: str, now: datetime) -> PausedError:
+    """Return the error of calling a host that asked for silence, with the time left."""
+    left = spoken(timedelta(seconds=round((until - now).total_seconds())))
+    return PausedError(f"{host} is left alone for another {left}: {reason}.", until=until)
+
+
 class HostTurns:
     """The `Quiet` port over the store."""
 
@@ -60,8 +66,7 @@ class HostTurns:
             now = self._clock()
             turn = await asyncio.to_thread(self._ask, host, token, now)
             if turn.paused is not None:
-                left = spoken(timedelta(seconds=round((turn.start - now).total_seconds())))
-                raise PausedError(f"{host} is left alone for another {left}: {turn.paused}.", until=turn.start)
+                raise left_alone(host, turn.start, turn.paused, now)
             await asyncio.sleep(max(0.0, (turn.start - now).total_seconds()))
             if turn.granted:
                 return

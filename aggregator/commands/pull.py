@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("slugs", nargs=-1, metavar="[SLUG...]")
 @click.option("--all", "everything", is_flag=True, help="Every active source.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, ..., error.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, changed, unchanged, error."
+)
 def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
     """Poll sources now and wait for how it goes. Beside a running writer on SQLite it asks that one."""
     if bool(slugs) == everything:
@@ -32,6 +34,9 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 
     with opened() as house:
         sources = _chosen(house, slugs)
+        if not sources:
+            click.echo("There is no active source to pull; 'aggregator source list' shows them all.", err=True)
+            return
         reports: list[Report] = []
         bar = click.progressbar(
             length=len(sources), label="Pulling", file=sys.stderr, hidden=as_json or not on_terminal()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity
 
 _BY = "person"
+_ID = click.IntRange(1, 2**63 - 1)  # what the database can hold
+_MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
 @click.group()
@@ -36,7 +38,10 @@ def review() -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an item.")
 def list_(state: str, limit: int, as_json: bool) -> None:
-    """List items in a review state, oldest first, with the reason they are in it."""
+    """List items in a review state, and why they are in it.
+
+    The oldest come first.
+    """
     with opened() as house:
         now = house.clock()
         with house.store.reading() as tx:
@@ -64,8 +69,10 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 
 
 @review.command()
-@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID...")
-@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]), help="Show it from then on (UTC).")
+@click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
+@click.option(
+    "--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Show them from then on (UTC)."
+)
 @click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
     """Show items, now or from a moment on."""
@@ -75,14 +82,15 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
         with house.store.writing() as tx:
             if due > now:
                 found = {id_ for id_ in ids if (held := tx.activities.get(id_)) and held.gone is None}
-                tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
+                if found:
+                    tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
                 found = tx.reviews.decide(ids, Review.PUBLISHED, by=_BY, reason=note, now=now)
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
 
 
 @review.command()
-@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID...")
+@click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
 @click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
 def hide(ids: Sequence[int], reason: str) -> None:
     """Take items out of the stream."""

@@ -149,8 +149,9 @@ class Reader:
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=1024)
         except OSError as problem:
+            reason = os.strerror(problem.errno) if problem.errno else str(problem)
             raise SetupError(
-                f"The reader can't listen on {host}:{port}: {problem.strerror}. "
+                f"The reader can't listen on {host}:{port}: {reason}. "
                 "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
             ) from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cadence import spoken
-from aggregator.commands.printing import ago, one_line, print_json, print_table, source_facts
+from aggregator.commands.printing import ago, counted, one_line, print_json, print_table, source_facts
 from aggregator.commands.session import FAILED, opened
 from aggregator.errors import AggregatorError, BadRequestError, NotFoundError
 from aggregator.source import Policy, SourceState
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _LOG_LINES = 10
+_LONGEST_EVERY = 366 * 24 * 3600  # seconds
 
 
 @click.group()
@@ -34,7 +35,7 @@ def source() -> None:
 @click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
 @click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
 @click.option("--name", help="Name for people; by default what the source calls itself.")
-@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Time between polls.")
+@click.option("--every", type=click.IntRange(1, _LONGEST_EVERY), metavar="SECONDS", help="Time between polls.")
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
@@ -47,7 +48,7 @@ def add(
     listed: TextIO | None,
     slug: str | None,
     name: str | None,
-    every: float | None,
+    every: int | None,
     policy: str,
 ) -> None:
     """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
@@ -56,6 +57,8 @@ def add(
         raise click.UsageError("Give at least one address, or --from FILE.")
     if len(wanted) > 1 and (slug or name):
         raise click.UsageError("--slug and --name go with one address.")
+    from aggregator.hosts import shown
+
     failed = False
     with opened() as house:
         for address in wanted:
@@ -69,7 +72,7 @@ def add(
                 )
             except AggregatorError as problem:
                 failed = True
-                click.echo(f"{one_line(address)}: not added. {problem}", err=True)
+                click.echo(f"{one_line(shown(address))}: not added. {problem}", err=True)
             else:
                 _say_added(added, first)
     if failed:
@@ -172,7 +175,8 @@ def remove(slug: str, items: str | None) -> None:
         if items is None:
             if not sys.stdin.isatty():
                 raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
-            items = click.prompt("Its items", type=click.Choice(["keep", "hide", "purge"]), default="keep")
+            choice = click.Choice(["keep", "hide", "purge"])
+            items = click.prompt("What becomes of its items", type=choice, default="keep")
         now = house.clock()
         with house.store.writing() as tx:
             touched = 0
@@ -181,7 +185,8 @@ def remove(slug: str, items: str | None) -> None:
             elif items == "purge":
                 touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
             tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
-    done = {"keep": "its items stay", "hide": f"{touched} items hidden", "purge": f"{touched} items purged"}[items]
+    of_them = counted(touched, "item")
+    done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
     click.echo(f"{slug}: removed, {done}.")
 
 
@@ -210,5 +215,5 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
 
 
 def _say_added(added: Source, first: Settlement | None) -> None:
-    brought = f", {first.new} items" if first else ", due now"
+    brought = f", {counted(first.new, 'item')}" if first else ", due now"
     click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, every {spoken(added.every)}{brought}).")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.commands.printing import ago, one_line, print_json, print_table, source_facts
+from aggregator.commands.printing import ago, counted, one_line, print_json, print_table, source_facts
 from aggregator.commands.session import opened
 from aggregator.errors import SetupError
 from aggregator.source import SourceState
@@ -41,7 +41,8 @@ def status(as_json: bool, ticking: bool) -> None:
             paused = tx.hosts.paused(now)
         workers = _workers(house)
         if as_json:
-            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused})
+            left_alone = [one._asdict() for one in paused]
+            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
             for source in sources:
                 print_json(source_facts(source))
             return
@@ -50,7 +51,7 @@ def status(as_json: bool, ticking: bool) -> None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
         for one in paused:
             click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
-        click.echo(f"Stream: revision {revision}, {len(sources)} sources\n")
+        click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return

@@ -86,6 +86,39 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
     assert "--slug and --name go with one address" in cli("source", "add", *two, "--slug", "x", code=2).stderr
     assert "There is no source 'x'" in cli("source", "show", "x", code=2).stderr
     assert "There is no source 'x'" in cli("source", "pause", "x", code=2).stderr
+    for every in ("0", "nan", "1e99", "999999999"):
+        assert "--every" in cli("source", "add", two[0], "--every", every, code=2).stderr
+    assert publisher.hits.total() == 0
+
+
+@pytest.mark.parametrize(
+    ("slug", "instead"), [("Ä b/c", "; 'a-b-c' would do"), ("", ""), ("a" * 41, f"; '{'a' * 40}'")]
+)
+def test_a_slug_that_is_none_is_refused_before_anything_is_fetched(
+    cli: CommandLine, publisher: Publisher, slug: str, instead: str
+) -> None:
+    said = cli("source", "add", publisher.url("/good/1.xml"), "--slug", slug, code=1).stderr
+    assert "a slug is up to 40 of a-z, 0-9 and dashes" + instead in said
+    assert publisher.hits.total() == 0
+
+
+def test_a_password_in_an_address_is_not_repeated(cli: CommandLine, publisher: Publisher) -> None:
+    said = cli("source", "add", f"http://me:pppp@{publisher.host}/good/1.xml", code=1).output
+    assert "carries a user name or password; give the address without" in said
+    assert "pppp" not in said
+    assert publisher.hits.total() == 0
+
+
+def test_a_list_that_is_no_text_is_refused(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"https://news.example/\xff\n")
+    assert "The list is no UTF-8 text" in cli("source", "add", "--from", str(tmp_path / "list"), code=2).stderr
+
+
+def test_one_item_is_no_items(cli: CommandLine, publisher: Publisher) -> None:
+    del publisher.feeds["1"].entries[1:]
+    assert cli("source", "add", publisher.url("/good/1.xml")).stdout.endswith(", 1 item).\n")
+    assert "1 source\n" in cli("status").stdout
+    assert cli("source", "remove", "feed-1", "--items", "hide").stdout == "feed-1: removed, 1 item hidden.\n"
 
 
 def test_an_interval_below_a_minute_is_for_private_hosts(cli: CommandLine, publisher: Publisher) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import fcntl
+import re
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
+from aggregator.ingest import Report
+from aggregator.pull import pull as pull_sources
+from aggregator.settings import Settings
 from aggregator.stream import Query
-from aggregator.wiring import utc_now
+from aggregator.wiring import House, utc_now
 from tests.upstream import Entry
 
 if TYPE_CHECKING:
@@ -51,6 +58,56 @@ def test_pull_needs_names_or_all(cli: CommandLine) -> None:
     assert "There is no source 'x'" in cli("pull", "x", code=2).stderr
 
 
+def test_there_is_nothing_to_pull(cli: CommandLine, publisher: Publisher) -> None:
+    assert "no active source to pull" in cli("pull", "--all").stderr
+    assert cli.json("pull", "--all") == []
+    cli("source", "add", publisher.url("/good/1.xml"))
+    cli("source", "pause", "feed-1")
+    assert cli.json("pull", "--all") == []
+    assert publisher.hits.total() == 1
+
+
+def test_pulling_twice_writes_nothing_the_second_time(
+    cli: CommandLine, publisher: Publisher, sqlite_store: Store
+) -> None:
+    def rows() -> list[tuple[object, ...]]:
+        with sqlite_store.reading() as tx:
+            connection = tx.stream._connection
+            return [tuple(row) for row in connection.execute(text("SELECT * FROM activity ORDER BY id"))]
+
+    cli("source", "add", publisher.url("/good/1.xml"))
+    before = rows()
+    publisher.feeds["1"].etag = False  # so that the whole feed is sent again
+    publisher.feeds["1"].entries.reverse()  # and is not even the same bytes
+    [report] = cli.json("pull", "feed-1")
+    assert (report["outcome"], report["unchanged"]) == ("unchanged", 3)
+    assert rows() == before
+
+
+def test_a_pull_beside_one_that_ends_does_it_itself(cli: CommandLine, publisher: Publisher, tmp_path: Path) -> None:
+    cli("source", "add", publisher.url("/good/1.xml"))
+    with (tmp_path / "writer.lock").open("a") as other:  # somebody who polls, but never looks at what is asked for
+        fcntl.flock(other, fcntl.LOCK_EX)
+        ending = threading.Timer(1.0, lambda: fcntl.flock(other, fcntl.LOCK_UN))
+        ending.start()
+        assert cli("pull", "feed-1").stdout == "feed-1: unchanged (0 new, 0 changed, 0 known)\n"
+        ending.join()
+
+
+def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
+    cli: CommandLine, publisher: Publisher, sqlite_store: Store
+) -> None:
+    cli("source", "add", publisher.url("/good/1.xml"))
+    with sqlite_store.writing() as tx:
+        [source] = tx.sources.all()
+        tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
+    house = House(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
+    reports: list[Report] = []
+    pull_sources(house, [source], reports.append)
+    house.close()
+    assert reports == [Report("feed-1", "failed", error="no worker took it up; is one running?")]
+
+
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
@@ -60,6 +117,16 @@ def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: P
     assert "left alone for another 30 min: 429 from it" in said
     assert publisher.hits.total() == hits
     assert f"Left alone: {publisher.host}" in cli("status").stdout
+    [paused] = cli.json("status")[0]["paused_hosts"]
+    assert (paused["host"], paused["reason"]) == (publisher.host, "429 from it")
+
+
+def test_a_host_that_asks_for_silence_gets_it(cli: CommandLine, publisher: Publisher) -> None:
+    cli("source", "add", publisher.url("/good/1.xml"))
+    assert "429 Too Many Requests" in cli("source", "add", publisher.url("/429"), code=1).stderr
+    [report] = cli.json("pull", "feed-1", code=1)
+    assert re.search(r"left alone for another 1(19|20) s|for another 2 min", report["error"])
+    assert publisher.hits["/good/1.xml"] == 1
 
 
 def test_review_holds_approves_and_hides(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
@@ -79,6 +146,18 @@ def test_review_holds_approves_and_hides(cli: CommandLine, publisher: Publisher,
         "approved from 2999-01-01 00:00:00 UTC on" in cli("review", "approve", third, "--at", "2999-01-01T00:00").stdout
     )
     assert len(_titles(sqlite_store)) == 1
+
+
+@pytest.mark.parametrize("at", [(), ("--at", "2999-01-01T00:00:00Z")])
+def test_approving_what_is_not_there_fails_plainly(cli: CommandLine, publisher: Publisher, at: tuple[str, ...]) -> None:
+    cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
+    [waiting, *_] = cli.json("review", "list")
+    result = cli("review", "approve", "999999", waiting["id"], *at, code=1)
+    assert result.stderr.startswith("999999: there is no such item")
+    assert result.stdout.startswith(f"{waiting['id']}: approved")
+    assert "there is no such item" in cli("review", "approve", "999999", *at, code=1).stderr
+    for wrong in ("0", "9" * 19, "x"):
+        assert "Invalid value" in cli("review", "approve", wrong, *at, code=2).stderr
 
 
 def test_review_list_is_readable_and_harmless_to_terminals(cli: CommandLine, publisher: Publisher) -> None:
@@ -152,6 +231,38 @@ def test_every_word_says_that_the_schema_does_not_fit(
     assert "no schema yet; run 'aggregator migrate'" in cli(*words, code=1).stderr
     assert cli("migrate").stdout == "Applied 0001.\n"
     assert cli("migrate").stdout == "The schema is up to date.\n"
+
+
+def test_before_anything_was_set_up_every_word_says_so_and_makes_nothing(cli: CommandLine, tmp_path: Path) -> None:
+    del cli.environ["AGGREGATOR_DATABASE_URL"]
+    cli.environ["AGGREGATOR_DATA_DIR"] = str(tmp_path / "new")
+    for words in (("status",), ("source", "list"), ("pull", "--all"), ("serve",)):
+        assert "There is no database at " in cli(*words, code=1).stderr
+    assert not (tmp_path / "new").exists()
+    cli("migrate")
+    cli("status")
+
+
+@pytest.mark.parametrize("word", ["migrate", "run"])
+def test_a_data_directory_that_cannot_be_made_is_told_plainly(cli: CommandLine, tmp_path: Path, word: str) -> None:
+    del cli.environ["AGGREGATOR_DATABASE_URL"]
+    (tmp_path / "file").write_text("no database, and no folder either")
+    cli.environ["AGGREGATOR_DATA_DIR"] = str(tmp_path / "file")
+    assert f"The folder {tmp_path / 'file'} can't be written: " in cli(word, code=1).stderr
+    cli.environ["AGGREGATOR_DATABASE_URL"] = f"sqlite:///{tmp_path / 'file'}"
+    assert "file is not a database" in cli("status", code=1).stderr
+
+
+def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
+    cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
+    later, earlier, _ = (one["id"] for one in cli.json("review", "list"))
+    cli("review", "approve", later, earlier, "--at", "2999-01-01T00:00")
+    cli("review", "approve", earlier, "--at", "2998-01-01T00:00")
+    cli("review", "hide", later)
+    with sqlite_store.writing() as tx:
+        assert tx.reviews.apply_due(datetime(2998, 6, 1, tzinfo=UTC)) == 1
+        assert tx.reviews.apply_due(datetime(3000, 1, 1, tzinfo=UTC)) == 0
+    assert len(_titles(sqlite_store)) == 1
 
 
 def test_a_database_that_is_away_is_told_plainly(cli: CommandLine) -> None:

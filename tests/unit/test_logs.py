@@ -48,6 +48,26 @@ def test_text_lines_are_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in line  # no colours where nobody looks
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_has_no_local_variables(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    configure_logging("info", form)
+    token = "very-secret"
+    try:
+        int("no number", base=len(token))
+    except ValueError:
+        structlog.get_logger("ours").exception("it broke")
+    said = "".join(_lines(capsys))
+    assert "ValueError" in said
+    assert "very-secret" not in said
+
+
+def test_what_others_say_cannot_add_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "text")
+    structlog.get_logger("ours").warning("source failed", reason="bad\n2026-01-01 [info] all is well \x1b[2K")
+    [line] = _lines(capsys)
+    assert "\x1b" not in line
+
+
 def test_the_level_counts_for_ours_and_theirs(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("warning", "text")
     structlog.get_logger("ours").info("not said")

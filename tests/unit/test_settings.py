@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 import threading
 import traceback
 from datetime import timedelta
@@ -58,6 +61,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("X_BASE_URL", "http://[::1]:9", "http://[::1]:9"),
         ("PRIVATE_NETWORKS", "127.0.0.1, 10.1.0.0/16", (ip_network("127.0.0.1"), ip_network("10.1.0.0/16"))),
         ("PUBLIC_URL", "https://portal.example/stream/", "https://portal.example/stream"),
+        ("DATABASE_URL", "sqlite:////var/lib/x.sqlite3", "sqlite:////var/lib/x.sqlite3"),
         ("LISTEN", "[::1]:80", ("::1", 80)),
         ("LEASE", "10", timedelta(seconds=10)),
         ("HOST_SPACING", "0.5", timedelta(seconds=0.5)),
@@ -78,6 +82,8 @@ def test_good_values(name: str, value: str, read: object) -> None:
     [
         ("DATABASE_URL", "mysql://x/y"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "sqlite://relative"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
         ("BROKER_URL", "amqp://x"),
         ("BROKER_URL", "rabbit"),
         ("X_BEARER_TOKEN", "with space"),
@@ -86,7 +92,6 @@ def test_good_values(name: str, value: str, read: object) -> None:
         ("PRIVATE_NETWORKS", "10.0.0.1/8"),
         ("PRIVATE_NETWORKS", "localhost"),
         ("CONTACT_URL", "mailto:a@b.example"),
-        ("PUBLIC_URL", "https://u:p@portal.example"),
         ("PUBLIC_URL", "https://portal.example:99999"),
         ("PUBLIC_URL", "https://portal.example/?a=b"),
         ("LISTEN", "8080"),
@@ -113,6 +118,34 @@ def test_a_wrong_value_names_itself_and_what_is_allowed(name: str, value: str) -
     assert f"AGGREGATOR_{name}" in said
     assert OPTIONS[name].allowed in said
     assert (value in said) != OPTIONS[name].secret
+
+
+def test_a_password_in_a_wrong_address_does_not_show() -> None:
+    with pytest.raises(SettingsError, match=r"AGGREGATOR_PUBLIC_URL: 'https://me:\*{4}@portal.example' can't be used"):
+        _read(PUBLIC_URL="https://me:pppp@portal.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("DATABASE_URL", "postgresql://me:p/p@p@db/x", "postgresql+psycopg://me:****@db/x"),
+        (
+            "DATABASE_URL",
+            "postgresql://db:5432/x?user=me&password=pppp",
+            "postgresql+psycopg://db:5432/x?user=me&password=****",
+        ),
+        ("DATABASE_URL", "postgresql://db:5432/x", "postgresql+psycopg://db:5432/x"),
+        ("BROKER_URL", "redis://:p@p@r:6379/0", "redis://:****@r:6379/0"),
+        ("BROKER_URL", "redis://r:6379/0", "redis://r:6379/0"),
+        ("LISTEN", "[::1]:80", "[::1]:80"),
+        ("LISTEN", "127.0.0.1:80", "127.0.0.1:80"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,::1", "10.0.0.0/8, ::1/128"),
+        ("HOST_SPACING", "0.5", "0.5 s"),
+    ],
+)
+def test_how_values_are_shown(name: str, value: str, shown: str) -> None:
+    rows = {variable: as_shown for variable, as_shown, _, _ in _read(**{name: value}).rows()}
+    assert rows[f"AGGREGATOR_{name}"] == shown
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -177,6 +210,22 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     path = tmp_path / "new" / "secret-key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in path.parent.iterdir()] == ["secret-key"]
+
+
+def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:
+    script = "from aggregator.settings import Settings; print(Settings.from_environment().secret().reveal())"
+    environ = {**os.environ, "AGGREGATOR_DATA_DIR": str(tmp_path / "new")}
+    command = [sys.executable, "-c", script]
+    started = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    keys = {process.communicate(timeout=30)[0].strip() for process in started}
+    assert len(keys) == 1
+    assert len(keys.pop()) >= 32
+
+
+def test_a_key_file_without_a_whole_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret-key").write_text("half\n")
+    with pytest.raises(SettingsError, match="secret-key holds no usable key; remove the file"):
+        _read(DATA_DIR=str(tmp_path)).secret()
 
 
 def test_a_key_that_is_given_is_used(tmp_path: Path) -> None:

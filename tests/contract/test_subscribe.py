@@ -1,0 +1,164 @@
+"""Adding what an address turned out to be, over both databases, with kinds of source that say what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from aggregator.activity import Review
+from aggregator.errors import BadRequestError, UnreachableError
+from aggregator.source import Discovery, Harvest, Policy, PollContext, SourceState
+from aggregator.stream import Query
+from aggregator.subscribe import subscribe
+from tests.building import NOON, an_activity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aggregator.fetch import Http
+    from aggregator.source import Json, Polled, Quiet, Settlement, Source
+    from storage.store import Store
+
+QUARTER = timedelta(minutes=15)
+NEWS = Discovery(
+    kind="scripted",
+    address="https://news.example/feed",
+    host="news.example:443",
+    name="News",
+    slug="news",
+    every=QUARTER,
+    floor=QUARTER,
+)
+
+
+@dataclass
+class Knowing:
+    """A kind of source that knows what its addresses are, and remembers what it was asked."""
+
+    known: dict[str, Discovery | Exception]
+    any_address: bool = False
+    name: str = "scripted"
+    queue: str = "scripted"
+    asked: list[str] = field(default_factory=list)
+
+    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        return options
+
+    async def discover(self, address: str, context: PollContext) -> Discovery | None:
+        assert context.clock() == NOON
+        self.asked.append(address)
+        found = self.known.get(address)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+        raise NotImplementedError(batch, context)  # adding a source polls nothing but what discovery brought
+
+
+def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[Source, Settlement | None]:
+    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
+    return asyncio.run(subscribe(address, kinds, context, store, **wishes))
+
+
+def _sources(store: Store) -> list[Source]:
+    with store.reading() as tx:
+        return tx.sources.all()
+
+
+def _shown(store: Store) -> set[str]:
+    with store.reading() as tx:
+        return {item.native_id for item in tx.activities.page(Query(limit=100)).items}
+
+
+def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
+    brought = Harvest([an_activity("1"), an_activity("2")], {"etag": "a"}, name="News")
+    added, first = _add(store, "news", Knowing({"news": replace(NEWS, harvest=brought)}))
+    assert first is not None
+    assert (first.outcome, first.new) == ("new", 2)
+    assert _shown(store) == {"1", "2"}
+    assert (added.slug, added.fetch_state, added.due, added.leased_until) == (
+        "news",
+        {"etag": "a"},
+        NOON + QUARTER,
+        None,
+    )
+    with store.reading() as tx:
+        assert [line["outcome"] for line in tx.schedule.log(added.id, 9)] == ["new"]
+
+
+def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
+    broken = replace(NEWS, harvest=Harvest([an_activity("1"), replace(an_activity("2"), entry_digest=None)]))  # type: ignore[arg-type]  # what a faulty kind might give
+    with pytest.raises(Exception, match="entry_digest"):
+        _add(store, "news", Knowing({"news": broken}))
+    assert _sources(store) == []
+    assert _shown(store) == set()
+
+
+def test_without_a_first_poll_it_is_due_at_once(store: Store) -> None:
+    added, first = _add(store, "news", Knowing({"news": NEWS}))
+    assert first is None
+    assert (added.due, added.due_reason, added.last_polled) == (NOON, "just added", None)
+
+
+def test_a_kind_for_every_address_is_asked_last(store: Store) -> None:
+    special = Knowing({"@me": replace(NEWS, address="@me", slug="me")})
+    general = Knowing({"@me": NEWS, "news": NEWS}, any_address=True)
+    assert _add(store, "@me", general, special)[0].slug == "me"
+    assert general.asked == []
+    assert _add(store, "news", general, special)[0].slug == "news"
+
+
+def test_what_is_nothing_or_cannot_be_read_is_not_stored(store: Store) -> None:
+    kind = Knowing({"down": UnreachableError("It can't be reached.")})
+    with pytest.raises(BadRequestError, match="'words' is nothing that can be followed"):
+        _add(store, "words", kind)
+    with pytest.raises(UnreachableError, match="It can't be reached"):
+        _add(store, "down", kind)
+    assert _sources(store) == []
+
+
+def test_wishes_of_whoever_adds_it(store: Store) -> None:
+    found = replace(NEWS, harvest=Harvest([an_activity("1")]))
+    added, _ = _add(
+        store,
+        "news",
+        Knowing({"news": found}),
+        slug="ours",
+        name="Our news",
+        every=timedelta(hours=1),
+        policy=Policy.HOLD,
+    )
+    assert (added.slug, added.name, added.every, added.policy) == ("ours", "Our news", timedelta(hours=1), Policy.HOLD)
+    assert _shown(store) == set()
+    with store.reading() as tx:
+        assert [item.native_id for item in tx.activities.in_review(Review.WAITING, 9)] == ["1"]
+
+
+def test_more_often_than_the_publisher_bears_is_refused(store: Store) -> None:
+    with pytest.raises(BadRequestError, match=r"every 15 min at the most often; only hosts in AGGREGATOR_PRIVATE"):
+        _add(store, "news", Knowing({"news": NEWS}), every=timedelta(minutes=14))
+    assert _sources(store) == []
+    assert _add(store, "news", Knowing({"news": NEWS}), every=QUARTER)[0].every == QUARTER
+
+
+def test_a_proposed_slug_that_is_taken_gets_a_number_and_a_wished_one_does_not(store: Store) -> None:
+    kind = Knowing({name: replace(NEWS, address=f"https://{name}.example/feed") for name in ("a", "b", "c")})
+    assert [_add(store, name, kind)[0].slug for name in ("a", "b")] == ["news", "news-2"]
+    with pytest.raises(BadRequestError, match="slug 'news' is taken"):
+        _add(store, "c", kind, slug="news")
+    with pytest.raises(BadRequestError, match=r"already there, as 'news'"):
+        _add(store, "a", kind)
+
+
+def test_a_removed_source_comes_back_under_its_slug(store: Store) -> None:
+    kind = Knowing({"news": NEWS})
+    former, _ = _add(store, "news", kind, slug="ours")
+    with store.writing() as tx:
+        tx.sources.set_state(former.id, SourceState.REMOVED, "removed by hand", NOON)
+    again, _ = _add(store, "news", kind)
+    assert (again.id, again.slug, again.state) == (former.id, "ours", SourceState.ACTIVE)
