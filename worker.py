@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -63,6 +64,8 @@ def create_app(house: House) -> Celery:
             house.poll(ids, token)
         except SoftTimeLimitExceeded:
             log.warning("poll ended at its time limit", sources=len(ids))
+        except CancelledError:  # this process stops; what was not stored has been given back and is still due
+            log.info("poll cut short", sources=len(ids))
 
     @app.task(name="prune")
     def prune() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -218,6 +219,17 @@ def storable(new: NewActivity) -> NewActivity:
         key=bounded_id(_UNSTORABLE.sub("", new.key)),
         object_key=bounded_id(_UNSTORABLE.sub("", new.object_key)) if new.object_key else None,
     )
+
+
+def storable_json(value: Any) -> Any:  # noqa: ANN401  # whatever the json module can write
+    """Return a value of JSON without what the databases can't hold: NUL and lone surrogates."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("", value)
+    if isinstance(value, Mapping):
+        return {storable_json(key): storable_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable_json(one) for one in value]
+    return value
 
 
 def bounded_id(native_id: str) -> str:

@@ -33,6 +33,14 @@ def after_failure(now: datetime, every: timedelta, failures: int, until: datetim
     return NextPoll(now + wait, f"{times}: again after {spoken(wait)}")
 
 
+def after_silence(now: datetime, every: timedelta, until: datetime | None = None) -> NextPoll:
+    """Return the next try of a source that was not asked, since its host wants to be left alone."""
+    at = now + every
+    if until is not None and until > at:
+        at = until
+    return NextPoll(at, f"its host asked to be left alone: again after {spoken(at - now)}")
+
+
 def spoken(span: timedelta) -> str:
     """Return a span in words: "90 s", "15 min", "2.5 h", "3 d"."""
     seconds = span.total_seconds()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator import cadence, text
-from aggregator.activity import Review, Screened, storable
+from aggregator.activity import Review, Screened, storable, storable_json
 from aggregator.errors import PausedError, StoreUnavailableError, UnreadableError
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
@@ -135,15 +135,27 @@ class Ingest:
             await asyncio.to_thread(self._settle, settled)
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
-        with self._store.writing() as tx:
-            tx.schedule.settle(settlements)
+        """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
+        try:
+            with self._store.writing() as tx:
+                tx.schedule.settle(settlements)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            if len(settlements) == 1:
+                log.exception("poll not settled, its lease runs out", source_id=settlements[0].source_id)
+                return
+            for one in settlements:
+                self._settle([one])
 
     def _close(self, left: Collection[int]) -> None:
-        if self._quiet:
-            self._settle(self._quiet)
-        if left:
-            with self._store.writing() as tx:
-                tx.schedule.release(left, self._token)
+        try:
+            if self._quiet:
+                self._settle(self._quiet)
+        finally:
+            if left:
+                with self._store.writing() as tx:
+                    tx.schedule.release(left, self._token)
 
     def _report(self, source: Source, settlement: Settlement) -> None:
         failed = settlement.error_code is not None
@@ -183,20 +195,23 @@ def _harvested(
         due=upcoming.at,
         due_reason=upcoming.reason,
         failures=0,
-        fetch_state=harvest.state,
+        fetch_state=storable_json(harvest.state),
         now=now,
         new=new,
         changed=changed,
         unchanged=held,
-        message=harvest.note,
+        message=storable_json(harvest.note),
     )
 
 
 def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Settlement:
     error = failure.error
-    # A host that asked for silence is no failure of the source: it was not even asked.
-    failures = source.failures + (0 if isinstance(error, PausedError) else 1)
-    upcoming = cadence.after_failure(now, source.every, max(failures, 1), error.until)
+    if isinstance(error, PausedError):  # no failure of the source: it was not even asked
+        failures = source.failures
+        upcoming = cadence.after_silence(now, source.every, error.until)
+    else:
+        failures = source.failures + 1
+        upcoming = cadence.after_failure(now, source.every, failures, error.until)
     return Settlement(
         source_id=source.id,
         token=token,
@@ -207,7 +222,7 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         failures=failures,
         fetch_state=source.fetch_state,
         now=now,
-        message=str(error),
+        message=storable_json(str(error)),
         error_code=error.code,
     )
 

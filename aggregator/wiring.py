@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from aggregator.errors import WriterRunningError
+from aggregator.errors import SetupError, WriterRunningError
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest
 from aggregator.source import Policy, PollContext
@@ -255,9 +255,16 @@ def writer_lock(settings: Settings) -> Iterator[None]:
     if not settings.embedded_database:
         yield
         return
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     path = settings.data_dir / "writer.lock"
-    with path.open("a") as file:
+    with ExitStack() as held:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(path.open("a"))
+        except OSError as problem:
+            raise SetupError(
+                f"The folder {settings.data_dir} can't be written: {problem.strerror}. Make it writable, or set "
+                "AGGREGATOR_DATA_DIR to another one."
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

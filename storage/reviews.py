@@ -24,7 +24,11 @@ class Reviews:
         self._connection = connection
 
     def decide(self, ids: Collection[int], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
-        """Put activities into a review state; return those that were there to be decided on (not gone)."""
+        """Put activities into a review state; return those that were there to be decided on (not gone).
+
+        What was to become of them later is called off: the newest decision counts.
+        """
+        self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         return self._decide(activity.c.id.in_(ids), review, by=by, reason=reason, now=now)
 
     def hide_source(self, source_id: int, *, by: str, reason: str, now: datetime) -> int:
@@ -54,11 +58,13 @@ class Reviews:
         return set(ids)
 
     def decide_at(self, ids: Collection[int], review: Review, *, by: str, reason: str, due: datetime) -> None:
-        """Put activities into a review state when the time comes."""
+        """Put activities into a review state when the time comes, instead of whatever was to come before."""
+        self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         rows = [
             {"activity_id": id_, "due": due, "review": review.value, "review_by": by, "reason": reason} for id_ in ids
         ]
-        self._connection.execute(transition.insert(), rows)
+        if rows:
+            self._connection.execute(transition.insert(), rows)
 
     def apply_due(self, now: datetime) -> int:
         """Apply the transitions whose time has come; return how many activities they touched."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from aggregator.errors import SchemaError
+from aggregator.errors import SchemaError, SetupError
 from storage import upsert
 from storage.tables import stream
 
@@ -81,6 +81,9 @@ def check(engine: Engine) -> None:
     Raises:
         SchemaError: the sentence says what to do.
     """
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file and not Path(file).exists():  # connecting would make an empty one
+        raise SchemaError(f"There is no database at {file}, so no schema yet; run 'aggregator migrate'.")
     script = ScriptDirectory.from_config(configuration(engine))
     before = current(engine)
     if before is None:
@@ -118,7 +121,14 @@ def _lock(engine: Engine) -> Iterator[None]:
         yield
         return
     path = Path(database)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".migrating").open("w") as file:
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(path.with_name(path.name + ".migrating").open("w"))
+        except OSError as problem:
+            raise SetupError(
+                f"The folder {path.parent} can't be written: {problem.strerror}. Make it writable, or set "
+                "AGGREGATOR_DATA_DIR or AGGREGATOR_DATABASE_URL to another place."
+            ) from None
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -93,8 +93,12 @@ class Sources:
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
 
     def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
-        """Pause, resume, stop or remove a source. A resumed one is due now; a lease that runs is taken away."""
+        """Pause, resume, stop or remove a source.
+
+        A resumed one is due now. A lease that runs is taken away, and so is the wish for a poll of one that ends.
+        """
         revision = Stream(self._connection).take(1)
+        active = state is SourceState.ACTIVE
         self._connection.execute(
             update(source)
             .where(source.c.id == source_id)
@@ -104,7 +108,7 @@ class Sources:
                 revision=revision,
                 lease_token=None,
                 lease_until=None,
-                **({"due": now, "due_reason": "resumed", "failures": 0} if state is SourceState.ACTIVE else {}),
+                **({"due": now, "due_reason": "resumed", "failures": 0} if active else {"asked": None}),
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from aggregator.errors import StoreUnavailableError
 from storage import schema
@@ -103,6 +103,10 @@ def _translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as problem:
         raise StoreUnavailableError(f"The database does not answer: {_reason(problem)}.") from problem
+    except DatabaseError as problem:
+        if getattr(problem.orig, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+            raise StoreUnavailableError(f"The database can't be used: {_reason(problem)}.") from problem
+        raise
 
 
 def _reason(problem: DBAPIError) -> str:

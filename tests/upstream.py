@@ -160,13 +160,13 @@ class Publisher:
         self.seen.append(Seen(path, {name.lower(): value for name, value in request.headers.items()}))
         area, _, rest = path.strip("/").partition("/")
         name = rest.removesuffix(".xml")
+        if area == "slow" or path in self.hang:
+            await self._stopping().wait()
+            return web.Response(text="too late")
         if area == "good" and name in self.feeds:
             return self._good(request, self.feeds[name])
         if area == "moved":
             return web.Response(status=301, headers={"Location": f"/good/{rest}"})
-        if area == "slow" or path in self.hang:
-            await self._stopping().wait()
-            return web.Response(text="too late")
         if area == "endless":
             return await self._endless(request)
         return self._scripted(area)

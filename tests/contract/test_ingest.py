@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from aggregator.activity import Media
 from aggregator.errors import AccountError, PausedError, StatusError
 from aggregator.ingest import Ingest
@@ -16,8 +18,6 @@ from tests.building import NOON, add_source, an_activity, token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-
-    import pytest
 
     from aggregator.fetch import Http
     from aggregator.ingest import Report
@@ -166,6 +166,7 @@ def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> 
     _poll(store, Scripted({"a": _failure(PausedError("Left alone.", until=until))}), "a")
     waiting = _source(store, "a")
     assert (waiting.failures, waiting.due) == (0, until)
+    assert waiting.due_reason == "its host asked to be left alone: again after 2 h"
 
 
 def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:
@@ -182,6 +183,32 @@ def test_keys_that_a_source_calls_gone_leave_the_stream(store: Store) -> None:
     _poll(store, Scripted({"a": Harvest([an_activity("1"), an_activity("2")])}), "a")
     _poll(store, Scripted({"a": Harvest(gone=["web:1"], unchanged=True)}), "a")
     assert _shown(store) == {"2"}
+
+
+@pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["NUL", "surrogate"])
+def test_what_a_publisher_says_never_costs_another_source_its_outcome(store: Store, unstorable: str) -> None:
+    kind = Scripted(
+        {
+            "a": Harvest(unchanged=True),
+            "b": _failure(StatusError(f"It answered {unstorable}.", status=500)),
+            "c": Harvest(state={"etag": [unstorable, "c"]}, unchanged=True),
+            "d": Harvest([an_activity("1")], {"etag": unstorable}, note=f"Odd {unstorable}."),
+        }
+    )
+    reports = _poll(store, kind, *"abcd")
+    assert [reports[slug].outcome for slug in "abcd"] == ["unchanged", "failed", "unchanged", "new"]
+    sources = [_source(store, slug) for slug in "abcd"]
+    assert [source.last_outcome for source in sources] == ["unchanged", "failed", "unchanged", "new"]
+    assert all(source.leased_until is None for source in sources)
+    assert sources[1].last_error == "It answered ."
+
+
+def test_one_outcome_that_cannot_be_stored_costs_no_other(store: Store) -> None:
+    kind = Scripted({"a": Harvest(unchanged=True), "b": Harvest(state={"x": object()}, unchanged=True)})
+    _poll(store, kind, "a", "b", "c")
+    assert _source(store, "a").last_outcome == "unchanged"
+    assert _source(store, "b").leased_until is not None  # until it runs out
+    assert _source(store, "c").leased_until is None  # given back
 
 
 def test_many_unchanged_sources_share_a_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

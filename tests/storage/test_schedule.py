@@ -184,6 +184,14 @@ def test_pausing_takes_the_lease_away(store: Store) -> None:
     assert _settle(store, _settlement(source.id, under)) == 0
 
 
+def test_nobody_waits_for_a_poll_of_a_source_that_was_paused(store: Store) -> None:
+    source = add_source(store)
+    with store.writing() as tx:
+        tx.schedule.ask([source.id], NOON)
+        tx.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
+        assert tx.schedule.still_asked([source.id]) == set()
+
+
 def test_an_address_or_slug_is_taken_once(store: Store) -> None:
     add_source(store, "news")
     with pytest.raises(BadRequestError, match="already there, as 'news'"):

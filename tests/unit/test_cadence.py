@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aggregator.cadence import LONGEST, after_failure, after_success, spoken
+from aggregator.cadence import LONGEST, after_failure, after_silence, after_success, spoken
 from tests.building import NOON
 
 QUARTER = timedelta(minutes=15)
@@ -40,6 +40,13 @@ def test_a_wish_of_the_other_side_counts_after_a_failure_too() -> None:
     assert after_failure(NOON, QUARTER, 1, until).at == until
     assert after_failure(NOON, QUARTER, 1, NOON + timedelta(minutes=1)).at == NOON + QUARTER
     assert after_failure(NOON, QUARTER, 2).reason == "failed 2 times in a row: again after 30 min"
+
+
+def test_a_host_that_wants_silence_gets_it_and_the_source_is_not_blamed() -> None:
+    until = NOON + timedelta(hours=3)
+    assert after_silence(NOON, QUARTER, until) == (until, "its host asked to be left alone: again after 3 h")
+    assert after_silence(NOON, QUARTER, NOON + timedelta(minutes=1)).at == NOON + QUARTER
+    assert after_silence(NOON, QUARTER).at == NOON + QUARTER
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def test_a_feed_added_beside_it_is_followed_and_pulled_by_it(embedded: Processes
     assert (embedded.folder / "secret-key").exists()
 
 
+def test_a_pull_beside_it_is_told_of_a_host_that_wants_silence(embedded: Processes, publisher: Publisher) -> None:
+    _run(embedded)
+    embedded.aggregator("source", "add", "--every", "600", publisher.url("/good/1.xml"))
+    embedded.aggregator("source", "add", publisher.url("/429"), code=1)
+    said = embedded.aggregator("pull", "feed-1", code=1).stdout
+    assert "feed-1: failed. 127.0.0.1:" in said
+    assert "left alone for another" in said
+    assert publisher.hits["/good/1.xml"] == 1
+
+
 def test_what_is_approved_for_later_appears_by_itself(embedded: Processes, publisher: Publisher) -> None:
     _run(embedded)
     embedded.aggregator("source", "add", "--policy", "hold", publisher.url("/good/1.xml"))
