@@ -125,7 +125,9 @@ def test_the_page_of_an_unknown_activity_is_not_found(empty_reader: Reader) -> N
 
 
 def test_without_a_database_readers_are_told_and_nothing_leaks(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/no-such-folder/db.sqlite3")
+    file = tmp_path / "a-folder-in-its-place"
+    file.mkdir()
+    store = Store.open(f"sqlite:///{file}")
     with serving(app_of(store)) as reader:
         api = reader.ask("/api/v1/activities")
         page = reader.ask("/", headers=BROWSER)
@@ -141,7 +143,19 @@ def test_without_a_database_readers_are_told_and_nothing_leaks(tmp_path: Path) -
     assert (ready.status, ready.json["status"], ready.json["database"]) == (503, "unavailable", "store-unavailable")
     assert (alive.status, alive.json) == (200, {"status": "alive"})
     for answer in (api, page, ready):
-        assert b"no-such-folder" not in answer.body
+        assert b"a-folder-in-its-place" not in answer.body
+
+
+def test_a_database_file_that_is_missing_is_not_ready_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "no-such-folder" / "db.sqlite3"
+    store = Store.open(f"sqlite:///{file}")
+    with serving(app_of(store)) as reader:
+        ready = reader.ask("/readyz")
+    store.close()
+
+    assert (ready.status, ready.json["database"]) == (503, "schema")
+    assert b"no-such-folder" not in ready.body
+    assert not file.parent.exists()
 
 
 def test_a_database_that_was_never_migrated_is_not_ready(sqlite_url: str) -> None:
