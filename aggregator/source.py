@@ -6,13 +6,14 @@ A new kind of source is one module in `aggregator/sources/` whose `KIND` satisfi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from aggregator.activity import NewActivity
     from aggregator.errors import SourceError
@@ -83,6 +84,17 @@ class FetchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the other side asks of our polling. It only ever makes the next poll later."""
+
+    floor: timedelta = timedelta()  # the least time between polls that is polite for what it gives us
+    at_least: timedelta = timedelta()  # until the next poll, asked for with this answer
+    why: str = ""  # which of its words asks for that, for people: "max-age", "ttl"
+    skip_hours: frozenset[int] = frozenset()  # 0 to 23, UTC
+    skip_days: frozenset[int] = frozenset()  # 0 is Monday
+
+
+@dataclass(frozen=True, slots=True)
 class Harvest:
     """What polling one source brought.
 
@@ -97,6 +109,7 @@ class Harvest:
     gone: Sequence[str] = ()
     name: str | None = None  # what the source calls itself
     not_before: datetime | None = None  # the other side asked not to be polled earlier
+    wishes: Wishes = Wishes()
     note: str | None = None  # something worth telling people that is no failure
     facts: FetchFacts | None = None
 

@@ -51,6 +51,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """What a feed says about polling and paging it, as it is written there; nothing of it is checked yet."""
+
+    ttl: str | None = None  # RSS: minutes
+    skip_hours: tuple[str, ...] = ()  # RSS: 0 to 23, some write 24; GMT
+    skip_days: tuple[str, ...] = ()  # RSS: names of days
+    update_period: str | None = None  # sy: hourly, daily, weekly, monthly, yearly
+    update_frequency: str | None = None  # sy: times within the period
+    complete: bool = False  # RFC 5005: the document is the whole feed
+    previous: str | None = None  # RFC 5005: address of the archive document before this one
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A feed with its entries in the order of the document."""
 
@@ -61,4 +74,5 @@ class Document:
     image: str | None = None
     entries: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = field(default=())  # what is wrong with it, although it could be read
+    announced: Announced = Announced()
     follows_base: bool = False  # Atom: what is relative is so to the document; elsewhere people mean their site
