@@ -15,6 +15,7 @@ _WORDS = {
     "serve": "running",
     "demo": "demo",
     "source": "source",
+    "host": "host",
     "pull": "pull",
     "review": "review",
     "status": "status",

@@ -171,6 +171,8 @@ class Screened:
     review_reason: str
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+    alias: str | None = None  # what it is recognised by where its id changes, see `identity`
+    likeness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,23 @@ AggregatorError
      ├─ FetchError              no usable answer came over HTTP
      │   ├─ UnreachableError    refused, reset, name not found, TLS
      │   ├─ ForbiddenAddressError  the address is private and not allowed
-     │   ├─ SlowError           connect, first byte or total time ran out
-     │   ├─ TooLargeError       bytes on the wire or after decompression, or header size
+     │   ├─ SlowError           time ran out
+     │   │   ├─ SlowConnectError      for the connection
+     │   │   ├─ SlowFirstByteError    until the headers were complete
+     │   │   └─ SlowTotalError        for the whole answer
+     │   ├─ TooLargeError       more than we take
+     │   │   ├─ WireTooLargeError     bytes as they are sent
+     │   │   ├─ UnpackedTooLargeError bytes after unpacking
+     │   │   └─ HeadersTooLargeError  a header line, or all of them
      │   ├─ RedirectError       too many, a loop, or to a place we refuse to go
      │   ├─ StatusError         an HTTP status that is no success
+     │   │   ├─ GoneError             410: gone for good
+     │   │   └─ RobotCheckError       a page that wants a person instead of a feed reader
+     │   ├─ SignInError         it wants a sign-in that we have not, or refuses the one we have
      │   └─ PausedError         the host asked us to wait; nothing was sent
      ├─ UnreadableError         an answer came, but it is not what the source should give
+     │   ├─ TooComplexError     deeper, wider or longer than any feed needs
+     │   └─ NoFeedError         a page for browsers or something else where the feed should be
      ├─ AccountError            the account is missing, suspended or protected; or our credentials were refused
      └─ BudgetError             a usage cap or spending limit is reached
 
@@ -31,6 +42,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that say "later", not "never"
 
 
 class AggregatorError(Exception):
@@ -95,12 +109,14 @@ class SourceError(AggregatorError):
 
     Attributes:
         permanent: trying again without somebody's change is pointless.
+        strain: the weight of this failure: 1 is hard, 0.5 soft, 0.25 will pass by itself.
         until: do not try before this moment (aware UTC), where the other side said so.
         status: the HTTP status, where there was an answer.
     """
 
     code = "source-failed"
     permanent: ClassVar[bool] = False
+    strain: float = 1.0
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -127,15 +143,52 @@ class ForbiddenAddressError(FetchError):
 
 
 class SlowError(FetchError):
-    """Connecting, the first byte or the whole answer took too long."""
+    """Time ran out."""
 
     code = "too-slow"
+    strain = 0.25
+
+
+class SlowConnectError(SlowError):
+    """No connection within its time."""
+
+    code = "slow-connect"
+
+
+class SlowFirstByteError(SlowError):
+    """No complete headers within their time."""
+
+    code = "slow-first-byte"
+
+
+class SlowTotalError(SlowError):
+    """No whole answer within its time."""
+
+    code = "slow-total"
 
 
 class TooLargeError(FetchError):
-    """More bytes, on the wire or unpacked, than we take."""
+    """More than we take."""
 
     code = "too-large"
+
+
+class WireTooLargeError(TooLargeError):
+    """More bytes on the wire than we take."""
+
+    code = "too-large-wire"
+
+
+class UnpackedTooLargeError(TooLargeError):
+    """More bytes after unpacking than we take."""
+
+    code = "too-large-unpacked"
+
+
+class HeadersTooLargeError(TooLargeError):
+    """A longer header line, or more of them, than we take."""
+
+    code = "too-large-headers"
 
 
 class RedirectError(FetchError):
@@ -149,6 +202,30 @@ class StatusError(FetchError):
 
     code = "http-status"
 
+    def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
+        super().__init__(message, until=until, status=status)
+        self.strain = 0.25 if status in _PASSING else 1.0
+
+
+class GoneError(StatusError):
+    """410: gone for good, says the publisher."""
+
+    code = "gone"
+    permanent = True
+
+
+class RobotCheckError(StatusError):
+    """A page that wants a person to prove to be one, instead of a feed."""
+
+    code = "robot-check"
+
+
+class SignInError(FetchError):
+    """A sign-in is wanted that we have not, or the one that we have is refused."""
+
+    code = "sign-in"
+    permanent = True
+
 
 class PausedError(FetchError):
     """The host asked us to wait, so nothing was sent."""
@@ -160,6 +237,19 @@ class UnreadableError(SourceError):
     """An answer came, but it is not what this kind of source gives."""
 
     code = "unreadable"
+    strain = 0.5
+
+
+class TooComplexError(UnreadableError):
+    """A document deeper, wider or longer than any feed needs."""
+
+    code = "too-complex"
+
+
+class NoFeedError(UnreadableError):
+    """A page for browsers, or something else, where the feed should be."""
+
+    code = "no-feed"
 
 
 class AccountError(SourceError):

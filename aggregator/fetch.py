@@ -21,27 +21,38 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from aggregator.addresses import refusal, within
-from aggregator.errors import ForbiddenAddressError, SlowError, StatusError
-from aggregator.fetch_errors import in_words, status_sentence, too_large
-from aggregator.hosts import REDIRECTS, Trail, check_address, host_group, host_key, shown, wire_url
+from aggregator.errors import (
+    ForbiddenAddressError,
+    RobotCheckError,
+    SlowConnectError,
+    SlowFirstByteError,
+    SlowTotalError,
+    SourceError,
+    WireTooLargeError,
+)
+from aggregator.fetch_errors import in_words, refused_status, too_large
+from aggregator.hosts import REDIRECTS, Trail, check_address, host_key, shown, wire_url
+from aggregator.robot_checks import READ, is_robot_check
 from aggregator.unpack import Unpacker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiohappyeyeballs import AddrInfoType
+    from aiohttp.abc import AbstractResolver
     from aiohttp.connector import Connection
 
     from aggregator.addresses import Network
     from aggregator.source import Clock, Quiet
 
-__all__ = ["Http", "Limits", "Response", "Tally", "host_group", "host_key", "parse_retry_after", "shown", "validators"]
+__all__ = ["Http", "Limits", "Response", "Tally", "host_key", "parse_retry_after", "shown", "validators"]
 
 ACCEPT_ANY = "*/*"
 LONGEST_RETRY = timedelta(hours=24)  # a host that asks for more is asked again after this
-PAUSE_WITHOUT_RETRY_AFTER = timedelta(hours=1)  # what 429 means where it does not say for how long
 
 _PAUSING = frozenset({429, 503})
+_TELLING = frozenset({403, 429, 503})  # statuses whose page may be a robot check
+_ENCODINGS = "gzip, deflate, br, zstd"
 # Filled by the guard while one hop connects: each task tree has its own list.
 _refused: ContextVar[list[str]] = ContextVar("refused")
 
@@ -97,6 +108,9 @@ class Http:
         quiet: grants turns at hosts and is told of their pauses.
         clock: the present moment.
         limits: bounds for every answer.
+        proxy: "http://[user:password@]host:port" to send every request through; variables of the environment count
+            for nothing.
+        resolver: looks names up; the system's by default.
     """
 
     def __init__(
@@ -107,7 +121,11 @@ class Http:
         quiet: Quiet,
         clock: Clock = _utc_now,
         limits: Limits | None = None,
+        proxy: str | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
+        self._proxy = proxy
+        self._resolver = resolver
         self._user_agent = user_agent
         self._private_networks = tuple(private_networks)
         self._quiet = quiet
@@ -116,7 +134,7 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(socket_factory=self._guarded_socket, limit=0)
+        connector = aiohttp.TCPConnector(socket_factory=self._guarded_socket, limit=0, resolver=self._resolver)
         self._session = aiohttp.ClientSession(
             connector=connector,
             response_class=_Answer,
@@ -143,6 +161,7 @@ class Http:
         modified: str | None = None,
         accept: str = ACCEPT_ANY,
         tally: Tally | None = None,
+        downgrade: bool = False,
     ) -> Response:
         """Fetch `url`, following redirects.
 
@@ -153,6 +172,7 @@ class Http:
             modified: sent back byte for byte as If-Modified-Since.
             accept: the Accept header.
             tally: counts requests and bytes, also where this raises.
+            downgrade: whether a redirect from https to http is followed.
 
         Raises:
             FetchError: no usable answer came; the subclass says why. PausedError: nothing was sent.
@@ -161,19 +181,20 @@ class Http:
         tally = Tally() if tally is None else tally
         check_address(url, ForbiddenAddressError)
         started, spent = self._clock(), 0.0
-        trail = Trail(url, self._limits.redirects)
+        trail = Trail(url, self._limits.redirects, downgrade=downgrade)
         while True:
-            sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": "gzip, deflate"}
+            sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS}
             sent |= _validators_to_send(etag, modified)
             sent |= dict(headers or {}) if trail.at_home else {}
-            async with self._quiet.turn(host_key(trail.url)):
+            async with self._quiet.turn(host_key(trail.url)) as turn:
                 began = time.monotonic()
                 answer, body, private = await self._bounded(trail.url, sent, tally, self._limits.total - spent)
                 spent += time.monotonic() - began
+                turn.answered = answer.status not in _PAUSING
             if answer.status not in REDIRECTS:
                 break
             trail.follow(answer.status, answer.headers.get("Location"))
-        await self._check_status(trail.url, answer, conditional=bool(etag or modified))
+        await self._check_status(trail.url, answer, body, conditional=bool(etag or modified))
         return Response(
             status=answer.status,
             url=trail.url,
@@ -197,7 +218,7 @@ class Http:
             async with asyncio.timeout(max(left, 0)):
                 return await self._ask(url, sent, tally)
         except TimeoutError:
-            raise SlowError(f"{shown(url)} had not answered in full after {self._limits.total:g} s.") from None
+            raise SlowTotalError(f"{shown(url)} had not answered in full after {self._limits.total:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             if refused:
                 raise ForbiddenAddressError(
@@ -212,56 +233,96 @@ class Http:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
-        request = self._session.get(wire_url(url), headers=sent, allow_redirects=False)
+        if self._proxy is not None:
+            await self._check_target(url)
+        request = self._session.get(wire_url(url), headers=sent, allow_redirects=False, proxy=self._proxy)
         try:
             async with asyncio.timeout(self._limits.first_byte):
                 answer = await request
         except aiohttp.ConnectionTimeoutError:
-            raise SlowError(f"{shown(url)} could not be connected to within {self._limits.connect:g} s.") from None
+            raise SlowConnectError(
+                f"{shown(url)} could not be connected to within {self._limits.connect:g} s."
+            ) from None
         except TimeoutError:
-            raise SlowError(f"{shown(url)} sent no complete headers within {self._limits.first_byte:g} s.") from None
+            raise SlowFirstByteError(
+                f"{shown(url)} sent no complete headers within {self._limits.first_byte:g} s."
+            ) from None
         if not isinstance(answer, _Answer):
             raise TypeError("the session makes another kind of response than it was told to")
         async with answer:
             tally.status = answer.status
             private = within(answer.peer, self._private_networks)
             success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
-            body = await self._body(url, answer, tally) if success else b""
+            if success:
+                body = await self._body(url, answer, tally)
+            else:
+                body = await self._beginning(url, answer) if answer.status in _TELLING else b""
         return answer, body, private
 
     async def _body(self, url: str, answer: _Answer, tally: Tally) -> bytes:
         limits = self._limits
         if (answer.content_length or 0) > limits.wire:
-            raise too_large(url, "announces", limits.wire)
+            raise too_large(WireTooLargeError, url, "announces", limits.wire)
         unpacker = Unpacker(url, answer.headers.get("Content-Encoding", ""), limits.decoded)
         received = 0
         async for chunk in answer.content.iter_any():
             received += len(chunk)
             tally.wire_bytes += len(chunk)
             if received > limits.wire:
-                raise too_large(url, "sends", limits.wire)
+                raise too_large(WireTooLargeError, url, "sends", limits.wire)
             unpacker.feed(chunk)
         return unpacker.whole()
 
-    async def _check_status(self, url: str, answer: _Answer, *, conditional: bool) -> None:
+    async def _beginning(self, url: str, answer: _Answer) -> bytes:
+        """Return the beginning of a page that is no success, as far as it can be read; only to tell what it is."""
+        unpacker = Unpacker(url, answer.headers.get("Content-Encoding", ""), READ)
+        try:
+            async for chunk in answer.content.iter_any():
+                unpacker.feed(chunk)
+            return unpacker.whole()
+        except (SourceError, aiohttp.ClientError):
+            return unpacker.so_far()
+
+    async def _check_target(self, url: str) -> None:
+        """Look up what a proxy is about to be asked for, since the guard sees only the proxy's own address."""
+        host = wire_url(url).raw_host or ""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            return  # the proxy may know names that we do not; private ones it must not serve
+        for *_, address in found:
+            why = refusal(str(address[0]), self._private_networks)
+            if why is not None:
+                _refused.get([]).append(f"{address[0]} ({why})")
+                raise PermissionError(f"{address[0]} is refused: {why}")
+
+    async def _check_status(self, url: str, answer: _Answer, body: bytes, *, conditional: bool) -> None:
+        """Raise what an answer that is no success means; one that asks for silence makes its host be left alone."""
         status = answer.status
-        if status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.NOT_MODIFIED and conditional):
+        success = status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.NOT_MODIFIED and conditional)
+        robot_check = is_robot_check(answer.headers, body)
+        if success and not robot_check:
             return
         now = self._clock()
         until = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"), now)
-        if status == HTTPStatus.TOO_MANY_REQUESTS and (until is None or until <= now):
-            until = now + PAUSE_WITHOUT_RETRY_AFTER
         if until is not None and until <= now:
             until = None
-        sentence = status_sentence(url, status, answer.headers)
-        if status in _PAUSING and until is not None:
-            await self._quiet.pause(host_key(url), until, f"{status} from {shown(url)}")
-        raise StatusError(sentence, until=until, status=status)
+        if status == HTTPStatus.TOO_MANY_REQUESTS or (status in _PAUSING and until is not None):
+            until = await self._quiet.pause(host_key(url), until, f"{status} from {shown(url)}")
+        if robot_check:
+            raise RobotCheckError(
+                f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
+                "publisher to let feed readers in.",
+                until=until,
+                status=status,
+            )
+        raise refused_status(url, status, until)
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info
         address = str(target[0])
-        why = refusal(address, self._private_networks)
+        # Through a proxy every connection is to the proxy, which the operator named; see `_check_target`.
+        why = refusal(address, self._private_networks) if self._proxy is None else None
         if why is not None:
             _refused.get([]).append(f"{address} ({why})")
             raise PermissionError(f"{address} is refused: {why}")

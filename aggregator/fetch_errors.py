@@ -9,15 +9,24 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from aggregator.errors import FetchError, ForbiddenAddressError, TooLargeError, UnreachableError
+from aggregator.errors import (
+    FetchError,
+    ForbiddenAddressError,
+    GoneError,
+    HeadersTooLargeError,
+    SignInError,
+    StatusError,
+    TooLargeError,
+    UnreachableError,
+)
 from aggregator.hosts import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
 # The first that fits speaks: the library's classes overlap.
 _TROUBLES: tuple[tuple[type[BaseException], type[FetchError], str], ...] = (
-    (LineTooLong, TooLargeError, "sends a header that is longer than we take."),
+    (LineTooLong, HeadersTooLargeError, "sends a header that is longer than we take."),
     (HttpProcessingError, UnreachableError, "does not answer in proper HTTP."),
     (aiohttp.ClientConnectorDNSError, UnreachableError, "can't be reached: the name {host!r} was not found."),
     (aiohttp.ClientConnectorCertificateError, UnreachableError, "has a certificate that can't be trusted ({detail})."),
@@ -32,13 +41,15 @@ _TROUBLES: tuple[tuple[type[BaseException], type[FetchError], str], ...] = (
 )
 _ADVICE = {
     304: "We had sent nothing that it could refer to.",
-    401: "It wants credentials, which we have not; ask the publisher for an open address.",
     403: "The publisher does not let us in; ask them, or look at the address in a browser.",
     404: "Check the address.",
-    407: "A proxy in between wants credentials.",
+    401: "It wants a sign-in, or refuses the one we have; see 'aggregator source sign-in'.",
+    407: "The proxy wants a sign-in; see AGGREGATOR_PROXY.",
     410: "It is gone for good; give the source a new address or remove it.",
     429: "We asked too often.",
 }
+
+_BY_STATUS: dict[int, type[FetchError]] = {401: SignInError, 407: SignInError, 410: GoneError}
 
 
 def in_words(url: str, problem: BaseException) -> FetchError:
@@ -51,22 +62,19 @@ def in_words(url: str, problem: BaseException) -> FetchError:
     raise problem
 
 
-def too_large(url: str, does: str, most: int) -> TooLargeError:
+def too_large(error: type[TooLargeError], url: str, does: str, most: int) -> TooLargeError:
     """Return the error for a body of more than `most` bytes."""
-    return TooLargeError(f"{shown(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
+    return error(f"{shown(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
 
 
-def status_sentence(url: str, status: int, headers: Mapping[str, str]) -> str:
+def refused_status(url: str, status: int, until: datetime | None) -> FetchError:
     """Say what a status that is no success means, and what to do about it."""
     try:
         phrase = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = str(status)
-    if headers.get("cf-mitigated", "").lower() == "challenge":
-        advice = "It wants a person to pass a robot check; ask the publisher to let feed readers in."
-    else:
-        advice = _ADVICE.get(status, "")
-    return f"{shown(url)} answered {phrase}. {advice}".rstrip()
+    sentence = f"{shown(url)} answered {phrase}. {_ADVICE.get(status, '')}".rstrip()
+    return _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
 
 
 def _cause(problem: BaseException) -> BaseException:

@@ -20,13 +20,8 @@ _PORTS = {"http": 80, "https": 443}
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
-def host_group(host: str) -> str:
-    """Return the name under which hosts of one service share a turn."""
-    return host.rstrip(".").lower()
-
-
 def host_key(url: str) -> str:
-    """Return "group:port", whose politeness counts for `url`.
+    """Return "name:port" of `url`, one spelling for each.
 
     Raises:
         ForbiddenAddressError: the address has no usable host.
@@ -38,7 +33,7 @@ def host_key(url: str) -> str:
         host = port = None
     if not host or port is None:
         raise ForbiddenAddressError(f"{shown(url)!r} is no address that we can fetch from.")
-    return f"{host_group(host)}:{port}"
+    return f"{host.rstrip('.').lower()}:{port}"
 
 
 def shown(url: str) -> str:
@@ -73,12 +68,18 @@ def wire_url(url: str) -> URL:
 class Trail:
     """The way of one fetch through its redirects: where it stands, and what of it may be remembered.
 
+    Args:
+        url: where it begins.
+        most: redirects that are followed.
+        downgrade: whether one may lead from https to http.
+
     Attributes:
         url: what to ask next.
         permanent: where the unbroken run of permanent redirects at the beginning leads; None without one.
     """
 
-    def __init__(self, url: str, most: int) -> None:
+    def __init__(self, url: str, most: int, *, downgrade: bool = False) -> None:
+        self._downgrade = downgrade
         self.url = self._first = url
         self.permanent: str | None = None
         self._most = most
@@ -96,7 +97,7 @@ class Trail:
         Raises:
             RedirectError: it leads in a loop, is one too many, or leads where we refuse to go.
         """
-        target = _target(self.url, location)
+        target = _target(self.url, location, downgrade=self._downgrade)
         if target in self._seen:
             raise RedirectError(f"{shown(self._first)} redirects in a loop, by way of {shown(target)}.")
         if len(self._seen) > self._most:
@@ -108,7 +109,7 @@ class Trail:
         self.url = target
 
 
-def _target(url: str, location: str | None) -> str:
+def _target(url: str, location: str | None, *, downgrade: bool) -> str:
     if not location or not location.strip():
         raise RedirectError(f"{shown(url)} redirects, but does not say where.")
     try:
@@ -116,8 +117,12 @@ def _target(url: str, location: str | None) -> str:
     except ValueError:
         target = location
     check_address(target, RedirectError, f", to which {shown(url)} redirects,")
-    if urlsplit(url).scheme.lower() == "https" and urlsplit(target).scheme.lower() == "http":
-        raise RedirectError(f"{shown(url)} redirects from https to http ({shown(target)}), which we do not follow.")
+    schemes = (urlsplit(url).scheme.lower(), urlsplit(target).scheme.lower())
+    if schemes == ("https", "http") and not downgrade:
+        raise RedirectError(
+            f"{shown(url)} redirects from https to http ({shown(target)}), which is followed only where a source "
+            "allows it ('aggregator source set SLUG --downgrade')."
+        )
     return target
 
 

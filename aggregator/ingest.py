@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from aggregator import cadence, text
+from aggregator import cadence, identity, moves, text
 from aggregator.activity import Review, Screened, storable, storable_json
+from aggregator.burst import quarantined
 from aggregator.errors import PausedError, StoreUnavailableError, UnreadableError
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from aggregator.activity import NewActivity
+    from aggregator.cadence import Pace
     from aggregator.source import PollContext, Source, SourceKind
+    from storage.activities import Stored
     from storage.store import Store, Transaction
 
 _OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
@@ -44,11 +48,20 @@ class Report:
 class Ingest:
     """One batch of sources, held under one lease token."""
 
-    def __init__(self, store: Store, kinds: Mapping[str, SourceKind], context: PollContext, *, token: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        kinds: Mapping[str, SourceKind],
+        context: PollContext,
+        *,
+        token: str,
+        paces: Mapping[str, Pace],
+    ) -> None:
         self._store = store
         self._kinds = kinds
         self._context = context
         self._token = token
+        self._paces = paces  # by kind
         self._quiet: list[Settlement] = []  # to be written together
         self._quiet_since = 0.0
         self.reports: list[Report] = []
@@ -98,18 +111,20 @@ class Ingest:
                 await asyncio.to_thread(self._stop, source, outcome, now)
             else:
                 await self._later(_failed(source, outcome, now, self._token), source)
-        elif outcome.unchanged and not outcome.gone:
-            await self._later(_harvested(source, outcome, now, self._token), source)
+        elif outcome.unchanged and not outcome.gone and outcome.moved_to is None:
+            pace = self._paces.get(source.kind)
+            await self._later(_harvested(source, outcome, now, self._token, pace), source)
         else:
             await asyncio.to_thread(self._store_harvest, source, outcome, now)
 
     def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
         """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
-        screening = [screened(one, source.policy, now) for one in harvest.activities]
+        screening = screened_all(source, harvest, now)
+        pace = self._paces.get(source.kind)
         with self._store.writing() as tx:
             settlement = None
             if tx.schedule.still_ours(source.id, self._token):
-                settlement = store_harvest(tx, source, harvest, screening, now=now, token=self._token)
+                settlement = store_harvest(tx, source, harvest, screening, now=now, token=self._token, pace=pace)
         if settlement is None:
             log.warning("lease lost, nothing stored", source=source.slug)
             self.reports.append(Report(source.slug, "failed", error="another worker took it over meanwhile"))
@@ -172,21 +187,81 @@ class Ingest:
 
 
 def store_harvest(
-    tx: Transaction, source: Source, harvest: Harvest, screening: Sequence[Screened], *, now: datetime, token: str
+    tx: Transaction,
+    source: Source,
+    harvest: Harvest,
+    screening: Sequence[Screened],
+    *,
+    now: datetime,
+    token: str,
+    pace: Pace | None,
 ) -> Settlement:
     """Write a harvest and the source's new schedule within one transaction."""
-    stored = tx.activities.store(source.id, screening, now)
+    stored = tx.activities.store(
+        source.id,
+        screening,
+        now,
+        present=harvest.present,
+        recognising=source.last_new is not None and source.options.get("identity", "layers") == "layers",
+        judge=partial(quarantined, last_look=source.last_success if source.last_new else None),
+    )
     if harvest.gone:
         tx.activities.withdraw(source.id, harvest.gone, "gone at the source", now)
-    settlement = _harvested(source, harvest, now, token, new=stored.new, changed=stored.changed, held=stored.unchanged)
+    sighting, note = _moved(tx, source, harvest, stored, now)
+    settlement = _harvested(source, harvest, now, token, pace, stored, sighting.moving, note)
     tx.schedule.settle([settlement])
     return settlement
 
 
+def store_archive(store: Store, source: Source, harvest: Harvest, now: datetime) -> Report:
+    """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
+    screening = screened_all(source, harvest, now)
+    with store.writing() as tx:
+        recognising = source.options.get("identity", "layers") == "layers"
+        stored = tx.activities.store(source.id, screening, now, recognising=recognising)
+    return Report(source.slug, "new" if stored.new else "unchanged", stored.new, stored.changed, stored.unchanged)
+
+
+def _moved(
+    tx: Transaction, source: Source, harvest: Harvest, stored: Stored, now: datetime
+) -> tuple[moves.Sighting, str | None]:
+    """Take note of a permanent redirect, and follow it when it was seen often enough."""
+    place = harvest.moved_to
+    known = harvest.unchanged or bool(harvest.skipped or stored.unchanged or stored.changed)
+    sighting = moves.sighted(source.moving, place.address if place else None, now, overlapping=known)
+    if place is None or not sighting.settled:
+        return sighting, None
+    if source.sealed is not None and place.host != source.own_host:
+        return sighting, f"It moved to {place.address}, another host, which must not get its sign-in. See if it should."
+    reason = f"redirected there for good, seen {moves.SIGHTINGS} times"
+    if not tx.sources.move(source, place, reason, now, who="system"):
+        return sighting, f"It moved to {place.address}, which another source has already; remove one of the two."
+    return sighting, f"Moved to {place.address}; 'aggregator source revert {source.slug}' takes that back."
+
+
 def _harvested(
-    source: Source, harvest: Harvest, now: datetime, token: str, *, new: int = 0, changed: int = 0, held: int = 0
+    source: Source,
+    harvest: Harvest,
+    now: datetime,
+    token: str,
+    pace: Pace | None,
+    stored: Stored | None = None,
+    moving: Mapping[str, Any] | None = None,
+    note: str | None = None,
 ) -> Settlement:
-    upcoming = cadence.after_success(now, source.every, harvest.not_before)
+    held = stored.unchanged if stored else 0
+    new, changed = (stored.new, stored.changed) if stored else (0, 0)
+    notes = [harvest.note, note]
+    if stored and stored.quarantined:
+        notes.append(
+            f"{stored.quarantined} old entries came at once and are kept apart; 'aggregator source release "
+            f"{source.slug}' shows them, 'aggregator source drop {source.slug}' forgets them."
+        )
+    rhythm = cadence.observed(cadence.Rhythm.of(source.rhythm, now), now, stored.times if stored else ())
+    speed = cadence.speed(rhythm, now)
+    upcoming = cadence.after_success(
+        now, _terms(source), speed=speed, pace=pace, wishes=harvest.wishes, not_before=harvest.not_before
+    )
     return Settlement(
         source_id=source.id,
         token=token,
@@ -197,21 +272,31 @@ def _harvested(
         failures=0,
         fetch_state=storable_json(harvest.state),
         now=now,
+        interval=upcoming.interval,
+        rhythm=rhythm.json(),
+        speed=speed if source.every is None else None,
+        moving=moving,
         new=new,
         changed=changed,
-        unchanged=held,
-        message=storable_json(harvest.note),
+        unchanged=held + harvest.skipped,
+        message=storable_json(" ".join(filter(None, notes)) or None),
     )
+
+
+def _terms(source: Source) -> cadence.Terms:
+    return cadence.Terms(source.id, source.every, source.floor, source.ceiling)
 
 
 def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Settlement:
     error = failure.error
+    failures, strain = source.failures, source.strain
     if isinstance(error, PausedError):  # no failure of the source: it was not even asked
-        failures = source.failures
-        upcoming = cadence.after_silence(now, source.every, error.until)
+        upcoming = cadence.after_silence(now, _terms(source), usual=source.interval, until=error.until)
     else:
-        failures = source.failures + 1
-        upcoming = cadence.after_failure(now, source.every, failures, error.until)
+        failures, strain = failures + 1, strain + error.strain
+        upcoming = cadence.after_failure(
+            now, _terms(source), usual=source.interval, failures=failures, strain=strain, until=error.until
+        )
     return Settlement(
         source_id=source.id,
         token=token,
@@ -222,15 +307,31 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         failures=failures,
         fetch_state=source.fetch_state,
         now=now,
+        interval=source.interval,
+        strain=strain,
+        rhythm=source.rhythm,
+        speed=cadence.speed(cadence.Rhythm.of(source.rhythm, now), now) if source.every is None else None,
+        moving=source.moving,
         message=storable_json(str(error)),
         error_code=error.code,
     )
+
+
+def screened_all(source: Source, harvest: Harvest, now: datetime) -> list[Screened]:
+    """Screen everything of a harvest, by the source's policy and its word on what makes an entry the same."""
+    by_link = source.options.get("identity") == "link"
+    return [screened(_named_by_link(one) if by_link else one, source.policy, now) for one in harvest.activities]
+
+
+def _named_by_link(new: NewActivity) -> NewActivity:
+    return replace(new, native_id=new.content.url or new.native_id)
 
 
 def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
     """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure."""
     clean = storable(new)
     published = policy is Policy.AUTO
+    known_by = identity.marks(clean)
     return Screened(
         new=clean,
         fingerprint=text.fingerprint(clean.content, clean.object),
@@ -239,6 +340,8 @@ def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
         review=Review.PUBLISHED if published else Review.WAITING,
         review_by="policy",
         review_reason="the source publishes at once" if published else "the source holds everything for review",
+        alias=known_by.alias,
+        likeness=known_by.likeness,
     )
 
 

@@ -85,6 +85,16 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = float(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in words:
@@ -104,6 +114,14 @@ def _web_address(text: str) -> str:
         raise ValueError
     _ = parts.port  # raises on a port that is none
     return text.rstrip("/")
+
+
+def _proxy(text: str) -> Secret:
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError
+    _ = parts.port  # raises on a port that is none
+    return Secret(text.rstrip("/"))
 
 
 def _x_base(text: str) -> str:
@@ -242,6 +260,27 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "a whole number, 1 to 64",
             "requests to one host at the same time, over all workers",
             "1",
+        ),
+        Option(
+            "POLLS_PER_HOUR",
+            _number(0.01, 60),
+            "a number, 0.01 to 60",
+            "requests per feed and hour on average; feeds that publish much get more of them, quiet ones fewer",
+            "1",
+        ),
+        Option(
+            "POLLS_PER_MINUTE",
+            _whole(1, 100_000),
+            "a whole number, 1 to 100000",
+            "sources that begin to be polled within a minute at the most, so that a long stop causes no burst",
+            "600",
+        ),
+        Option(
+            "PROXY",
+            _proxy,
+            "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT",
+            "the proxy through which feeds are fetched; variables like HTTP_PROXY are not heeded",
+            secret=True,
         ),
         Option("TIMEZONE", ZoneInfo, "a name of the tz database, such as Europe/Madrid", "for dates on pages", "UTC"),
         Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of our own pages' dates", "en"),

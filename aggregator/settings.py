@@ -45,6 +45,9 @@ class Settings:
     lease: timedelta
     host_spacing: timedelta
     host_concurrency: int
+    polls_per_hour: float
+    polls_per_minute: int
+    proxy: Secret | None
     timezone: ZoneInfo
     locale: str
     log_level: str

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -43,7 +43,7 @@ class Source:
     """A source as the database holds it.
 
     `options` and `fetch_state` belong to the kind: the first is what people set, the second what polling remembers
-    (validators, watermarks). `host` is the group whose politeness counts, "example.org:443".
+    (validators, watermarks).
     """
 
     id: int
@@ -51,12 +51,13 @@ class Source:
     name: str
     kind: str
     address: str
-    host: str
+    host: str  # under which its turns are counted: host group and port
     options: Mapping[str, Json]
     policy: Policy
     state: SourceState
     state_reason: str
-    every: timedelta  # between polls
+    every: timedelta | None  # between polls, where people set it; else the source's rhythm decides
+    floor: timedelta  # the least time between polls
     due: datetime
     due_reason: str
     failures: int  # in a row
@@ -70,6 +71,13 @@ class Source:
     last_error: str | None = None  # the sentence
     last_error_code: str | None = None
     leased_until: datetime | None = None
+    own_host: str = ""  # name and port
+    ceiling: timedelta = timedelta(hours=24)  # the most time between polls that bring an answer
+    interval: timedelta = timedelta(hours=1)  # until the next poll, as its last answer had it
+    strain: float = 0.0  # the weights of its failures in a row
+    rhythm: Mapping[str, Json] | None = None  # when it publishes, see `cadence.Rhythm`
+    moving: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `moves`
+    sealed: str | None = None  # headers that nobody else may read, see `seal`
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,13 @@ class Wishes:
     skip_days: frozenset[int] = frozenset()  # 0 is Monday
 
 
+class Place(NamedTuple):
+    """Where a source lives."""
+
+    address: str
+    host: str  # "name:port"; which group of hosts that belongs to is for the store to say
+
+
 @dataclass(frozen=True, slots=True)
 class Harvest:
     """What polling one source brought.
@@ -110,6 +125,10 @@ class Harvest:
     name: str | None = None  # what the source calls itself
     not_before: datetime | None = None  # the other side asked not to be polled earlier
     wishes: Wishes = Wishes()
+    skipped: int = 0  # entries that the last poll had brought in the very same bytes
+    present: Collection[str] = ()  # native ids of those
+    entries: int | None = None  # in the document; None: there was no whole document to count in
+    moved_to: Place | None = None  # where permanent redirects led to this answer
     note: str | None = None  # something worth telling people that is no failure
     facts: FetchFacts | None = None
 
@@ -143,6 +162,11 @@ class Settlement:
     failures: int
     fetch_state: Mapping[str, Json]
     now: datetime
+    interval: timedelta
+    strain: float = 0.0
+    rhythm: Mapping[str, Json] | None = None
+    speed: float | None = None  # None: it does not follow its rhythm
+    moving: Mapping[str, Json] | None = None
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -163,7 +187,7 @@ class Discovery:
     host: str
     name: str
     slug: str  # a proposal; made unique when stored
-    every: timedelta
+    every: timedelta | None  # None: as its rhythm asks for
     floor: timedelta
     options: Mapping[str, Json] = field(default_factory=dict)
     harvest: Harvest | None = None
@@ -177,10 +201,17 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class HostTurn:
+    """A turn at a host while it is held. Whoever holds it says whether the host answered as if all were well."""
+
+    answered: bool = False
+
+
 class Quiet(Protocol):
     """May I call this host (or API endpoint) now? Shared by all workers through the database."""
 
-    def turn(self, host: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, host: str) -> AbstractAsyncContextManager[HostTurn]:
         """Wait for a turn at `host` and hold it while the request runs.
 
         Raises:
@@ -188,8 +219,11 @@ class Quiet(Protocol):
         """
         ...
 
-    async def pause(self, host: str, until: datetime, reason: str) -> None:
-        """Let nobody call `host` before `until`."""
+    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+        """Let nobody call `host` before `until`; where it did not say for how long, each time for longer.
+
+        Returns until when the caller should leave it alone.
+        """
         ...
 
 
@@ -201,6 +235,7 @@ class PollContext:
     clock: Clock
     quiet: Quiet
     credentials: Mapping[str, str] = field(default_factory=dict)  # by name: "x_bearer_token", "x_base_url"
+    unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
     deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
 
 
@@ -219,11 +254,31 @@ class SourceKind(Protocol):
         """
         ...
 
-    async def discover(self, address: str, context: PollContext) -> Discovery | None:
+    async def discover(
+        self,
+        address: str,
+        context: PollContext,
+        options: Mapping[str, Json] = ...,
+        headers: Mapping[str, str] = ...,
+    ) -> Discovery | None:
         """Say what an address is, with one request; None where it is nothing for this kind, without a request.
+
+        Args:
+            address: what people gave.
+            context: what to work with.
+            options: as `parse_options` returned them.
+            headers: secret headers that requests to this very host carry.
 
         Raises:
             SourceError: the address is for this kind, but can't be read; the sentence says what was seen.
+        """
+        ...
+
+    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+        """Read what a source has published longest ago, page by page, newest first; nothing where it has no archive.
+
+        Raises:
+            SourceError: a page can't be read.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,31 +12,44 @@ from aggregator import text
 from aggregator.cadence import spoken
 from aggregator.errors import BadRequestError
 from aggregator.hosts import shown
-from aggregator.ingest import screened, store_harvest
+from aggregator.ingest import screened_all, store_harvest
 from aggregator.source import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from aggregator.source import Discovery, PollContext, Settlement, Source, SourceKind
+    from aggregator.seal import Seal
+    from aggregator.source import Discovery, Json, PollContext, Settlement, Source, SourceKind
     from storage.store import Store
 
 _SLUG_TRIES = 1000
 _MOMENT = timedelta(seconds=1)  # nobody else sees the lease: it ends within its transaction
 
 
-async def discover(address: str, kinds: Iterable[SourceKind], context: PollContext) -> Discovery:
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What people say of a source when they add it."""
+
+    slug: str | None = None
+    name: str | None = None
+    every: timedelta | None = None  # between polls; None: as its rhythm asks for
+    policy: Policy = Policy.AUTO
+    options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
+
+
+async def discover(address: str, kinds: Iterable[SourceKind], context: PollContext, terms: Subscription) -> Discovery:
     """Say what an address is.
 
     Raises:
         SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
-        BadRequestError: it is nothing for any kind.
+        BadRequestError: it is nothing for any kind, or an option is none of its kind's.
     """
     for kind in sorted(kinds, key=lambda kind: kind.any_address):
-        found = await kind.discover(address, context)
+        found = await kind.discover(address, context, terms.options, terms.headers)
         if found is not None:
-            return found
+            return replace(found, options=kind.parse_options({**found.options, **terms.options}))
     if shown(address) != address:
         raise BadRequestError(f"{shown(address)!r} carries a user name or password; give the address without.")
     raise BadRequestError(
@@ -49,11 +62,8 @@ async def subscribe(
     kinds: Iterable[SourceKind],
     context: PollContext,
     store: Store,
-    *,
-    slug: str | None = None,
-    name: str | None = None,
-    every: timedelta | None = None,
-    policy: Policy = Policy.AUTO,
+    seal: Callable[[], Seal],
+    terms: Subscription,
 ) -> tuple[Source, Settlement | None]:
     """Discover an address, add it and store what discovery already brought.
 
@@ -63,39 +73,35 @@ async def subscribe(
         SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is none, or `every` is
             too short.
     """
-    if slug is not None:
-        _check_slug(slug)
-    found = await discover(address, kinds, context)
-    if every is not None and every < found.floor:
+    if terms.slug is not None:
+        _check_slug(terms.slug)
+    found = await discover(address, kinds, context, terms)
+    if terms.every is not None and terms.every < found.floor:
         raise BadRequestError(
             f"{found.address} may be polled every {spoken(found.floor)} at the most often; "
             "only hosts in AGGREGATOR_PRIVATE_NETWORKS may be polled faster."
         )
-    return await asyncio.to_thread(
-        _add,
-        store,
-        replace(found, every=every or found.every, name=(name or "").strip() or found.name),
-        slug,
-        policy,
-        context.clock(),
-    )
+    found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
+    sealed = seal().close(found.host, terms.headers) if terms.headers else None
+    return await asyncio.to_thread(_add, store, found, terms, sealed, context.clock())
 
 
 def _add(
-    store: Store, found: Discovery, slug: str | None, policy: Policy, now: datetime
+    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime
 ) -> tuple[Source, Settlement | None]:
-    token = uuid4().hex
+    token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
         if slug is None:
             former = tx.sources.at(found.kind, found.address)
             taken = tx.sources.slug_taken
             slug = former.slug if former else next(one for one in _slugs(found.slug) if not taken(one))
-        added = tx.sources.add(found, slug=slug, policy=policy, now=now)
+        added = tx.sources.add(found, slug=slug, policy=terms.policy, now=now, sealed=sealed)
         if found.harvest is None:
             return added, None
-        screening = [screened(one, policy, now) for one in found.harvest.activities]
+        harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
+        screening = screened_all(added, harvest, now)
         tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
-        settlement = store_harvest(tx, added, found.harvest, screening, now=now, token=token)
+        settlement = store_harvest(tx, added, harvest, screening, now=now, token=token, pace=None)
         return tx.sources.get(added.slug) or added, settlement
 
 

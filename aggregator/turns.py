@@ -1,18 +1,27 @@
-"""Turns: one request to a host at a time and some way apart, over all workers, granted by the host's row."""
+"""Turns: one request to a host at a time and some way apart, over all workers, granted by the host's row.
+
+Many requests begin and end at about the same time, so a process asks for all their turns together: while one
+transaction runs, what is wanted meanwhile waits for the next.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator.cadence import spoken
 from aggregator.errors import PausedError
+from aggregator.groups import HostGroups, Manners, Pauses
+from aggregator.source import HostTurn
+from storage.hosts import FIRST_PAUSE, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
     from datetime import datetime
 
     from aggregator.source import Clock
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 LONGEST_HOLD = timedelta(seconds=35)  # longer than any request may take; then the turn of a dead worker is free
+_GROUPS_KEPT = 60.0  # seconds after which the operators' table is read again
 
 
 def left_alone(host: str, until: datetime, reason: str, now: datetime) -> PausedError:
@@ -28,8 +38,18 @@ def left_alone(host: str, until: datetime, reason: str, now: datetime) -> Paused
     return PausedError(f"{host} is left alone for another {left}: {reason}.", until=until)
 
 
+@dataclass(slots=True)
+class _Wants:
+    """What is wanted of one host in the next transaction."""
+
+    manners: Manners
+    asks: dict[str, asyncio.Future[Turn]] = field(default_factory=dict)  # by token
+    ended: list[str] = field(default_factory=list)
+    answered: bool = False
+
+
 class HostTurns:
-    """The `Quiet` port over the store."""
+    """The `Quiet` port over the store, for one event loop."""
 
     def __init__(
         self, store: Store, clock: Clock, *, spacing: timedelta, concurrency: int, hold: timedelta = LONGEST_HOLD
@@ -39,48 +59,115 @@ class HostTurns:
         self._spacing = spacing
         self._concurrency = concurrency
         self._hold = hold
-        self._queues: dict[str, asyncio.Semaphore] = {}  # so that only one task of a process asks the database
+        self._queues: dict[
+            tuple[str, int], asyncio.Semaphore
+        ] = {}  # so that a process asks for no turn that it can't use
+        self._wants: dict[str, _Wants] = {}
+        self._serving: asyncio.Task[None] | None = None
+        self._groups: HostGroups | None = None
+        self._groups_read = 0.0
+        self._reading = asyncio.Lock()
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for a turn at a host and hold it.
+    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
+        """Wait for a turn at a host ("name:port") and hold it.
 
         Raises:
             PausedError: the host asked us to stay away.
         """
-        async with self._queues.setdefault(host, asyncio.Semaphore(self._concurrency)):
+        manners = await self._manners(host)
+        place = (manners.name, manners.concurrency)
+        async with self._queues.setdefault(place, asyncio.Semaphore(manners.concurrency)):
             token = uuid4().hex
-            await self._wait(host, token)
+            held = HostTurn()
             try:
-                yield
+                await self._wait(manners, token)
+                yield held
             finally:
-                # Also when the task was cancelled, so that the next one need not wait for the hold to run out.
-                await asyncio.shield(asyncio.to_thread(self._give_back, host, token))
+                self._end(manners, token, answered=held.answered)
 
-    async def pause(self, host: str, until: datetime, reason: str) -> None:
-        """Let nobody call a host before `until`."""
-        await asyncio.to_thread(self._pause, host, until, reason)
+    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+        """Let nobody call a host before `until`; where it did not say for how long, each time for longer.
 
-    async def _wait(self, host: str, token: str) -> None:
+        Returns until when the caller should leave it alone. Where only addresses pause, the host itself does not.
+        """
+        manners = await self._manners(host)
+        now = self._clock()
+        if manners.pauses is Pauses.URL:
+            return until or now + FIRST_PAUSE
+        return await asyncio.to_thread(self._pause, manners.name, until, now, reason)
+
+    async def close(self) -> None:
+        """Wait until every turn that ended has been given back."""
+        if self._serving is not None:
+            await self._serving
+
+    async def _wait(self, manners: Manners, token: str) -> None:
         while True:
+            turn = await self._ask(manners, token)
             now = self._clock()
-            turn = await asyncio.to_thread(self._ask, host, token, now)
             if turn.paused is not None:
-                raise left_alone(host, turn.start, turn.paused, now)
+                raise left_alone(manners.name, turn.start, turn.paused, now)
             await asyncio.sleep(max(0.0, (turn.start - now).total_seconds()))
             if turn.granted:
                 return
 
-    def _ask(self, host: str, token: str, now: datetime) -> Turn:
-        with self._store.writing() as tx:
-            return tx.hosts.turn(
-                host, token, now, spacing=self._spacing, concurrency=self._concurrency, hold=self._hold
-            )
+    async def _ask(self, manners: Manners, token: str) -> Turn:
+        answer: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        self._want(manners).asks[token] = answer
+        return await answer
 
-    def _give_back(self, host: str, token: str) -> None:
-        with self._store.writing() as tx:
-            tx.hosts.give_back(host, token)
+    def _end(self, manners: Manners, token: str, *, answered: bool) -> None:
+        """Give a turn back with the next transaction, also one that was asked for and not waited for."""
+        wants = self._want(manners)
+        wants.asks.pop(token, None)
+        wants.ended.append(token)
+        wants.answered |= answered
 
-    def _pause(self, host: str, until: datetime, reason: str) -> None:
+    def _want(self, manners: Manners) -> _Wants:
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        return self._wants.setdefault(manners.name, _Wants(manners))
+
+    async def _serve(self) -> None:
+        """Run one transaction after another until nothing is wanted."""
+        try:
+            await asyncio.sleep(0)  # whatever else is about to be wanted in this round of the event loop
+            while self._wants:
+                wants, self._wants = self._wants, {}
+                await self._answer(wants.values())
+        finally:
+            self._serving = None
+
+    async def _answer(self, wants: Collection[_Wants]) -> None:
+        waiting = {token: answer for one in wants for token, answer in one.asks.items()}
+        try:
+            turns = await asyncio.to_thread(self._transact, wants, self._clock())
+        except Exception as problem:  # noqa: BLE001 - whoever asked is told, whatever it was
+            for answer in waiting.values():
+                if not answer.done():
+                    answer.set_exception(problem)
+            return
+        for token, answer in waiting.items():
+            if not answer.done():  # who no longer waits gives the turn back
+                answer.set_result(turns[token])
+
+    def _transact(self, wants: Collection[_Wants], now: datetime) -> dict[str, Turn]:
+        wanted = [Wanted(one.manners, list(one.asks), one.ended, one.answered) for one in wants]
         with self._store.writing() as tx:
-            tx.hosts.pause(host, until, reason)
+            return tx.hosts.turns(wanted, now, hold=self._hold)
+
+    async def _manners(self, host: str) -> Manners:
+        async with self._reading:
+            if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
+                self._groups = await asyncio.to_thread(self._read_groups)
+                self._groups_read = time.monotonic()
+        return self._groups.manners(host)
+
+    def _read_groups(self) -> HostGroups:
+        with self._store.reading() as tx:
+            return HostGroups(tx.groups.all(), spacing=self._spacing, concurrency=self._concurrency)
+
+    def _pause(self, name: str, until: datetime | None, now: datetime, reason: str) -> datetime:
+        with self._store.writing() as tx:
+            return tx.hosts.pause(name, until, now, reason)

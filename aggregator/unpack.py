@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
+from typing import TYPE_CHECKING, Protocol
 
-from aggregator.errors import UnreachableError, UnreadableError
+import brotli
+
+from aggregator.errors import UnpackedTooLargeError, UnreachableError, UnreadableError
 from aggregator.fetch_errors import too_large
 from aggregator.hosts import shown
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+if TYPE_CHECKING or sys.version_info < (3, 14):
+    from backports import zstd
+else:
+    from compression import zstd
+
 _TELLING = 2  # bytes that show how "deflate" is meant
 _SLICE = 64 * 1024  # bytes unpacked at a time, so that a bomb costs no more memory than its bound
+_ZSTD_WINDOW = 23  # log2 of the bytes that a zstd body may look back: what RFC 9659 lets senders use
+
+
+class _Undo(Protocol):
+    """Unpacks one body, a slice at a time."""
+
+    ended: bool
+
+    def feed(self, data: bytes) -> None:
+        """Take more of the packed body."""
+        ...
+
+    def slice(self) -> bytes:
+        """Return at most about a slice of what that unpacks to; nothing when more of the body is needed."""
+        ...
 
 
 class Unpacker:
-    """Undoes one Content-Encoding piece by piece, never holding more than `most` bytes."""
+    """Undoes one Content-Encoding piece by piece, never holding more than `most` bytes.
+
+    Raises:
+        UnreadableError: it is none that we asked for.
+    """
 
     def __init__(self, url: str, encoding: str, most: int) -> None:
         self._url, self._most = url, most
         self._encoding = encoding.strip().lower().removeprefix("x-")
-        if self._encoding not in {"", "identity", "gzip", "deflate"}:
+        if self._encoding not in {"", "identity", *_UNDOING}:
             raise UnreadableError(f"{shown(url)} is packed as {encoding[:40]!r}, which we did not ask for.")
-        self._plain = self._encoding in {"", "identity"}
-        self._inflate: zlib._Decompress | None = None
-        self._ended = False
-        self._head = b""  # what came before there was enough to tell the wrapping
+        self._undo = _UNDOING[self._encoding]() if self._encoding in _UNDOING else None
+        self._fed = False
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -31,19 +60,19 @@ class Unpacker:
         """Take the next piece of the body.
 
         Raises:
-            TooLargeError: it unpacks to more than `most` bytes.
+            UnpackedTooLargeError: it unpacks to more than `most` bytes.
             UnreadableError: it is not packed the way the headers say.
         """
-        if self._plain:
+        if self._undo is None:
             self._keep(data)
             return
-        if self._inflate is None and not self._ended:
-            data = self._head = self._head + data
-            if len(data) < _TELLING:
-                return
-            self._inflate = self._fresh(data)
-        while data and not self._ended:
-            data = self._unpack(data)
+        self._fed = self._fed or bool(data)
+        try:
+            self._undo.feed(data)
+            while out := self._undo.slice():
+                self._keep(out)
+        except (zlib.error, brotli.error, zstd.ZstdError):
+            raise UnreadableError(f"{shown(self._url)} says it is packed by {self._encoding}, but it is not.") from None
 
     def whole(self) -> bytes:
         """Return the unpacked body.
@@ -51,36 +80,110 @@ class Unpacker:
         Raises:
             UnreachableError: the packed body has no end.
         """
-        if self._head and not self._ended:
+        if self._undo is not None and self._fed and not self._undo.ended:
             raise UnreachableError(f"{shown(self._url)} broke off in the middle of its packed body.")
+        return self.so_far()
+
+    def so_far(self) -> bytes:
+        """Return what was unpacked until now."""
         return b"".join(self._parts)
-
-    def _unpack(self, data: bytes) -> bytes:
-        """Unpack at most a slice; return the input that is left."""
-        if self._inflate is None:
-            return b""
-        try:
-            out = self._inflate.decompress(data, _SLICE)
-        except zlib.error:
-            raise UnreadableError(f"{shown(self._url)} says it is packed by {self._encoding}, but it is not.") from None
-        self._keep(out)
-        if not self._inflate.eof:
-            return self._inflate.unconsumed_tail
-        rest = self._inflate.unused_data
-        # One gzip body may be several members in a row; anything else behind the end is padding.
-        self._inflate = self._fresh(rest) if self._encoding == "gzip" and rest[:1] == b"\x1f" else None
-        self._ended = self._inflate is None
-        return rest
-
-    def _fresh(self, head: bytes) -> zlib._Decompress:
-        if self._encoding == "gzip":
-            return zlib.decompressobj(zlib.MAX_WBITS | 16)
-        # "deflate" means zlib's wrapping, but many senders leave that out.
-        wrapped = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
-        return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._most:
-            raise too_large(self._url, "unpacks to", self._most)
+            raise too_large(UnpackedTooLargeError, self._url, "unpacks to", self._most)
         self._parts.append(data)
+
+
+class _Zlib:
+    """gzip, whose body may be several members in a row, and deflate, which is sent with and without zlib's wrapping."""
+
+    def __init__(self, *, gzip: bool) -> None:
+        self.ended = False
+        self._gzip = gzip
+        self._data = b""
+        self._inflate: zlib._Decompress | None = None
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        while not self.ended:
+            if self._inflate is None:
+                if len(self._data) < _TELLING:
+                    break
+                self._inflate = self._fresh(self._data)
+            out = self._inflate.decompress(self._data, _SLICE)
+            if self._inflate.eof:
+                self._data, self._inflate = self._inflate.unused_data, None
+                # Anything else behind the end is padding.
+                self.ended = not (self._gzip and self._data[:1] == b"\x1f")
+            else:
+                self._data = self._inflate.unconsumed_tail
+                if not out and not self._data:
+                    break
+            if out:
+                return out
+        return b""
+
+    def _fresh(self, head: bytes) -> zlib._Decompress:
+        if self._gzip:
+            return zlib.decompressobj(zlib.MAX_WBITS | 16)
+        wrapped = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
+        return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self.ended = False
+        self._data = b""
+        self._decompressor = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        if self.ended:
+            return b""
+        data = b""
+        if self._decompressor.can_accept_more_data():
+            data, self._data = self._data, b""
+        out: bytes = self._decompressor.process(data, output_buffer_limit=_SLICE)
+        self.ended = self._decompressor.is_finished()
+        return out
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self.ended = False
+        self._data = b""
+        self._decompressor = self._fresh()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        while not self.ended:
+            data, self._data = self._data, b""
+            if not data and self._decompressor.needs_input:
+                break
+            out = self._decompressor.decompress(data, _SLICE)
+            if self._decompressor.eof:
+                self._data = self._decompressor.unused_data
+                self.ended = not self._data  # a body may be several frames in a row
+                self._decompressor = self._fresh()
+            if out:
+                return out
+        return b""
+
+    @staticmethod
+    def _fresh() -> zstd.ZstdDecompressor:
+        return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW})
+
+
+_UNDOING: Mapping[str, Callable[[], _Undo]] = {
+    "gzip": lambda: _Zlib(gzip=True),
+    "deflate": lambda: _Zlib(gzip=False),
+    "br": _Brotli,
+    "zstd": _Zstd,
+}

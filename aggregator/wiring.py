@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -14,26 +15,32 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from aggregator.cadence import Pace, levelled
 from aggregator.errors import SetupError, WriterRunningError
 from aggregator.fetch import Http
-from aggregator.ingest import Ingest
-from aggregator.source import Policy, PollContext
+from aggregator.ingest import Ingest, store_archive
+from aggregator.seal import Seal
+from aggregator.source import PollContext
 from aggregator.sources import kinds
-from aggregator.subscribe import subscribe
+from aggregator.subscribe import Subscription, subscribe
 from aggregator.turns import LONGEST_HOLD, HostTurns
+from storage.paces import Measured
 from storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from aggregator.ingest import Report
     from aggregator.settings import Settings
     from aggregator.source import Clock, Settlement, Source
     from storage.schedule import Claimed
+    from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
 BATCH = 20  # sources of a poll task: one task per source would cost more than an unchanged source does
-MOST_PER_TICK = 400
+LONGEST_CATCH_UP = timedelta(seconds=30)  # without ticks, whose worth of polls may begin with the next one
+FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
+PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
 LOG_KEPT = timedelta(days=30)
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
@@ -86,6 +93,7 @@ class House:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._http: Http | None = None
+        self._turns: HostTurns | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -105,16 +113,26 @@ class House:
         token = uuid4().hex
         now = self.clock()
         with self.store.writing() as tx:
-            tx.stream.beat(now)
+            since = tx.stream.beat(now)
             tx.reviews.apply_due(now)
+            _measure_paces(tx, now)
             claimed = tx.schedule.claim(
                 now,
                 lease=self.settings.lease,
                 token=token,
-                most=MOST_PER_TICK,
+                most=self._most(since, now),
                 per_host=self.limits.per_host,
             )
         return list(_batches(claimed, token))
+
+    def _most(self, since: datetime | None, now: datetime) -> int:
+        """Return how many polls may begin now, so that those of a minute stay within what is set."""
+        since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
+        # Whole turns of an hourglass that both moments see alike, so that short ticks lose no fraction of a poll.
+        begun, now_begun = (
+            math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
+        )
+        return max(now_begun - begun, 0)
 
     def give_back(self, batch: Batch) -> None:
         """Free what could not be handed out."""
@@ -125,9 +143,10 @@ class House:
         """Poll what of these sources is still ours under this token."""
         with self.store.writing() as tx:
             batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+            paces = self._paces(tx)
         if not batch:
             return []
-        return self.run(self._ingest(batch, token, time.monotonic() + self.limits.begin))
+        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Take these sources, due or not, and poll those that nobody else holds."""
@@ -136,30 +155,28 @@ class House:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
         return self.poll([one.id for one in claimed], token)
 
-    def subscribe(
-        self,
-        address: str,
-        *,
-        slug: str | None = None,
-        name: str | None = None,
-        every: timedelta | None = None,
-        policy: Policy = Policy.AUTO,
-    ) -> tuple[Source, Settlement | None]:
+    def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, Settlement | None]:  # noqa: B008 - frozen
         """Find out what an address is and add it; see `aggregator.subscribe`."""
 
         async def work() -> tuple[Source, Settlement | None]:
             return await subscribe(
-                address,
-                kinds().values(),
-                await self.context(),
-                self.store,
-                slug=slug,
-                name=name,
-                every=every,
-                policy=policy,
+                address, kinds().values(), await self.context(), self.store, lambda: self.seal, terms
             )
 
         return self.run(work())
+
+    def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
+        """Read what a source published longest ago, store what is new and report each page.
+
+        Raises:
+            SourceError: a page can't be read; what came before it is stored.
+        """
+
+        async def work() -> None:
+            async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
+                report(await asyncio.to_thread(store_archive, self.store, source, harvest, self.clock()))
+
+        self.run(work())
 
     def prune(self) -> dict[str, int]:
         """Forget what nobody will ask for any more; return how much of each."""
@@ -167,14 +184,21 @@ class House:
         with self.store.writing() as tx:
             return {"log lines": tx.schedule.prune_log(before), "hosts": tx.hosts.forget_idle(before)}
 
-    async def _ingest(self, batch: Sequence[Source], token: str, deadline: float) -> list[Report]:
+    def _paces(self, tx: Transaction) -> dict[str, Pace]:
+        """Return at what pace each kind of source may be polled."""
+        each = self.settings.polls_per_hour / timedelta(hours=1).total_seconds()
+        return {kind: Pace(one.level, each * one.sources) for kind, one in tx.paces.all().items()}
+
+    async def _ingest(
+        self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
+    ) -> list[Report]:
         context = await self.context(deadline)
-        return await Ingest(self.store, kinds(), context, token=token).run(batch)
+        return await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this house's event loop (`run`)."""
         settings = self.settings
-        if self._http is None:
+        if self._http is None or self._turns is None:
             self._turns = HostTurns(
                 self.store,
                 self.clock,
@@ -187,11 +211,20 @@ class House:
                 private_networks=settings.private_networks,
                 quiet=self._turns,
                 clock=self.clock,
+                proxy=settings.proxy.reveal() if settings.proxy else None,
             ).__aenter__()
         credentials = {"x_base_url": settings.x_base_url}
         if settings.x_bearer_token:
             credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
-        return PollContext(self._http, self.clock, self._turns, credentials, deadline)
+        return PollContext(self._http, self.clock, self._turns, credentials, self._unsealed, deadline)
+
+    @cached_property
+    def seal(self) -> Seal:
+        """What keeps the sign-ins of sources unreadable in the database."""
+        return Seal(self.settings.secret())
+
+    def _unsealed(self, source: Source) -> Mapping[str, str]:
+        return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}
 
     # The event loop
 
@@ -232,9 +265,24 @@ class House:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if self._turns is not None:
+            await self._turns.close()
         if self._http is not None:
             await self._http.__aexit__(None, None, None)
             self._http = None
+
+
+def _measure_paces(tx: Transaction, now: datetime) -> None:
+    """Bring the average up to date of how often the sources of each kind would like to be polled."""
+    known = tx.paces.all()
+    if known and all(now - one.since < PACE_KEPT for one in known.values()):
+        return
+    for kind, demand in tx.paces.demand().items():
+        former = known.get(kind)
+        since = now - former.since if former else timedelta()
+        tx.paces.put(
+            kind, Measured(levelled(former.level if former else None, since, demand.total), demand.sources, now)
+        )
 
 
 def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:

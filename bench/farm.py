@@ -1,17 +1,21 @@
 """A farm of feeds in a process of its own, so that serving costs the measured process nothing.
 
-`python -m bench.farm FEEDS ENTRIES` prints its port and serves `/N.xml` on loopback: ETags when asked with
-`/conditional/N.xml`, never any with `/plain/N.xml`. `POST /grow/PERCENT` gives that share of the feeds one entry more.
+`python -m bench.farm FOLDER [GROWN]` prints its port and serves the folder's `*.xml` on loopback: with validators as
+`/conditional/NAME.xml`, never with any as `/plain/NAME.xml`. `POST /grow` changes over to the documents of GROWN.
+`write` makes such folders: blogs, link lists and podcasts in RSS 2.0 and Atom, 60 to 100 KB each with 40 entries.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,57 +24,104 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
-_WORDS = ("open", "government", "partnership", "action", "plan", "budget", "data", "audit", "forum", "council")
+_TEXT = """open government partnership action plan budget data audit forum council minister citizen water school road
+health court reform vote law record report meeting public money contract city region village library"""
+_WORDS = _TEXT.split()
+_GROWN = 20  # every how manyth feed grows: 5 %
 
 
-def _entry(feed: int, number: int) -> str:
-    words = " ".join(_WORDS[(feed + number + step) % len(_WORDS)] for step in range(120))
-    moment = format_datetime(_NEWEST - timedelta(hours=feed % 24) + timedelta(minutes=number))
+def write(folder: Path, feeds: int, entries: int, *, grown: bool = False) -> None:
+    """Write `feeds` documents; grown ones have an entry more at the top and one less at the bottom."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for feed in range(feeds):
+        first = 2 if grown and feed % _GROWN == 0 else 1
+        (folder / f"{feed:04}.xml").write_bytes(_document(feed, first, first + entries - 1))
+
+
+def _document(feed: int, first: int, last: int) -> bytes:
+    entry, frame = (_atom_entry, _ATOM) if feed % 8 in {1, 4, 6} else (_rss_item, _RSS)
+    entries = "\n".join(entry(feed, number) for number in range(last, first - 1, -1))
+    return frame.format(feed=feed, entries=entries).encode()
+
+
+_RSS = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:atom="http://www.w3.org/2005/Atom" xmlns:media="http://search.yahoo.com/mrss/">
+<channel><title>Feed {feed}</title><link>https://site{feed}.example/</link><description>Bench</description>
+<language>en-gb</language><atom:link href="https://site{feed}.example/feed" rel="self" type="application/rss+xml"/>
+{entries}
+</channel></rss>"""
+_ATOM = """<?xml version="1.0" encoding="utf-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><title>Feed {feed}</title>
+<id>tag:site{feed}.example,2020:feed</id>
+<link href="https://site{feed}.example/"/><updated>2026-01-01T00:00:00Z</updated><author><name>Editors</name></author>
+{entries}
+</feed>"""
+
+
+def _said(feed: int, number: int) -> tuple[str, str, datetime]:
+    """Return title, HTML and date of an entry, the same every time."""
+    dice = random.Random(feed * 100_003 + number)  # seeded: the same entry every time
+    paragraphs = [" ".join(dice.choices(_WORDS, k=dice.randint(30, 70))) for _ in range(dice.randint(3, 6))]
+    html = "".join(f"<p class='x' style='color:red'>{words}.</p>\n" for words in paragraphs)
+    html += f"<p><a href='/more/{number}?utm_source=rss'>more &amp; more</a> <b>bold</b> <em>caf\u00e9</em></p>"
+    html += f"<img src='https://cdn.example/{feed}/{number}.jpg' width='640' height='480' alt='A picture'>"
+    html += "<script>alert(1)</script><img src='https://count.example/p.gif' width='1' height='1'>"
+    moment = _NEWEST - timedelta(hours=feed % 24) + timedelta(minutes=37 * number)
+    return " ".join(dice.choices(_WORDS, k=6)).capitalize(), html, moment
+
+
+def _rss_item(feed: int, number: int) -> str:
+    title, html, moment = _said(feed, number)
+    sound = "<enclosure url='https://cdn.example/a.mp3' length='123456' type='audio/mpeg'/>" if feed % 10 == 0 else ""
     return (
-        f"<item><guid isPermaLink='false'>{feed}-{number}</guid><title>Entry {number} of feed {feed}</title>"
-        f"<link>https://site{feed}.example/{number}?utm_source=rss</link><pubDate>{moment}</pubDate>"
-        f"<description><![CDATA[<p>{words} <a href='/more'>more</a></p><p style='x'>{words}</p>"
-        f"<img src='/p.png' alt='A picture'>]]></description><category>open data</category></item>"
+        f"<item><title>{escape(title)}</title><link>https://site{feed}.example/{number}?utm_source=rss</link>"
+        f"<guid isPermaLink='false'>{feed}-{number}</guid><pubDate>{format_datetime(moment)}</pubDate>"
+        f"<dc:creator>Ada Person</dc:creator><category>open data</category><category>Budget</category>{sound}"
+        f"<description>{escape(title)}</description><content:encoded><![CDATA[{html}]]></content:encoded></item>"
     )
 
 
-def _feed(feed: int, first: int, last: int) -> bytes:
-    entries = "".join(_entry(feed, number) for number in range(last, first - 1, -1))
+def _atom_entry(feed: int, number: int) -> str:
+    title, html, moment = _said(feed, number)
     return (
-        f"<?xml version='1.0'?><rss version='2.0'><channel><title>Feed {feed}</title>"
-        f"<link>https://site{feed}.example/</link><description>Bench</description>{entries}</channel></rss>"
-    ).encode()
+        f"<entry><title>{escape(title)}</title><link href='https://site{feed}.example/{number}'/>"
+        f"<id>tag:site{feed}.example,2020:{number}</id><published>{moment.isoformat()}</published>"
+        f"<updated>{moment.isoformat()}</updated><category term='open data'/>"
+        f"<content type='html'>{escape(html)}</content></entry>"
+    )
 
 
-def _app(feeds: int, entries: int) -> web.Application:
-    bodies = {number: _feed(number, 1, entries) for number in range(feeds)}
-    grown = dict.fromkeys(bodies, 0)
+def _app(folder: Path, grown: Path) -> web.Application:
+    bodies = _read(folder)
 
     async def serve(request: web.Request) -> web.Response:
-        body = bodies[int(request.match_info["number"])]
+        body, etag = bodies[request.match_info["name"]]
         if request.match_info["how"] == "plain":
             return web.Response(body=body, content_type="application/rss+xml")
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type="application/rss+xml", headers={"ETag": etag})
 
-    async def grow(request: web.Request) -> web.Response:
-        for number in range(0, feeds, max(1, 100 // int(request.match_info["percent"]))):
-            grown[number] += 1
-            bodies[number] = _feed(number, 1 + grown[number], entries + grown[number])
+    async def grow(_: web.Request) -> web.Response:
+        bodies.update(_read(grown))
         return web.Response(text="grown")
 
     app = web.Application()
-    app.router.add_get("/{how}/{number}.xml", serve)
-    app.router.add_post("/grow/{percent}", grow)
+    app.router.add_get("/{how}/{name}.xml", serve)
+    app.router.add_post("/grow", grow)
     return app
 
 
+def _read(folder: Path) -> dict[str, tuple[bytes, str]]:
+    bodies = {path.stem: path.read_bytes() for path in folder.glob("*.xml")}
+    return {name: (body, f'"{hashlib.sha256(body).hexdigest()[:16]}"') for name, body in bodies.items()}
+
+
 @contextmanager
-def farm(feeds: int, entries: int) -> Iterator[str]:
+def farm(folder: Path, grown: Path) -> Iterator[str]:
     """Give the farm's address."""
-    command = [sys.executable, "-m", "bench.farm", str(feeds), str(entries)]
+    command = [sys.executable, "-m", "bench.farm", str(folder), str(grown)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             port = process.stdout.readline().strip() if process.stdout else ""
@@ -79,11 +130,11 @@ def farm(feeds: int, entries: int) -> Iterator[str]:
             process.terminate()
 
 
-def _said(text: str) -> None:
+def _say_port(text: str) -> None:
     """Say the port, and nothing of aiohttp's banner about it."""
     if "127.0.0.1" in text:
         print(text.split("127.0.0.1:")[1].split(maxsplit=1)[0], flush=True)
 
 
 if __name__ == "__main__":
-    web.run_app(_app(int(sys.argv[1]), int(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_said)
+    web.run_app(_app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_say_port)

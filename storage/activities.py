@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, literal, select, update
 
 from aggregator.activity import Review, Upstream
+from aggregator.identity import Held, recognised
 from storage import upsert
 from storage.actors import Actors
 from storage.content import COLUMNS, columns_of, json_of
@@ -25,7 +29,23 @@ if TYPE_CHECKING:
     from aggregator.activity import Screened
     from storage.actors import Identity
 
-_CONTENT = (*COLUMNS, "detail", "object", "object_key", "key", "actor_id", "topics", "countries", "search_text")
+Judge = Callable[["Sequence[Screened]"], "list[Screened]"]
+
+_FLAPPING = timedelta(days=7)
+_SAME_AGAIN = 2  # times that an edit may be taken back; a person does that once
+_CONTENT = (
+    *COLUMNS,
+    "detail",
+    "object",
+    "object_key",
+    "key",
+    "alias",
+    "likeness",
+    "actor_id",
+    "topics",
+    "countries",
+    "search_text",
+)
 _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
 _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 # Kind and network of a gone row stay: they say nothing that the key does not.
@@ -49,6 +69,8 @@ class Stored:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+    quarantined: int = 0  # of the new
+    times: Sequence[datetime] = ()  # when the new ones were published, or first seen where they do not say
 
 
 class Activities(StreamReading):
@@ -63,24 +85,97 @@ class Activities(StreamReading):
         )
         return {row.native_id: Known(row.id, row.entry_digest, row.fingerprint, row.gone) for row in rows}
 
-    def store(self, source_id: int, screened: Sequence[Screened], now: datetime) -> Stored:
+    def store(
+        self,
+        source_id: int,
+        screened: Sequence[Screened],
+        now: datetime,
+        *,
+        present: Collection[str] = (),
+        recognising: bool = False,
+        judge: Judge = list,
+    ) -> Stored:
         """Write what is new or changed, oldest first; touch nothing else.
 
         Where the entry and its looks changed, somebody edited it: the old looks go to the versions. Changed looks of
         the very same entry are our own better rendering: no version. A gone row stays gone.
+
+        Args:
+            source_id: whose entries these are.
+            screened: the entries, oldest first.
+            now: the present moment.
+            present: ids of entries that the document carries besides these.
+            recognising: whether an entry with an unknown id may be one that we hold, see `aggregator.identity`.
+            judge: decides on the entries that are new, all together.
         """
         wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
         known = self.known(source_id, wanted.keys())
         fresh = [one for native_id, one in wanted.items() if native_id not in known]
         held = [(one, known[native_id]) for native_id, one in wanted.items() if native_id in known]
-        held = [(one, old) for one, old in held if old.gone is None]
-        restyled = [(one, old) for one, old in held if old.fingerprint != one.fingerprint]
-        edited = [old.id for one, old in restyled if old.entry_digest != one.new.entry_digest]
-        self._remember_digests([(one, old) for one, old in held if old.fingerprint == one.fingerprint], now)
+        moved: list[tuple[Screened, Known]] = []
+        if recognising and fresh:
+            fresh, moved = self._recognise(source_id, fresh, {*wanted, *present})
+        fresh = judge(fresh)
+        live = [(one, old) for one, old in held + moved if old.gone is None]
+        restyled = [(one, old) for one, old in live if old.fingerprint != one.fingerprint]
+        edited = {old.id: one.fingerprint for one, old in restyled if _edited(one, old)}
+        flapping = self._flapping(edited, now)
+        restyled = [(one, old) for one, old in restyled if old.id not in flapping]
         writes = [*fresh, *(one for one, _ in restyled)]
+        rewritten = {id(one) for one, _ in restyled}
+        self._remember_digests([(one, old) for one, old in live if id(one) not in rewritten], now)
         if writes:
-            self._write(source_id, writes, now, edited)
-        return Stored(len(fresh), len(restyled), len(screened) - len(writes))
+            self._write(source_id, writes, now, [id_ for id_ in edited if id_ not in flapping])
+        quarantined = sum(one.review is Review.QUARANTINED for one in fresh)
+        times = [one.new.content.published or now for one in fresh]
+        return Stored(len(fresh), len(restyled), len(screened) - len(writes), quarantined, times)
+
+    def _recognise(
+        self, source_id: int, fresh: Sequence[Screened], present: Collection[str]
+    ) -> tuple[list[Screened], list[tuple[Screened, Known]]]:
+        """Part entries with unknown ids into new ones and ones that we hold under another id."""
+        aliases = {one.alias for one in fresh if one.alias}
+        likenesses = {one.likeness for one in fresh if one.likeness}
+        rows = self._connection.execute(
+            select(
+                activity.c.native_id,
+                activity.c.alias,
+                activity.c.likeness,
+                activity.c.title,
+                activity.c.published,
+                activity.c.id,
+                activity.c.entry_digest,
+                activity.c.fingerprint,
+                activity.c.gone,
+            )
+            .where(activity.c.source_id == source_id)
+            .where(activity.c.alias.in_(aliases) | activity.c.likeness.in_(likenesses))
+            .order_by(activity.c.id)
+        ).all()
+        held = [Held(row.native_id, row.alias, row.likeness, row.title, row.published) for row in rows]
+        names = recognised(fresh, held, present) if held else {}
+        by_name = {row.native_id: Known(row.id, row.entry_digest, row.fingerprint, row.gone) for row in rows}
+        new = [one for one in fresh if one.new.native_id not in names]
+        moved = [
+            (replace(one, new=replace(one.new, native_id=names[one.new.native_id])), by_name[names[one.new.native_id]])
+            for one in fresh
+            if one.new.native_id in names
+        ]
+        return new, moved
+
+    def _flapping(self, edited: Mapping[int, str], now: datetime) -> set[int]:
+        """Return those whose new looks they had twice before within a few days: servers that disagree, no edits."""
+        if not edited:
+            return set()
+        seen = Counter(
+            (row.activity_id, row.fingerprint)
+            for row in self._connection.execute(
+                select(activity_version.c.activity_id, activity_version.c.fingerprint).where(
+                    activity_version.c.activity_id.in_(edited.keys()), activity_version.c.replaced > now - _FLAPPING
+                )
+            )
+        )
+        return {id_ for id_, fingerprint in edited.items() if seen[id_, fingerprint] >= _SAME_AGAIN}
 
     def _write(self, source_id: int, writes: Sequence[Screened], now: datetime, edited: Sequence[int]) -> None:
         first = Stream(self._connection).take(len(writes))
@@ -142,6 +237,11 @@ class Activities(StreamReading):
         )
         return [dict(row) for row in rows.mappings()]
 
+    def drop_quarantined(self, source_id: int, now: datetime) -> int:
+        """Make a source's quarantined activities gone, so that they never come back; return how many."""
+        held = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
+        return self._withdraw(held, "dropped from quarantine", now)
+
     def withdraw(self, source_id: int, keys: Collection[str], reason: str, now: datetime) -> int:
         """Make a source's activities with these keys gone; return how many were not yet."""
         return self._withdraw((activity.c.source_id == source_id) & activity.c.key.in_(keys), reason, now)
@@ -169,6 +269,15 @@ class Activities(StreamReading):
         return len(ids)
 
 
+def _edited(one: Screened, old: Known) -> bool:
+    """Whether the publisher changed what people see; else it is we who show the same entry differently."""
+    return old.entry_digest != one.new.entry_digest and _scheme(one.fingerprint) == _scheme(old.fingerprint)
+
+
+def _scheme(fingerprint: str) -> str:
+    return fingerprint.rpartition(":")[0]
+
+
 def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Mapping[Identity, int]) -> dict[str, Any]:
     new = one.new
     who = new.content.actor
@@ -178,6 +287,8 @@ def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Ma
         "native_id": new.native_id,
         "key": new.key,
         "object_key": new.object_key,
+        "alias": one.alias,
+        "likeness": one.likeness,
         "object": json_of(new.object),
         "actor_id": actors[who.network, who.native_id] if who else None,
         "topics": list(one.topics) or None,

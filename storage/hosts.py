@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from storage import upsert
 from storage.tables import host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
+
+    from aggregator.groups import Manners
+
+FIRST_PAUSE = timedelta(hours=1)  # of a host that says "too many requests", but not until when
+LONGEST_PAUSE = timedelta(hours=24)
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST_WAIT = timedelta(milliseconds=100)  # before asking again whether a request under way has ended
+_EASING = timedelta(hours=1)  # of good answers takes one step of a growing pause back
 
 
 class Turn(NamedTuple):
@@ -29,6 +36,16 @@ class Turn(NamedTuple):
     granted: bool
     start: datetime
     paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one process wants of one host: turns to begin, by token, and turns that ended."""
+
+    manners: Manners
+    asks: Sequence[str] = ()
+    ended: Sequence[str] = ()
+    answered: bool = False  # at least one of the ended ones was answered as if all were well
 
 
 class Pause(NamedTuple):
@@ -45,46 +62,40 @@ class Hosts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def turn(
-        self, name: str, token: str, now: datetime, *, spacing: timedelta, concurrency: int, hold: timedelta
-    ) -> Turn:
-        """Ask for a turn at a host. A granted one ends when given back, or `hold` after its start if nobody does."""
-        row = self._connection.execute(select(host).where(host.c.name == name).with_for_update()).one_or_none()
-        if row is None:
-            self._ensure(name)
-            return self.turn(name, token, now, spacing=spacing, concurrency=concurrency, hold=hold)
-        if row.paused_until and row.paused_until > now:
-            return Turn(granted=False, start=row.paused_until, paused=row.pause_reason or "it asked us to wait")
-        running: Mapping[str, float] = {key: end for key, end in row.running.items() if end > now.timestamp()}
-        if len(running) >= concurrency:
-            return Turn(granted=False, start=now + max(_SHORTEST_WAIT, spacing / 4))
-        start = max(now, row.next_start)
-        self._connection.execute(
-            update(host)
-            .where(host.c.name == name)
-            .values(next_start=start + spacing, running={**running, token: (start + hold).timestamp()})
-        )
-        return Turn(granted=True, start=start)
+    def turns(self, wanted: Iterable[Wanted], now: datetime, *, hold: timedelta) -> dict[str, Turn]:
+        """End and grant turns at any number of hosts, with two statements; return the answer to each token.
 
-    def give_back(self, name: str, token: str) -> None:
-        """End a turn."""
-        running = self._connection.execute(
-            select(host.c.running).where(host.c.name == name).with_for_update()
-        ).scalar_one()
-        self._connection.execute(
-            update(host)
-            .where(host.c.name == name)
-            .values(running={key: end for key, end in running.items() if key != token})
-        )
+        A granted turn ends when it is given back, or `hold` after its start if nobody does.
+        """
+        by_name = {one.manners.name: one for one in wanted}
+        rows = self._locked(by_name)
+        answers: dict[str, Turn] = {}
+        changes = [_change(rows[name], one, now, hold, answers) for name, one in by_name.items()]
+        self._connection.execute(_CHANGE, changes)
+        return answers
 
-    def pause(self, name: str, until: datetime, reason: str) -> None:
-        """Let nobody call a host before `until`; a longer pause that runs already stays."""
-        self._ensure(name)
-        self._connection.execute(
-            update(host)
-            .where(host.c.name == name, host.c.paused_until.is_(None) | (host.c.paused_until < until))
-            .values(paused_until=until, pause_reason=reason)
-        )
+    def pause(self, name: str, until: datetime | None, now: datetime, reason: str) -> datetime:
+        """Let nobody call a host before `until`; a longer pause that runs already stays.
+
+        Where `until` is None, the pause is an hour, and twice as long each time, up to a day. Returns its end.
+        """
+        row = self._locked([name])[name]
+        strikes = row.strikes
+        if until is None:
+            until = now + min(FIRST_PAUSE * 2**strikes, LONGEST_PAUSE)
+            strikes = min(strikes + 1, 10)
+        if row.paused_until is None or row.paused_until < until:
+            self._connection.execute(
+                update(host).where(host.c.name == name).values(paused_until=until, pause_reason=reason, strikes=strikes)
+            )
+            return until
+        return row.paused_until  # type: ignore[no-any-return]  # SQLAlchemy can't type a row's columns
+
+    def lift(self, name: str, now: datetime) -> bool:
+        """End a host's pause; return whether there was one."""
+        running = host.c.paused_until > now
+        lifted = update(host).where(host.c.name == name, running).values(paused_until=None, pause_reason=None)
+        return self._connection.execute(lifted).rowcount > 0
 
     def paused(self, now: datetime) -> list[Pause]:
         """Return the hosts that are paused."""
@@ -96,6 +107,56 @@ class Hosts:
         idle = (host.c.next_start < before) & (host.c.paused_until.is_(None) | (host.c.paused_until < before))
         return self._connection.execute(host.delete().where(idle)).rowcount
 
-    def _ensure(self, name: str) -> None:
-        statement = upsert.statement(self._connection, host, index=["name"], changing=[])
-        self._connection.execute(statement, [{"name": name, "next_start": _NEVER, "running": {}}])
+    def _locked(self, names: Iterable[str]) -> dict[str, Row[Any]]:
+        """Return the hosts' rows, made where they are missing, locked in one order so that nobody deadlocks."""
+        wanted = sorted(names)
+        statement = select(host).where(host.c.name.in_(wanted)).order_by(host.c.name).with_for_update()
+        rows = {row.name: row for row in self._connection.execute(statement)}
+        missing = [name for name in wanted if name not in rows]
+        if not missing:
+            return rows
+        self._connection.execute(
+            upsert.statement(self._connection, host, index=["name"], changing=[]),
+            [{"name": name, "next_start": _NEVER, "running": {}} for name in missing],
+        )
+        return {row.name: row for row in self._connection.execute(statement)}
+
+
+def _change(row: Row[Any], one: Wanted, now: datetime, hold: timedelta, answers: dict[str, Turn]) -> dict[str, Any]:
+    """Return what becomes of a host's row, and fill in the answers."""
+    ended = set(one.ended)
+    running: Mapping[str, float] = row.running
+    held = {token: end for token, end in running.items() if end > now.timestamp() and token not in ended}
+    paused_until, strikes = row.paused_until, row.strikes
+    if one.answered and strikes and (paused_until is None or now >= paused_until + _EASING):
+        strikes, paused_until = strikes - 1, now  # the next step back is counted from here
+    next_start = row.next_start
+    for token in one.asks:
+        if paused_until and paused_until > now:
+            answers[token] = Turn(granted=False, start=paused_until, paused=row.pause_reason or "it asked us to wait")
+        elif len(held) >= one.manners.concurrency:
+            answers[token] = Turn(granted=False, start=now + max(_SHORTEST_WAIT, one.manners.spacing / 4))
+        else:
+            start = max(now, next_start)
+            next_start = start + one.manners.spacing
+            held[token] = (start + hold).timestamp()
+            answers[token] = Turn(granted=True, start=start)
+    return {
+        "row": row.name,
+        "to_next_start": next_start,
+        "to_running": held,
+        "to_paused_until": paused_until,
+        "to_strikes": strikes,
+    }
+
+
+_CHANGE = (
+    update(host)
+    .where(host.c.name == bindparam("row"))
+    .values(
+        next_start=bindparam("to_next_start"),
+        running=bindparam("to_running"),
+        paused_until=bindparam("to_paused_until"),
+        strikes=bindparam("to_strikes"),
+    )
+)

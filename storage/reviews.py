@@ -35,6 +35,11 @@ class Reviews:
         """Hide everything of a source; return how many."""
         return len(self._decide(activity.c.source_id == source_id, Review.HIDDEN, by=by, reason=reason, now=now))
 
+    def release(self, source_id: int, review: Review, *, by: str, reason: str, now: datetime) -> int:
+        """Let a source's quarantined activities out, into the review state that its policy asks for."""
+        held = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
+        return len(self._decide(held, review, by=by, reason=reason, now=now))
+
     def _decide(self, which: ColumnElement[bool], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
         stream = Stream(self._connection)
         stream.take(0)  # the lock before the rows, see `Stream.take`

@@ -59,12 +59,13 @@ class Schedule:
         claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
         hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
         paused = select(host.c.name).where(host.c.paused_until > now)
-        order = (source.c.due, source.c.id)
+        order = (source.c.asked.is_(None), source.c.due, source.c.id)  # who asked waits for no queue
         in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
         in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
         ranked = (
             select(
                 source.c.id,
+                source.c.asked,
                 source.c.due,
                 (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
                 (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
@@ -77,7 +78,7 @@ class Schedule:
         chosen = (
             select(ranked.c.id)
             .where(ranked.c.in_host <= per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
-            .order_by(ranked.c.due, ranked.c.id)
+            .order_by(ranked.c.asked.is_(None), ranked.c.due, ranked.c.id)
             .limit(most)
         )
         return self._lease(chosen, claimable, now + lease, token)
@@ -172,6 +173,11 @@ def _settlement() -> Update:
             due=case((asked_since, source.c.due), else_=bindparam("to_due", type_=source.c.due.type)),
             due_reason=case((asked_since, source.c.due_reason), else_=bindparam("to_due_reason")),
             failures=bindparam("to_failures"),
+            strain=bindparam("to_strain"),
+            interval=bindparam("to_interval"),
+            rhythm=bindparam("to_rhythm"),
+            speed=bindparam("to_speed"),
+            moving=bindparam("to_moving"),
             fetch_state=bindparam("to_fetch_state"),
             last_polled=bindparam("polled"),
             last_success=func.coalesce(bindparam("success", type_=source.c.due.type), source.c.last_success),
@@ -195,6 +201,11 @@ def _schedule_row(one: Settlement) -> dict[str, Any]:
         "to_due": one.due,
         "to_due_reason": one.due_reason,
         "to_failures": one.failures,
+        "to_strain": one.strain,
+        "to_interval": round(one.interval.total_seconds()),
+        "to_rhythm": None if one.rhythm is None else dict(one.rhythm),
+        "to_speed": one.speed,
+        "to_moving": None if one.moving is None else dict(one.moving),
         "to_fetch_state": dict(one.fetch_state),
         "polled": one.now,
         "to_outcome": one.outcome,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select, update
 
 from aggregator.errors import BadRequestError
-from aggregator.source import Policy, Source, SourceState
+from aggregator.source import Place, Policy, Source, SourceState
+from storage.audit import Audit
+from storage.groups import Groups
 from storage.stream import Stream
-from storage.tables import source
+from storage.tables import source, source_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from aggregator.source import Discovery
+
+
+_CHANGEABLE = frozenset({"every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state"})
+
+
+class FormerAddress(NamedTuple):
+    """Where a source lived, until when, and why it left."""
+
+    place: Place
+    left: datetime
+    reason: str
 
 
 class Sources:
@@ -47,7 +60,7 @@ class Sources:
         ).one_or_none()
         return None if row is None else source_of(row)
 
-    def add(self, found: Discovery, *, slug: str, policy: Policy, now: datetime) -> Source:
+    def add(self, found: Discovery, *, slug: str, policy: Policy, now: datetime, sealed: str | None = None) -> Source:
         """Add a source, due now; one that was removed comes back with everything it still holds.
 
         Raises:
@@ -62,17 +75,24 @@ class Sources:
             "kind": found.kind,
             "name": found.name,
             "address": found.address,
-            "host": found.host,
+            "own_host": found.host,
+            "host": Groups(self._connection).group_of(found.host),
             "options": dict(found.options),
             "policy": policy.value,
             "state": SourceState.ACTIVE.value,
             "state_reason": "",
-            "every": round(found.every.total_seconds()),
+            "every": round(found.every.total_seconds()) if found.every else None,
             "floor": round(found.floor.total_seconds()),
+            "interval": round((found.every or found.floor).total_seconds()),
             "due": now,
             "due_reason": "just added",
             "failures": 0,
+            "strain": 0.0,
             "fetch_state": {},
+            "rhythm": None,
+            "speed": None,
+            "moving": None,
+            "sealed": sealed,
             "revision": revision,
         }
         if self._connection.execute(
@@ -87,6 +107,50 @@ class Sources:
         if added is None:
             raise BadRequestError(f"The source {slug!r} was removed by somebody else meanwhile.")
         return added
+
+    def move(self, one: Source, place: Place, reason: str, now: datetime, *, who: str) -> bool:
+        """Give a source another address, keep the old one in its history and note it in the audit.
+
+        Returns False where another source has that address already.
+        """
+        taken = self.at(one.kind, place.address)
+        if taken is not None and taken.id != one.id:
+            return False
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(
+            source_address.insert().values(
+                source_id=one.id, address=one.address, host=one.own_host, left=now, reason=reason
+            )
+        )
+        self._connection.execute(
+            update(source)
+            .where(source.c.id == one.id)
+            .values(
+                address=place.address,
+                own_host=place.host,
+                host=Groups(self._connection).group_of(place.host),
+                revision=revision,
+            )
+        )
+        Audit(self._connection).note(
+            now, who, "source moved", f"source:{one.slug}", {"from": one.address, "to": place.address, "why": reason}
+        )
+        return True
+
+    def former_addresses(self, source_id: int) -> list[FormerAddress]:
+        """Return where a source lived before, newest first."""
+        rows = self._connection.execute(
+            select(source_address).where(source_address.c.source_id == source_id).order_by(source_address.c.id.desc())
+        )
+        return [FormerAddress(Place(row.address, row.host), row.left, row.reason) for row in rows]
+
+    def change(self, source_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
+        """Set columns that people may set: `every`, `ceiling`, `floor` (seconds), `options`, `sealed`, `moving`."""
+        unknown = set(values) - _CHANGEABLE
+        if unknown:
+            raise ValueError(f"No such thing to change in a source: {sorted(unknown)}")
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(update(source).where(source.c.id == source_id).values(**values, revision=revision))
 
     def slug_taken(self, slug: str) -> bool:
         """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
@@ -108,7 +172,7 @@ class Sources:
                 revision=revision,
                 lease_token=None,
                 lease_until=None,
-                **({"due": now, "due_reason": "resumed", "failures": 0} if active else {"asked": None}),
+                **({"due": now, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
             )
         )
 
@@ -126,7 +190,8 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         policy=Policy(row.policy),
         state=SourceState(row.state),
         state_reason=row.state_reason,
-        every=timedelta(seconds=row.every),
+        every=None if row.every is None else timedelta(seconds=row.every),
+        floor=timedelta(seconds=row.floor),
         due=row.due,
         due_reason=row.due_reason,
         failures=row.failures,
@@ -140,4 +205,11 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         last_error=row.last_error,
         last_error_code=row.last_error_code,
         leased_until=row.lease_until,
+        own_host=row.own_host,
+        ceiling=timedelta(seconds=row.ceiling),
+        interval=timedelta(seconds=row.interval),
+        strain=row.strain,
+        rhythm=row.rhythm,
+        moving=row.moving,
+        sealed=row.sealed,
     )

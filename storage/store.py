@@ -10,8 +10,11 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from aggregator.errors import StoreUnavailableError
 from storage import schema
 from storage.activities import Activities
+from storage.audit import Audit
 from storage.engine import make_engine
+from storage.groups import Groups
 from storage.hosts import Hosts
+from storage.paces import Paces
 from storage.reviews import Reviews
 from storage.schedule import Schedule
 from storage.sources import Sources
@@ -31,7 +34,10 @@ class Transaction:
         self.activities = Activities(connection)
         self.sources = Sources(connection)
         self.schedule = Schedule(connection)
+        self.paces = Paces(connection)
         self.hosts = Hosts(connection)
+        self.groups = Groups(connection)
+        self.audit = Audit(connection)
         self.reviews = Reviews(connection)
         self.stream = Stream(connection)
 

@@ -35,9 +35,11 @@ class Stream:
         newest: int = self._connection.execute(statement).scalar_one()
         return newest - count + 1
 
-    def beat(self, now: datetime) -> None:
-        """Note that a tick ran."""
+    def beat(self, now: datetime) -> datetime | None:
+        """Note that a tick runs; return when the last one did. The row's lock lets one tick run at a time."""
+        last: datetime | None = self._connection.execute(select(stream.c.last_tick).with_for_update()).scalar_one()
         self._connection.execute(update(stream).values(last_tick=now))
+        return last
 
     def last_tick(self) -> datetime | None:
         """Return when a tick last ran."""

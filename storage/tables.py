@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -59,6 +60,28 @@ host = Table(
     Column("running", _json, nullable=False),
     Column("paused_until", UtcDateTime),
     Column("pause_reason", Text),
+    Column("strikes", Integer, nullable=False, server_default="0"),  # pauses that it did not say the length of
+)
+
+# Which hosts belong together, and what holds for them. The longest suffix that fits a host's name counts.
+host_group = Table(
+    "host_group",
+    metadata,
+    Column("suffix", Text, primary_key=True),  # "tumblr.com" is that host and everything below it
+    Column("name", Text, nullable=False),  # of the group; several suffixes may share one
+    Column("spacing", Float),  # seconds; none: as set for all
+    Column("concurrency", Integer),  # none: as set for all
+    Column("pauses", Text, nullable=False),  # "group" or "url": what a 429 or 503 makes us leave alone
+)
+
+# How often a kind of source may be polled in all, against how often its sources would like to be.
+pace = Table(
+    "pace",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("level", Float, nullable=False),  # the daily average of the sum of all speeds
+    Column("sources", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
 )
 
 source = Table(
@@ -69,20 +92,28 @@ source = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("address", Text, nullable=False),
-    Column("host", Text, nullable=False),
+    Column("own_host", Text, nullable=False, server_default=""),  # name and port
+    Column("host", Text, nullable=False),  # under which its turns are counted: host group and port
     Column("options", _json, nullable=False),
     Column("policy", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("state_reason", Text, nullable=False),
-    Column("every", Integer, nullable=False),  # seconds
-    Column("floor", Integer, nullable=False),  # seconds: the least that `every` may be
+    Column("every", Integer),  # seconds between polls, where people set it; else the rhythm decides
+    Column("floor", Integer, nullable=False),  # seconds: the least between polls
+    Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: the most
+    Column("interval", Integer, nullable=False),  # seconds, as the last answer had it
     Column("due", UtcDateTime, nullable=False),
     Column("due_reason", Text, nullable=False),
     Column("asked", UtcDateTime),  # somebody asked for a poll now
     Column("lease_token", Text),
     Column("lease_until", UtcDateTime),
     Column("failures", Integer, nullable=False),
+    Column("strain", Float, nullable=False, server_default="0"),  # their weights
     Column("fetch_state", _json, nullable=False),
+    Column("rhythm", _json),  # when it publishes
+    Column("speed", Float),  # what the rhythm asks for; none: it does not follow it
+    Column("moving", _json),  # a permanent redirect that was seen
+    Column("sealed", Text),  # headers that nobody else may read, encrypted
     Column("created", UtcDateTime, nullable=False),
     Column("last_polled", UtcDateTime),
     Column("last_success", UtcDateTime),
@@ -94,6 +125,34 @@ source = Table(
     UniqueConstraint("kind", "address"),
     Index("ix_source_state_due", "state", "due"),
     Index("ix_source_revision", "revision"),
+    sqlite_autoincrement=True,
+)
+
+# Where sources lived before.
+source_address = Table(
+    "source_address",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("source_id", _big, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("left", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_source_address_source_id", "source_id"),
+    sqlite_autoincrement=True,
+)
+
+# Who changed what besides the stream itself, when and why. `who` is "system" or a person's name.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),  # "source moved"
+    Column("subject", Text, nullable=False),  # "source:nasa"
+    Column("detail", _json),
+    Index("ix_audit_subject", "subject"),
     sqlite_autoincrement=True,
 )
 
@@ -121,6 +180,9 @@ activity = Table(
     Column("native_id", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("object_key", Text),
+    # What it is known by where the publisher changes every id: see `aggregator/identity.py`.
+    Column("alias", Text),
+    Column("likeness", Text),
     Column("kind", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("actor_id", _big, ForeignKey("actor.id")),
@@ -153,6 +215,8 @@ activity = Table(
     Column("reviewed", UtcDateTime),
     Column("visible", Boolean, nullable=False),
     UniqueConstraint("source_id", "native_id"),
+    Index("ix_activity_source_id_alias", "source_id", "alias"),
+    Index("ix_activity_source_id_likeness", "source_id", "likeness"),
     Index("ix_activity_key", "key"),
     Index("ix_activity_object_key", "object_key"),
     Index("ix_activity_revision", "revision"),

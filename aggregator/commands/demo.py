@@ -52,8 +52,10 @@ def demo(publish_every: float) -> None:
         click.echo(f"A sample X and a sample news site answer at {upstream.url} (this machine only).")
 
         def ready(house: House, reader: Reader) -> None:
+            from aggregator.subscribe import Subscription
+
             for address in ("@opengovpart", f"{upstream.url}/news.xml"):
-                added, _ = house.subscribe(address, every=_EVERY)
+                added, _ = house.subscribe(address, Subscription(every=_EVERY))
                 click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
             _say_where(reader.address, folder)
             threading.Thread(target=_tell, args=(house,), name="telling", daemon=True).start()

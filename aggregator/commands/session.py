@@ -6,13 +6,16 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aggregator.errors import NotFoundError
 from aggregator.logs import configure_logging
 from aggregator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.source import Source
     from aggregator.wiring import House
+    from storage.store import Transaction
 
 WRONG_USAGE = 2  # exit code
 FAILED = 1
@@ -35,6 +38,18 @@ def opened(settings: Settings | None = None) -> Iterator[House]:
         yield house
     finally:
         house.close()
+
+
+def existing(tx: Transaction, slug: str) -> Source:
+    """Return a source by its slug.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = tx.sources.get(slug)
+    if found is None:
+        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+    return found
 
 
 def on_terminal() -> bool:

@@ -1,4 +1,4 @@
-"""`source add|list|show|pause|resume|remove`."""
+"""`source add|list|show|pause|resume|remove`; what changes one is in `source_changes`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,20 @@ import click
 
 from aggregator.cadence import spoken
 from aggregator.commands.printing import ago, counted, one_line, print_json, print_table, source_facts
-from aggregator.commands.session import FAILED, opened
-from aggregator.errors import AggregatorError, BadRequestError, NotFoundError
+from aggregator.commands.session import FAILED, existing, opened
+from aggregator.commands.source_changes import (
+    LONGEST_EVERY,
+    asked_headers,
+    backfill,
+    drop,
+    feed_options,
+    release,
+    revert,
+    set_,
+    sign_in,
+    sign_in_options,
+)
+from aggregator.errors import AggregatorError, BadRequestError
 from aggregator.source import Policy, SourceState
 
 if TYPE_CHECKING:
@@ -19,15 +31,17 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from aggregator.source import Settlement, Source
-    from storage.store import Transaction
 
 _LOG_LINES = 10
-_LONGEST_EVERY = 366 * 24 * 3600  # seconds
 
 
 @click.group()
 def source() -> None:
-    """Add, list, show, pause, resume and remove sources."""
+    """Add, list, show, change and remove sources."""
+
+
+for _command in (set_, sign_in, revert, release, drop, backfill):
+    source.add_command(_command)
 
 
 @source.command()
@@ -35,7 +49,12 @@ def source() -> None:
 @click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
 @click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
 @click.option("--name", help="Name for people; by default what the source calls itself.")
-@click.option("--every", type=click.IntRange(1, _LONGEST_EVERY), metavar="SECONDS", help="Time between polls.")
+@click.option(
+    "--every",
+    type=click.IntRange(1, LONGEST_EVERY),
+    metavar="SECONDS",
+    help="Time between polls; by default as the source's own rhythm asks for.",
+)
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
@@ -43,6 +62,8 @@ def source() -> None:
     show_default=True,
     help="auto shows items at once, hold keeps them for review.",
 )
+@feed_options
+@sign_in_options
 def add(
     addresses: Sequence[str],
     listed: TextIO | None,
@@ -50,26 +71,32 @@ def add(
     name: str | None,
     every: int | None,
     policy: str,
+    user: str | None,
+    header: Sequence[str],
+    **options: str | bool | None,
 ) -> None:
     """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
     wanted = [*addresses, *_lines(listed)]
     if not wanted:
         raise click.UsageError("Give at least one address, or --from FILE.")
-    if len(wanted) > 1 and (slug or name):
-        raise click.UsageError("--slug and --name go with one address.")
+    if len(wanted) > 1 and (slug or name or user or header):
+        raise click.UsageError("--slug, --name, --user and --header go with one address.")
     from aggregator.hosts import shown
+    from aggregator.subscribe import Subscription
 
     failed = False
+    terms = Subscription(
+        slug=slug,
+        name=name,
+        every=timedelta(seconds=every) if every else None,
+        policy=Policy(policy),
+        options={name: value for name, value in options.items() if value is not None},
+        headers=asked_headers(user, header),
+    )
     with opened() as house:
         for address in wanted:
             try:
-                added, first = house.subscribe(
-                    address,
-                    slug=slug,
-                    name=name,
-                    every=timedelta(seconds=every) if every else None,
-                    policy=Policy(policy),
-                )
+                added, first = house.subscribe(address, terms)
             except AggregatorError as problem:
                 failed = True
                 click.echo(f"{one_line(shown(address))}: not added. {problem}", err=True)
@@ -90,9 +117,9 @@ def list_(as_json: bool) -> None:
             print_json(source_facts(one))
     elif sources:
         print_table(
-            ("SOURCE", "KIND", "STATE", "POLICY", "EVERY", "NAME", "ADDRESS"),
+            ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
             [
-                (s.slug, s.kind, s.state.value, s.policy.value, spoken(s.every), one_line(s.name, 40), s.address)
+                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address)
                 for s in sources
             ],
         )
@@ -107,8 +134,9 @@ def show(slug: str, as_json: bool) -> None:
     """Show one source and how its last polls went."""
     with opened() as house, house.store.reading() as tx:
         now = house.clock()
-        one = _existing(tx, slug)
+        one = existing(tx, slug)
         lines = tx.schedule.log(one.id, _LOG_LINES)
+        former = tx.sources.former_addresses(one.id)
     if as_json:
         print_json(source_facts(one))
         for line in lines:
@@ -119,6 +147,11 @@ def show(slug: str, as_json: bool) -> None:
         ("Address", f"{one.address} ({one.kind})"),
         ("State", f"{one.state.value} {one.state_reason}".strip()),
         ("Policy", one.policy.value),
+        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(one.options.items())) or "none"),
+        ("Sign-in", "kept for its host" if one.sealed else "none"),
+        ("Polled", f"{_pace(one)}, between {spoken(one.floor)} and {spoken(one.ceiling)}"),
+        *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
+        *((("Redirected", _moving(one)),) if one.moving else ()),
         ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
         ("Last success", ago(one.last_success, now)),
         ("Last new item", ago(one.last_new, now)),
@@ -171,7 +204,7 @@ def remove(slug: str, items: str | None) -> None:
     """Stop following a source, and say what becomes of its items."""
     with opened() as house:
         with house.store.reading() as tx:
-            one = _existing(tx, slug)
+            one = existing(tx, slug)
         if items is None:
             if not sys.stdin.isatty():
                 raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
@@ -194,16 +227,9 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
     with opened() as house:
         now = house.clock()
         with house.store.writing() as tx:
-            for one in [_existing(tx, slug) for slug in slugs]:
+            for one in [existing(tx, slug) for slug in slugs]:
                 tx.sources.set_state(one.id, state, reason, now)
                 click.echo(f"{one.slug}: {word}.")
-
-
-def _existing(tx: Transaction, slug: str) -> Source:
-    found = tx.sources.get(slug)
-    if found is None:
-        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
-    return found
 
 
 def _lines(listed: TextIO | None) -> Iterator[str]:
@@ -214,6 +240,17 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
         raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
 
 
+def _moving(one: Source) -> str:
+    told = one.moving or {}
+    if told.get("refused"):
+        return f"for good to {told['to']}, which people took back"
+    return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"
+
+
 def _say_added(added: Source, first: Settlement | None) -> None:
-    brought = f", {counted(first.new, 'item')}" if first else ", due now"
-    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, every {spoken(added.every)}{brought}).")
+    brought = f"{counted(first.new, 'item')}" if first else "due now"
+    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
+
+
+def _pace(one: Source) -> str:
+    return f"every {spoken(one.every)}" if one.every else "at its own rhythm"

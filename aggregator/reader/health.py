@@ -25,7 +25,7 @@ def is_stale(source: Source, now: datetime) -> bool:
     if source.state is not SourceState.ACTIVE:
         return False
     never = source.last_success is None and source.failures > 0
-    overdue = now - source.due > 2 * source.every + _GRACE
+    overdue = now - source.due > 2 * source.interval + _GRACE
     return never or source.failures >= _HICCUPS or overdue
 
 

@@ -111,7 +111,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        tx.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), "429 from it")
+        tx.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
     hits = publisher.hits.total()
     said = cli("pull", "feed-1", code=1).stdout
     assert "left alone for another 30 min: 429 from it" in said

@@ -16,7 +16,7 @@ from aggregator.errors import (
     PausedError,
     SourceError,
 )
-from aggregator.source import Discovery, Failure, Harvest, Policy, PollContext, Polled, Source, SourceState
+from aggregator.source import Discovery, Failure, Harvest, HostTurn, Policy, PollContext, Polled, Source, SourceState
 from aggregator.sources.twitter import KIND
 
 if TYPE_CHECKING:
@@ -38,20 +38,22 @@ class Turns:
         self.paused: dict[str, datetime] = {}
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
+    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
         if host in self.paused:
             raise PausedError(f"{host} is paused", until=self.paused[host])
         self.taken.append(host)
         self.at_once += 1
         assert self.at_once == 1
         try:
-            yield
+            yield HostTurn()
         finally:
             self.at_once -= 1
 
-    async def pause(self, host: str, until: datetime, reason: str) -> None:
+    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
         assert reason
+        assert until is not None
         self.paused[host] = until
+        return until
 
 
 class FakeX:
@@ -127,6 +129,7 @@ def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> So
         state=SourceState.ACTIVE,
         state_reason="",
         every=timedelta(minutes=5),
+        floor=timedelta(minutes=5),
         due=NOW,
         due_reason="",
         failures=0,

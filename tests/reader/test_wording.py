@@ -130,6 +130,7 @@ SOURCE = Source(
     state=SourceState.ACTIVE,
     state_reason="",
     every=timedelta(minutes=15),
+    floor=timedelta(minutes=15),
     due=NOON,
     due_reason="",
     failures=0,

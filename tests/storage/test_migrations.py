@@ -36,9 +36,9 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == ["0001"]
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0001", "0002"]
     full = _tables(engine)
-    assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version"} <= full
+    assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
     assert _tables(engine) == {"alembic_version"}
     command.upgrade(config, "head")
@@ -70,7 +70,7 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], ["0001"]]
+    assert sorted(applied) == [[], [], [], ["0001", "0002"]]
 
 
 def test_a_missing_schema_is_named(engine: Engine) -> None:
@@ -89,6 +89,6 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0002")
-    with pytest.raises(SchemaError, match=r"\(0001\) is older than this version needs \(0002\)"):
+    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0003")
+    with pytest.raises(SchemaError, match=r"\(0002\) is older than this version needs \(0003\)"):
         schema.check(engine)

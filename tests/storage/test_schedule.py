@@ -41,6 +41,7 @@ def _settlement(source_id: int, under: str, **changes: object) -> Settlement:
         failures=0,
         fetch_state={"etag": '"a"'},
         now=NOON,
+        interval=timedelta(minutes=15),
     )
     return replace(settlement, **changes)  # type: ignore[arg-type]  # any field
 
@@ -98,7 +99,7 @@ def test_no_host_gets_more_than_its_share_over_ticks(store: Store) -> None:
 def test_a_paused_host_is_not_called(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:
-        tx.hosts.pause(source.host, NOON + timedelta(hours=1), "it answered 429")
+        tx.hosts.pause(source.host, NOON + timedelta(hours=1), NOON, "it answered 429")
     assert _claim(store) == []
     assert [one.id for one in _claim(store, NOON + timedelta(hours=1))] == [source.id]
 

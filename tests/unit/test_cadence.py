@@ -1,63 +1,174 @@
-"""When to poll next, and why."""
+"""When to poll next, and why: people's word, the source's rhythm, the publisher's wishes, failures."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aggregator.cadence import LONGEST, after_failure, after_silence, after_success, spoken
+from aggregator.cadence import (
+    DAY,
+    LONGEST_DEAD,
+    LONGEST_FAILING,
+    SHORTEST,
+    Pace,
+    Rhythm,
+    Terms,
+    after_failure,
+    after_silence,
+    after_success,
+    levelled,
+    observed,
+    speed,
+    spoken,
+)
+from aggregator.source import Wishes
 from tests.building import NOON
 
-QUARTER = timedelta(minutes=15)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+QUARTER = 15 * MINUTE
+AUTO = Terms(1, None, QUARTER)
+SET = Terms(1, HOUR, QUARTER)
+PACE = Pace(level=1.0, per_second=1 / 3600)  # a source of all the speed there is gets one poll an hour
+
+spans = st.integers(0, 40 * 86400).map(lambda seconds: timedelta(seconds=seconds))
+terms = st.builds(Terms, st.integers(1, 10**6), st.none() | spans.filter(bool), st.just(QUARTER))
+paces = st.none() | st.builds(Pace, st.floats(0, 10), st.floats(0, 10))
 
 
-def test_a_source_that_answers_keeps_its_interval() -> None:
-    assert after_success(NOON, QUARTER) == (NOON + QUARTER, "every 15 min")
+def test_peoples_word_counts_and_is_spread_a_little() -> None:
+    upcoming = after_success(NOON, SET, speed=1, pace=PACE)
+    assert HOUR <= upcoming.interval <= 1.1 * HOUR
+    assert upcoming.reason == "every 60 min as set, spread".replace("60 min", spoken(HOUR))
 
 
-def test_a_publisher_makes_it_later_never_earlier() -> None:
-    later, sooner = NOON + timedelta(hours=2), NOON + timedelta(minutes=1)
-    assert after_success(NOON, QUARTER, later).at == later
-    assert "the publisher asked" in after_success(NOON, QUARTER, later).reason
-    assert after_success(NOON, QUARTER, sooner) == (NOON + QUARTER, "every 15 min")
+def test_the_rhythm_decides_otherwise() -> None:
+    upcoming = after_success(NOON, AUTO, speed=0.5, pace=PACE)
+    assert 1.8 * HOUR <= upcoming.interval <= 2.2 * HOUR
+    assert "its rhythm" in upcoming.reason
 
 
-def test_failures_wait_twice_as_long_each_time_up_to_a_day_and_never_for_ever() -> None:
-    waits = [after_failure(NOON, QUARTER, failures).at - NOON for failures in range(1, 200)]
-    assert waits[:4] == [QUARTER, 2 * QUARTER, 4 * QUARTER, 8 * QUARTER]
-    assert max(waits) == LONGEST
-    assert waits == sorted(waits)
+def test_without_a_pace_it_is_an_hour() -> None:
+    assert 0.9 * HOUR <= after_success(NOON, AUTO, speed=1, pace=None).interval <= 1.1 * HOUR
 
 
-def test_a_source_polled_less_than_daily_fails_no_faster() -> None:
-    week = timedelta(days=7)
-    assert after_failure(NOON, week, 5).at == NOON + week
+def test_a_source_that_publishes_much_is_polled_more_and_a_burst_at_once() -> None:
+    quiet = observed(Rhythm(NOON), NOON, [])
+    busy = observed(Rhythm(NOON), NOON, [NOON - number * HOUR for number in range(100)])
+    bursting = observed(Rhythm(NOON), NOON, [NOON - number * MINUTE for number in range(10)])
+    assert speed(quiet, NOON) < speed(busy, NOON) < speed(bursting, NOON)
+    # a burst is over within hours
+    assert speed(bursting, NOON + 12 * HOUR) < 1.5 * speed(quiet, NOON + 12 * HOUR)
 
 
-def test_a_wish_of_the_other_side_counts_after_a_failure_too() -> None:
-    until = NOON + timedelta(hours=3)
-    assert after_failure(NOON, QUARTER, 1, until).at == until
-    assert after_failure(NOON, QUARTER, 1, NOON + timedelta(minutes=1)).at == NOON + QUARTER
-    assert after_failure(NOON, QUARTER, 2).reason == "failed 2 times in a row: again after 30 min"
+def test_the_time_of_day_counts() -> None:
+    at_noon = observed(Rhythm(NOON), NOON, [NOON - number * DAY for number in range(14)])
+    assert speed(at_noon, NOON + DAY) > 1.5 * speed(at_noon, NOON + DAY / 2)
 
 
-def test_a_host_that_wants_silence_gets_it_and_the_source_is_not_blamed() -> None:
-    until = NOON + timedelta(hours=3)
-    assert after_silence(NOON, QUARTER, until) == (until, "its host asked to be left alone: again after 3 h")
-    assert after_silence(NOON, QUARTER, NOON + timedelta(minutes=1)).at == NOON + QUARTER
-    assert after_silence(NOON, QUARTER).at == NOON + QUARTER
+def test_a_dormant_source_slows_to_the_ceiling() -> None:
+    dormant = observed(Rhythm(NOON), NOON + 300 * DAY, [])
+    pace = Pace(level=100 * speed(observed(Rhythm(NOON), NOON, [NOON]), NOON), per_second=100 / 3600)
+    upcoming = after_success(NOON, AUTO, speed=speed(dormant, NOON + 300 * DAY) / 10, pace=pace)
+    assert (upcoming.at, upcoming.reason) == (NOON + DAY, "at least every 24 h")
+
+
+def test_old_and_future_items_do_not_mislead_it() -> None:
+    fresh = observed(Rhythm(NOON), NOON, [])
+    assert observed(fresh, NOON, [NOON - 15 * DAY] * 40) == fresh
+    assert observed(fresh, NOON, [NOON + 15 * DAY]) == observed(fresh, NOON, [NOON])
+    assert observed(fresh, NOON, [NOON] * 5000) == observed(fresh, NOON, [NOON] * 50)
+
+
+def test_a_rhythm_survives_storing_and_damage_does_no_harm() -> None:
+    rhythm = observed(Rhythm(NOON), NOON, [NOON - HOUR])
+    assert Rhythm.of(rhythm.json(), NOON) == rhythm
+    for damaged in (None, {}, {**rhythm.json(), "items": "nan"}, {**rhythm.json(), "at": "x"}, {"at": 3}):
+        assert Rhythm.of(damaged, NOON) == Rhythm(NOON)
+
+
+def test_the_level_is_a_daily_average() -> None:
+    assert levelled(None, HOUR, 5.0) == 5.0
+    assert levelled(1.0, timedelta(), 5.0) == 1.0
+    assert 1.0 < levelled(1.0, HOUR, 5.0) < 1.3
+    assert levelled(1.0, 30 * DAY, 5.0) == pytest.approx(5.0)
+
+
+def test_a_budget_is_kept() -> None:
+    """Sources of very different speeds together make as many polls as are allowed."""
+    speeds = [0.001 * number for number in range(1, 401)]
+    pace = Pace(sum(speeds), per_second=len(speeds) / 3600)
+    intervals = [
+        after_success(NOON, Terms(n, None, SHORTEST), speed=u, pace=pace).interval for n, u in enumerate(speeds)
+    ]
+    per_hour = sum(HOUR / interval for interval in intervals)
+    assert per_hour == pytest.approx(len(speeds), rel=0.02)
+
+
+@given(terms, st.floats(0, 100), paces, spans, spans, st.integers(0, 2**24 - 1), st.integers(0, 127))
+def test_wishes_and_floors_always_win(
+    terms: Terms, speed: float, pace: Pace | None, floor: timedelta, wish: timedelta, hours: int, days: int
+) -> None:
+    skip_hours = frozenset(hour for hour in range(24) if hours >> hour & 1)
+    skip_days = frozenset(day for day in range(7) if days >> day & 1)
+    wishes = Wishes(floor, wish, "max-age", skip_hours, skip_days)
+    upcoming = after_success(NOON, terms, speed=speed, pace=pace, wishes=wishes)
+    assert upcoming.at >= NOON + max(terms.floor, floor, wish)
+    if len(skip_hours) < 24 and len(skip_days) < 7:
+        assert upcoming.at.hour not in skip_hours
+        assert upcoming.at.weekday() not in skip_days
+    longest = max(terms.ceiling, 1.1 * (terms.every or DAY), floor, wish)
+    assert upcoming.at <= NOON + longest + 8 * DAY  # skipped days and hours at the most
+    assert len(upcoming.reason) <= 130
+
+
+@given(terms, spans, st.integers(1, 4000), st.sampled_from([0.25, 0.5, 1.0]))
+def test_failures_wait_longer_and_longer_but_never_for_ever(
+    terms: Terms, usual: timedelta, failures: int, weight: float
+) -> None:
+    first = after_failure(NOON, terms, usual=usual, failures=failures, strain=failures * weight)
+    later = after_failure(NOON, terms, usual=usual, failures=failures + 1, strain=(failures + 1) * weight)
+    assert NOON + QUARTER <= first.at <= later.at <= NOON + LONGEST_DEAD
+
+
+def test_what_is_down_for_days_is_tried_daily_and_what_is_dead_weekly() -> None:
+    down = after_failure(NOON, AUTO, usual=HOUR, failures=20, strain=7.5)
+    dead = after_failure(NOON, AUTO, usual=HOUR, failures=20, strain=20)
+    assert LONGEST_FAILING <= down.at - NOON <= 1.1 * LONGEST_FAILING
+    assert dead.at - NOON == LONGEST_DEAD
+    assert down.reason == f"failed 20 times in a row: again after {spoken(down.at - NOON)}"
+
+
+def test_who_asks_for_time_gets_it_within_reason() -> None:
+    asked = after_failure(NOON, AUTO, usual=HOUR, failures=1, strain=1, until=NOON + 2 * DAY)
+    assert asked.at == NOON + 2 * DAY
+    assert "failed once; the other side asked for no sooner than 2026-03-04" in asked.reason
+    too_long = after_failure(NOON, AUTO, usual=HOUR, failures=1, strain=1, until=NOON + 400 * DAY)
+    assert too_long.at == NOON + LONGEST_DEAD
+
+
+def test_a_silent_host_is_not_met_by_all_its_sources_at_once() -> None:
+    until = NOON + 2 * HOUR
+    tries = {after_silence(NOON, Terms(n, None, QUARTER), usual=HOUR, until=until).at for n in range(100)}
+    assert len(tries) == 100
+    assert until <= min(tries) <= max(tries) <= until + HOUR
+    assert after_silence(NOON, AUTO, usual=HOUR).at == NOON + HOUR
 
 
 @pytest.mark.parametrize(
-    ("span", "words"),
+    ("seconds", "words"),
     [
-        (timedelta(), "0 s"),
-        (timedelta(seconds=90), "90 s"),
-        (timedelta(minutes=15), "15 min"),
-        (timedelta(hours=2, minutes=30), "2.5 h"),
-        (timedelta(days=3), "3 d"),
+        (0.4, "0.4 s"),
+        (90, "90 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (900, "15 min"),
+        (7200, "2 h"),
+        (9000, "2.5 h"),
+        (259200, "3 d"),
     ],
 )
-def test_spans_in_words(span: timedelta, words: str) -> None:
-    assert spoken(span) == words
+def test_spans_in_words(seconds: float, words: str) -> None:
+    assert spoken(timedelta(seconds=seconds)) == words

@@ -14,7 +14,18 @@ from aiohttp import web
 
 from aggregator.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
 from aggregator.fetch import Http
-from aggregator.source import Discovery, Failure, Harvest, Policy, PollContext, Polled, Source, SourceKind, SourceState
+from aggregator.source import (
+    Discovery,
+    Failure,
+    Harvest,
+    HostTurn,
+    Policy,
+    PollContext,
+    Polled,
+    Source,
+    SourceKind,
+    SourceState,
+)
 from aggregator.sources.rss import KIND
 from aggregator.sources.rss.normalise import READER
 
@@ -29,11 +40,14 @@ _T = TypeVar("_T")
 
 class EveryTurn:
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
+    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
         assert ":" in host
-        yield
+        yield HostTurn()
 
-    async def pause(self, host: str, until: datetime, reason: str) -> None: ...
+    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+        assert ":" in host
+        assert reason
+        return until or NOW + timedelta(hours=1)
 
 
 @dataclass
@@ -92,6 +106,7 @@ def source(number: int, address: str, state: Mapping[str, Any] | None = None) ->
         state=SourceState.ACTIVE,
         state_reason="",
         every=timedelta(minutes=15),
+        floor=timedelta(minutes=15),
         due=NOW,
         due_reason="",
         failures=0,

@@ -63,6 +63,9 @@ class Announced:
     previous: str | None = None  # RFC 5005: address of the archive document before this one
 
 
+NOTHING_ANNOUNCED = Announced()
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A feed with its entries in the order of the document."""
@@ -74,5 +77,5 @@ class Document:
     image: str | None = None
     entries: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = field(default=())  # what is wrong with it, although it could be read
-    announced: Announced = Announced()
+    announced: Announced = NOTHING_ANNOUNCED
     follows_base: bool = False  # Atom: what is relative is so to the document; elsewhere people mean their site

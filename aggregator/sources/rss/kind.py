@@ -6,32 +6,43 @@ import asyncio
 import hashlib
 import re
 import time
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
 from aggregator.errors import BadRequestError, SourceError, UnreadableError
 from aggregator.fetch import Tally, host_key, shown, validators
-from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Polled
+from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Place, Polled
 from aggregator.sources.rss import sniff
 from aggregator.sources.rss.normalise import READER, normalise
+from aggregator.sources.rss.wishes import announced_json, announced_of, wishes_of
 from aggregator.text import canonical_url, slug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.fetch import Response
-    from aggregator.source import Json, PollContext, Source
+    from aggregator.source import Json, PollContext, Source, Wishes
+    from aggregator.sources.rss.document import Announced
+    from aggregator.sources.rss.normalise import ParsedFeed
 
 ACCEPT = (
     "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, application/xml;q=0.9, "
     "text/xml;q=0.9, application/json;q=0.8, text/html;q=0.5, */*;q=0.1"
 )
-EVERY = timedelta(minutes=15)
+FLOOR = timedelta(minutes=15)  # between polls, where answers carry validators
+BARE = 4  # times the floor, where they carry none, so that every poll costs the publisher a whole document
 PRIVATE_FLOOR = timedelta(seconds=1)  # on hosts that the operator opened, nobody else's patience is at stake
 CONCURRENT = 16  # sources of one batch at a time
+REFRESH = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
+REFRESH_SPREAD = timedelta(days=1)
 
+_OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
+    {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
+)
 _BARE = re.compile(r"(?:[^\s/@:]+\.)+[^\s/@:.]{2,}(?::\d{1,5})?(?:[/?#]\S*)?")
 _log = structlog.get_logger(__name__)
 
@@ -44,16 +55,33 @@ class RssKind:
     any_address = True
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check options; feeds have none.
+        """Check options.
+
+        `identity`: what makes an entry the same: "layers" (its id, else what it is recognised by), "guid" (its id
+        alone) or "link" (its address). `slow`: the publisher may ask for up to 31 days between polls instead of one.
+        `downgrade`: a redirect from https to http is followed.
 
         Raises:
-            BadRequestError: an option was given.
+            BadRequestError: an option is unknown or its value can't be used.
         """
-        if options:
-            raise BadRequestError(f"A feed has no option {', '.join(map(repr, sorted(options)))}; it has none at all.")
-        return {}
+        unknown = sorted(set(options) - set(_OPTIONS))
+        if unknown:
+            raise BadRequestError(
+                f"A feed has no option {', '.join(map(repr, unknown))}; it has {', '.join(_OPTIONS)}."
+            )
+        for name, value in options.items():
+            if value not in _OPTIONS[name]:
+                allowed = ", ".join(map(repr, _OPTIONS[name]))
+                raise BadRequestError(f"The option {name!r} of a feed can't be {value!r}; allowed is {allowed}.")
+        return dict(options)
 
-    async def discover(self, address: str, context: PollContext) -> Discovery | None:
+    async def discover(
+        self,
+        address: str,
+        context: PollContext,
+        options: Mapping[str, Json] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Discovery | None:
         """Fetch an address once and say whether it is a feed, or a page that announces one (fetched in turn).
 
         Raises:
@@ -62,7 +90,8 @@ class RssKind:
         url = _web_address(address)
         if url is None:
             return None
-        response = await context.http.get(url, accept=ACCEPT)
+        downgrade = bool(options.get("downgrade"))
+        response = await context.http.get(url, accept=ACCEPT, headers=headers, downgrade=downgrade)
         if sniff.is_html(response.body):
             links = sniff.feed_links(response.body, response.url)
             if not links:
@@ -70,10 +99,13 @@ class RssKind:
                 raise UnreadableError(
                     f"{shown(response.url)} is {page} without a feed link. Give the address of a feed."
                 )
+            secret = headers if host_key(links[0]) == host_key(url) else {}
             url = links[0]
-            response = await context.http.get(url, accept=ACCEPT)
+            response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
         canonical = canonical_url(response.permanent_url or url) or url
-        harvest = await _harvest(response, canonical, {}, _facts(response))
+        floor = PRIVATE_FLOOR if response.private else FLOOR
+        asked = _Asked(canonical, {}, options, floor, context.clock())
+        harvest = await _harvest(response, asked, _facts(response))
         host = host_key(canonical)
         name = harvest.name or host.rpartition(":")[0]
         return Discovery(
@@ -82,10 +114,34 @@ class RssKind:
             host=host,
             name=name,
             slug=slug(name) or slug(host.rpartition(":")[0]) or "feed",
-            every=EVERY,
-            floor=PRIVATE_FLOOR if response.private else EVERY,
+            every=None,
+            floor=floor,
+            options=options,
             harvest=harvest,
         )
+
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+        """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
+
+        Raises:
+            SourceError: a page can't be read, or leads back to one that was read.
+        """
+        headers = context.unsealed(source)
+        url, read = source.address, {source.address}
+        for number in range(pages + 1):
+            secret = headers if host_key(url) == source.own_host else {}
+            response = await context.http.get(url, accept=ACCEPT, headers=secret)
+            feed = await asyncio.to_thread(_read, response, "")
+            if number:
+                yield Harvest(feed.activities, source.fetch_state, facts=_facts(response))
+            previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
+            if previous is None:
+                return
+            if previous in read:
+                raise UnreadableError(f"The archive of {shown(source.address)} leads back to {shown(previous)}.")
+            url = previous
+            read.add(url)
+            await asyncio.sleep(min(PAGE_PAUSE, source.floor).total_seconds())
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
         """Poll feeds side by side, each failing alone; those not begun by the deadline are left out."""
@@ -109,14 +165,32 @@ class RssKind:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class _Asked(NamedTuple):
+    """What is asked for and what is remembered of it."""
+
+    address: str
+    known: Mapping[str, Any]  # of the last good answer
+    options: Mapping[str, Json]
+    floor: timedelta
+    now: datetime
+
+
 async def _outcome(source: Source, context: PollContext) -> Harvest | Failure:
     started, began, tally = context.clock(), time.monotonic(), Tally()
     try:
         known = _known(source)
+        asked = _Asked(source.address, known, source.options, source.floor, started)
+        validators = _validators(source, known, started)
+        headers = {**context.unsealed(source), **({"A-IM": "feed"} if validators else {})}
         response = await context.http.get(
-            source.address, accept=ACCEPT, etag=known.get("etag"), modified=known.get("modified"), tally=tally
+            source.address,
+            accept=ACCEPT,
+            headers=headers,
+            tally=tally,
+            downgrade=bool(source.options.get("downgrade")),
+            **validators,
         )
-        return await _harvest(response, source.address, known, _facts(response))
+        return await _harvest(response, asked, _facts(response))
     except SourceError as problem:
         error = problem
     except Exception as problem:  # noqa: BLE001 - whatever one document does to us must not reach the others
@@ -129,31 +203,86 @@ async def _outcome(source: Source, context: PollContext) -> Harvest | Failure:
     return Failure(error, FetchFacts(started, duration, tally.status, tally.wire_bytes, tally.requests))
 
 
-def _known(source: Source) -> dict[str, Any]:
+def _known(source: Source) -> Mapping[str, Any]:
     """Return what is remembered of the last good answer, if it still speaks of this address and this reader."""
     state = source.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
-    return dict(state) if same else {}
+    return state if same else {}
 
 
-async def _harvest(response: Response, address: str, known: Mapping[str, Any], facts: FetchFacts) -> Harvest:
+def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict[str, str]:
+    """Return what makes the request conditional; nothing where it is time for a whole document again."""
+    whole = known.get("whole")
+    spread = REFRESH_SPREAD * (source.id * 0.618 % 1)  # so that sources added together do not come due together
+    if whole is not None and now - datetime.fromisoformat(whole) >= REFRESH + spread:
+        return {}
+    return {name: known[name] for name in ("etag", "modified") if known.get(name)}
+
+
+async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harvest:
     """Judge an answer: the same as before, or a document to read.
 
     The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
     so that a broken document is asked for again in full.
     """
+    known = asked.known
     if response.status == 304:  # noqa: PLR2004 - everybody knows it by its number
-        return Harvest(state={**known, **validators(response)}, unchanged=True, facts=facts)
+        return _unchanged(response, asked, {**known, **validators(response)}, facts)
+    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: only what is new
     digest = hashlib.sha256(response.body).hexdigest()
-    state = {**validators(response), "body_sha256": digest, "url": address, "reader": READER}
+    state = {**validators(response), "url": asked.address, "reader": READER, "whole": asked.now.isoformat()}
+    remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
     if digest == known.get("body_sha256"):
-        return Harvest(state=state, unchanged=True, facts=facts)
-    content_type = response.headers.get("Content-Type", "")
+        return _unchanged(response, asked, {**remembered, **state, "body_sha256": digest}, facts)
+    feed = await asyncio.to_thread(_read, response, known.get("seen", ""))
+    empty = not delta and not feed.entries and bool(known.get("entries"))
+    if delta:
+        state = {**state, **remembered, "whole": known.get("whole", state["whole"])}
+    else:
+        announced = announced_json(feed.announced)
+        state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
+        state |= {"announced": announced} if announced else {}
+    wishes, note = _wishes(response, feed.announced, asked)
+    suddenly = (
+        f"Suddenly empty: it had {known.get('entries')} entries before. What it brought stays." if empty else None
+    )
+    return Harvest(
+        feed.activities,
+        state,
+        name=feed.title,
+        skipped=feed.skipped,
+        present=feed.present,
+        entries=None if delta else feed.entries,
+        wishes=wishes,
+        moved_to=_moved_to(response, asked.address),
+        note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
+        facts=facts,
+    )
+
+
+def _read(response: Response, seen: str) -> ParsedFeed:
     try:
-        feed = await asyncio.to_thread(normalise, response.body, content_type, response.url)
+        return normalise(response.body, response.headers.get("Content-Type", ""), response.url, seen)
     except UnreadableError as problem:
         raise UnreadableError(f"{shown(response.url)}: {problem}") from None
-    return Harvest(feed.activities, state, name=feed.title, note=feed.note, facts=facts)
+
+
+def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> Harvest:
+    wishes, note = _wishes(response, announced_of(state.get("announced")), asked)
+    moved_to = _moved_to(response, asked.address)
+    return Harvest(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved_to, facts=facts)
+
+
+def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[Wishes, str | None]:
+    validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
+    floor = asked.floor if validated or asked.floor < FLOOR else asked.floor * BARE
+    return wishes_of(response.headers, announced, asked.now, slow=bool(asked.options.get("slow")), floor=floor)
+
+
+def _moved_to(response: Response, address: str) -> Place | None:
+    """Return where permanent redirects led, if that is another address than the one that is asked."""
+    url = canonical_url(response.permanent_url) if response.permanent_url else None
+    return Place(url, host_key(url)) if url and url != address else None
 
 
 def _facts(response: Response) -> FetchFacts:

@@ -12,14 +12,15 @@ from urllib.parse import urljoin, urlsplit
 from aggregator.activity import ActivityKind, Actor, Content, Link, Media, NewActivity
 from aggregator.errors import UnreadableError
 from aggregator.sources.rss import jsonfeed, sniff, syndication
-from aggregator.sources.rss.document import LONGEST_TEXT, Author, Document, Entry, Markup
+from aggregator.sources.rss.document import LONGEST_TEXT, NOTHING_ANNOUNCED, Announced, Author, Document, Entry, Markup
 from aggregator.sources.rss.media_types import whole
+from aggregator.sources.rss.seen import Seen, digest, line
 from aggregator.text import canonical_url, clean_html, paragraphs, plain_text, text_of_clean, web_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-READER = 1  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
+READER = 2  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
 
 _MOST_LINKS = 50
 _MOST_MEDIA = 50
@@ -39,8 +40,13 @@ class ParsedFeed:
     """What a feed document says: activities oldest first."""
 
     title: str | None
-    activities: Sequence[NewActivity]
+    activities: Sequence[NewActivity]  # without those that were seen
     note: str | None = None
+    seen: str = ""  # to be given back with the next document of this feed
+    skipped: int = 0  # entries that were seen
+    present: tuple[str, ...] = ()  # native ids of those
+    entries: int = 0  # in the document
+    announced: Announced = NOTHING_ANNOUNCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class _Setting:
     image: str | None
 
 
-def normalise(body: bytes, content_type: str, url: str) -> ParsedFeed:
+def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> ParsedFeed:
     """Turn a feed document into activities.
 
     Entries that share an id within the document are one entry: the newest of them wins.
@@ -66,6 +72,7 @@ def normalise(body: bytes, content_type: str, url: str) -> ParsedFeed:
         body: as the publisher sent it, unpacked.
         content_type: the header, for its charset; may be empty.
         url: the final address of the document, against which relative addresses are resolved.
+        seen: what the last document of this feed left; its entries that come again in the same bytes are skipped.
 
     Raises:
         UnreadableError: it is no feed; the sentence says what it is.
@@ -74,7 +81,13 @@ def normalise(body: bytes, content_type: str, url: str) -> ParsedFeed:
     if document is None:
         raise UnreadableError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
     setting = _setting(document, url)
-    entries = _oldest_first([entry for entry in document.entries if _says_something(entry)])
+    known = Seen.of(seen)
+    header = digest(repr((READER, setting)).encode("utf-8", "surrogatepass"))
+    digests = [digest(entry.raw) for entry in document.entries]
+    before = known.entries if known.header == header else frozenset()
+    skipped = [entry for entry, own in zip(document.entries, digests, strict=True) if own in before]
+    unseen = [entry for entry, own in zip(document.entries, digests, strict=True) if own not in before]
+    entries = _oldest_first([entry for entry in unseen if _says_something(entry)])
     unique: dict[str, NewActivity] = {}
     for entry in entries:
         activity = _activity(entry, setting)
@@ -83,7 +96,21 @@ def normalise(body: bytes, content_type: str, url: str) -> ParsedFeed:
     notes = list(document.notes)
     if len(unique) < len(entries):
         notes.append(f"Left out, since a newer entry has the same id: {len(entries) - len(unique)}.")
-    return ParsedFeed(setting.title, tuple(unique.values()), " ".join(notes) or None)
+    return ParsedFeed(
+        setting.title,
+        tuple(unique.values()),
+        " ".join(notes) or None,
+        seen=line(header, digests),
+        skipped=len(skipped),
+        present=tuple(name for entry in skipped if (name := _name(entry, setting))),
+        entries=len(document.entries),
+        announced=document.announced,
+    )
+
+
+def _name(entry: Entry, setting: _Setting) -> str | None:
+    """Return an entry's native id, where its id or its link gives one."""
+    return entry.id or (canonical_url(entry.link, setting.base) if entry.link else None)
 
 
 def _read(body: bytes, content_type: str) -> Document | None:

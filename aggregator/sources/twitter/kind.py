@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aggregator.activity import Actor
@@ -58,8 +59,14 @@ class Twitter:
             )
         return {"user_id": user_id}
 
-    async def discover(self, address: str, context: PollContext) -> Discovery | None:
-        """Look an account up by "@handle" or the address of its profile.
+    async def discover(
+        self,
+        address: str,
+        context: PollContext,
+        options: Mapping[str, Json] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Discovery | None:
+        """Look an account up by "@handle" or the address of its profile; there is nothing to set, and no sign-in.
 
         Raises:
             SourceError: there is no such account, it can't be read, or X did not answer.
@@ -67,6 +74,8 @@ class Twitter:
         handle = _handle_in(address.strip())
         if handle is None:
             return None
+        if options or headers:
+            raise BadRequestError("An account on X takes no options and no sign-in of its own.")
         api = _connect(context)
         try:
             payload = await api.user(handle)
@@ -88,6 +97,13 @@ class Twitter:
             floor=FLOOR_ON_LOOPBACK if api.is_local else FLOOR,
             options={"user_id": actor.native_id},
         )
+
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+        """Give nothing: what X lets one read of the past is read by polling."""
+        del source, context, pages
+        nothing: tuple[Harvest, ...] = ()
+        for page in nothing:
+            yield page
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
         """Poll accounts one after the other: they share one host and one rate limit."""

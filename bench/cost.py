@@ -1,0 +1,76 @@
+"""What a piece of work costs: wall time, CPU of this process, CPU of the database server, memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PARENT, _OWN, _CHILDREN = 1, slice(11, 13), slice(13, 15)  # fields of /proc/PID/stat behind the name
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds."""
+
+    wall: float
+    program: float  # CPU
+    database: float  # CPU; 0 where it is part of the program
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds in all."""
+        return self.program + self.database
+
+
+def measured(work: Callable[[], object], engine: Engine) -> Cost:
+    """Do the work and say what it cost."""
+    server = _server(engine)
+    wall, program, database = time.perf_counter(), time.process_time(), _cpu(server)
+    work()
+    return Cost(time.perf_counter() - wall, time.process_time() - program, _cpu(server) - database)
+
+
+def peak_memory() -> float:
+    """Return the most that this process ever held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _server(engine: Engine) -> int | None:
+    """Return the process of the database server that all its others descend from; None for SQLite."""
+    if engine.dialect.name != "postgresql":
+        return None
+    with engine.connect() as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return int(_stat(backend)[_PARENT])
+
+
+def _cpu(server: int | None) -> float:
+    if server is None:
+        return 0.0
+    ended = sum(map(int, _stat(server)[_CHILDREN]))
+    ticks = ended + sum(map(int, _stat(server)[_OWN]))
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                fields = _stat(int(entry.name))
+            except OSError:  # it ended meanwhile
+                continue
+            if int(fields[_PARENT]) == server:
+                ticks += sum(map(int, fields[_OWN]))
+    return ticks / _TICKS
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()

@@ -1,0 +1,38 @@
+"""Host groups: the longest suffix counts, ports stay apart, and what a row leaves open is as set for all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from aggregator.groups import HostGroup, HostGroups, Manners, Pauses
+
+SECOND = timedelta(seconds=1)
+GROUPS = HostGroups(
+    [
+        HostGroup("tumblr.com", "tumblr.com"),
+        HostGroup("redd.it", "reddit.com", concurrency=2),
+        HostGroup("reddit.com", "reddit.com", spacing=10 * SECOND),
+        HostGroup("slow.reddit.com", "slow", spacing=60 * SECOND, pauses=Pauses.URL),
+    ],
+    spacing=2 * SECOND,
+    concurrency=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "manners"),
+    [
+        ("a.tumblr.com:443", Manners("tumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("tumblr.com:80", Manners("tumblr.com:80", 2 * SECOND, 1, Pauses.GROUP)),
+        ("nottumblr.com:443", Manners("nottumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("tumblr.com.example:443", Manners("tumblr.com.example:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("old.reddit.com:443", Manners("reddit.com:443", 10 * SECOND, 1, Pauses.GROUP)),
+        ("redd.it:443", Manners("reddit.com:443", 2 * SECOND, 2, Pauses.GROUP)),
+        ("very.slow.reddit.com:443", Manners("slow:443", 60 * SECOND, 1, Pauses.URL)),
+        ("::1:8080", Manners("::1:8080", 2 * SECOND, 1, Pauses.GROUP)),
+    ],
+)
+def test_how_a_host_is_treated(host: str, manners: Manners) -> None:
+    assert GROUPS.manners(host) == manners
