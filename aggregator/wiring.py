@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
-BATCH = 20  # sources of a poll task: one task per source would cost more than an unchanged source does
+BATCH = 50  # sources of a poll task: one task per source would cost more than an unchanged source does
 LONGEST_CATCH_UP = timedelta(seconds=30)  # without ticks, whose worth of polls may begin with the next one
 FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
 PACE_KEPT = timedelta(minutes=1)  # after which it is measured again

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
 from aggregator.source import SourceState
+from storage.recordset import as_json, recordset
 from storage.sources import source_of
 from storage.tables import fetch_log, host, source
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select, Subquery, Update
+    from sqlalchemy.types import TypeEngine
 
     from aggregator.source import Settlement, Source
 
@@ -130,8 +132,13 @@ class Schedule:
 
         Returns how many were still ours; the log line of one that was not says what happened all the same.
         """
-        ended = self._connection.execute(_SETTLE, [_schedule_row(one) for one in settlements]).rowcount
-        self._connection.execute(fetch_log.insert(), [_log_row(one) for one in settlements])
+        ends, lines = [_schedule_row(one) for one in settlements], [_log_row(one) for one in settlements]
+        if self._connection.dialect.name == "postgresql":
+            ended = self._connection.execute(_SETTLE_ALL, {"settled": as_json(ends)}).rowcount
+            self._connection.execute(_LOG_ALL, {"logged": as_json(lines)})
+        else:
+            ended = self._connection.execute(_SETTLE_EACH, ends).rowcount
+            self._connection.execute(fetch_log.insert(), lines)
         return ended
 
     def log(self, source_id: int, limit: int) -> list[Mapping[str, Any]]:
@@ -160,36 +167,43 @@ def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
     )
 
 
-def _settlement() -> Update:
+def _settlement(given: Mapping[str, ColumnElement[Any]]) -> Update:
     """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
-    asked_since = source.c.asked > bindparam("began", type_=source.c.asked.type)
+    asked_since = source.c.asked > given["began"]
+    same = ("failures", "strain", "interval", "rhythm", "speed", "moving", "fetch_state", "last_outcome", "last_error")
     return (
         update(source)
-        .where(source.c.id == bindparam("row"), source.c.lease_token == bindparam("token"))
+        .where(source.c.id == given["row"], source.c.lease_token == given["token"])
         .values(
             lease_token=None,
             lease_until=None,
             asked=case((asked_since, source.c.asked), else_=None),
-            due=case((asked_since, source.c.due), else_=bindparam("to_due", type_=source.c.due.type)),
-            due_reason=case((asked_since, source.c.due_reason), else_=bindparam("to_due_reason")),
-            failures=bindparam("to_failures"),
-            strain=bindparam("to_strain"),
-            interval=bindparam("to_interval"),
-            rhythm=bindparam("to_rhythm"),
-            speed=bindparam("to_speed"),
-            moving=bindparam("to_moving"),
-            fetch_state=bindparam("to_fetch_state"),
-            last_polled=bindparam("polled"),
-            last_success=func.coalesce(bindparam("success", type_=source.c.due.type), source.c.last_success),
-            last_new=func.coalesce(bindparam("brought", type_=source.c.due.type), source.c.last_new),
-            last_outcome=bindparam("to_outcome"),
-            last_error=bindparam("to_error"),
-            last_error_code=bindparam("to_error_code"),
+            due=case((asked_since, source.c.due), else_=given["to_due"]),
+            due_reason=case((asked_since, source.c.due_reason), else_=given["to_due_reason"]),
+            last_polled=given["polled"],
+            last_success=func.coalesce(given["success"], source.c.last_success),
+            last_new=func.coalesce(given["brought"], source.c.last_new),
+            last_error_code=given["to_last_error_code"],
+            **{name: given[f"to_{name}"] for name in same},
         )
     )
 
 
-_SETTLE = _settlement()
+_MOMENTS = ("began", "polled", "success", "brought", "to_due")
+_GIVEN: Mapping[str, TypeEngine[Any]] = {
+    "row": source.c.id.type,
+    "token": source.c.lease_token.type,
+    **dict.fromkeys(_MOMENTS, source.c.due.type),
+    **{
+        f"to_{name}": source.c[name].type
+        for name in ("due_reason", "failures", "strain", "interval", "rhythm", "speed", "moving", "fetch_state")
+    },
+    **{f"to_{name}": source.c[name].type for name in ("last_outcome", "last_error", "last_error_code")},
+}
+_LOGGED = {column.name: column.type for column in fetch_log.c if column.name != "id"}
+_SETTLE_EACH = _settlement({name: bindparam(name, type_=type_) for name, type_ in _GIVEN.items()})
+_SETTLE_ALL = _settlement(recordset("settled", _GIVEN).c)
+_LOG_ALL = fetch_log.insert().from_select(list(_LOGGED), select(recordset("logged", _LOGGED)))
 
 
 def _schedule_row(one: Settlement) -> dict[str, Any]:
@@ -208,11 +222,11 @@ def _schedule_row(one: Settlement) -> dict[str, Any]:
         "to_moving": None if one.moving is None else dict(one.moving),
         "to_fetch_state": dict(one.fetch_state),
         "polled": one.now,
-        "to_outcome": one.outcome,
+        "to_last_outcome": one.outcome,
         "success": None if failed else one.now,
         "brought": one.now if one.new else None,
-        "to_error": one.message if failed else None,
-        "to_error_code": one.error_code,
+        "to_last_error": one.message if failed else None,
+        "to_last_error_code": one.error_code,
     }
 
 

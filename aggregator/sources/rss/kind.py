@@ -35,7 +35,7 @@ ACCEPT = (
 FLOOR = timedelta(minutes=15)  # between polls, where answers carry validators
 BARE = 4  # times the floor, where they carry none, so that every poll costs the publisher a whole document
 PRIVATE_FLOOR = timedelta(seconds=1)  # on hosts that the operator opened, nobody else's patience is at stake
-CONCURRENT = 16  # sources of one batch at a time
+CONCURRENT = 32  # sources of one batch at a time
 REFRESH = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
