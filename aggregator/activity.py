@@ -6,11 +6,13 @@ All types are frozen; all times are aware and in UTC; all text is text, never by
 from __future__ import annotations
 
 import hashlib
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar, cast
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -210,6 +212,9 @@ class Activity:
     countries: tuple[str, ...] = field(default=())
 
 
+_CLEAN = frozenset({bool, int, float, bytes, ActivityKind, Upstream, Review})  # types whose values are always storable
+
+
 def storable(new: NewActivity) -> NewActivity:
     """Make what a source said fit to store: no NUL or lone surrogates, dates within 1970-9998, bounded native id.
 
@@ -249,17 +254,24 @@ def _clamped(moment: datetime) -> datetime:
 def _cleaned(value: _T) -> _T:
     """Walk a value of the types above and clean every string and date in it."""
     cleaned: Any = value
-    if isinstance(value, StrEnum):
-        pass
-    elif isinstance(value, str):
+    kind: Any = type(value)
+    if value is None or kind in _CLEAN:
+        return value
+    if isinstance(value, str):
         cleaned = _UNSTORABLE.sub("", value) if _UNSTORABLE.search(value) else value
     elif isinstance(value, datetime):
         cleaned = value if value.tzinfo is UTC and EARLIEST <= value <= LATEST else _clamped(value)
     elif isinstance(value, tuple):
-        items = tuple(_cleaned(item) for item in value)
-        cleaned = value if all(new is old for new, old in zip(items, value, strict=True)) else items
-    elif is_dataclass(value) and not isinstance(value, type):
-        said = {f.name: getattr(value, f.name) for f in fields(value)}
-        changed = {name: new for name, old in said.items() if (new := _cleaned(old)) is not old}
-        cleaned = replace(value, **changed) if changed else value  # most text is clean, and copying is dear
+        items = tuple(map(_cleaned, value))
+        cleaned = value if all(map(operator.is_, items, value)) else items
+    elif is_dataclass(value):
+        names, said = _fields(kind)
+        changed = {name: new for name, old in zip(names, said(value), strict=True) if (new := _cleaned(old)) is not old}
+        cleaned = replace(value, **changed) if changed else value  # type: ignore[type-var]  # most text is clean, and copying is dear
     return cast("_T", cleaned)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.name for field in fields(kind))
+    return names, operator.attrgetter(*names)

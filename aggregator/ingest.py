@@ -64,6 +64,7 @@ class Ingest:
         self._paces = paces  # by kind
         self._quiet: list[Settlement] = []  # to be written together
         self._quiet_since = 0.0
+        self._writing = asyncio.Lock()  # threads that fight for the interpreter only cost, and SQLite has one writer
         self.reports: list[Report] = []
 
     async def run(self, batch: Sequence[Source]) -> list[Report]:
@@ -115,7 +116,8 @@ class Ingest:
             pace = self._paces.get(source.kind)
             await self._later(_harvested(source, outcome, now, self._token, pace), source)
         else:
-            await asyncio.to_thread(self._store_harvest, source, outcome, now)
+            async with self._writing:
+                await asyncio.to_thread(self._store_harvest, source, outcome, now)
 
     def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
         """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""

@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, insert, literal, select, update
 
 from aggregator.activity import Review, Upstream
 from aggregator.identity import Held, recognised
-from storage import upsert
 from storage.actors import Actors
 from storage.content import COLUMNS, columns_of, json_of
 from storage.reading import StreamReading
 from storage.stream import Stream
 from storage.tables import activity, activity_version, raw_payload
+from storage.upsert import Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -51,6 +51,23 @@ _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "e
 # Kind and network of a gone row stay: they say nothing that the key does not.
 _EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
             "search_text", "actor_id")  # fmt: skip
+
+
+_UPSERT = Upsert(
+    activity,
+    index=["source_id", "native_id"],
+    changing=_EDITED,
+    columns=[column.name for column in activity.c if column.name not in {"id", "gone", "gone_reason", "reviewed"}],
+    where=activity.c.gone.is_(None),
+    returning=["id", "native_id"],
+)
+_UPSERT_PAYLOADS = Upsert(
+    raw_payload,
+    index=["activity_id"],
+    changing=["payload", "stored"],
+    columns=["activity_id", "payload", "stored"],
+)
+_FASTEST = 1  # level of compression: twice as fast as the usual one and a seventh larger
 
 
 class Known(NamedTuple):
@@ -182,15 +199,8 @@ class Activities(StreamReading):
         actors = Actors(self._connection).store(one.new.content.actor for one in writes)
         if edited:
             self._keep_versions(edited, now)
-        statement = upsert.statement(
-            self._connection,
-            activity,
-            index=["source_id", "native_id"],
-            changing=_EDITED,
-            where=activity.c.gone.is_(None),
-        ).returning(activity.c.id, activity.c.native_id)
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
-        ids = {row.native_id: row.id for row in self._connection.execute(statement, rows)}
+        ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
         self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
 
     def _remember_digests(self, alike: Iterable[tuple[Screened, Known]], now: datetime) -> None:
@@ -213,13 +223,12 @@ class Activities(StreamReading):
 
     def _keep_payloads(self, payloads: Mapping[int, bytes], now: datetime) -> None:
         rows = [
-            {"activity_id": id_, "payload": zlib.compress(raw), "stored": now} for id_, raw in payloads.items() if raw
+            {"activity_id": id_, "payload": zlib.compress(raw, _FASTEST), "stored": now}
+            for id_, raw in payloads.items()
+            if raw
         ]
         if rows:
-            statement = upsert.statement(
-                self._connection, raw_payload, index=["activity_id"], changing=["payload", "stored"]
-            )
-            self._connection.execute(statement, rows)
+            _UPSERT_PAYLOADS.run(self._connection, rows)
 
     def raw(self, activity_id: int) -> bytes | None:
         """Return the newest raw entry of an activity."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, tuple_
 
 from aggregator.activity import Actor
-from storage import upsert
 from storage.stream import Stream
 from storage.tables import actor
+from storage.upsert import Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 Identity = tuple[str, str]  # network, native id
 
 _LOOKS = ("name", "handle", "url", "avatar")
+_UPSERT = Upsert(
+    actor,
+    index=["network", "native_id"],
+    changing=[*_LOOKS, "revision"],
+    columns=["network", "native_id", "revision", *_LOOKS],
+    returning=["id", "network", "native_id"],
+)
 
 
 class Actors:
@@ -43,9 +50,6 @@ class Actors:
         differing = [one for identity, one in wanted.items() if held.get(identity) != one]
         if differing:
             first = Stream(self._connection).take(len(differing))
-            statement = upsert.statement(
-                self._connection, actor, index=["network", "native_id"], changing=[*_LOOKS, "revision"]
-            ).returning(actor.c.id, actor.c.network, actor.c.native_id)
             values = [
                 {
                     "network": one.network,
@@ -55,7 +59,7 @@ class Actors:
                 }
                 for offset, one in enumerate(differing)
             ]
-            for row in self._connection.execute(statement, values):
+            for row in _UPSERT.run(self._connection, values):
                 ids[row.network, row.native_id] = row.id
         return ids
 

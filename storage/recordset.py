@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, bindparam, column, func
@@ -22,8 +24,11 @@ def recordset(name: str, types: Mapping[str, TypeEngine[Any]]) -> TableValuedAli
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows as such a parameter: moments as text, the rest as it is."""
-    return [
-        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
-        for row in rows
-    ]
+    """Return rows as such a parameter: moments and bytes as text, the rest as it is."""
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # of any column
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import LargeBinary, Text, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from storage.recordset import as_json, recordset
 
-    from sqlalchemy import ColumnElement, Connection, Table
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, CursorResult, Table
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -27,6 +30,52 @@ def statement(
     With `changing` empty a conflict does nothing.
     """
     insert: Insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return _on_conflict(insert, index, changing, where)
+
+
+class Upsert:
+    """The upsert of many rows at once, built once: on PostgreSQL one statement with one parameter, however many.
+
+    Args:
+        table: where the rows go.
+        index: the columns of the conflict.
+        changing: the columns that then take the new values.
+        where: which rows they may take them in.
+        columns: that every row has.
+        returning: the columns that `run` gives back.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        index: Sequence[str],
+        changing: Sequence[str],
+        columns: Sequence[str],
+        where: ColumnElement[bool] | None = None,
+        returning: Sequence[str] = (),
+    ) -> None:
+        wanted = [table.c[name] for name in returning]
+        types = {name: table.c[name].type for name in columns}
+        self._binary = [name for name, type_ in types.items() if isinstance(type_, LargeBinary)]
+        rows = recordset("written", types | dict.fromkeys(self._binary, Text()))
+        values = [func.decode(rows.c[name], "base64") if name in self._binary else rows.c[name] for name in columns]
+        together = postgresql.insert(table).from_select(list(columns), select(*values))
+        self._together = _on_conflict(together, index, changing, where)
+        self._each = _on_conflict(sqlite.insert(table), index, changing, where)
+        if wanted:
+            self._together, self._each = self._together.returning(*wanted), self._each.returning(*wanted)
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+        """Write the rows."""
+        if connection.dialect.name == "postgresql":
+            return connection.execute(self._together, {"written": as_json(rows)})
+        return connection.execute(self._each, list(rows))
+
+
+def _on_conflict(
+    insert: Insert, index: Sequence[str], changing: Sequence[str], where: ColumnElement[bool] | None
+) -> Insert:
     if not changing:
         return insert.on_conflict_do_nothing(index_elements=index)
     return insert.on_conflict_do_update(
