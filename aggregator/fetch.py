@@ -191,10 +191,12 @@ class Http:
                 answer, body, private = await self._bounded(trail.url, sent, tally, self._limits.total - spent)
                 spent += time.monotonic() - began
                 turn.answered = answer.status not in _PAUSING
+                # Before the turn ends, or whoever waits for the next one would be let in meanwhile.
+                until = None if turn.answered else await self._silence(trail.url, answer)
             if answer.status not in REDIRECTS:
                 break
             trail.follow(answer.status, answer.headers.get("Location"))
-        await self._check_status(trail.url, answer, body, conditional=bool(etag or modified))
+        _check_status(trail.url, answer, body, until, conditional=bool(etag or modified))
         return Response(
             status=answer.status,
             url=trail.url,
@@ -296,27 +298,15 @@ class Http:
                 _refused.get([]).append(f"{address[0]} ({why})")
                 raise PermissionError(f"{address[0]} is refused: {why}")
 
-    async def _check_status(self, url: str, answer: _Answer, body: bytes, *, conditional: bool) -> None:
-        """Raise what an answer that is no success means; one that asks for silence makes its host be left alone."""
-        status = answer.status
-        success = status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.NOT_MODIFIED and conditional)
-        robot_check = is_robot_check(answer.headers, body)
-        if success and not robot_check:
-            return
+    async def _silence(self, url: str, answer: _Answer) -> datetime | None:
+        """Leave a host alone that asks for it; return until when."""
         now = self._clock()
         until = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"), now)
         if until is not None and until <= now:
             until = None
-        if status == HTTPStatus.TOO_MANY_REQUESTS or (status in _PAUSING and until is not None):
-            until = await self._quiet.pause(host_key(url), until, f"{status} from {shown(url)}")
-        if robot_check:
-            raise RobotCheckError(
-                f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
-                "publisher to let feed readers in.",
-                until=until,
-                status=status,
-            )
-        raise refused_status(url, status, until)
+        if until is None and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return None
+        return await self._quiet.pause(host_key(url), until, f"{answer.status} from {shown(url)}")
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info
@@ -338,6 +328,21 @@ class _Answer(aiohttp.ClientResponse):
         name = connection.transport.get_extra_info("peername") if connection.transport else None
         self.peer = str(name[0]) if name else ""
         return await super().start(connection)
+
+
+def _check_status(url: str, answer: _Answer, body: bytes, until: datetime | None, *, conditional: bool) -> None:
+    """Raise what an answer means that is no success."""
+    status = answer.status
+    success = status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.NOT_MODIFIED and conditional)
+    if is_robot_check(answer.headers, body):
+        raise RobotCheckError(
+            f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
+            "publisher to let feed readers in.",
+            until=until,
+            status=status,
+        )
+    if not success:
+        raise refused_status(url, status, until)
 
 
 def validators(response: Response) -> dict[str, str]:

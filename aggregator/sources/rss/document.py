@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aggregator.activity import Media
@@ -47,7 +48,8 @@ class Entry:
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     image: str | None = None  # a picture that stands for the entry
-    raw: bytes = b""  # compact JSON of everything the document says of it
+    reply_to: str | None = None  # address of what it answers (RFC 4685)
+    raw: bytes = b""  # the entry's XML, or compact JSON of everything the document says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,54 @@ class Announced:
 NOTHING_ANNOUNCED = Announced()
 
 
+class Entries(Protocol):
+    """The entries of a document, in its order. Only those that are asked for are read."""
+
+    raws: Sequence[bytes]  # of each entry, whatever tells whether it is still the same
+
+    def read(self, indices: Sequence[int]) -> list[Entry]:
+        """Read some entries, in the order of `indices`, which go up."""
+        ...
+
+    def names(self, index: int) -> tuple[str | None, str | None]:
+        """Return an entry's id and link alone, as `read` would."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntries:
+    """Entries of a document that had to be read as a whole."""
+
+    entries: Sequence[Entry] = ()
+
+    @property
+    def raws(self) -> Sequence[bytes]:
+        """Return what each entry was read from."""
+        return [entry.raw for entry in self.entries]
+
+    def read(self, indices: Sequence[int]) -> list[Entry]:
+        """Return some of the entries."""
+        return [self.entries[index] for index in indices]
+
+    def names(self, index: int) -> tuple[str | None, str | None]:
+        """Return an entry's id and link."""
+        return self.entries[index].id, self.entries[index].link
+
+
+NO_ENTRIES = ReadEntries()
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A feed with its entries in the order of the document."""
+    """A feed with its entries."""
 
     title: Markup | None = None
     link: str | None = None
     author: Author | None = None
     lang: str | None = None
     image: str | None = None
-    entries: tuple[Entry, ...] = ()
-    notes: tuple[str, ...] = field(default=())  # what is wrong with it, although it could be read
+    entries: Entries = NO_ENTRIES
+    notes: tuple[str, ...] = ()  # what is wrong with it, although it could be read
     announced: Announced = NOTHING_ANNOUNCED
     follows_base: bool = False  # Atom: what is relative is so to the document; elsewhere people mean their site
+    around: str = ""  # what else around an entry decides what its bytes mean

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.activity import Media
 from aggregator.errors import UnreadableError
-from aggregator.sources.rss.document import MOST_ENTRIES, Author, Document, Entry, Markup
+from aggregator.sources.rss.document import MOST_ENTRIES, Author, Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.media_types import media_type, whole
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read(body: bytes) -> Document | None:
         author=_author(feed),
         lang=_text(feed, "language"),
         image=_text(feed, "icon") or _text(feed, "favicon"),
-        entries=tuple(_entry(item) for item in items[:MOST_ENTRIES]),
+        entries=ReadEntries([_entry(item) for item in items[:MOST_ENTRIES]]),
         notes=notes,
     )
 

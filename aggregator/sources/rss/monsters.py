@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from aggregator.errors import UnreadableError
+from lxml import etree
+
+from aggregator.errors import TooComplexError, UnreadableError
 
 _DEEPEST = 200  # elements within each other
 _MOST_ATTRIBUTES = 100  # of one element
@@ -16,18 +18,41 @@ _MOST_ELEMENTS = 200_000
 _LONGEST_BROKEN = 1024 * 1024  # bytes that are guessed at, where the XML is broken
 _MOST_BROKEN_TAGS = 30_000
 
+_LARGE = "The document has more elements, or deeper ones, than any feed needs."
+_WIDE = "The document has more attributes than any feed needs."
+_TOO_WIDE = etree.XPath(f"boolean(//@*[{_MOST_ATTRIBUTES + 1}])")
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
+_ALL = etree.XPath("count(//*)")
+_ENTRIES = "*[local-name() = 'item' or local-name() = 'entry']"
+_TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {_MOST_OF_ENTRY}])")
+
 
 def refuse(body: bytes) -> None:
     """Look at the outline of a document.
 
     Raises:
-        UnreadableError: it is deeper, wider or longer than any feed needs.
+        TooComplexError: it is deeper, wider or longer than any feed needs.
     """
     try:
         _Outline().run(body)
     except expat.ExpatError:
         if len(body) > _LONGEST_BROKEN or body.count(b"<") > _MOST_BROKEN_TAGS:
             raise UnreadableError("The feed's XML is broken, and too long to guess at. Tell the publisher.") from None
+
+
+def refuse_tree(root: etree._Element, body: bytes) -> None:
+    """Hold a document that is parsed already to the same bounds; nearly free for a usual one.
+
+    Raises:
+        TooComplexError: it is deeper, wider or longer than any feed needs.
+    """
+    if _TOO_WIDE(root):
+        raise TooComplexError(_WIDE)
+    if _TOO_DEEP(root):
+        raise TooComplexError(_LARGE)
+    # There are no more elements than "<".
+    if body.count(b"<") > _MOST_OF_ENTRY and (_ALL(root) > _MOST_ELEMENTS or _TOO_FULL(root)):
+        raise TooComplexError(_LARGE)
 
 
 class _Outline:
@@ -48,9 +73,9 @@ class _Outline:
             self._entry_depth, self._entry_start = self._depth, self._elements
         within = self._elements - self._entry_start if self._entry_depth else 0
         if self._depth > _DEEPEST or self._elements > _MOST_ELEMENTS or within > _MOST_OF_ENTRY:
-            raise UnreadableError("The document has more elements, or deeper ones, than any feed needs.")
+            raise TooComplexError(_LARGE)
         if len(attributes) > 2 * _MOST_ATTRIBUTES:
-            raise UnreadableError("The document has more attributes than any feed needs.")
+            raise TooComplexError(_WIDE)
 
     def _end(self, _: str) -> None:
         if self._depth == self._entry_depth:

@@ -10,31 +10,33 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 _LENGTH = 11  # characters of 64 bits
+_DATED, _UNDATED = "+", "."  # behind each
 
 
 class Seen(NamedTuple):
     """What is remembered of a document."""
 
     header: str  # digest of what every entry depends on
-    entries: frozenset[str]  # digests
+    entries: Mapping[str, bool]  # digests, and whether that entry spoils the order by dates
 
     @classmethod
     def of(cls, line: str) -> Seen:
         """Read a line; nothing was seen where it is empty or damaged."""
         header, _, rest = line.partition(":")
-        if not rest or len(rest) % _LENGTH:
-            return cls("", frozenset())
-        return cls(header, frozenset(rest[at : at + _LENGTH] for at in range(0, len(rest), _LENGTH)))
+        if len(rest) % (_LENGTH + 1):
+            return cls("", {})
+        starts = range(0, len(rest), _LENGTH + 1)
+        return cls(header, {rest[at : at + _LENGTH]: rest[at + _LENGTH] == _UNDATED for at in starts})
 
-
-def line(header: str, entries: Iterable[str]) -> str:
-    """Return the line to remember a document by."""
-    return f"{header}:{''.join(dict.fromkeys(entries))}"
+    def line(self) -> str:
+        """Return the line to remember a document by."""
+        told = (f"{digest}{_UNDATED if undated else _DATED}" for digest, undated in self.entries.items())
+        return f"{self.header}:{''.join(told)}"
 
 
 def digest(raw: bytes) -> str:
     """Return 64 bits of a digest as text; whoever forged the same would only hide an entry of a feed of their own."""
-    return urlsafe_b64encode(blake2b(raw, digest_size=8).digest()).rstrip(b"=").decode("ascii")
+    return urlsafe_b64encode(blake2b(raw, digest_size=8).digest())[:_LENGTH].decode("ascii")

@@ -1,0 +1,70 @@
+"""What a feed says about being polled and paged, as it is written there. Pure."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from aggregator.sources.rss.document import Announced
+
+_SYNDICATION = "{http://purl.org/rss/1.0/modules/syndication/}"
+_HISTORY = "{http://purl.org/syndication/history/1.0}"
+_ATOM = "{http://www.w3.org/2005/Atom}"
+_MOST = 50  # hours or days that are listed
+_LONGEST = 2000  # characters of anything here
+
+
+def announced_in(body: bytes) -> Announced:
+    """Look for it in a document that may be broken."""
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return Announced()
+    # lxml answers None where nothing at all could be made out.
+    return announced_by(root) if isinstance(root, etree._Element) else Announced()
+
+
+def announced_by(root: etree._Element) -> Announced:
+    """Read it from the root of a document, whose feed is that element or its `channel`."""
+    feed = next((child for child in root if _local(child) == "channel"), root)
+    single: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    previous = None
+    complete = False
+    for child in feed:
+        tag = child.tag
+        if not isinstance(tag, str):
+            continue
+        if tag == f"{_ATOM}link" and child.get("rel", "").lower() == "prev-archive":
+            previous = (child.get("href") or "").strip()[:_LONGEST] or None
+        elif tag == f"{_HISTORY}complete":
+            complete = True
+        elif tag.lower() in {"ttl", f"{_SYNDICATION}updateperiod", f"{_SYNDICATION}updatefrequency"}:
+            single.setdefault(_local(child), _words(child))
+        elif tag.lower() in {"skiphours", "skipdays"}:
+            lists.setdefault(_local(child), tuple(filter(None, map(_words, child[:_MOST]))))
+    return Announced(
+        ttl=single.get("ttl") or None,
+        skip_hours=lists.get("skiphours", ()),
+        skip_days=lists.get("skipdays", ()),
+        update_period=single.get("updateperiod") or None,
+        update_frequency=single.get("updatefrequency") or None,
+        complete=complete,
+        previous=previous,
+    )
+
+
+def _local(element: etree._Element) -> str:
+    return element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
+
+
+def _words(element: etree._Element) -> str:
+    return (element.text or "").strip()[:_LONGEST]

@@ -1,0 +1,162 @@
+"""What a feed says, from the fields that every reader of XML fills: one place decides which of them count. Pure.
+
+The fields carry the names that feedparser gives them ("summary_detail", "media_content"), whoever filled them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from aggregator.activity import Media
+from aggregator.sources.rss.document import Author, Document, Entry, Markup
+from aggregator.sources.rss.media_types import media_type, seconds, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+Fields = dict[str, Any]
+
+_MAIL_AND_NAME = re.compile(r"\S+@\S+\s*\((?P<behind>[^()]+)\)|(?P<before>[^<@]*[^<@\s])\s*<\S+@\S+>|\S+@\S+")
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_REPLY = "_in-reply-to"
+
+
+def document_of(feed: Fields, *, atom: bool) -> Document:
+    """Return a document with all that the feed's own fields say, and no entries yet."""
+    return Document(
+        title=_markup(feed, "title"),
+        link=_text(feed, "link"),
+        author=_author(feed),
+        lang=_text(feed, "language"),
+        image=_image(feed) or _text(feed, "icon") or _text(feed, "logo"),
+        follows_base=atom,
+    )
+
+
+def entry_of(entry: Fields, published: datetime | None, updated: datetime | None, raw: bytes, *, atom: bool) -> Entry:
+    """Return an entry of what its fields say."""
+    body, lang = _body(entry, atom=atom)
+    image = _image(entry)
+    return Entry(
+        id=_text(entry, "id"),
+        link=_text(entry, "link"),
+        title=_markup(entry, "title"),
+        body=body,
+        author=_author(entry),
+        lang=lang or _text(_plain(entry, "title_detail", {}), "language"),
+        published=published,
+        updated=updated,
+        tags=tuple(term for tag in _plain(entry, "tags", []) if (term := _text(tag, "term") or _text(tag, "label"))),
+        media=tuple(_media(entry, image)),
+        image=image,
+        reply_to=_reply_to(entry),
+        raw=raw,
+    )
+
+
+def _plain(values: Any, name: str, default: Any = None) -> Any:  # noqa: ANN401 - feedparser is untyped
+    """Look a name up without feedparser's aliases, which answer with other fields and warn about it.
+
+    An element of the same name as one of feedparser's own fields makes a text of it, which has no names.
+    """
+    value = dict.get(values, name) if isinstance(values, dict) else None
+    return default if value is None else value
+
+
+def _text(values: Fields, name: str) -> str | None:
+    value = _plain(values, name)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _markup(values: Fields, name: str) -> Markup | None:
+    value = _text(values, name)
+    if value is None:
+        return None
+    detail = _plain(values, f"{name}_detail", {})
+    return Markup(value, html=_plain(detail, "type") in _HTML, base=_text(detail, "base") or "")
+
+
+def _body(entry: Fields, *, atom: bool) -> tuple[Markup | None, str | None]:
+    """Choose the fullest text: the content before the summary, and in RSS what is HTML before what is not.
+
+    feedparser files iTunes' plain summary under content, where an RSS item has an HTML description too.
+    """
+    found = [part for part in _plain(entry, "content", []) if _text(part, "value")]
+    summary = _plain(entry, "summary_detail", {})
+    if _text(summary, "value"):
+        found.append(summary)
+    elif _text(entry, "summary"):
+        found.append({"value": entry["summary"], "type": "text/html"})
+    if not found:
+        return None, None
+    html = [part for part in found if _plain(part, "type", "text/html") in _HTML]
+    part = found[0] if atom or not html else html[0]
+    markup = Markup(part["value"], html=_plain(part, "type", "text/html") in _HTML, base=_text(part, "base") or "")
+    return markup, _text(part, "language")
+
+
+def _author(values: Fields) -> Author | None:
+    """Return the first author who has a name; a bare e-mail address is nobody's to publish."""
+    mail = _MAIL_AND_NAME.fullmatch(_text(values, "author") or "")
+    if mail:  # feedparser cuts such a mail address in the wrong place
+        name = mail["behind"] or mail["before"]
+        return Author(name) if name else None
+    for author in [*_plain(values, "authors", []), _plain(values, "author_detail", {})]:
+        name = _text(author, "name")
+        if name and "@" not in name:
+            return Author(name, _text(author, "href"))
+    return None
+
+
+def _image(values: Fields) -> str | None:
+    image = _plain(values, "image", {})
+    return (_text(image, "href") or _text(image, "url")) if isinstance(image, dict) else None
+
+
+def _reply_to(entry: Fields) -> str | None:
+    """Return where an entry says that what it answers is; the prefix of that extension is anybody's choice."""
+    for name, value in entry.items():
+        if name.endswith(_REPLY) and isinstance(value, dict):
+            ref = _text(value, "ref") or ""
+            return _text(value, "href") or (ref if ref.startswith(("http:", "https:")) else None)
+    return None
+
+
+def _media(entry: Fields, image: str | None) -> Iterator[Media]:
+    duration = seconds(_text(entry, "itunes_duration"))
+    for link in _plain(entry, "links", []):
+        url = _text(link, "href")
+        if url and _plain(link, "rel") == "enclosure":
+            mime = _text(link, "type")
+            kind = media_type(mime, None, url)
+            plays = kind in {"audio", "video"}
+            yield Media(
+                kind,
+                url,
+                mime=mime,
+                bytes=whole(_text(link, "length")),
+                duration=duration if plays else None,
+                preview=image if plays else None,
+            )
+    for content in _plain(entry, "media_content", []):
+        url = _text(content, "url")
+        if url:
+            mime = _text(content, "type")
+            yield Media(
+                media_type(mime, _text(content, "medium"), url),
+                url,
+                alt=_text(content, "alt") or _text(content, "caption"),
+                mime=mime,
+                bytes=whole(_text(content, "filesize")),
+                width=whole(_text(content, "width")),
+                height=whole(_text(content, "height")),
+                duration=seconds(_text(content, "duration")),
+                preview=_text(content, "preview"),
+            )
+    for thumbnail in _plain(entry, "media_thumbnail", []):
+        url = _text(thumbnail, "url")
+        if url:
+            width, height = whole(_text(thumbnail, "width")), whole(_text(thumbnail, "height"))
+            yield Media("thumbnail", url, width=width, height=height)

@@ -1,0 +1,24 @@
+"""Very long documents, cut before they cost time and memory. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from aggregator.sources.rss.document import MOST_ENTRIES
+
+_ENTRY_START = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(?:item|entry)[\s/>]")
+_ENTRY_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>")
+
+
+def shortened(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Cut what follows the 500th entry, the end of the document staying in place; return it with a note that says so."""
+    if body.count(b"item") + body.count(b"entry") <= MOST_ENTRIES:
+        return body, ()
+    starts = list(_ENTRY_START.finditer(body))
+    if len(starts) <= MOST_ENTRIES:
+        return body, ()
+    cut = starts[MOST_ENTRIES].start()
+    end = body.find(b">", starts[-1].start()) + 1
+    for end_tag in _ENTRY_END.finditer(body, cut):
+        end = max(end, end_tag.end())
+    return body[:cut] + body[end:], (f"The feed has {len(starts)} entries; the first {MOST_ENTRIES} were taken.",)

@@ -1,0 +1,168 @@
+"""A publisher that follows a script, a clock that tests move, and a house that polls the one by the other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from aggregator.settings import Settings
+from aggregator.source import Discovery, Policy
+from aggregator.sources.rss.kind import FLOOR
+from aggregator.stream import Query
+from aggregator.wiring import House
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+
+    from aggregator.activity import Activity
+    from aggregator.ingest import Report
+    from aggregator.source import Source
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One scripted answer."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    validates: bool = False  # 304 to whoever sends its ETag back
+
+
+def feed(*numbers: int, extra: str = "", when: datetime = START, site: str = "https://site.example") -> bytes:
+    """Return a feed with these entries, newest first; `extra` goes into its channel."""
+    items = "".join(
+        f"<item><title>Entry number {number}</title><guid>{site}/{number}</guid><link>{site}/{number}</link>"
+        f"<pubDate>{format_datetime(when - timedelta(hours=100 - number))}</pubDate>"
+        f"<description>What entry number {number} has to say to everybody who reads it.</description></item>"
+        for number in sorted(numbers, reverse=True)
+    )
+    return (
+        f"<rss version='2.0' xmlns:sy='http://purl.org/rss/1.0/modules/syndication/'><channel><title>Feed</title>"
+        f"<link>{site}/</link><description/>{extra}{items}</channel></rss>"
+    ).encode()
+
+
+class Publisher:
+    """Answers each path with what its script says next; the last answer stays."""
+
+    def __init__(self) -> None:
+        self.script: dict[str, list[Says]] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def says(self, path: str, *answers: Says) -> str:
+        """Set the script of a path and return its address."""
+        self.script[path] = list(answers)
+        return self.url + path
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths asked for so far, in order."""
+        return [path for path, _ in self.asked]
+
+    @property
+    def last(self) -> dict[str, str]:
+        """The headers of the last request, names in lower case."""
+        return self.asked[-1][1]
+
+    async def _start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append((request.path_qs, {name.lower(): value for name, value in request.headers.items()}))
+        script = self.script.get(request.path_qs, [Says(status=404)])
+        says = script.pop(0) if len(script) > 1 else script[0]
+        if says.validates and request.headers.get("If-None-Match") == says.headers["ETag"]:
+            return web.Response(status=304, headers=says.headers)
+        headers = {"Content-Type": "application/rss+xml"} if says.body else {}
+        return web.Response(body=says.body, status=says.status, headers={**headers, **says.headers})
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **span: float) -> None:
+        """Move the clock."""
+        self.now += timedelta(**span)
+
+
+class Polling:
+    """A house over one database; `restarted` is another one over the same."""
+
+    def __init__(self, time: Time, environ: Mapping[str, str]) -> None:
+        self.time = time
+        self._environ = dict(environ)
+        self.house = House(Settings.from_environment(self._environ), time)
+
+    def restarted(self) -> Polling:
+        """Return what a new process would be."""
+        return Polling(self.time, self._environ)
+
+    def follow(self, url: str, *, slug: str = "feed", floor: timedelta = FLOOR, **changes: Any) -> Source:
+        """Follow an address without asking it."""
+        host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
+        found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
+        with self.house.store.writing() as tx:
+            return tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
+
+    def poll(self, slug: str = "feed") -> Report:
+        """Poll a source now, due or not."""
+        [report] = self.house.poll_now([self.source(slug).id])
+        return report
+
+    def tick(self) -> int:
+        """Do what the scheduler and the workers do; return how many sources were polled."""
+        batches = self.house.claim()
+        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in batches)
+
+    def source(self, slug: str = "feed") -> Source:
+        """Return a source as it stands."""
+        with self.house.store.reading() as tx:
+            found = tx.sources.get(slug)
+        assert found is not None
+        return found
+
+    def items(self) -> Collection[Activity]:
+        """Return what is shown."""
+        with self.house.store.reading() as tx:
+            return tx.activities.page(Query(limit=100)).items
+
+    def note(self, slug: str = "feed") -> str:
+        """Return what the newest line of a source's fetch log says."""
+        with self.house.store.reading() as tx:
+            return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])

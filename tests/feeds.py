@@ -1,0 +1,397 @@
+"""Feeds as odd as publishers write them, made up from a seed: every document is a function of its number."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NAMESPACES = {
+    "content": "http://purl.org/rss/1.0/modules/content/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "dcterms": "http://purl.org/dc/terms/",
+    "media": "http://search.yahoo.com/mrss/",
+    "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
+    "slash": "http://purl.org/rss/1.0/modules/slash/",
+    "wfw": "http://wellformedweb.org/CommentAPI/",
+    "sy": "http://purl.org/rss/1.0/modules/syndication/",
+    "thr": "http://purl.org/syndication/thread/1.0",
+    "georss": "http://www.georss.org/georss",
+    "gml": "http://www.opengis.net/gml",
+    "fh": "http://purl.org/syndication/history/1.0",
+    "podcast": "https://podcastindex.org/namespace/1.0",
+    "odd": "urn:example:odd",
+}
+_WORDS = "tide harbour quay café naïve Zürich 東京 привет 🎉 ½ — “quoted” ships & <boats> it's &amp; &nbsp; é Ã© \x93x\x94".split()
+_ADDRESSES = (
+    "https://news.example/a?x=1&y=2",
+    "http://news.example/b",
+    "/relative/c.html",
+    "d.html?q=&amp;z;",
+    "https:///three.example/slashes",
+    "HTTP://News.Example/E#part",
+    "mailto:ann@news.example",
+    "http://[bad",
+    "",
+    " https://news.example/spaces ",
+    "tag:news.example,2026:7",
+    "https://news.example/ünï/ç",
+    "urn:uuid:1234",
+)
+_DATES = (
+    "Fri, 27 Feb 2026 10:00:00 GMT",
+    "Fri, 27 Feb 2026 10:00:00 +0530",
+    "27 Feb 26 10:00 EST",
+    "27 Feb 2026 10:00:00 -0000",
+    "Fri, 27 Feb 2026 24:00:00 GMT",
+    "Fri, 27 Feb 2026 10:00:60 GMT",
+    "Fri, 31 Feb 2026 10:00:00 PDT",
+    "Fri, 27 February 2026 10:00:00 GMT",
+    "Fri,  27 Feb 2026 10:00:00 CEST",
+    "Sat, 01 Jan 1950 00:00:00 GMT",
+    "Feb 27, 2026",
+    "2026-02-27T10:00:00Z",
+    "2026-02-27T10:00:00.123+02:00",
+    "2026-02-27t10:00:00-08:00",
+    "2026-02-27T10:00Z",
+    "2026-02-27",
+    "2026-02-27 10:00:00",
+    "20260227T100000",
+    "0001-01-01T00:00:00+02:00",
+    "9999-12-31T23:59:59-01:00",
+    "1772186400",
+    "a while ago",
+    "",
+    "2026/02/27 10:00:00",
+    "Fri Feb 27 10:00:00 2026",
+)
+_BODIES = (
+    "plain words",
+    "<p>One <b>bold</b> & <a href='x.html'>link</a></p>",
+    "<p>Unclosed <br> tags",
+    "a &lt;b&gt; &eacute; &#233; &bogus;",
+    "<img src=/a.png width=1>",
+    "tom &amp; jerry",
+    "5 < 6 and 7 > 6",
+    "<weird>tag</weird> here",
+    "line one\nline two\r\n\n  line three  ",
+    "\u00a0edge\u00a0",
+    "",
+    "   ",
+    "<div>wrapped</div>",
+    "]] >",
+)
+
+
+class Writer:
+    """Writes one document."""
+
+    def __init__(self, seed: int) -> None:
+        self.r = Random(seed)
+        self.hostile = self.r.random() < 0.25  # uses what is seldom met
+
+    def chance(self, share: float) -> bool:
+        return self.r.random() < share
+
+    def words(self) -> str:
+        return " ".join(self.r.choices(_WORDS, k=self.r.randint(1, 5)))
+
+    def text(self, value: str) -> str:
+        """Write text as one of the ways XML has for it."""
+        if self.chance(0.3) and "]]>" not in value:
+            return f"<![CDATA[{value}]]>"
+        written = escape(value)
+        if self.chance(0.1):
+            written = "".join(f"&#{ord(char)};" if ord(char) > 126 else char for char in written)
+        if self.chance(0.05):
+            written = written[: len(written) // 2].rpartition("&")[0] + "<!-- a comment -->" + written
+        return f"\n  {written}  " if self.chance(0.15) else written
+
+    def element(self, name: str, value: str | None = None, **attributes: str) -> str:
+        written = "".join(f" {key.replace('__', ':')}={quoteattr(text)}" for key, text in attributes.items())
+        if self.hostile and self.chance(0.03):
+            written += self.r.choice([' xml:lang="de-AT"', ' lang="pt_BR"', ' odd:x="1"', ' xml:lang=""', ' xml:base="b/"'])
+        if value is None:
+            return f"<{name}{written}/>" if self.chance(0.8) else f"<{name}{written}></{name}>"
+        return f"<{name}{written}>{value}</{name}>"
+
+    def said(self, name: str, value: str, **attributes: str) -> str:
+        return self.element(name, self.text(value), **attributes)
+
+    def some(self, parts: list[Callable[[], str]], share: float = 0.5) -> str:
+        """Write some of the parts, now and then in another order or twice."""
+        chosen = [part for part in parts if self.chance(share)]
+        if self.chance(0.5):
+            self.r.shuffle(chosen)
+        if self.hostile and chosen and self.chance(0.2):
+            chosen.append(self.r.choice(chosen))
+        return "\n".join(part() for part in chosen)
+
+    def address(self) -> str:
+        return self.r.choice(_ADDRESSES) if self.chance(0.4) else f"https://news.example/{self.r.randrange(10**6)}"
+
+    def date(self) -> str:
+        return self.r.choice(_DATES) if self.chance(0.4) else self.r.choice(_DATES[:4] + _DATES[11:14])
+
+    def body(self) -> str:
+        return self.r.choice(_BODIES) if self.chance(0.6) else f"<p>{escape(self.words())}</p><p>{escape(self.words())}</p>"
+
+    def author(self) -> str:
+        names = ["Ann Lee", "ann@news.example (Ann Lee)", "Ann Lee <ann@news.example>", "ann@news.example", "", "Ö. (é)"]
+        return self.r.choice(names)
+
+    def xhtml(self) -> str:
+        inner = self.r.choice(
+            [
+                '<p>One <a href="x.html" title="a &quot;b&quot; &lt;c&gt;">é &amp; 1 &lt; 2</a></p>',
+                "<div><p>Nested</p></div>",
+                "<br/><img src='i.png' alt=''/>text",
+                "just text",
+                "<P CLASS='x'>Upper</P>",
+                "",
+            ]
+        )
+        outer = self.r.choice(["<div xmlns='http://www.w3.org/1999/xhtml'>%s</div>"] * 4 + ["%s"] * self.hostile)
+        more = "<div xmlns='http://www.w3.org/1999/xhtml'>second</div>" if self.hostile and self.chance(0.2) else ""
+        return outer % inner + more
+
+    def media(self) -> str:
+        inner = self.some(
+            [
+                lambda: self.said("media:description", self.words(), type=self.r.choice(["plain", "html"])),
+                lambda: self.said("media:title", self.words()),
+                lambda: self.element("media:thumbnail", url=self.address(), width="10", height="x"),
+                lambda: self.said("media:rating", "nonadult", scheme="urn:simple"),
+                lambda: self.said("media:keywords", "a, b,,c"),
+                lambda: self.said("media:credit", "Ann", role="author"),
+            ],
+            0.4,
+        )
+        content = self.element(
+            "media:content", inner, url=self.address(), type=self.r.choice(["image/JPEG", "video/mp4", ""]),
+            medium=self.r.choice(["image", "video", "x"]), fileSize="12345", duration="61", isDefault="true",
+        )  # fmt: skip
+        group = self.some(
+            [
+                lambda: content,
+                lambda: self.said("media:title", self.words()),
+                lambda: self.said("media:description", self.body()),
+                lambda: self.element("media:thumbnail", url=self.address()),
+                lambda: self.said("media:category", "cat", label="Cat"),
+            ]
+        )
+        return self.r.choice([content, content + content, f"<media:group>{group}</media:group>", group])
+
+    def extras(self) -> list[Callable[[], str]]:
+        """Return writers of what any entry may have, whatever the format."""
+        return [
+            lambda: self.said("dc:creator", self.author()),
+            lambda: self.said("dc:date", self.date()),
+            lambda: self.said("dc:subject", self.words()),
+            lambda: self.said("dcterms:modified", self.date()),
+            lambda: self.said("itunes:duration", self.r.choice(["61", "1:01", "soon"])),
+            lambda: self.element("itunes:image", href=self.address()),
+            lambda: self.said("itunes:author", self.author()),
+            lambda: self.said("itunes:subtitle", self.words()),
+            lambda: self.said("itunes:summary", self.body()),
+            lambda: self.said("itunes:keywords", "x, y"),
+            lambda: self.said("itunes:explicit", "no"),
+            lambda: self.said("slash:comments", "3"),
+            lambda: self.said("wfw:commentRss", self.address()),
+            lambda: self.element("thr:in-reply-to", ref=self.address(), href=self.address()),
+            lambda: self.said("thr:total", "4"),
+            lambda: self.said("georss:point", "45.2 -71.9"),
+            lambda: "<georss:where><gml:Point><gml:pos>45 -71</gml:pos></gml:Point></georss:where>",
+            lambda: '<odd:thing a="1"><odd:inner>x</odd:inner>tail</odd:thing>',
+            lambda: self.said("odd:leaf", self.words()),
+            lambda: "<podcast:value><podcast:valueRecipient name='x'/></podcast:value>",
+            self.media,
+            self.media,
+            *([self.rare] if self.hostile else []),
+        ]
+
+    def rare(self) -> str:
+        return self.r.choice(
+            [
+                "<odd:box><title>inner</title></odd:box>",
+                '<source url="http://other.example/f">Other</source>',
+                "<image><url>https://news.example/i.png</url><title>I</title></image>",
+                "<image>https://news.example/i.png</image>",
+                "<title>again</title>",
+                "<dc:title>other title</dc:title>",
+                "<description><b>inline</b> markup</description>",
+                "<abstract>about</abstract>",
+                "<body xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body>",
+                "<svg xmlns='http://www.w3.org/2000/svg'><title>drawn</title></svg>",
+                "<content:encoded type='image/png'>aGVsbG8=</content:encoded>",
+                "<updated_parsed>x</updated_parsed>",
+                "<links>x</links>",
+                "<psc:chapters xmlns:psc='http://podlove.org/simple-chapters'><psc:chapter start='00:01'/></psc:chapters>",
+                "<tags>a,b</tags>",
+                "<x xmlns='urn:nowhere'>y</x>",
+                "<name>nobody</name>",
+                "<link rel='enclosure' href='e.mp3' type='audio/mpeg' length='5'/>",
+                "<media:title>M</media:title><media:title>N</media:title>",
+                "<itunes:category text='Arts'><itunes:category text='Design'/></itunes:category>",
+                "<dc:contributor>Bo</dc:contributor>",
+                "<created>2026-02-27T10:00:00Z</created>",
+                "<comments>c.html</comments>",
+                "<creativeCommons:license xmlns:creativeCommons='http://backend.userland.com/creativeCommonsRssModule'>"
+                "http://l.example/</creativeCommons:license>",
+            ]
+        )
+
+    def rss_item(self) -> str:
+        parts: list[Callable[[], str]] = [
+            lambda: self.said("title", self.words()),
+            lambda: self.said("link", self.address()),
+            lambda: self.said("guid", self.address(), **self.r.choice([{}, {"isPermaLink": "false"}, {"isPermaLink": "true"}])),
+            lambda: self.said("pubDate", self.date()),
+            lambda: self.said("description", self.body()),
+            lambda: self.said("content:encoded", self.body()),
+            lambda: self.said("author", self.author()),
+            lambda: self.said("category", self.words(), **self.r.choice([{}, {"domain": "http://d.example/"}])),
+            lambda: self.said("category", self.words()),
+            lambda: self.element("enclosure", url=self.address(), length="12", type="audio/mpeg"),
+            lambda: self.said("comments", self.address()),
+        ]
+        return f"<item>{self.some(parts, 0.7)}{self.some(self.extras(), 0.12)}</item>"
+
+    def person(self, name: str) -> str:
+        parts = [lambda: self.said("name", "Ann Lee"), lambda: self.said("uri", self.address())]
+        mail = [lambda: self.said("email", "ann@news.example")] if self.chance(0.3) else []
+        return self.element(name, self.some([*parts, *mail], 0.9))
+
+    def atom_text(self, name: str) -> str:
+        kind = self.r.choice(["", "text", "html", "html", "html", "xhtml"] + ["text/html", "HTML", "text/x-odd"] * self.hostile)
+        value = self.xhtml() if kind == "xhtml" else self.text(self.body() if kind else self.words())
+        return self.element(name, value, **({"type": kind} if kind else {}))
+
+    def atom_entry(self) -> str:
+        parts: list[Callable[[], str]] = [
+            lambda: self.atom_text("title"),
+            lambda: self.said("id", self.address()),
+            lambda: self.element("link", href=self.address(), **self.r.choice([{}, {"rel": "alternate", "type": "text/html"}])),
+            lambda: self.element("link", href=self.address(), rel="enclosure", type="image/png", length="7"),
+            lambda: self.element("link", href=self.address(), rel=self.r.choice(["self", "related", "replies", "Alternate"])),
+            lambda: self.said("published", self.date()),
+            lambda: self.said("updated", self.date()),
+            lambda: self.person("author"),
+            lambda: self.person("contributor"),
+            lambda: self.element("category", term=self.words(), label="L"),
+            lambda: self.atom_text("summary"),
+            lambda: self.atom_text("content"),
+            lambda: self.atom_text("rights"),
+            lambda: "<source><id>s</id><title>From</title><updated>2026-01-01T00:00:00Z</updated></source>",
+        ]
+        base = ' xml:base="sub/"' if self.chance(0.1) else ""
+        lang = ' xml:lang="fr"' if self.chance(0.1) else ""
+        return f"<entry{base}{lang}>{self.some(parts, 0.6)}{self.some(self.extras(), 0.08)}</entry>"
+
+    def rdf_item(self) -> str:
+        parts: list[Callable[[], str]] = [
+            lambda: self.said("title", self.words()),
+            lambda: self.said("link", self.address()),
+            lambda: self.said("description", self.body()),
+            lambda: self.said("content:encoded", self.body()),
+        ]
+        about = f" rdf:about={quoteattr(self.address())}" if self.chance(0.9) else ""
+        return f"<item{about}>{self.some(parts, 0.8)}{self.some(self.extras(), 0.12)}</item>"
+
+    def channel(self) -> str:
+        parts: list[Callable[[], str]] = [
+            lambda: self.said("title", self.words()),
+            lambda: self.said("link", self.address()),
+            lambda: self.said("description", self.words()),
+            lambda: self.said("language", "en_GB"),
+            lambda: self.said("pubDate", self.date()),
+            lambda: self.said("managingEditor", self.author()),
+            lambda: self.said("dc:creator", self.author()),
+            lambda: self.said("ttl", "60"),
+            lambda: "<skipHours><hour>1</hour><hour>24</hour></skipHours><skipDays><day>Sunday</day></skipDays>",
+            lambda: self.said("sy:updatePeriod", "hourly"),
+            lambda: "<image><url>i.png</url><title>Logo</title><link>https://news.example/</link></image>",
+            lambda: self.element("itunes:image", href=self.address()),
+            lambda: "<itunes:owner><itunes:name>Owner</itunes:name><itunes:email>o@n.example</itunes:email></itunes:owner>",
+            lambda: self.said("itunes:author", self.author()),
+            lambda: self.said("itunes:summary", self.words()),
+            lambda: self.element("atom:link", href=self.address(), rel=self.r.choice(["self", "hub", "alternate"])),
+            lambda: self.said("generator", "hand"),
+            lambda: self.said("category", "news"),
+            lambda: self.element("fh:complete"),
+            *([lambda: "<textInput><title>Search</title><name>q</name><link>s</link></textInput>", self.rare] * self.hostile),
+        ]
+        return self.some(parts, 0.45)
+
+    def declarations(self, *left_out: str) -> str:
+        told = {name: uri for name, uri in _NAMESPACES.items() if name not in left_out}
+        if self.hostile and self.chance(0.05):
+            told["dc"] = "urn:example:not-dublin-core"
+        return "".join(f' xmlns:{name}="{uri}"' for name, uri in told.items())
+
+    def document(self) -> str:
+        count = self.r.choice([0, 1, 2, 3, 5])
+        kind = self.r.choice(["rss", "rss", "atom", "rdf"])
+        if kind == "rss":
+            items = "\n".join(self.rss_item() for _ in range(count))
+            version = self.r.choice(["2.0", "0.91", "0.92", "2.0"])
+            atom = ' xmlns:atom="http://www.w3.org/2005/Atom"'
+            late = self.said("title", "late") if self.hostile and self.chance(0.1) else ""
+            return (
+                f'<rss version="{version}"{self.declarations()}{atom}><channel>{self.channel()}{items}{late}</channel></rss>'
+            )
+        if kind == "atom":
+            head = self.some(
+                [
+                    lambda: self.atom_text("title"),
+                    lambda: self.said("id", self.address()),
+                    lambda: self.element("link", href=self.address()),
+                    lambda: self.element("link", href=self.address(), rel="self"),
+                    lambda: self.said("updated", self.date()),
+                    lambda: self.person("author"),
+                    lambda: self.said("icon", "/i.png"),
+                    lambda: self.said("logo", "l.png"),
+                    lambda: self.said("subtitle", self.words()),
+                    lambda: self.element("link", href="/archive/1", rel="prev-archive"),
+                ]
+            )
+            base = ' xml:base="https://base.example/x/"' if self.chance(0.4) else ""
+            lang = ' xml:lang="de_CH"' if self.chance(0.4) else ""
+            entries = "\n".join(self.atom_entry() for _ in range(count))
+            return f'<feed xmlns="http://www.w3.org/2005/Atom"{self.declarations()}{base}{lang}>{head}{entries}</feed>'
+        items = "\n".join(self.rdf_item() for _ in range(count))
+        channel = f"<channel rdf:about='https://news.example/'>{self.channel()}</channel>".replace("atom:link", "odd:link")
+        return (
+            '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"'
+            f"{self.declarations()}>{channel}{items}</rdf:RDF>"
+        )
+
+
+def feed(seed: int) -> tuple[bytes, str]:
+    """Return a document and the content type it is sent with."""
+    writer = Writer(seed)
+    text = writer.document()
+    encoding, content_type = writer.r.choice(
+        [("utf-8", "application/xml")] * 5
+        + [("utf-8", "text/xml"), ("utf-8", ""), ("iso-8859-1", "text/xml; charset=iso-8859-1")]
+        + [("windows-1252", "application/rss+xml"), ("utf-16", "application/xml"), ("utf-8-sig", "text/html")]
+    )
+    declared = writer.r.choice(["", f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'])
+    if encoding in {"windows-1252", "utf-16"}:
+        declared = f'<?xml version="1.0" encoding="{encoding}"?>'
+    return f"{declared}\n{text}".lstrip().encode(encoding, "xmlcharrefreplace"), content_type
+
+
+def broken(seed: int) -> tuple[bytes, str]:
+    """Return a document that was cut short or in which bits fell over."""
+    random = Random(seed)
+    body, content_type = feed(seed)
+    if random.random() < 0.5:
+        return body[: random.randrange(len(body))], content_type
+    damaged = bytearray(body)
+    for _ in range(random.randint(1, 4)):
+        damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+    return bytes(damaged), content_type
