@@ -192,7 +192,7 @@ class Http:
                 spent += time.monotonic() - began
                 turn.answered = answer.status not in _PAUSING
                 # Before the turn ends, or whoever waits for the next one would be let in meanwhile.
-                until = None if turn.answered else await self._silence(trail.url, answer)
+                until = await self._silence(trail.url, answer)
             if answer.status not in REDIRECTS:
                 break
             trail.follow(answer.status, answer.headers.get("Location"))
@@ -299,13 +299,15 @@ class Http:
                 raise PermissionError(f"{address[0]} is refused: {why}")
 
     async def _silence(self, url: str, answer: _Answer) -> datetime | None:
-        """Leave a host alone that asks for it; return until when."""
+        """Leave a host alone that asks for it; return until when it, or this address of it, wants no request."""
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            return None
         now = self._clock()
         until = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"), now)
         if until is not None and until <= now:
             until = None
-        if until is None and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
-            return None
+        if answer.status not in _PAUSING or (until is None and answer.status != HTTPStatus.TOO_MANY_REQUESTS):
+            return until
         return await self._quiet.pause(host_key(url), until, f"{answer.status} from {shown(url)}")
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select, Subquery, Update
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
     from sqlalchemy.types import TypeEngine
 
     from aggregator.source import Settlement, Source
@@ -167,7 +168,7 @@ def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
     )
 
 
-def _settlement(given: Mapping[str, ColumnElement[Any]]) -> Update:
+def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
     """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
     asked_since = source.c.asked > given["began"]
     same = ("failures", "strain", "interval", "rhythm", "speed", "moving", "fetch_state", "last_outcome", "last_error")

@@ -61,10 +61,10 @@ class Upsert:
         rows = recordset("written", types | dict.fromkeys(self._binary, Text()))
         values = [func.decode(rows.c[name], "base64") if name in self._binary else rows.c[name] for name in columns]
         together = postgresql.insert(table).from_select(list(columns), select(*values))
-        self._together = _on_conflict(together, index, changing, where)
-        self._each = _on_conflict(sqlite.insert(table), index, changing, where)
-        if wanted:
-            self._together, self._each = self._together.returning(*wanted), self._each.returning(*wanted)
+        every = _on_conflict(together, index, changing, where)
+        each = _on_conflict(sqlite.insert(table), index, changing, where)
+        self._together = every.returning(*wanted) if wanted else every
+        self._each = each.returning(*wanted) if wanted else each
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         """Write the rows."""

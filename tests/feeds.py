@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
@@ -25,7 +26,10 @@ _NAMESPACES = {
     "podcast": "https://podcastindex.org/namespace/1.0",
     "odd": "urn:example:odd",
 }
-_WORDS = "tide harbour quay café naïve Zürich 東京 привет 🎉 ½ — “quoted” ships & <boats> it's &amp; &nbsp; é Ã© \x93x\x94".split()
+_WORDS = (
+    *("tide", "harbour", "quay", "café", "naïve", "Zürich", "東京", "привет", "🎉", "½", "—", "“quoted”", "ships", "é"),
+    *("&", "<boats>", "it's", "&amp;", "&nbsp;", "Ã©", "\x93x\x94"),  # the last two as if read in the wrong encoding
+)
 _ADDRESSES = (
     "https://news.example/a?x=1&y=2",
     "http://news.example/b",
@@ -68,6 +72,8 @@ _DATES = (
     "2026/02/27 10:00:00",
     "Fri Feb 27 10:00:00 2026",
 )
+_LICENCE = '<cC:license xmlns:cC="http://backend.userland.com/creativeCommonsRssModule">http://l.example/</cC:license>'
+_CHAPTERS = '<psc:chapters xmlns:psc="http://podlove.org/simple-chapters"><psc:chapter start="00:01"/></psc:chapters>'
 _BODIES = (
     "plain words",
     "<p>One <b>bold</b> & <a href='x.html'>link</a></p>",
@@ -83,6 +89,35 @@ _BODIES = (
     "   ",
     "<div>wrapped</div>",
     "]] >",
+)
+
+_TWISTS = (  # of a whole document: pattern, and what stands in its place
+    (r"\bdc:", "DC:"),
+    (r"\bmedia(?=:|=)", "m"),
+    (r"\bdc(?=:|=)", "itunes2"),
+    (r"\bodd(?=:|=)", "title"),
+    (r"\bthr(?=:|=)", "re"),
+    (r"http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss"),
+    (r"http://search.yahoo.com/mrss/", "http://Search.Yahoo.com/mrss/"),
+    (r"(</?)title\b", r"\1TITLE"),
+    (r"(</?)item\b", r"\1Item"),
+    (r"(</?)(?!feed)([a-z]+)(?=[\s/>])", r"\1a:\2"),
+    (r'<feed xmlns="([^"]*)"', r'<feed xmlns="\1" xmlns:a="\1"'),
+    (r"</title>", "</title><!-- <item><title>no</title></item> --><?php echo 1 ?>"),
+    (r"<(rss|rdf:RDF|feed) ", r'<!DOCTYPE \1 [<!ENTITY nbsp "&#160;">]><\1 '),
+    (r"<(rss|rdf:RDF|feed) ", r'<\1 xml:base="http://b.example/y/" '),
+    (r"<(rss|rdf:RDF|feed) ", r'<\1 xml:base="y/" xml:lang="it" '),
+    (r"<channel", '<channel xml:lang="es" xml:base="http://c.example/"'),
+    (r"<(item|entry)\b", r'<\1 xml:base="../up/" lang="pt"'),
+    (r"<(item|entry)\b", r'<\1 href="z.html"'),
+    (r"<(item|entry)>", r'<\1 xmlns="">'),
+    (r"http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/"),
+    (r"</(channel)>", r"<item><title>Last</title></item></\1>"),
+    (r"</(channel|rss)>", r"<title>Late</title></\1>"),
+    (r"<author>", "<author><odd:more>x</odd:more>"),
+    (r"</author>", "<name>Second</name></author>"),
+    (r"<link ", "<link rel='alternate' type='application/xhtml+xml' hreflang='x' "),
+    (r"\x93", "\x85"),
 )
 
 
@@ -113,7 +148,9 @@ class Writer:
     def element(self, name: str, value: str | None = None, **attributes: str) -> str:
         written = "".join(f" {key.replace('__', ':')}={quoteattr(text)}" for key, text in attributes.items())
         if self.hostile and self.chance(0.03):
-            written += self.r.choice([' xml:lang="de-AT"', ' lang="pt_BR"', ' odd:x="1"', ' xml:lang=""', ' xml:base="b/"'])
+            written += self.r.choice(
+                [' xml:lang="de-AT"', ' lang="pt_BR"', ' odd:x="1"', ' xml:lang=""', ' xml:base="b/"']
+            )
         if value is None:
             return f"<{name}{written}/>" if self.chance(0.8) else f"<{name}{written}></{name}>"
         return f"<{name}{written}>{value}</{name}>"
@@ -137,10 +174,21 @@ class Writer:
         return self.r.choice(_DATES) if self.chance(0.4) else self.r.choice(_DATES[:4] + _DATES[11:14])
 
     def body(self) -> str:
-        return self.r.choice(_BODIES) if self.chance(0.6) else f"<p>{escape(self.words())}</p><p>{escape(self.words())}</p>"
+        return (
+            self.r.choice(_BODIES)
+            if self.chance(0.6)
+            else f"<p>{escape(self.words())}</p><p>{escape(self.words())}</p>"
+        )
 
     def author(self) -> str:
-        names = ["Ann Lee", "ann@news.example (Ann Lee)", "Ann Lee <ann@news.example>", "ann@news.example", "", "Ö. (é)"]
+        names = [
+            "Ann Lee",
+            "ann@news.example (Ann Lee)",
+            "Ann Lee <ann@news.example>",
+            "ann@news.example",
+            "",
+            "Ö. (é)",
+        ]
         return self.r.choice(names)
 
     def xhtml(self) -> str:
@@ -229,7 +277,6 @@ class Writer:
                 "<content:encoded type='image/png'>aGVsbG8=</content:encoded>",
                 "<updated_parsed>x</updated_parsed>",
                 "<links>x</links>",
-                "<psc:chapters xmlns:psc='http://podlove.org/simple-chapters'><psc:chapter start='00:01'/></psc:chapters>",
                 "<tags>a,b</tags>",
                 "<x xmlns='urn:nowhere'>y</x>",
                 "<name>nobody</name>",
@@ -239,8 +286,8 @@ class Writer:
                 "<dc:contributor>Bo</dc:contributor>",
                 "<created>2026-02-27T10:00:00Z</created>",
                 "<comments>c.html</comments>",
-                "<creativeCommons:license xmlns:creativeCommons='http://backend.userland.com/creativeCommonsRssModule'>"
-                "http://l.example/</creativeCommons:license>",
+                _LICENCE,
+                _CHAPTERS,
             ]
         )
 
@@ -248,7 +295,9 @@ class Writer:
         parts: list[Callable[[], str]] = [
             lambda: self.said("title", self.words()),
             lambda: self.said("link", self.address()),
-            lambda: self.said("guid", self.address(), **self.r.choice([{}, {"isPermaLink": "false"}, {"isPermaLink": "true"}])),
+            lambda: self.said(
+                "guid", self.address(), **self.r.choice([{}, {"isPermaLink": "false"}, {"isPermaLink": "true"}])
+            ),
             lambda: self.said("pubDate", self.date()),
             lambda: self.said("description", self.body()),
             lambda: self.said("content:encoded", self.body()),
@@ -266,7 +315,9 @@ class Writer:
         return self.element(name, self.some([*parts, *mail], 0.9))
 
     def atom_text(self, name: str) -> str:
-        kind = self.r.choice(["", "text", "html", "html", "html", "xhtml"] + ["text/html", "HTML", "text/x-odd"] * self.hostile)
+        kind = self.r.choice(
+            ["", "text", "html", "html", "html", "xhtml"] + ["text/html", "HTML", "text/x-odd"] * self.hostile
+        )
         value = self.xhtml() if kind == "xhtml" else self.text(self.body() if kind else self.words())
         return self.element(name, value, **({"type": kind} if kind else {}))
 
@@ -274,9 +325,13 @@ class Writer:
         parts: list[Callable[[], str]] = [
             lambda: self.atom_text("title"),
             lambda: self.said("id", self.address()),
-            lambda: self.element("link", href=self.address(), **self.r.choice([{}, {"rel": "alternate", "type": "text/html"}])),
+            lambda: self.element(
+                "link", href=self.address(), **self.r.choice([{}, {"rel": "alternate", "type": "text/html"}])
+            ),
             lambda: self.element("link", href=self.address(), rel="enclosure", type="image/png", length="7"),
-            lambda: self.element("link", href=self.address(), rel=self.r.choice(["self", "related", "replies", "Alternate"])),
+            lambda: self.element(
+                "link", href=self.address(), rel=self.r.choice(["self", "related", "replies", "Alternate"])
+            ),
             lambda: self.said("published", self.date()),
             lambda: self.said("updated", self.date()),
             lambda: self.person("author"),
@@ -315,14 +370,19 @@ class Writer:
             lambda: self.said("sy:updatePeriod", "hourly"),
             lambda: "<image><url>i.png</url><title>Logo</title><link>https://news.example/</link></image>",
             lambda: self.element("itunes:image", href=self.address()),
-            lambda: "<itunes:owner><itunes:name>Owner</itunes:name><itunes:email>o@n.example</itunes:email></itunes:owner>",
+            lambda: (
+                "<itunes:owner><itunes:name>Owner</itunes:name><itunes:email>o@n.example</itunes:email></itunes:owner>"
+            ),
             lambda: self.said("itunes:author", self.author()),
             lambda: self.said("itunes:summary", self.words()),
             lambda: self.element("atom:link", href=self.address(), rel=self.r.choice(["self", "hub", "alternate"])),
             lambda: self.said("generator", "hand"),
             lambda: self.said("category", "news"),
             lambda: self.element("fh:complete"),
-            *([lambda: "<textInput><title>Search</title><name>q</name><link>s</link></textInput>", self.rare] * self.hostile),
+            *(
+                [lambda: "<textInput><title>Search</title><name>q</name><link>s</link></textInput>", self.rare]
+                * self.hostile
+            ),
         ]
         return self.some(parts, 0.45)
 
@@ -340,9 +400,8 @@ class Writer:
             version = self.r.choice(["2.0", "0.91", "0.92", "2.0"])
             atom = ' xmlns:atom="http://www.w3.org/2005/Atom"'
             late = self.said("title", "late") if self.hostile and self.chance(0.1) else ""
-            return (
-                f'<rss version="{version}"{self.declarations()}{atom}><channel>{self.channel()}{items}{late}</channel></rss>'
-            )
+            inner = f"<channel>{self.channel()}{items}{late}</channel>"
+            return f'<rss version="{version}"{self.declarations()}{atom}>{inner}</rss>'
         if kind == "atom":
             head = self.some(
                 [
@@ -363,7 +422,9 @@ class Writer:
             entries = "\n".join(self.atom_entry() for _ in range(count))
             return f'<feed xmlns="http://www.w3.org/2005/Atom"{self.declarations()}{base}{lang}>{head}{entries}</feed>'
         items = "\n".join(self.rdf_item() for _ in range(count))
-        channel = f"<channel rdf:about='https://news.example/'>{self.channel()}</channel>".replace("atom:link", "odd:link")
+        channel = f"<channel rdf:about='https://news.example/'>{self.channel()}</channel>".replace(
+            "atom:link", "odd:link"
+        )
         return (
             '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"'
             f"{self.declarations()}>{channel}{items}</rdf:RDF>"
@@ -374,6 +435,9 @@ def feed(seed: int) -> tuple[bytes, str]:
     """Return a document and the content type it is sent with."""
     writer = Writer(seed)
     text = writer.document()
+    if writer.hostile and writer.chance(0.3):
+        pattern, other = writer.r.choice(_TWISTS)
+        text = re.sub(pattern, other, text)
     encoding, content_type = writer.r.choice(
         [("utf-8", "application/xml")] * 5
         + [("utf-8", "text/xml"), ("utf-8", ""), ("iso-8859-1", "text/xml; charset=iso-8859-1")]

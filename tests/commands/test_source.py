@@ -27,11 +27,11 @@ def test_adding_a_feed_is_its_first_poll_and_one_request(
     cli: CommandLine, publisher: Publisher, sqlite_store: Store
 ) -> None:
     said = cli("source", "add", publisher.url("/good/1.xml")).stdout
-    assert said == "feed-1: added Feed 1 (rss, every 15 min, 3 items).\n"
+    assert said == "feed-1: added Feed 1 (rss, at its own rhythm, 3 items).\n"
     assert publisher.hits.total() == 1
     assert _shown(sqlite_store) == 3
     [listed] = cli.json("source", "list")
-    assert (listed["slug"], listed["kind"], listed["policy"], listed["every"]) == ("feed-1", "rss", "auto", 900)
+    assert (listed["slug"], listed["kind"], listed["policy"], listed["every"]) == ("feed-1", "rss", "auto", None)
 
 
 def test_a_page_that_announces_a_feed_will_do(cli: CommandLine, publisher: Publisher) -> None:
@@ -83,7 +83,10 @@ def test_taken_addresses_and_slugs(cli: CommandLine, publisher: Publisher) -> No
 def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
     assert "at least one address" in cli("source", "add", code=2).stderr
     two = (publisher.url("/good/1.xml"), publisher.url("/good/2.xml"))
-    assert "--slug and --name go with one address" in cli("source", "add", *two, "--slug", "x", code=2).stderr
+    assert (
+        "--slug, --name, --user and --header go with one address"
+        in cli("source", "add", *two, "--slug", "x", code=2).stderr
+    )
     assert "There is no source 'x'" in cli("source", "show", "x", code=2).stderr
     assert "There is no source 'x'" in cli("source", "pause", "x", code=2).stderr
     for every in ("0", "nan", "1e99", "999999999"):
@@ -152,7 +155,7 @@ def test_show_tells_how_the_last_polls_went(cli: CommandLine, publisher: Publish
     cli("pull", "feed-1")
     said = cli("source", "show", "feed-1").stdout
     assert "Address: http://127.0.0.1" in said
-    assert "every 15 min" in said
+    assert "at its own rhythm, between" in said
     first, *lines = cli.json("source", "show", "feed-1")
     assert first["slug"] == "feed-1"
     assert [(line["status"], line["outcome"], line["new"]) for line in lines] == [

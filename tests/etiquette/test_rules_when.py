@@ -317,8 +317,9 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
 ) -> None:
     busy, dormant = Rhythm(START), Rhythm(START)
     pace = Pace(level=speed(Rhythm(START), START), per_second=1 / 3600)
-    for hour in range(24 * 30):
-        at = START + hour * HOUR
+    at = START
+    for _ in range(24 * 30):
+        at += HOUR
         busy, dormant = observed(busy, at, [at - MINUTE]), observed(dormant, at, [])
     often, seldom = (
         after_success(at, Terms(1, None, 15 * MINUTE), speed=speed(one, at), pace=pace) for one in (busy, dormant)

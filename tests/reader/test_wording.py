@@ -138,6 +138,7 @@ SOURCE = Source(
     created=NOON,
     revision=1,
     last_success=NOON - timedelta(minutes=15),
+    interval=timedelta(minutes=15),
 )
 
 

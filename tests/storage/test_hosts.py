@@ -74,9 +74,7 @@ def test_what_ends_makes_room_within_the_same_transaction(store: Store) -> None:
 
 
 def test_many_hosts_are_answered_together(store: Store) -> None:
-    wanted = [
-        Wanted(Manners(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)
-    ]
+    wanted = [Wanted(Manners(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)]
     with store.writing() as tx:
         answers = tx.hosts.turns(wanted, NOON, hold=HOLD)
     assert {turn.start for turn in answers.values()} == {NOON}

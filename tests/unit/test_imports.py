@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "stream", "errors", "options", "settings"}
-PURE = {"text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs"}
+PURE = {
+    "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
+    "moves", "burst", "seal",
+}  # fmt: skip
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
 # Room -> what of ours it may import, by prefix. The first room that a module is in counts.
@@ -27,9 +30,10 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
-        for name in ("addresses", "hosts", "unpack", "fetch_errors", "logs", "fetch")
+        for name in ("addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "fetch")
     ),
-    ("aggregator.turns", _types | _pure),
+    *((f"aggregator.{name}", _types) for name in ("groups", "identity", "moves", "burst", "seal")),
+    ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
     ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),
     ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.sources.rss"}),
@@ -37,7 +41,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
     ("aggregator.reader", _types | {"aggregator.text", "aggregator.web", "aggregator.reader"}),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
-    ("storage", _types | {"storage"}),
+    ("storage", _types | {"storage", "aggregator.groups", "aggregator.identity"}),
 ]
 WIRING = ("aggregator.__main__", "aggregator.commands", "aggregator.wiring", "aggregator.pull", "worker", "scheduler")
 
@@ -50,6 +54,9 @@ FENCES = {
     "tweepy": ("aggregator.sources.twitter.api",),
     "requests": ("aggregator.sources.twitter",),
     "feedparser": ("aggregator.sources.rss.syndication",),
+    "lxml": ("aggregator.sources.rss",),
+    "cryptography": ("aggregator.seal",),
+    "brotli": ("aggregator.unpack",),
     "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),

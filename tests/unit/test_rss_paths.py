@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,18 +46,20 @@ def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) 
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH):
         body, content_type = feed(seed)
         by_feedparser = whole(syndication.read(body, content_type))
-        for read in (tree.read, split.read):
-            found = claimed(read, body, content_type)
-            assert found is None or found == by_feedparser, f"{read.__module__}, document {seed}"
-            quick += found is not None and read is tree.read
-            parted += found is not None and read is split.read
+        found = claimed(tree.read, body, content_type)
+        assert found is None or found == by_feedparser, seed
+        quick += found is not None
+        if seed % 4 == 0 or found is None:
+            found = claimed(split.read, body, content_type)
+            assert found is None or found == by_feedparser, seed
+            parted += found is not None
     assert quick >= 0.6 * OF_EACH
-    assert parted >= 0.4 * OF_EACH
+    assert parted >= 0.1 * OF_EACH
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -> None:
-    for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 2):
+    for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = broken(seed)
         found = claimed(tree.read, body, content_type)
         try:
@@ -65,16 +68,14 @@ def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -
             assert found is None
             continue
         assert found is None or found == whole(by_feedparser), seed
-        try:
+        with suppress(UnreadableError):  # nothing else, that is
             normalise(body, content_type, URL)
-        except UnreadableError as problem:
-            assert str(problem)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(chunk: int) -> None:
     clear = 0
-    for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 2):
+    for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = feed(seed)
         full = normalise(body, content_type, URL)
         known = Seen.of(full.seen)
@@ -86,7 +87,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
         nothing = normalise(body, content_type, URL, full.seen)
         assert (nothing.activities, nothing.skipped, nothing.entries) == ((), full.entries, full.entries)
         clear += _only_the_unseen(body, content_type)
-    assert clear >= 0.4 * OF_EACH / 2
+    assert clear >= 0.4 * OF_EACH / 4
 
 
 def _only_the_unseen(body: bytes, content_type: str) -> bool:
@@ -104,7 +105,9 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
         return False
     half = Seen(known.header, dict(list(known.entries.items())[::2]))
     later = normalise(body, content_type, URL, half.line())
-    assert [one.native_id for one in later.activities] == [one.native_id for one in full.activities if one.native_id in ids[1::2]]
+    assert [one.native_id for one in later.activities] == [
+        one.native_id for one in full.activities if one.native_id in ids[1::2]
+    ]
     assert later.skipped == len(ids[::2])
     named = [name_of((entry.id, entry.link), setting) for entry in entries[::2]]
     assert later.present == tuple(name for name in named if name)
@@ -122,7 +125,9 @@ def _document(read: Reader, body: bytes, content_type: str) -> Document | None:
 
 @pytest.mark.skipif(not FARM.exists(), reason="the farm of feeds is not here")
 def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(FARM), "--out", str(tmp_path), "--feeds", "40"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, str(FARM), "--out", str(tmp_path), "--feeds", "40"], check=True, capture_output=True
+    )
     bodies = [path.read_bytes() for path in sorted(tmp_path.glob("f/*.xml"))]
     quick = 0
     for body in bodies:
@@ -186,7 +191,8 @@ def test_a_newer_entry_with_the_id_of_a_seen_one_wins_and_an_older_one_does_not(
 def test_a_seen_entry_without_a_date_still_spoils_the_order_by_dates() -> None:
     undated = "<item><guid>0</guid><title>Undated</title></item>"
     dated = "".join(
-        f"<item><guid>{day}</guid><title>D</title><pubDate>0{day} Mar 2026 00:00:00 GMT</pubDate></item>" for day in (1, 2)
+        f"<item><guid>{day}</guid><title>D</title><pubDate>0{day} Mar 2026 00:00:00 GMT</pubDate></item>"
+        for day in (1, 2)
     )
     seen = normalise(rss(items=undated), "application/xml", URL).seen
     feed = normalise(rss(items=dated + undated), "application/xml", URL, seen)
@@ -204,7 +210,8 @@ def test_items_of_a_json_feed_are_skipped_too() -> None:
 
 def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
     head = (
-        '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod><ttl> 90 </ttl>'
+        '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
+        "<ttl> 90 </ttl>"
         "<skipHours><hour>0</hour><hour>24</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
         '<fh:complete xmlns:fh="http://purl.org/syndication/history/1.0"/>'
         '<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="prev-archive" href="/archive/7"/>'
@@ -217,13 +224,15 @@ def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
 
 def test_every_element_that_feedparser_handles_is_known_to_be_so() -> None:
     """A new version of feedparser that handles more must not find us passing over what it now reads."""
-    assert names._QUIET <= syndication.HANDLED | {"itunes_keywords"}
-    assert {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} <= syndication.HANDLED
+    assert not names._QUIET - syndication.HANDLED
+    assert not {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} - syndication.HANDLED
     assert syndication.NAMESPACES["http://www.itunes.com/dtds/podcast-1.0.dtd"] == "itunes"
 
 
 def test_a_reply_says_what_it_answers() -> None:
-    reply = '<thr:in-reply-to xmlns:thr="http://purl.org/syndication/thread/1.0" ref="urn:1" href="/first?utm_source=x"/>'
+    reply = (
+        '<thr:in-reply-to xmlns:thr="http://purl.org/syndication/thread/1.0" ref="urn:1" href="/first?utm_source=x"/>'
+    )
     for more in ("", "<abstract/>"):  # the second one only feedparser reads
         body = rss(items=f"<item><guid>1</guid><title>Re</title>{reply}{more}</item>")
         (activity,) = normalise(body, "application/xml", URL).activities

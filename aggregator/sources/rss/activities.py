@@ -46,6 +46,7 @@ class Setting:
 
 
 def setting_of(document: Document, url: str) -> Setting:
+    """Return what all entries of a document that was found at `url` share."""
     link = canonical_url(document.link, url) if document.link else None
     return Setting(
         base=url if document.follows_base else link or url,
@@ -66,6 +67,7 @@ def name_of(names: tuple[str | None, str | None], setting: Setting) -> str | Non
 
 
 def activity_of(entry: Entry, setting: Setting) -> NewActivity:
+    """Return an entry as an activity."""
     url = canonical_url(entry.link, setting.base) if entry.link else None
     base = _base(entry.body, url, setting)
     html, text = _body(entry.body, base)
@@ -94,7 +96,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     around = repr((actor, lang, url, base)).encode("utf-8", "replace")
     return NewActivity(
         native_id=native_id,
-        key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as `web_key` has it: the address is canonical
+        key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as `web_key` has it
         content=content,
         entry_digest=hashlib.sha256(entry.raw + b"\n" + around).hexdigest(),
         raw=entry.raw if len(entry.raw) <= _LONGEST_RAW else b"",

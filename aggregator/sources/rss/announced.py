@@ -25,11 +25,10 @@ def announced_in(body: bytes) -> Announced:
         recover=True,
     )
     try:
-        root = etree.fromstring(body, parser)
+        root: etree._Element | None = etree.fromstring(body, parser)  # None where nothing at all could be made out
     except (etree.XMLSyntaxError, ValueError):
         return Announced()
-    # lxml answers None where nothing at all could be made out.
-    return announced_by(root) if isinstance(root, etree._Element) else Announced()
+    return Announced() if root is None else announced_by(root)
 
 
 def announced_by(root: etree._Element) -> Announced:
@@ -41,8 +40,6 @@ def announced_by(root: etree._Element) -> Announced:
     complete = False
     for child in feed:
         tag = child.tag
-        if not isinstance(tag, str):
-            continue
         if tag == f"{_ATOM}link" and child.get("rel", "").lower() == "prev-archive":
             previous = (child.get("href") or "").strip()[:_LONGEST] or None
         elif tag == f"{_HISTORY}complete":
@@ -50,7 +47,7 @@ def announced_by(root: etree._Element) -> Announced:
         elif tag.lower() in {"ttl", f"{_SYNDICATION}updateperiod", f"{_SYNDICATION}updatefrequency"}:
             single.setdefault(_local(child), _words(child))
         elif tag.lower() in {"skiphours", "skipdays"}:
-            lists.setdefault(_local(child), tuple(filter(None, map(_words, child[:_MOST]))))
+            lists.setdefault(_local(child), tuple(filter(None, map(_words, list(child)[:_MOST]))))
     return Announced(
         ttl=single.get("ttl") or None,
         skip_hours=lists.get("skiphours", ()),
@@ -63,7 +60,7 @@ def announced_by(root: etree._Element) -> Announced:
 
 
 def _local(element: etree._Element) -> str:
-    return element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2].lower()
 
 
 def _words(element: etree._Element) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.sources.rss.authors import add_author, add_owner
-from aggregator.sources.rss.items import add_link, pass_over_children, text_of_feed_link
+from aggregator.sources.rss.links import add_link, text_of_feed_link
 from aggregator.sources.rss.markup import PLAIN, Surroundings, address_of, part_of, text_of
-from aggregator.sources.rss.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
+from aggregator.sources.rss.names import UnfamiliarError, attributes_of, name_of_tag, pass_over, pass_over_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,55 +39,55 @@ class Channel:
             UnfamiliarError: it is only known to feedparser.
         """
         name = name_of_tag(element.tag)
-        handle = _HANDLERS.get(name)
+        handle = self._handlers.get(name)
         if handle is None:
             pass_over(element, name)
         else:
             attributes = attributes_of(element)
             handle(self, element, attributes, around.within(attributes))
 
-    def title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         part = part_of(element, attributes, inner, PLAIN, atom=self.atom)
         if not self._titled:
             self.fields["title"], self.fields["title_detail"] = part["value"], part
             self._titled = bool(part["value"])
 
-    def description(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _description(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         pass_over_children(element)
         if "summary" in self.fields:  # feedparser then reads the first entry in another way
             raise UnfamiliarError(element.tag)
 
-    def summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        self.description(element, attributes, inner)
+    def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        self._description(element, attributes, inner)
         self.fields["summary"] = ""
 
-    def link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_link(self.fields, element, attributes, inner, text_of_feed_link)
 
-    def guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         if attributes.get("ispermalink", "true") == "true":
             self.fields.setdefault("link", address_of(element, inner.base))
         pass_over_children(element)
 
-    def author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
+    def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         add_author(self.fields, element, inner)
 
-    def owner(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
+    def _owner(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         add_owner(self.fields, element, inner)
 
-    def contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         for child in element:
             if name_of_tag(child.tag) not in {"name", "email", "uri", "url"}:
                 raise UnfamiliarError(child.tag)
             pass_over_children(child)
 
-    def language(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _language(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self.fields["language"] = text_of(element)
 
-    def icon(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _icon(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         self.fields[name_of_tag(element.tag)] = attributes or address_of(element, inner.base)
 
-    def image(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
+    def _image(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         self._titled = False
         image = self.fields.setdefault("image", {})
         for child in element:
@@ -98,15 +98,31 @@ class Channel:
             if name == "url":
                 image["href"] = address_of(child, inner.within(attributes_of(child)).base)
 
-    def itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
         href = attributes.get("href") or attributes.get("url")
         if href:
             self.fields["image"] = {"href": href}
 
-    def text_input(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _text_input(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self._titled = False
         pass_over_parts(element, _INPUT)
+
+    _handlers: ClassVar[dict[str, Callable[[Channel, _Element, dict[str, str], Surroundings], None]]] = {
+        **dict.fromkeys(("title", "dc_title"), _title),
+        **dict.fromkeys(("description", "dc_description", "media_description"), _description),
+        **dict.fromkeys(("summary", "itunes_summary"), _summary),
+        "link": _link,
+        **dict.fromkeys(("guid", "id"), _guid),
+        **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
+        "itunes_owner": _owner,
+        "contributor": _contributor,
+        **dict.fromkeys(("language", "dc_language"), _language),
+        **dict.fromkeys(("icon", "logo"), _icon),
+        "image": _image,
+        "itunes_image": _itunes_image,
+        "textinput": _text_input,
+    }
 
 
 def pass_over_beside(element: _Element) -> None:
@@ -135,20 +151,3 @@ def pass_over_parts(element: _Element, parts: frozenset[str]) -> None:
         if name not in parts:
             raise UnfamiliarError(child.tag)
         pass_over_children(child)
-
-
-_HANDLERS: dict[str, Callable[[Channel, _Element, dict[str, str], Surroundings], None]] = {
-    **dict.fromkeys(("title", "dc_title"), Channel.title),
-    **dict.fromkeys(("description", "dc_description", "media_description"), Channel.description),
-    **dict.fromkeys(("summary", "itunes_summary"), Channel.summary),
-    "link": Channel.link,
-    **dict.fromkeys(("guid", "id"), Channel.guid),
-    **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), Channel.author),
-    "itunes_owner": Channel.owner,
-    "contributor": Channel.contributor,
-    **dict.fromkeys(("language", "dc_language"), Channel.language),
-    **dict.fromkeys(("icon", "logo"), Channel.icon),
-    "image": Channel.image,
-    "itunes_image": Channel.itunes_image,
-    **dict.fromkeys(("textinput",), Channel.text_input),
-}

@@ -1,4 +1,4 @@
-"""Which encoding a document is in, decided as feedparser decides it: header, declaration, byte order mark, guess. Pure."""
+"""Which encoding a document is in, decided as feedparser decides it: by header, declaration or guess. Pure."""
 
 from __future__ import annotations
 

@@ -71,7 +71,10 @@ NOTHING_ANNOUNCED = Announced()
 class Entries(Protocol):
     """The entries of a document, in its order. Only those that are asked for are read."""
 
-    raws: Sequence[bytes]  # of each entry, whatever tells whether it is still the same
+    @property
+    def raws(self) -> Sequence[bytes]:
+        """Return of each entry what tells whether it is still the same."""
+        ...
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
         """Read some entries, in the order of `indices`, which go up."""

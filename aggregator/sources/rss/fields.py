@@ -13,7 +13,7 @@ from aggregator.sources.rss.document import Author, Document, Entry, Markup
 from aggregator.sources.rss.media_types import media_type, seconds, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
 Fields = dict[str, Any]

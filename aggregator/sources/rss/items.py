@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.sources.rss import dates, syndication
 from aggregator.sources.rss.authors import add_author
 from aggregator.sources.rss.fields import entry_of
-from aggregator.sources.rss.markup import HTML, PLAIN, Surroundings, address_of, part_of, resolved, text_of
+from aggregator.sources.rss.links import add_link, text_of_link, with_href
+from aggregator.sources.rss.markup import HTML, PLAIN, Surroundings, address_of, part_of, text_of
 from aggregator.sources.rss.mediatree import add_media, own_names
-from aggregator.sources.rss.names import REPLY, UnfamiliarError, attributes_of, name_of_tag, pass_over
+from aggregator.sources.rss.names import (
+    REPLY,
+    UnfamiliarError,
+    attributes_of,
+    name_of_tag,
+    pass_over,
+    pass_over_children,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Entry
     from aggregator.sources.rss.fields import Fields
 
-_BARE_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
+_NAMES = frozenset({"guid", "id", "link"})
 _NO_ATTRIBUTES: dict[str, str] = {}
 _ITUNES = "http://www.itunes.com/"
 _ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
@@ -59,7 +66,7 @@ class Item:
         """
         for child in self._element:
             name = name_of_tag(child.tag)
-            handle = _HANDLERS.get(name)
+            handle = self._handlers.get(name)
             if handle is None:
                 pass_over(child, name)
             else:
@@ -75,8 +82,8 @@ class Item:
         for child in self._element:
             name = name_of_tag(child.tag)
             if name in _NAMES:
-                self._handle(_HANDLERS[name], child)
-            elif name not in _HANDLERS:
+                self._handle(self._handlers[name], child)
+            elif name not in self._handlers:
                 pass_over(child, name)
         return (self.fields.get("id") or "").strip() or None, (self.fields.get("link") or "").strip() or None
 
@@ -87,61 +94,66 @@ class Item:
         else:
             handle(self, child, _NO_ATTRIBUTES, self._inner.within(_NO_ATTRIBUTES))
 
-    def title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         part = part_of(element, attributes, inner, PLAIN, atom=self.atom)
         if not self.titled:
             self.fields["title"], self.fields["title_detail"] = part["value"], part
             self.titled = bool(part["value"])
 
     def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        self._summary(element, attributes, inner, HTML)
+        """File what RSS calls a description."""
+        self._file_summary(element, attributes, inner, HTML)
 
-    def summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        self._summary(element, attributes, inner, PLAIN)
+    def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        self._file_summary(element, attributes, inner, PLAIN)
 
-    def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str) -> None:
+    def _file_summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str) -> None:
         if "summary" in self.fields and not self.filled:
-            self.content(element, attributes, inner)
+            self._content(element, attributes, inner)
         else:
             part = part_of(element, attributes, inner, default, atom=self.atom)
             self.fields["summary"], self.fields["summary_detail"] = part["value"], part
 
-    def content(self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str = PLAIN) -> None:
+    def _content(
+        self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str = PLAIN
+    ) -> None:
         self.filled = True
         part = part_of(element, attributes, inner, default, atom=self.atom)
         self.fields.setdefault("content", []).append(part)
         self.fields.setdefault("summary", part["value"])
 
-    def encoded(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        self.content(element, attributes, inner, HTML)
+    def _encoded(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        self._content(element, attributes, inner, HTML)
 
-    def guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         is_link = attributes.get("ispermalink", "true") == "true"
         value = address_of(element, inner.base) if is_link else text_of(element)
         self.fields["id"] = value
         if is_link:
             self.fields.setdefault("link", value)
 
-    def link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_link(self.fields, element, attributes, inner, text_of_link)
 
-    def enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
         self.fields.setdefault("links", []).append({**with_href(attributes), "rel": "enclosure"})
 
-    def author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
+    def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         add_author(self.fields, element, inner)
 
     def category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        """File a category with all that may be said of one."""
         scheme = attributes.get("scheme", attributes.get("domain"))
         self.tag(attributes.get("term"), scheme, attributes.get("label"))
         self._last_tag(element)
 
-    def itunes_category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _itunes_category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         self.tag(attributes.get("text"), _ITUNES, None)
         self._last_tag(element)
 
     def tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
+        """File a category, each once."""
         tags: list[Fields] = self.fields.setdefault("tags", [])
         tag = {"term": term, "scheme": scheme, "label": label}
         if (term or scheme or label) and tag not in tags:
@@ -157,7 +169,7 @@ class Item:
         else:
             self.tag(value, None, None)
 
-    def keywords(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _keywords(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         if attributes:
             raise UnfamiliarError(element.tag)
         for term in text_of(element).split(","):
@@ -165,130 +177,79 @@ class Item:
                 self.tag(term.strip(), _ITUNES, None)
 
     def own_names(self) -> set[str]:
+        """Return the local names of what it holds beside Media RSS."""
         return own_names(self._element)
 
-    def media(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    def _media(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_media(self, element, attributes, inner)
 
-    def duration(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _duration(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         self.fields["itunes_duration"] = attributes or text_of(element)
 
-    def itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+    def _itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
         href = attributes.get("href") or attributes.get("url")
         if href:
             self.fields["image"] = {"href": href}
 
-    def image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         pass_over_children(element)
 
-    def source(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _source(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self.titled, self.sourced = False, True
         for child in element:
             if name_of_tag(child.tag) not in _SOURCE or any(len(inner) for inner in child):
                 raise UnfamiliarError(child.tag)
 
-    def reply(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        if element.prefix is None or len(element):
+    def _reply(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        pass_over_children(element)
+        if element.prefix is None:  # then feedparser files it under another name
             raise UnfamiliarError(element.tag)
         self.fields[f"{element.prefix}_in-reply-to"] = attributes or text_of(element)
 
-    def contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         for child in element:
             if name_of_tag(child.tag) not in {"name", "email", "uri", "url"}:
                 raise UnfamiliarError(child.tag)
             pass_over_children(child)
 
-    def is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self.published = _moment(text_of(element))
 
-    def is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self.updated = _moment(text_of(element))
 
-    def is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         self.created = _moment(text_of(element))
 
-
-def add_link(
-    fields: Fields,
-    element: _Element,
-    attributes: dict[str, str],
-    inner: Surroundings,
-    text: Callable[[_Element, str], str],
-) -> None:
-    """File a link element; `text` reads one that is written as a text."""
-    pass_over_children(element)
-    link = with_href(attributes)
-    link.setdefault("rel", "alternate")
-    kind = link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else HTML)
-    fields.setdefault("links", []).append(link)
-    if "href" in link:
-        link["href"] = resolved(inner.base, link["href"])
-        if link["rel"] == "alternate" and kind in {"html", "xhtml", HTML, "application/xhtml+xml"}:
-            fields["link"] = link["href"]
-        return
-    fields["link"] = text(element, inner.base)
-    if fields["link"]:
-        link["href"] = fields["link"]
-
-
-def with_href(attributes: dict[str, str]) -> dict[str, str]:
-    """Return attributes with the address in one place, whatever it is called."""
-    href = attributes.get("url", attributes.get("uri", attributes.get("href")))
-    if not href:
-        return dict(attributes)
-    return {**{name: value for name, value in attributes.items() if name not in {"url", "uri"}}, "href": href}
-
-
-def text_of_link(element: _Element, base: str) -> str:
-    """Return the address in an entry's link element: feedparser mends what it takes for damaged queries."""
-    return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base).replace("&amp;", "&"))
-
-
-def text_of_feed_link(element: _Element, base: str) -> str:
-    """Return the address in a feed's own link element."""
-    return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base))
-
-
-def pass_over_children(element: _Element) -> None:
-    """Make sure that there are none.
-
-    Raises:
-        UnfamiliarError: there are some.
-    """
-    if len(element):
-        raise UnfamiliarError(element.tag)
+    _handlers: ClassVar[dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]]] = {
+        **dict.fromkeys(("title", "dc_title"), _title),
+        **dict.fromkeys(("description", "dc_description"), description),
+        **dict.fromkeys(("summary", "itunes_summary"), _summary),
+        "content": _content,
+        "content_encoded": _encoded,
+        **dict.fromkeys(("guid", "id"), _guid),
+        "link": _link,
+        "enclosure": _enclosure,
+        **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
+        **dict.fromkeys(("category", "keywords", "dc_subject"), category),
+        "itunes_category": _itunes_category,
+        "itunes_keywords": _keywords,
+        **dict.fromkeys(
+            ("media_content", "media_group", "media_thumbnail", "media_title", "media_description"), _media
+        ),
+        **dict.fromkeys(("media_category", "media_keywords"), _media),
+        "itunes_duration": _duration,
+        "itunes_image": _itunes_image,
+        "image": _image,
+        "source": _source,
+        REPLY: _reply,
+        "contributor": _contributor,
+        **dict.fromkeys(("pubdate", "published", "issued", "dcterms_issued"), _is_published),
+        **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), _is_updated),
+        **dict.fromkeys(("created", "dcterms_created"), _is_created),
+    }
 
 
 def _moment(text: str) -> datetime | None:
     return (dates.usual(text) or syndication.moment(text)) if text else None
-
-
-_HANDLERS: dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]] = {
-    **dict.fromkeys(("title", "dc_title"), Item.title),
-    **dict.fromkeys(("description", "dc_description"), Item.description),
-    **dict.fromkeys(("summary", "itunes_summary"), Item.summary),
-    "content": Item.content,
-    "content_encoded": Item.encoded,
-    **dict.fromkeys(("guid", "id"), Item.guid),
-    "link": Item.link,
-    "enclosure": Item.enclosure,
-    **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), Item.author),
-    **dict.fromkeys(("category", "keywords", "dc_subject"), Item.category),
-    "itunes_category": Item.itunes_category,
-    "itunes_keywords": Item.keywords,
-    **dict.fromkeys(
-        ("media_content", "media_group", "media_thumbnail", "media_title", "media_description"), Item.media
-    ),
-    **dict.fromkeys(("media_category", "media_keywords"), Item.media),
-    "itunes_duration": Item.duration,
-    "itunes_image": Item.itunes_image,
-    "image": Item.image,
-    "source": Item.source,
-    REPLY: Item.reply,
-    "contributor": Item.contributor,
-    **dict.fromkeys(("pubdate", "published", "issued", "dcterms_issued"), Item.is_published),
-    **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), Item.is_updated),
-    **dict.fromkeys(("created", "dcterms_created"), Item.is_created),
-}
-_NAMES = frozenset({"guid", "id", "link"})

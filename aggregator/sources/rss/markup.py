@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
@@ -23,6 +24,7 @@ _SLASHES = re.compile("^([A-Za-z][A-Za-z0-9+-.]*://)/*")
 # What Windows-1252 has where Unicode has control characters that nobody means.
 _CP1252 = {code: text for code in range(0x80, 0xA0) if (text := bytes([code]).decode("cp1252", "ignore"))}
 _CONTROL = re.compile("[\x80-\x9f]")
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 _ODD_XHTML = frozenset({"svg", "math", "body"})
 
 
@@ -101,10 +103,8 @@ def repaired(text: str) -> str:
     """Undo the two most usual mistakes of encoding: UTF-8 taken for Latin-1, and Windows-1252 taken for Latin-1."""
     if text.isascii():
         return text
-    try:
+    with suppress(UnicodeError):
         text = text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        pass
     return text.translate(_CP1252) if _CONTROL.search(text) else text
 
 
@@ -166,8 +166,8 @@ def _write(element: _Element, pieces: list[str]) -> None:
 
 def _attributes(element: _Element) -> str:
     attributes = attributes_of(element)
-    if any(name.startswith("{") and not name.startswith("{http://www.w3.org/XML/") for name in element.keys()):
-        raise UnfamiliarError(element.tag)
+    if any(tag.startswith("{") and not tag.startswith(_XML) for tag in map(str, element.attrib)):
+        raise UnfamiliarError(element.tag)  # feedparser gives such an attribute two names
     return "".join(f' {name}="{escape(value, {chr(34): "&quot;"})}"' for name, value in attributes.items())
 
 

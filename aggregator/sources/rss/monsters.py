@@ -22,7 +22,7 @@ _LARGE = "The document has more elements, or deeper ones, than any feed needs."
 _WIDE = "The document has more attributes than any feed needs."
 _TOO_WIDE = etree.XPath(f"boolean(//@*[{_MOST_ATTRIBUTES + 1}])")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
-_ALL = etree.XPath("count(//*)")
+_TOO_MANY = etree.XPath(f"count(//*) > {_MOST_ELEMENTS}")
 _ENTRIES = "*[local-name() = 'item' or local-name() = 'entry']"
 _TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {_MOST_OF_ENTRY}])")
 
@@ -51,7 +51,7 @@ def refuse_tree(root: etree._Element, body: bytes) -> None:
     if _TOO_DEEP(root):
         raise TooComplexError(_LARGE)
     # There are no more elements than "<".
-    if body.count(b"<") > _MOST_OF_ENTRY and (_ALL(root) > _MOST_ELEMENTS or _TOO_FULL(root)):
+    if body.count(b"<") > _MOST_OF_ENTRY and (_TOO_MANY(root) or _TOO_FULL(root)):
         raise TooComplexError(_LARGE)
 
 

@@ -42,7 +42,7 @@ _FIELDS = frozenset(
 )
 # Elements that feedparser keeps in fields that nobody here reads.
 _QUIET = frozenset(
-    {"admin_errorreportsto", "admin_generatoragent", "category", "cc_license", "cloud", "copyright", "created"}
+    {"category", "cc_license", "cloud", "copyright", "created"}
     | {"creativecommons_license", "dc_contributor", "dc_date", "dc_language", "dc_publisher", "dc_rights"}
     | {"dc_subject", "dcterms_created", "dcterms_issued", "dcterms_modified", "dcterms_valid", "expirationdate"}
     | {"feedburner_browserfriendly", "generator", "info", "issued", "itunes_block", "itunes_explicit"}
@@ -96,8 +96,8 @@ def attributes_of(element: _Element) -> dict[str, str]:
     """Return an element's attributes by the names that feedparser has for them: "href", "xml:lang", "rdf:about"."""
     found: dict[str, str] = {}
     for tag, value in element.items():
-        name = _attribute(tag)
-        found[name] = value.lower() if name in {"rel", "type"} else value
+        name = _attribute(str(tag))
+        found[name] = str(value).lower() if name in {"rel", "type"} else str(value)
     return found
 
 
@@ -117,6 +117,16 @@ def pass_over(element: _Element, name: str) -> None:
         if own in HANDLED and not _nests(own):
             raise UnfamiliarError(own)
         _harmless(inner, own)
+
+
+def pass_over_children(element: _Element) -> None:
+    """Make sure that there are none.
+
+    Raises:
+        UnfamiliarError: there are some.
+    """
+    if len(element):
+        raise UnfamiliarError(element.tag)
 
 
 def _harmless(element: _Element, name: str) -> None:

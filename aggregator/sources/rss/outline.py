@@ -46,7 +46,7 @@ class Outline:
 
     def scope(self) -> str:
         """Return what else decides what an entry's bytes mean."""
-        holders = (self.root, self.entries[0].getparent() if self.entries else self.feed)
+        holders = (self.root, self.feed)
         told = [
             (holder.tag, sorted(holder.attrib.items()), sorted(map(str, holder.nsmap.items()))) for holder in holders
         ]

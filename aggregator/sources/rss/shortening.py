@@ -11,7 +11,7 @@ _ENTRY_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>")
 
 
 def shortened(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Cut what follows the 500th entry, the end of the document staying in place; return it with a note that says so."""
+    """Cut what follows the 500th entry, the end of the document staying in place, and say so in a note."""
     if body.count(b"item") + body.count(b"entry") <= MOST_ENTRIES:
         return body, ()
     starts = list(_ENTRY_START.finditer(body))

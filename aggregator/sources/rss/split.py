@@ -1,4 +1,4 @@
-"""Well-formed feeds with something that only feedparser understands: it gets the feed with the entries asked for. Pure."""
+"""Well-formed feeds with something that only feedparser knows: it gets the feed with the entries asked for. Pure."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ class _SplitEntries:
 
     @property
     def raws(self) -> Sequence[bytes]:
+        """Return the XML of each entry."""
         return self.tree.raws
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
+        """Read some entries with feedparser."""
         if not indices:
             return []
         body = b"".join([self.before, *(self.raws[index] for index in indices), self.behind])
@@ -48,6 +50,7 @@ class _SplitEntries:
         return [replace(entry, raw=self.raws[index]) for entry, index in zip(read, indices, strict=True)]
 
     def names(self, index: int) -> tuple[str | None, str | None]:
+        """Return an entry's id and link."""
         try:
             return self.tree.names(index)
         except UnfamiliarError:

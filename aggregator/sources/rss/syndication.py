@@ -55,12 +55,7 @@ def read(body: bytes, content_type: str) -> Document | None:
     body, content_type = (body, content_type) if known is None else (known, UTF8)
     body, notes = shortened(body)
     monsters.refuse(body)
-    parsed = feedparser.parse(
-        io.BytesIO(straightened(body)),
-        response_headers={"content-type": content_type},
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
+    parsed = _parsed(body, content_type)
     trouble = parsed.get("bozo_exception")
     broken = isinstance(trouble, SAXException)
     if not parsed.get("version") and not parsed.entries:
@@ -76,6 +71,20 @@ def read(body: bytes, content_type: str) -> Document | None:
         notes=notes,
         announced=announced_in(body),
     )
+
+
+def _parsed(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - feedparser is untyped
+    try:
+        return feedparser.parse(
+            io.BytesIO(straightened(body)),
+            response_headers={"content-type": content_type},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except Exception as problem:  # single values trip it in many ways: places, chapters, licences
+        raise UnreadableError(
+            f"Something in the feed can't be read ({type(problem).__name__}: {problem}). Tell the publisher."
+        ) from problem
 
 
 def moment(text: str) -> datetime | None:

@@ -29,10 +29,12 @@ class TreeEntries:
     raws: Sequence[bytes]
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
+        """Read some entries."""
         entries, around, atom = self.outline.entries, self.outline.around, self.outline.atom
         return [Item(entries[index], around, atom=atom).read(self.raws[index]) for index in indices]
 
     def names(self, index: int) -> tuple[str | None, str | None]:
+        """Return an entry's id and link."""
         return Item(self.outline.entries[index], self.outline.around, atom=self.outline.atom).names()
 
 
