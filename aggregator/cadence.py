@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from math import cos, exp, isfinite, pi, sin, sqrt
+from math import cos, exp, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.source import Wishes
@@ -35,6 +35,7 @@ _SHARE = 0.5  # of the rate that follows the day, the rest follows the burst
 _LEAST_OF_DAY = 0.2  # of the mean rate at the quietest hour
 _DAY_PRIOR = 6.0  # items before the time of day is believed
 _MOST_AT_ONCE = 50  # items that one poll counts for
+_MOST_STORED = 1e9  # items; no source gets there, so it is damage, as what is no number
 _TURN = 2 * pi / DAY.total_seconds()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -69,7 +70,8 @@ class Rhythm:
             numbers = {name: float((stored or {})[name]) for name in ("items", "cosine", "sine", "burst")}
         except (KeyError, TypeError, ValueError):
             return cls(now)
-        usable = at.tzinfo is not None and all(isfinite(number) for number in numbers.values())
+        sound = at.tzinfo is not None and all(abs(number) < _MOST_STORED for number in numbers.values())
+        usable = sound and numbers["items"] >= 0 and numbers["burst"] >= 0
         return cls(min(at, now), **numbers) if usable else cls(now)
 
 
@@ -146,11 +148,12 @@ def after_success(
     not_before: datetime | None = None,
 ) -> NextPoll:
     """Return the next poll of a source that answered; the publisher's wishes only make it later."""
-    wanted, reason = _wanted(terms, speed, pace)
-    interval = wanted
+    interval, reason = _wanted(terms, speed, pace)
     least = max(terms.floor, wishes.floor)
     if interval < least:
-        interval, reason = least, f"kept to the least of {spoken(least)}"
+        # Spread as well, or all that are at their floor would stay as close together as they ever came.
+        interval, reason = least * (1 + JITTER * _spread(terms.source_id)), f"kept to the least of {spoken(least)}"
+    policy = interval
     if interval < wishes.at_least:
         interval, reason = wishes.at_least, f"the publisher asked for {spoken(wishes.at_least)} ({wishes.why})"
     at = now + interval
@@ -159,7 +162,7 @@ def after_success(
     allowed = _allowed(at, terms, wishes)
     if allowed != at:
         at, reason = allowed, f"{reason}; the publisher is not to be asked before {allowed:%H:%M} UTC"
-    return NextPoll(at, reason, max(wanted, least))
+    return NextPoll(at, reason, policy)
 
 
 def _wanted(terms: Terms, speed: float, pace: Pace | None) -> tuple[timedelta, str]:
@@ -173,8 +176,8 @@ def _wanted(terms: Terms, speed: float, pace: Pace | None) -> tuple[timedelta, s
         seconds = min(pace.level / max(pace.per_second * speed, 1e-12), LONGEST_DEAD.total_seconds())
         wanted, reason = timedelta(seconds=seconds), f"its rhythm: {_items(speed)} a day about now"
     wanted = max(wanted * (1 - JITTER + 2 * JITTER * spread), SHORTEST)
-    if wanted > terms.ceiling:
-        return terms.ceiling, f"at least every {spoken(terms.ceiling)}"
+    if wanted > terms.ceiling * (1 - JITTER * spread):
+        return terms.ceiling * (1 - JITTER * spread), f"at least every {spoken(terms.ceiling)}"
     return wanted, reason
 
 
@@ -209,7 +212,7 @@ def after_failure(
         strain: their weights; each whole one doubles the wait.
         until: the other side asked for no sooner.
     """
-    longest = LONGEST_DEAD if strain >= DEAD else LONGEST_FAILING
+    longest = LONGEST_DEAD if strain >= DEAD else max(LONGEST_FAILING, usual)
     base = max(usual, terms.floor)
     wait = max(min(base * 2 ** min(strain, 20.0), longest), terms.floor) * (1 + JITTER * _spread(terms.source_id))
     wait = min(wait, LONGEST_DEAD)
@@ -226,7 +229,7 @@ def after_silence(now: datetime, terms: Terms, *, usual: timedelta, until: datet
     at = now + max(min(usual, LONGEST_FAILING), terms.floor)
     if until is not None:
         # Not all that wait for this host at the moment it may be called again.
-        at = until + min(usual, timedelta(hours=1)) * _spread(terms.source_id)
+        at = max(until, now) + min(usual, timedelta(hours=1)) * _spread(terms.source_id)
     return NextPoll(at, f"its host asked to be left alone: again after {spoken(at - now)}", usual)
 
 

@@ -67,6 +67,11 @@ _TRACKERS = re.compile(
     r"|ml_subscriber_hash|rb_clickid|wt_mc|at_(?:medium|campaign)",
     re.IGNORECASE,
 )
+# What is in its one spelling already, as most addresses are; anything that takes a second look is not among them.
+_CANONICAL = re.compile(
+    r"https?://(?=[^/]{1,253}/)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
+    r"/[A-Za-z0-9/._~!$&'()*+,;=:@-]*"
+)
 _UNSEEN = re.compile("[\x00-\x1f\x7f]")  # a browser skips these within an address
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
@@ -135,6 +140,8 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
     Scheme and host are lower case, the host in its ASCII form, the default port, the fragment and tracking parameters
     are gone; everything else keeps its order. Idempotent.
     """
+    if len(url) <= _LONGEST_URL and _CANONICAL.fullmatch(url):
+        return url
     url = _UNSEEN.sub("", url).strip()
     try:
         parts = urlsplit(urljoin(base, url) if base else url)

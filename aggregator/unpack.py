@@ -22,6 +22,7 @@ else:
 
 _TELLING = 2  # bytes that show how "deflate" is meant
 _SLICE = 64 * 1024  # bytes unpacked at a time, so that a bomb costs no more memory than its bound
+_GZIP, _ZSTD = b"\x1f", b"\x28"  # how another member or frame begins, where a body has several in a row
 _ZSTD_WINDOW = 23  # log2 of the bytes that a zstd body may look back: what RFC 9659 lets senders use
 
 
@@ -105,6 +106,8 @@ class _Zlib:
         self._inflate: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> None:
+        if self.ended and self._gzip and data.startswith(_GZIP):
+            self.ended = False
         self._data += data
 
     def slice(self) -> bytes:
@@ -117,7 +120,7 @@ class _Zlib:
             if self._inflate.eof:
                 self._data, self._inflate = self._inflate.unused_data, None
                 # Anything else behind the end is padding.
-                self.ended = not (self._gzip and self._data[:1] == b"\x1f")
+                self.ended = not (self._gzip and self._data.startswith(_GZIP))
             else:
                 self._data = self._inflate.unconsumed_tail
                 if not out and not self._data:
@@ -160,6 +163,8 @@ class _Zstd:
         self._decompressor = self._fresh()
 
     def feed(self, data: bytes) -> None:
+        if self.ended and data.startswith(_ZSTD):
+            self.ended = False
         self._data += data
 
     def slice(self) -> bytes:
@@ -170,7 +175,7 @@ class _Zstd:
             out = self._decompressor.decompress(data, _SLICE)
             if self._decompressor.eof:
                 self._data = self._decompressor.unused_data
-                self.ended = not self._data  # a body may be several frames in a row
+                self.ended = not self._data.startswith(_ZSTD)  # a body may be several frames in a row
                 self._decompressor = self._fresh()
             if out:
                 return out

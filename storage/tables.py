@@ -218,7 +218,13 @@ activity = Table(
     Index("ix_activity_source_id_alias", "source_id", "alias"),
     Index("ix_activity_source_id_likeness", "source_id", "likeness"),
     Index("ix_activity_key", "key"),
-    Index("ix_activity_object_key", "object_key"),
+    # Only what has one: the posts of a network. Articles, the many, pay nothing for it.
+    Index(
+        "ix_activity_object_key",
+        "object_key",
+        postgresql_where=text("object_key IS NOT NULL"),
+        sqlite_where=text("object_key IS NOT NULL"),
+    ),
     Index("ix_activity_revision", "revision"),
     Index("ix_activity_actor_id", "actor_id"),
     # The stream as readers page it, whole, by kind and by source; only what is shown.
@@ -239,7 +245,14 @@ activity = Table(
         postgresql_where=text("visible"),
         sqlite_where=text("visible = 1"),
     ),
-    Index("ix_activity_review", "review", "id"),
+    # What waits for somebody or was taken out; what is simply shown is found by the stream's indexes.
+    Index(
+        "ix_activity_review",
+        "review",
+        "id",
+        postgresql_where=text("review <> 'published'"),
+        sqlite_where=text("review <> 'published'"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -166,7 +166,8 @@ def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
         if url is None:
             continue
         preview = canonical_url(media.preview, base) if media.preview else None
-        placed = replace(media, url=url, preview=preview)
+        same = url == media.url and preview == media.preview
+        placed = media if same else replace(media, url=url, preview=preview)
         if media.type == "thumbnail":
             stills.append(placed)
         else:

@@ -33,12 +33,12 @@ def announced_in(body: bytes) -> Announced:
 
 def announced_by(root: etree._Element) -> Announced:
     """Read it from the root of a document, whose feed is that element or its `channel`."""
-    feed = next((child for child in root if _local(child) == "channel"), root)
+    feed = next((child for child in root.iterchildren("*") if _local(child) == "channel"), root)
     single: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
     previous = None
     complete = False
-    for child in feed:
+    for child in feed.iterchildren("*"):
         tag = child.tag
         if tag == f"{_ATOM}link" and child.get("rel", "").lower() == "prev-archive":
             previous = (child.get("href") or "").strip()[:_LONGEST] or None
@@ -47,7 +47,7 @@ def announced_by(root: etree._Element) -> Announced:
         elif tag.lower() in {"ttl", f"{_SYNDICATION}updateperiod", f"{_SYNDICATION}updatefrequency"}:
             single.setdefault(_local(child), _words(child))
         elif tag.lower() in {"skiphours", "skipdays"}:
-            lists.setdefault(_local(child), tuple(filter(None, map(_words, list(child)[:_MOST]))))
+            lists.setdefault(_local(child), tuple(filter(None, map(_words, list(child.iterchildren("*"))[:_MOST]))))
     return Announced(
         ttl=single.get("ttl") or None,
         skip_hours=lists.get("skiphours", ()),

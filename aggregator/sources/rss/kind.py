@@ -40,7 +40,8 @@ REFRESH = timedelta(days=7)  # after which a whole document is asked for: some s
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
 
-_READING = asyncio.Semaphore(1)  # documents at a time: more threads would only fight for the interpreter
+_SMALL = 256 * 1024  # bytes: read within the event loop, since handing it to a thread costs a third of reading it
+_READING = asyncio.Semaphore(1)  # large documents at a time: more threads would only fight for the interpreter
 _OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
     {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
 )
@@ -235,8 +236,11 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harv
     remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
     if digest == known.get("body_sha256"):
         return _unchanged(response, asked, {**remembered, **state, "body_sha256": digest}, facts)
-    async with _READING:
-        feed = await asyncio.to_thread(_read, response, known.get("seen", ""))
+    if len(response.body) <= _SMALL:
+        feed = _read(response, known.get("seen", ""))
+    else:
+        async with _READING:
+            feed = await asyncio.to_thread(_read, response, known.get("seen", ""))
     empty = not delta and not feed.entries and bool(known.get("entries"))
     if delta:
         state = {**state, **remembered, "whole": known.get("whole", state["whole"])}

@@ -19,6 +19,10 @@ depends_on = None
 _big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
+_PARTIAL = (
+    ("ix_activity_object_key", ["object_key"], "object_key IS NOT NULL"),
+    ("ix_activity_review", ["review", "id"], "review <> 'published'"),
+)
 _FEEDS_EVERY = 900  # seconds: what every feed got before there was a choice
 # Services whose many names are answered by the same few machines.
 _GROUPS = {
@@ -105,9 +109,16 @@ def upgrade() -> None:
     op.add_column("activity", sa.Column("likeness", sa.Text(), nullable=True))
     op.create_index("ix_activity_source_id_alias", "activity", ["source_id", "alias"])
     op.create_index("ix_activity_source_id_likeness", "activity", ["source_id", "likeness"])
+    for name, columns, where in _PARTIAL:
+        op.drop_index(name, "activity")
+        part = sa.text(where)
+        op.create_index(name, "activity", columns, postgresql_where=part, sqlite_where=part)
 
 
 def downgrade() -> None:
+    for name, columns, _ in _PARTIAL:
+        op.drop_index(name, "activity")
+        op.create_index(name, "activity", columns)
     op.drop_index("ix_activity_source_id_likeness", "activity")
     op.drop_index("ix_activity_source_id_alias", "activity")
     op.drop_column("activity", "likeness")

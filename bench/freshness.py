@@ -1,0 +1,163 @@
+"""How fresh the stream is for a number of polls: the policy of `aggregator.cadence` played over real posting times.
+
+    python -m bench.freshness FOLDER [--budgets 1 4 12] [--seeds 3]
+
+FOLDER holds `traces.json.gz` (times of posts) and `simulate.py`, which plays them and knows other readers' policies.
+Each frame is four weeks of all sources: two to learn in, two that count. All sources are polled by one pace that keeps
+the budget by itself, as in production, with a floor of 60 s; the others get the knob solved for so that they make
+exactly as many polls. Beside the mean delay of items stands its ratio to the best constant rates that somebody could
+choose who knows the future, to one interval for all, and to each of the others.
+
+`simulate.py --policy "bench.freshness:policy()"` plays the same rhythm without the pace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import random
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import heapify, heapreplace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aggregator.cadence import SHORTEST, Pace, Rhythm, Terms, after_success, levelled, observed, speed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+HOUR, DAY = 3600.0, 86400.0
+PEERS = ("miniflux", "newsblur", "commafeed")
+_USUAL = 60.0  # with this level, a knob of 1 and an item an hour make a poll an hour: the root of 3600
+
+
+def policy() -> Callable[[Any, float], float]:
+    """Return the rhythm as `simulate.py` wants a policy: a state and the present in, the next poll out."""
+    numbers = count(1)
+
+    def next_poll(state: Any, now: float) -> float:  # noqa: ANN401 - a type of that script
+        if "terms" not in state.mem:
+            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "rhythm": Rhythm(_moment(now))}
+        rhythm = observed(state.mem["rhythm"], _moment(now), map(_moment, state.new))
+        state.mem["rhythm"] = rhythm
+        pace = Pace(state.scale * _USUAL, 1.0)
+        asked = speed(rhythm, rhythm.at)
+        return after_success(rhythm.at, state.mem["terms"], speed=asked, pace=pace).at.timestamp()
+
+    return next_poll
+
+
+@dataclass(slots=True)
+class Followed:
+    """A source while it is played."""
+
+    terms: Terms
+    events: Sequence[float]
+    rhythm: Rhythm
+    speed: float
+    seen: int = 0  # events
+    delays: list[float] = field(default_factory=list)  # of the measured fortnight, seconds
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of playing frames: polls a source and hour, and the delay of items in seconds."""
+
+    rate: float
+    mean: float
+    median: float
+    by_source: float  # mean over sources of their mean
+
+
+def together(simulate: Any, frames: Sequence[int], budget: float, seed: int) -> Played:  # noqa: ANN401 - the script
+    """Play frames with all their sources under one pace of `budget` polls a source and hour."""
+    dice = random.Random(seed)
+    polls, followed = 0, list[Followed]()
+    for frame in frames:
+        sources, made = _frame(simulate, frame, budget, dice)
+        polls += made
+        followed += sources
+    delays = sorted(delay for one in followed for delay in one.delays)
+    means = [sum(one.delays) / len(one.delays) for one in followed if one.delays]
+    return Played(
+        rate=polls / len(followed) / simulate.MEASURED_HOURS,
+        mean=sum(delays) / len(delays),
+        median=delays[len(delays) // 2],
+        by_source=sum(means) / len(means),
+    )
+
+
+def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tuple[list[Followed], int]:  # noqa: ANN401
+    first = _moment(simulate.T0)
+    fresh = Rhythm(first)
+    sources = [
+        Followed(Terms(number, None, SHORTEST), events, fresh, speed(fresh, first))
+        for number, (_, events) in enumerate(simulate.load([frame]), 1)
+    ]
+    per_second = budget * len(sources) / HOUR
+    total = level = sum(one.speed for one in sources)
+    last, polls = first, 0
+    queue = [(simulate.T0 + dice.random() * HOUR, number) for number in range(len(sources))]
+    heapify(queue)
+    while queue[0][0] < simulate.END + DAY:
+        now, number = queue[0]
+        one, moment = sources[number], _moment(now)
+        polls += simulate.WARM <= now < simulate.END
+        one.rhythm = observed(one.rhythm, moment, map(_moment, _new(one, now, simulate.WARM)))
+        before, one.speed = one.speed, speed(one.rhythm, moment)
+        total += one.speed - before
+        level, last = levelled(level, moment - last, total), moment
+        upcoming = after_success(moment, one.terms, speed=one.speed, pace=Pace(level, per_second))
+        heapreplace(queue, (upcoming.at.timestamp(), number))
+    return sources, polls
+
+
+def _new(one: Followed, now: float, measured_from: float) -> Sequence[float]:
+    """Return what came since the last poll, and note how long it waited."""
+    first = one.seen
+    while one.seen < len(one.events) and one.events[one.seen] <= now:
+        one.seen += 1
+    new = one.events[first : one.seen]
+    one.delays += [now - event for event in new if event >= measured_from]
+    return new
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--budgets", type=float, nargs="+", default=[1, 4, 12])
+    parser.add_argument("--frames", type=int, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--peers", nargs="*", default=PEERS)
+    arguments = parser.parse_args()
+    sys.path.insert(0, str(arguments.folder))
+    simulate = importlib.import_module("simulate")
+    sources = simulate.load(arguments.frames)
+    print(
+        "asked/h  made/h   mean s  median  sources  x oracle  x fixed "
+        + "".join(f"{name:>12}" for name in arguments.peers)
+    )
+    for budget in arguments.budgets:
+        runs = [together(simulate, arguments.frames, budget, seed) for seed in range(1, arguments.seeds + 1)]
+        rate, mean, median, by_source = (
+            sum(getattr(run, name) for run in runs) / len(runs) for name in ("rate", "mean", "median", "by_source")
+        )
+        ours = f"{budget:>7g} {rate:>7.3f} {mean:>8.1f} {median:>7.1f} {by_source:>8.1f}"
+        oracle, fixed = mean / simulate.stationary_optimum(sources, rate), mean / (HOUR / 2 / rate)
+        print(f"{ours} {oracle:>9.3f} {fixed:>8.3f} ", end="", flush=True)
+        for name in arguments.peers:
+            theirs = simulate.at_budget(sources, simulate.POLICIES[name], rate, constrained=True)
+            reached = abs(theirs["rate"] / rate - 1) < 0.02
+            print(f"{mean / theirs['mean']:>12.3f}" if reached else f"{'out of reach':>12}", end="", flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()
