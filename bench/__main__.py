@@ -58,7 +58,7 @@ def main() -> None:
                 f"{len(paths)} feeds, {size / 1e6:.1f} MB; CPU of start-up {started:.2f} s, of feedparser {alone:.2f} s"
             )
             for database in arguments.database or ["sqlite", "postgresql"]:
-                with _house(database) as house:
+                with house_on(database) as house:
                     _measure(house, database, address, [path.stem for path in paths], alone)
             print(f"\npeak memory {peak_memory():.0f} MB")
 
@@ -73,16 +73,16 @@ def _measure(house: House, database: str, address: str, names: Sequence[str], al
         numbers = (cost.wall, cost.program, cost.database, cost.cpu, each, cost.cpu / alone)
         print(f"  {name:<24}" + "".join(f"{number:>13.3f}" for number in numbers))
 
-    conditional = _add(house, address, "conditional", names)
-    step("cold, all new", lambda: _poll(house, conditional))
-    step("unchanged, 304", lambda: _poll(house, conditional))
-    step("unchanged, 304 again", lambda: _poll(house, conditional))
-    plain = _add(house, address, "plain", names)
-    _poll(house, plain)
-    step("unchanged, full bodies", lambda: _poll(house, plain))
+    conditional = follow(house, address, "conditional", names)
+    step("cold, all new", lambda: poll(house, conditional))
+    step("unchanged, 304", lambda: poll(house, conditional))
+    step("unchanged, 304 again", lambda: poll(house, conditional))
+    plain = follow(house, address, "plain", names)
+    poll(house, plain)
+    step("unchanged, full bodies", lambda: poll(house, plain))
     with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
         pass
-    step("5 % grew by one entry", lambda: _poll(house, conditional))
+    step("5 % grew by one entry", lambda: poll(house, conditional))
     _measure_reading(house)
 
 
@@ -104,7 +104,7 @@ def _timed(house: House, query: Query) -> float:
     return time.perf_counter() - began
 
 
-def _poll(house: House, ids: Sequence[int]) -> None:
+def poll(house: House, ids: Sequence[int]) -> None:
     """Poll in batches as large as a worker's task has them."""
     reports = [report for start in range(0, len(ids), BATCH) for report in house.poll_now(ids[start : start + BATCH])]
     failed = [report for report in reports if report.error]
@@ -112,7 +112,7 @@ def _poll(house: House, ids: Sequence[int]) -> None:
         raise RuntimeError(f"{len(reports)} of {len(ids)} polled, {len(failed)} failed: {failed[:1]}")
 
 
-def _add(house: House, address: str, how: str, names: Sequence[str]) -> list[int]:
+def follow(house: House, address: str, how: str, names: Sequence[str]) -> list[int]:
     ids = []
     with house.store.writing() as tx:
         for name in names:
@@ -140,7 +140,7 @@ def _parse_alone(paths: Sequence[Path]) -> float:
 
 
 @contextmanager
-def _house(database: str) -> Iterator[House]:
+def house_on(database: str) -> Iterator[House]:
     with tempfile.TemporaryDirectory() as folder, servers.postgresql() as (url, _):
         environ = {
             "AGGREGATOR_DATA_DIR": folder,

@@ -1,7 +1,8 @@
 """A farm of feeds in a process of its own, so that serving costs the measured process nothing.
 
 `python -m bench.farm FOLDER [GROWN]` prints its port and serves the folder's `*.xml` on loopback: with validators as
-`/conditional/NAME.xml`, never with any as `/plain/NAME.xml`. `POST /grow` changes over to the documents of GROWN.
+`/conditional/NAME.xml`, never with any as `/plain/NAME.xml`. `POST /grow` changes over to the documents of GROWN,
+and back.
 `write` makes such folders: blogs, link lists and podcasts in RSS 2.0 and Atom, 60 to 100 KB each with 40 entries.
 """
 
@@ -103,8 +104,11 @@ def _app(folder: Path, grown: Path) -> web.Application:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type="application/rss+xml", headers={"ETag": etag})
 
+    others = _read(grown)
+
     async def grow(_: web.Request) -> web.Response:
-        bodies.update(_read(grown))
+        nonlocal bodies, others
+        bodies, others = others, bodies
         return web.Response(text="grown")
 
     app = web.Application()

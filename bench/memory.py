@@ -1,0 +1,55 @@
+"""Whether a process that polls for long keeps its memory: `python -m bench.memory --minutes 10`.
+
+500 feeds of about 100 KB each, without validators, so that every poll fetches the whole document; every other round one
+in twenty has changed. What the process holds is printed for every round; it is flat where the last ones hold no more
+than the first ones after a while did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from aggregator.logs import configure_logging
+from bench.__main__ import follow, house_on, poll
+from bench.farm import farm, write
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--feeds", type=int, default=500)
+    parser.add_argument("--entries", type=int, default=48)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
+    arguments = parser.parse_args()
+    configure_logging("error", "text")
+    with tempfile.TemporaryDirectory() as folder, house_on(arguments.database) as house:
+        first, grown = Path(folder, "first"), Path(folder, "grown")
+        write(first, arguments.feeds, arguments.entries)
+        write(grown, arguments.feeds, arguments.entries, grown=True)
+        size = sum(path.stat().st_size for path in first.glob("*.xml")) / arguments.feeds
+        print(f"{arguments.feeds} feeds of {size / 1000:.0f} kB on {arguments.database}; memory in MB, round by round:")
+        with farm(first, grown) as address:
+            ids = follow(house, address, "plain", [path.stem for path in sorted(first.glob("*.xml"))])
+            held: list[float] = []
+            end = time.monotonic() + 60 * arguments.minutes
+            while time.monotonic() < end:
+                poll(house, ids)
+                with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
+                    pass
+                held.append(_memory())
+                print(f"{held[-1]:.1f}", end=" ", flush=True)
+    settled = held[len(held) // 10 :]
+    print(f"\n{len(held)} rounds; after a tenth of them {settled[0]:.1f} MB, at the end {settled[-1]:.1f} MB")
+
+
+def _memory() -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
