@@ -7,118 +7,10 @@ from random import Random
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from tests.feed_words import ADDRESSES, BODIES, CHAPTERS, DATES, LICENCE, NAMESPACES, TWISTS, WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_NAMESPACES = {
-    "content": "http://purl.org/rss/1.0/modules/content/",
-    "dc": "http://purl.org/dc/elements/1.1/",
-    "dcterms": "http://purl.org/dc/terms/",
-    "media": "http://search.yahoo.com/mrss/",
-    "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
-    "slash": "http://purl.org/rss/1.0/modules/slash/",
-    "wfw": "http://wellformedweb.org/CommentAPI/",
-    "sy": "http://purl.org/rss/1.0/modules/syndication/",
-    "thr": "http://purl.org/syndication/thread/1.0",
-    "georss": "http://www.georss.org/georss",
-    "gml": "http://www.opengis.net/gml",
-    "fh": "http://purl.org/syndication/history/1.0",
-    "podcast": "https://podcastindex.org/namespace/1.0",
-    "odd": "urn:example:odd",
-}
-_WORDS = (
-    *("tide", "harbour", "quay", "café", "naïve", "Zürich", "東京", "привет", "🎉", "½", "—", "“quoted”", "ships", "é"),
-    *("&", "<boats>", "it's", "&amp;", "&nbsp;", "Ã©", "\x93x\x94"),  # the last two as if read in the wrong encoding
-)
-_ADDRESSES = (
-    "https://news.example/a?x=1&y=2",
-    "http://news.example/b",
-    "/relative/c.html",
-    "d.html?q=&amp;z;",
-    "https:///three.example/slashes",
-    "HTTP://News.Example/E#part",
-    "mailto:ann@news.example",
-    "http://[bad",
-    "",
-    " https://news.example/spaces ",
-    "tag:news.example,2026:7",
-    "https://news.example/ünï/ç",
-    "urn:uuid:1234",
-)
-_DATES = (
-    "Fri, 27 Feb 2026 10:00:00 GMT",
-    "Fri, 27 Feb 2026 10:00:00 +0530",
-    "27 Feb 26 10:00 EST",
-    "27 Feb 2026 10:00:00 -0000",
-    "Fri, 27 Feb 2026 24:00:00 GMT",
-    "Fri, 27 Feb 2026 10:00:60 GMT",
-    "Fri, 31 Feb 2026 10:00:00 PDT",
-    "Fri, 27 February 2026 10:00:00 GMT",
-    "Fri,  27 Feb 2026 10:00:00 CEST",
-    "Sat, 01 Jan 1950 00:00:00 GMT",
-    "Feb 27, 2026",
-    "2026-02-27T10:00:00Z",
-    "2026-02-27T10:00:00.123+02:00",
-    "2026-02-27t10:00:00-08:00",
-    "2026-02-27T10:00Z",
-    "2026-02-27",
-    "2026-02-27 10:00:00",
-    "20260227T100000",
-    "0001-01-01T00:00:00+02:00",
-    "9999-12-31T23:59:59-01:00",
-    "1772186400",
-    "a while ago",
-    "",
-    "2026/02/27 10:00:00",
-    "Fri Feb 27 10:00:00 2026",
-)
-_LICENCE = '<cC:license xmlns:cC="http://backend.userland.com/creativeCommonsRssModule">http://l.example/</cC:license>'
-_CHAPTERS = '<psc:chapters xmlns:psc="http://podlove.org/simple-chapters"><psc:chapter start="00:01"/></psc:chapters>'
-_BODIES = (
-    "plain words",
-    "<p>One <b>bold</b> & <a href='x.html'>link</a></p>",
-    "<p>Unclosed <br> tags",
-    "a &lt;b&gt; &eacute; &#233; &bogus;",
-    "<img src=/a.png width=1>",
-    "tom &amp; jerry",
-    "5 < 6 and 7 > 6",
-    "<weird>tag</weird> here",
-    "line one\nline two\r\n\n  line three  ",
-    "\u00a0edge\u00a0",
-    "",
-    "   ",
-    "<div>wrapped</div>",
-    "]] >",
-)
-
-_TWISTS = (  # of a whole document: pattern, and what stands in its place
-    (r"\bdc:", "DC:"),
-    (r"\bmedia(?=:|=)", "m"),
-    (r"\bdc(?=:|=)", "itunes2"),
-    (r"\bodd(?=:|=)", "title"),
-    (r"\bthr(?=:|=)", "re"),
-    (r"http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss"),
-    (r"http://search.yahoo.com/mrss/", "http://Search.Yahoo.com/mrss/"),
-    (r"(</?)title\b", r"\1TITLE"),
-    (r"(</?)item\b", r"\1Item"),
-    (r"(</?)(?!feed)([a-z]+)(?=[\s/>])", r"\1a:\2"),
-    (r'<feed xmlns="([^"]*)"', r'<feed xmlns="\1" xmlns:a="\1"'),
-    (r"</title>", "</title><!-- <item><title>no</title></item> --><?php echo 1 ?>"),
-    (r"<(rss|rdf:RDF|feed) ", r'<!DOCTYPE \1 [<!ENTITY nbsp "&#160;">]><\1 '),
-    (r"<(rss|rdf:RDF|feed) ", r'<\1 xml:base="http://b.example/y/" '),
-    (r"<(rss|rdf:RDF|feed) ", r'<\1 xml:base="y/" xml:lang="it" '),
-    (r"<channel", '<channel xml:lang="es" xml:base="http://c.example/"'),
-    (r"<(item|entry)\b", r'<\1 xml:base="../up/" lang="pt"'),
-    (r"<(item|entry)\b", r'<\1 href="z.html"'),
-    (r"<(item|entry)>", r'<\1 xmlns="">'),
-    (r"http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/"),
-    (r"</(channel)>", r"<item><title>Last</title></item></\1>"),
-    (r"</(channel|rss)>", r"<title>Late</title></\1>"),
-    (r"<author>", "<author><odd:more>x</odd:more>"),
-    (r"</author>", "<name>Second</name></author>"),
-    (r"<link ", "<link rel='alternate' type='application/xhtml+xml' hreflang='x' "),
-    (r"\x93", "\x85"),
-)
 
 
 class Writer:
@@ -132,7 +24,7 @@ class Writer:
         return self.r.random() < share
 
     def words(self) -> str:
-        return " ".join(self.r.choices(_WORDS, k=self.r.randint(1, 5)))
+        return " ".join(self.r.choices(WORDS, k=self.r.randint(1, 5)))
 
     def text(self, value: str) -> str:
         """Write text as one of the ways XML has for it."""
@@ -168,16 +60,14 @@ class Writer:
         return "\n".join(part() for part in chosen)
 
     def address(self) -> str:
-        return self.r.choice(_ADDRESSES) if self.chance(0.4) else f"https://news.example/{self.r.randrange(10**6)}"
+        return self.r.choice(ADDRESSES) if self.chance(0.4) else f"https://news.example/{self.r.randrange(10**6)}"
 
     def date(self) -> str:
-        return self.r.choice(_DATES) if self.chance(0.4) else self.r.choice(_DATES[:4] + _DATES[11:14])
+        return self.r.choice(DATES) if self.chance(0.4) else self.r.choice(DATES[:4] + DATES[11:14])
 
     def body(self) -> str:
         return (
-            self.r.choice(_BODIES)
-            if self.chance(0.6)
-            else f"<p>{escape(self.words())}</p><p>{escape(self.words())}</p>"
+            self.r.choice(BODIES) if self.chance(0.6) else f"<p>{escape(self.words())}</p><p>{escape(self.words())}</p>"
         )
 
     def author(self) -> str:
@@ -286,8 +176,8 @@ class Writer:
                 "<dc:contributor>Bo</dc:contributor>",
                 "<created>2026-02-27T10:00:00Z</created>",
                 "<comments>c.html</comments>",
-                _LICENCE,
-                _CHAPTERS,
+                LICENCE,
+                CHAPTERS,
             ]
         )
 
@@ -387,7 +277,7 @@ class Writer:
         return self.some(parts, 0.45)
 
     def declarations(self, *left_out: str) -> str:
-        told = {name: uri for name, uri in _NAMESPACES.items() if name not in left_out}
+        told = {name: uri for name, uri in NAMESPACES.items() if name not in left_out}
         if self.hostile and self.chance(0.05):
             told["dc"] = "urn:example:not-dublin-core"
         return "".join(f' xmlns:{name}="{uri}"' for name, uri in told.items())
@@ -436,7 +326,7 @@ def feed(seed: int) -> tuple[bytes, str]:
     writer = Writer(seed)
     text = writer.document()
     if writer.hostile and writer.chance(0.3):
-        pattern, other = writer.r.choice(_TWISTS)
+        pattern, other = writer.r.choice(TWISTS)
         text = re.sub(pattern, other, text)
     encoding, content_type = writer.r.choice(
         [("utf-8", "application/xml")] * 5

@@ -244,3 +244,8 @@ def test_a_reply_says_what_it_answers() -> None:
         body = rss(items=f"<item><guid>1</guid><title>Re</title>{reply}{more}</item>")
         (activity,) = normalise(body, "application/xml", URL).activities
         assert activity.content.in_reply_to == "https://news.example/first"
+
+
+@pytest.mark.parametrize("odd", ["<a b့='1'/>", "<?xmlɀ x?>", "<bɀ/>"])
+def test_names_that_not_every_parser_takes_are_left_to_feedparser(odd: str) -> None:
+    assert claimed(tree.read, rss(HEAD + odd), "application/xml") is None

@@ -31,6 +31,7 @@ _PERIODS = {
 }
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _HOURS = 24
+_MOST_SECONDS = 2**31
 _AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(-?[0-9]+)", re.IGNORECASE)
 
 
@@ -90,13 +91,22 @@ def announced_of(stored: object) -> Announced:
 
 def _by_headers(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timedelta, str]]:
     """Give how long the answer stays fresh; what says less than nothing ("no-store") makes us no faster."""
-    ages = [int(found[1]) for found in _AGE.finditer(headers.get("Cache-Control", "")) if len(found[1]) < 10]  # noqa: PLR2004 - 30 years
+    ages = [_seconds(found[1]) for found in _AGE.finditer(_header(headers, "cache-control"))]
     if ages:
-        old = headers.get("Age", "").strip()
-        spent = int(old) if old.isdecimal() and len(old) < 10 else 0  # noqa: PLR2004 - 30 years
+        spent = _seconds(_header(headers, "age").strip())
         yield timedelta(seconds=max(max(ages) - spent, 0)), "max-age"
-    elif expires := _date(headers.get("Expires")):
-        yield max(expires - (_date(headers.get("Date")) or now), timedelta()), "Expires"
+    elif expires := _date(_header(headers, "expires")):
+        yield max(expires - (_date(_header(headers, "date")) or now), timedelta()), "Expires"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    """Return a header, however its name is spelled; what was sent in several lines is one list."""
+    return ", ".join(value for other, value in headers.items() if other.lower() == name)
+
+
+def _seconds(digits: str) -> int:
+    """Read whole seconds; nothing sensible counts as 0, what no clock can hold as the most that RFC 9111 knows."""
+    return min(int(digits[:11]), _MOST_SECONDS) if digits.isascii() and digits.isdigit() else 0
 
 
 def _by_feed(announced: Announced, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
@@ -142,9 +152,9 @@ def _days(announced: Announced, notes: list[str]) -> frozenset[int]:
     return days
 
 
-def _date(text: str | None) -> datetime | None:
+def _date(text: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text or "")
+        moment = parsedate_to_datetime(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
