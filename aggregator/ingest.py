@@ -15,6 +15,7 @@ from aggregator import cadence, identity, moves, text
 from aggregator.activity import Review, Screened, storable, storable_json
 from aggregator.burst import quarantined
 from aggregator.errors import PausedError, StoreUnavailableError, UnreadableError
+from aggregator.fingerprint import fingerprint
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
 if TYPE_CHECKING:
@@ -336,7 +337,7 @@ def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
     known_by = identity.marks(clean)
     return Screened(
         new=clean,
-        fingerprint=text.fingerprint(clean.content, clean.object),
+        fingerprint=fingerprint(clean.content, clean.object),
         search_text=text.searchable(*_searched(clean)),
         position=placed(clean.content.published, now),
         review=Review.PUBLISHED if published else Review.WAITING,

@@ -5,19 +5,14 @@ from __future__ import annotations
 import hashlib
 import html as entities
 import ipaddress
-import json
 import re
 import unicodedata
-from dataclasses import MISSING, fields, is_dataclass, replace
-from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import nh3
 
-if TYPE_CHECKING:
-    from aggregator.activity import Content, Original
+from aggregator.embeds import with_links_for_players
+from aggregator.trackers import without_trackers
 
 MOST_TAGS = 10_000  # beyond this the sanitiser's time grows with the square of the nesting; only the text is kept
 LONGEST_SLUG = 40
@@ -53,6 +48,10 @@ _SCHEMES = {"http", "https", "mailto"}
 _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _PIXEL = re.compile(r' (?:width|height)="\s*0*[01](?:\.0*)?(?:px)?\s*"')
 _SIDE = re.compile(r' (?:width|height)="')
+_SIZE = re.compile(r' (?:width|height)="([^"]*)"')
+_SANE = re.compile(r"[1-9][0-9]{0,3}|10000")  # pixels
+_RELATIVE = re.compile(r' (href|src|cite)="(?!https?:|mailto:)([^"]*)"')
+_IN_ADDRESS = "/:@!$&'()*+,;=~%[]|?#"
 _BREAKS = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCKS))}|br)(?: [a-z]+=\"[^\"]*\")*>")
 _TAG = re.compile(r"<[^>]*>")
 _PRE = re.compile(r'(<pre(?: [a-z]+="[^"]*")*>)\n+')  # a browser skips the first line break, so it means nothing
@@ -61,12 +60,6 @@ _NEWLINES = re.compile(r"\s*\n\s*")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)]*(?=\s)|[。！？]")  # noqa: RUF001 - the full-width ones end sentences too
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_TRACKERS = re.compile(
-    r"(?:utm|mtm|pk|piwik|matomo|hsa)_[^=]*|_hs(?:enc|mi)|fbclid|gclid|gclsrc|dclid|gbraid|wbraid|msclkid|twclid|ttclid"
-    r"|yclid|igsh(?:id)?|mc_[ce]id|mkt_tok|vero_(?:id|conv)|oly_(?:anon|enc)_id|s_cid|wickedid|_openstat|ml_subscriber"
-    r"|ml_subscriber_hash|rb_clickid|wt_mc|at_(?:medium|campaign)",
-    re.IGNORECASE,
-)
 # What is in its one spelling already, as most addresses are; anything that takes a second look is not among them.
 _CANONICAL = re.compile(
     r"https?://(?=[^/]{1,253}/)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
@@ -85,13 +78,18 @@ def clean_html(html: str, base: str | None = None) -> str:
     """Return an article's HTML with nothing in it that acts, styles or tracks.
 
     Links are absolute http, https or mailto with `rel="nofollow noopener"`; relative ones are resolved against
-    `base`, or lose their address without one. Images keep their alternative text; tracking pixels go.
+    `base`, or lose their address without one. Images keep their alternative text, and load when they are seen without
+    saying where; tracking pixels go. Players of known video sites become links, other frames go.
     """
     if not html or html.isspace():
         return ""
     if html.count("<") > MOST_TAGS:
         return paragraphs(_without_tags(html))
-    clean = _IMAGE.sub(_image, _cleaner(canonical_url(base) if base else None).clean(html))
+    clean = _CLEANER.clean(with_links_for_players(html))
+    if _RELATIVE.search(clean):
+        start = canonical_url(base) if base else None
+        clean = _RELATIVE.sub(lambda found: _resolved(found, start), clean)
+    clean = _IMAGE.sub(_image, clean)
     return (_PRE.sub(r"\1", clean) if "<pre" in clean else clean).strip()
 
 
@@ -106,8 +104,10 @@ def plain_text(html: str) -> str:
 
 def text_of_clean(html: str) -> str:
     """Return the text of HTML that `clean_html` made; half the cost of `plain_text`."""
-    lines = _NEWLINES.sub(" ", html)  # a line break in HTML is a space
-    return _folded(entities.unescape(_TAG.sub("", _BREAKS.sub("\n", lines))))
+    lines = html.replace("\n", " ").replace("\r", " ")  # a line break in HTML is a space
+    text = entities.unescape(_TAG.sub("", _BREAKS.sub("\n", lines)))
+    folded = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in folded if line)
 
 
 def paragraphs(text: str) -> str:
@@ -153,7 +153,7 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
         return None
     place = host if port in {None, _DEFAULT_PORTS[scheme]} else f"{host}:{port}"
     path = _escaped(parts.path, "/:@!$&'()*+,;=~%[]|") or "/"
-    query = _escaped(_untracked(parts.query), "/?:@!$&'()*+,;=~%[]|{}^`") if parts.query else ""
+    query = _escaped(without_trackers(parts.query, host), "/?:@!$&'()*+,;=~%[]|{}^`") if parts.query else ""
     canonical = f"{scheme}://{place}{path}" + (f"?{query}" if query else "")
     return canonical if len(canonical) <= _LONGEST_URL else None
 
@@ -173,17 +173,6 @@ def searchable(*parts: str | None) -> str:
     return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
 
 
-def fingerprint(content: Content, obj: Original | None) -> str:
-    """Return the SHA-256 (hex) of what people see of an activity and of the object it is about.
-
-    Fields at their default do not count, so that a new field changes no old fingerprint. Of the activity's own actor
-    only the identity counts: names and pictures are stored once for all that somebody said.
-    """
-    who = [content.actor.network, content.actor.native_id] if content.actor else None
-    seen = [_told(replace(content, actor=None)), who, _told(obj.content) if obj else None]
-    return hashlib.sha256(json.dumps(seen, separators=(",", ":")).encode()).hexdigest()
-
-
 def slug(text: str) -> str:
     """Return a name of a-z, 0-9 and dashes for addresses, at most 40 characters; empty where nothing is left."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
@@ -194,19 +183,15 @@ def slug(text: str) -> str:
     return head if dash and len(head) > LONGEST_SLUG // 2 else whole[:LONGEST_SLUG].rstrip("-")
 
 
-@lru_cache(maxsize=512)
-def _cleaner(base: str | None) -> nh3.Cleaner:
-    return nh3.Cleaner(
-        tags=set(_BLOCKS | _INLINE),
-        clean_content_tags=_DROPPED,
-        attributes=_ATTRIBUTES,
-        url_schemes=_SCHEMES,
-        url_relative=("rewrite_with_base", base) if base else "deny",
-        link_rel="nofollow noopener",
-        strip_comments=True,
-    )
-
-
+_CLEANER = nh3.Cleaner(
+    tags=set(_BLOCKS | _INLINE),
+    clean_content_tags=_DROPPED,
+    attributes=_ATTRIBUTES,
+    url_schemes=_SCHEMES,
+    url_relative="pass_through",  # resolved afterwards, where there is any: a cleaner of its own for each base is dear
+    link_rel="nofollow noopener",
+    strip_comments=True,
+)
 _STRUCTURE = nh3.Cleaner(tags=set(_BLOCKS | {"br"}), clean_content_tags=_DROPPED, attributes={}, link_rel=None)
 
 
@@ -214,7 +199,22 @@ def _image(found: re.Match[str]) -> str:
     """Keep an image unless it has no address left or is a pixel that only counts readers."""
     attributes = found[1]
     sides, small = len(_SIDE.findall(attributes)), len(_PIXEL.findall(attributes))
-    return "" if ' src="' not in attributes or (sides and sides == small) else found[0]
+    if ' src="' not in attributes or (sides and sides == small):
+        return ""
+    sane = _SIZE.sub(lambda side: side[0] if _SANE.fullmatch(side[1]) else "", attributes) if sides else attributes
+    return f'<img{sane} loading="lazy" decoding="async" referrerpolicy="no-referrer">'
+
+
+def _resolved(found: re.Match[str], base: str | None) -> str:
+    """Return an attribute whose address is relative with the whole address, or nothing where that is none."""
+    try:
+        address = urljoin(base, entities.unescape(found[2]).strip()) if base else ""
+        scheme = urlsplit(address).scheme
+    except ValueError:
+        return ""
+    if scheme not in _DEFAULT_PORTS:
+        return ""
+    return f' {found[1]}="{entities.escape(_escaped(address, _IN_ADDRESS))}"'
 
 
 def _without_tags(html: str) -> str:
@@ -236,33 +236,8 @@ def _ascii_host(host: str) -> str | None:
     return host if len(host) <= _LONGEST_HOST and _HOST.fullmatch(host) else None
 
 
-def _untracked(query: str) -> str:
-    return "&".join(pair for pair in query.split("&") if pair and not _TRACKERS.fullmatch(pair.partition("=")[0]))
-
-
 def _escaped(text: str, safe: str) -> str:
     """Percent-encode what an address can't hold, leaving what is already encoded, with its digits in upper case."""
     if "%" in text:
         text = _ESCAPE.sub(lambda found: found[0].upper(), _LONE_PERCENT.sub("%25", text))
     return quote(text, safe=safe, errors="replace")
-
-
-@lru_cache(maxsize=32)
-def _defaults(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, f.default if f.default is not MISSING else None) for f in fields(kind))
-
-
-def _told(value: Any) -> Any:  # noqa: ANN401 - walks any of the activity types
-    """Return a value of the activity types as JSON can hold it, fields at their default left out."""
-    if isinstance(value, tuple):
-        return [_told(item) for item in value]
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    told: dict[str, Any] = {}
-    for name, default in _defaults(type(value)):
-        field = getattr(value, name)
-        if field is not default and field != default:
-            told[name] = _told(field)
-    return told

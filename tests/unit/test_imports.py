@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "stream", "errors", "options", "settings"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal",
+    "moves", "burst", "seal", "fingerprint", "trackers", "embeds",
 }  # fmt: skip
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
@@ -26,13 +26,17 @@ _types = {f"aggregator.{name}" for name in TYPES}
 _pure = {f"aggregator.{name}" for name in PURE}
 ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types) for name in TYPES),
-    ("aggregator.text", _types),
+    ("aggregator.text", _types | {"aggregator.trackers", "aggregator.embeds"}),
+    ("aggregator.fingerprint", _types | {"aggregator.text"}),
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
         for name in ("addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "fetch")
     ),
-    *((f"aggregator.{name}", _types) for name in ("groups", "identity", "moves", "burst", "seal")),
+    *(
+        (f"aggregator.{name}", _types)
+        for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds")
+    ),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
     ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),

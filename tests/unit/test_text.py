@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.activity import ActivityKind, Actor, Content, Link, Media, Original
+from aggregator.fingerprint import fingerprint
 from aggregator.text import (
     MOST_TAGS,
     canonical_url,
     clean_html,
     excerpt,
-    fingerprint,
     paragraphs,
     plain_text,
     searchable,
@@ -23,6 +23,7 @@ from aggregator.text import (
 )
 
 BASE = "https://example.org/blog/"
+LAZY = 'loading="lazy" decoding="async" referrerpolicy="no-referrer"'
 PIECES = st.sampled_from(
     [
         "<p>",
@@ -69,12 +70,22 @@ MARKUP = st.lists(st.one_of(PIECES, st.text(max_size=6)), max_size=12).map("".jo
         ),
         ("<a href='JaVaScript:alert(1)'>a</a>", '<a rel="nofollow noopener">a</a>'),
         ("<a href='mailto:a@example.org'>a</a>", '<a href="mailto:a@example.org" rel="nofollow noopener">a</a>'),
-        ("<img src=a.png alt='A cat' srcset='b.png 2x'>", '<img src="https://example.org/blog/a.png" alt="A cat">'),
+        (
+            "<img src=a.png alt='A cat' srcset='b.png 2x'>",
+            f'<img src="https://example.org/blog/a.png" alt="A cat" {LAZY}>',
+        ),
         ("<img src='data:image/png;base64,xx' alt=a>b", "b"),
         ("a<img src=p.gif width=1 height=1>b", "ab"),
         ("a<img src=p.gif width='0'>b", "ab"),
         ("a<img src=p.gif height='1px' alt=''>b", "ab"),
-        ("<img src=p.gif width=100 height=1>", '<img src="https://example.org/blog/p.gif" width="100" height="1">'),
+        (
+            "<img src=p.gif width=100 height=1>",
+            f'<img src="https://example.org/blog/p.gif" width="100" height="1" {LAZY}>',
+        ),
+        (
+            "<img src=p.gif width=99999 height=-1 loading=eager referrerpolicy=unsafe-url>",
+            f'<img src="https://example.org/blog/p.gif" {LAZY}>',
+        ),
         ("<p>a<p>b", "<p>a</p><p>b</p>"),
         ("<h1>a</h1><unknown>b</unknown>", "<h1>a</h1>b"),
         ("  ", ""),
@@ -320,4 +331,88 @@ def test_a_fingerprint_is_the_same_for_the_same_and_knows_the_object() -> None:
 
 def test_a_fingerprint_stays_the_same_over_versions() -> None:
     plain = Content(kind=ActivityKind.POST, network="x", text="Hello")
-    assert fingerprint(plain, None) == "831c4f9de54543dc3bc6783147c3ea6005c432cb4133aaf1e7f19484c9b95957"
+    assert fingerprint(plain, None) == "2:831c4f9de54543dc3bc6783147c3ea6005c432cb4133aaf1e7f19484c9b95957"
+
+
+SAID = replace(
+    CONTENT,
+    title="A title",
+    text="Some words. 12 comments",
+    html='<p class="x">Some words.</p> <a href="https://example.org/1">12 comments</a><img src="https://c.example/a.png?v=1">',
+    media=(Media("image", "https://c.example/a.png?cache=1"),),
+)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        replace(SAID, title="A  title ", text="Some words.\n12 comments"),
+        replace(SAID, text="Some words. 1,305 comments"),
+        replace(SAID, html=SAID.html.replace("12 comments", "Comments (13)").replace("Comments (13)", "13 comments")),
+        replace(SAID, html=SAID.html.replace('class="x"', 'title="x" id="y"')),
+        replace(SAID, html=SAID.html.replace("v=1", "v=2"), media=(Media("image", "https://c.example/a.png?cache=2"),)),
+        replace(SAID, html=SAID.html.replace("example.org/1", "example.org/1?utm_source=rss")),
+    ],
+    ids=["white space", "counter", "counter in HTML", "attributes", "cache buster", "tracking"],
+)
+def test_noise_is_no_edit(same: Content) -> None:
+    assert fingerprint(same, None) == fingerprint(SAID, None)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        replace(SAID, text="Other words. 12 comments"),
+        replace(SAID, text="Some words. 12 cats"),
+        replace(SAID, html=SAID.html.replace("a.png", "b.png")),
+        replace(SAID, html=SAID.html.replace("<p", "<h2").replace("</p", "</h2")),
+        replace(SAID, media=(Media("image", "https://c.example/b.png"),)),
+    ],
+)
+def test_an_edit_is_none_of_that_noise(edited: Content) -> None:
+    assert fingerprint(edited, None) != fingerprint(SAID, None)
+
+
+@pytest.mark.parametrize(
+    ("frame", "link"),
+    [
+        ("//www.youtube.com/embed/abc_-1?rel=0", "https://www.youtube.com/watch?v=abc_-1"),
+        ("https://www.youtube-nocookie.com/embed/abc", "https://www.youtube.com/watch?v=abc"),
+        ("https://player.vimeo.com/video/123?h=x", "https://vimeo.com/123"),
+        ("https://www.dailymotion.com/embed/video/x1", "https://www.dailymotion.com/video/x1"),
+        ("https://embed.ted.com/talks/lang/es/a_talk", "https://www.ted.com/talks/a_talk"),
+        ("https://archive.org/embed/thing", "https://archive.org/details/thing"),
+        ("https://evil.example/youtube.com/embed/abc", None),
+        ("https://youtube.com.evil.example/embed/abc", None),
+        ("javascript:alert(1)//www.youtube.com/embed/abc", None),
+        ('https://www.youtube.com/embed/" onload=alert(1)', None),
+    ],
+)
+def test_a_player_becomes_a_link_and_other_frames_go(frame: str, link: str | None) -> None:
+    clean = clean_html(f"<p>a</p><iframe width=1 src='{frame}' allowfullscreen>x</iframe><p>b</p>", BASE)
+    assert ("iframe" in clean, "onload" in clean) == (False, False)
+    if link is None:
+        assert clean == "<p>a</p><p>b</p>"
+    else:
+        name = re.escape(link)
+        assert re.fullmatch(f'<p>a</p><p><a href="{name}" rel="nofollow noopener">Video on .+</a></p><p>b</p>', clean)
+
+
+@pytest.mark.parametrize(
+    ("address", "canonical"),
+    [
+        ("https://a.example/?utm_source=x&id=1&UTM_Medium=y", "https://a.example/?id=1"),
+        ("https://a.example/?fbclid=x&a=b&gclid=y", "https://a.example/?a=b"),
+        ("https://www.youtube.com/watch?v=1&si=x&feature=share", "https://www.youtube.com/watch?v=1"),
+        ("https://a.example/?si=1&feature=2&s=3", "https://a.example/?si=1&feature=2&s=3"),
+        ("https://x.com/a/status/1?s=20&t=abc", "https://x.com/a/status/1"),
+    ],
+)
+def test_what_only_tracks_is_no_part_of_an_address(address: str, canonical: str) -> None:
+    assert canonical_url(address) == canonical
+
+
+def test_a_base_that_is_no_real_name_breaks_nothing() -> None:
+    assert clean_html("<a href='/x'>a</a>", "https://news.xn--xample-htl/") == (
+        '<a href="https://news.xn--xample-htl/x" rel="nofollow noopener">a</a>'
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from aggregator.errors import BadRequestError, SourceError, UnreadableError
+from aggregator.errors import BadRequestError, NoFeedError, SourceError, UnreadableError
 from aggregator.fetch import Tally, host_key, shown, validators
 from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Place, Polled
 from aggregator.sources.rss import sniff
@@ -98,9 +98,7 @@ class RssKind:
             links = sniff.feed_links(response.body, response.url)
             if not links:
                 page = sniff.seen(response.body, "")
-                raise UnreadableError(
-                    f"{shown(response.url)} is {page} without a feed link. Give the address of a feed."
-                )
+                raise NoFeedError(f"{shown(response.url)} is {page} without a feed link. Give the address of a feed.")
             secret = headers if host_key(links[0]) == host_key(url) else {}
             url = links[0]
             response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
@@ -270,7 +268,7 @@ def _read(response: Response, seen: str) -> ParsedFeed:
     try:
         return normalise(response.body, response.headers.get("Content-Type", ""), response.url, seen)
     except UnreadableError as problem:
-        raise UnreadableError(f"{shown(response.url)}: {problem}") from None
+        raise type(problem)(f"{shown(response.url)}: {problem}") from None
 
 
 def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> Harvest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aggregator.errors import UnreadableError
+from aggregator.errors import NoFeedError
 from aggregator.sources.rss import jsonfeed, sniff, split, syndication, tree
 from aggregator.sources.rss.activities import activity_of, name_of, setting_of
 from aggregator.sources.rss.document import NOTHING_ANNOUNCED, Announced
@@ -55,7 +55,7 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> Parse
     Raises:
         UnreadableError: it is no feed; the sentence says what it is.
     """
-    refused = UnreadableError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
+    refused = NoFeedError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
     for read in _readers(body):
         try:
             document = read(body, content_type)
