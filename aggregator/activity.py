@@ -13,7 +13,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
@@ -220,12 +223,43 @@ def storable(new: NewActivity) -> NewActivity:
 
     Every `NewActivity` passes here once (`ingest`), so that no source can forget it.
     """
+    if _is_storable(new):
+        return new
     return replace(
         _cleaned(new),
         native_id=bounded_id(_UNSTORABLE.sub("", new.native_id)),
         key=bounded_id(_UNSTORABLE.sub("", new.key)),
         object_key=bounded_id(_UNSTORABLE.sub("", new.object_key)) if new.object_key else None,
     )
+
+
+def _is_storable(new: NewActivity) -> bool:
+    """Whether there is nothing to do, as nearly always; a quick look, which may say no without need."""
+    contents = (new.content, new.object.content) if new.object else (new.content,)
+    occasions = [content.event for content in contents if content.event]
+    moments = [moment for content in contents for moment in (content.published, content.updated)]
+    moments += [moment for event in occasions for moment in (event.start, event.end)]
+    if not all(moment is None or _clean_moment(moment) for moment in moments):
+        return False
+    names = (new.native_id, new.key, new.object_key or "")
+    if any(len(name) > LONGEST_NATIVE_ID // 4 for name in names):
+        return False
+    try:
+        written = _writer().dump_json(new, exclude={"raw"})
+    except ValueError:  # a lone surrogate, which no UTF-8 can hold
+        return False
+    return b"\\u0000" not in written
+
+
+@cache
+def _writer() -> TypeAdapter[NewActivity]:
+    from pydantic import TypeAdapter  # late: the command line needs these types, but seldom this
+
+    return TypeAdapter(NewActivity)
+
+
+def _clean_moment(moment: datetime) -> bool:
+    return moment.tzinfo is UTC and EARLIEST <= moment <= LATEST
 
 
 def storable_json(value: Any) -> Any:  # noqa: ANN401  # whatever the json module can write
@@ -260,13 +294,17 @@ def _cleaned(value: _T) -> _T:
     if isinstance(value, str):
         cleaned = _UNSTORABLE.sub("", value) if _UNSTORABLE.search(value) else value
     elif isinstance(value, datetime):
-        cleaned = value if value.tzinfo is UTC and EARLIEST <= value <= LATEST else _clamped(value)
+        cleaned = value if _clean_moment(value) else _clamped(value)
     elif isinstance(value, tuple):
         items = tuple(map(_cleaned, value))
         cleaned = value if all(map(operator.is_, items, value)) else items
     elif is_dataclass(value):
         names, said = _fields(kind)
-        changed = {name: new for name, old in zip(names, said(value), strict=True) if (new := _cleaned(old)) is not old}
+        changed = {
+            name: new
+            for name, old in zip(names, said(value), strict=True)
+            if old is not None and type(old) not in _CLEAN and (new := _cleaned(old)) is not old
+        }
         cleaned = replace(value, **changed) if changed else value  # type: ignore[type-var]  # most text is clean, and copying is dear
     return cast("_T", cleaned)
 

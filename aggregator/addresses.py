@@ -58,13 +58,18 @@ def parsed(address: str) -> Address:
     return mapped or found
 
 
-def within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks; False where it is no address."""
+def is_address(text: str) -> bool:
+    """Whether a host is written as an IP address, not as a name."""
     try:
-        found = parsed(address)
+        parsed(text)
     except ValueError:
         return False
-    return any(found in network for network in networks)
+    return True
+
+
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks; False where it is no address."""
+    return is_address(address) and any(parsed(address) in network for network in networks)
 
 
 def refusal(address: str, allowed: Sequence[Network]) -> str | None:

@@ -11,7 +11,8 @@ AggregatorError
  │   └─ NotFoundError           no such source or activity
  └─ SourceError                 polling one source failed; never the batch's fault
      ├─ FetchError              no usable answer came over HTTP
-     │   ├─ UnreachableError    refused, reset, name not found, TLS
+     │   ├─ UnreachableError    refused, name not found, TLS, no proper HTTP
+     │   │   └─ BrokenOffError       reset, or the connection closed before the answer was whole
      │   ├─ ForbiddenAddressError  the address is private and not allowed
      │   ├─ SlowError           time ran out
      │   │   ├─ SlowConnectError      for the connection
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that say "later", not "never"
+_PASSING = frozenset({408, 425, 429, *range(500, 600)})  # statuses that say "later", not "never"
 
 
 class AggregatorError(Exception):
@@ -131,9 +132,16 @@ class FetchError(SourceError):
 
 
 class UnreachableError(FetchError):
-    """Refused, reset, name not found, or TLS failed."""
+    """Refused, name not found, TLS failed, or what answered does not speak HTTP."""
 
     code = "unreachable"
+
+
+class BrokenOffError(UnreachableError):
+    """Reset, or the connection was closed before the answer was whole."""
+
+    code = "broken-off"
+    strain = 0.25
 
 
 class ForbiddenAddressError(FetchError):

@@ -11,6 +11,7 @@ import asyncio
 import re
 import socket
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,20 +21,19 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from aggregator.addresses import refusal, within
+from aggregator.addresses import is_address, refusal, within
 from aggregator.errors import (
     ForbiddenAddressError,
-    RobotCheckError,
     SlowConnectError,
     SlowFirstByteError,
     SlowTotalError,
-    SourceError,
+    UnreachableError,
     WireTooLargeError,
 )
-from aggregator.fetch_errors import in_words, refused_status, too_large
+from aggregator.fetch_errors import check_status, in_words, refused_by_proxy, too_large
 from aggregator.hosts import REDIRECTS, Trail, check_address, host_key, shown, wire_url
-from aggregator.robot_checks import READ, is_robot_check
-from aggregator.unpack import Unpacker
+from aggregator.robot_checks import READ
+from aggregator.unpack import Unpacker, beginning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +70,7 @@ class Limits:
     total: float = 30.0  # of all hops together, without the wait for turns
     wire: int = 8 * 1024 * 1024  # of the body as it is sent
     decoded: int = 16 * 1024 * 1024  # of the body after unpacking
+    page: float = 5.0  # for the page that comes with a refusal
     header_line: int = 16 * 1024
     redirects: int = 5
 
@@ -134,7 +135,8 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(socket_factory=self._guarded_socket, limit=0, resolver=self._resolver)
+        self._names = self._resolver or aiohttp.ThreadedResolver()
+        connector = aiohttp.TCPConnector(socket_factory=self._guarded_socket, limit=0, resolver=self._names)
         self._session = aiohttp.ClientSession(
             connector=connector,
             response_class=_Answer,
@@ -196,7 +198,7 @@ class Http:
             if answer.status not in REDIRECTS:
                 break
             trail.follow(answer.status, answer.headers.get("Location"))
-        _check_status(trail.url, answer, body, until, conditional=bool(etag or modified))
+        check_status(trail.url, answer.status, answer.headers, body, until, conditional=bool(etag or modified))
         return Response(
             status=answer.status,
             url=trail.url,
@@ -227,7 +229,7 @@ class Http:
                     f"{shown(url)} leads to {', '.join(sorted(set(refused)))}, where we do not fetch from. "
                     "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
                 ) from None
-            raise in_words(url, problem) from None
+            raise in_words(url, problem, self._proxy or "") from None
         finally:
             _refused.reset(token)
 
@@ -235,8 +237,7 @@ class Http:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
-        if self._proxy is not None:
-            await self._check_target(url)
+        targets = await self._check_target(url) if self._proxy is not None else ()
         request = self._session.get(wire_url(url), headers=sent, allow_redirects=False, proxy=self._proxy)
         try:
             async with asyncio.timeout(self._limits.first_byte):
@@ -253,19 +254,21 @@ class Http:
             raise TypeError("the session makes another kind of response than it was told to")
         async with answer:
             tally.status = answer.status
-            private = within(answer.peer, self._private_networks)
+            if self._proxy is not None and answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                raise refused_by_proxy(url, answer.status, self._proxy)
+            private = any(within(address, self._private_networks) for address in targets or (answer.peer,))
             success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
             if success:
                 body = await self._body(url, answer, tally)
             else:
-                body = await self._beginning(url, answer) if answer.status in _TELLING else b""
+                body = await self._beginning(url, answer, tally) if answer.status in _TELLING else b""
         return answer, body, private
 
     async def _body(self, url: str, answer: _Answer, tally: Tally) -> bytes:
         limits = self._limits
         if (answer.content_length or 0) > limits.wire:
             raise too_large(WireTooLargeError, url, "announces", limits.wire)
-        unpacker = Unpacker(url, answer.headers.get("Content-Encoding", ""), limits.decoded)
+        unpacker = Unpacker(url, answer.coding, limits.decoded)
         received = 0
         async for chunk in answer.content.iter_any():
             received += len(chunk)
@@ -275,28 +278,33 @@ class Http:
             unpacker.feed(chunk)
         return unpacker.whole()
 
-    async def _beginning(self, url: str, answer: _Answer) -> bytes:
+    async def _beginning(self, url: str, answer: _Answer, tally: Tally) -> bytes:
         """Return the beginning of a page that is no success, as far as it can be read; only to tell what it is."""
-        unpacker = Unpacker(url, answer.headers.get("Content-Encoding", ""), READ)
-        try:
-            async for chunk in answer.content.iter_any():
-                unpacker.feed(chunk)
-            return unpacker.whole()
-        except (SourceError, aiohttp.ClientError):
-            return unpacker.so_far()
+        packed = bytearray()
+        # What the headers say (429, and for how long) must not be lost to a page that never ends.
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(self._limits.page):
+                async for chunk in answer.content.iter_any():
+                    tally.wire_bytes += len(chunk)
+                    packed += chunk
+                    if len(packed) >= READ:
+                        break
+        return beginning(url, answer.coding, bytes(packed), READ)
 
-    async def _check_target(self, url: str) -> None:
+    async def _check_target(self, url: str) -> Sequence[str]:
         """Look up what a proxy is about to be asked for, since the guard sees only the proxy's own address."""
         host = wire_url(url).raw_host or ""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except socket.gaierror:
-            return  # the proxy may know names that we do not; private ones it must not serve
-        for *_, address in found:
-            why = refusal(str(address[0]), self._private_networks)
-            if why is not None:
-                _refused.get([]).append(f"{address[0]} ({why})")
-                raise PermissionError(f"{address[0]} is refused: {why}")
+            every = [] if is_address(host) else await self._names.resolve(host, family=socket.AF_UNSPEC)
+        except OSError:
+            raise UnreachableError(
+                f"{shown(url)} can't be reached: the name {host!r} was not found, and we ask no proxy for a name "
+                "without knowing what it stands for."
+            ) from None
+        addresses = [one["host"] for one in every] or [host]
+        for address in addresses:
+            self._check_peer(address)
+        return addresses
 
     async def _silence(self, url: str, answer: _Answer) -> datetime | None:
         """Leave a host alone that asks for it; return until when it, or this address of it, wants no request."""
@@ -312,13 +320,15 @@ class Http:
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info
-        address = str(target[0])
-        # Through a proxy every connection is to the proxy, which the operator named; see `_check_target`.
-        why = refusal(address, self._private_networks) if self._proxy is None else None
+        if self._proxy is None:  # else it is the proxy's, which the operator named; see `_check_target`
+            self._check_peer(str(target[0]))
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    def _check_peer(self, address: str) -> None:
+        why = refusal(address, self._private_networks)
         if why is not None:
             _refused.get([]).append(f"{address} ({why})")
             raise PermissionError(f"{address} is refused: {why}")
-        return socket.socket(family=family, type=kind, proto=protocol)
 
 
 class _Answer(aiohttp.ClientResponse):
@@ -331,20 +341,10 @@ class _Answer(aiohttp.ClientResponse):
         self.peer = str(name[0]) if name else ""
         return await super().start(connection)
 
-
-def _check_status(url: str, answer: _Answer, body: bytes, until: datetime | None, *, conditional: bool) -> None:
-    """Raise what an answer means that is no success."""
-    status = answer.status
-    success = status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.NOT_MODIFIED and conditional)
-    if is_robot_check(answer.headers, body):
-        raise RobotCheckError(
-            f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
-            "publisher to let feed readers in.",
-            until=until,
-            status=status,
-        )
-    if not success:
-        raise refused_status(url, status, until)
+    @property
+    def coding(self) -> str:
+        """How the body is packed: all headers of that name, as one."""
+        return ", ".join(self.headers.getall("Content-Encoding", ()))
 
 
 def validators(response: Response) -> dict[str, str]:

@@ -10,32 +10,36 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from aggregator.errors import (
+    BrokenOffError,
     FetchError,
     ForbiddenAddressError,
     GoneError,
     HeadersTooLargeError,
+    RobotCheckError,
     SignInError,
     StatusError,
     TooLargeError,
     UnreachableError,
 )
 from aggregator.hosts import shown
+from aggregator.robot_checks import is_robot_check
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 # The first that fits speaks: the library's classes overlap.
 _TROUBLES: tuple[tuple[type[BaseException], type[FetchError], str], ...] = (
-    (LineTooLong, HeadersTooLargeError, "sends a header that is longer than we take."),
+    (LineTooLong, HeadersTooLargeError, "sends longer headers, or more of them, than we take."),
     (HttpProcessingError, UnreachableError, "does not answer in proper HTTP."),
     (aiohttp.ClientConnectorDNSError, UnreachableError, "can't be reached: the name {host!r} was not found."),
     (aiohttp.ClientConnectorCertificateError, UnreachableError, "has a certificate that can't be trusted ({detail})."),
     (aiohttp.ClientSSLError, UnreachableError, "can't be reached: no secure connection could be made (TLS failed)."),
     (aiohttp.ClientResponseError, UnreachableError, "does not answer in proper HTTP."),
-    (aiohttp.ServerDisconnectedError, UnreachableError, "closed the connection without an answer."),
-    (aiohttp.ClientPayloadError, UnreachableError, "broke off in the middle of its answer."),
+    (aiohttp.ServerDisconnectedError, BrokenOffError, "closed the connection without an answer."),
+    (aiohttp.ClientPayloadError, BrokenOffError, "broke off in the middle of its answer."),
     (ConnectionRefusedError, UnreachableError, "can't be reached: the connection was refused."),
-    (ConnectionResetError, UnreachableError, "can't be reached: the connection was reset."),
+    (ConnectionError, BrokenOffError, "can't be reached: the connection was reset."),
     (ValueError, ForbiddenAddressError, "is no address that we can fetch from."),
     (BaseException, UnreachableError, "can't be reached: {detail}."),
 )
@@ -49,11 +53,19 @@ _ADVICE = {
     429: "We asked too often.",
 }
 
+_TOO_SHORT = "Not enough data"
+_TOO_LONG = ("Got more than", "Too many headers", "Too many trailers")
 _BY_STATUS: dict[int, type[FetchError]] = {401: SignInError, 407: SignInError, 410: GoneError}
 
 
-def in_words(url: str, problem: BaseException) -> FetchError:
-    """Say what the library's error means for people."""
+def in_words(url: str, problem: BaseException, proxy: str) -> FetchError:
+    """Say what the library's error means for people; `proxy` is the one that was asked, if any."""
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return refused_by_proxy(url, problem.status, proxy)
+    if isinstance(problem, aiohttp.ClientProxyConnectionError):
+        return UnreachableError(
+            f"The proxy {shown(proxy)}, through which {shown(url)} is fetched, can't be reached. See AGGREGATOR_PROXY."
+        )
     cause = _cause(problem)
     for kind, error, sentence in _TROUBLES:
         if isinstance(cause, kind):
@@ -67,14 +79,46 @@ def too_large(error: type[TooLargeError], url: str, does: str, most: int) -> Too
     return error(f"{shown(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
 
 
-def refused_status(url: str, status: int, until: datetime | None) -> FetchError:
-    """Say what a status that is no success means, and what to do about it."""
+def check_status(
+    url: str, status: int, headers: Mapping[str, str], body: bytes, until: datetime | None, *, conditional: bool
+) -> None:
+    """Raise what an answer means that is no success, and what to do about it.
+
+    Args:
+        url: what was asked for.
+        status: of the answer.
+        headers: of the answer; names in any case.
+        body: of the answer, or its beginning.
+        until: when it may be asked for again, where the other side said so.
+        conditional: whether the request carried validators, so that 304 is an answer to it.
+
+    Raises:
+        FetchError: it is no success; the subclass says why.
+    """
+    if is_robot_check(headers, body):
+        raise RobotCheckError(
+            f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
+            "publisher to let feed readers in.",
+            until=until,
+            status=status,
+        )
+    success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if success or (status == HTTPStatus.NOT_MODIFIED and conditional):
+        return
     try:
         phrase = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = str(status)
     sentence = f"{shown(url)} answered {phrase}. {_ADVICE.get(status, '')}".rstrip()
-    return _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
+    raise _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
+
+
+def refused_by_proxy(url: str, status: int, proxy: str) -> FetchError:
+    """Say that a proxy made no connection."""
+    refused = f"The proxy {shown(proxy)} answered {status} when asked for {shown(url)}."
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return SignInError(f"{refused} {_ADVICE[status]}", status=status)
+    return UnreachableError(refused)
 
 
 def _cause(problem: BaseException) -> BaseException:
@@ -82,7 +126,11 @@ def _cause(problem: BaseException) -> BaseException:
     inner = problem.__cause__
     if isinstance(inner, HttpProcessingError):
         # The parser's LineTooLong arrives under the name of its base class; only its sentence is left.
-        return LineTooLong("") if inner.message.startswith("Got more than") else inner
+        if inner.message.startswith(_TOO_SHORT):
+            return problem
+        return LineTooLong("") if inner.message.startswith(_TOO_LONG) else inner
+    if isinstance(inner, ConnectionError):
+        return inner
     if type(problem) is aiohttp.ClientConnectorError:
         return problem.os_error
     return problem

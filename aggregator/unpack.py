@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import brotli
 
-from aggregator.errors import UnpackedTooLargeError, UnreachableError, UnreadableError
+from aggregator.errors import BrokenOffError, SourceError, UnpackedTooLargeError, UnreadableError
 from aggregator.fetch_errors import too_large
 from aggregator.hosts import shown
 
@@ -23,6 +24,8 @@ else:
 _TELLING = 2  # bytes that show how "deflate" is meant
 _SLICE = 64 * 1024  # bytes unpacked at a time, so that a bomb costs no more memory than its bound
 _GZIP, _ZSTD = b"\x1f", b"\x28"  # how another member or frame begins, where a body has several in a row
+_GZIP_MEMBER = b"\x1f"  # how each begins
+_MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but unpack to no byte that would count
 _ZSTD_WINDOW = 23  # log2 of the bytes that a zstd body may look back: what RFC 9659 lets senders use
 
 
@@ -79,10 +82,10 @@ class Unpacker:
         """Return the unpacked body.
 
         Raises:
-            UnreachableError: the packed body has no end.
+            BrokenOffError: the packed body has no end.
         """
         if self._undo is not None and self._fed and not self._undo.ended:
-            raise UnreachableError(f"{shown(self._url)} broke off in the middle of its packed body.")
+            raise BrokenOffError(f"{shown(self._url)} broke off in the middle of its packed body.")
         return self.so_far()
 
     def so_far(self) -> bytes:
@@ -96,38 +99,52 @@ class Unpacker:
         self._parts.append(data)
 
 
+def beginning(url: str, encoding: str, data: bytes, most: int) -> bytes:
+    """Return what the first bytes of a body unpack to, as far as they can be unpacked and up to about `most` bytes."""
+    with suppress(SourceError):
+        unpacker = Unpacker(url, encoding, most)
+        with suppress(SourceError):
+            unpacker.feed(data)
+        return unpacker.so_far()
+    return b""
+
+
 class _Zlib:
     """gzip, whose body may be several members in a row, and deflate, which is sent with and without zlib's wrapping."""
 
     def __init__(self, *, gzip: bool) -> None:
         self.ended = False
         self._gzip = gzip
+        self._members = 0
         self._data = b""
         self._inflate: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> None:
-        if self.ended and self._gzip and data.startswith(_GZIP):
-            self.ended = False
         self._data += data
 
     def slice(self) -> bytes:
-        while not self.ended:
-            if self._inflate is None:
-                if len(self._data) < _TELLING:
-                    break
-                self._inflate = self._fresh(self._data)
-            out = self._inflate.decompress(self._data, _SLICE)
-            if self._inflate.eof:
-                self._data, self._inflate = self._inflate.unused_data, None
-                # Anything else behind the end is padding.
-                self.ended = not (self._gzip and self._data.startswith(_GZIP))
+        while (inflate := self._member()) is not None:
+            out = inflate.decompress(self._data, _SLICE)
+            if inflate.eof:
+                self._data, self._inflate, self.ended = inflate.unused_data, None, True
             else:
-                self._data = self._inflate.unconsumed_tail
+                self._data = inflate.unconsumed_tail
                 if not out and not self._data:
                     break
             if out:
                 return out
         return b""
+
+    def _member(self) -> zlib._Decompress | None:
+        """Return what unpacks the present member, or the next one where that has ended; None: there is none yet."""
+        if self._inflate is None and self.ended and not (self._gzip and self._data[:1] == _GZIP_MEMBER):
+            self._data = b""  # what stands behind the end is padding
+        if self._inflate is None and len(self._data) >= _TELLING:
+            self._members += 1
+            if self._members > _MOST_PARTS:
+                raise zlib.error("too many members")
+            self._inflate, self.ended = self._fresh(self._data), False
+        return self._inflate
 
     def _fresh(self, head: bytes) -> zlib._Decompress:
         if self._gzip:
@@ -146,7 +163,7 @@ class _Brotli:
         self._data += data
 
     def slice(self) -> bytes:
-        if self.ended:
+        if self.ended and not self._data:
             return b""
         data = b""
         if self._decompressor.can_accept_more_data():
@@ -157,32 +174,33 @@ class _Brotli:
 
 
 class _Zstd:
+    """zstd, whose body may be several frames in a row."""
+
     def __init__(self) -> None:
         self.ended = False
+        self._frames = 0
         self._data = b""
         self._decompressor = self._fresh()
 
     def feed(self, data: bytes) -> None:
-        if self.ended and data.startswith(_ZSTD):
-            self.ended = False
         self._data += data
 
     def slice(self) -> bytes:
-        while not self.ended:
+        while self._data or not self._decompressor.needs_input:
+            self.ended = False
             data, self._data = self._data, b""
-            if not data and self._decompressor.needs_input:
-                break
             out = self._decompressor.decompress(data, _SLICE)
             if self._decompressor.eof:
-                self._data = self._decompressor.unused_data
-                self.ended = not self._data.startswith(_ZSTD)  # a body may be several frames in a row
+                self._data, self.ended = self._decompressor.unused_data, True
                 self._decompressor = self._fresh()
             if out:
                 return out
         return b""
 
-    @staticmethod
-    def _fresh() -> zstd.ZstdDecompressor:
+    def _fresh(self) -> zstd.ZstdDecompressor:
+        self._frames += 1
+        if self._frames > _MOST_PARTS:
+            raise zstd.ZstdError("too many frames")
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW})
 
 

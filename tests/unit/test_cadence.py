@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,7 +42,7 @@ paces = st.none() | st.builds(Pace, st.floats(0, 10), st.floats(0, 10))
 def test_peoples_word_counts_and_is_spread_a_little() -> None:
     upcoming = after_success(NOON, SET, speed=1, pace=PACE)
     assert HOUR <= upcoming.interval <= 1.1 * HOUR
-    assert upcoming.reason == "every 60 min as set, spread".replace("60 min", spoken(HOUR))
+    assert upcoming.reason == "every 60 min as set, spread"
 
 
 def test_the_rhythm_decides_otherwise() -> None:
@@ -72,7 +73,10 @@ def test_a_dormant_source_slows_to_the_ceiling() -> None:
     dormant = observed(Rhythm(NOON), NOON + 300 * DAY, [])
     pace = Pace(level=100 * speed(observed(Rhythm(NOON), NOON, [NOON]), NOON), per_second=100 / 3600)
     upcoming = after_success(NOON, AUTO, speed=speed(dormant, NOON + 300 * DAY) / 10, pace=pace)
-    assert (upcoming.at, upcoming.reason) == (NOON + DAY, "at least every 24 h")
+    assert 0.9 * DAY <= upcoming.at - NOON <= DAY
+    assert upcoming.reason == "at least every 24 h"
+    shorter = after_success(NOON, replace(AUTO, ceiling=6 * HOUR), speed=1e-9, pace=pace)
+    assert shorter.at - NOON <= 6 * HOUR
 
 
 def test_old_and_future_items_do_not_mislead_it() -> None:
@@ -85,8 +89,21 @@ def test_old_and_future_items_do_not_mislead_it() -> None:
 def test_a_rhythm_survives_storing_and_damage_does_no_harm() -> None:
     rhythm = observed(Rhythm(NOON), NOON, [NOON - HOUR])
     assert Rhythm.of(rhythm.json(), NOON) == rhythm
-    for damaged in (None, {}, {**rhythm.json(), "items": "nan"}, {**rhythm.json(), "at": "x"}, {"at": 3}):
+    good = rhythm.json()
+    for damaged in (
+        None,
+        {},
+        {"at": 3},
+        {**good, "at": "x"},
+        {**good, "at": "2026-03-02T12:00:00"},  # of no zone
+        {**good, "items": "nan"},
+        {**good, "items": -1.0},
+        {**good, "burst": -1.0},
+        {**good, "sine": 1e300},
+    ):
         assert Rhythm.of(damaged, NOON) == Rhythm(NOON)
+    ahead = {**good, "at": (NOON + DAY).isoformat()}  # by another machine's clock
+    assert Rhythm.of(ahead, NOON) == rhythm
 
 
 def test_the_level_is_a_daily_average() -> None:
@@ -119,9 +136,54 @@ def test_wishes_and_floors_always_win(
     if len(skip_hours) < 24 and len(skip_days) < 7:
         assert upcoming.at.hour not in skip_hours
         assert upcoming.at.weekday() not in skip_days
-    longest = max(terms.ceiling, 1.1 * (terms.every or DAY), floor, wish)
-    assert upcoming.at <= NOON + longest + 8 * DAY  # skipped days and hours at the most
+    longest = max(terms.ceiling, 1.1 * max(terms.every or DAY, terms.floor, floor), wish)
+    skipping = timedelta() if not wishes.skip_hours | wishes.skip_days else 8 * DAY
+    assert upcoming.at <= NOON + longest + skipping
+    assert upcoming.interval <= longest  # what is kept for later knows nothing of today's wish
     assert len(upcoming.reason) <= 130
+
+
+@given(terms, st.floats(0, 100), paces, st.integers(0, 40 * 86400))
+def test_who_asked_for_no_sooner_is_heard(terms: Terms, speed: float, pace: Pace | None, seconds: int) -> None:
+    until = NOON + timedelta(seconds=seconds)
+    without = after_success(NOON, terms, speed=speed, pace=pace)
+    asked = after_success(NOON, terms, speed=speed, pace=pace, not_before=until)
+    assert asked.at == max(without.at, until)
+    assert (asked.reason == without.reason) == (without.at >= until)
+
+
+def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
+    often = Terms(1, MINUTE, QUARTER)
+    eager = Pace(1.0, per_second=1.0)
+    for terms, wishes, least in (
+        (often, Wishes(), QUARTER),
+        (often, Wishes(floor=HOUR), HOUR),
+        (AUTO, Wishes(floor=HOUR), HOUR),
+        (replace(AUTO, ceiling=MINUTE), Wishes(), QUARTER),
+    ):
+        upcoming = after_success(NOON, terms, speed=1e3, pace=eager, wishes=wishes)
+        assert least <= upcoming.at - NOON <= 1.1 * least
+        assert upcoming.reason == f"kept to the least of {spoken(least)}"
+
+
+def test_what_is_at_its_floor_or_ceiling_together_does_not_stay_together() -> None:
+    pace = Pace(1.0, per_second=1.0)
+    for asked in (1e3, 1e-9):
+        tries = {after_success(NOON, Terms(n, None, HOUR), speed=asked, pace=pace).at for n in range(100)}
+        assert len(tries) == 100
+
+
+def test_a_wish_is_told_with_its_words() -> None:
+    wishes = Wishes(at_least=2 * HOUR, why="max-age")
+    upcoming = after_success(NOON, SET, speed=1, pace=None, wishes=wishes)
+    assert upcoming.at == NOON + 2 * HOUR
+    assert upcoming.reason == "the publisher asked for 2 h (max-age)"
+    assert upcoming.interval <= 1.1 * HOUR
+    skipped = after_success(NOON, SET, speed=1, pace=None, wishes=replace(wishes, skip_hours=frozenset({14, 15})))
+    assert skipped.at.hour == 16
+    assert skipped.reason.startswith(
+        "the publisher asked for 2 h (max-age); the publisher is not to be asked before 16:"
+    )
 
 
 @given(terms, spans, st.integers(1, 4000), st.sampled_from([0.25, 0.5, 1.0]))
@@ -131,6 +193,24 @@ def test_failures_wait_longer_and_longer_but_never_for_ever(
     first = after_failure(NOON, terms, usual=usual, failures=failures, strain=failures * weight)
     later = after_failure(NOON, terms, usual=usual, failures=failures + 1, strain=(failures + 1) * weight)
     assert NOON + QUARTER <= first.at <= later.at <= NOON + LONGEST_DEAD
+
+
+def test_what_is_down_for_ten_years_is_tried_at_least_weekly() -> None:
+    at, failures, strain = NOON, 0, 0.0
+    for terms in (AUTO, SET, Terms(2, 30 * DAY, QUARTER)):
+        usual = terms.every or HOUR
+        end = at + 3650 * DAY
+        while at < end:
+            failures, strain = failures + 1, strain + 1
+            upcoming = after_failure(at, terms, usual=usual, failures=failures, strain=strain)
+            assert QUARTER <= upcoming.at - at <= LONGEST_DEAD
+            at = upcoming.at
+        assert failures > 500
+
+
+def test_a_failure_never_brings_a_source_sooner_than_usual() -> None:
+    rare = Terms(1, 3 * DAY, QUARTER)
+    assert after_failure(NOON, rare, usual=3 * DAY, failures=1, strain=0.25).at >= NOON + 3 * DAY
 
 
 def test_what_is_down_for_days_is_tried_daily_and_what_is_dead_weekly() -> None:
@@ -155,6 +235,7 @@ def test_a_silent_host_is_not_met_by_all_its_sources_at_once() -> None:
     assert len(tries) == 100
     assert until <= min(tries) <= max(tries) <= until + HOUR
     assert after_silence(NOON, AUTO, usual=HOUR).at == NOON + HOUR
+    assert after_silence(NOON, AUTO, usual=HOUR, until=NOON - DAY).at >= NOON
 
 
 @pytest.mark.parametrize(

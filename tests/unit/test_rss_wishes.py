@@ -142,7 +142,7 @@ def test_who_skips_everything_skips_nothing() -> None:
     assert note == "Its skipHours name every hour and are ignored. Its skipDays name every day and are ignored."
 
 
-texts = st.none() | st.text(max_size=12) | st.integers(-10, 10**12).map(str)
+texts = st.none() | st.text(min_size=1, max_size=12) | st.integers(-10, 10**12).map(str)
 announcements = st.builds(
     Announced,
     ttl=texts,
