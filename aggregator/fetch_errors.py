@@ -114,11 +114,9 @@ def check_status(
 
 
 def refused_by_proxy(url: str, status: int, proxy: str) -> FetchError:
-    """Say that a proxy made no connection."""
+    """Say that a proxy made no connection; never for good, since that would stop every source for one wrong setting."""
     refused = f"The proxy {shown(proxy)} answered {status} when asked for {shown(url)}."
-    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return SignInError(f"{refused} {_ADVICE[status]}", status=status)
-    return UnreachableError(refused)
+    return UnreachableError(f"{refused} {_ADVICE.get(status, '')}".rstrip(), status=status)
 
 
 def _cause(problem: BaseException) -> BaseException:

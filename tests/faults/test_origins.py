@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import ForbiddenAddressError, RedirectError, SignInError, UnreachableError
+from aggregator.errors import ForbiddenAddressError, RedirectError, UnreachableError
 from tests.faults.certificates import NAME, trusted, untrusted
 from tests.faults.wire import ALLOWED, QUICK, answer, client, request, saying, serving
 
@@ -171,7 +171,7 @@ def test_a_proxy_is_not_asked_for_what_we_would_not_ask_ourselves() -> None:
 def test_a_proxy_that_wants_a_sign_in_is_named(scheme: str) -> None:
     async def script(proxy: str) -> None:
         async with client(names=NAMES, proxy=proxy.replace("//", "//user:pass@")) as http:
-            with pytest.raises(SignInError, match="AGGREGATOR_PROXY") as caught:
+            with pytest.raises(UnreachableError, match="AGGREGATOR_PROXY") as caught:
                 await http.get(f"{scheme}://{NAME}/")
         assert caught.value.status == 407
         assert f"The proxy {proxy}" in str(caught.value)
