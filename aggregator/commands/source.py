@@ -23,16 +23,18 @@ from aggregator.commands.source_changes import (
     sign_in,
     sign_in_options,
 )
-from aggregator.errors import AggregatorError, BadRequestError
+from aggregator.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.source import Policy, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from typing import TextIO
 
     from aggregator.source import Settlement, Source
 
 _LOG_LINES = 10
+_GONE_KEPT = timedelta(days=30)
 
 
 @click.group()
@@ -188,9 +190,23 @@ def pause(slugs: Sequence[str]) -> None:
 
 @source.command()
 @click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
-def resume(slugs: Sequence[str]) -> None:
+@click.option("--anyway", is_flag=True, help="Also one that said less than a month ago that it is gone for good.")
+def resume(slugs: Sequence[str], anyway: bool) -> None:
     """Poll sources again, now."""
+    if not anyway:
+        with opened() as house, house.store.reading() as tx:
+            for one in [existing(tx, slug) for slug in slugs]:
+                _refuse_what_is_gone(one, house.clock())
     _set_state(slugs, SourceState.ACTIVE, "", "resumed")
+
+
+def _refuse_what_is_gone(one: Source, now: datetime) -> None:
+    """Raise where a publisher said not long ago that there will never be anything again."""
+    if one.last_error_code == GoneError.code and one.last_polled and now - one.last_polled < _GONE_KEPT:
+        raise BadRequestError(
+            f"{one.slug} answered 410 Gone {ago(one.last_polled, now)}; who says that is asked once a month "
+            "at most. If you know better, add --anyway."
+        )
 
 
 @source.command()

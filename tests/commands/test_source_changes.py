@@ -128,6 +128,14 @@ def _quarantined(fresh: Sequence[Screened]) -> list[Screened]:
     return [replace(entry, review=Review.QUARANTINED) for entry in fresh]
 
 
+def test_who_is_gone_is_asked_once_a_month_at_most(cli: CommandLine, scripted: Scripted) -> None:
+    cli("source", "add", scripted.says("/f", Says(feed(1)), Says(status=410)), "--slug", "f")
+    cli("pull", "f", code=1)
+    assert "f answered 410 Gone 0 s ago; " in cli("source", "resume", "f", code=2).stderr
+    assert len(scripted.asked) == 2
+    assert cli("source", "resume", "f", "--anyway").stdout == "f: resumed.\n"
+
+
 def test_an_archive_is_read_page_by_page(cli: CommandLine, scripted: Scripted) -> None:
     link = "<a:link xmlns:a='http://www.w3.org/2005/Atom' rel='prev-archive' href='/old'/>"
     scripted.says("/old", Says(feed(1, 2)))
