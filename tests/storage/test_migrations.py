@@ -92,3 +92,36 @@ def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0003")
     with pytest.raises(SchemaError, match=r"\(0002\) is older than this version needs \(0003\)"):
         schema.check(engine)
+
+
+def test_polite_polling_keeps_the_sources_that_were_there(engine: Engine) -> None:
+    config = schema.configuration(engine)
+    command.upgrade(config, "0001")
+    moment = "2026-03-02 12:00:00" + ("+00" if engine.dialect.name == "postgresql" else "")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        for slug, kind, every in (("usual", "rss", 900), ("set", "rss", 3600), ("x", "twitter", 300)):
+            connection.execute(
+                text(
+                    "INSERT INTO source (slug, kind, name, address, host, options, policy, state, state_reason, every, "
+                    "floor, due, due_reason, failures, fetch_state, created, revision) "
+                    "VALUES (:slug, :kind, 'N', :slug, 'n.example:443', '{}', 'auto', 'active', '', :every, 60, "
+                    ":moment, '', 0, '{}', :moment, 1)"
+                ),
+                {"slug": slug, "kind": kind, "every": every, "moment": moment},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO fetch_log (source_id, started, milliseconds, bytes, requests, outcome, new, changed, "
+                "unchanged, next_poll, next_reason) VALUES (1, :moment, 1, 1, 1, 'new', 1, 0, 0, :moment, '')"
+            ),
+            {"moment": moment},
+        )
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0002"]
+    with Store(engine).reading() as tx:
+        sources = {one.slug: one for one in tx.sources.all()}
+        assert len(tx.schedule.log(sources["usual"].id, 9)) == 1
+        assert "feedburner.com" in {group.suffix for group in tx.groups.all()}
+    wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
+    assert wanted == {"usual": None, "set": 3600, "x": 300}
+    assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300}
+    assert {one.own_host for one in sources.values()} == {"n.example:443"}
