@@ -1,4 +1,4 @@
-"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000` says what became of them.
+"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000 [FIRST]` tells what became of them.
 
 Every one is read and screened as a poll would. It must end as activities or as an error of ours, within seconds, and
 leave the memory as it was.
@@ -193,6 +193,6 @@ def _memory() -> int:
 
 if __name__ == "__main__":
     began = time.perf_counter()
-    result = storm(int(sys.argv[1]))
+    result = storm(int(sys.argv[1]), *map(int, sys.argv[2:]))
     print(f"{sys.argv[1]} documents in {time.perf_counter() - began:.0f} s: {dict(result.outcomes.most_common())}")
     print(f"slowest {result.slowest:.2f} s (seed {result.slowest_seed}); memory grew by {result.grown / 1024:.0f} MB")

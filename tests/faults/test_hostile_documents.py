@@ -11,3 +11,8 @@ def test_hostile_documents_are_read_or_refused() -> None:
     assert len(toll.outcomes) >= 3
     assert toll.outcomes["read"] > 50
     assert toll.grown < 100 * 1024
+
+
+def test_an_encoding_that_there_is_not_breaks_nothing() -> None:
+    """Seed 8428 misspells windows-1252, which the outline's parser takes for an error of ours."""
+    assert sum(storm(1, 8428).outcomes.values()) == 1

@@ -42,7 +42,7 @@ def straightened(body: bytes) -> bytes:
     scan = _Scan(body)
     try:
         scan.run()
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an encoding that there is not
         return body
     pieces, at = [], 0
     for start, end, replacement in sorted(scan.edits):

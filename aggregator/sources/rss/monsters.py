@@ -35,7 +35,7 @@ def refuse(body: bytes) -> None:
     """
     try:
         _Outline().run(body)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an encoding that there is not
         if len(body) > _LONGEST_BROKEN or body.count(b"<") > _MOST_BROKEN_TAGS:
             raise UnreadableError("The feed's XML is broken, and too long to guess at. Tell the publisher.") from None
 
