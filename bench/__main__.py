@@ -55,9 +55,8 @@ def main() -> None:
         with farm(documents, grown) as address:
             alone = 5 * _parse_alone(paths[::5])
             bare = 5 * _parse_alone(paths[::5], sanitize_html=False, resolve_relative_uris=False)
-            print(
-                f"{len(paths)} feeds, {size / 1e6:.1f} MB; CPU of start-up {started:.2f} s, of feedparser {alone:.2f} s"
-            )
+            print(f"{len(paths)} feeds, {size / 1e6:.1f} MB; CPU of start-up {started:.2f} s")
+            print(f"feedparser alone {alone:.2f} s, without its sanitiser and resolver {bare:.2f} s")
             for database in arguments.database or ["sqlite", "postgresql"]:
                 with house_on(database) as house:
                     _measure(house, database, address, [path.stem for path in paths], alone)
