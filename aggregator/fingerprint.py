@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 _SCHEME = "2:"  # raised when the same looks get another fingerprint, so that this is told from an edit
 
 _CONTENT = TypeAdapter(Content)
-_CALMED = {"title", "text", "html", "media"}
+_CALMED = {"title", "text", "html", "media", "links"}
 
 _ATTRIBUTES = re.compile(r"<([a-z0-9]+)(?: [a-z]+=\"[^\"]*\")+>")
 _PICTURE = re.compile(r'<img[^>]* src="([^"]*)"')
 _COUNTED = (
-    "comments?|replies|views?|likes?|shares?|votes?|points?|reads?|reactions?|kommentare?|antworten|aufrufe|comentarios?|"
-    "respuestas?|visitas|commentaires?|vues|commenti|reacties"
+    "comments?|replies|views?|likes?|reactions?|kommentare?|antworten|aufrufe|comentarios?|respuestas?|visitas|"
+    "commentaires?|vues|commenti|reacties"
 )
-_NUMBER = r"\d[\d.,\u00a0]*k?"
+_LABELS = rf"{_COUNTED}|shares?|votes?|points?|reads?"  # after a number these may be the news: "bought 500 shares"
+_NUMBER = r"[0-9][0-9.,\u00a0]{0,15}+k?"  # bounded, or a long row of digits would be read again from each of them
 # Both begin with something rare, so that a text without counters is passed over quickly.
-_BEFORE = re.compile(rf"{_NUMBER}\s*(?:{_COUNTED})\b", re.IGNORECASE)  # "12 comments"
-_BEHIND = re.compile(rf"[:(\[]\s*{_NUMBER}\s*[)\]]?", re.IGNORECASE)  # "Comments (12)"
-_ENDS_COUNTED = re.compile(rf"\b(?:{_COUNTED})\s*$", re.IGNORECASE)
+_BEFORE = re.compile(rf"{_NUMBER}\s{{0,3}}+(?:{_COUNTED})\b", re.IGNORECASE)  # "12 comments"
+_BEHIND = re.compile(rf"[:(\[]\s{{0,3}}+{_NUMBER}\s{{0,3}}+[)\]]?", re.IGNORECASE)  # "Comments (12)"
+_ENDS_COUNTED = re.compile(rf"\b(?:{_LABELS})\s*$", re.IGNORECASE)
 _LONGEST_COUNTED = 20  # characters
 
 
@@ -55,6 +56,7 @@ def _seen(content: Content, without: set[str]) -> bytes:
     for media in content.media:
         address = _without_query(media.url) if media.type == "image" else media.url
         calm.append(f"{media.type} {address} {_without_query(media.preview or '')} {media.alt or ''}")
+    calm += [f"{link.url} {_words(link.text or '')} {link.via or ''}" for link in content.links]
     rest = _CONTENT.dump_json(content, exclude_defaults=True, exclude=_CALMED | without)
     return rest + "\n".join(calm).encode()
 

@@ -96,7 +96,7 @@ def clean_html(html: str, base: str | None = None) -> str:
 def plain_text(html: str) -> str:
     """Return the text of HTML: a line for each paragraph, entities decoded once, white space folded."""
     if "<" not in html:
-        return _folded(entities.unescape(_NEWLINES.sub(" ", html)))
+        return _folded(entities.unescape(html.replace("\n", " ")))
     if html.count("<") > MOST_TAGS:
         return _folded(entities.unescape(_without_tags(html)))
     return text_of_clean(_STRUCTURE.clean(html))
@@ -218,7 +218,9 @@ def _resolved(found: re.Match[str], base: str | None) -> str:
 
 
 def _without_tags(html: str) -> str:
-    return re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>?", " ", html)
+    # What is never closed goes on to the end, as in a browser; to look again and again for an end that is not there is
+    # dear.
+    return re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", " ", html)
 
 
 def _folded(text: str) -> str:

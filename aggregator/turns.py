@@ -99,8 +99,13 @@ class HostTurns:
 
     async def close(self) -> None:
         """Wait until every turn that ended has been given back."""
-        if self._serving is not None:
-            await self._serving
+        while self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    @property
+    def serving(self) -> asyncio.Task[None] | None:
+        """The task that runs the transactions, while there are any to run."""
+        return self._serving
 
     async def _wait(self, manners: Manners, token: str) -> None:
         while True:

@@ -261,7 +261,9 @@ class House:
             self.store.close()
 
     async def _end(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        # The turns are let finish: their transaction runs in a thread, which would lose its connection underneath.
+        serving = {self._turns.serving} if self._turns is not None else set()
+        others = asyncio.all_tasks() - {asyncio.current_task()} - serving
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
