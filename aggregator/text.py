@@ -16,6 +16,7 @@ from aggregator.trackers import without_trackers
 
 MOST_TAGS = 10_000  # beyond this the sanitiser's time grows with the square of the nesting; only the text is kept
 LONGEST_SLUG = 40
+_LONGEST_NAMED = 1000  # characters that a slug is made of
 
 _BLOCK_TAGS = (
     "address article aside blockquote caption dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header "
@@ -71,9 +72,11 @@ _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 _LONE_PERCENT = re.compile("%(?![0-9a-fA-F]{2})")
 _LONGEST_HOST = 253
 _LONGEST_URL = 4096
+_LONGEST_RAW = 4 * _LONGEST_URL  # with a fragment and trackers; the time to split one grows with its accents' square
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-_TOWER = re.compile(f"([{_MARKS}]{{30}})[{_MARKS}]+")
+# No script stacks as many. To `re` marks are neither letters nor spaces; signs are among what it finds.
+_TOWER = re.compile(r"[^\w\s\x00-\x7f]{31,}")
+_MOST_MARKS = 30
 
 
 def clean_html(html: str, base: str | None = None) -> str:
@@ -144,6 +147,8 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
     """
     if len(url) <= _LONGEST_URL and _CANONICAL.fullmatch(url):
         return url
+    if len(url) > _LONGEST_RAW:
+        return None
     url = _UNSEEN.sub("", url).strip()
     try:
         parts = urlsplit(urljoin(base, url) if base else url)
@@ -170,15 +175,15 @@ def searchable(*parts: str | None) -> str:
     joined = " ".join(part for part in parts if part)
     if joined.isascii():
         return " ".join(joined.lower().split())
-    # Sorting a tower of accents takes time that grows with the square of its height; no script stacks as many.
-    folded = unicodedata.normalize("NFKC", _TOWER.sub(r"\1", joined)).casefold()
+    # Sorting a tower of accents takes time that grows with the square of its height.
+    folded = unicodedata.normalize("NFKC", _TOWER.sub(_lowered, joined)).casefold()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
     return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
 
 
 def slug(text: str) -> str:
     """Return a name of a-z, 0-9 and dashes for addresses, at most 40 characters; empty where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", text[:_LONGEST_NAMED].casefold()).encode("ascii", "ignore").decode()
     whole = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(whole) <= LONGEST_SLUG:
         return whole
@@ -220,6 +225,16 @@ def _resolved(found: re.Match[str], base: str | None) -> str:
     return f' {found[1]}="{entities.escape(_escaped(address, _IN_ADDRESS))}"'
 
 
+def _lowered(found: re.Match[str]) -> str:
+    """Keep the lowest marks of each tower, and all that is no mark."""
+    kept, marks = [], 0
+    for character in found[0]:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
 def _without_tags(html: str) -> str:
     # What is never closed goes on to the end, as in a browser; to look again and again for an end that is not there is
     # dear.
@@ -232,6 +247,8 @@ def _folded(text: str) -> str:
 
 def _ascii_host(host: str) -> str | None:
     """Return a host name as the name system knows it, or None where it is none."""
+    if len(host) > _LONGEST_HOST + 1:
+        return None
     if not host.isascii():
         labels = unicodedata.normalize("NFKC", host.lower()).replace("。", ".").split(".")
         host = ".".join(x if x.isascii() else "xn--" + x.encode("punycode").decode("ascii") for x in labels)

@@ -246,6 +246,7 @@ def test_two_spellings_of_an_address_share_a_key() -> None:
         (("Plain\tASCII",), "plain ascii"),
         (("東京 が",), "東京 が"),
         (("İstanbul Ωμέγα",), "istanbul ωμεγα"),
+        (("a" + "\u0301" * 100 + "b" + "☂" * 40 + "c" + "\u05b0" * 100,), "ab" + "☂" * 40 + "c" + "\u05b0" * 30),
     ],
 )
 def test_the_searchable_form_forgets_case_accents_and_widths(parts: tuple[str | None, ...], form: str) -> None:
@@ -296,6 +297,8 @@ def test_a_long_body_takes_no_longer_for_being_odd(html: str) -> None:
     assert len(text_of_clean(clean)) <= len(clean)
     assert len(plain_text(f"a{html}b")) <= 10 * len(html)
     assert len(searchable(f"a{html}b")) <= 10 * len(html)
+    assert canonical_url(f"https://é{html}.example/") is None
+    assert slug(f"A name{html}").startswith("a-name")
 
 
 @pytest.mark.parametrize(
