@@ -19,6 +19,8 @@ TICK = 5.0  # seconds between looks at what is due
 SCHEDULE: Mapping[str, Any] = {
     # A tick that could not be delivered before the next one is sent is worth nothing.
     "tick": {"task": "tick", "schedule": TICK, "options": {"expires": TICK, "queue": "control"}},
+    # Hourly, for what is worth doing weekly: it costs nothing where nothing is old.
+    "upkeep": {"task": "upkeep", "schedule": crontab(minute="41"), "options": {"expires": 1800.0, "queue": "twitter"}},
     "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
 }
 

@@ -67,6 +67,11 @@ def create_app(house: House) -> Celery:
         except CancelledError:  # this process stops; what was not stored has been given back and is still due
             log.info("poll cut short", sources=len(ids))
 
+    @app.task(name="upkeep")
+    def upkeep() -> None:
+        """Ask networks for names and pictures that are old, and what they have counted."""
+        house.upkeep()
+
     @app.task(name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""

@@ -17,6 +17,7 @@ _WORDS = {
     "source": "source",
     "host": "host",
     "pull": "pull",
+    "budget": "budget",
     "review": "review",
     "status": "status",
     "settings": "installation",

@@ -66,6 +66,7 @@ class Actor:
     handle: str | None = None  # without "@"
     url: str | None = None
     avatar: str | None = None  # address of a picture
+    partial: bool = field(default=False, compare=False)  # told by others in passing: better than nothing known, no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Content:
     edited: bool = False
     complete: bool = True  # False: the source cut the text and the whole could not be had
     in_reply_to: str | None = None  # address of what this answers
+    withheld: tuple[str, ...] = ()  # codes of the countries in which its network does not show it
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ LONGEST_FAILING = DAY  # between tries of a source that fails
 LONGEST_DEAD = timedelta(days=7)  # between tries of one that has failed for long: for ever, but rarely
 DEAD = 8.0  # strain from which a source counts as that
 JITTER = 0.1
+LOOK_AFTER = timedelta(seconds=15)  # the moment after which nothing changes any more, for clocks that differ
 
 _MEMORY = timedelta(days=14)  # over which items count
 _BURST = timedelta(hours=1)
@@ -146,8 +147,12 @@ def after_success(
     pace: Pace | None,
     wishes: Wishes = Wishes(),  # noqa: B008 - frozen
     not_before: datetime | None = None,
+    look_again: datetime | None = None,
 ) -> NextPoll:
-    """Return the next poll of a source that answered; the publisher's wishes only make it later."""
+    """Return the next poll of a source that answered; the publisher's wishes only make it later.
+
+    `look_again` is a moment just after which it is worth a look, however seldom it publishes.
+    """
     interval, reason = _wanted(terms, speed, pace)
     least = max(terms.floor, wishes.floor)
     if interval < least:
@@ -157,6 +162,8 @@ def after_success(
     if interval < wishes.at_least:
         interval, reason = wishes.at_least, f"the publisher asked for {spoken(wishes.at_least)} ({wishes.why})"
     at = now + interval
+    if look_again is not None and now + least < look_again + LOOK_AFTER < at:
+        at, reason = look_again + LOOK_AFTER, f"what it brought may change until {look_again:%H:%M:%S} UTC"
     if not_before is not None and not_before > at:
         at, reason = not_before, f"the other side asked for no sooner than {not_before:%Y-%m-%d %H:%M:%S} UTC"
     allowed = _allowed(at, terms, wishes)

@@ -25,14 +25,21 @@ AggregatorError
      │   ├─ RedirectError       too many, a loop, or to a place we refuse to go
      │   ├─ StatusError         an HTTP status that is no success
      │   │   ├─ GoneError             410: gone for good
+     │   │   ├─ ApiChangedError       an API does not know what we ask it for
      │   │   └─ RobotCheckError       a page that wants a person instead of a feed reader
      │   ├─ SignInError         it wants a sign-in that we have not, or refuses the one we have
      │   └─ PausedError         the host asked us to wait; nothing was sent
      ├─ UnreadableError         an answer came, but it is not what the source should give
      │   ├─ TooComplexError     deeper, wider or longer than any feed needs
      │   └─ NoFeedError         a page for browsers or something else where the feed should be
-     ├─ AccountError            the account is missing, suspended or protected; or our credentials were refused
-     └─ BudgetError             a usage cap or spending limit is reached
+     ├─ AccountError            an account that can't be read
+     │   ├─ MissingAccountError   there is none
+     │   ├─ SuspendedAccountError the network took it away
+     │   ├─ ProtectedAccountError only followers whom it accepted may read it
+     │   ├─ CredentialsError      our credentials are missing or refused
+     │   └─ NotAllowedError       our credentials don't allow this call
+     └─ BudgetError             our own budget leaves nothing for this
+         └─ CapReachedError       the service says that its usage cap or spending limit is reached
 
 Each carries a stable `code` for programs and a sentence for people that says what, where, why and what to do.
 """
@@ -222,6 +229,12 @@ class GoneError(StatusError):
     permanent = True
 
 
+class ApiChangedError(StatusError):
+    """An API does not know what we ask it for: it changed, or is another version than we think."""
+
+    code = "api-changed"
+
+
 class RobotCheckError(StatusError):
     """A page that wants a person to prove to be one, instead of a feed."""
 
@@ -261,13 +274,49 @@ class NoFeedError(UnreadableError):
 
 
 class AccountError(SourceError):
-    """The account is missing, suspended or protected, or our credentials were refused."""
+    """An account that can't be read."""
 
     code = "account"
     permanent = True
 
 
+class MissingAccountError(AccountError):
+    """There is no such account."""
+
+    code = "account-missing"
+
+
+class SuspendedAccountError(AccountError):
+    """The network suspended the account."""
+
+    code = "account-suspended"
+
+
+class ProtectedAccountError(AccountError):
+    """Only followers whom it accepted may read the account."""
+
+    code = "account-protected"
+
+
+class CredentialsError(AccountError):
+    """Our credentials are missing, or were refused."""
+
+    code = "credentials"
+
+
+class NotAllowedError(AccountError):
+    """Our credentials are good, but not for this call."""
+
+    code = "not-allowed"
+
+
 class BudgetError(SourceError):
-    """A usage cap or spending limit is reached."""
+    """Our own budget leaves nothing for this; nothing was sent."""
 
     code = "budget"
+
+
+class CapReachedError(BudgetError):
+    """The service says that a usage cap or spending limit is reached."""
+
+    code = "cap-reached"

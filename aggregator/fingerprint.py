@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SCHEME = "2:"  # raised when the same looks get another fingerprint, so that this is told from an edit
 
 _CONTENT = TypeAdapter(Content)
-_CALMED = {"title", "text", "html", "media", "links"}
+_CALMED = {"title", "text", "html", "media", "links", "actor"}
 
 _ATTRIBUTES = re.compile(r"<([a-z0-9]+)(?: [a-z]+=\"[^\"]*\")+>")
 _PICTURE = re.compile(r'<img[^>]* src="([^"]*)"')
@@ -37,18 +37,16 @@ def fingerprint(content: Content, obj: Original | None) -> str:
     """Return the fingerprint of an activity and of the object it is about; both must be storable.
 
     White space, counters of comments and views, tracking parameters, and what follows "?" in a picture's address do not
-    count. Fields at their default do not either, so that a new field changes no old fingerprint. Of the activity's own
-    actor only the identity counts: names and pictures are stored once for all that somebody said.
+    count. Fields at their default do not either, so that a new field changes no old fingerprint. Of actors only the
+    identity counts: names and pictures are stored once for all that somebody said.
     """
-    who = [content.actor.network, content.actor.native_id] if content.actor else []
-    digest = hashlib.sha256(_seen(content, without={"actor"}))
-    digest.update("\n".join(["", "by", *who]).encode())
+    digest = hashlib.sha256(_seen(content))
     if obj is not None:
-        digest.update(b"\nof\n" + _seen(obj.content, without=set()))
+        digest.update(b"\nof\n" + _seen(obj.content))
     return _SCHEME + digest.hexdigest()
 
 
-def _seen(content: Content, without: set[str]) -> bytes:
+def _seen(content: Content) -> bytes:
     """Return what people see of a content, without what changes by itself."""
     html = content.html
     calm = [_words(content.title or ""), _words(content.text), _words(_ATTRIBUTES.sub(r"<\1>", html))]
@@ -57,8 +55,9 @@ def _seen(content: Content, without: set[str]) -> bytes:
         address = _without_query(media.url) if media.type == "image" else media.url
         calm.append(f"{media.type} {address} {_without_query(media.preview or '')} {media.alt or ''}")
     calm += [f"{link.url} {_words(link.text or '')} {link.via or ''}" for link in content.links]
-    rest = _CONTENT.dump_json(content, exclude_defaults=True, exclude=_CALMED | without)
-    return rest + "\n".join(calm).encode()
+    rest = _CONTENT.dump_json(content, exclude_defaults=True, exclude=_CALMED)
+    who = [content.actor.network, content.actor.native_id] if content.actor else []
+    return rest + "\n".join([*calm, "by", *who]).encode()
 
 
 def _words(text: str) -> str:

@@ -14,7 +14,7 @@ import structlog
 from aggregator import cadence, identity, moves, text
 from aggregator.activity import Review, Screened, storable, storable_json
 from aggregator.burst import quarantined
-from aggregator.errors import PausedError, StoreUnavailableError, UnreadableError
+from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError
 from aggregator.fingerprint import fingerprint
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
@@ -263,7 +263,13 @@ def _harvested(
     rhythm = cadence.observed(cadence.Rhythm.of(source.rhythm, now), now, stored.times if stored else ())
     speed = cadence.speed(rhythm, now)
     upcoming = cadence.after_success(
-        now, _terms(source), speed=speed, pace=pace, wishes=harvest.wishes, not_before=harvest.not_before
+        now,
+        _terms(source),
+        speed=speed,
+        pace=pace,
+        wishes=harvest.wishes,
+        not_before=harvest.not_before,
+        look_again=harvest.look_again,
     )
     return Settlement(
         source_id=source.id,
@@ -278,6 +284,7 @@ def _harvested(
         interval=upcoming.interval,
         rhythm=rhythm.json(),
         speed=speed if source.every is None else None,
+        appetite=harvest.appetite,
         moving=moving,
         new=new,
         changed=changed,
@@ -293,7 +300,7 @@ def _terms(source: Source) -> cadence.Terms:
 def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Settlement:
     error = failure.error
     failures, strain = source.failures, source.strain
-    if isinstance(error, PausedError):  # no failure of the source: it was not even asked
+    if isinstance(error, PausedError | BudgetError):  # no failure of the source: it was not even asked
         upcoming = cadence.after_silence(now, _terms(source), usual=source.interval, until=error.until)
     else:
         failures, strain = failures + 1, strain + error.strain
@@ -314,6 +321,7 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         strain=strain,
         rhythm=source.rhythm,
         speed=cadence.speed(cadence.Rhythm.of(source.rhythm, now), now) if source.every is None else None,
+        appetite=source.appetite,
         moving=source.moving,
         message=storable_json(str(error)),
         error_code=error.code,

@@ -206,6 +206,31 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "https://api.x.com",
         ),
         Option(
+            "X_VOCABULARY",
+            _one_of(("tweets", "posts")),
+            "tweets or posts",
+            "which names the X API is asked by: those until its description 2.166, or those from 2.167 on",
+            "tweets",
+        ),
+        Option(
+            "X_BUDGET",
+            _number(0, 1_000_000),
+            "dollars, 0 to 1000000",
+            "the most that X may cost in a cycle; what is left is spread over its rest and over all accounts",
+        ),
+        Option(
+            "X_RESERVE",
+            _number(0, 0.9),
+            "a part, 0 to 0.9",
+            "the part of the budget that is kept for learning which shown posts are gone",
+            "0.1",
+        ),
+        Option(
+            "X_CYCLE_DAY", _whole(1, 28), "a day of the month, 1 to 28", "when a cycle of the budget begins, UTC", "1"
+        ),
+        Option("X_POST_PRICE", _number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
+        Option("X_USER_PRICE", _number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),
+        Option(
             "PRIVATE_NETWORKS",
             _networks,
             "comma-separated addresses or CIDR blocks, such as 10.1.0.0/16,127.0.0.1",

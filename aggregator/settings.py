@@ -36,6 +36,12 @@ class Settings:
     broker_url: Secret
     x_bearer_token: Secret | None
     x_base_url: str
+    x_vocabulary: str
+    x_budget: float | None  # dollars
+    x_reserve: float
+    x_cycle_day: int
+    x_post_price: float  # dollars
+    x_user_price: float
     private_networks: tuple[Network, ...]
     contact_url: str | None
     public_url: str | None

@@ -6,16 +6,15 @@ A new kind of source is one module in `aggregator/sources/` whose `KIND` satisfi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
 
-    from aggregator.activity import NewActivity
+    from aggregator.activity import Actor, NewActivity
     from aggregator.errors import SourceError
     from aggregator.fetch import Http
 
@@ -78,6 +77,7 @@ class Source:
     rhythm: Mapping[str, Json] | None = None  # when it publishes, see `cadence.Rhythm`
     moving: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `moves`
     sealed: str | None = None  # headers that nobody else may read, see `seal`
+    appetite: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,9 @@ class Harvest:
     unchanged: bool = False
     gone: Sequence[str] = ()
     name: str | None = None  # what the source calls itself
-    not_before: datetime | None = None  # the other side asked not to be polled earlier
+    not_before: datetime | None = None  # the other side, or the budget, asks not to be polled earlier
+    look_again: datetime | None = None  # something of it may change until then, so it is worth a look just after
+    appetite: float | None = None  # dollars a day that reading all of it costs, as far as is known by now
     wishes: Wishes = Wishes()
     skipped: int = 0  # entries that the last poll had brought in the very same bytes
     present: Collection[str] = ()  # native ids of those
@@ -166,6 +168,7 @@ class Settlement:
     strain: float = 0.0
     rhythm: Mapping[str, Json] | None = None
     speed: float | None = None  # None: it does not follow its rhythm
+    appetite: float | None = None
     moving: Mapping[str, Json] | None = None
     new: int = 0
     changed: int = 0
@@ -211,20 +214,117 @@ class HostTurn:
 class Quiet(Protocol):
     """May I call this host (or API endpoint) now? Shared by all workers through the database."""
 
-    def turn(self, host: str) -> AbstractAsyncContextManager[HostTurn]:
+    def turn(self, host: str, endpoint: str = "") -> AbstractAsyncContextManager[HostTurn]:
         """Wait for a turn at `host` and hold it while the request runs.
+
+        An `endpoint` of an API has turns and pauses of its own: it is called as fast as its limits allow.
 
         Raises:
             PausedError: the host asked us to stay away, or no turn is free within the time a poll may wait.
         """
         ...
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
         """Let nobody call `host` before `until`; where it did not say for how long, each time for longer.
 
         Returns until when the caller should leave it alone.
         """
         ...
+
+
+class Purpose(StrEnum):
+    """What a request that costs money is for."""
+
+    POLL = "poll"
+    PROFILE = "profile"  # names and pictures of people
+    COMPLIANCE = "compliance"  # whether what we show still stands; a part of the budget is kept for it
+    LOOKUP = "lookup"  # somebody adds a source
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to a service that bills what it returns, and the most that it may return."""
+
+    service: str  # "x"
+    endpoint: str
+    purpose: Purpose
+    posts: int = 0
+    users: int = 0
+    source_id: int = 0  # for which source; 0: none in particular
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What came back, by native ids: each is billed once a day, however often it comes."""
+
+    posts: Collection[str] = ()
+    users: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ration:
+    """What one source may cost, so that the budget lasts."""
+
+    first: int  # posts that its first poll may read
+    most: int  # posts that what is left pays for
+    dollars: float | None = None  # a day; None: all that it likes
+    posts: float | None = None  # the same in posts
+
+
+class Spending(Protocol):
+    """May this be spent? Shared by all workers through the database."""
+
+    async def reserve(self, call: Call) -> str:
+        """Set the money for a call aside and return a token to settle it by.
+
+        Raises:
+            BudgetError: there is not enough left, or the service said that a cap is reached; nothing was sent.
+        """
+        ...
+
+    async def settle(self, token: str, returned: Returned) -> float:
+        """Enter what a call returned into the ledger; return what it cost, in dollars."""
+        ...
+
+    async def block(self, service: str, reason: str) -> datetime:
+        """Let nobody call a service that says a cap is reached; return until when."""
+        ...
+
+    async def ration(self, service: str) -> Ration | None:
+        """Return what a source may cost so that the budget lasts; None: there is no budget."""
+        ...
+
+    async def room(self, service: str, purpose: Purpose) -> int | None:
+        """Return how many posts may be read now for a purpose; None: as many as one likes."""
+        ...
+
+
+class Unmetered:
+    """The `Spending` port where nothing costs anything."""
+
+    async def reserve(self, call: Call) -> str:
+        """Allow everything."""
+        return call.endpoint
+
+    async def settle(self, token: str, returned: Returned) -> float:
+        """Forget it."""
+        del token, returned
+        return 0.0
+
+    async def block(self, service: str, reason: str) -> datetime:
+        """Block nothing: whoever asks learns it anew."""
+        del service, reason
+        return datetime.now(UTC)
+
+    async def ration(self, service: str) -> Ration | None:
+        """Set no limit."""
+        del service
+        return None
+
+    async def room(self, service: str, purpose: Purpose) -> int | None:
+        """Set no limit."""
+        del service, purpose
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +337,7 @@ class PollContext:
     credentials: Mapping[str, str] = field(default_factory=dict)  # by name: "x_bearer_token", "x_base_url"
     unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
     deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
+    spending: Spending = field(default_factory=Unmetered)
 
 
 class SourceKind(Protocol):
@@ -245,6 +346,7 @@ class SourceKind(Protocol):
     name: str  # as in the database: "rss"
     queue: str  # the Celery queue its polls go through
     any_address: bool  # it takes every web address, so the other kinds are asked first what an address is
+    eagerness: float  # how many of the usual polls a source of this kind gets
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options that people set and return them complete.
@@ -284,4 +386,44 @@ class SourceKind(Protocol):
 
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
         """Poll sources, each failing alone, and yield each outcome as it comes."""
+        ...
+
+
+@runtime_checkable
+class KnowsPeople(Protocol):
+    """A kind of source whose network tells about people by their ids."""
+
+    network: str
+    most_people: int  # that one request may ask for
+    people_kept: timedelta  # after which they are asked for again
+
+    async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
+        """Ask for people in one request; who is not there any more is left out.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
+        ...
+
+    async def owner(self, handle: str, context: PollContext) -> str | None:
+        """Return the id of whoever has a handle now; None where nobody has.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsUse(Protocol):
+    """A kind of source whose service says how much it has counted itself."""
+
+    service: str
+
+    async def counted(self, context: PollContext) -> int | None:
+        """Return how many posts the service has counted in its cycle; None where it does not say.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
         ...

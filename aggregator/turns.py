@@ -11,6 +11,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from random import random
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from storage.hosts import Turn
     from storage.store import Store
 
+API_CONCURRENCY = 8  # requests to one endpoint of an API at the same time: its rate limit is what counts
+FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that does not say when its limit ends: the usual window
+_JITTER = 0.25  # so that those who wait do not come back together
 LONGEST_HOLD = timedelta(seconds=35)  # longer than any request may take; then the turn of a dead worker is free
 _GROUPS_KEPT = 60.0  # seconds after which the operators' table is read again
 
@@ -69,13 +73,13 @@ class HostTurns:
         self._reading = asyncio.Lock()
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
-        """Wait for a turn at a host ("name:port") and hold it.
+    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        """Wait for a turn at a host ("name:port"), or at an endpoint of an API there, and hold it.
 
         Raises:
             PausedError: the host asked us to stay away.
         """
-        manners = await self._manners(host)
+        manners = await self._manners(host, endpoint)
         place = (manners.name, manners.concurrency)
         async with self._queues.setdefault(place, asyncio.Semaphore(manners.concurrency)):
             token = uuid4().hex
@@ -86,16 +90,17 @@ class HostTurns:
             finally:
                 self._end(manners, token, answered=held.answered)
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
         """Let nobody call a host before `until`; where it did not say for how long, each time for longer.
 
         Returns until when the caller should leave it alone. Where only addresses pause, the host itself does not.
         """
-        manners = await self._manners(host)
+        manners = await self._manners(host, endpoint)
         now = self._clock()
         if manners.pauses is Pauses.URL:
             return until or now + FIRST_PAUSE
-        return await asyncio.to_thread(self._pause, manners.name, until, now, reason)
+        first = FIRST_WINDOW * (1 + _JITTER * random()) if endpoint else FIRST_PAUSE  # noqa: S311 - no secret
+        return await asyncio.to_thread(self._pause, manners.name, until, now, reason, first)
 
     async def close(self) -> None:
         """Wait until every turn that ended has been given back."""
@@ -162,17 +167,20 @@ class HostTurns:
         with self._store.writing() as tx:
             return tx.hosts.turns(wanted, now, hold=self._hold)
 
-    async def _manners(self, host: str) -> Manners:
+    async def _manners(self, host: str, endpoint: str) -> Manners:
         async with self._reading:
             if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
                 self._groups = await asyncio.to_thread(self._read_groups)
                 self._groups_read = time.monotonic()
-        return self._groups.manners(host)
+        manners = self._groups.manners(host)
+        if not endpoint:
+            return manners
+        return Manners(f"{manners.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
 
     def _read_groups(self) -> HostGroups:
         with self._store.reading() as tx:
             return HostGroups(tx.groups.all(), spacing=self._spacing, concurrency=self._concurrency)
 
-    def _pause(self, name: str, until: datetime | None, now: datetime, reason: str) -> datetime:
+    def _pause(self, name: str, until: datetime | None, now: datetime, reason: str, first: timedelta) -> datetime:
         with self._store.writing() as tx:
-            return tx.hosts.pause(name, until, now, reason)
+            return tx.hosts.pause(name, until, now, reason, first=first)

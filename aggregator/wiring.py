@@ -15,13 +15,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.errors import SetupError, WriterRunningError
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
+from aggregator.people import People
 from aggregator.seal import Seal
 from aggregator.source import PollContext
 from aggregator.sources import kinds
+from aggregator.spending import Metered, StoreSpending, reconcile
 from aggregator.subscribe import Subscription, subscribe
 from aggregator.turns import LONGEST_HOLD, HostTurns
 from storage.paces import Measured
@@ -73,6 +76,13 @@ class Limits:
         return cls(hard, soft, begin, max(1, int(begin / each * settings.host_concurrency)))
 
 
+def metered(settings: Settings) -> dict[str, Metered]:
+    """Return the services that bill what they return, and what is set for them."""
+    prices = Prices(round(settings.x_post_price * DOLLAR), round(settings.x_user_price * DOLLAR))
+    budget = None if settings.x_budget is None else round(settings.x_budget * DOLLAR)
+    return {"x": Metered("x", "twitter", Terms(prices, budget, settings.x_reserve, settings.x_cycle_day))}
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Sources of one kind to be polled by one task, under one lease token."""
@@ -94,6 +104,7 @@ class House:
         self._thread: threading.Thread | None = None
         self._http: Http | None = None
         self._turns: HostTurns | None = None
+        self._spending: StoreSpending | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -146,7 +157,7 @@ class House:
             paces = self._paces(tx)
         if not batch:
             return []
-        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
+        return self.run(self._polled(batch, token, paces, time.monotonic() + self.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Take these sources, due or not, and poll those that nobody else holds."""
@@ -182,18 +193,41 @@ class House:
         """Forget what nobody will ask for any more; return how much of each."""
         before = self.clock() - LOG_KEPT
         with self.store.writing() as tx:
-            return {"log lines": tx.schedule.prune_log(before), "hosts": tx.hosts.forget_idle(before)}
+            return {
+                "log lines": tx.schedule.prune_log(before),
+                "hosts": tx.hosts.forget_idle(before),
+                "bills": tx.spending.forget_billed(self.clock()),
+            }
+
+    def upkeep(self) -> None:
+        """Do what is worth doing now and then: ask for the names and pictures that are old, and for X's own count."""
+        self.run(self._upkeep())
 
     def _paces(self, tx: Transaction) -> dict[str, Pace]:
         """Return at what pace each kind of source may be polled."""
         each = self.settings.polls_per_hour / timedelta(hours=1).total_seconds()
-        return {kind: Pace(one.level, each * one.sources) for kind, one in tx.paces.all().items()}
+        known = kinds()
+        return {
+            name: Pace(one.level, each * known[name].eagerness * one.sources)
+            for name, one in tx.paces.all().items()
+            if name in known
+        }
 
-    async def _ingest(
+    async def _polled(
         self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
     ) -> list[Report]:
         context = await self.context(deadline)
-        return await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
+        reports = await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
+        if any(report.new or report.changed for report in reports):
+            for name in sorted({source.kind for source in batch}):
+                await People(self.store, kinds()[name], context).ask()
+        return reports
+
+    async def _upkeep(self) -> None:
+        context = await self.context()
+        for kind in kinds().values():
+            await People(self.store, kind, context).ask()
+            await reconcile(self.store, kind, context)
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this house's event loop (`run`)."""
@@ -213,10 +247,14 @@ class House:
                 clock=self.clock,
                 proxy=settings.proxy.reveal() if settings.proxy else None,
             ).__aenter__()
-        credentials = {"x_base_url": settings.x_base_url}
+        if self._spending is None:
+            self._spending = StoreSpending(self.store, self.clock, metered(settings))
+        credentials = {"x_base_url": settings.x_base_url, "x_vocabulary": settings.x_vocabulary}
         if settings.x_bearer_token:
             credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
-        return PollContext(self._http, self.clock, self._turns, credentials, self._unsealed, deadline)
+        return PollContext(
+            self._http, self.clock, self._turns, credentials, self._unsealed, deadline, spending=self._spending
+        )
 
     @cached_property
     def seal(self) -> Seal:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, literal, select, update
+from sqlalchemy import bindparam, func, insert, literal, select, update
 
 from aggregator.activity import Review, Upstream
 from aggregator.identity import Held, recognised
@@ -21,12 +21,12 @@ from storage.tables import activity, activity_version, raw_payload
 from storage.upsert import Upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
-    from aggregator.activity import Screened
+    from aggregator.activity import Actor, Screened
     from storage.actors import Identity
 
 Judge = Callable[["Sequence[Screened]"], "list[Screened]"]
@@ -42,6 +42,7 @@ _CONTENT = (
     "alias",
     "likeness",
     "actor_id",
+    "object_actor_id",
     "topics",
     "countries",
     "search_text",
@@ -50,7 +51,7 @@ _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
 _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 # Kind and network of a gone row stay: they say nothing that the key does not.
 _EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-            "search_text", "actor_id")  # fmt: skip
+            "search_text", "actor_id", "object_actor_id")  # fmt: skip
 
 
 _UPSERT = Upsert(
@@ -196,7 +197,7 @@ class Activities(StreamReading):
 
     def _write(self, source_id: int, writes: Sequence[Screened], now: datetime, edited: Sequence[int]) -> None:
         first = Stream(self._connection).take(len(writes))
-        actors = Actors(self._connection).store(one.new.content.actor for one in writes)
+        actors = Actors(self._connection).store(_people(writes))
         if edited:
             self._keep_versions(edited, now)
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
@@ -236,6 +237,18 @@ class Activities(StreamReading):
             select(raw_payload.c.payload).where(raw_payload.c.activity_id == activity_id)
         ).scalar()
         return None if payload is None else zlib.decompress(payload)
+
+    def kinds_by_source(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
+        """Return how many activities of each kind sources brought since a moment, by source."""
+        counted = (
+            select(activity.c.source_id, activity.c.kind, func.count())
+            .where(activity.c.source_id.in_(source_ids), activity.c.first_seen >= since)
+            .group_by(activity.c.source_id, activity.c.kind)
+        )
+        found: dict[int, dict[str, int]] = {}
+        for source_id, kind, count in self._connection.execute(counted):
+            found.setdefault(source_id, {})[kind] = count
+        return found
 
     def versions(self, activity_id: int) -> Sequence[Mapping[str, Any]]:
         """Return what edits replaced, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
@@ -278,6 +291,14 @@ class Activities(StreamReading):
         return len(ids)
 
 
+def _people(writes: Iterable[Screened]) -> Iterator[Actor | None]:
+    """Everybody who said what is written, or what it is about."""
+    for one in writes:
+        yield one.new.content.actor
+        if one.new.object is not None:
+            yield one.new.object.content.actor
+
+
 def _edited(one: Screened, old: Known) -> bool:
     """Whether the publisher changed what people see; else it is we who show the same entry differently."""
     return old.entry_digest != one.new.entry_digest and _scheme(one.fingerprint) == _scheme(old.fingerprint)
@@ -290,6 +311,7 @@ def _scheme(fingerprint: str) -> str:
 def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Mapping[Identity, int]) -> dict[str, Any]:
     new = one.new
     who = new.content.actor
+    quoted = new.object.content.actor if new.object else None
     return {
         **columns_of(new.content),
         "source_id": source_id,
@@ -300,6 +322,7 @@ def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Ma
         "likeness": one.likeness,
         "object": json_of(new.object),
         "actor_id": actors[who.network, who.native_id] if who else None,
+        "object_actor_id": actors[quoted.network, quoted.native_id] if quoted else None,
         "topics": list(one.topics) or None,
         "countries": list(one.countries) or None,
         "search_text": one.search_text,

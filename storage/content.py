@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -9,8 +10,9 @@ from pydantic import TypeAdapter
 from aggregator.activity import Activity, Actor, Content, Original, Review, SourceRef, Upstream
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Row, RowMapping
 
+ACTOR = ("network", "native_id", "name", "handle", "url", "avatar")
 COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
 
 _content: TypeAdapter[Content] = TypeAdapter(Content)
@@ -26,10 +28,12 @@ def columns_of(content: Content) -> dict[str, Any]:
 
 
 def json_of(original: Original | None) -> dict[str, Any] | None:
-    """Return the JSON value of an embedded object."""
+    """Return the JSON value of an embedded object; its actor is a row of its own."""
     if original is None:
         return None
-    value: dict[str, Any] = _original.dump_python(original, mode="json", exclude_defaults=True)
+    value: dict[str, Any] = _original.dump_python(
+        original, mode="json", exclude_defaults=True, exclude={"content": {"actor"}}
+    )
     return value
 
 
@@ -37,23 +41,13 @@ def activity_of(row: Row[Any]) -> Activity:
     """Build the activity of a row that joins activity, source and actor."""
     values = row._mapping  # noqa: SLF001  # SQLAlchemy's documented name for a row as a mapping
     detail = values["detail"] or {}
-    actor = None
-    if values["actor_id"] is not None:
-        actor = Actor(
-            network=values["actor_network"],
-            native_id=values["actor_native_id"],
-            name=values["actor_name"],
-            handle=values["actor_handle"],
-            url=values["actor_url"],
-            avatar=values["actor_avatar"],
-        )
     content = _content.validate_python(
         {
             **detail,
             **{name: values[name] for name in COLUMNS},
             "text": values["text"] or "",
             "html": values["html"] or "",
-            "actor": actor,
+            "actor": _actor_of(values, "actor"),
         }
     )
     return Activity(
@@ -62,7 +56,7 @@ def activity_of(row: Row[Any]) -> Activity:
         native_id=values["native_id"],
         key=values["key"],
         content=content,
-        object=_original.validate_python(values["object"]) if values["object"] else None,
+        object=_original_of(values),
         object_key=values["object_key"],
         first_seen=values["first_seen"],
         position=values["position"],
@@ -79,3 +73,17 @@ def activity_of(row: Row[Any]) -> Activity:
         topics=tuple(values["topics"] or ()),
         countries=tuple(values["countries"] or ()),
     )
+
+
+def _original_of(values: RowMapping) -> Original | None:
+    if not values["object"]:
+        return None
+    original = _original.validate_python(values["object"])
+    actor = _actor_of(values, "object_actor")
+    return replace(original, content=replace(original.content, actor=actor)) if actor else original
+
+
+def _actor_of(values: RowMapping, prefix: str) -> Actor | None:
+    if values[f"{prefix}_native_id"] is None:
+        return None
+    return Actor(**{name: values[f"{prefix}_{name}"] for name in ACTOR})

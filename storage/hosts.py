@@ -74,15 +74,17 @@ class Hosts:
         self._connection.execute(_CHANGE, changes)
         return answers
 
-    def pause(self, name: str, until: datetime | None, now: datetime, reason: str) -> datetime:
+    def pause(
+        self, name: str, until: datetime | None, now: datetime, reason: str, *, first: timedelta = FIRST_PAUSE
+    ) -> datetime:
         """Let nobody call a host before `until`; a longer pause that runs already stays.
 
-        Where `until` is None, the pause is an hour, and twice as long each time, up to a day. Returns its end.
+        Where `until` is None, the pause is `first`, and twice as long each time, up to a day. Returns its end.
         """
         row = self._locked([name])[name]
         strikes = row.strikes
         if until is None:
-            until = now + min(FIRST_PAUSE * 2**strikes, LONGEST_PAUSE)
+            until = now + min(first * 2**strikes, LONGEST_PAUSE)
             strikes = min(strikes + 1, 10)
         if row.paused_until is None or row.paused_until < until:
             self._connection.execute(

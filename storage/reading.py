@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, text, true, tuple_
 from aggregator.activity import Review
 from aggregator.stream import Changes, Cursor, Page
 from storage.actors import Actors
-from storage.content import activity_of
+from storage.content import ACTOR, activity_of
 from storage.sources import source_of
 from storage.stream import Stream
 from storage.tables import activity, actor, source
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from aggregator.activity import Activity
     from aggregator.stream import Query
+
+
+_object_actor = actor.alias("object_actor")
 
 
 class StreamReading:
@@ -93,15 +96,12 @@ def _whole() -> Select[Any]:
             activity,
             source.c.slug.label("source_slug"),
             source.c.name.label("source_name"),
-            actor.c.network.label("actor_network"),
-            actor.c.native_id.label("actor_native_id"),
-            actor.c.name.label("actor_name"),
-            actor.c.handle.label("actor_handle"),
-            actor.c.url.label("actor_url"),
-            actor.c.avatar.label("actor_avatar"),
+            *(actor.c[name].label(f"actor_{name}") for name in ACTOR),
+            *(_object_actor.c[name].label(f"object_actor_{name}") for name in ACTOR),
         )
         .join(source, source.c.id == activity.c.source_id)
         .outerjoin(actor, actor.c.id == activity.c.actor_id)
+        .outerjoin(_object_actor, _object_actor.c.id == activity.c.object_actor_id)
     )
 
 

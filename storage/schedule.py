@@ -142,6 +142,12 @@ class Schedule:
             self._connection.execute(fetch_log.insert(), lines)
         return ended
 
+    def wake(self, error_codes: Collection[str], now: datetime) -> int:
+        """Make active sources due whose last poll ended in one of these errors; return how many."""
+        waiting = (source.c.state == SourceState.ACTIVE.value) & source.c.last_error_code.in_(error_codes)
+        woken = update(source).where(waiting).values(due=now, due_reason="asked for again")
+        return self._connection.execute(woken).rowcount
+
     def log(self, source_id: int, limit: int) -> list[Mapping[str, Any]]:
         """Return the newest lines of a source's fetch log, newest first, by column name."""
         rows = self._connection.execute(
@@ -171,7 +177,8 @@ def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
 def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
     """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
     asked_since = source.c.asked > given["began"]
-    same = ("failures", "strain", "interval", "rhythm", "speed", "moving", "fetch_state", "last_outcome", "last_error")
+    same = ("failures", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
+    said = ("last_outcome", "last_error")
     return (
         update(source)
         .where(source.c.id == given["row"], source.c.lease_token == given["token"])
@@ -185,7 +192,7 @@ def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollecti
             last_success=func.coalesce(given["success"], source.c.last_success),
             last_new=func.coalesce(given["brought"], source.c.last_new),
             last_error_code=given["to_last_error_code"],
-            **{name: given[f"to_{name}"] for name in same},
+            **{name: given[f"to_{name}"] for name in (*same, *said)},
         )
     )
 
@@ -197,9 +204,19 @@ _GIVEN: Mapping[str, TypeEngine[Any]] = {
     **dict.fromkeys(_MOMENTS, source.c.due.type),
     **{
         f"to_{name}": source.c[name].type
-        for name in ("due_reason", "failures", "strain", "interval", "rhythm", "speed", "moving", "fetch_state")
+        for name in (
+            "due_reason",
+            "failures",
+            "strain",
+            "interval",
+            "rhythm",
+            "speed",
+            "appetite",
+            "moving",
+            "fetch_state",
+        )
     },
-    **{f"to_{name}": source.c[name].type for name in ("last_outcome", "last_error", "last_error_code")},
+    **{f"to_{name}": source.c[name].type for name in ("fetch_state", "last_outcome", "last_error", "last_error_code")},
 }
 _LOGGED = {column.name: column.type for column in fetch_log.c if column.name != "id"}
 _SETTLE_EACH = _settlement({name: bindparam(name, type_=type_) for name, type_ in _GIVEN.items()})
@@ -220,6 +237,7 @@ def _schedule_row(one: Settlement) -> dict[str, Any]:
         "to_interval": round(one.interval.total_seconds()),
         "to_rhythm": None if one.rhythm is None else dict(one.rhythm),
         "to_speed": one.speed,
+        "to_appetite": one.appetite,
         "to_moving": None if one.moving is None else dict(one.moving),
         "to_fetch_state": dict(one.fetch_state),
         "polled": one.now,

@@ -91,6 +91,7 @@ class Sources:
             "fetch_state": {},
             "rhythm": None,
             "speed": None,
+            "appetite": None,
             "moving": None,
             "sealed": sealed,
             "revision": revision,
@@ -212,4 +213,5 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         rhythm=row.rhythm,
         moving=row.moving,
         sealed=row.sealed,
+        appetite=row.appetite,
     )

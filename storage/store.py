@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from aggregator.errors import StoreUnavailableError
 from storage import schema
 from storage.activities import Activities
+from storage.actors import Actors
 from storage.audit import Audit
 from storage.engine import make_engine
 from storage.groups import Groups
@@ -18,6 +19,7 @@ from storage.paces import Paces
 from storage.reviews import Reviews
 from storage.schedule import Schedule
 from storage.sources import Sources
+from storage.spending import Spendings
 from storage.stream import Stream
 
 if TYPE_CHECKING:
@@ -32,10 +34,12 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.activities = Activities(connection)
+        self.actors = Actors(connection)
         self.sources = Sources(connection)
         self.schedule = Schedule(connection)
         self.paces = Paces(connection)
         self.hosts = Hosts(connection)
+        self.spending = Spendings(connection)
         self.groups = Groups(connection)
         self.audit = Audit(connection)
         self.reviews = Reviews(connection)

@@ -112,6 +112,7 @@ source = Table(
     Column("fetch_state", _json, nullable=False),
     Column("rhythm", _json),  # when it publishes
     Column("speed", Float),  # what the rhythm asks for; none: it does not follow it
+    Column("appetite", Float),  # dollars a day that reading all of it costs; none: it costs nothing, or is not known
     Column("moving", _json),  # a permanent redirect that was seen
     Column("sealed", Text),  # headers that nobody else may read, encrypted
     Column("created", UtcDateTime, nullable=False),
@@ -166,9 +167,11 @@ actor = Table(
     Column("handle", Text),
     Column("url", Text),
     Column("avatar", Text),
+    Column("refresh_after", UtcDateTime),  # when the network is to be asked about it; none: it never was
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("network", "native_id"),
     Index("ix_actor_revision", "revision"),
+    Index("ix_actor_network_refresh_after", "network", "refresh_after"),
     sqlite_autoincrement=True,
 )
 
@@ -196,6 +199,7 @@ activity = Table(
     Column("updated", UtcDateTime),
     Column("detail", _json),  # media, links, hashtags, mentions, event, flags
     Column("object", _json),  # the embedded original of a repost or quote
+    Column("object_actor_id", _big),  # whose that is; names an actor, whose name and picture are kept there alone
     Column("topics", _json),
     Column("countries", _json),
     Column("search_text", Text),
@@ -227,6 +231,12 @@ activity = Table(
     ),
     Index("ix_activity_revision", "revision"),
     Index("ix_activity_actor_id", "actor_id"),
+    Index(
+        "ix_activity_object_actor_id",
+        "object_actor_id",
+        postgresql_where=text("object_actor_id IS NOT NULL"),
+        sqlite_where=text("object_actor_id IS NOT NULL"),
+    ),
     # The stream as readers page it, whole, by kind and by source; only what is shown.
     Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
     Index(
@@ -321,4 +331,78 @@ fetch_log = Table(
     Index("ix_fetch_log_source_id_id", "source_id", "id"),
     Index("ix_fetch_log_started", "started"),
     sqlite_autoincrement=True,
+)
+
+# A service that bills what it returns. Its row is the lock under which money is reserved.
+meter = Table(
+    "meter",
+    metadata,
+    Column("service", Text, primary_key=True),  # "x"
+    Column("blocked_until", UtcDateTime),  # it said that a cap is reached
+    Column("blocked_reason", Text),
+    Column("reported", Integer),  # posts of this cycle, as the service itself counts
+    Column("reported_at", UtcDateTime),
+)
+
+# The ledger: what was asked and returned, by UTC day. `source_id` is 0 where it was for none in particular.
+spend = Table(
+    "spend",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("day", Text, primary_key=True),  # "2026-05-04"
+    Column("source_id", BigInteger, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("posts", Integer, nullable=False),  # each counts once a day
+    Column("users", Integer, nullable=False),
+    Column("micros", BigInteger, nullable=False),  # millionths of a dollar
+)
+
+# Money for requests under way, so that all workers together never promise more than there is.
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("source_id", BigInteger, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("micros", BigInteger, nullable=False),  # at the most
+    Column("until", UtcDateTime, nullable=False),  # after which whoever made it is dead
+)
+
+# What was billed already on a day, since a service bills each thing once a day; kept for two days.
+billed = Table(
+    "billed",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # "post:123", "user:9"
+)
+
+# What must never be stored again, whichever source brings it: keys of posts ("x:123"), and of people ("x:@9").
+gone_key = Table(
+    "gone_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# When the network was last asked whether something we hold still stands.
+checked = Table("checked", metadata, Column("key", Text, primary_key=True), Column("at", UtcDateTime, nullable=False))
+
+# Lists of ids that a network was asked to check; how they are fetched stays with the network, never their addresses.
+compliance_job = Table(
+    "compliance_job",
+    metadata,
+    Column("id", Text, primary_key=True),  # the network's
+    Column("network", Text, nullable=False),
+    Column("type", Text, nullable=False),  # "tweets" or "users"
+    Column("ids", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ended", UtcDateTime),
 )

@@ -16,7 +16,7 @@ from aggregator.commands.source_changes import (
     asked_headers,
     backfill,
     drop,
-    feed_options,
+    kind_options,
     release,
     revert,
     set_,
@@ -64,7 +64,7 @@ for _command in (set_, sign_in, revert, release, drop, backfill):
     show_default=True,
     help="auto shows items at once, hold keeps them for review.",
 )
-@feed_options
+@kind_options
 @sign_in_options
 def add(
     addresses: Sequence[str],

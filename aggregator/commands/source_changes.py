@@ -22,9 +22,14 @@ SHORTEST_FLOOR = 60  # seconds: what no publisher minds
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
-def feed_options(command: _F) -> _F:
-    """Give a command the options that feeds have."""
+def kind_options(command: _F) -> _F:
+    """Give a command the options that feeds and accounts have."""
     for option in (
+        click.option(
+            "--exclude",
+            metavar="replies,retweets",
+            help="What of an account on X is left out, which saves money; '' leaves out nothing.",
+        ),
         click.option(
             "--identity",
             type=click.Choice(["layers", "guid", "link"]),
@@ -102,7 +107,7 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--ceiling", type=click.IntRange(SHORTEST_FLOOR, LONGEST_EVERY), metavar="SECONDS", help="Poll at least so often."
 )
-@feed_options
+@kind_options
 def set_(
     slug: str, every: int | str | None, floor: int | None, ceiling: int | None, **options: str | bool | None
 ) -> None:

@@ -135,12 +135,12 @@ def test_an_x_handle(cli: CommandLine) -> None:
     assert "AGGREGATOR_X_BEARER_TOKEN" in said
     with Upstream(every=0) as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
-        assert "added opengovpart (twitter, every 5 min, due now)" in cli("source", "add", "@opengovpart").stdout
+        assert "added opengovpart (twitter, at its own rhythm, due now)" in cli("source", "add", "@opengovpart").stdout
         said = cli("source", "add", "@nobody_at_all", code=1).stderr
     assert "nobody_at_all" in said
     assert SAMPLE_TOKEN not in said
     [listed] = cli.json("source", "list")
-    assert (listed["address"], listed["kind"], listed["every"]) == ("@opengovpart", "twitter", 300)
+    assert (listed["address"], listed["kind"], listed["every"]) == ("@opengovpart", "twitter", None)
 
 
 def test_a_profile_address_is_an_x_account_and_no_page(cli: CommandLine) -> None:

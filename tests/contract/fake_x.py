@@ -34,14 +34,16 @@ class Turns:
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.endpoints: list[str] = []
         self.at_once = 0
         self.paused: dict[str, datetime] = {}
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
-        if host in self.paused:
-            raise PausedError(f"{host} is paused", until=self.paused[host])
+    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        if host + endpoint in self.paused:
+            raise PausedError(f"{host} is paused", until=self.paused[host + endpoint])
         self.taken.append(host)
+        self.endpoints.append(endpoint)
         self.at_once += 1
         assert self.at_once == 1
         try:
@@ -49,11 +51,10 @@ class Turns:
         finally:
             self.at_once -= 1
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
         assert reason
-        assert until is not None
-        self.paused[host] = until
-        return until
+        self.paused[host + endpoint] = until or NOW + timedelta(minutes=15)
+        return self.paused[host + endpoint]
 
 
 class FakeX:

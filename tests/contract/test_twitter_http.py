@@ -16,9 +16,12 @@ from aggregator.activity import ActivityKind
 from aggregator.demo import SAMPLE_TOKEN, Upstream, create_upstream
 from aggregator.errors import (
     AccountError,
+    ApiChangedError,
     BadRequestError,
-    BudgetError,
+    CapReachedError,
+    CredentialsError,
     ForbiddenAddressError,
+    NotAllowedError,
     PausedError,
     RedirectError,
     SourceError,
@@ -78,7 +81,7 @@ def test_handles_and_profiles_are_discovered(upstream: Upstream, address: str) -
     assert found is not None
     assert (found.kind, found.address, found.slug) == ("twitter", "@opengovpart", "opengovpart")
     assert found.host == upstream.url.removeprefix("http://") == quiet.taken[0]
-    assert (found.every, found.floor) == (timedelta(minutes=5), timedelta(seconds=1))
+    assert (found.every, found.floor) == (None, timedelta(seconds=1))
     assert found.options == KIND.parse_options(found.options)
     assert len(quiet.taken) == 1
 
@@ -103,7 +106,7 @@ def test_other_addresses_are_left_alone_without_a_request(x: FakeX, address: str
 
 
 def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstream) -> None:
-    brought = harvest(source(), context(upstream.url, token=SAMPLE_TOKEN))
+    brought = harvest(source(address="@opengovpart"), context(upstream.url, token=SAMPLE_TOKEN))
     reposts = [a for a in brought.activities if a.content.kind is ActivityKind.REPOST and a.object]
     people = [(a.content.actor, a.object.content.actor) for a in reposts[:3] if a.object]
     assert [(by.handle, of.handle) for by, of in people if by and of] == [
@@ -111,6 +114,7 @@ def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstr
         ("opengovpart", "josephpowell"),
         ("opengovpart", "OpenGovHub"),
     ]
+    assert all(one.partial for pair in people for one in pair if one)  # names and pictures are asked for together
     kinds = {activity.content.kind for activity in brought.activities}
     assert kinds == {ActivityKind.POST, ActivityKind.REPOST, ActivityKind.QUOTE, ActivityKind.REPLY}
     published = [activity.content.published for activity in brought.activities]
@@ -207,13 +211,17 @@ def test_token_is_in_no_log_and_no_message(x: FakeX, caplog: pytest.LogCaptureFi
         (
             400,
             b'{"errors":[{"message":"The query parameter [tweet.fields] is not one of [post.fields]"}]}',
-            StatusError,
+            ApiChangedError,
         ),
-        (401, b"{}", AccountError),
-        (402, b'{"title":"Payment Required"}', BudgetError),
-        (403, b"<html>no</html>", AccountError),
+        (401, b"{}", CredentialsError),
+        (402, b'{"title":"Payment Required"}', CapReachedError),
+        (403, b"<html>no</html>", NotAllowedError),
         (404, b"[]", StatusError),
-        (429, b'{"title":"UsageCapExceeded","type":"https://api.twitter.com/2/problems/usage-capped"}', BudgetError),
+        (
+            429,
+            b'{"title":"UsageCapExceeded","type":"https://api.twitter.com/2/problems/usage-capped"}',
+            CapReachedError,
+        ),
         (500, b"", StatusError),
         (503, b"<html>over capacity</html>", StatusError),
         (200, b"<!doctype html><html>Log in</html>", UnreadableError),
@@ -307,7 +315,7 @@ def test_request_is_allowed_by_xs_own_description(x: FakeX) -> None:
     schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
     asked = parse_qs(urlsplit(x.asked[0][0]).query)
     assert {"since_id", "until_id", "max_results", "tweet.fields", "expansions"} <= set(asked) <= set(schemas)
-    for name in ("tweet.fields", "expansions", "media.fields", "user.fields"):
+    for name in ("tweet.fields", "expansions", "media.fields"):
         assert set(asked[name][0].split(",")) <= set(schemas[name]["items"]["enum"])
 
 

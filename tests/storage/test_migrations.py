@@ -36,7 +36,7 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == ["0001", "0002"]
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0001", "0002", "0003"]
     full = _tables(engine)
     assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
@@ -70,7 +70,7 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], ["0001", "0002"]]
+    assert sorted(applied) == [[], [], [], ["0001", "0002", "0003"]]
 
 
 def test_a_missing_schema_is_named(engine: Engine) -> None:
@@ -89,17 +89,22 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0003")
-    with pytest.raises(SchemaError, match=r"\(0002\) is older than this version needs \(0003\)"):
+    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0004")
+    with pytest.raises(SchemaError, match=r"\(0003\) is older than this version needs \(0004\)"):
         schema.check(engine)
 
 
-def test_polite_polling_keeps_the_sources_that_were_there(engine: Engine) -> None:
+def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> None:
     config = schema.configuration(engine)
     command.upgrade(config, "0001")
     moment = "2026-03-02 12:00:00" + ("+00" if engine.dialect.name == "postgresql" else "")
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        for slug, kind, every in (("usual", "rss", 900), ("set", "rss", 3600), ("x", "twitter", 300)):
+        for slug, kind, every in (
+            ("usual", "rss", 900),
+            ("set", "rss", 3600),
+            ("x", "twitter", 300),
+            ("often", "twitter", 60),
+        ):
             connection.execute(
                 text(
                     "INSERT INTO source (slug, kind, name, address, host, options, policy, state, state_reason, every, "
@@ -116,12 +121,12 @@ def test_polite_polling_keeps_the_sources_that_were_there(engine: Engine) -> Non
             ),
             {"moment": moment},
         )
-    assert schema.migrate(engine, "test.invalid", TODAY) == ["0002"]
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0002", "0003"]
     with Store(engine).reading() as tx:
         sources = {one.slug: one for one in tx.sources.all()}
         assert len(tx.schedule.log(sources["usual"].id, 9)) == 1
         assert "feedburner.com" in {group.suffix for group in tx.groups.all()}
     wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
-    assert wanted == {"usual": None, "set": 3600, "x": 300}
-    assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300}
+    assert wanted == {"usual": None, "set": 3600, "x": None, "often": 60}
+    assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
     assert {one.own_host for one in sources.values()} == {"n.example:443"}

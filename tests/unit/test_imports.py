@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "stream", "errors", "options", "settings"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal", "fingerprint", "trackers", "embeds",
+    "moves", "burst", "seal", "fingerprint", "trackers", "embeds", "budget",
 }  # fmt: skip
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
@@ -37,6 +37,9 @@ ROOMS: list[tuple[str, set[str]]] = [
         (f"aggregator.{name}", _types)
         for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds")
     ),
+    ("aggregator.budget", _types),
+    ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
+    ("aggregator.people", _types),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
     ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),
@@ -45,7 +48,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
     ("aggregator.reader", _types | {"aggregator.text", "aggregator.web", "aggregator.reader"}),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
-    ("storage", _types | {"storage", "aggregator.groups", "aggregator.identity"}),
+    ("storage", _types | {"storage", "aggregator.groups", "aggregator.identity", "aggregator.budget"}),
 ]
 WIRING = ("aggregator.__main__", "aggregator.commands", "aggregator.wiring", "aggregator.pull", "worker", "scheduler")
 

@@ -9,8 +9,20 @@ from typing import Any
 
 import pytest
 
-from aggregator.errors import AccountError, BudgetError, PausedError, SourceError, StatusError, UnreadableError
-from aggregator.sources.twitter.problems import UNTOLD_PAUSE, from_errors, from_status, is_exhausted, reset_time
+from aggregator.errors import (
+    ApiChangedError,
+    CapReachedError,
+    CredentialsError,
+    MissingAccountError,
+    NotAllowedError,
+    PausedError,
+    ProtectedAccountError,
+    SourceError,
+    StatusError,
+    SuspendedAccountError,
+    UnreadableError,
+)
+from aggregator.sources.twitter.problems import from_errors, from_status, is_exhausted, refused_expansions, reset_time
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "x-samples"
@@ -24,14 +36,14 @@ def body(**said: Any) -> bytes:
     ("status", "said", "kind"),
     [
         (400, body(title="Invalid Request", errors=[{"message": "The `x` is not one of [y]"}]), StatusError),
-        (401, body(title="Unauthorized"), AccountError),
-        (402, body(title="Payment Required"), BudgetError),
-        (403, body(title="Forbidden", detail="client-not-enrolled"), AccountError),
+        (401, body(title="Unauthorized"), CredentialsError),
+        (402, body(title="Payment Required"), CapReachedError),
+        (403, body(title="Forbidden", detail="client-not-enrolled"), NotAllowedError),
         (404, b"", StatusError),
         (429, b"<html>slow down</html>", PausedError),
         (429, b"[]", PausedError),
-        (429, body(title="UsageCapExceeded"), BudgetError),
-        (429, body(type="https://api.x.com/2/problems/usage-capped"), BudgetError),
+        (429, body(title="UsageCapExceeded"), CapReachedError),
+        (429, body(type="https://api.x.com/2/problems/usage-capped"), CapReachedError),
         (500, b"oops", StatusError),
         (503, b"", StatusError),
     ],
@@ -47,8 +59,29 @@ def test_rate_limit_ends_when_x_says() -> None:
     assert from_status(429, headers, b"", NOW).until == NOW + timedelta(minutes=7)
 
 
-def test_rate_limit_without_an_end_lasts_a_window() -> None:
-    assert from_status(429, {}, b"", NOW).until == NOW + UNTOLD_PAUSE
+def test_rate_limit_without_an_end_leaves_that_to_whoever_counts_them() -> None:
+    assert from_status(429, {}, b"", NOW).until is None
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [{"parameters": {"tweet.fields": ["id"]}, "message": "The query parameter [tweet.fields] is not one of [id]"}],
+        [{"message": "The query parameter [post.fields] is not one of [id,tweet.fields]"}],
+        [{"parameters": {"expansions": ["a"]}, "message": "The `expansions` query parameter value [a] is no [b]"}],
+    ],
+)
+def test_a_parameter_that_x_does_not_know_means_that_its_api_changed(errors: list[dict[str, object]]) -> None:
+    error = from_status(400, {}, body(title="Invalid Request", errors=errors), NOW)
+    assert isinstance(error, ApiChangedError)
+    assert "AGGREGATOR_X_VOCABULARY" in str(error)
+
+
+def test_the_refused_expansion_is_the_one_named_first() -> None:
+    message = "The `expansions` query parameter value [referenced_tweets.id] is not one of [author_id,geo.place_id]"
+    said = body(errors=[{"parameters": {"expansions": ["author_id,referenced_tweets.id"]}, "message": message}])
+    assert refused_expansions(said, ["author_id", "referenced_tweets.id"]) == {"referenced_tweets.id"}
+    assert refused_expansions(b"<html>", ["author_id"]) == set()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "99999999999999", "١٢٣"])
@@ -72,7 +105,7 @@ def test_exhausted() -> None:
     [
         (
             {"type": "https://api.x.com/2/problems/resource-not-found", "detail": "Could not find"},
-            AccountError,
+            MissingAccountError,
             "no account",
         ),
         (
@@ -80,12 +113,12 @@ def test_exhausted() -> None:
                 "type": "https://api.twitter.com/2/problems/resource-not-found",
                 "detail": "User has been suspended: [a].",
             },
-            AccountError,
+            SuspendedAccountError,
             "suspended",
         ),
         (
             {"type": "https://api.x.com/2/problems/not-authorized-for-resource", "detail": "no"},
-            AccountError,
+            ProtectedAccountError,
             "protected",
         ),
         ({"type": "about:blank", "title": "Odd"}, UnreadableError, "Odd"),
@@ -105,7 +138,7 @@ def test_errors_of_any_shape_are_survived(errors: object) -> None:
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="X's sample payloads are not beside this checkout")
 @pytest.mark.parametrize(
-    ("name", "kind"), [("error-rate-limit-429", PausedError), ("error-usage-capped-429", BudgetError)]
+    ("name", "kind"), [("error-rate-limit-429", PausedError), ("error-usage-capped-429", CapReachedError)]
 )
 def test_samples_of_the_two_429(name: str, kind: type[SourceError]) -> None:
     sample = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))

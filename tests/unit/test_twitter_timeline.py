@@ -10,7 +10,8 @@ import pytest
 
 from aggregator.activity import Actor
 from aggregator.errors import AccountError, PausedError
-from aggregator.sources.twitter.timeline import FIRST_RUN, PAGE, PAGES, Reading, Watermark, read
+from aggregator.sources.twitter.appetite import FIRST_RUN, PAGE, PAGES, Portion
+from aggregator.sources.twitter.timeline import Reading, Watermark, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,7 @@ class Account:
         start = self.ids[-1] + 1 if self.ids else FIRST_ID
         self.ids += range(start, start + count)
 
-    async def timeline(self, user_id: str, **asked: object) -> Mapping[str, Any]:
-        assert user_id == "7001"
+    async def page(self, **asked: Any) -> Mapping[str, Any]:
         if self.fail_on_page and len(self.asked) == self.fail_on_page[0]:
             raise self.fail_on_page[1]
         self.asked.append(asked)
@@ -47,8 +47,8 @@ class Account:
         return {"data": [{"id": str(i), "text": f"Post {i}", "author_id": "7001"} for i in page], "meta": meta}
 
 
-def polled(account: Account, mark: Watermark) -> Reading:
-    return asyncio.run(read(account, "7001", mark, ME))
+def polled(account: Account, mark: Watermark, portion: Portion = Portion()) -> Reading:  # noqa: B008 - frozen
+    return asyncio.run(read(account.page, "@desk_example", mark, ME, portion))
 
 
 def test_first_run_is_one_bounded_page() -> None:
@@ -137,3 +137,29 @@ def test_fetch_state_with_nonsense_counts_as_empty() -> None:
 def test_fetch_state_goes_there_and_back() -> None:
     mark = Watermark(since=1, until=5, high=9)
     assert Watermark.of(mark.state()) == mark
+
+
+def test_what_does_not_fit_a_rationed_poll_is_left_out_for_good() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(30)
+    reading = polled(account, mark, Portion(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-10:]
+    assert (reading.skipped, reading.whole) == (True, False)
+    assert reading.mark == Watermark(since=account.ids[-1])
+    account.post(2)
+    again = polled(account, reading.mark, Portion(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in again.activities] == account.ids[-2:]
+    assert (again.skipped, again.whole) == (False, True)
+
+
+def test_a_gap_that_is_open_when_rationing_begins_is_given_up() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(PAGE * PAGES * 2)
+    mark = polled(account, mark).mark
+    assert mark.until is not None
+    account.post(3)
+    reading = polled(account, mark, Portion(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-3:]
+    assert reading.mark == Watermark(since=account.ids[-1])

@@ -55,6 +55,7 @@ class RssKind:
     name = "rss"
     queue = "rss"
     any_address = True
+    eagerness = 1.0
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options.

@@ -1,10 +1,12 @@
-"""X's API v2 as we use it: two calls, through tweepy, off the event loop, one at a time per host."""
+"""X's API v2 as we use it: through tweepy, off the event loop, each call within its rate limit and its budget."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import logging
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +15,8 @@ import requests
 import tweepy
 
 from aggregator.errors import (
-    AccountError,
+    CapReachedError,
+    CredentialsError,
     ForbiddenAddressError,
     PausedError,
     SlowError,
@@ -21,97 +24,62 @@ from aggregator.errors import (
     UnreachableError,
     UnreadableError,
 )
+from aggregator.source import Call, Purpose, Returned
 from aggregator.sources.twitter import problems
+from aggregator.sources.twitter.bill import returned_in
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
+from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aggregator.source import PollContext
 
 DEFAULT_BASE = "https://api.x.com"
+SERVICE = "x"  # as the ledger calls it
+MOST_AT_ONCE = 100  # ids or handles of one request
 
 _WRITTEN_INTO_TWEEPY = "https://api.twitter.com/"
 _NAME_LOOKUP = 5.0  # seconds more than the wire gets: finding an address has no time limit of its own
-# The names of the API up to 2.166; what comes back is read in either vocabulary.
-_USER_FIELDS = [
-    "id",
-    "name",
-    "username",
-    "profile_image_url",
-    "verified",
-    "verified_type",
-    "protected",
-    "withheld",
-    "url",
-]
-_TIMELINE: dict[str, list[str]] = {
-    "tweet_fields": [
-        "id",
-        "text",
-        "created_at",
-        "author_id",
-        "conversation_id",
-        "in_reply_to_user_id",
-        "referenced_tweets",
-        "entities",
-        "attachments",
-        "public_metrics",
-        "lang",
-        "possibly_sensitive",
-        "withheld",
-        "edit_controls",
-        "edit_history_tweet_ids",
-        "note_tweet",
-        "display_text_range",
-    ],
-    "expansions": [
-        "author_id",
-        "referenced_tweets.id",
-        "referenced_tweets.id.author_id",
-        "attachments.media_keys",
-        "referenced_tweets.id.attachments.media_keys",
-        "in_reply_to_user_id",
-    ],
-    "media_fields": [
-        "media_key",
-        "type",
-        "url",
-        "preview_image_url",
-        "alt_text",
-        "width",
-        "height",
-        "duration_ms",
-        "variants",
-    ],
-    "user_fields": _USER_FIELDS,
-}
+# By host: what it refused to expand, for as long as this process lives. What we get without is still worth having.
+_refused: defaultdict[str, set[str]] = defaultdict(set)
 
-# At DEBUG tweepy writes its request headers, the token among them, to this logger.
-logging.getLogger("tweepy.client").addFilter(lambda record: record.levelno > logging.DEBUG)
+
+def _harmless(record: logging.LogRecord) -> bool:
+    """Keep from tweepy's logger what would tell the token, and what complains of a vocabulary that it does not know."""
+    return record.levelno > logging.DEBUG and not str(record.msg).startswith("Unexpected parameter")
+
+
+logging.getLogger("tweepy.client").addFilter(_harmless)
 
 
 class Api:
     """One poll's way to X; close it afterwards.
 
     Raises:
-        AccountError: there is no bearer token.
+        CredentialsError: there is no bearer token.
         ForbiddenAddressError: the base address would send the token in clear.
     """
+
+    service = SERVICE
 
     def __init__(self, context: PollContext) -> None:
         token = context.credentials.get("x_bearer_token")
         if not token:
-            raise AccountError(
+            raise CredentialsError(
                 "There is no bearer token for X, so nothing was asked. Set AGGREGATOR_X_BEARER_TOKEN, or"
                 " AGGREGATOR_X_BEARER_TOKEN_FILE to the path of a file that holds it."
             )
         base = context.credentials.get("x_base_url") or DEFAULT_BASE
         self.host = host_of(base)
         self.is_local = is_loopback(urlsplit(base).hostname or "")
+        self.cost = 0.0  # dollars since `begin`
+        self._vocabulary = context.credentials.get("x_vocabulary") or "tweets"
+        self._mark = hashlib.sha256(token.encode()).hexdigest()[:8]  # tells tokens apart without telling them
         self._context = context
         self._adapter = BoundedAdapter(base, token)
         self._client = tweepy.Client(bearer_token=token, return_type=dict, wait_on_rate_limit=False)
+        self._useless: CredentialsError | None = None  # the token was refused, so that asking again is pointless
         session = self._client.session
         session.trust_env = False  # a .netrc would replace our token, a proxy variable catch the loopback
         session.headers["Accept-Encoding"] = "gzip, deflate"
@@ -125,6 +93,7 @@ class Api:
     def begin(self) -> None:
         """Start counting anew."""
         self._adapter.exchange = Exchange()
+        self.cost = 0.0
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -134,45 +103,129 @@ class Api:
         """Ask for an account by its handle (without "@").
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: no usable answer came; so for all that follow.
         """
-        return await self._asked(partial(self._client.get_user, username=handle, user_fields=_USER_FIELDS))
+        call = Call(SERVICE, "/2/users/by/username/:username", Purpose.LOOKUP, users=1)
+        return await self._asked(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
 
-    async def timeline(self, user_id: str, **asked: object) -> Mapping[str, Any]:
+    async def users_by(self, handles: Collection[str]) -> Mapping[str, Any]:
+        """Ask for up to 100 accounts by their handles."""
+        call = Call(SERVICE, "/2/users/by", Purpose.LOOKUP, users=len(handles))
+        return await self._asked(
+            call, partial(self._client.get_users, usernames=list(handles), user_fields=USER_FIELDS)
+        )
+
+    async def users(self, ids: Collection[str], purpose: Purpose = Purpose.PROFILE) -> Mapping[str, Any]:
+        """Ask for up to 100 people by their ids."""
+        call = Call(SERVICE, "/2/users", purpose, users=len(ids))
+        return await self._asked(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
+
+    async def timeline(self, user_id: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Ask for a page of an account's posts, newest first.
 
         Args:
             user_id: numeric.
-            asked: `since_id`, `until_id` (both exclusive), `max_results` (5..100), `pagination_token`.
-
-        Raises:
-            SourceError: no usable answer came.
+            source_id: whose ledger it goes to.
+            asked: `since_id`, `until_id` (both exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
-        return await self._asked(partial(self._client.get_users_tweets, user_id, **_TIMELINE, **asked))
+        call = self._call("/2/users/:id/tweets", Purpose.POLL, asked["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **asked))
 
-    async def _asked(self, call: Callable[[], Any]) -> Mapping[str, Any]:
-        async with self._context.quiet.turn(self.host):
+    async def search(self, query: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Ask for a page of the posts of the last seven days that a query finds, newest first.
+
+        Args:
+            query: in X's own language.
+            source_id: whose ledger it goes to.
+            asked: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
+        """
+        call = self._call("/2/tweets/search/recent", Purpose.POLL, asked["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **asked))
+
+    async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:
+        """Ask for up to 100 posts by their ids; the answer has the shape of a timeline's page."""
+        call = self._call("/2/tweets", purpose, len(ids))
+        return await self._asked_for_posts(call, partial(self._client.get_tweets, list(ids)))
+
+    async def create_job(self, type_: str) -> Mapping[str, Any]:
+        """Begin a job that says which of a list of ids are gone; `type_` is "tweets" or "users"."""
+        call = Call(SERVICE, "/2/compliance/jobs", Purpose.COMPLIANCE)
+        return await self._asked(call, partial(self._client.create_compliance_job, type_))
+
+    async def job(self, job_id: str) -> Mapping[str, Any]:
+        """Ask how a job stands."""
+        call = Call(SERVICE, "/2/compliance/jobs/:id", Purpose.COMPLIANCE)
+        return await self._asked(call, partial(self._client.get_compliance_job, job_id))
+
+    async def usage(self) -> Mapping[str, Any]:
+        """Ask how many posts X has counted in its own cycle."""
+        call = Call(SERVICE, "/2/usage/tweets", Purpose.LOOKUP)
+        ask = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
+        return await self._asked(call, ask)
+
+    def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
+        people = MOST_PEOPLE_PER_POST[self._vocabulary]
+        return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
+
+    async def _asked_for_posts(self, call: Call, ask: Callable[..., Any]) -> Mapping[str, Any]:
+        """Ask with all fields; again without an expansion that is refused."""
+        while True:
+            fields = dict(POSTS[self._vocabulary])
+            fields["expansions"] = [one for one in fields["expansions"] if one not in _refused[self.host]]
             try:
-                payload = await self._off_the_loop(call)
+                return await self._asked(call, partial(ask, **fields))
+            except SourceError:
+                refused = problems.refused_expansions(self.exchange.body, fields["expansions"])
+                if self.exchange.status != requests.codes.bad_request or not refused:
+                    raise
+                _refused[self.host] |= refused
+
+    async def _asked(self, call: Call, ask: Callable[[], Any]) -> Mapping[str, Any]:
+        if self._useless is not None:
+            raise self._useless
+        async with self._context.quiet.turn(self.host, f"{call.endpoint}@{self._mark}") as turn:
+            token = await self._context.spending.reserve(call)
+            returned = Returned()
+            try:
+                payload = await self._off_the_loop(ask)
+                returned = returned_in(payload)
             except PausedError as error:
-                if error.until is not None:
-                    await self._context.quiet.pause(self.host, error.until, str(error))
+                raise await self._paused(call, error) from None
+            except CapReachedError as error:
+                error.until = await self._context.spending.block(SERVICE, str(error))
                 raise
-            now = self._context.clock()
-            if problems.is_exhausted(self.exchange.headers) and (
-                until := problems.reset_time(self.exchange.headers, now)
-            ):
-                await self._context.quiet.pause(self.host, until, "X's rate limit window has no call left.")
+            except CredentialsError as error:
+                self._useless = error
+                raise
+            finally:
+                self.cost += await self._context.spending.settle(token, returned)
+            turn.answered = True
+            await self._heed(call)
         if not isinstance(payload, dict):
             raise UnreadableError(f"X answered with a JSON {type(payload).__name__} where an object should be.")
         if payload and not payload.keys() & {"data", "errors", "meta", "includes"}:
             raise UnreadableError("X answered with JSON that is not of its API; check AGGREGATOR_X_BASE_URL.")
         return payload
 
-    async def _off_the_loop(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
+    async def _paused(self, call: Call, error: PausedError) -> PausedError:
+        """Let all workers leave the endpoint alone, and say until when."""
+        reason = f"{error} for {call.endpoint}"
+        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._mark}")
+        told = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
+        return PausedError(told, until=until, status=error.status)
+
+    async def _heed(self, call: Call) -> None:
+        """Do as after a 429 where a success says that it was the last one that the window allows."""
+        headers = self.exchange.headers
+        until = problems.reset_time(headers, self._context.clock()) if problems.is_exhausted(headers) else None
+        if until is not None:
+            reason = f"X's rate limit window has no call left for {call.endpoint}"
+            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._mark}")
+
+    async def _off_the_loop(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
             async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
-                return await asyncio.to_thread(call)
+                return await asyncio.to_thread(ask)
         except asyncio.CancelledError:
             self._adapter.cut()
             raise

@@ -1,26 +1,36 @@
-"""The kind of source that an account on X is."""
+"""The kinds of source that X has: an account's timeline, and a search."""
 
 from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aggregator.activity import Actor
-from aggregator.errors import AccountError, BadRequestError, PausedError, SourceError, UnreadableError
+from aggregator.errors import (
+    AccountError,
+    BadRequestError,
+    BudgetError,
+    PausedError,
+    ProtectedAccountError,
+    SourceError,
+    UnreadableError,
+)
 from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Polled
-from aggregator.sources.twitter import problems, timeline
+from aggregator.sources.twitter import appetite, problems, search, timeline
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
 
-    from aggregator.source import Json, PollContext, Source
+    from aggregator.source import Json, PollContext, Ration, Source
     from aggregator.sources.twitter.api import Api
 
-EVERY = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nobody
 
@@ -35,6 +45,7 @@ _NO_HANDLE = re.compile(
     re.IGNORECASE,
 )
 _USER_ID = re.compile(r"[0-9]{1,19}")
+_LEFT_OUT = ("replies", "retweets")
 
 
 class Twitter:
@@ -43,21 +54,32 @@ class Twitter:
     name = "twitter"
     queue = "twitter"
     any_address = False
+    eagerness = 12.0  # polls that bring nothing are free
+    service = "x"
+    network = NETWORK
+    most_people = 100
+    people_kept = timedelta(days=7)  # names and pictures change seldom, and each person returned is billed
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check the options; there is one, `user_id`.
+        """Check the options: `user_id` or `query`, and `exclude`, a list or a comma-separated text.
 
         Raises:
-            BadRequestError: an option is unknown, or the id is not there or no number.
+            BadRequestError: an option is unknown or has a value that can't be used.
         """
-        if unknown := sorted(options.keys() - {"user_id"}):
-            raise BadRequestError(f"A twitter source has no option {unknown[0]!r}; it knows user_id.")
+        if unknown := sorted(options.keys() - {"user_id", "query", "exclude"}):
+            raise BadRequestError(f"A twitter source has no option {unknown[0]!r}; it knows exclude.")
+        exclude = _excluded(options.get("exclude"))
+        query = options.get("query")
+        if query is not None:
+            if exclude:
+                raise BadRequestError("A search leaves out by its query: -is:retweet, -is:reply.")
+            return {"query": search.checked(str(query))}
         user_id = options.get("user_id")
         if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id):
             raise BadRequestError(
                 f"The option user_id of a twitter source is {user_id!r}; it must be the account's numeric id as text."
             )
-        return {"user_id": user_id}
+        return {"user_id": user_id, **({"exclude": exclude} if exclude else {})}
 
     async def discover(
         self,
@@ -66,35 +88,43 @@ class Twitter:
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Look an account up by "@handle" or the address of its profile; there is nothing to set, and no sign-in.
+        """Look an account up by "@handle" or the address of its profile, or take "search:QUERY"; no sign-in.
 
         Raises:
-            SourceError: there is no such account, it can't be read, or X did not answer.
+            MissingAccountError, SuspendedAccountError, ProtectedAccountError: there is no such account to be read.
+            BadRequestError: the query can't be used, or there are options that X does not have.
+            SourceError: X gave no usable answer.
         """
-        handle = _handle_in(address.strip())
-        if handle is None:
+        query = search.query_in(address)
+        handle = _handle_in(address)
+        if query is None and handle is None:
             return None
-        if options or headers:
-            raise BadRequestError("An account on X takes no options and no sign-in of its own.")
+        if headers or options.keys() - {"exclude"}:
+            raise BadRequestError("A source on X takes no sign-in of its own, and of the options only exclude.")
         api = _connect(context)
         try:
-            payload = await api.user(handle)
+            if query is not None:
+                return search.discovered(query, api.host, _floor(api), self.name)
+            return await self._account(str(handle), api)
         finally:
             api.close()
+
+    async def _account(self, handle: str, api: Api) -> Discovery:
+        payload = await api.user(handle)
         user = payload.get("data")
         if not isinstance(user, dict) or not _USER_ID.fullmatch(str(user.get("id"))):
             raise problems.from_errors(payload.get("errors"), f"@{handle}")
         actor = actor_of(user)
         if user.get("protected") is True:
-            raise AccountError(f"@{handle} on X is protected: only followers whom it accepted see its posts.")
+            raise ProtectedAccountError(f"@{handle} on X is protected: only followers whom it accepted see its posts.")
         return Discovery(
             kind=self.name,
             address=f"@{actor.handle or handle}",
             host=api.host,
             name=actor.name,
             slug=(actor.handle or handle).casefold().replace("_", "-").strip("-") or f"x-{actor.native_id}",
-            every=EVERY,
-            floor=FLOOR_ON_LOOPBACK if api.is_local else FLOOR,
+            every=None,
+            floor=_floor(api),
             options={"user_id": actor.native_id},
         )
 
@@ -105,8 +135,52 @@ class Twitter:
         for page in nothing:
             yield page
 
+    async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
+        """Ask for up to 100 people by their ids.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        api = _connect(context)
+        try:
+            payload = await api.users(native_ids)
+        finally:
+            api.close()
+        found = payload.get("data")
+        users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
+        return [actor_of(user) for user in users if _USER_ID.fullmatch(str(user.get("id")))]
+
+    async def owner(self, handle: str, context: PollContext) -> str | None:
+        """Return the id of whoever has a handle now; None where nobody has.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        api = _connect(context)
+        try:
+            user = (await api.user(handle)).get("data")
+        finally:
+            api.close()
+        return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
+
+    async def counted(self, context: PollContext) -> int | None:
+        """Return how many posts X has counted in its own cycle; None where it does not say.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        if not context.credentials.get("x_bearer_token"):
+            return None
+        api = _connect(context)
+        try:
+            said = (await api.usage()).get("data")
+        finally:
+            api.close()
+        posts = str(said.get("project_usage")) if isinstance(said, dict) else ""
+        return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
+
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
-        """Poll accounts one after the other: they share one host and one rate limit."""
+        """Poll sources one after the other: they share one endpoint and its rate limit."""
         try:
             api = _connect(context)
         except SourceError as error:
@@ -131,48 +205,86 @@ class Twitter:
             return FetchFacts(started, spent, seen.status, seen.wire_bytes, seen.requests)
 
         try:
-            user_id = str(self.parse_options(source.options)["user_id"])
-            account = _remembered(source, user_id)
+            ration = await context.spending.ration(api.service)
+            portion = appetite.portion(ration, source.appetite)
             mark = timeline.Watermark.of(source.fetch_state)
-            reading = await timeline.read(api, user_id, mark, account)
+            reading = await self._read(source, api, mark, portion, started)
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:
             return Failure(AccountError(f"{error} Remove the source and add it again."), facts())
         except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
             return Failure(UnreadableError(f"X's answer could not be read ({type(error).__name__})."), facts())
-        return _harvest(source, reading, mark, facts())
+        return _harvest(source, reading, mark, ration, api.cost, facts())
+
+    async def _read(
+        self, source: Source, api: Api, mark: timeline.Watermark, portion: appetite.Portion, now: datetime
+    ) -> timeline.Reading:
+        options = self.parse_options(source.options)
+        if "query" in options:
+            ask = search.asking(partial(api.search, options["query"], source.id), now)
+            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.widened(portion))
+        user_id = str(options["user_id"])
+        left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
+        handle = _handle_in(source.address)
+        account = replace(_account_of(user_id, source.name, handle), partial=True)
+        ask = partial(api.timeline, user_id, source.id, **left_out)
+        return await timeline.read(ask, source.address, mark, account, portion)
 
 
-def _harvest(source: Source, reading: timeline.Reading, before: timeline.Watermark, facts: FetchFacts) -> Harvest:
+def _harvest(
+    source: Source,
+    reading: timeline.Reading,
+    before: timeline.Watermark,
+    ration: Ration | None,
+    cost: float,
+    facts: FetchFacts,
+) -> Harvest:
+    now = facts.started
+    meal = appetite.Meal(
+        cost,
+        reading.posts,
+        age=now - reading.oldest if reading.oldest else None,
+        reach=reading.newest - reading.oldest if reading.newest and reading.oldest else None,
+        whole=reading.whole,
+    )
+    known = source.appetite if before.is_first is False else None
+    hunger = appetite.learnt(known, meal, now - source.last_success if source.last_success else None)
     if not reading.activities and reading.mark == before and reading.error is None:
-        return Harvest(state=source.fetch_state, unchanged=True, facts=facts)
-    account = reading.account
-    remembered = _memory(account) if account else source.fetch_state.get("account")
+        return Harvest(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
     error = reading.error
+    rest = appetite.digesting(ration, cost)
+    paused = error.until if isinstance(error, PausedError | BudgetError) else None
     return Harvest(
         activities=reading.activities,
-        state={**reading.mark.state(), **({"account": remembered} if remembered else {})},
-        name=account.name if account else None,
-        not_before=error.until if isinstance(error, PausedError) else None,
-        note=f"Not everything was read: {error}" if error else None,
+        state=reading.mark.state(),
+        not_before=paused or (now + rest if rest else None),
+        look_again=reading.editable,
+        appetite=hunger,
+        note=_note(reading),
         facts=facts,
     )
 
 
-def _remembered(source: Source, user_id: str) -> Actor:
-    """Return the account as an earlier poll saw it, else as the source names it."""
-    known = source.fetch_state.get("account")
-    if isinstance(known, dict) and known.get("handle"):
-        return actor_of({"id": user_id, "username": known["handle"], **known, "profile_image_url": known.get("avatar")})
-    handle = _handle_in(source.address)
-    url = f"https://x.com/{handle}" if handle else None
-    return Actor(NETWORK, user_id, source.name, handle, url=url)
+def _note(reading: timeline.Reading) -> str | None:
+    if reading.error:
+        return f"Not everything was read: {reading.error}"
+    if reading.skipped:
+        return "Older posts were left out, so that the budget lasts; 'aggregator budget' shows what would help."
+    return None
 
 
-def _memory(account: Actor) -> dict[str, str]:
-    known = {"name": account.name, "handle": account.handle, "avatar": account.avatar}
-    return {name: value for name, value in known.items() if value}
+def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
+    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
+
+
+def _excluded(value: Json) -> list[str]:
+    given: Any = value.split(",") if isinstance(value, str) else value or []
+    wanted = [str(one).strip() for one in given if str(one).strip()] if isinstance(given, list) else [repr(value)]
+    for one in wanted:
+        if one not in _LEFT_OUT:
+            raise BadRequestError(f"Of an account on X, {' and '.join(_LEFT_OUT)} can be left out, not {one!r}.")
+    return sorted(set(wanted))
 
 
 def _handle_in(address: str) -> str | None:
@@ -181,6 +293,10 @@ def _handle_in(address: str) -> str | None:
         return match[1]
     match = _PROFILE.fullmatch(address)
     return match[1] if match and not _NO_HANDLE.fullmatch(match[1]) else None
+
+
+def _floor(api: Api) -> timedelta:
+    return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
 
 
 def _connect(context: PollContext) -> Api:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ _RESTLESS = frozenset({"public_metrics", "edit_controls"})
 _LANGUAGES = {"in": "id", "iw": "he", "ji": "yi"}  # X kept codes that were withdrawn in 1989
 _NO_LANGUAGE = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst"})
 _X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids count milliseconds from here
+_STATUS = re.compile(
+    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/(\w{1,15})/status(?:es)?/(\d{1,19})\b.*", re.IGNORECASE
+)
 _LONGEST_EDITING = timedelta(hours=2)  # X allows an hour; a larger gap means that the id tells no time
 
 
@@ -76,7 +80,9 @@ def _page(posts: list[Record], includes: Record, account: Actor | None) -> _Page
         posts={post["id"]: post for post in tweets},
         users={user["id"]: user for user in users},
         media={item["media_key"]: item for item in _records(includes, "media", key="media_key")},
-        handles=_handles([*posts, *tweets]) | {user["id"]: str(user.get("username", "")) for user in users},
+        handles=_handles([*posts, *tweets])
+        | _linked_handles(posts, tweets)
+        | {user["id"]: str(user.get("username", "")) for user in users},
         account=account,
     )
 
@@ -130,8 +136,9 @@ def _repost(post: Record, page: _Page, original: Original | None) -> Content:
         url=_permalink(post, page),
         actor=_actor(post, page),
         lang=_language(post),
-        published=_moment(post.get("created_at")),
+        published=moment_of(post.get("created_at")),
         sensitive=post.get("possibly_sensitive") is True,
+        withheld=_withheld(post),
     )
 
 
@@ -145,7 +152,7 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
     note = post.get("note_tweet") or {}  # a long post's whole text, with entities of its own
     words = note if note.get("text") else post
     markup = render(str(words.get("text") or ""), words.get("entities") or {}, shown)
-    created = _moment(post.get("created_at"))
+    created = moment_of(post.get("created_at"))
     edited = len(_history(post)) > 1
     return Content(
         kind=_kind(references),
@@ -165,6 +172,7 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
         edited=edited,
         complete=complete,
         in_reply_to=_answered(post, page),
+        withheld=_withheld(post),
     )
 
 
@@ -223,7 +231,8 @@ def _actor(post: Record, page: _Page) -> Actor | None:
         if page.account is not None and author in {"", page.account.native_id}:
             return page.account
         handle = page.handles.get(author)
-        return _named(author, f"@{handle}" if handle else f"X user {author}", handle) if author else None
+        name = f"@{handle}" if handle else f"X user {author}"
+        return replace(_named(author, name, handle), partial=True) if author else None
     return actor_of(user)
 
 
@@ -255,6 +264,24 @@ def _handles(posts: Iterable[Record]) -> dict[str, str]:
     return handles
 
 
+def _linked_handles(posts: Iterable[Record], quoted: Iterable[Record]) -> dict[str, str]:
+    """Return the handles that the links to quoted posts tell, by user id."""
+    authors = {post["id"]: str(post["author_id"]) for post in quoted if post.get("author_id")}
+    handles = {}
+    for post in posts:
+        for url in (post.get("entities") or {}).get("urls") or []:
+            found = _STATUS.fullmatch(str(url.get("expanded_url") or ""))
+            if found and found[1] != "i" and found[2] in authors:
+                handles[authors[found[2]]] = found[1]
+    return handles
+
+
+def _withheld(post: Record) -> tuple[str, ...]:
+    """Return the countries in which X does not show a post."""
+    codes = (post.get("withheld") or {}).get("country_codes") or []
+    return tuple(sorted({code.upper() for code in codes if isinstance(code, str)}))
+
+
 def _language(post: Record) -> str | None:
     code = post.get("lang")
     if not isinstance(code, str) or not code or code in _NO_LANGUAGE:
@@ -262,7 +289,8 @@ def _language(post: Record) -> str | None:
     return _LANGUAGES.get(code, code)
 
 
-def _moment(text: object) -> datetime | None:
+def moment_of(text: object) -> datetime | None:
+    """Return a time of X's; None for what is none."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Reading an account's timeline from where we left it, page by page, without losing or repeating a post."""
+"""Reading a timeline from where we left it, page by page, without losing or repeating a post."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aggregator.errors import SourceError
 from aggregator.sources.twitter import problems
-from aggregator.sources.twitter.normalise import actor_of, normalise
+from aggregator.sources.twitter.normalise import moment_of, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from aggregator.activity import Actor, NewActivity
-
-PAGES = 5  # at most, in one poll
-FIRST_RUN = 40  # posts; the past of an account may be 3,200 posts long, and each is billed
-PAGE = 100  # posts
+    from aggregator.sources.twitter.appetite import Portion
 
 
 class Pages(Protocol):
-    """Where pages come from."""
+    """Gives one page, newest first."""
 
-    async def timeline(self, user_id: str, **asked: object) -> Mapping[str, Any]:
-        """Return one page, newest first."""
+    async def __call__(self, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
+        """Ask with `max_results`, `since_id`, `until_id`, `pagination_token`.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
         ...
 
 
@@ -70,45 +72,71 @@ class Reading:
 
     mark: Watermark
     activities: list[NewActivity] = field(default_factory=list)
-    account: Actor | None = None
     error: SourceError | None = None
+    posts: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    editable: datetime | None = None  # until when the last of them may be edited
+    whole: bool = True  # False: more is there, or was left out
+    skipped: bool = False  # it was left out for good
+
+    def take(self, payload: Mapping[str, Any], account: Actor | None) -> None:
+        """Add a page."""
+        self.activities += normalise(payload, account=account)
+        found = [post for post in payload.get("data") or [] if isinstance(post, dict)]
+        times = [moment for post in found if (moment := moment_of(post.get("created_at")))]
+        editable = [moment for post in found if (moment := _editable(post))]
+        self.posts += len(found)
+        self.oldest = _first([self.oldest, *times])
+        self.newest = _last([self.newest, *times])
+        self.editable = _last([self.editable, *editable])
 
 
-async def read(pages: Pages, user_id: str, mark: Watermark, account: Actor) -> Reading:
-    """Read what is new: first what an earlier poll left out, then from the newest down, within `PAGES`.
+async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, portion: Portion) -> Reading:
+    """Read what is new: first what an earlier poll left out, then from the newest down, within the portion.
+
+    Args:
+        ask: gives a page.
+        who: whose timeline it is, for people.
+        mark: how far it was read.
+        account: whose posts these are where the answer does not say; None: anybody's.
+        portion: how much may be read. Where it is skipping, only the newest are read, and what is between them and
+            the last poll is left out.
 
     Raises:
         SourceError: the first page could not be had.
     """
+    if portion.skipping and mark.until is not None:
+        mark = Watermark(since=max(value for value in (mark.since, mark.high, mark.until) if value is not None))
     reading = Reading(mark)
     token: str | None = None
     asked = reading.mark  # since and until stay the same while a token is followed
-    for number in range(PAGES):
+    for number in range(portion.pages):
         try:
-            payload = await pages.timeline(user_id, **_question(asked, token))
-            _check(payload, account)
-            found = normalise(payload, account=account)
+            payload = await ask(**_question(asked, token, portion))
+            _check(payload, who)
+            reading.take(payload, account)
         except SourceError as error:
             if number == 0:
                 raise
             reading.error = error
             break
-        reading.activities += found
-        reading.account = _described(payload, user_id) or reading.account
         token = _token(payload)
-        reading.mark = reading.mark.read(_ids(payload), more=token is not None)
-        if token is None or asked.is_first:
+        reading.skipped = token is not None and portion.skipping and not asked.is_first
+        reading.mark = reading.mark.read(_ids(payload), more=token is not None and not portion.skipping)
+        if token is None or asked.is_first or portion.skipping:
             if asked.until is None:
                 break
             token, asked = None, reading.mark  # the gap is filled; now what came since
+    reading.whole = token is None and reading.mark.until is None
     newest_first = {activity.key: activity for activity in reversed(reading.activities)}  # an edit while we read
     reading.activities = sorted(newest_first.values(), key=lambda activity: int(activity.native_id))
     return reading
 
 
-def _question(mark: Watermark, token: str | None) -> dict[str, object]:
+def _question(mark: Watermark, token: str | None, portion: Portion) -> dict[str, object]:
     asked = {
-        "max_results": FIRST_RUN if mark.is_first else PAGE,
+        "max_results": portion.first if mark.is_first else portion.page,
         "since_id": mark.since,
         "until_id": mark.until,
         "pagination_token": token,
@@ -116,10 +144,10 @@ def _question(mark: Watermark, token: str | None) -> dict[str, object]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _check(payload: Mapping[str, Any], account: Actor) -> None:
+def _check(payload: Mapping[str, Any], who: str) -> None:
     """Raise where an answer has errors instead of posts: that is no empty timeline."""
     if not payload.get("data") and payload.get("errors"):
-        raise problems.from_errors(payload["errors"], f"@{account.handle or account.native_id}")
+        raise problems.from_errors(payload["errors"], who)
 
 
 def _token(payload: Mapping[str, Any]) -> str | None:
@@ -138,9 +166,16 @@ def _id(value: object) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= len("9223372036854775807") else None
 
 
-def _described(payload: Mapping[str, Any], user_id: str) -> Actor | None:
-    includes = payload.get("includes") or {}
-    for user in includes.get("users") or []:
-        if isinstance(user, dict) and str(user.get("id")) == user_id:
-            return actor_of(user)
-    return None
+def _editable(post: Mapping[str, Any]) -> datetime | None:
+    controls = post.get("edit_controls")
+    if not isinstance(controls, dict) or controls.get("is_edit_eligible") is False:
+        return None
+    return moment_of(controls.get("editable_until"))
+
+
+def _first(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((one for one in moments if one is not None), default=None)
+
+
+def _last(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((one for one in moments if one is not None), default=None)

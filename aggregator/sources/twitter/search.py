@@ -1,0 +1,83 @@
+"""A search on X as a source: the posts of the last seven days that a query finds, where the plan at X allows it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aggregator.errors import BadRequestError
+from aggregator.source import Discovery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aggregator.sources.twitter.appetite import Portion
+    from aggregator.sources.twitter.timeline import Pages
+
+LONGEST_QUERY = 512  # characters, on plans that people can sign up for by themselves
+_LEAST_PAGE = 10  # posts; X refuses to give fewer
+_REACH = timedelta(days=7) - timedelta(hours=1)  # how far X looks back, less what clocks differ by
+_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids count milliseconds from here
+_PREFIX = re.compile(r"(?:x-)?search:\s*(.*)", re.IGNORECASE | re.DOTALL)
+_SPACES = re.compile(r"\s+")
+
+
+def query_in(address: str) -> str | None:
+    """Return the query of "search:QUERY"; None for any other address."""
+    found = _PREFIX.fullmatch(address.strip())
+    return checked(found[1]) if found else None
+
+
+def checked(query: str) -> str:
+    """Return a query with single spaces.
+
+    Raises:
+        BadRequestError: it is empty or too long.
+    """
+    words = _SPACES.sub(" ", query).strip()
+    if not words:
+        raise BadRequestError("The search has no words; write it as 'search:from:opengovpart OR #opengov'.")
+    if len(words) > LONGEST_QUERY:
+        raise BadRequestError(
+            f"The search has {len(words)} characters, and X takes {LONGEST_QUERY}; make two searches of it."
+        )
+    return words
+
+
+def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
+    """Return a search as a source; whether the plan allows it shows at its first poll."""
+    return Discovery(
+        kind=kind,
+        address=f"search:{query}",
+        host=host,
+        name=f"X: {query}"[:80],
+        slug=("x-" + re.sub(r"[^a-z0-9]+", "-", query.casefold()).strip("-"))[:40].strip("-"),
+        every=None,
+        floor=floor,
+        options={"query": query},
+    )
+
+
+def widened(portion: Portion) -> Portion:
+    """Return a portion whose pages X agrees to."""
+    return replace(portion, first=max(portion.first, _LEAST_PAGE), page=max(portion.page, _LEAST_PAGE))
+
+
+def asking(ask: Pages, now: datetime) -> Pages:
+    """Ask a search as if it were a timeline: its tokens have another name, and it refuses ids of long ago."""
+
+    async def page(**asked: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
+        if "pagination_token" in asked:
+            asked["next_token"] = asked.pop("pagination_token")
+        since = asked.get("since_id")
+        if since is not None and now - _time_of(int(since)) > _REACH:
+            del asked["since_id"]  # everything that is found is newer
+        return await ask(**asked)
+
+    return page
+
+
+def _time_of(post_id: int) -> datetime:
+    return _X_EPOCH + timedelta(milliseconds=post_id >> 22)

@@ -1,0 +1,47 @@
+"""What X is asked for, in either vocabulary of its API. Data.
+
+X renamed parameters, expansions and fields in its description 2.167 of 2026-08 (`tweet` became `post`). Answers are
+read in either; requests speak one of them.
+
+No expansion asks for the author of each post: every person returned is billed every day, and people's names and
+pictures change seldom, so they are asked for together once a week. The newer vocabulary has no other way to learn who
+wrote an embedded post.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Fields = Mapping[str, Sequence[str]]
+
+USER_FIELDS = [
+    "id", "name", "username", "profile_image_url", "verified", "verified_type", "protected", "withheld", "url",
+]  # fmt: skip
+_MEDIA_FIELDS = [
+    "media_key", "type", "url", "preview_image_url", "alt_text", "width", "height", "duration_ms", "variants",
+]  # fmt: skip
+
+# By the name that tweepy gives the parameter; what tweepy does not know it passes on as it is.
+POSTS: Mapping[str, Fields] = {
+    "tweets": {
+        "tweet_fields": [
+            "id", "text", "created_at", "author_id", "conversation_id", "in_reply_to_user_id", "referenced_tweets",
+            "entities", "attachments", "public_metrics", "lang", "possibly_sensitive", "withheld", "edit_controls",
+            "edit_history_tweet_ids", "note_tweet", "display_text_range",
+        ],
+        "expansions": ["referenced_tweets.id", "attachments.media_keys", "referenced_tweets.id.attachments.media_keys"],
+        "media_fields": _MEDIA_FIELDS,
+    },
+    "posts": {
+        "post.fields": [
+            "id", "text", "created_at", "conversation_id", "entities", "attachments", "public_metrics", "lang",
+            "possibly_sensitive", "withheld", "edit_controls", "note_post",
+        ],
+        "expansions": ["author_id", "referenced_posts", "attachments.media_keys", "in_reply_to_user_id"],
+        "media_fields": _MEDIA_FIELDS,
+        "user_fields": USER_FIELDS,
+    },
+}  # fmt: skip
+VOCABULARIES = tuple(POSTS)
+MOST_PER_POST = 3  # posts that one may bring along: itself, what it answers and what it quotes
+MOST_PEOPLE_PER_POST = {"tweets": 0, "posts": 4}  # authors of those and whom it answers, where they are expanded
