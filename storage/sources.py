@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aggregator.source import Discovery
 
 
-_CHANGEABLE = frozenset({"every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state"})
+_CHANGEABLE = frozenset({"every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"})
 
 
 class FormerAddress(NamedTuple):

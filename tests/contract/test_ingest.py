@@ -38,6 +38,7 @@ class Scripted:
     name: str = "scripted"
     queue: str = "scripted"
     any_address: bool = False
+    eagerness: float = 1.0
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         return options

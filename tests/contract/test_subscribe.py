@@ -44,6 +44,7 @@ class Knowing:
 
     known: dict[str, Discovery | Exception]
     any_address: bool = False
+    eagerness: float = 1.0
     name: str = "scripted"
     queue: str = "scripted"
     asked: list[str] = field(default_factory=list)

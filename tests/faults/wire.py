@@ -37,12 +37,14 @@ class Turns:
     granted: list[HostTurn] = field(default_factory=list)
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
+    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        assert not endpoint  # feeds have none
         self.turns.append(host)
         self.granted.append(HostTurn())
         yield self.granted[-1]
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
+        assert not endpoint
         assert reason
         self.pauses.append((host, until))
         return until or NOW + timedelta(hours=1)

@@ -52,14 +52,16 @@ class Turns:
     granted: HostTurn = field(default_factory=HostTurn)  # the last one
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
+    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        assert not endpoint  # feeds have none
         if host == self.closed:
             raise PausedError("not now")
         self.turns.append(host)
         self.granted = HostTurn()
         yield self.granted
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
+        assert not endpoint
         assert reason
         self.pauses.append((host, until))
         return until or NOW + FIRST_PAUSE

@@ -40,11 +40,13 @@ _T = TypeVar("_T")
 
 class EveryTurn:
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[HostTurn]:
+    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        assert not endpoint  # feeds have none
         assert ":" in host
         yield HostTurn()
 
-    async def pause(self, host: str, until: datetime | None, reason: str) -> datetime:
+    async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
+        assert not endpoint
         assert ":" in host
         assert reason
         return until or NOW + timedelta(hours=1)
