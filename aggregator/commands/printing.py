@@ -85,4 +85,12 @@ def source_facts(one: Source) -> dict[str, object]:
         "last_new": one.last_new,
         "last_error": one.last_error,
         "last_error_code": one.last_error_code,
+        "newest_id": newest_id(one),
+        "dollars_a_day": one.appetite,
     }
+
+
+def newest_id(one: Source) -> str | None:
+    """Return the highest id that was read of a source whose network counts its posts."""
+    known = [one.fetch_state.get(name) for name in ("high_id", "since_id")]
+    return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

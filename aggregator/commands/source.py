@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cadence import spoken
-from aggregator.commands.printing import ago, counted, one_line, print_json, print_table, source_facts
+from aggregator.commands.printing import ago, counted, newest_id, one_line, print_json, print_table, source_facts
 from aggregator.commands.session import FAILED, existing, opened
 from aggregator.commands.source_changes import (
     LONGEST_EVERY,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from aggregator.source import Settlement, Source
+    from storage.hosts import Pause
 
 _LOG_LINES = 10
 _GONE_KEPT = timedelta(days=30)
@@ -139,8 +140,10 @@ def show(slug: str, as_json: bool) -> None:
         one = existing(tx, slug)
         lines = tx.schedule.log(one.id, _LOG_LINES)
         former = tx.sources.former_addresses(one.id)
+        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, one)]
     if as_json:
-        print_json(source_facts(one))
+        not_before = max((pause.until for pause in pauses), default=None)
+        print_json({**source_facts(one), "not_before": not_before})
         for line in lines:
             print_json(line)
         return
@@ -155,10 +158,13 @@ def show(slug: str, as_json: bool) -> None:
         *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
         *((("Redirected", _moving(one)),) if one.moving else ()),
         ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
         ("Last success", ago(one.last_success, now)),
         ("Last new item", ago(one.last_new, now)),
+        *((("Newest id", str(newest_id(one))),) if newest_id(one) else ()),
+        *((("Costs", f"about ${one.appetite:,.4f} a day"),) if one.appetite is not None else ()),
         ("Failures in a row", str(one.failures)),
-        ("Last error", one.last_error or "none"),
+        ("Last error", f"{one.last_error} ({one.last_error_code})" if one.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
@@ -270,3 +276,8 @@ def _say_added(added: Source, first: Settlement | None) -> None:
 
 def _pace(one: Source) -> str:
     return f"every {spoken(one.every)}" if one.every else "at its own rhythm"
+
+
+def _concerns(pause: Pause, one: Source) -> bool:
+    """Whether a pause keeps a source from being polled: its host's, or that of an endpoint there."""
+    return pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
