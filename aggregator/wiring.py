@@ -133,6 +133,7 @@ class House:
                 token=token,
                 most=self._most(since, now),
                 per_host=self.limits.per_host,
+                per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
             )
         return list(_batches(claimed, token))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
 from aggregator.source import SourceState
 from storage.recordset import as_json, recordset
@@ -53,11 +54,20 @@ class Schedule:
             ).scalars()
         )
 
-    def claim(self, now: datetime, *, lease: timedelta, token: str, most: int, per_host: int) -> list[Claimed]:
+    def claim(
+        self,
+        now: datetime,
+        *,
+        lease: timedelta,
+        token: str,
+        most: int,
+        per_host: int,
+        per_host_of: Mapping[str, int] = MappingProxyType({}),
+    ) -> list[Claimed]:
         """Take up to `most` due sources under a lease, at most `per_host` of one host counting those under lease.
 
-        Two schedulers never get the same source: rows that another one is claiming are skipped, and the condition
-        is checked again under the row's lock.
+        `per_host_of` says otherwise for some kinds. Two schedulers never get the same source: rows that another one is
+        claiming are skipped, and the condition is checked again under the row's lock.
         """
         claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
         hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
@@ -70,6 +80,9 @@ class Schedule:
                 source.c.id,
                 source.c.asked,
                 source.c.due,
+                case(per_host_of, value=source.c.kind, else_=per_host).label("per_host")
+                if per_host_of
+                else literal(per_host).label("per_host"),
                 (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
                 (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
             )
@@ -80,7 +93,7 @@ class Schedule:
         )
         chosen = (
             select(ranked.c.id)
-            .where(ranked.c.in_host <= per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
+            .where(ranked.c.in_host <= ranked.c.per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
             .order_by(ranked.c.asked.is_(None), ranked.c.due, ranked.c.id)
             .limit(most)
         )

@@ -39,6 +39,7 @@ class Scripted:
     queue: str = "scripted"
     any_address: bool = False
     eagerness: float = 1.0
+    per_host: int | None = None
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         return options

@@ -45,6 +45,7 @@ class Knowing:
     known: dict[str, Discovery | Exception]
     any_address: bool = False
     eagerness: float = 1.0
+    per_host: int | None = None
     name: str = "scripted"
     queue: str = "scripted"
     asked: list[str] = field(default_factory=list)

@@ -56,6 +56,7 @@ class RssKind:
     queue = "rss"
     any_address = True
     eagerness = 1.0
+    per_host: int | None = None
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options.

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from aggregator.errors import (
     BudgetError,
     PausedError,
     ProtectedAccountError,
+    SlowError,
     SourceError,
+    UnreachableError,
     UnreadableError,
 )
 from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Polled
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from aggregator.source import Json, PollContext, Ration, Source
     from aggregator.sources.twitter.api import Api
 
+MOST_TROUBLES = 3  # accounts in a row that X does not answer for; then it is left alone, so that nothing waits for it
+RECOVERING = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nobody
 
@@ -55,6 +60,7 @@ class Twitter:
     queue = "twitter"
     any_address = False
     eagerness = 12.0  # polls that bring nothing are free
+    per_host: int | None = 100  # X's own limits say how fast, and one host serves all accounts
     service = "x"
     network = NETWORK
     most_people = 100
@@ -188,10 +194,16 @@ class Twitter:
                 yield Polled(source.id, Failure(error))
             return
         try:
+            troubles = 0
             for source in batch:
                 if time.monotonic() >= context.deadline:
                     return
-                yield Polled(source.id, await self._polled(source, api, context))
+                if troubles >= MOST_TROUBLES:
+                    yield Polled(source.id, Failure(_not_asked(context.clock())))
+                    continue
+                outcome = await self._polled(source, api, context)
+                troubles = troubles + 1 if isinstance(outcome, Failure) and _is_trouble(outcome.error) else 0
+                yield Polled(source.id, outcome)
         finally:
             api.close()
 
@@ -230,6 +242,18 @@ class Twitter:
         account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
         return await timeline.read(ask, source.address, mark, account, portion)
+
+
+def _is_trouble(error: SourceError) -> bool:
+    """Whether an error says that X itself is away, and nothing of the account."""
+    server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, SlowError | UnreachableError) or server_failed
+
+
+def _not_asked(now: datetime) -> PausedError:
+    return PausedError(
+        f"X did not answer for {MOST_TROUBLES} accounts in a row, so this one was not asked.", until=now + RECOVERING
+    )
 
 
 def _harvest(
