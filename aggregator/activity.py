@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
+WITHHELD_EVERYWHERE = frozenset({"XX", "XY"})  # X's codes for all countries: by law, and by copyright
 LONGEST_NATIVE_ID = 512  # bytes; a longer key breaks a B-tree page
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, UTF-8 refuses lone surrogates
@@ -180,6 +181,7 @@ class Screened:
     countries: tuple[str, ...] = ()
     alias: str | None = None  # what it is recognised by where its id changes, see `identity`
     likeness: str | None = None
+    upstream: Upstream = Upstream.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from aggregator import cadence, identity, moves, text
-from aggregator.activity import Review, Screened, storable, storable_json
+from aggregator.activity import WITHHELD_EVERYWHERE, Review, Screened, Upstream, storable, storable_json
 from aggregator.burst import quarantined
 from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError
 from aggregator.fingerprint import fingerprint
@@ -353,6 +353,7 @@ def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
         review_reason="the source publishes at once" if published else "the source holds everything for review",
         alias=known_by.alias,
         likeness=known_by.likeness,
+        upstream=Upstream.LIVE if WITHHELD_EVERYWHERE.isdisjoint(clean.content.withheld) else Upstream.WITHHELD,
     )
 
 

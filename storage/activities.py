@@ -331,9 +331,9 @@ def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Ma
         "fingerprint": one.fingerprint,
         "position": one.position,
         "revision": revision,
-        "upstream": Upstream.LIVE.value,
+        "upstream": one.upstream.value,
         "review": one.review.value,
         "review_by": one.review_by,
         "review_reason": one.review_reason,
-        "visible": one.review is Review.PUBLISHED,
+        "visible": one.review is Review.PUBLISHED and one.upstream is Upstream.LIVE,
     }

@@ -50,7 +50,9 @@ def _harmless(record: logging.LogRecord) -> bool:
     return record.levelno > logging.DEBUG and not str(record.msg).startswith("Unexpected parameter")
 
 
-logging.getLogger("tweepy.client").addFilter(_harmless)
+_log = logging.getLogger("tweepy.client")
+_log.addFilter(_harmless)
+_log.warn = _log.warning  # type: ignore[method-assign]  # tweepy calls the deprecated one, which warns of itself
 
 
 class Api:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import ActivityKind, Actor, Content, NewActivity, Original
+from aggregator.activity import WITHHELD_EVERYWHERE, ActivityKind, Actor, Content, NewActivity, Original
 from aggregator.errors import UnreadableError
 from aggregator.sources.twitter.markup import SITE, Shown, render, unescape, web_address
 from aggregator.sources.twitter.media import pictures_and_films
@@ -108,6 +108,8 @@ def _activity(post: Record, page: _Page) -> NewActivity:
     reposted, quoted = references.get("retweeted"), references.get("quoted")
     about = reposted or quoted
     object_ = _original(page.posts[about], page) if about and about in page.posts else None
+    if quoted and object_ and not WITHHELD_EVERYWHERE.isdisjoint(object_.content.withheld):
+        object_ = None  # of a quote, its own words are left
     content = _repost(post, page, object_) if reposted else _content(post, page, embedded=object_)
     raw = _raw(post, page)
     return NewActivity(
@@ -138,7 +140,7 @@ def _repost(post: Record, page: _Page, original: Original | None) -> Content:
         lang=_language(post),
         published=moment_of(post.get("created_at")),
         sensitive=post.get("possibly_sensitive") is True,
-        withheld=_withheld(post),
+        withheld=tuple(sorted({*_withheld(post), *original.content.withheld})),
     )
 
 

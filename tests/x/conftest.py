@@ -1,0 +1,52 @@
+"""What tests of the X source share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.demo import Upstream, create_upstream
+from tests.contract.fake_x import FakeX
+from tests.x.following import Following, Time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from storage.store import Store
+
+
+@pytest.fixture
+def time() -> Time:
+    """Give a clock."""
+    return Time()
+
+
+@pytest.fixture
+def x(time: Time) -> Iterator[Upstream]:
+    """Give an X without anybody on it, by the clock."""
+    with Upstream(every=0, app=create_upstream(time, empty=True)) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeX]:
+    """Give an X that says what a test tells it to."""
+    with FakeX() as fake:
+        yield fake
+
+
+@pytest.fixture
+def follower(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -> Iterator[Callable[..., Following]]:
+    """Give a way to open houses over one SQLite database: `follower(x.url, x_budget="5")`."""
+    del sqlite_store  # made and migrated
+    opened: list[Following] = []
+
+    def open_(x_url: str, **settings: str) -> Following:
+        opened.append(Following(time, x_url, str(tmp_path), sqlite_url, **settings))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.close()

@@ -1,0 +1,131 @@
+"""A house that follows accounts of the sample X, by a clock that both share and tests move."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from aggregator.demo import SAMPLE_TOKEN
+from aggregator.settings import Settings
+from aggregator.stream import Query
+from aggregator.subscribe import Subscription
+from aggregator.wiring import House
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aggregator.activity import Activity
+    from aggregator.ingest import Report
+    from aggregator.source import Source
+
+START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **span: float) -> datetime:
+        """Move the clock and return what it shows."""
+        self.now += timedelta(**span)
+        return self.now
+
+
+class Following:
+    """A house; `settings` are without the prefix."""
+
+    def __init__(self, time: Time, x_url: str, folder: str, database_url: str, **settings: str) -> None:
+        self.time = time
+        self._environ = {
+            "AGGREGATOR_DATA_DIR": folder,
+            "AGGREGATOR_DATABASE_URL": database_url,
+            "AGGREGATOR_X_BASE_URL": x_url,
+            "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
+            "AGGREGATOR_HOST_SPACING": "0",
+            **{f"AGGREGATOR_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.house = House(Settings.from_environment(self._environ), time)
+        self._beside: list[Following] = []
+
+    def close(self) -> None:
+        """Close the house, and those beside it."""
+        for one in (*self._beside, self):
+            one.house.close()
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables that a process of the same house would have."""
+        return self._environ
+
+    def beside(self, **settings: str) -> Following:
+        """Return another process over the same database."""
+        kept = {name.removeprefix("AGGREGATOR_").lower(): value for name, value in self._environ.items()}
+        other = {
+            name: value
+            for name, value in {**kept, **settings}.items()
+            if name not in {"x_base_url", "data_dir", "database_url"}
+        }
+        environ = self._environ
+        beside = Following(
+            self.time,
+            environ["AGGREGATOR_X_BASE_URL"],
+            environ["AGGREGATOR_DATA_DIR"],
+            environ["AGGREGATOR_DATABASE_URL"],
+            **other,
+        )
+        self._beside.append(beside)
+        return beside
+
+    def follow(self, *addresses: str, every: timedelta | None = None, **options: Any) -> list[Source]:
+        """Add sources as people do."""
+        terms = Subscription(every=every, options=options)
+        return [self.house.subscribe(address, terms)[0] for address in addresses]
+
+    def poll(self, *slugs: str) -> list[Report]:
+        """Poll sources now, due or not; all where none is named."""
+        with self.house.store.reading() as tx:
+            ids = [one.id for one in tx.sources.all() if not slugs or one.slug in slugs]
+        return self.house.poll_now(ids)
+
+    def tick(self) -> int:
+        """Do what the scheduler and the workers do; return how many sources were polled."""
+        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in self.house.claim())
+
+    def source(self, slug: str) -> Source:
+        """Return a source as it stands."""
+        with self.house.store.reading() as tx:
+            found = tx.sources.get(slug)
+        assert found is not None
+        return found
+
+    def items(self, limit: int = 100) -> Sequence[Activity]:
+        """Return what is shown, newest first."""
+        with self.house.store.reading() as tx:
+            return tx.activities.page(Query(limit=limit)).items
+
+    def ids(self) -> list[str]:
+        """Return the native ids of everything held that is not gone, in the order of its numbers."""
+        rows = self.rows("SELECT native_id FROM activity WHERE gone IS NULL")
+        return sorted((str(row[0]) for row in rows), key=int)
+
+    def rows(self, statement: str) -> Sequence[Any]:
+        """Ask the database itself."""
+        with self.house.store.engine.connect() as connection:
+            return connection.execute(text(statement)).all()
+
+    def note(self, slug: str) -> str:
+        """Return what the newest line of a source's fetch log says."""
+        with self.house.store.reading() as tx:
+            return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])
+
+    def ledger(self) -> tuple[int, int, int, float]:
+        """Return (requests, posts, users, dollars) of the whole ledger."""
+        [row] = self.rows("SELECT sum(requests), sum(posts), sum(users), sum(micros) FROM spend")
+        return int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), int(row[3] or 0) / 1e6
