@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from aggregator import cadence, identity, moves, text
+from aggregator import cadence, identity, moves
 from aggregator.activity import WITHHELD_EVERYWHERE, Review, Screened, Upstream, storable, storable_json
 from aggregator.burst import quarantined
 from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError
+from aggregator.findable import search_text
 from aggregator.fingerprint import fingerprint
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from aggregator.activity import NewActivity
     from aggregator.cadence import Pace
@@ -346,7 +347,7 @@ def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
     return Screened(
         new=clean,
         fingerprint=fingerprint(clean.content, clean.object),
-        search_text=text.searchable(*_searched(clean)),
+        search_text=search_text(clean.content, clean.object),
         position=placed(clean.content.published, now),
         review=Review.PUBLISHED if published else Review.WAITING,
         review_by="policy",
@@ -362,15 +363,3 @@ def placed(published: datetime | None, now: datetime) -> datetime:
     if published is None or published > now or published < _OLDEST_TRUE_DATE:
         return now
     return published
-
-
-def _searched(new: NewActivity) -> Iterator[str]:
-    """Everything that a search should find an activity by."""
-    for content in (new.content, new.object.content if new.object else None):
-        if content:
-            yield content.title or ""
-            yield content.text
-            yield from content.hashtags
-            if content.actor:
-                yield content.actor.name
-                yield content.actor.handle or ""

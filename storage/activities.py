@@ -18,6 +18,7 @@ from storage.content import COLUMNS, columns_of, json_of
 from storage.reading import StreamReading
 from storage.stream import Stream
 from storage.tables import activity, activity_version, raw_payload
+from storage.tombstones import Tombstones
 from storage.upsert import Upsert
 
 if TYPE_CHECKING:
@@ -49,11 +50,6 @@ _CONTENT = (
 )
 _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
 _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
-# Kind and network of a gone row stay: they say nothing that the key does not.
-_EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-            "search_text", "actor_id", "object_actor_id")  # fmt: skip
-
-
 _UPSERT = Upsert(
     activity,
     index=["source_id", "native_id"],
@@ -141,9 +137,14 @@ class Activities(StreamReading):
         restyled = [(one, old) for one, old in restyled if old.id not in flapping]
         writes = [*fresh, *(one for one, _ in restyled)]
         rewritten = {id(one) for one, _ in restyled}
-        self._remember_digests([(one, old) for one, old in live if id(one) not in rewritten], now)
         if writes:
-            self._write(source_id, writes, now, [id_ for id_ in edited if id_ not in flapping])
+            versions = [id_ for id_ in edited if id_ not in flapping]
+            looks = {native_id: one.fingerprint for native_id, one in known.items()}
+            writes = self._write(source_id, writes, now, versions, looks)
+            written = {one.new.native_id for one in writes}
+            fresh = [one for one in fresh if one.new.native_id in written]
+            restyled = [(one, old) for one, old in restyled if one.new.native_id in written]
+        self._remember_digests([(one, old) for one, old in live if id(one) not in rewritten], now)
         quarantined = sum(one.review is Review.QUARANTINED for one in fresh)
         times = [one.new.content.published or now for one in fresh]
         return Stored(len(fresh), len(restyled), len(screened) - len(writes), quarantined, times)
@@ -195,24 +196,47 @@ class Activities(StreamReading):
         )
         return {id_ for id_, fingerprint in edited.items() if seen[id_, fingerprint] >= _SAME_AGAIN}
 
-    def _write(self, source_id: int, writes: Sequence[Screened], now: datetime, edited: Sequence[int]) -> None:
+    def _write(
+        self,
+        source_id: int,
+        writes: Sequence[Screened],
+        now: datetime,
+        edited: Sequence[int],
+        looks: Mapping[str, str],
+    ) -> list[Screened]:
+        """Write what is not gone, and return that."""
         first = Stream(self._connection).take(len(writes))
+        writes = Tombstones(self._connection).admitted(
+            writes, looks
+        )  # under the lock, so that no removal comes between
+        if not writes:
+            return []
         actors = Actors(self._connection).store(_people(writes))
         if edited:
             self._keep_versions(edited, now)
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
         self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
+        return writes
 
     def _remember_digests(self, alike: Iterable[tuple[Screened, Known]], now: datetime) -> None:
         """Note the digests of entries that changed without looking different, so that the next poll skips them."""
         noise = [(one, old) for one, old in alike if old.entry_digest != one.new.entry_digest]
+        if noise:
+            Stream(self._connection).take(0)  # the lock before the rows; what was removed meanwhile gets no raw entry
+            noise = self._still_there(noise)
         if noise:
             self._connection.execute(
                 update(activity).where(activity.c.id == bindparam("row")).values(entry_digest=bindparam("digest")),
                 [{"row": old.id, "digest": one.new.entry_digest} for one, old in noise],
             )
             self._keep_payloads({old.id: one.new.raw for one, old in noise}, now)
+
+    def _still_there(self, pairs: Sequence[tuple[Screened, Known]]) -> list[tuple[Screened, Known]]:
+        ids = [old.id for _, old in pairs]
+        live = select(activity.c.id).where(activity.c.id.in_(ids), activity.c.gone.is_(None))
+        there = set(self._connection.execute(live).scalars())
+        return [(one, old) for one, old in pairs if old.id in there]
 
     def _keep_versions(self, ids: Sequence[int], now: datetime) -> None:
         moment = literal(now, activity_version.c.replaced.type)
@@ -273,22 +297,7 @@ class Activities(StreamReading):
         return self._withdraw(activity.c.source_id == source_id, reason, now)
 
     def _withdraw(self, which: ColumnElement[bool], reason: str, now: datetime) -> int:
-        """The row itself is what remembers that it is gone: content nulled, identity kept, so nothing comes back."""
-        stream = Stream(self._connection)
-        stream.take(0)  # the lock before the rows, see `Stream.take`
-        ids = self._connection.execute(select(activity.c.id).where(which, activity.c.gone.is_(None))).scalars().all()
-        if ids:
-            first = stream.take(len(ids))
-            gone = {"gone": now, "gone_reason": reason, "upstream": Upstream.GONE.value, "visible": False}
-            self._connection.execute(
-                update(activity)
-                .where(activity.c.id == bindparam("row"))
-                .values(**dict.fromkeys(_EMPTIED), **gone, revision=bindparam("next")),
-                [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)],
-            )
-            for table in (raw_payload, activity_version):
-                self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
-        return len(ids)
+        return len(Tombstones(self._connection).bury(which, reason, now))
 
 
 def _people(writes: Iterable[Screened]) -> Iterator[Actor | None]:

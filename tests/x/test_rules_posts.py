@@ -127,9 +127,9 @@ def test_x_09_sensitive_posts_and_withheld_countries_are_told(sample: dict[str, 
 
 @pytest.mark.parametrize("code", ["XX", "XY"])
 def test_x_09_what_is_withheld_everywhere_is_not_shown(code: str) -> None:
-    gone = {"withheld": {"copyright": code == "XY", "country_codes": [code]}}
-    reference = {"referenced_tweets": [{"type": "retweeted", "id": "4"}]}
-    quoting = {"referenced_tweets": [{"type": "quoted", "id": "4"}]}
+    gone: dict[str, Any] = {"withheld": {"copyright": code == "XY", "country_codes": [code]}}
+    reference: dict[str, Any] = {"referenced_tweets": [{"type": "retweeted", "id": "4"}]}
+    quoting: dict[str, Any] = {"referenced_tweets": [{"type": "quoted", "id": "4"}]}
     found = activities(page(post(5, **gone), post(6, **reference), post(7, **quoting), tweets=[post(4, 2, **gone)]))
     assert [screened(one, Policy.AUTO, START).upstream for one in found.values()] == [
         Upstream.WITHHELD,

@@ -1,0 +1,193 @@
+"""Requirements 1, 15 and 22: who somebody is, what they cost, and how an account stands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aggregator.source import SourceState
+from tests.x.scripted import NOTHING, Reply, Script, account, page, post
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.fake_x import FakeX
+    from tests.x.following import Following, Time
+    from tests.x.scripted import Asked
+
+    Follower = Callable[..., Following]
+
+
+class Directory:
+    """An X with a few people on it, and one timeline."""
+
+    def __init__(self, fake: FakeX) -> None:
+        self.people = {1: "desk_example"}
+        self.pages: list[dict[str, Any]] = []
+        self.script = Script(fake, self.answer)
+
+    def answer(self, path: str, asked: Asked) -> Reply | dict[str, Any]:
+        if path.startswith("/2/users/by/username/"):
+            handle = path.rpartition("/")[2].casefold()
+            found = [account(id_, name) for id_, name in self.people.items() if name.casefold() == handle]
+            missing = {"type": "https://api.twitter.com/2/problems/resource-not-found", "detail": f"No [{handle}]."}
+            return {"data": found[0]} if found else {"errors": [missing]}
+        if path == "/2/users":
+            wanted = [int(id_) for id_ in asked["ids"].split(",")]
+            return {"data": [account(id_, self.people[id_]) for id_ in wanted if id_ in self.people]}
+        return self.pages.pop(0) if self.pages else NOTHING
+
+    def count(self, path: str) -> int:
+        return sum(one == path for one in self.script.paths)
+
+
+def names(one: Following) -> dict[str, tuple[str, str]]:
+    return {row[0]: (row[1], row[2]) for row in one.rows("SELECT native_id, name, handle FROM actor")}
+
+
+def test_x_01_a_handle_is_resolved_once_and_polled_by_its_id(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    one = follower(fake.url)
+    [added] = one.follow("@Desk_Example")
+    assert (added.address, added.options) == ("@desk_example", {"user_id": "1"})
+    for _ in range(3):
+        time.passes(hours=1)
+        one.poll()
+    assert directory.script.paths == ["/2/users/by/username/Desk_Example", *["/2/users/1/tweets"] * 3]
+
+
+def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over_is_reported(
+    fake: FakeX, follower: Follower, time: Time
+) -> None:
+    directory = Directory(fake)
+    directory.pages = [page(post(5))]
+    one = follower(fake.url)
+    one.follow("@desk_example")
+    one.poll()
+    assert names(one) == {"1": ("Desk_Example", "desk_example")}
+    directory.people = {1: "new_desk", 2: "desk_example"}
+    directory.pages = [page(post(6))]
+    time.passes(days=8)
+    one.poll()
+    held = one.source("desk-example")
+    assert (held.address, held.options, held.state) == ("@new_desk", {"user_id": "1"}, SourceState.ACTIVE)
+    assert names(one)["1"] == ("New_Desk", "new_desk")
+    with one.house.store.reading() as tx:
+        [former] = tx.sources.former_addresses(held.id)
+    assert former.reason == "its owner renamed it; @desk_example is another account's now, which is not followed"
+    assert one.ids() == ["5", "6"]
+    assert {path for path in directory.script.paths if path.endswith("/tweets")} == {"/2/users/1/tweets"}
+
+
+def test_x_15_people_are_asked_for_together_once_a_week(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    directory.people |= {number: f"author_{number}" for number in range(100, 260)}
+    reposts = [
+        post(1000 + number, referenced_tweets=[{"type": "retweeted", "id": str(number)}]) for number in range(100, 140)
+    ]
+    originals = [post(number, number) for number in range(100, 140)]
+    directory.pages = [page(*reversed(reposts), tweets=originals)]
+    one = follower(fake.url)
+    one.follow("@desk_example")
+    one.poll()
+    assert directory.count("/2/users") == 1  # the account itself and forty authors
+    assert names(one)["139"] == ("Author_139", "author_139")
+    shown = one.items()[0]
+    assert shown.object is not None
+    assert shown.object.content.actor is not None
+    assert shown.object.content.actor.name == "Author_139"
+    assert one.ledger() == (3, 80, 41, 80 * 0.005 + 41 * 0.01)  # the account was billed when it was looked up
+    for _ in range(6):
+        time.passes(days=1)
+        directory.pages = [page(post(2000 + time.now.day))]
+        one.poll()
+    assert directory.count("/2/users") == 1
+    time.passes(days=2)
+    one.house.upkeep()
+    assert directory.count("/2/users") == 2
+    assert one.ledger()[2] == 82
+
+
+def test_x_15_somebody_who_is_gone_is_not_asked_for_again_and_again(
+    fake: FakeX, follower: Follower, time: Time
+) -> None:
+    directory = Directory(fake)
+    directory.pages = [page(post(5, 77))]
+    one = follower(fake.url)
+    one.follow("@desk_example")
+    one.poll()
+    for _ in range(5):
+        time.passes(hours=1)
+        one.house.upkeep()
+    assert directory.count("/2/users") == 1
+    assert names(one)["77"][0] == "X user 77"
+
+
+def test_x_15_what_others_say_of_somebody_replaces_nothing(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    directory.people[7] = "somebody"
+    mention: Any = {"mentions": [{"start": 3, "end": 12, "username": "Some_Body", "id": "7"}]}
+    repost: dict[str, Any] = {"referenced_tweets": [{"type": "retweeted", "id": "4"}], "entities": mention}
+    directory.pages = [page(post(5, **repost), tweets=[post(4, 7)])]
+    one = follower(fake.url)
+    one.follow("@desk_example")
+    one.poll()
+    assert names(one)["7"] == ("Somebody", "somebody")
+    directory.pages = [page(post(6, **repost), tweets=[post(4, 7)])]
+    time.passes(hours=1)
+    one.poll()
+    assert names(one)["7"] == ("Somebody", "somebody")
+
+
+def test_x_15_a_call_that_would_pass_the_budget_is_not_made(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    one = follower(fake.url, x_budget="0.03", x_reserve="0")
+    one.follow("@desk_example")
+    assert one.ledger()[3] == 0.01
+    [report] = one.poll()
+    assert "The budget for X is used up" in str(report.error)
+    held = one.source("desk-example")
+    assert (held.failures, held.last_error_code) == (0, "budget")
+    assert held.due <= time.now + timedelta(hours=2)
+    assert directory.count("/2/users/1/tweets") == 0
+
+
+def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    usual = directory.answer
+
+    def answer(path: str, asked: Asked) -> Reply | dict[str, Any]:
+        if path == "/2/usage/tweets":
+            return {"data": {"project_usage": "1234", "project_cap": "3000000"}}
+        return usual(path, asked)
+
+    directory.script = Script(fake, answer)
+    one = follower(fake.url)
+    one.house.upkeep()
+    one.house.upkeep()
+    assert directory.count("/2/usage/tweets") == 1
+    with one.house.store.reading() as tx:
+        assert tx.spending.reported("x") == (1234, time.now)
+
+
+def test_x_22_one_command_tells_how_an_account_stands(fake: FakeX, follower: Follower, time: Time) -> None:
+    from click.testing import CliRunner
+
+    from aggregator.__main__ import aggregator
+
+    directory = Directory(fake)
+    directory.pages = [page(post(99), post(1000))]
+    one = follower(fake.url)
+    one.follow("@desk_example")
+    one.poll()
+    until = int((time.now + timedelta(hours=900_000)).timestamp())  # the command's clock is the real one
+    directory.script = Script(fake, lambda *_: Reply({}, 429, {"x-rate-limit-reset": str(until)}))
+    one.poll()
+    said = CliRunner().invoke(aggregator, ["source", "show", "desk-example"], env=dict(one.environ))
+    assert said.exit_code == 0
+    lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in said.stdout.splitlines()}
+    assert lines["Newest id"] == "1000"
+    assert lines["Costs"].startswith("about $")
+    assert lines["Last error"].startswith("X's rate limit is reached for /2/users/:id/tweets; it is left alone until")
+    assert lines["Last error"].endswith("(host-paused)")
+    assert {"Last success", "Last new item", "Next poll"} <= lines.keys()
