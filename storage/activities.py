@@ -138,7 +138,7 @@ class Activities(StreamReading):
         writes = [*fresh, *(one for one, _ in restyled)]
         rewritten = {id(one) for one, _ in restyled}
         if writes:
-            versions = [id_ for id_ in edited if id_ not in flapping]
+            versions = {one.new.native_id: old.id for one, old in restyled if old.id in edited}
             looks = {native_id: one.fingerprint for native_id, one in known.items()}
             writes = self._write(source_id, writes, now, versions, looks)
             written = {one.new.native_id for one in writes}
@@ -201,19 +201,19 @@ class Activities(StreamReading):
         source_id: int,
         writes: Sequence[Screened],
         now: datetime,
-        edited: Sequence[int],
+        edited: Mapping[str, int],
         looks: Mapping[str, str],
     ) -> list[Screened]:
         """Write what is not gone, and return that."""
         first = Stream(self._connection).take(len(writes))
-        writes = Tombstones(self._connection).admitted(
-            writes, looks
-        )  # under the lock, so that no removal comes between
+        # Under the lock, so that no removal can come between the look and the write.
+        writes = Tombstones(self._connection).admitted(writes, looks)
         if not writes:
             return []
         actors = Actors(self._connection).store(_people(writes))
-        if edited:
-            self._keep_versions(edited, now)
+        replaced = [edited[one.new.native_id] for one in writes if one.new.native_id in edited]
+        if replaced:
+            self._keep_versions(replaced, now)
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
         self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)

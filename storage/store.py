@@ -12,6 +12,7 @@ from storage import schema
 from storage.activities import Activities
 from storage.actors import Actors
 from storage.audit import Audit
+from storage.compliance import Compliance
 from storage.engine import make_engine
 from storage.groups import Groups
 from storage.hosts import Hosts
@@ -42,6 +43,7 @@ class Transaction:
         self.spending = Spendings(connection)
         self.groups = Groups(connection)
         self.audit = Audit(connection)
+        self.compliance = Compliance(connection)
         self.reviews = Reviews(connection)
         self.stream = Stream(connection)
 

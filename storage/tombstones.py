@@ -32,6 +32,18 @@ EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "deta
 _WEB = "web"  # the one network whose things have no numbers and whose people have no accounts
 _AT_ONCE = 10_000  # keys of one query
 
+_STRIP = (
+    update(activity)
+    .where(activity.c.id == bindparam("row"))
+    .values(
+        object=None,
+        object_actor_id=None,
+        search_text=bindparam("words"),
+        fingerprint=bindparam("looks"),
+        revision=bindparam("next"),
+    )
+)
+
 
 class Buried(NamedTuple):
     """A row that became a tombstone, or lost what it embedded."""
@@ -140,19 +152,6 @@ class Tombstones:
         """Delete raw entries and older versions of activities."""
         for table in (raw_payload, activity_version):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
-
-
-_STRIP = (
-    update(activity)
-    .where(activity.c.id == bindparam("row"))
-    .values(
-        object=None,
-        object_actor_id=None,
-        search_text=bindparam("words"),
-        fingerprint=bindparam("looks"),
-        revision=bindparam("next"),
-    )
-)
 
 
 def person_key(network: str, native_id: str) -> str:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-TYPES = {"activity", "source", "stream", "errors", "options", "settings"}
+TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal", "fingerprint", "trackers", "embeds", "budget",
+    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget",
 }  # fmt: skip
+STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable")  # what storing needs of the pure
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
 # Room -> what of ours it may import, by prefix. The first room that a module is in counts.
@@ -27,7 +28,7 @@ _pure = {f"aggregator.{name}" for name in PURE}
 ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types) for name in TYPES),
     ("aggregator.text", _types | {"aggregator.trackers", "aggregator.embeds"}),
-    ("aggregator.fingerprint", _types | {"aggregator.text"}),
+    *((f"aggregator.{name}", _types | {"aggregator.text"}) for name in ("fingerprint", "findable")),
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
@@ -40,6 +41,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.budget", _types),
     ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
     ("aggregator.people", _types),
+    ("aggregator.compliance", _types | _pure | {"aggregator.ingest"}),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
     ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),
@@ -48,7 +50,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
     ("aggregator.reader", _types | {"aggregator.text", "aggregator.web", "aggregator.reader"}),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
-    ("storage", _types | {"storage", "aggregator.groups", "aggregator.identity", "aggregator.budget"}),
+    ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),
 ]
 WIRING = ("aggregator.__main__", "aggregator.commands", "aggregator.wiring", "aggregator.pull", "worker", "scheduler")
 
