@@ -391,6 +391,21 @@ class SourceKind(Protocol):
 
 
 @runtime_checkable
+class DiscoversTogether(Protocol):
+    """A kind of source that finds out about many addresses with one request."""
+
+    async def discover_all(
+        self, addresses: Sequence[str], context: PollContext
+    ) -> Mapping[str, Discovery | SourceError]:
+        """Say what those of the addresses are that are for this kind; the others are left out.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsPeople(Protocol):
     """A kind of source whose network tells about people by their ids."""
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator import text
 from aggregator.cadence import spoken
-from aggregator.errors import BadRequestError
+from aggregator.errors import BadRequestError, SourceError
 from aggregator.hosts import shown
 from aggregator.ingest import screened_all, store_harvest
-from aggregator.source import Policy
+from aggregator.source import DiscoversTogether, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from aggregator.seal import Seal
@@ -39,16 +41,38 @@ class Subscription:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
 
 
-async def discover(address: str, kinds: Iterable[SourceKind], context: PollContext, terms: Subscription) -> Discovery:
-    """Say what an address is.
+Found = Mapping[str, "Discovery | SourceError"]  # by address, what was found out about many together
+
+
+async def discover_together(
+    addresses: Sequence[str], kinds: Iterable[SourceKind], context: PollContext
+) -> dict[str, Discovery | SourceError]:
+    """Find out about many addresses at once, as far as their kinds can; what is left out is asked one by one."""
+    found: dict[str, Discovery | SourceError] = {}
+    for kind in kinds:
+        if isinstance(kind, DiscoversTogether) and len(addresses) > 1:
+            found.update(await kind.discover_all(addresses, context))
+    return found
+
+
+async def discover(
+    address: str,
+    kinds: Iterable[SourceKind],
+    context: PollContext,
+    terms: Subscription,
+    known: Found = MappingProxyType({}),
+) -> Discovery:
+    """Say what an address is; `known` is what was found out before.
 
     Raises:
         SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
         BadRequestError: it is nothing for any kind, or an option is none of its kind's.
     """
     for kind in sorted(kinds, key=lambda kind: kind.any_address):
-        found = await kind.discover(address, context, terms.options, terms.headers)
-        if found is not None:
+        found = known.get(address) or await kind.discover(address, context, terms.options, terms.headers)
+        if isinstance(found, SourceError):
+            raise found
+        if found is not None and found.kind == kind.name:
             return replace(found, options=kind.parse_options({**found.options, **terms.options}))
     if shown(address) != address:
         raise BadRequestError(f"{shown(address)!r} carries a user name or password; give the address without.")
@@ -64,6 +88,7 @@ async def subscribe(
     store: Store,
     seal: Callable[[], Seal],
     terms: Subscription,
+    known: Found = MappingProxyType({}),
 ) -> tuple[Source, Settlement | None]:
     """Discover an address, add it and store what discovery already brought.
 
@@ -75,7 +100,7 @@ async def subscribe(
     """
     if terms.slug is not None:
         _check_slug(terms.slug)
-    found = await discover(address, kinds, context, terms)
+    found = await discover(address, kinds, context, terms, known)
     if terms.every is not None and terms.every < found.floor:
         raise BadRequestError(
             f"{found.address} may be polled every {spoken(found.floor)} at the most often; "

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
-from aggregator.errors import SetupError, WriterRunningError
+from aggregator.errors import AggregatorError, SetupError, SourceError, WriterRunningError
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
 from aggregator.people import People
@@ -25,7 +25,7 @@ from aggregator.seal import Seal
 from aggregator.source import PollContext
 from aggregator.sources import kinds
 from aggregator.spending import Metered, StoreSpending, reconcile
-from aggregator.subscribe import Subscription, subscribe
+from aggregator.subscribe import Subscription, discover_together, subscribe
 from aggregator.turns import LONGEST_HOLD, HostTurns
 from storage.paces import Measured
 from storage.store import Store
@@ -49,6 +49,7 @@ HARD_LIMIT = 120.0  # seconds of a poll task at the most
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
 _CLOSING = 3.0  # seconds for requests under way to be cut
 
+Added = tuple["Source", "Settlement | None"]
 _T = TypeVar("_T")
 
 
@@ -176,6 +177,29 @@ class House:
             )
 
         return self.run(work())
+
+    def subscribe_all(
+        self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
+    ) -> None:
+        """Add many addresses, looked up together where that can be, and report how each of them went."""
+
+        async def work() -> None:
+            context = await self.context()
+            try:
+                known = await discover_together(addresses, kinds().values(), context)
+            except SourceError:  # each of them says it in its own words
+                known = {}
+            for address in addresses:
+                try:
+                    added = await subscribe(
+                        address, kinds().values(), context, self.store, lambda: self.seal, terms, known
+                    )
+                except AggregatorError as problem:
+                    report(address, problem)
+                else:
+                    report(address, added)
+
+        self.run(work())
 
     def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
         """Read what a source published longest ago, store what is new and report each page.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from aggregator.source import Settlement, Source
+    from aggregator.wiring import Added
     from storage.hosts import Pause
 
 _LOG_LINES = 10
@@ -88,6 +89,15 @@ def add(
     from aggregator.subscribe import Subscription
 
     failed = False
+
+    def report(address: str, outcome: Added | AggregatorError) -> None:
+        nonlocal failed
+        if isinstance(outcome, AggregatorError):
+            failed = True
+            click.echo(f"{one_line(shown(address))}: not added. {outcome}", err=True)
+        else:
+            _say_added(*outcome)
+
     terms = Subscription(
         slug=slug,
         name=name,
@@ -97,14 +107,7 @@ def add(
         headers=asked_headers(user, header),
     )
     with opened() as house:
-        for address in wanted:
-            try:
-                added, first = house.subscribe(address, terms)
-            except AggregatorError as problem:
-                failed = True
-                click.echo(f"{one_line(shown(address))}: not added. {problem}", err=True)
-            else:
-                _say_added(added, first)
+        house.subscribe_all(wanted, terms, report)
     if failed:
         sys.exit(FAILED)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aggregator.source import SourceState
+from aggregator.subscribe import Subscription
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
 if TYPE_CHECKING:
@@ -54,6 +55,34 @@ def test_x_01_a_handle_is_resolved_once_and_polled_by_its_id(fake: FakeX, follow
         time.passes(hours=1)
         one.poll()
     assert directory.script.paths == ["/2/users/by/username/Desk_Example", *["/2/users/1/tweets"] * 3]
+
+
+def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Follower) -> None:
+    directory = Directory(fake)
+    directory.people |= {number: f"desk_{number}" for number in range(2, 121)}
+    usual = directory.answer
+
+    def answer(path: str, asked: Asked) -> Reply | dict[str, Any]:
+        if path != "/2/users/by":
+            return usual(path, asked)
+        wanted = asked["usernames"].split(",")
+        there = {name.casefold(): account(id_, name) for id_, name in directory.people.items()}
+        missing = {"type": "https://api.twitter.com/2/problems/resource-not-found", "detail": "Could not find user."}
+        return {
+            "data": [there[name.casefold()] for name in wanted if name.casefold() in there],
+            "errors": [{**missing, "value": name} for name in wanted if name.casefold() not in there],
+        }
+
+    directory.script = Script(fake, answer)
+    one = follower(fake.url)
+    outcomes: dict[str, str] = {}
+    wanted = [*(f"@desk_{number}" for number in range(2, 121)), "@nobody_here", "@Desk_Example"]
+    one.house.subscribe_all(wanted, Subscription(), lambda address, outcome: outcomes.update({address: str(outcome)}))
+    assert directory.script.paths == ["/2/users/by", "/2/users/by"]
+    assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
+    with one.house.store.reading() as tx:
+        assert len(tx.sources.all()) == 120
+    assert one.source("desk-77").options == {"user_id": "77"}
 
 
 def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over_is_reported(

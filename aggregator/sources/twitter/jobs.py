@@ -1,0 +1,176 @@
+"""X's compliance jobs: the list that we upload, and the lines that come back.
+
+Upload and download go to addresses that let in whoever has them, so no error and no log line tells one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from aggregator.errors import (
+    ForbiddenAddressError,
+    SlowError,
+    SourceError,
+    StatusError,
+    TooLargeError,
+    UnreachableError,
+    UnreadableError,
+)
+from aggregator.fate import Fate, IdType, Verdict
+from aggregator.sources.twitter.normalise import NETWORK, moment_of
+from aggregator.sources.twitter.transport import CONNECT, READ, BoundedAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+TOTAL = 30.0  # seconds for a whole file, however steadily it drips
+LARGEST = 100_000_000  # bytes of a file, about 500,000 verdicts
+LONGEST_LINE = 10_000  # bytes
+
+_CHUNK = 65_536
+# X's words for why; whatever else it may say, the thing is to go.
+_FATES = {
+    "deleted": (Fate.DELETED, "deleted on X"),
+    "bounced": (Fate.DELETED, "taken back by X"),
+    "protected": (Fate.PROTECTED, "its account on X is protected"),
+    "suspended": (Fate.SUSPENDED, "its account on X is suspended"),
+    "deactivated": (Fate.DEACTIVATED, "its account on X is deactivated"),
+    "scrub_geo": (Fate.SCRUB_GEO, "its place was taken back on X"),
+}
+_OTHER = (Fate.DELETED, "gone on X")
+
+# It tells whole addresses.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
+
+
+def upload(url: str, ids: Sequence[str], *, on_loopback: bool) -> None:
+    """Give X a list of ids, one a line.
+
+    Args:
+        url: where X wants it.
+        ids: numeric.
+        on_loopback: the API itself is on this machine, so that this may be too, without TLS.
+
+    Raises:
+        SourceError: it was not taken.
+    """
+    body = "".join(f"{one}\n" for one in ids).encode("ascii")
+    _sent("PUT", url, body, _Lines("the upload", None, on_loopback=on_loopback))
+
+
+def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Verdict]:
+    """Fetch what a job found; lines that are none of X's are passed over.
+
+    Raises:
+        SourceError: it could not be had whole.
+    """
+    verdicts: list[Verdict] = []
+
+    def take(line: bytes) -> None:
+        verdict = verdict_in(line, type_)
+        if verdict is not None:
+            verdicts.append(verdict)
+
+    _sent("GET", url, None, _Lines("the download", take, on_loopback=on_loopback))
+    return verdicts
+
+
+def verdict_in(line: bytes, type_: IdType) -> Verdict | None:
+    """Return what a line of a result says; None where it is no line of a result."""
+    try:
+        said: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    native_id = str(said.get("id")) if isinstance(said, dict) else ""
+    if not native_id.isascii() or not native_id.isdigit():
+        return None
+    fate, reason = _FATES.get(str(said.get("reason", "")).casefold(), _OTHER)
+    key = f"{NETWORK}:{native_id}" if type_ is IdType.POSTS else f"{NETWORK}:@{native_id}"
+    return Verdict(key, fate, reason, moment_of(said.get("redacted_at")))
+
+
+class _Lines(BoundedAdapter):
+    """Sends to the very address that it is given, and takes an answer line by line."""
+
+    def __init__(self, what: str, take: Callable[[bytes], None] | None, *, on_loopback: bool) -> None:
+        super().__init__("", "", read=READ, total=TOTAL, largest=LARGEST)
+        self._what = what
+        self._take = take
+        self._on_loopback = on_loopback
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401, ARG002
+        """Send a request, hand each line over, and return the answer without its body."""
+        self._check(str(request.url))
+        with self._within(self._total):
+            # Not the method above this one, which sends elsewhere and keeps the body whole.
+            response = HTTPAdapter.send(self, request, stream=True, timeout=(CONNECT, self._read))
+            try:
+                if not requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
+                    raise StatusError(
+                        f"X's file store answered {self._what} of a compliance job with status"
+                        f" {response.status_code}; the next sweep begins another job.",
+                        status=response.status_code,
+                    )
+                for line in self._split(response):
+                    if self._take is not None:
+                        self._take(line)
+            finally:
+                response.close()
+        return response
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "https" or (parts.scheme == "http" and self._on_loopback and _is_loopback(parts.hostname)):
+            return
+        raise ForbiddenAddressError(
+            f"X names an address for {self._what} of a compliance job that is not https, so nothing was sent there."
+        )
+
+    def _split(self, response: requests.Response) -> Iterator[bytes]:
+        size, rest = 0, b""
+        try:
+            for chunk in response.raw.stream(_CHUNK, decode_content=True):
+                size += len(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                if size > self._largest or len(rest) > LONGEST_LINE:
+                    raise TooLargeError(f"X sent more in {self._what} of a compliance job than we take.")
+                yield from lines
+        except HTTPError as error:
+            raise UnreachableError(f"X broke {self._what} of a compliance job off ({type(error).__name__}).") from None
+        yield rest
+
+
+def _sent(method: str, url: str, body: bytes | None, adapter: _Lines) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Accept-Encoding"] = "gzip, deflate"
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, adapter)
+        headers = {"Content-Type": "text/plain"} if body is not None else {}
+        try:
+            session.request(method, url, data=body, headers=headers, allow_redirects=False)
+        except SourceError:
+            raise
+        except requests.Timeout:
+            raise SlowError("X's file store did not answer in time; the next sweep tries again.") from None
+        except requests.RequestException as error:  # its words tell the address
+            raise UnreachableError(
+                f"X's file store can't be reached ({type(error).__name__}); the next sweep tries again."
+            ) from None
+        except ValueError:
+            raise UnreadableError("X names an address for a compliance job that is none.") from None
+
+
+def _is_loopback(name: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(name or "").is_loopback
+    except ValueError:
+        return name == "localhost"

@@ -1,0 +1,185 @@
+"""Removals: what goes because its network says that it is gone, or because somebody here wants it gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, or_, select, update
+
+from aggregator.activity import ActivityKind, Upstream
+from storage import upsert
+from storage.stream import Stream
+from storage.tables import activity, actor, billed, checked, compliance_job, gone_key, source
+from storage.tombstones import Tombstones, person_key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from storage.tombstones import Buried
+
+NAMELESS = "Removed account"  # the name of people whose content went
+
+_SLICE = 2000  # rows of one transaction, so that readers and polls go on
+
+
+@dataclass(slots=True)
+class Removal:
+    """What taking something out did."""
+
+    posts: int = 0  # its own
+    reposts: int = 0  # of it
+    quotes: int = 0  # and replies that embedded it and keep their own words
+    revision: int | None = None  # the newest of those that tell readers
+    is_new: bool = False  # it was not gone for everybody yet
+    more: bool = False  # the rest needs another transaction
+
+    @property
+    def activities(self) -> int:
+        """How many activities it touched."""
+        return self.posts + self.reposts + self.quotes
+
+    def add(self, other: Removal) -> None:
+        """Count another one in."""
+        self.posts += other.posts
+        self.reposts += other.reposts
+        self.quotes += other.quotes
+        self.revision = max(filter(None, (self.revision, other.revision)), default=None)
+        self.is_new |= other.is_new
+        self.more = other.more
+
+
+class Removals:
+    """What goes for every source, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tombstones = Tombstones(connection)
+
+    def withdraw(
+        self, reasons: Mapping[str, str], upstream: Upstream, now: datetime, *, for_good: bool = True
+    ) -> dict[str, Removal]:
+        """Make posts gone, with plain reposts of them; return by key what that did.
+
+        Quotes and replies that embed one lose it and keep their own words.
+
+        Args:
+            reasons: why, by key ("x:123").
+            upstream: how they stand at their network now.
+            now: the present moment.
+            for_good: nobody may bring them again.
+        """
+        Stream(self._connection).take(0)  # the lock before the rows, see `Stream.take`
+        removals = {key: Removal() for key in reasons}
+        for key in self._ban(reasons, now) if for_good else ():
+            removals[key].is_new = True
+        for reason in dict.fromkeys(reasons.values()):
+            keys = [key for key, why in reasons.items() if why == reason]
+            embedding = activity.c.object_key.in_(keys)
+            reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
+            for one in self._tombstones.bury(activity.c.key.in_(keys), reason, now, upstream=upstream):
+                _count(removals[one.key], one, "posts")
+            for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream):
+                _count(removals[str(one.object_key)], one, "reposts")
+            for one in self._tombstones.strip(embedding):
+                _count(removals[str(one.object_key)], one, "quotes")
+        return removals
+
+    def withdraw_person(
+        self,
+        network: str,
+        native_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        upstream: Upstream = Upstream.GONE,
+        for_good: bool = True,
+        most: int = _SLICE,
+    ) -> Removal:
+        """Make everything gone that somebody said, and take their name and picture away; call it until no more is left.
+
+        With `for_good` nothing of theirs is ever stored again; else only what is gone now stays so.
+        """
+        Stream(self._connection).take(0)
+        removal = Removal()
+        if for_good:
+            removal.is_new = bool(self._ban({person_key(network, native_id): reason}, now))
+        who = self._connection.execute(
+            select(actor.c.id).where(actor.c.network == network, actor.c.native_id == native_id)
+        ).scalar()
+        if who is None:
+            return removal
+        own = self._tombstones.bury(activity.c.actor_id == who, reason, now, upstream=upstream, most=most)
+        self._ban({one.key: reason for one in own}, now)
+        for one in own:
+            _count(removal, one, "posts")
+        embedding = activity.c.object_actor_id == who
+        reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
+        for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
+            _count(removal, one, "reposts")
+        for one in self._tombstones.strip(embedding, most=most):
+            _count(removal, one, "quotes")
+        removal.more = max(removal.posts, removal.reposts, removal.quotes) == most
+        revision = self._anonymise(actor.c.id == who, _SLICE)
+        removal.revision = max(filter(None, (removal.revision, revision)), default=None)
+        return removal
+
+    def withdraw_network(self, network: str, reason: str, now: datetime, *, most: int = _SLICE) -> Removal:
+        """Make a part of what a network's people said gone; call it until no more is left."""
+        removal = Removal()
+        for one in self._tombstones.bury(activity.c.network == network, reason, now, most=most):
+            _count(removal, one, "posts")
+        removal.more = removal.posts == most
+        if removal.more:
+            return removal
+        nameless = self._anonymise(actor.c.network == network, most)
+        removal.revision = max(filter(None, (removal.revision, nameless)), default=None)
+        removal.more = nameless is not None
+        if not removal.more:
+            self._connection.execute(delete(checked).where(checked.c.key.startswith(f"{network}:", autoescape=True)))
+            self._connection.execute(delete(billed).where(billed.c.service == network))
+            self._connection.execute(delete(compliance_job).where(compliance_job.c.network == network))
+        return removal
+
+    def forget_reading(self, kinds: Collection[str]) -> None:
+        """Empty what polling remembers of all sources of these kinds, removed ones included."""
+        Stream(self._connection).take(0)
+        self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
+
+    def hold_sources(self, ids: Collection[int]) -> None:
+        """Lock sources before the stream's row, as a poll does that stores what it brought."""
+        self._connection.execute(
+            select(source.c.id).where(source.c.id.in_(ids)).order_by(source.c.id).with_for_update()
+        )
+
+    def _ban(self, reasons: Mapping[str, str], now: datetime) -> set[str]:
+        """Note what must never be stored again; return what was not noted yet."""
+        if not reasons:
+            return set()
+        fresh = set(reasons) - self._tombstones.among(reasons)
+        rows = [{"key": key, "at": now, "reason": reasons[key]} for key in sorted(fresh)]
+        if rows:
+            self._connection.execute(upsert.statement(self._connection, gone_key, index=["key"], changing=[]), rows)
+        return fresh
+
+    def _anonymise(self, which: ColumnElement[bool], most: int) -> int | None:
+        """Take names and pictures away; return the newest revision, or None where there were none."""
+        named = or_(
+            actor.c.name != NAMELESS, actor.c.handle.is_not(None), actor.c.url.is_not(None), actor.c.avatar.is_not(None)
+        )
+        ids = self._connection.execute(select(actor.c.id).where(which, named).limit(most)).scalars().all()
+        if not ids:
+            return None
+        first = Stream(self._connection).take(len(ids))
+        nameless = {"name": NAMELESS, "handle": None, "url": None, "avatar": None, "refresh_after": None}
+        for offset, id_ in enumerate(ids):
+            self._connection.execute(update(actor).where(actor.c.id == id_).values(**nameless, revision=first + offset))
+        return first + len(ids) - 1
+
+
+def _count(removal: Removal, one: Buried, what: str) -> None:
+    setattr(removal, what, getattr(removal, what) + 1)
+    removal.revision = max(removal.revision or 0, one.revision)
