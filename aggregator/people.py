@@ -1,7 +1,7 @@
 """People: their names and pictures, asked for by their ids, many at once and seldom.
 
 Activities tell who said something by an id, and often by a handle. The rest is asked for once when somebody first
-appears, and again after a week for as long as the stream shows them.
+appears, and again for as long as the stream shows them: weekly where we follow them, else every four weeks.
 """
 
 from __future__ import annotations
@@ -92,7 +92,11 @@ class People:
     ) -> None:
         now = self._context.clock()
         with self._store.writing() as tx:
-            tx.actors.refreshed(kind.network, asked, found, due=now + kind.people_kept)
+            followed = {str(source.options.get("user_id")) for source in tx.sources.all() if source.kind == self._name}
+            ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
+            tx.actors.refreshed(found)
+            tx.actors.refresh_after(kind.network, ours, now + kind.people_kept)
+            tx.actors.refresh_after(kind.network, others, now + kind.others_kept)
             for source, account, reason in renamed:
                 place = Place(f"@{account.handle}", source.own_host)
                 if tx.sources.move(source, place, reason, now, who="system"):

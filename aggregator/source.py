@@ -411,7 +411,8 @@ class KnowsPeople(Protocol):
 
     network: str
     most_people: int  # that one request may ask for
-    people_kept: timedelta  # after which they are asked for again
+    people_kept: timedelta  # after which those whom we follow are asked for again
+    others_kept: timedelta  # the same for all others
 
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
         """Ask for people in one request; who is not there any more is left out.

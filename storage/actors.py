@@ -109,11 +109,14 @@ class Actors:
         )
         return {row.native_id: self.actor_of(row) for row in rows}
 
-    def refreshed(self, network: str, asked: Collection[str], found: Collection[Actor], due: datetime) -> None:
-        """Store what the network says of actors; all that were asked for are asked for again when due."""
+    def refreshed(self, found: Collection[Actor]) -> None:
+        """Store what a network says of actors."""
         Stream(self._connection).take(0)  # the lock before the rows, see `Stream.take`
         self.store(found)
-        these = (actor.c.network == network) & actor.c.native_id.in_(asked)
+
+    def refresh_after(self, network: str, native_ids: Collection[str], due: datetime) -> None:
+        """Say when a network is to be asked about actors again, whether it knew them or not."""
+        these = (actor.c.network == network) & actor.c.native_id.in_(native_ids)
         self._connection.execute(update(actor).where(these).values(refresh_after=due))
 
     @staticmethod

@@ -108,7 +108,7 @@ def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over
     assert {path for path in directory.script.paths if path.endswith("/tweets")} == {"/2/users/1/tweets"}
 
 
-def test_x_15_people_are_asked_for_together_once_a_week(fake: FakeX, follower: Follower, time: Time) -> None:
+def test_x_15_people_are_asked_for_together_and_seldom(fake: FakeX, follower: Follower, time: Time) -> None:
     directory = Directory(fake)
     directory.people |= {number: f"author_{number}" for number in range(100, 260)}
     reposts = [
@@ -134,7 +134,10 @@ def test_x_15_people_are_asked_for_together_once_a_week(fake: FakeX, follower: F
     time.passes(days=2)
     one.house.upkeep()
     assert directory.count("/2/users") == 2
-    assert one.ledger()[2] == 82
+    assert one.ledger()[2] == 42  # whom we follow; all others only every four weeks
+    time.passes(days=21)
+    one.house.upkeep()
+    assert one.ledger()[2] == 42 + 41
 
 
 def test_x_15_somebody_who_is_gone_is_not_asked_for_again_and_again(

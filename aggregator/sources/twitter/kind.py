@@ -25,6 +25,7 @@ from aggregator.errors import (
 )
 from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Polled
 from aggregator.sources.twitter import appetite, problems, search, timeline
+from aggregator.sources.twitter.compliance import TellsFates
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _USER_ID = re.compile(r"[0-9]{1,19}")
 _LEFT_OUT = ("replies", "retweets")
 
 
-class Twitter:
+class Twitter(TellsFates):
     """Polls timelines by the accounts' numeric ids, so that a renamed account stays the same source."""
 
     name = "twitter"
@@ -65,6 +66,7 @@ class Twitter:
     network = NETWORK
     most_people = 100
     people_kept = timedelta(days=7)  # names and pictures change seldom, and each person returned is billed
+    others_kept = timedelta(days=28)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check the options: `user_id` or `query`, and `exclude`, a list or a comma-separated text.
