@@ -181,6 +181,12 @@ class Spendings:
         rows = self._connection.execute(chosen.group_by(spend.c.day).order_by(spend.c.day))
         return [(row[0], int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows]
 
+    def first_day(self, service: str) -> str | None:
+        """Return the first day of the ledger."""
+        chosen = select(func.min(spend.c.day)).where(spend.c.service == service)
+        day: str | None = self._connection.execute(chosen).scalar_one()
+        return day
+
     def spent_today(self, service: str, purpose: Purpose, now: datetime) -> int:
         """Return what a purpose has cost since midnight, in micros."""
         chosen = select(func.coalesce(func.sum(spend.c.micros), 0)).where(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aggregator import budget as reckoning
-from aggregator.budget import DOLLAR, Cycle, dollars
+from aggregator.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.commands.printing import ago, counted, print_json, print_table
 from aggregator.commands.session import opened
 from aggregator.source import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
 
     from aggregator.budget import Forecast
     from aggregator.wiring import House
@@ -60,7 +59,7 @@ def budget(context: click.Context, as_json: bool, days: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     with opened() as house:
-        view = _View(house)
+        view = View(house)
         if as_json:
             print_json(view.json())
         elif days:
@@ -86,7 +85,7 @@ def resume() -> None:
         click.echo(f"{said}; {counted(woken, 'source')} due now.")
 
 
-class _View:
+class View:
     """Everything that there is to say, read in one transaction."""
 
     def __init__(self, house: House) -> None:
@@ -96,19 +95,22 @@ class _View:
         self.terms = metering.terms
         self.now = house.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
-        lately = max(self.cycle.start, (self.now - _LATELY).date())
+        lately = (self.now - _LATELY).date()
         with house.store.reading() as tx:
             self.standing = tx.spending.standing(SERVICE, self.cycle)
             self.entries = tx.spending.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
             self.days = tx.spending.days(SERVICE, self.cycle.start.isoformat())
             recent = tx.spending.ledger(SERVICE, lately.isoformat(), by=("purpose",))
+            first = tx.spending.first_day(SERVICE)
             self.block = tx.spending.blocked(SERVICE)
             self.reported = tx.spending.reported(SERVICE)
             appetites = tx.spending.appetites(metering.kind)
             sources = [source for source in tx.sources.all() if source.id in appetites]
             kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
         wants = reckoning.presumed(appetites.values(), self.terms)
-        others = _others(recent, self.now, lately)
+        settled = first is not None and first < lately.isoformat()
+        followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)
+        others = _others(recent, _LATELY, followed, settled=settled)
         self.forecast: Forecast = reckoning.forecast(self.terms, self.cycle, self.standing, wants, others, self.now)
         self.never_read = sum(one is None for one in appetites.values())
         self.accounts = [
@@ -219,10 +221,19 @@ def advice(accounts: Sequence[Account]) -> list[Advice]:
     return sorted((one for one in found if one.saves >= 0.01), key=lambda one: -one.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
-def _others(entries: Sequence[Entry], now: datetime, since: date) -> float:
-    """Return what everything but polls has cost a day, of late."""
-    days = max((now.date() - since).days, 1)
-    return sum(entry.micros for entry in entries if entry.purpose != Purpose.POLL.value) / DOLLAR / days
+def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
+    """Return what everything but polls costs a day, in dollars.
+
+    Args:
+        entries: of late, by purpose.
+        span: how long that is.
+        followed: what asking weekly for those whom we follow costs a day.
+        settled: we have been at it for longer than that; else everybody has just been asked for the first time, which
+            says nothing of the days to come.
+    """
+    of = {entry.purpose: entry.micros / DOLLAR / (span / DAY) for entry in entries}
+    profiles = of.get(Purpose.PROFILE.value, 0.0) if settled else 0.0
+    return of.get(Purpose.COMPLIANCE.value, 0.0) + max(profiles, followed)
 
 
 def _part(kinds: Mapping[str, int], kind: str) -> float:
