@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from celery import Celery
 
 TICK = 5.0  # seconds between looks at what is due
+UPKEEP = 30.0  # seconds between looks at whose name is not known yet
 
 SCHEDULE: Mapping[str, Any] = {
     # A tick that could not be delivered before the next one is sent is worth nothing.
     "tick": {"task": "tick", "schedule": TICK, "options": {"expires": TICK, "queue": "control"}},
-    # Hourly, for what is worth doing weekly: it costs nothing where nothing is old.
-    "upkeep": {"task": "upkeep", "schedule": crontab(minute="41"), "options": {"expires": 1800.0, "queue": "twitter"}},
+    # People who appear get their names and pictures together: soon, but not each by a request of their own.
+    "upkeep": {"task": "upkeep", "schedule": UPKEEP, "options": {"expires": UPKEEP, "queue": "twitter"}},
+    # Whatever one does not get to, the next one does; one that comes late would only run beside that.
+    "sweep": {"task": "sweep", "schedule": crontab(minute="23"), "options": {"expires": 1800.0, "queue": "twitter"}},
     "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from concurrent.futures import CancelledError
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +27,7 @@ from aggregator.sources import kinds
 from aggregator.wiring import House, writer_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
@@ -59,18 +59,20 @@ def create_app(house: House) -> Celery:
 
     @app.task(name="poll")
     def poll(ids: list[int], token: str) -> None:
-        """Poll one batch."""
-        try:
+        """Poll one batch; what was not stored has been given back and is still due."""
+        with _ending("poll", sources=len(ids)):
             house.poll(ids, token)
-        except SoftTimeLimitExceeded:
-            log.warning("poll ended at its time limit", sources=len(ids))
-        except CancelledError:  # this process stops; what was not stored has been given back and is still due
-            log.info("poll cut short", sources=len(ids))
 
     @app.task(name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
         house.upkeep()
+
+    @app.task(name="sweep")
+    def sweep() -> None:
+        """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
+        with _ending("sweep"):
+            house.sweep()
 
     @app.task(name="prune")
     def prune() -> None:
@@ -78,6 +80,17 @@ def create_app(house: House) -> Celery:
         log.info("pruned", counts=house.prune())
 
     return app
+
+
+@contextmanager
+def _ending(what: str, **fields: int) -> Iterator[None]:
+    """Let a task end early, at its time limit or because this process stops."""
+    try:
+        yield
+    except SoftTimeLimitExceeded:
+        log.warning("ended at its time limit", what=what, **fields)
+    except CancelledError:
+        log.info("cut short", what=what, **fields)
 
 
 def _configuration(house: House) -> dict[str, Any]:

@@ -18,6 +18,8 @@ _WORDS = {
     "host": "host",
     "pull": "pull",
     "budget": "budget",
+    "purge": "purge",
+    "compliance": "compliance",
     "review": "review",
     "status": "status",
     "settings": "installation",

@@ -113,9 +113,7 @@ class TellsFates(Protocol):
         """Ask how a job stands, and fetch what it found."""
         ...
 
-    async def look_up(
-        self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext
-    ) -> LookedUp:
+    async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
         """Ask for posts.
 
         Args:

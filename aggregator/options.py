@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,15 @@ _FORMATS = ("text", "json")
 _SHORTEST_LEASE = 10  # seconds: below that a poll's own time limit leaves no room for a slow publisher
 SHORTEST_SECRET = 32  # characters: 128 bits and more in any usual spelling
 _T = TypeVar("_T")
+
+
+class Sweeping(StrEnum):
+    """How it is learnt which shown posts are gone at their network."""
+
+    AUTO = "auto"  # by jobs, or by looking up where the network refuses them
+    JOBS = "jobs"
+    LOOKUP = "lookup"
+    OFF = "off"
 
 
 class Secret:
@@ -227,6 +237,14 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "X_CYCLE_DAY", _whole(1, 28), "a day of the month, 1 to 28", "when a cycle of the budget begins, UTC", "1"
+        ),
+        Option(
+            "X_SWEEP",
+            Sweeping,
+            "auto, jobs, lookup or off",
+            "how posts are checked that we show: by X's compliance jobs, which cost nothing, by looking them up "
+            "within the reserve, by the second where the first is refused, or not at all",
+            "auto",
         ),
         Option("X_POST_PRICE", _number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
         Option("X_USER_PRICE", _number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.errors import SettingsError
-from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Secret
+from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Secret, Sweeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPTIONS", "Network", "Secret", "Settings"]
+__all__ = ["OPTIONS", "Network", "Secret", "Settings", "Sweeping"]
 
 _T = TypeVar("_T")
 
@@ -40,6 +40,7 @@ class Settings:
     x_budget: float | None  # dollars
     x_reserve: float
     x_cycle_day: int
+    x_sweep: Sweeping
     x_post_price: float  # dollars
     x_user_price: float
     private_networks: tuple[Network, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ HOLD = timedelta(seconds=60)  # longer than any request takes; then whoever prom
 ASK_AGAIN = timedelta(hours=1)  # a refusal of ours costs nothing, and people may have raised the budget meanwhile
 COUNTED_AFTER = timedelta(hours=20)  # between looks at what the service itself has counted
 FIRST_READING = 0.1  # of what is left, for the first polls of all sources together
-_RATION_KEPT = 60.0  # seconds
+_RATION_KEPT = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +48,7 @@ class StoreSpending:
         self._store = store
         self._clock = clock
         self._metered = metered
-        self._rations: dict[str, tuple[float, Ration | None]] = {}  # by service: when it was reckoned, and what
+        self._rations: dict[str, tuple[datetime, Ration | None]] = {}  # by service: when it was reckoned, and what
 
     async def reserve(self, call: Call) -> str:
         """Set the money for a call aside.
@@ -72,9 +71,9 @@ class StoreSpending:
 
     async def ration(self, service: str) -> Ration | None:
         """Return what a source may cost; None: there is no budget."""
-        known = self._rations.get(service)
-        if known is None or time.monotonic() - known[0] > _RATION_KEPT:
-            known = (time.monotonic(), await asyncio.to_thread(self._ration, service, self._clock()))
+        now, known = self._clock(), self._rations.get(service)
+        if known is None or now - known[0] > _RATION_KEPT:
+            known = (now, await asyncio.to_thread(self._ration, service, now))
             self._rations[service] = known
         return known[1]
 

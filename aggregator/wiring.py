@@ -17,12 +17,15 @@ from uuid import uuid4
 
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
+from aggregator.compliance import Sweep
 from aggregator.errors import AggregatorError, SetupError, SourceError, WriterRunningError
+from aggregator.fate import TellsFates
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
 from aggregator.people import People
+from aggregator.purge import Purges
 from aggregator.seal import Seal
-from aggregator.source import PollContext
+from aggregator.source import KnowsPeople, PollContext
 from aggregator.sources import kinds
 from aggregator.spending import Metered, StoreSpending, reconcile
 from aggregator.subscribe import Subscription, discover_together, subscribe
@@ -33,6 +36,7 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
+    from aggregator.compliance import SweepReport
     from aggregator.ingest import Report
     from aggregator.settings import Settings
     from aggregator.source import Clock, Settlement, Source
@@ -159,14 +163,17 @@ class House:
             paces = self._paces(tx)
         if not batch:
             return []
-        return self.run(self._polled(batch, token, paces, time.monotonic() + self.limits.begin))
+        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
-        """Take these sources, due or not, and poll those that nobody else holds."""
+        """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
         token = uuid4().hex
         with self.store.writing() as tx:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
-        return self.poll([one.id for one in claimed], token)
+        reports = self.poll([one.id for one in claimed], token)
+        if any(report.new or report.changed for report in reports):
+            self.run(self._ask_about_people())
+        return reports
 
     def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, Settlement | None]:  # noqa: B008 - frozen
         """Find out what an address is and add it; see `aggregator.subscribe`."""
@@ -222,11 +229,25 @@ class House:
                 "log lines": tx.schedule.prune_log(before),
                 "hosts": tx.hosts.forget_idle(before),
                 "bills": tx.spending.forget_billed(self.clock()),
+                "checks": tx.compliance.forget_checked(before),
             }
 
     def upkeep(self) -> None:
-        """Do what is worth doing now and then: ask for the names and pictures that are old, and for X's own count."""
+        """Ask for names and pictures of people who are new or not asked for of late, and daily for X's own count."""
         self.run(self._upkeep())
+
+    def sweep(self) -> list[SweepReport]:
+        """Learn what networks have taken down or changed since we read it, and do alike; return what was done."""
+        return self.run(self._sweep())
+
+    @property
+    def purge(self) -> Purges:
+        """What makes things gone because somebody here wants them gone."""
+        return Purges(
+            self.store,
+            self.clock,
+            {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, KnowsPeople)},
+        )
 
     def _paces(self, tx: Transaction) -> dict[str, Pace]:
         """Return at what pace each kind of source may be polled."""
@@ -238,21 +259,27 @@ class House:
             if name in known
         }
 
-    async def _polled(
+    async def _ingest(
         self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
     ) -> list[Report]:
         context = await self.context(deadline)
-        reports = await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
-        if any(report.new or report.changed for report in reports):
-            for name in sorted({source.kind for source in batch}):
-                await People(self.store, kinds()[name], context).ask()
-        return reports
+        return await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
 
-    async def _upkeep(self) -> None:
+    async def _ask_about_people(self) -> None:
         context = await self.context()
         for kind in kinds().values():
             await People(self.store, kind, context).ask()
+
+    async def _upkeep(self) -> None:
+        await self._ask_about_people()
+        context = await self.context()
+        for kind in kinds().values():
             await reconcile(self.store, kind, context)
+
+    async def _sweep(self) -> list[SweepReport]:
+        context = await self.context(time.monotonic() + self.limits.begin)
+        asked = [kind for kind in kinds().values() if isinstance(kind, TellsFates)]
+        return [await Sweep(self.store, kind, context, self.settings.x_sweep).run() for kind in asked]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this house's event loop (`run`)."""

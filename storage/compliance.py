@@ -8,14 +8,20 @@ from sqlalchemy import and_, delete, exists, func, or_, select, update
 
 from aggregator.activity import ActivityKind
 from storage import upsert
+from storage.actors import Actors
 from storage.removals import Removals
-from storage.tables import activity, actor, checked, compliance_job
+from storage.tables import activity, actor, audit, checked, compliance_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
+
+    from aggregator.activity import Actor
+
+# What the audit calls what goes.
+WORDS = ("post gone", "account gone", "post purged", "account purged", "network purged")
 
 
 class Held(NamedTuple):
@@ -83,6 +89,12 @@ class Compliance(Removals):
         recent = set(self._connection.execute(lately.where(checked.c.key.in_(found.keys()))).scalars())
         return [one for key, one in found.items() if key not in recent]
 
+    def person_called(self, network: str, handle: str) -> str | None:
+        """Return the native id of whoever has a handle (without "@"), as far as we know; the newest that we met."""
+        called = func.lower(actor.c.handle) == handle.lower()
+        chosen = select(actor.c.native_id).where(actor.c.network == network, called).order_by(actor.c.id.desc())
+        return self._connection.execute(chosen.limit(1)).scalar()
+
     def still_held(self, keys: Collection[str]) -> set[str]:
         """Return which of these keys something holds."""
         live = activity.c.gone.is_(None)
@@ -90,6 +102,11 @@ class Compliance(Removals):
         embedded = select(activity.c.object_key).where(activity.c.object_key.in_(keys), live)
         kept = embedded.where(activity.c.object.is_not(None) | (activity.c.kind == ActivityKind.REPOST.value))
         return {str(key) for key in self._connection.execute(own.union(kept)).scalars()}
+
+    def authors(self, keys: Collection[str]) -> dict[str, Actor]:
+        """Return who wrote the posts with these keys, by native id."""
+        wrote = exists().where(activity.c.actor_id == actor.c.id, activity.c.key.in_(keys))
+        return {row.native_id: Actors.actor_of(row) for row in self._connection.execute(select(actor).where(wrote))}
 
     def shown(self, keys: Collection[str]) -> list[Shown]:
         """Return the rows that hold posts with these keys as their own."""
@@ -122,6 +139,11 @@ class Compliance(Removals):
             if native_id and self._has_words(network, native_id):
                 held.add(key)
         return held
+
+    def removals(self, since: datetime) -> list[Mapping[str, Any]]:
+        """Return the notes on everything that went since a moment, oldest first, by column name."""
+        chosen = select(audit).where(audit.c.what.in_(WORDS), audit.c.at >= since).order_by(audit.c.id)
+        return [dict(row) for row in self._connection.execute(chosen).mappings()]
 
     def _has_words(self, network: str, native_id: str) -> bool:
         who = select(actor.c.id).where(actor.c.network == network, actor.c.native_id == native_id).scalar_subquery()

@@ -78,6 +78,15 @@ def _json(value: object) -> str:
     return to_json(value).decode()
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    f"busy_timeout={_BUSY_TIMEOUT}",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what was deleted because it had to go is not left readable in the file
+)
+
+
 def _sqlite(url: str) -> Engine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
@@ -86,7 +95,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
         connection.isolation_level = None  # we say BEGIN ourselves, see `begin`
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_TIMEOUT}", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

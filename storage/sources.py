@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aggregator.source import Discovery
 
 
-_CHANGEABLE = frozenset({"every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"})
+_CHANGEABLE = frozenset({"name", "every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"})
 
 
 class FormerAddress(NamedTuple):
@@ -146,7 +146,7 @@ class Sources:
         return [FormerAddress(Place(row.address, row.host), row.left, row.reason) for row in rows]
 
     def change(self, source_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
-        """Set columns that people may set: `every`, `ceiling`, `floor` (seconds), `options`, `sealed`, `moving`."""
+        """Set columns by their names; `every`, `ceiling` and `floor` are in seconds."""
         unknown = set(values) - _CHANGEABLE
         if unknown:
             raise ValueError(f"No such thing to change in a source: {sorted(unknown)}")

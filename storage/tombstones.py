@@ -89,10 +89,14 @@ class Tombstones:
         return buried
 
     def strip(self, which: ColumnElement[bool], *, most: int | None = None) -> list[Buried]:
-        """Take out what activities embed and leave them their own words; return those that embedded something."""
+        """Take out what activities embed and leave them their own words; return those that embedded something.
+
+        Reposts have no words of their own: they are for `bury`.
+        """
         stream = Stream(self._connection)
         stream.take(0)
-        live = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, activity.c.gone.is_(None))
+        wordy = (activity.c.kind != ActivityKind.REPOST.value) & activity.c.gone.is_(None)
+        live = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, wordy)
         # Also where nothing is embedded any more: an older version or the raw entry may still hold it.
         self._forget(self._connection.execute(live.with_only_columns(activity.c.id)).scalars().all())
         embedding = live.where(activity.c.object.is_not(None)).order_by(activity.c.id).limit(most)

@@ -41,7 +41,9 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.budget", _types),
     ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
     ("aggregator.people", _types),
-    ("aggregator.compliance", _types | _pure | {"aggregator.ingest"}),
+    ("aggregator.compliance", _types | _pure | {"aggregator.ingest", "aggregator.updates", "storage.compliance"}),
+    ("aggregator.updates", _types | _pure | {"aggregator.ingest"}),
+    ("aggregator.purge", _types | {"storage.removals"}),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
     ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),

@@ -2,7 +2,8 @@
 
 `kind` decides what to ask for and what an outcome means, `api` asks (one call at a time, off the event loop),
 `transport` is the wire below tweepy, `problems` reads X's failures, `normalise` (with `markup` and `media`) turns a
-page into activities.
+page into activities. `compliance` asks what became of posts that were read before, `jobs` sends and fetches the lists
+for that.
 """
 
 from aggregator.sources.twitter.kind import KIND

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -124,6 +125,7 @@ class _Lines(BoundedAdapter):
                         self._take(line)
             finally:
                 response.close()
+        response.raw = BytesIO()  # read already
         return response
 
     def _check(self, url: str) -> None:

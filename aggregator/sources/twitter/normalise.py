@@ -64,7 +64,7 @@ def normalise(payload: Mapping[str, Any], *, account: Actor | None = None) -> li
     Raises:
         UnreadableError: the payload has not the shape of such a page.
     """
-    older = _in_older_names(dict(payload))
+    older = older_names(dict(payload))
     posts = _records(older, "data")
     includes = older.get("includes") or {}
     if not isinstance(includes, dict):
@@ -304,7 +304,10 @@ def moment_of(text: object) -> datetime | None:
 
 def _raw(post: Record, page: _Page) -> Record:
     """Return the post and what it needs as a page of its own, so that it can be normalised again later."""
-    about = [page.posts[id_] for id_ in dict.fromkeys(_references(post).values()) if id_ in page.posts]
+    references = _references(post)
+    about = [page.posts[id_] for id_ in dict.fromkeys(references.values()) if id_ in page.posts]
+    answered = {references.get("replied_to")} - {references.get("quoted"), references.get("retweeted")}
+    about = [_wordless(one) if one["id"] in answered else one for one in about]
     keys = [key for p in (post, *about) for key in (p.get("attachments") or {}).get("media_keys") or []]
     authors = [str(p.get("author_id") or "") for p in (post, *about)]
     includes = {
@@ -315,6 +318,11 @@ def _raw(post: Record, page: _Page) -> Record:
     return {"data": [post], "includes": {name: found for name, found in includes.items() if found}}
 
 
+def _wordless(answered: Record) -> Record:
+    """Return what we need of a post that is answered: nothing shows its words, so they are not kept either."""
+    return {name: answered[name] for name in ("id", "author_id") if name in answered}
+
+
 def _settled(value: Any) -> Any:  # noqa: ANN401  # any JSON
     """Return JSON without what changes by itself."""
     if isinstance(value, dict):
@@ -322,10 +330,11 @@ def _settled(value: Any) -> Any:  # noqa: ANN401  # any JSON
     return [_settled(item) for item in value] if isinstance(value, list) else value
 
 
-def _in_older_names(value: Any) -> Any:  # noqa: ANN401  # any JSON
+def older_names(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """Return an answer in the names of X's API until its description 2.166."""
     if isinstance(value, dict):
-        return {_OLDER_NAMES.get(name, name): _in_older_names(item) for name, item in value.items()}
-    return [_in_older_names(item) for item in value] if isinstance(value, list) else value
+        return {_OLDER_NAMES.get(name, name): older_names(item) for name, item in value.items()}
+    return [older_names(item) for item in value] if isinstance(value, list) else value
 
 
 def _compact(value: Record) -> bytes:

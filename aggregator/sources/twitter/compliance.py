@@ -1,0 +1,191 @@
+"""What became of posts and people on X: by compliance jobs, which cost nothing, or by asking for each post again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from aggregator.activity import WITHHELD_EVERYWHERE
+from aggregator.errors import BudgetError, UnreadableError
+from aggregator.fate import BegunJob, Fate, IdType, JobReport, JobStatus, LookedUp, Verdict
+from aggregator.sources.twitter import jobs
+from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
+from aggregator.sources.twitter.vocabulary import MOST_PER_POST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aggregator.activity import Actor, NewActivity
+    from aggregator.source import PollContext
+    from aggregator.sources.twitter.api import Api
+
+log = structlog.get_logger(__name__)
+
+_POSTS = {"tweet", "post"}  # X's words for what an error is about
+
+
+class TellsFates:
+    """The part of a kind of source that `aggregator.fate.TellsFates` asks for."""
+
+    most_looked_up = 100
+    bill_of_one = MOST_PER_POST
+
+    async def begin_job(self, type_: IdType, context: PollContext) -> BegunJob:
+        """Begin a compliance job.
+
+        Raises:
+            NotAllowedError: the plan has no such thing.
+            SourceError: X gave no usable answer; so for all that follow.
+        """
+        with _connected(context) as api:
+            told = _job_in(await api.create_job(type_.value))
+        if not told.get("upload_url"):
+            raise UnreadableError("X began a compliance job without saying where the ids go; its API may have changed.")
+        return BegunJob(str(told["id"]), str(told["upload_url"]))
+
+    async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
+        """Upload a job's list of ids."""
+        with _connected(context) as api:
+            await asyncio.to_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
+
+    async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
+        """Ask how a job stands; download what it found once it is complete."""
+        with _connected(context) as api:
+            told = _job_in(await api.job(job_id))
+            try:
+                status = JobStatus(str(told.get("status")))
+            except ValueError:
+                raise UnreadableError(
+                    f"X says that a compliance job is {told.get('status')!r}, which we don't know."
+                ) from None
+            if status is not JobStatus.COMPLETE:
+                return JobReport(status)
+            address = str(told.get("download_url") or "")
+            verdicts = await asyncio.to_thread(jobs.download, address, type_, on_loopback=api.is_local)
+        return JobReport(status, verdicts)
+
+    async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
+        """Ask for up to 100 posts, and for the newest versions of those that were edited meanwhile.
+
+        Args:
+            wanted: keys by the native ids to ask for.
+            people: who is known, by native id.
+            context: what to work with.
+        """
+        with _connected(context) as api:
+            page = older_names(await api.posts(list(wanted)))
+            later = [newest for post in _objects(page, "data") if (newest := _newest(post)) != str(post["id"])]
+            pages = [_only(page, lambda post: _newest(post) == str(post["id"]))]
+            if later:
+                try:
+                    pages.append(older_names(await api.posts(later)))
+                except BudgetError:  # they are asked for another day
+                    later = []
+        verdicts = [verdict for one in (page, *pages[1:]) for verdict in verdicts_in(one, wanted)]
+        activities = [activity for one in pages for activity in _activities(one, people)]
+        return LookedUp(verdicts, activities, {f"{NETWORK}:{_first(post)}" for post in _included(page)})
+
+
+def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Verdict]:
+    """Give what a page of posts says of those that can't be seen; an original that is embedded counts as well.
+
+    Args:
+        page: in the older vocabulary.
+        wanted: keys by the native ids that were asked for.
+    """
+    for error in _objects(page, "errors"):
+        native_id = str(error.get("resource_id") or error.get("value") or "")
+        if str(error.get("resource_type", "tweet")) not in _POSTS or not native_id.isdigit():
+            continue
+        found = _fate_of(error)
+        if found is not None:
+            yield Verdict(wanted.get(native_id, f"{NETWORK}:{native_id}"), *found)
+    for post in (*_objects(page, "data"), *_included(page)):
+        held_back = post.get("withheld")
+        if not isinstance(held_back, dict):
+            continue
+        codes = {str(code).upper() for code in held_back.get("country_codes") or []}
+        if held_back.get("copyright") is True or not WITHHELD_EVERYWHERE.isdisjoint(codes):
+            why = "for copyright" if held_back.get("copyright") is True else "everywhere"
+            yield Verdict(f"{NETWORK}:{_first(post)}", Fate.WITHHELD, f"withheld on X {why}")
+
+
+def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:
+    """Return what an error about one post means; None where it does not say that the post can't be seen."""
+    type_ = str(error.get("type", "")).rpartition("/")[2]
+    words = f"{error.get('title', '')} {error.get('detail', '')}".casefold()
+    if type_ == "resource-not-found":
+        return Fate.DELETED, "deleted on X"
+    if type_ != "not-authorized-for-resource":
+        return None
+    if "suspended" in words:
+        return Fate.SUSPENDED, "its account on X is suspended"
+    if "deactivated" in words:
+        return Fate.DEACTIVATED, "its account on X is deactivated"
+    return Fate.PROTECTED, "its account on X is protected"
+
+
+def _activities(page: Mapping[str, Any], people: Mapping[str, Actor]) -> Iterator[NewActivity]:
+    """Give the posts of a page, each as the timeline of its author tells it."""
+    posts = sorted(_objects(page, "data"), key=_author)
+    for author, own in groupby(posts, key=_author):
+        known = people.get(author)
+        account = replace(known, partial=True) if known else None
+        try:
+            yield from normalise({**page, "data": list(own)}, account=account)
+        except UnreadableError as error:  # an odd post must not keep the others from being checked, today and tomorrow
+            log.warning("looked-up posts not read", author=author, reason=str(error))
+
+
+def _only(page: Mapping[str, Any], which: Any) -> Mapping[str, Any]:  # noqa: ANN401  # a function of a post
+    return {**page, "data": [post for post in _objects(page, "data") if which(post)]}
+
+
+def _author(post: Mapping[str, Any]) -> str:
+    return str(post.get("author_id") or "")
+
+
+def _history(post: Mapping[str, Any]) -> list[str]:
+    return [str(one) for one in post.get("edit_history_tweet_ids") or []] or [str(post["id"])]
+
+
+def _first(post: Mapping[str, Any]) -> str:
+    return _history(post)[0]
+
+
+def _newest(post: Mapping[str, Any]) -> str:
+    return max(_history(post), key=lambda one: (len(one), one))
+
+
+def _included(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    includes = page.get("includes")
+    return _objects(includes, "tweets") if isinstance(includes, dict) else []
+
+
+def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = holder.get(name)
+    told: list[Mapping[str, Any]] = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return told if name == "errors" else [one for one in told if str(one.get("id", "")).isdigit()]
+
+
+def _job_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    told = payload.get("data")
+    if not isinstance(told, dict) or not told.get("id"):
+        raise UnreadableError("X answered without a compliance job where one should be; its API may have changed.")
+    return told
+
+
+@contextmanager
+def _connected(context: PollContext) -> Iterator[Api]:
+    from aggregator.sources.twitter.api import Api  # tweepy takes a while to import, and only asking needs it
+
+    api = Api(context)
+    try:
+        yield api
+    finally:
+        api.close()

@@ -1,0 +1,115 @@
+"""Whole months by a moved clock: what is stored, asked and paid, with a budget that suffices and with half of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.commands.budget import View
+from tests.x.crowd import POST_PRICE, USER_PRICE, Crowd
+from tests.x.following import Following, Time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Follower = Callable[..., Following]
+
+MONTH = datetime(2026, 6, 1, tzinfo=UTC)
+DAYS = 30
+STEP = timedelta(hours=4)
+RATES = [0.5, 0.5, 1, 1, 2, 2, 4, 4, 8, 12, 20, 40]  # posts a day
+SELDOM = {"polls_per_hour": "0.02"}  # a poll costs nothing but the time of this test
+
+
+def a_month(one: Following, crowd: Crowd, time: Time, each_day: Callable[[int], None] = lambda _: None) -> None:
+    """Let a month pass, step by step."""
+    for day in range(DAYS):
+        for _ in range(timedelta(days=1) // STEP):
+            one.tick()
+            one.house.upkeep()
+            crowd.live(time.now, STEP)
+            time.now += STEP
+        each_day(day)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time(MONTH)
+
+
+@pytest.mark.timeout(300)
+def test_x_15_a_month_costs_no_more_than_the_cheapest_way(time: Time, follower: Follower) -> None:
+    with Crowd(time, RATES) as crowd:
+        one = follower(crowd.url, **SELDOM)
+        one.follow(*crowd.handles)
+        a_month(one, crowd, time)
+        time.passes(hours=1)
+        one.poll()
+        assert one.ids() == [str(id_) for id_ in crowd.followed()]
+        requests, posts, users, dollars = one.ledger()
+    # The ledger is what X counted.
+    assert (posts, users) == (len(crowd.bill.posts), len(crowd.bill.users))
+    assert requests == sum(crowd.bill.requests.values())
+    assert dollars == pytest.approx(crowd.bill.dollars())
+    # Each post and what it is about once, whom we follow weekly, and everybody else once.
+    needed = (len(crowd.followed()) + len(crowd.mentioned())) * POST_PRICE
+    people = (len(RATES) * (1 + DAYS // 7 + 1) + 40 * 2) * USER_PRICE
+    assert dollars <= needed + people
+    # Expanding the authors of what is passed on, each once a day, would have cost more than asking for them together.
+    expanded = {(day, crowd.posts[int(id_)]["author_id"]) for day, id_ in crowd.bill.posts if id_ in crowd.mentioned()}
+    assert dollars < needed + (len(expanded) + len(RATES) * DAYS // 7) * USER_PRICE
+
+
+@pytest.mark.timeout(300)
+def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, follower: Follower) -> None:
+    with Crowd(time, RATES) as crowd:
+        needed = sum(RATES) * DAYS * 1.4 * POST_PRICE + len(RATES) * 6 * USER_PRICE + 40 * USER_PRICE
+        budget = needed / 2
+        one = follower(crowd.url, x_budget=f"{budget:.2f}", x_reserve="0", **SELDOM)
+        crowd.live(time.now - timedelta(days=3), timedelta(days=3))  # everybody has a past
+        one.follow(*crowd.handles)
+        forecasts, spent = [], []
+
+        def look(_: int) -> None:
+            view = View(one.house)
+            forecasts.append(view.forecast)
+            spent.append(crowd.bill.dollars(f"{MONTH:%Y-%m}"))
+
+        a_month(one, crowd, time, look)
+        newest = dict(
+            one.rows(
+                "SELECT s.slug, max(a.published) FROM activity a JOIN source s ON s.id = a.source_id GROUP BY s.slug"
+            )
+        )
+        gaps = {slug: _longest_gap(one, slug) for slug in newest}
+    # Within the first day the forecast says that it does not suffice, and by how much.
+    assert forecasts[0].short > 0
+    assert forecasts[0].needed == pytest.approx(needed, rel=0.35)
+    # What is left lasts to the end of the month, and is not left over.
+    assert max(spent) <= budget
+    assert spent[DAYS // 2] == pytest.approx(budget / 2, rel=0.35)
+    assert spent[-1] > budget * 0.85
+    # Nobody goes silent: those that post little are whole, the others are read in part, all month long.
+    assert len(newest) == len(RATES)
+    held = {
+        row[0]: row[1]
+        for row in one.rows(
+            "SELECT s.slug, count(*) FROM activity a JOIN source s ON s.id = a.source_id GROUP BY s.slug"
+        )
+    }
+    for number, rate in crowd.rates.items():
+        there = len(crowd.timelines[number])
+        if rate <= 2:
+            assert held[f"desk-{number}"] >= there - 2  # what came after the last poll
+        if rate >= 4:
+            assert gaps[f"desk-{number}"] < timedelta(days=2)
+
+
+def _longest_gap(one: Following, slug: str) -> timedelta:
+    """Return the longest time in which nothing new was stored of a source."""
+    rows = one.rows(f"SELECT first_seen FROM activity a JOIN source s ON s.id = a.source_id WHERE s.slug = '{slug}'")
+    times = sorted({datetime.fromisoformat(str(row[0])) for row in rows})
+    return max((later - earlier for earlier, later in pairwise(times)), default=timedelta(days=99))
