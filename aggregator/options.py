@@ -114,6 +114,10 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def _yes_or_no(text: str) -> bool:
+    return _one_of(("yes", "no"))(text) == "yes"
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
@@ -245,6 +249,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "how posts are checked that we show: by X's compliance jobs, which cost nothing, by looking them up "
             "within the reserve, by the second where the first is refused, or not at all",
             "auto",
+        ),
+        Option(
+            "X_PUBLIC_TEXT",
+            _yes_or_no,
+            "yes or no",
+            "whether machine-readable outputs give anybody the content of posts on X, which X must have agreed to",
+            "no",
         ),
         Option("X_POST_PRICE", _number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
         Option("X_USER_PRICE", _number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),

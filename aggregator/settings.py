@@ -41,6 +41,7 @@ class Settings:
     x_reserve: float
     x_cycle_day: int
     x_sweep: Sweeping
+    x_public_text: bool
     x_post_price: float  # dollars
     x_user_price: float
     private_networks: tuple[Network, ...]
@@ -159,11 +160,17 @@ def _shown(option: Option[Any], value: object) -> str:
         return "-"
     if isinstance(value, Secret):
         return _without_password(value.reveal()) if option.name.endswith("_URL") else "****"
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
     if option.name == "LISTEN" and isinstance(value, tuple):
         host, port = value
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return _plainly(value)
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g} s"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value) or "-"
     return str(value)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.errors import BadCursorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aggregator.activity import Activity, ActivityKind, Actor
     from aggregator.source import Source
@@ -65,6 +65,8 @@ class Query:
     sources: frozenset[str] = frozenset()  # slugs
     limit: int = DEFAULT_LIMIT
     after: Cursor | None = None
+    stitch: bool = True  # reposts of one original that stand close together are one entry
+    not_withheld_in: frozenset[str] = frozenset()  # without what its network withholds in these countries
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Page:
     items: Sequence[Activity]
     next: Cursor | None
     revision: int
+    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # reposts that collapsed, by the id shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
         "AGGREGATOR_DATA_DIR": str(folder),
         "AGGREGATOR_X_BASE_URL": upstream,
         "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
+        "AGGREGATOR_X_PUBLIC_TEXT": "yes",  # the samples are our own
         "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
         "AGGREGATOR_HOST_SPACING": "0.5",  # all samples come from one host, which is ours
     }

@@ -167,6 +167,7 @@ class Reader:
     def serve(self) -> None:
         """Serve until stopped."""
         from aggregator.reader.app import create_app
+        from aggregator.reader.audience import Audience
 
         settings = self._house.settings
         app = create_app(
@@ -176,6 +177,7 @@ class Reader:
             timezone=settings.timezone,
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
+            audience=Audience(x_text=settings.x_public_text),
         )
         self._server = _server(app)
         self._server.run(sockets=[self._socket] if self._socket else None)

@@ -17,6 +17,7 @@ from aggregator.web.answers import FRESH, JSON, answer
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
+    from aggregator.reader.audience import Audience
     from aggregator.source import Clock
     from storage.store import Store
 
@@ -26,9 +27,10 @@ _NEVER_KEPT = {"Cache-Control": "no-store"}
 class Api:
     """The endpoints over one store."""
 
-    def __init__(self, store: "Store", clock: "Clock") -> None:
+    def __init__(self, store: "Store", clock: "Clock", audience: "Audience") -> None:
         self._store = store
         self._clock = clock
+        self._audience = audience
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -42,7 +44,13 @@ class Api:
             response_model=models.ActivityPage,
             response_description="One page",
             responses=problem_responses(
-                "bad-limit", "bad-cursor", "unknown-kind", "unknown-source", "unknown-parameter", "repeated-parameter"
+                "bad-limit",
+                "bad-cursor",
+                "unknown-kind",
+                "unknown-source",
+                "unknown-parameter",
+                "repeated-parameter",
+                "bad-request",
             ),
             openapi_extra={"parameters": [parameter.documented() for parameter in STREAM]},
         )
@@ -92,13 +100,13 @@ class Api:
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             found = tx.activities.page(query)
-        return answer(request, serialise.encode(serialise.page(found)), JSON, cache=FRESH)
+        return answer(request, serialise.encode(serialise.page(found, self._audience)), JSON, cache=FRESH)
 
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with one activity."""
         given(request.scope["query_string"], ())
         item = shown(self._store, activity_id)
-        return answer(request, serialise.encode(serialise.activity(item)), JSON, cache=FRESH)
+        return answer(request, serialise.encode(serialise.activity(item, self._audience)), JSON, cache=FRESH)
 
     def sources(self, request: Request) -> Response:
         """Answer with all sources."""

@@ -18,6 +18,7 @@ from aggregator.activity import (
     Upstream,
 )
 from aggregator.reader import serialise
+from aggregator.reader.audience import EVERYTHING
 from aggregator.source import Policy, Source, SourceState
 from aggregator.stream import Cursor, Page
 
@@ -93,7 +94,9 @@ _SOURCE = Source(
 )
 
 BY_PATH: Mapping[str, dict[str, Any]] = {
-    "/api/v1/activities": serialise.page(Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision)),
-    "/api/v1/activities/{activity_id}": serialise.activity(_REPOST),
+    "/api/v1/activities": serialise.page(
+        Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision), EVERYTHING
+    ),
+    "/api/v1/activities/{activity_id}": serialise.activity(_REPOST, EVERYTHING),
     "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN)]},
 }

@@ -89,6 +89,20 @@ class _Content(BaseModel):
     edited: Annotated[bool, _said("The publisher changed it after publishing")]
     complete: Annotated[bool, _said("False: the source gave only the beginning")]
     in_reply_to: Annotated[str | None, _said("Address of what this answers")]
+    withheld_in: Annotated[list[str], _said("Countries (ISO 3166) in which its network does not show it", ["DE"])]
+    content_withheld: Annotated[
+        bool,
+        _said("True: the terms of its network let us give no more than its id and address; follow `url` for the rest"),
+    ]
+
+
+class RepostItem(BaseModel):
+    """Another repost of the same original, which collapsed into the one shown."""
+
+    id: Annotated[str, _said("Ours", "1041")]
+    native_id: Annotated[str, _said("Id where it was published", "454545454545454546")]
+    url: Annotated[str | None, _said("Its address", "https://x.com/josephpowell/status/454545454545454546")]
+    actor: Annotated[ActorItem | None, _said("Who reposted it; null where that may not be given")]
 
 
 class ObjectItem(_Content):
@@ -100,6 +114,7 @@ class ObjectItem(_Content):
     first_seen_at: Annotated[None, _said("Always null")]
     revision: Annotated[None, _said("Always null")]
     object: Annotated[None, _said("Always null")]
+    also_reposted_by: Annotated[list[RepostItem], _said("Always empty")]
 
 
 class ActivityItem(_Content):
@@ -111,6 +126,9 @@ class ActivityItem(_Content):
     first_seen_at: Annotated[datetime, _said("When it came to us, UTC", "2014-04-02T15:05:00Z")]
     revision: Annotated[int, _said("Rises with every change of this activity", 5120)]
     object: Annotated[ObjectItem | None, _said("What a repost or quote is about, with its own author")]
+    also_reposted_by: Annotated[
+        list[RepostItem], _said("Further reposts of the same original within 40 entries; not given by `stitch=no`")
+    ]
 
 
 class ActivityPage(BaseModel):

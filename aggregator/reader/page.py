@@ -81,6 +81,7 @@ class StreamPages:
         older = query_string(query.kinds, query.sources, found.next) if found.next else None
         return {
             "days": self._days(found.items),
+            "others": found.others,
             "kinds": _kind_choices(query),
             "sources": _source_choices(query, sources, {source.slug for source in failing}),
             "failing": failing,

@@ -75,7 +75,20 @@ LIMIT = Parameter(
     {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
     DEFAULT_LIMIT,
 )
-STREAM: Sequence[Parameter] = (LIMIT, CURSOR, KIND, SOURCE)
+STITCH = Parameter(
+    "stitch",
+    "Whether reposts of one original within 40 entries are one item that names the others in `also_reposted_by`.",
+    {"type": "string", "enum": ["yes", "no"], "default": "yes"},
+    "no",
+)
+NOT_WITHHELD_IN = Parameter(
+    "not_withheld_in",
+    "Without what its network withholds in these countries (ISO 3166). May be repeated or hold several.",
+    {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z]{2}$"}},
+    ["DE"],
+    repeatable=True,
+)
+STREAM: Sequence[Parameter] = (LIMIT, CURSOR, KIND, SOURCE, STITCH, NOT_WITHHELD_IN)
 PAGE: Sequence[Parameter] = (CURSOR, KIND, SOURCE)
 
 
@@ -113,6 +126,8 @@ def query_of(values: Mapping[str, Sequence[str]]) -> Query:
         sources=frozenset(values.get("source", ())),
         limit=_limit(values["limit"][0]) if "limit" in values else DEFAULT_LIMIT,
         after=Cursor.parse(values["cursor"][0]) if "cursor" in values else None,
+        stitch=_yes(values["stitch"][0]) if "stitch" in values else True,
+        not_withheld_in=frozenset(_country(value) for value in values.get("not_withheld_in", ())),
     )
 
 
@@ -158,3 +173,15 @@ def _limit(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= MOST:
         raise BadLimitError(f"limit is {value[:_SHOWN]!r}, but it must be a whole number from 1 to {MOST}.")
     return int(value)
+
+
+def _yes(value: str) -> bool:
+    if value not in {"yes", "no"}:
+        raise BadRequestError(f"stitch is {value[:_SHOWN]!r}, but it must be yes or no.")
+    return value == "yes"
+
+
+def _country(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise BadRequestError(f"not_withheld_in is {value[:_SHOWN]!r}, but it must be a country's two letters, as DE.")
+    return value.upper()

@@ -9,9 +9,11 @@ from aggregator.reader.health import is_stale
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from aggregator.activity import Activity, Actor, Content, Media, Occasion, Original
+    from aggregator.reader.audience import Audience
     from aggregator.source import Source
     from aggregator.stream import Page
 
@@ -21,24 +23,25 @@ def encode(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def page(found: Page) -> dict[str, Any]:
-    """Return a page of the stream."""
+def page(found: Page, audience: Audience) -> dict[str, Any]:
+    """Return a page of the stream, as far as its audience may have it."""
     return {
-        "items": [activity(item) for item in found.items],
+        "items": [activity(item, audience, found.others.get(item.id, ())) for item in found.items],
         "next": str(found.next) if found.next else None,
     }
 
 
-def activity(item: Activity) -> dict[str, Any]:
-    """Return one activity with the object it is about."""
+def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()) -> dict[str, Any]:
+    """Return one activity with the object it is about, and the other reposts of that which collapsed into it."""
     return {
         "id": str(item.id),
         "native_id": item.native_id,
         "source": {"slug": item.source.slug, "name": item.source.name},
         "first_seen_at": machine_time(item.first_seen),
         "revision": item.revision,
-        **_content(item.content),
-        "object": _original(item.object) if item.object else None,
+        **_content(item.content, audience),
+        "object": _original(item.object, audience) if item.object else None,
+        "also_reposted_by": [_repost(one, audience) for one in others],
     }
 
 
@@ -60,19 +63,31 @@ def source(of: Source, now: datetime) -> dict[str, Any]:
     }
 
 
-def _original(original: Original) -> dict[str, Any]:
+def _repost(item: Activity, audience: Audience) -> dict[str, Any]:
+    actor = audience.actor(item.content.actor)
+    return {
+        "id": str(item.id),
+        "native_id": item.native_id,
+        "url": item.content.url,
+        "actor": _actor(actor) if actor else None,
+    }
+
+
+def _original(original: Original, audience: Audience) -> dict[str, Any]:
     return {
         "id": None,  # it is shown within ours and has no place of its own in the stream
         "native_id": original.native_id,
         "source": None,
         "first_seen_at": None,
         "revision": None,
-        **_content(original.content),
+        **_content(original.content, audience),
         "object": None,
+        "also_reposted_by": [],
     }
 
 
-def _content(content: Content) -> dict[str, Any]:
+def _content(whole: Content, audience: Audience) -> dict[str, Any]:
+    content = audience.content(whole)
     return {
         "kind": content.kind.value,
         "network": content.network,
@@ -93,6 +108,8 @@ def _content(content: Content) -> dict[str, Any]:
         "edited": content.edited,
         "complete": content.complete,
         "in_reply_to": content.in_reply_to,
+        "withheld_in": list(content.withheld),
+        "content_withheld": content is not whole,
     }
 
 

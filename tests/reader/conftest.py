@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregator.reader.app import create_app
+from aggregator.reader.audience import EVERYTHING
 from storage.store import Store
 from tests.building import NOON
 from tests.reader.serving import publishing_pictures, serving
@@ -28,6 +29,7 @@ def app_of(store: Store, **options: Any) -> FastAPI:
         "timezone": ZoneInfo("America/New_York"),
         "locale": "en",
         "trusted_proxies": (),
+        "audience": EVERYTHING,
     }
     return create_app(store, **{**defaults, **options})
 

@@ -59,8 +59,8 @@ def test_a_retweet_shows_who_and_whose(sqlite_store: Store, sqlite_reader: Reade
 
     page = sqlite_reader.ask("/?kind=repost").text
 
-    assert "<bdi>Open Government Partnership</bdi> retweeted" in page
-    assert re.search(r'<h3 class="name"[^>]*><bdi>OpenGov Hub</bdi></h3>', page)
+    assert "<bdi>Open Government Partnership</bdi></a> retweeted" in page
+    assert re.search(r'<h3 class="name"[^>]*><a [^>]*><bdi>OpenGov Hub</bdi></a></h3>', page)
     assert '<a href="https://x.com/OpenGovHub" rel="noopener nofollow"><bdi>@OpenGovHub</bdi></a>' in page
     assert '<a href="https://example.org/apply">example.org/apply</a>' in page
     assert 'href="https://x.com/OpenGovHub/status/900"' in page  # the original

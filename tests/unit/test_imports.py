@@ -19,7 +19,7 @@ PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
     "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget",
 }  # fmt: skip
-STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable")  # what storing needs of the pure
+STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable", "stitching")  # what storing needs of the pure
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
 # Room -> what of ours it may import, by prefix. The first room that a module is in counts.
@@ -39,6 +39,7 @@ ROOMS: list[tuple[str, set[str]]] = [
         for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds")
     ),
     ("aggregator.budget", _types),
+    ("aggregator.stitching", _types),
     ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
     ("aggregator.people", _types),
     ("aggregator.compliance", _types | _pure | {"aggregator.ingest", "aggregator.updates", "storage.compliance"}),

@@ -71,7 +71,11 @@ class Crowd:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's own name
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Say nothing of clients that hang up: some are killed."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_port}"

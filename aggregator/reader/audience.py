@@ -1,0 +1,44 @@
+"""Who gets what of a post on X: its terms let a public API give no more than ids and permalinks. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aggregator.activity import Content
+
+if TYPE_CHECKING:
+    from aggregator.activity import Actor
+
+X = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who asks for machine-readable output, and whether they get the content of posts on X."""
+
+    x_text: bool = False
+
+    def gets(self, network: str) -> bool:
+        """Say whether the content of something published there is given."""
+        return network != X or self.x_text
+
+    def content(self, content: Content) -> Content:
+        """Return what of a content is given: all, or what says what it is and where to find it."""
+        if self.gets(content.network):
+            return content
+        return Content(
+            kind=content.kind,
+            network=content.network,
+            url=content.url,
+            published=content.published,
+            withheld=content.withheld,
+        )
+
+    def actor(self, actor: Actor | None) -> Actor | None:
+        """Return somebody, or nobody where their name and picture may not be given."""
+        return actor if actor is not None and self.gets(actor.network) else None
+
+
+PUBLIC = Audience()
+EVERYTHING = Audience(x_text=True)
