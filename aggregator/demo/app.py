@@ -21,15 +21,27 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_upstream(clock: Callable[[], datetime] = _now, *, seed: int = 0, rate_limit: int = RATE_LIMIT) -> Starlette:
-    """Return the application; its world is at `app.state.world`.
+def create_upstream(
+    clock: Callable[[], datetime] = _now,
+    *,
+    seed: int = 0,
+    rate_limit: int = RATE_LIMIT,
+    empty: bool = False,
+    vocabulary: str = "both",
+    search: bool = False,
+) -> Starlette:
+    """Return the application; `app.state` has its `world`, and its `x` with the bill, the faults and the jobs.
 
     Args:
         clock: the time, aware, in UTC.
         seed: which authors are drawn.
         rate_limit: calls to one endpoint of the X-shaped API in a window of 15 minutes, before it answers 429.
+        empty: whether there is nobody there to begin with.
+        vocabulary: of X's API: "tweets", "posts" or "both".
+        search: whether the plan has the search.
     """
-    world = World(clock, seed)
-    app = Starlette(routes=[*XApi(world, clock, rate_limit).routes(), *News(world).routes()])
-    app.state.world = world
+    world = World(clock, seed, empty=empty)
+    x = XApi(world, clock, rate_limit, vocabulary=vocabulary, search=search)
+    app = Starlette(routes=[*x.routes(), *News(world).routes()])
+    app.state.world, app.state.x = world, x
     return app

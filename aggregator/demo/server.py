@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from aggregator.demo.world import World
+    from aggregator.demo.x_api import XApi
 
 EVERY = 15.0  # seconds between new items
 LONGEST_START = 10.0  # seconds
@@ -54,6 +55,12 @@ class Upstream:
         """What is served, with `publish()`."""
         world: World = self._app.state.world
         return world
+
+    @property
+    def x(self) -> XApi:
+        """The X-shaped API, with its bill, its faults and its compliance jobs."""
+        x: XApi = self._app.state.x
+        return x
 
     @property
     def url(self) -> str:
@@ -96,6 +103,7 @@ class Upstream:
     def stop(self) -> None:
         """Stop listening and publishing, within two seconds."""
         self._stopping.set()
+        self.x.faults.clear()
         if self._server is not None:
             self._server.should_exit = True
         for thread in self._threads:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 import threading
-from dataclasses import dataclass
+from bisect import insort
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ LONGEST_RETWEET = 140  # characters of "RT @author: ..."
 
 _X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # ids count milliseconds from here
 _HELD_AT_START = 25
+_FIRST_ACCOUNT = 150_000_001
 _T_CO = re.compile(r"https?://t\.co/\w+")
 
 
@@ -54,6 +56,13 @@ class Post:
     references: tuple[tuple[str, int], ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # t.co address, path below the site or absolute address
     picture: Picture | None = None
+    history: tuple[int, ...] = ()  # ids of all its versions, oldest first; none: it was never edited
+    withheld: tuple[str, ...] = ()  # countries in which it is not shown
+
+    @property
+    def first(self) -> int:
+        """The id of its first version."""
+        return self.history[0] if self.history else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +89,114 @@ def _accounts() -> tuple[Account, ...]:
         ("sample_youth", "Youth Panel (sample)", "An invented panel."),
     ]
     return tuple(
-        Account(str(150_000_001 + number), username, name, description)
+        Account(str(_FIRST_ACCOUNT + number), username, name, description)
         for number, (username, name, description) in enumerate(told)
     )
 
 
 class World:
-    """Everything that the sample upstream serves. Thread-safe: `publish` may run beside the server."""
+    """Everything that the sample upstream serves. Thread-safe: `publish` and the rest may run beside the server.
 
-    def __init__(self, clock: Callable[[], datetime], seed: int = 0) -> None:
-        self.accounts = {account.id: account for account in _accounts()}
-        self.by_username = {account.username.casefold(): account for account in self.accounts.values()}
-        self.posts: tuple[Post, ...] = ()  # oldest first
+    `empty` leaves out the portal's page, the sample texts and their authors.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], seed: int = 0, *, empty: bool = False) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.by_username: dict[str, Account] = {}
+        self.restricted: dict[str, str] = {}  # user id -> "protected", "suspended" or "deactivated"
+        self.deleted: set[int] = set()  # ids of posts, every version
         self.articles: tuple[Article, ...] = ()  # newest first
         self.began = clock()
         self.changed = self.began  # when the news last changed
+        self._posts: dict[int, Post] = {}
+        self._timelines: dict[str, list[int]] = {}  # user id -> ids of newest versions, oldest first
         self._clock = clock
         self._chance = random.Random(seed)  # noqa: S311  # for variety only
         self._texts = self._chance.sample(TEXTS, len(TEXTS))  # so that languages and kinds of item mix
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._count = 0
-        self._fill()
+        if not empty:
+            for account in _accounts():
+                self._settle(account)
+            self._fill()
+
+    @property
+    def posts(self) -> tuple[Post, ...]:
+        """Every post, oldest first."""
+        return tuple(self._posts[id_] for id_ in sorted(self._posts))
+
+    # What people do
+
+    def add_account(self, username: str, name: str | None = None, description: str = "") -> Account:
+        """Let somebody join."""
+        with self._lock:
+            account = Account(str(_FIRST_ACCOUNT + len(self.accounts)), username, name or username, description)
+            self._settle(account)
+            return account
+
+    def rename(self, account: Account, username: str) -> Account:
+        """Give an account another handle; the old one is free."""
+        with self._lock:
+            self.by_username.pop(account.username.casefold(), None)
+            renamed = replace(account, username=username)
+            self._settle(renamed)
+            return renamed
+
+    def restrict(self, account: Account, how: str) -> None:
+        """Protect, suspend or deactivate an account ("protected", ...); "" takes that back."""
+        with self._lock:
+            self.restricted.pop(account.id, None)
+            if how:
+                self.restricted[account.id] = how
+
+    def write(
+        self,
+        account: Account,
+        text: str,
+        at: datetime | None = None,
+        *,
+        references: tuple[tuple[str, int], ...] = (),
+        links: tuple[tuple[str, str], ...] = (),
+        picture: Picture | None = None,
+        lang: str = "en",
+    ) -> Post:
+        """Let an account post."""
+        with self._lock:
+            return self._add(
+                account, text, lang, at or self._clock(), references=references, links=links, picture=picture
+            )
+
+    def repost(self, account: Account, original: Post, at: datetime | None = None) -> Post:
+        """Let an account pass a post on."""
+        with self._lock:
+            return self._pass_on(original, at or self._clock(), account)
+
+    def edit(self, post: Post, text: str, at: datetime | None = None) -> Post:
+        """Publish another version of a post, with an id of its own; timelines show the newest alone."""
+        with self._lock:
+            moment = at or self._clock()
+            later = replace(post, id=self._next_id(moment), text=text, created=moment)
+            history = (*(post.history or (post.id,)), later.id)
+            for id_ in history[:-1]:
+                self._posts[id_] = replace(self._posts[id_], history=history)
+            self._timelines[post.author].remove(post.id)
+            return self._keep(replace(later, history=history))
+
+    def delete(self, post: Post) -> None:
+        """Take a post down, every version of it, and with it the plain reposts of it."""
+        with self._lock:
+            versions = set(post.history or (post.id,))
+            for one in list(self._posts.values()):
+                if one.id in versions or any(kind == "retweeted" and id_ in versions for kind, id_ in one.references):
+                    self._posts.pop(one.id)
+                    self.deleted.add(one.id)
+                    if one.id in self._timelines[one.author]:
+                        self._timelines[one.author].remove(one.id)
+
+    def withhold(self, post: Post, countries: tuple[str, ...]) -> None:
+        """Hide a post in some countries; "XX" is all of them."""
+        with self._lock:
+            self._posts[post.id] = replace(self._posts[post.id], withheld=countries)
 
     def publish(self, at: datetime | None = None) -> Post | Article:
         """Add the next sample item, dated now unless told otherwise, and return it."""
@@ -115,11 +211,17 @@ class World:
 
     def timeline(self, user_id: str) -> list[Post]:
         """Return an account's posts, newest first."""
-        return [post for post in reversed(self.posts) if post.author == user_id]
+        with self._lock:
+            return [self._posts[id_] for id_ in reversed(self._timelines.get(user_id, ()))]
 
     def post(self, post_id: int) -> Post | None:
-        """Return a post by its id."""
-        return next((post for post in self.posts if post.id == post_id), None)
+        """Return a post by the id of any of its versions."""
+        return self._posts.get(post_id)
+
+    def fate(self, post_id: int) -> str | None:
+        """Return why a post can't be seen: "deleted", "protected", "suspended", "deactivated"; None where it can."""
+        post = self._posts.get(post_id)
+        return "deleted" if post is None else self.restricted.get(post.author)
 
     def _fill(self) -> None:
         for retweet in RETWEETS:
@@ -183,11 +285,11 @@ class World:
         words = f"{text.title}{_again(number)}. {text.sentence} #{text.tag} (sample) {wrapped}"
         return self._add(author, words, text.lang, at, links=((wrapped, f"/articles/sample-{number}"),))
 
-    def _pass_on(self, original: Post, at: datetime) -> Post:
+    def _pass_on(self, original: Post, at: datetime, by: Account | None = None) -> Post:
         words = f"RT @{self.accounts[original.author].username}: {original.text}"
         if len(words) > LONGEST_RETWEET:
             words = words[: LONGEST_RETWEET - 1] + "…"
-        return self._add(self._portal, words, original.lang, at, references=(("retweeted", original.id),))
+        return self._add(by or self._portal, words, original.lang, at, references=(("retweeted", original.id),))
 
     def _add(
         self,
@@ -200,15 +302,21 @@ class World:
         links: tuple[tuple[str, str], ...] = (),
         picture: Picture | None = None,
     ) -> Post:
-        post = Post(self._next_id(at), author.id, text, lang, at, references, links, picture)
-        self.posts = tuple(sorted((*self.posts, post), key=lambda held: held.id))
+        return self._keep(Post(self._next_id(at), author.id, text, lang, at, references, links, picture))
+
+    def _keep(self, post: Post) -> Post:
+        self._posts[post.id] = post
+        insort(self._timelines.setdefault(post.author, []), post.id)
         return post
+
+    def _settle(self, account: Account) -> None:
+        self.accounts[account.id] = account
+        self.by_username[account.username.casefold()] = account
 
     def _next_id(self, at: datetime) -> int:
         """Return an id that orders by time; a second post of the same moment comes right after."""
         told = int((at - _X_EPOCH) / timedelta(milliseconds=1)) << 22
-        taken = {post.id for post in self.posts}
-        while told in taken:
+        while told in self._posts or told in self.deleted:
             told += 1
         return told
 

@@ -1,97 +1,157 @@
-"""The X-shaped API v2 of the sample world: users and timelines as X's published contract has them."""
+"""The X-shaped API v2 of the sample world, as X's published contract has it in both vocabularies."""
 
 from __future__ import annotations
 
+import json
 import math
-import re
-import string
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from aggregator.demo.x_shapes import MEDIA_FIELDS, TWEET_FIELDS, USER_FIELDS, Shapes
+from aggregator.demo.x_bill import Bill
+from aggregator.demo.x_compliance import Compliance
+from aggregator.demo.x_faults import Faults
+from aggregator.demo.x_parameters import (
+    Asked,
+    Asking,
+    InvalidError,
+    NotAllowedError,
+    asked_of,
+    id_of,
+    is_old,
+    is_username,
+    listed,
+    names_references,
+    page_size,
+    page_token,
+    within,
+)
+from aggregator.demo.x_problems import (
+    HIDDEN,
+    invalid,
+    missing,
+    missing_user,
+    not_authorized,
+    problem,
+    unseen,
+    usage_capped,
+)
+from aggregator.demo.x_search import SEARCH_REACH, query_of
+from aggregator.demo.x_shapes import Shapes
+from aggregator.demo.x_vocabulary import NEWER_PARAMETER, OLDER_PARAMETER, newer_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from aggregator.demo.world import Account, Post, World
 
 SAMPLE_TOKEN = "sample-bearer-token"  # noqa: S105  # it opens nothing but this sample
 WINDOW = 15 * 60  # seconds
 
-_EXPANSIONS = frozenset(
-    {
-        "author_id",
-        "referenced_tweets.id",
-        "referenced_tweets.id.author_id",
-        "attachments.media_keys",
-        "referenced_tweets.id.attachments.media_keys",
-        "in_reply_to_user_id",
-        "edit_history_tweet_ids",
-        "entities.mentions.username",
-    }
-)
-_PROBLEMS = "https://api.twitter.com/2/problems"
-_DIGITS = string.digits + string.ascii_lowercase
-_NUMBER = re.compile(r"[0-9]{1,19}")
-_USERNAME = re.compile(r"[A-Za-z0-9_]{1,15}")
-_MOST_USERS = 100
-
-
-class _InvalidError(Exception):
-    """A parameter that X would refuse."""
-
-    def __init__(self, name: str, value: str, message: str) -> None:
-        super().__init__(message)
-        self.name, self.value = name, value
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The fields and expansions of a request."""
-
-    tweet: frozenset[str]
-    user: frozenset[str]
-    media: frozenset[str]
-    expansions: frozenset[str]
+_JOB_TYPES = ("tweets", "users")
 
 
 class XApi:
-    """The routes of the API. `limit` is the number of calls per endpoint in a window of 15 minutes."""
+    """The routes of the API.
 
-    def __init__(self, world: World, clock: Callable[[], datetime], limit: int) -> None:
+    Args:
+        world: what there is.
+        clock: the time.
+        limit: calls per endpoint and token in a window of 15 minutes; `limits` has others by endpoint.
+        vocabulary: "tweets" or "posts" for one that knows no other, "both" for one that answers as it is asked.
+        search: whether the plan has the search.
+    """
+
+    def __init__(
+        self, world: World, clock: Callable[[], datetime], limit: int, *, vocabulary: str = "both", search: bool = False
+    ) -> None:
         self.limit = limit
+        self.limits: dict[str, int] = {}
+        self.bill = Bill(clock)
+        self.faults = Faults()
+        self.compliance = Compliance(world, clock)
         self._world = world
         self._clock = clock
+        self._vocabulary = vocabulary
+        self._search_allowed = search
         self._used: dict[tuple[str, int], int] = {}
 
     def routes(self) -> list[Route]:
         """Return the routes, each behind the token and the rate limit."""
         return [
             Route("/2/users/by/username/{username}", self._guarded("username", self._by_username)),
+            Route("/2/users/by", self._guarded("by", self._by)),
             Route("/2/users/{id}/tweets", self._guarded("tweets", self._timeline)),
             Route("/2/users/{id}", self._guarded("user", self._user)),
             Route("/2/users", self._guarded("users", self._users)),
+            Route("/2/tweets/search/recent", self._guarded("search", self._search)),
+            Route("/2/tweets/{id}", self._guarded("tweet", self._tweet)),
+            Route("/2/tweets", self._guarded("lookup", self._tweets)),
+            Route(
+                "/2/usage/tweets",
+                self._guarded("usage", lambda asking: self.bill.usage(as_text=asking.newer), billed=False),
+            ),
+            Route("/2/compliance/jobs/{id}", self._guarded("job", self._job, billed=False)),
+            Route("/2/compliance/jobs", self._guarded("jobs", self._jobs, billed=False)),
+            Route("/2/compliance/jobs", self._create_job, methods=["POST"]),
+            *self.compliance.routes(),
         ]
 
-    def _guarded(self, endpoint: str, answer: Callable[[Request], dict[str, Any]]) -> Callable[[Request], JSONResponse]:
-        def guarded(request: Request) -> JSONResponse:
-            if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
-                return _generic(401, "Unauthorized", {})
-            headers, is_over = self._counted(endpoint)
-            if is_over:
-                return _generic(429, "Too Many Requests", headers)
+    def _guarded(
+        self, endpoint: str, answer: Callable[[Asking], dict[str, Any]], *, billed: bool = True
+    ) -> Callable[[Request], Response]:
+        def guarded(request: Request) -> Response:
+            refused, headers = self._admitted(request, endpoint)
+            if refused is not None:
+                return refused
+            if billed and self.bill.is_capped:
+                return usage_capped()
             try:
-                return JSONResponse(answer(request), headers=headers)
-            except _InvalidError as error:
-                return _invalid(error, headers)
+                asking = Asking(request, self._spoken(request))
+                told = answer(asking)
+            except NotAllowedError as error:
+                return problem(403, "Forbidden", headers=headers, more={"detail": str(error)})
+            except InvalidError as error:
+                return invalid(error, headers)
+            self.bill.charge(endpoint, told if billed else {})
+            return JSONResponse(newer_answer(told) if asking.newer else told, headers=headers)
 
         return guarded
+
+    def _admitted(self, request: Request, endpoint: str) -> tuple[Response | None, dict[str, str]]:
+        """Return what a request gets instead of an answer, and the headers of an answer."""
+        if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
+            return problem(401, "Unauthorized"), {}
+        window = math.floor(self._clock().timestamp() / WINDOW)
+        instead = self.faults.answer(request.url.path, (window + 1) * WINDOW)
+        if instead is not None:
+            return instead, {}
+        headers, is_over = self._counted(endpoint)
+        return (problem(429, "Too Many Requests", headers=headers) if is_over else None), headers
+
+    def _spoken(self, request: Request) -> str:
+        """Return in which vocabulary a request speaks.
+
+        Raises:
+            InvalidError: this X does not know it.
+        """
+        params = request.query_params
+        known = {"tweets": [OLDER_PARAMETER], "posts": [NEWER_PARAMETER]}.get(
+            self._vocabulary, [OLDER_PARAMETER, NEWER_PARAMETER]
+        )
+        for name in (OLDER_PARAMETER, NEWER_PARAMETER):
+            if name in params and name not in known:
+                message = f"The query parameter [{name}] is not one of [id,{','.join(known)},expansions,media.fields]"
+                raise InvalidError(name, params[name], message)
+        if self._vocabulary != "both":
+            return self._vocabulary
+        return "posts" if NEWER_PARAMETER in params else "tweets"
 
     def _counted(self, endpoint: str) -> tuple[dict[str, str], bool]:
         now = self._clock().timestamp()
@@ -99,63 +159,170 @@ class XApi:
         used = self._used.get((endpoint, window), 0) + 1
         self._used = {key: count for key, count in self._used.items() if key[1] == window}
         self._used[endpoint, window] = used
+        limit = self.limits.get(endpoint, self.limit)
         headers = {
-            "x-rate-limit-limit": str(self.limit),
-            "x-rate-limit-remaining": str(max(self.limit - used, 0)),
+            "x-rate-limit-limit": str(limit),
+            "x-rate-limit-remaining": str(max(limit - used, 0)),
             "x-rate-limit-reset": str((window + 1) * WINDOW),
         }
-        return headers, used > self.limit
+        return headers, used > limit
 
-    def _by_username(self, request: Request) -> dict[str, Any]:
-        username = request.path_params["username"]
-        if not _USERNAME.fullmatch(username):
-            message = f"The `username` query parameter value [{username}] does not match ^[A-Za-z0-9_]{{1,15}}$"
-            raise _InvalidError("username", username, message)
-        account = self._world.by_username.get(username.casefold())
-        if account is None:
-            return {"errors": [_missing_user("username", username)]}
-        return {"data": self._shapes(request).user(account, _asked(request).user)}
+    def _by_username(self, asking: Asking) -> dict[str, Any]:
+        return self._one_user(
+            asking, self._named(asking.path["username"], "username"), "username", asking.path["username"]
+        )
 
-    def _user(self, request: Request) -> dict[str, Any]:
-        user_id = _id(request.path_params["id"], "id")
+    def _user(self, asking: Asking) -> dict[str, Any]:
+        user_id = id_of(asking.path["id"], "id")
+        return self._one_user(asking, self._world.accounts.get(user_id), "id", user_id)
+
+    def _one_user(self, asking: Asking, account: Account | None, parameter: str, value: str) -> dict[str, Any]:
+        if account is None or self._world.restricted.get(account.id) in HIDDEN:
+            return {"errors": [self._no_user(parameter, value, account)]}
+        return {"data": self._shapes(asking).user(account, asked_of(asking).user)}
+
+    def _users(self, asking: Asking) -> dict[str, Any]:
+        ids = [id_of(text, "ids") for text in listed(asking, "ids")]
+        return self._many_users(asking, "ids", [(id_, self._world.accounts.get(id_)) for id_ in ids])
+
+    def _by(self, asking: Asking) -> dict[str, Any]:
+        names = listed(asking, "usernames")
+        return self._many_users(asking, "usernames", [(name, self._named(name, "usernames")) for name in names])
+
+    def _many_users(
+        self, asking: Asking, parameter: str, wanted: Iterable[tuple[str, Account | None]]
+    ) -> dict[str, Any]:
+        shapes, fields = self._shapes(asking), asked_of(asking).user
+        found, errors = [], []
+        for value, account in wanted:
+            if account is None or self._world.restricted.get(account.id) in HIDDEN:
+                errors.append(self._no_user(parameter, value, account))
+            else:
+                found.append(shapes.user(account, fields))
+        return ({"data": found} if found else {}) | ({"errors": errors} if errors else {})
+
+    def _named(self, username: str, parameter: str) -> Account | None:
+        if not is_username(username):
+            message = f"The `{parameter}` query parameter value [{username}] does not match ^[A-Za-z0-9_]{{1,15}}$"
+            raise InvalidError(parameter, username, message)
+        return self._world.by_username.get(username.casefold())
+
+    def _no_user(self, parameter: str, value: str, account: Account | None) -> dict[str, str]:
+        missing = missing_user(parameter, value)
+        if account is not None and self._world.restricted.get(account.id) == "suspended":
+            return {**missing, "title": "Forbidden", "detail": f"User has been suspended: [{value}]."}
+        return missing
+
+    def _timeline(self, asking: Asking) -> dict[str, Any]:
+        user_id = id_of(asking.path["id"], "id")
+        size = page_size(asking.params, 5)
         account = self._world.accounts.get(user_id)
-        if account is None:
-            return {"errors": [_missing_user("id", user_id)]}
-        return {"data": self._shapes(request).user(account, _asked(request).user)}
+        restricted = self._world.restricted.get(user_id)
+        if account is None or restricted in HIDDEN:
+            return {"errors": [self._no_user("id", user_id, account)]}
+        if restricted is not None:
+            return {"errors": [not_authorized("user", "id", user_id)]}
+        return self._page(within(self._world.timeline(user_id), asking.params), size, asking, "pagination_token")
 
-    def _users(self, request: Request) -> dict[str, Any]:
-        ids = [_id(text, "ids") for text in request.query_params.get("ids", "").split(",")]
-        if len(ids) > _MOST_USERS:
-            raise _InvalidError(
-                "ids", str(len(ids)), f"The number of values in the `ids` query parameter is not <= {_MOST_USERS}"
-            )
-        shapes, fields = self._shapes(request), _asked(request).user
-        found = [shapes.user(self._world.accounts[id_], fields) for id_ in ids if id_ in self._world.accounts]
-        missing = [_missing_user("ids", id_) for id_ in ids if id_ not in self._world.accounts]
-        return ({"data": found} if found else {}) | ({"errors": missing} if missing else {})
+    def _search(self, asking: Asking) -> dict[str, Any]:
+        if not self._search_allowed:
+            raise NotAllowedError("Your plan has no access to this endpoint.")
+        size = page_size(asking.params, 10)
+        matches = query_of(asking.params.get("query", ""), self._world)
+        since = self._clock() - SEARCH_REACH
+        found = [
+            post
+            for post in reversed(self._world.posts)
+            if post.created > since and self._world.fate(post.id) is None and not is_old(post) and matches(post)
+        ]
+        params = {**asking.params, "pagination_token": asking.params.get("next_token", "")}
+        return self._page(within(found, params), size, asking, "next_token")
 
-    def _timeline(self, request: Request) -> dict[str, Any]:
-        user_id = _id(request.path_params["id"], "id")
-        asked = _asked(request)
-        size = _size(request)
-        if user_id not in self._world.accounts:
-            return {"errors": [_missing_user("id", user_id)]}
-        posts = _within(self._world.timeline(user_id), request)
+    def _page(self, posts: list[Post], size: int, asking: Asking, token: str) -> dict[str, Any]:
+        asked = asked_of(asking)
         page = posts[:size]
         if not page:
             return {"meta": {"result_count": 0}}
         meta: dict[str, Any] = {"result_count": len(page), "newest_id": str(page[0].id), "oldest_id": str(page[-1].id)}
         if len(posts) > size:
-            meta["next_token"] = _base36(page[-1].id)
-        shapes = self._shapes(request)
-        answer: dict[str, Any] = {"data": [shapes.tweet(post, asked.tweet) for post in page]}
-        if includes := self._includes(page, asked, shapes):
-            answer["includes"] = includes
-        return answer | {"meta": meta}
+            meta["next_token"] = page_token(page[-1].id)
+        del token
+        return self._told(page, asked, asking) | {"meta": meta}
 
-    def _includes(self, page: list[Post], asked: _Asked, shapes: Shapes) -> dict[str, Any]:
-        about = [found for post in page for _, id_ in post.references if (found := self._world.post(id_))]
-        about = list({post.id: post for post in about}.values()) if _names_references(asked.expansions) else []
+    def _tweet(self, asking: Asking) -> dict[str, Any]:
+        told = self._looked_up([id_of(asking.path["id"], "id")], asking, "id")
+        return told | ({"data": told["data"][0]} if "data" in told else {})
+
+    def _tweets(self, asking: Asking) -> dict[str, Any]:
+        return self._looked_up([id_of(text, "ids") for text in listed(asking, "ids")], asking, "ids")
+
+    def _looked_up(self, ids: list[str], asking: Asking, parameter: str) -> dict[str, Any]:
+        fates = {id_: self._world.fate(int(id_)) for id_ in ids}
+        found = [post for id_ in ids if fates[id_] is None and (post := self._world.post(int(id_)))]
+        errors = [unseen(parameter, id_, fate) for id_, fate in fates.items() if fate is not None]
+        asked = asked_of(asking)
+        told = self._told(found, asked, asking) if found else {}
+        errors += told.pop("errors", [])
+        return told | ({"errors": errors} if errors else {})
+
+    def _told(self, posts: list[Post], asked: Asked, asking: Asking) -> dict[str, Any]:
+        """Return posts with what they bring along, and what of that can't be seen."""
+        shapes = self._shapes(asking)
+        told: dict[str, Any] = {"data": [shapes.tweet(post, asked.tweet) for post in posts]}
+        if includes := self._includes(posts, asked, shapes):
+            told["includes"] = includes
+        if names_references(asked.expansions):
+            references = dict.fromkeys(id_ for post in posts for _, id_ in post.references)
+            lost = [
+                unseen("referenced_tweets.id", str(id_), fate) for id_ in references if (fate := self._world.fate(id_))
+            ]
+            told |= {"errors": lost} if lost else {}
+        return told
+
+    def _jobs(self, asking: Asking) -> dict[str, Any]:
+        type_ = asking.params.get("type", "")
+        if type_ not in _JOB_TYPES:
+            raise InvalidError(
+                "type", type_, f"The `type` query parameter value [{type_}] is not one of [tweets,users]"
+            )
+        wanted = asking.params.get("status")
+        jobs = [job for job in self.compliance.jobs.values() if job.type == type_]
+        shown = [
+            self.compliance.shape(job, asking.base) for job in jobs if wanted in {None, self.compliance.status(job)}
+        ]
+        return {"data": shown, "meta": {"result_count": len(shown)}} if shown else {"meta": {"result_count": 0}}
+
+    def _job(self, asking: Asking) -> dict[str, Any]:
+        job = self.compliance.jobs.get(asking.path["id"])
+        if job is None:
+            return {"errors": [missing("compliance_job", "id", asking.path["id"])]}
+        return {"data": self.compliance.shape(job, asking.base)}
+
+    async def _create_job(self, request: Request) -> Response:
+        refused, headers = await run_in_threadpool(self._admitted, request, "jobs")
+        if refused is not None:
+            return refused
+        try:
+            asked = json.loads(await request.body())
+        except ValueError:
+            asked = None
+        type_ = str(asked.get("type")) if isinstance(asked, dict) else ""
+        if type_ not in _JOB_TYPES:
+            message = f"$.type: the value [{type_}] is not one of [tweets,users]"
+            return invalid(InvalidError("type", type_, message), headers)
+        self.bill.charge("jobs", {})
+        job = self.compliance.create(type_, asked.get("name") if isinstance(asked, dict) else None)
+        base = str(request.base_url).rstrip("/")
+        return JSONResponse({"data": self.compliance.shape(job, base)}, headers=headers)
+
+    def _includes(self, page: list[Post], asked: Asked, shapes: Shapes) -> dict[str, Any]:
+        about = [
+            found
+            for post in page
+            for _, id_ in post.references
+            if self._world.fate(id_) is None and (found := self._world.post(id_))
+        ]
+        about = list({post.id: post for post in about}.values()) if names_references(asked.expansions) else []
         users: list[Account] = []
         if "author_id" in asked.expansions:
             users += [self._world.accounts[post.author] for post in page]
@@ -173,98 +340,5 @@ class XApi:
         }
         return {name: found for name, found in includes.items() if found}
 
-    def _shapes(self, request: Request) -> Shapes:
-        return Shapes(self._world, str(request.base_url).rstrip("/"))
-
-
-def _names_references(expansions: Iterable[str]) -> bool:
-    return any(name.startswith("referenced_tweets.id") for name in expansions)
-
-
-def _asked(request: Request) -> _Asked:
-    return _Asked(
-        _choice(request, "tweet.fields", TWEET_FIELDS),
-        _choice(request, "user.fields", USER_FIELDS),
-        _choice(request, "media.fields", MEDIA_FIELDS),
-        _choice(request, "expansions", _EXPANSIONS),
-    )
-
-
-def _choice(request: Request, name: str, known: Iterable[str]) -> frozenset[str]:
-    given = frozenset(filter(None, request.query_params.get(name, "").split(",")))
-    for value in sorted(given - frozenset(known)):
-        raise _InvalidError(
-            name, value, f"The `{name}` query parameter value [{value}] is not one of [{','.join(sorted(known))}]"
-        )
-    return given
-
-
-def _size(request: Request) -> int:
-    text = request.query_params.get("max_results", "10")
-    if not text.isdigit() or not 5 <= int(text) <= 100:  # noqa: PLR2004  # X's own bounds
-        raise _InvalidError(
-            "max_results", text, f"The `max_results` query parameter value [{text}] is not between 5 and 100"
-        )
-    return int(text)
-
-
-def _within(posts: list[Post], request: Request) -> list[Post]:
-    params = request.query_params
-    exclude = _choice(request, "exclude", {"replies", "retweets"})
-    unwanted = {"replied_to" if name == "replies" else "retweeted" for name in exclude}
-    since = int(_id(params["since_id"], "since_id")) if "since_id" in params else 0
-    bounds = [int(_id(params["until_id"], "until_id"))] if "until_id" in params else []
-    if token := params.get("pagination_token"):
-        if not set(token) <= set(_DIGITS):
-            raise _InvalidError(
-                "pagination_token", token, f"The `pagination_token` query parameter value [{token}] is not valid"
-            )
-        bounds.append(int(token, 36))
-    return [
-        post
-        for post in posts
-        if post.id > since
-        and all(post.id < bound for bound in bounds)
-        and not unwanted & {kind for kind, _ in post.references}
-    ]
-
-
-def _id(text: str, name: str) -> str:
-    if not _NUMBER.fullmatch(text):
-        raise _InvalidError(name, text, f"The `{name}` query parameter value [{text}] is not valid")
-    return text
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-    return digits
-
-
-def _missing_user(parameter: str, value: str) -> dict[str, str]:
-    return {
-        "value": value,
-        "detail": f"Could not find user with {parameter}: [{value}].",
-        "title": "Not Found Error",
-        "resource_type": "user",
-        "parameter": parameter,
-        "resource_id": value,
-        "type": f"{_PROBLEMS}/resource-not-found",
-    }
-
-
-def _generic(status: int, title: str, headers: dict[str, str]) -> JSONResponse:
-    body = {"title": title, "type": "about:blank", "status": status, "detail": title}
-    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
-
-
-def _invalid(error: _InvalidError, headers: dict[str, str]) -> JSONResponse:
-    body = {
-        "errors": [{"parameters": {error.name: [error.value]}, "message": str(error)}],
-        "title": "Invalid Request",
-        "detail": "One or more parameters to your request was invalid.",
-        "type": f"{_PROBLEMS}/invalid-request",
-    }
-    return JSONResponse(body, status_code=400, headers=headers, media_type="application/problem+json")
+    def _shapes(self, asking: Asking) -> Shapes:
+        return Shapes(self._world, asking.base)

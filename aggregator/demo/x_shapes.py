@@ -53,7 +53,7 @@ class Shapes:
             "created_at": _moment(datetime(2011, 9, 20, tzinfo=UTC)),
             "description": account.description,
             "profile_image_url": f"{self._base}/avatars/{account.username}.svg",
-            "protected": False,
+            "protected": self._world.restricted.get(account.id) == "protected",
             "verified": False,
             "verified_type": "none",
             "url": f"{self._base}/",
@@ -79,14 +79,14 @@ class Shapes:
         whole: dict[str, Any] = {
             "id": str(post.id),
             "text": _escaped(text),
-            "edit_history_tweet_ids": [str(post.id)],
+            "edit_history_tweet_ids": [str(id_) for id_ in post.history or (post.id,)],
             "author_id": post.author,
             "conversation_id": str(self._conversation(post)),
             "created_at": _moment(post.created),
             "edit_controls": {
-                "edits_remaining": 5,
-                "is_edit_eligible": not post.references,
-                "editable_until": _moment(post.created + _EDITABLE),
+                "edits_remaining": max(6 - len(post.history or (post.id,)), 0),
+                "is_edit_eligible": not any(kind == "retweeted" for kind, _ in post.references),
+                "editable_until": _moment(self._first(post).created + _EDITABLE),
             },
             "lang": post.lang,
             "possibly_sensitive": False,
@@ -95,6 +95,8 @@ class Shapes:
             ),
             "reply_settings": "everyone",
         }
+        if post.withheld:
+            whole["withheld"] = {"copyright": "XY" in post.withheld, "country_codes": list(post.withheld)}
         if post.references:
             whole["referenced_tweets"] = [{"type": kind, "id": str(id_)} for kind, id_ in post.references]
         if (account := self.answered(post)) is not None:
@@ -113,6 +115,9 @@ class Shapes:
             if kind == "replied_to" and (asked := self._world.post(id_)):
                 return self._world.accounts[asked.author]
         return None
+
+    def _first(self, post: Post) -> Post:
+        return self._world.post(post.first) or post
 
     def _conversation(self, post: Post) -> int:
         return next((id_ for kind, id_ in post.references if kind == "replied_to"), post.id)

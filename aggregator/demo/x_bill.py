@@ -1,0 +1,59 @@
+"""What the sample X would charge: each post and each account that it returns, once a UTC day."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+POST_PRICE, USER_PRICE = 0.005, 0.010  # dollars
+
+
+class Bill:
+    """The count. `cap` is how many posts may be returned; None: as many as one likes."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.requests: Counter[str] = Counter()  # by endpoint
+        self.posts: set[tuple[str, str]] = set()  # (day, id)
+        self.users: set[tuple[str, str]] = set()
+        self.cap: int | None = None
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    @property
+    def dollars(self) -> float:
+        """The sum."""
+        return len(self.posts) * POST_PRICE + len(self.users) * USER_PRICE
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether no more is given."""
+        return self.cap is not None and len(self.posts) >= self.cap
+
+    def charge(self, endpoint: str, answer: Mapping[str, Any]) -> None:
+        """Count what an answer, in the older vocabulary, returns."""
+        day = self._clock().date().isoformat()
+        data = answer.get("data") or []
+        found = [*(data if isinstance(data, list) else [data]), *answer.get("includes", {}).get("tweets", ())]
+        users = [*answer.get("includes", {}).get("users", ()), *(one for one in found if "username" in one)]
+        with self._lock:
+            self.requests[endpoint] += 1
+            self.posts |= {(day, one["id"]) for one in found if "text" in one}
+            self.users |= {(day, one["id"]) for one in users}
+
+    def usage(self, *, as_text: bool = False) -> dict[str, Any]:
+        """Return what the usage endpoint tells; the newer vocabulary has its numbers as text."""
+        number: Callable[[int], Any] = str if as_text else int
+        by_day = Counter(day for day, _ in self.posts)
+        days = [{"date": f"{day}T00:00:00.000Z", "usage": number(count)} for day, count in sorted(by_day.items())]
+        told: dict[str, Any] = {
+            "cap_reset_day": 1,
+            "project_cap": number(self.cap or 3_000_000),
+            "project_id": "1",
+            "project_usage": number(len(self.posts)),
+        }
+        return {"data": told | ({"daily_project_usage": {"project_id": number(1), "usage": days}} if days else {})}

@@ -1,0 +1,123 @@
+"""Batch compliance of the sample X: lists of ids go up, the ids of what is gone come down."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+    from aggregator.demo.world import World
+
+LIFETIME = timedelta(days=7)  # of what a job found
+UPLOAD_TIME = timedelta(minutes=15)
+
+
+@dataclass
+class Job:
+    """One job; `ids` are there once they were uploaded."""
+
+    id: str
+    type: str
+    created: datetime
+    name: str | None
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))  # what makes its addresses secret
+    ids: list[str] | None = None
+    uploaded: datetime | None = None
+    failed: bool = False
+
+
+class Compliance:
+    """The jobs. `duration` is how long one takes, by the clock."""
+
+    def __init__(self, world: World, clock: Callable[[], datetime]) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.duration = timedelta()
+        self._world = world
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the files, which need no token: their addresses are secret."""
+        return [
+            Route("/compliance/{id}/{key}/ids", self._upload, methods=["PUT"]),
+            Route("/compliance/{id}/{key}/found", self._download),
+        ]
+
+    def create(self, type_: str, name: str | None) -> Job:
+        """Begin a job."""
+        with self._lock:
+            job = Job(str(1_700_000_000_000_000_000 + len(self.jobs)), type_, self._clock(), name)
+            self.jobs[job.id] = job
+            return job
+
+    def shape(self, job: Job, base: str) -> dict[str, Any]:
+        """Return a job as the API tells of it."""
+        told = {
+            "id": job.id,
+            "type": job.type,
+            "status": self.status(job),
+            "created_at": _moment(job.created),
+            "upload_url": f"{base}/compliance/{job.id}/{job.key}/ids",
+            "upload_expires_at": _moment(job.created + UPLOAD_TIME),
+            "download_url": f"{base}/compliance/{job.id}/{job.key}/found",
+            "download_expires_at": _moment(job.created + LIFETIME),
+        }
+        return told | ({"name": job.name} if job.name else {})
+
+    def status(self, job: Job) -> str:
+        """Return how a job stands."""
+        now = self._clock()
+        if job.failed:
+            return "failed"
+        if job.uploaded is None:
+            return "expired" if now > job.created + UPLOAD_TIME else "created"
+        if now > job.created + LIFETIME:
+            return "expired"
+        return "complete" if now >= job.uploaded + self.duration else "in_progress"
+
+    async def _upload(self, request: Request) -> Response:
+        job = self._job(request)
+        if job is None or self.status(job) != "created":
+            return PlainTextResponse("No.", 403)
+        job.ids = (await request.body()).decode("ascii", "replace").split()
+        job.uploaded = self._clock()
+        return Response(status_code=200)
+
+    async def _download(self, request: Request) -> Response:
+        job = self._job(request)
+        if job is None or self.status(job) != "complete":
+            return PlainTextResponse("No.", 403)
+        lines = [json.dumps(line) for id_ in job.ids or () if (line := self._line(job.type, id_))]
+        return PlainTextResponse("".join(f"{line}\n" for line in lines))
+
+    def _job(self, request: Request) -> Job | None:
+        job = self.jobs.get(request.path_params["id"])
+        return job if job is not None and secrets.compare_digest(job.key, request.path_params["key"]) else None
+
+    def _line(self, type_: str, id_: str) -> dict[str, str] | None:
+        if not id_.isdigit():
+            return None
+        if type_ == "tweets":
+            reason = self._world.fate(int(id_))
+        else:
+            reason = self._world.restricted.get(id_) or (None if id_ in self._world.accounts else "deleted")
+        if reason is None:
+            return None
+        now = _moment(self._clock())
+        return {"id": id_, "action": "delete", "created_at": now, "redacted_at": now, "reason": reason}
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
