@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aggregator.demo import Upstream, create_upstream
 from tests.contract.fake_x import FakeX
 from tests.x.following import Following, Time
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 def time() -> Time:
     """Give a clock."""
     return Time()
+
+
+@pytest.fixture
+def x(time: Time) -> Iterator[Upstream]:
+    """Give an X without anybody on it, by the clock."""
+    with Upstream(every=0, app=create_upstream(time, empty=True)) as upstream:
+        yield upstream
 
 
 @pytest.fixture
