@@ -12,19 +12,24 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from aggregator.activity import ActivityKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 REACH = 40  # entries
+FURTHEST = 1000  # entries that a page looks at; where more of them are about one original, the page is shorter
 
+# What can be reposted. The key of an article is its address, which feeds give to many an entry of theirs.
+_SAID = frozenset({ActivityKind.POST, ActivityKind.REPOST, ActivityKind.QUOTE, ActivityKind.REPLY})
 _T = TypeVar("_T")
 
 
 class Entry(NamedTuple, Generic[_T]):
     """One entry of the stream, newest first."""
 
-    about: str  # the key of the original
-    is_repost: bool
+    about: str | None  # the key of the original; none: it never collapses
+    repost: str | None  # its own key if it is a repost
     item: _T
 
 
@@ -33,35 +38,46 @@ class Stitched(Generic[_T]):
     """An entry that is shown, with the reposts that collapsed into it and stand within `REACH` of it, newest first."""
 
     item: _T
-    place: int = 0
     others: list[_T] = field(default_factory=list)
+    place: int = 0
+    named: set[str | None] = field(default_factory=set)  # keys: several sources may bring the same repost
+
+    def name(self, entry: Entry[_T], place: int) -> None:
+        """Take an entry that collapsed among the others if it is a repost, near enough, and not named yet."""
+        if entry.repost is not None and place - self.place <= REACH and entry.repost not in self.named:
+            self.named.add(entry.repost)
+            self.others.append(entry.item)
 
 
-def about(key: str, object_key: str | None, *, is_repost: bool) -> str:
-    """Return what an entry is about."""
-    return object_key if is_repost and object_key else key
+def entry_of(item: _T, kind: ActivityKind, key: str, object_key: str | None) -> Entry[_T]:
+    """Return an entry of the stream, told apart by what it is about."""
+    is_repost = kind is ActivityKind.REPOST
+    about = (object_key if is_repost and object_key else key) if kind in _SAID else None
+    return Entry(about, key if is_repost else None, item)
 
 
-def stitched(entries: Iterable[Entry[_T]], before: Sequence[str], most: int) -> tuple[list[Stitched[_T]], bool]:
-    """Return what is shown of entries, and whether there is more.
+def stitched(
+    entries: Iterable[Entry[_T]], before: Sequence[str | None], most: int, *, furthest: int = FURTHEST
+) -> tuple[list[Stitched[_T]], _T | None]:
+    """Return what is shown of entries, and the entry behind which the next page begins, or None on the last page.
 
     Args:
         entries: newest first; no more of them are taken than it needs to know what collapses into the last one shown.
         before: what the entries just before them are about, newest first; the last `REACH` of them count.
         most: entries to show.
+        furthest: entries to take at the most.
     """
     window = deque(before, maxlen=REACH)
     shown: list[Stitched[_T]] = []
-    into: dict[str, Stitched[_T]] = {}
+    into: dict[str | None, Stitched[_T]] = {}
     more, beyond = False, 0
     for place, entry in enumerate(entries):
-        if entry.about in window:
-            host = into.get(entry.about)
-            if host is not None and entry.is_repost and place - host.place <= REACH:
-                host.others.append(entry.item)
+        if entry.about is not None and entry.about in window:
+            if entry.about in into:
+                into[entry.about].name(entry, place)
         elif len(shown) < most:
-            into[entry.about] = Stitched(entry.item, place)
-            shown.append(into[entry.about])
+            shown.append(Stitched(entry.item, place=place, named={entry.repost}))
+            into[entry.about] = shown[-1]
         else:
             more = True
             into.pop(entry.about, None)  # the next page shows this one, and what follows belongs to it
@@ -69,4 +85,6 @@ def stitched(entries: Iterable[Entry[_T]], before: Sequence[str], most: int) -> 
         beyond += len(shown) == most
         if more and beyond > REACH:
             break
-    return shown, more
+        if place + 1 >= furthest:
+            return shown, shown[-1].item if len(shown) == most else entry.item
+    return shown, shown[-1].item if more else None

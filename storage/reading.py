@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, select, text, true, tuple_
+from sqlalchemy import Select, func, select, text, true, tuple_
 
 from aggregator.activity import ActivityKind, Review
-from aggregator.stitching import REACH, Entry, Stitched, about, stitched
+from aggregator.stitching import REACH, Stitched, entry_of, stitched
 from aggregator.stream import Changes, Cursor, Page
 from storage.actors import Actors
 from storage.content import ACTOR, activity_of
@@ -17,11 +17,12 @@ from storage.stream import Stream
 from storage.tables import activity, actor, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row
 
     from aggregator.activity import Activity
+    from aggregator.stitching import Entry
     from aggregator.stream import Query
 
 
@@ -42,46 +43,42 @@ class StreamReading:
     def page(self, query: Query) -> Page:
         """Return one page of what is shown, newest first, by keyset: its cost does not grow with depth or history."""
         revision = Stream(self._connection).revision()
+        entries = self._onward(query)
         if query.stitch:
-            shown, more = stitched(self._onward(query), self._before(query), query.limit)
+            shown, last = stitched(entries, self._before(query), query.limit)
         else:
-            alone = [Stitched(entry.item) for entry in islice(self._onward(query), query.limit + 1)]
-            shown, more = alone[: query.limit], len(alone) > query.limit
-        ids = [id_ for one in shown for id_ in (one.item, *one.others)]
-        # What was hidden since the first statement is not shown by the second.
-        whole = _whole().where(activity.c.id.in_(ids), activity.c.visible)
-        held = {row.id: activity_of(row) for row in self._connection.execute(whole)}
-        items = [held[one.item] for one in shown if one.item in held]
-        others = {one.item: [held[id_] for id_ in one.others if id_ in held] for one in shown if one.others}
-        return Page(items, Cursor(items[-1].position, items[-1].id) if more and items else None, revision, others)
+            alone = [Stitched(entry.item) for entry in islice(entries, query.limit + 1)]
+            shown, last = alone[: query.limit], alone[query.limit - 1].item if len(alone) > query.limit else None
+        held = self._held(cursor.id for one in shown for cursor in (one.item, *one.others))
+        items = [held[one.item.id] for one in shown if one.item.id in held]
+        others = {one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others}
+        return Page(items, last, revision, others)
 
-    def _onward(self, query: Query) -> Iterator[Entry[int]]:
-        """Give the entries from a place on, newest first, as many as are asked for: each an id and what it is about."""
-        after, size = query.after, query.limit + 1 + (REACH if query.stitch else 0)
+    def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
+        """Return activities by id, without those that were hidden since their ids were read."""
+        rows = self._connection.execute(_whole().where(activity.c.id.in_(ids), activity.c.visible))
+        return {row.id: activity_of(row) for row in rows}
+
+    def _onward(self, query: Query) -> Iterator[Entry[Cursor]]:
+        """Give the entries from a place on, newest first, as many as are asked for."""
+        # Nearly always enough: up to half of a page's entries may collapse before more must be read.
+        after, size = query.after, 2 * query.limit + 1 + REACH if query.stitch else query.limit + 1
         while True:
             older = [] if after is None else [_place() < (after.position, after.id)]
             order = (activity.c.position.desc(), activity.c.id.desc())
-            rows = self._entries(query).where(*older).order_by(*order).limit(size)
-            found = self._connection.execute(rows).all()
-            yield from (_entry(row) for row in found if not _is_withheld(row, query))
+            found = self._connection.execute(_entries(query).where(*older).order_by(*order).limit(size)).all()
+            yield from map(_entry, found)
             if len(found) < size:
                 return
-            after = Cursor(found[-1].position, found[-1].id)
+            after, size = Cursor(found[-1].position, found[-1].id), 2 * size
 
-    def _before(self, query: Query) -> list[str]:
+    def _before(self, query: Query) -> list[str | None]:
         """Return what the entries just before a page are about, newest first."""
         if query.after is None:
             return []
         newer = _place() >= (query.after.position, query.after.id)
-        rows = self._entries(query).where(newer).order_by(activity.c.position, activity.c.id).limit(REACH)
-        found = self._connection.execute(rows).all()
-        return [_entry(row).about for row in reversed(found) if not _is_withheld(row, query)]
-
-    def _entries(self, query: Query) -> Select[Any]:
-        withheld = [activity.c.detail] if query.not_withheld_in else []
-        return select(
-            activity.c.position, activity.c.id, activity.c.kind, activity.c.key, activity.c.object_key, *withheld
-        ).where(activity.c.visible, *_filters(query))
+        rows = _entries(query).where(newer).order_by(activity.c.position, activity.c.id).limit(REACH)
+        return [_entry(row).about for row in reversed(self._connection.execute(rows).all())]
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
@@ -137,25 +134,27 @@ def _whole() -> Select[Any]:
     )
 
 
+def _entries(query: Query) -> Select[Any]:
+    """Select what stitching needs of the entries that a query is about: no content."""
+    columns = (activity.c.position, activity.c.id, activity.c.kind, activity.c.key, activity.c.object_key)
+    return select(*columns).where(activity.c.visible, *_filters(query))
+
+
 def _filters(query: Query) -> Iterator[ColumnElement[bool]]:
     if query.kinds:
         yield activity.c.kind.in_(sorted(kind.value for kind in query.kinds))
     if query.sources:
         ids = select(source.c.id).where(source.c.slug.in_(sorted(query.sources)))
         yield activity.c.source_id.in_(ids)
+    # So few posts are withheld anywhere that no index is worth its keep. What a quote embeds counts too: it is shown.
+    for country in sorted(query.not_withheld_in):
+        for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
+            yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')
 
 
 def _place() -> ColumnElement[Any]:
     return tuple_(activity.c.position, activity.c.id)
 
 
-def _entry(row: Row[Any]) -> Entry[int]:
-    is_repost = row.kind == ActivityKind.REPOST.value
-    return Entry(about(row.key, row.object_key, is_repost=is_repost), is_repost, row.id)
-
-
-def _is_withheld(row: Row[Any], query: Query) -> bool:
-    """Whether an entry is left out; so few posts are withheld anywhere that no index is worth its keep."""
-    if not query.not_withheld_in:
-        return False
-    return not query.not_withheld_in.isdisjoint((row.detail or {}).get("withheld") or ())
+def _entry(row: Row[Any]) -> Entry[Cursor]:
+    return entry_of(Cursor(row.position, row.id), ActivityKind(row.kind), row.key, row.object_key)

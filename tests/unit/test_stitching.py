@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.stitching import REACH, Entry, about, stitched
+from aggregator.activity import ActivityKind
+from aggregator.stitching import REACH, Entry, entry_of, stitched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,23 +33,28 @@ def naive(stream: list[tuple[str, bool]]) -> list[tuple[int, list[int]]]:
     return shown
 
 
-def paged(stream: list[tuple[str, bool]], size: int) -> list[tuple[int, list[int]]]:
+def paged(stream: list[tuple[str, bool]], size: int, furthest: int = 1000) -> list[tuple[int, list[int]]]:
     """Return the same, page by page, each knowing no more than what stands before it."""
-    entries = [Entry(name, is_repost, place) for place, (name, is_repost) in enumerate(stream)]
+    entries = [Entry(name, str(place) if is_repost else None, place) for place, (name, is_repost) in enumerate(stream)]
     found: list[tuple[int, list[int]]] = []
     start = 0
     while True:
         before = [entry.about for entry in entries[max(start - REACH, 0) : start]]
-        shown, more = stitched(iter(entries[start:]), before, size)
+        shown, last = stitched(iter(entries[start:]), before, size, furthest=furthest)
         found += [(one.item, one.others) for one in shown]
-        if not more:
+        if last is None:
             return found
-        start = shown[-1].item + 1
+        start = last + 1
 
 
 @given(STREAMS | FEW, st.integers(1, 30))
 def test_pages_of_any_size_show_what_the_whole_stream_would(stream: list[tuple[str, bool]], size: int) -> None:
     assert paged(stream, size) == naive(stream)
+
+
+@given(STREAMS | FEW, st.integers(1, 30), st.integers(1, 60))
+def test_pages_that_end_early_show_the_same(stream: list[tuple[str, bool]], size: int, furthest: int) -> None:
+    assert [place for place, _ in paged(stream, size, furthest)] == [place for place, _ in naive(stream)]
 
 
 def test_no_more_entries_are_taken_than_needed() -> None:
@@ -57,14 +63,39 @@ def test_no_more_entries_are_taken_than_needed() -> None:
     def endless() -> Iterator[Entry[int]]:
         for number in range(10_000):
             taken.append(number)
-            yield Entry(str(number), is_repost=False, item=number)
+            yield Entry(str(number), None, number)
 
-    shown, more = stitched(endless(), [], 20)
-    assert (len(shown), more) == (20, True)
+    shown, last = stitched(endless(), [], 20)
+    assert (len(shown), last) == (20, 19)
     assert len(taken) <= 20 + REACH + 1
 
 
+def test_a_long_run_of_one_original_ends_a_page_early() -> None:
+    taken = []
+
+    def viral() -> Iterator[Entry[int]]:
+        for number in range(10_000):
+            taken.append(number)
+            yield Entry("a", str(number), number)
+
+    shown, last = stitched(viral(), [], 20)
+    assert ([one.item for one in shown], last, len(taken)) == ([0], 999, 1000)
+    assert stitched(viral(), ["a"], 20)[0] == []
+
+
+def test_a_repost_that_two_sources_brought_is_named_once() -> None:
+    entries = [Entry("a", "x:5", 1), Entry("a", "x:5", 2), Entry("a", "x:6", 3), Entry("a", "x:6", 4)]
+    [one], _ = stitched(entries, [], 20)
+    assert (one.item, one.others) == (1, [3])
+
+
 def test_a_quote_is_about_itself() -> None:
-    assert about("x:5", "x:4", is_repost=False) == "x:5"
-    assert about("x:5", "x:4", is_repost=True) == "x:4"
-    assert about("x:5", None, is_repost=True) == "x:5"
+    assert entry_of(1, ActivityKind.QUOTE, "x:5", "x:4") == ("x:5", None, 1)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", "x:4") == ("x:4", "x:5", 1)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", None) == ("x:5", "x:5", 1)
+
+
+def test_articles_of_one_address_stay_apart() -> None:
+    entries = [entry_of(number, ActivityKind.ARTICLE, "web:page", None) for number in range(3)]
+    shown, _ = stitched(entries, ["web:page"], 20)
+    assert [one.item for one in shown] == [0, 1, 2]

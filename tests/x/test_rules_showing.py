@@ -99,6 +99,16 @@ def test_x_18_a_repost_without_its_original_says_so(sqlite_store: Store, page: R
     assert "The original is no longer available" in card_of(page.ask("/").text, 500)
 
 
+def test_x_18_a_quote_tells_of_what_it_quotes_or_that_it_is_missing(sqlite_store: Store, page: Reader) -> None:
+    whole = about(post(500, kind=ActivityKind.QUOTE), post(400, POWELL, edited=True))
+    missing = replace(post(600, kind=ActivityKind.QUOTE), object_key="x:450")
+    ingest_now(sqlite_store, add_source(sqlite_store), [whole, missing])
+    html = page.ask("/").text
+    assert "edited" in card_of(html, 500).split("<blockquote")[1].split("</blockquote>")[0]
+    assert "The quoted post is not available." in card_of(html, 600)
+    assert "not available" not in card_of(html, 500)
+
+
 def test_x_18_a_public_api_gives_ids_and_addresses_alone(store: Store, public: Reader) -> None:
     secret = Media("image", "https://pictures.example/secret.png", alt="Secret alt")
     original = post(400, POWELL, media=(secret,), hashtags=("secrettag",))

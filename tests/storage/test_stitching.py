@@ -1,0 +1,146 @@
+"""Stitched pages, on both databases: the same as over the whole stream at once, at any depth and page size."""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from aggregator.activity import ActivityKind
+from aggregator.stream import Query
+from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.reader.specimens import OGP, about, tweet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.activity import Activity, NewActivity
+    from aggregator.stream import Cursor
+    from storage.store import Store
+
+MINUTE = timedelta(minutes=1)
+REACH = 40
+
+
+def post(number: int, ago: float, **more: Any) -> NewActivity:
+    return tweet(str(number), ActivityKind.POST, f"Post {number}", "", NOON - ago * MINUTE, OGP, **more)
+
+
+def passed_on(number: int, ago: float, original: NewActivity, how: ActivityKind, **more: Any) -> NewActivity:
+    return about(tweet(str(number), how, f"Post {number}", "", NOON - ago * MINUTE, OGP, **more), original)
+
+
+def repost(number: int, ago: float, original: NewActivity, **more: Any) -> NewActivity:
+    return passed_on(number, ago, original, ActivityKind.REPOST, **more)
+
+
+def a_busy_stream(store: Store, seed: int) -> None:
+    """Store posts, and reposts of a few originals; some share a moment, some are withheld in Germany."""
+    chance = random.Random(seed)
+    originals = [post(900 + number, 9000) for number in range(9)]
+    said = []
+    for number in range(200):
+        ago = float(200 - number - chance.choice((0, 0, 0, 1)))
+        more: dict[str, Any] = {"withheld": ("DE", "FR")} if chance.random() < 0.3 else {}
+        of = chance.choice(originals) if chance.random() < 0.5 else None
+        said.append(repost(number, ago, of, **more) if of else post(number, ago, **more))
+    ingest_now(store, add_source(store, "ogp", "twitter"), said)
+
+
+def read_all(store: Store, limit: int, **query: Any) -> list[Activity]:
+    found: list[Activity] = []
+    after: Cursor | None = None
+    while True:
+        with store.reading() as tx:
+            page = tx.activities.page(Query(limit=limit, after=after, **query))
+        assert len(page.items) == limit or page.next is None
+        found += page.items
+        if page.next is None:
+            return found
+        after = page.next
+
+
+def plainly_stitched(whole: list[Activity]) -> list[int]:
+    subjects = [one.object_key if one.content.kind is ActivityKind.REPOST else one.key for one in whole]
+    return [one.id for place, one in enumerate(whole) if subjects[place] not in subjects[max(place - REACH, 0) : place]]
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[str]]:
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(store.engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_pages_of_any_size_show_what_the_whole_stream_would(store: Store, limit: int) -> None:
+    a_busy_stream(store, seed=limit)
+    whole = read_all(store, 100, stitch=False)
+    assert len(whole) == 200
+    assert [one.id for one in read_all(store, limit)] == plainly_stitched(whole)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_what_a_filter_leaves_out_does_not_count_as_between(store: Store, limit: int) -> None:
+    a_busy_stream(store, seed=limit)
+    germany = frozenset({"DE"})
+    left = [one for one in read_all(store, 100, stitch=False) if "DE" not in one.content.withheld]
+    assert read_all(store, limit, stitch=False, not_withheld_in=germany) == left
+    assert [one.id for one in read_all(store, limit, not_withheld_in=germany)] == plainly_stitched(left)
+
+
+def test_a_quote_is_left_out_where_what_it_shows_is_withheld(store: Store) -> None:
+    source = add_source(store)
+    withheld = post(1, 60, withheld=("DE",))
+    ingest_now(store, source, [passed_on(5, 1, withheld, ActivityKind.QUOTE), an_activity("news")])
+    assert [one.native_id for one in read_all(store, 20, not_withheld_in=frozenset({"DE"}))] == ["news"]
+    assert len(read_all(store, 20, not_withheld_in=frozenset({"FR"}))) == 2
+
+
+def test_a_repost_that_two_sources_brought_is_not_named_beside_itself(store: Store) -> None:
+    said = repost(5, 1, post(1, 60))
+    for slug in ("account", "search"):
+        ingest_now(store, add_source(store, slug, "twitter"), [said])
+    with store.reading() as tx:
+        page = tx.activities.page(Query())
+    assert [one.native_id for one in page.items] == ["5"]
+    assert not any(page.others.values())
+
+
+def test_entries_of_a_feed_that_share_a_link_stay_apart(store: Store) -> None:
+    said = [replace(an_activity(f"n{number}"), key="web:page") for number in range(3)]
+    ingest_now(store, add_source(store), said)
+    assert [one.native_id for one in read_all(store, 2)] == ["n2", "n1", "n0"]
+
+
+def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
+    a_busy_stream(store, seed=3)
+    with store.reading() as tx:
+        first = tx.activities.page(Query(limit=20))
+    with statements(store) as sent, store.reading() as tx:
+        tx.activities.page(Query(limit=20, after=first.next))
+    # The revision, what stands before, what stands on the page, and the activities that are shown.
+    assert len([one for one in sent if one.startswith("SELECT")]) == 4
+
+
+def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> None:
+    original = post(1, 99_999)
+    run = [repost(10 + number, number, original) for number in range(1500)]
+    ingest_now(sqlite_store, add_source(sqlite_store), [*run, post(9, 90_000)])
+    with statements(sqlite_store) as sent, sqlite_store.reading() as tx:
+        first = tx.activities.page(Query(limit=20))
+        second = tx.activities.page(Query(limit=20, after=first.next))
+    assert [one.native_id for one in (*first.items, *second.items)] == ["10", "9"]
+    assert (first.next is None, second.next) == (False, None)
+    assert len(first.others[first.items[0].id]) == REACH
+    assert len(sent) < 20
