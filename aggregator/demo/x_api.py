@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -73,6 +74,7 @@ class XApi:
     ) -> None:
         self.limit = limit
         self.limits: dict[str, int] = {}
+        self.delay = 0.0  # seconds before each answer
         self.bill = Bill(clock)
         self.faults = Faults()
         self.compliance = Compliance(world, clock)
@@ -128,6 +130,7 @@ class XApi:
         """Return what a request gets instead of an answer, and the headers of an answer."""
         if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
             return problem(401, "Unauthorized"), {}
+        time.sleep(self.delay)
         window = math.floor(self._clock().timestamp() / WINDOW)
         instead = self.faults.answer(request.url.path, (window + 1) * WINDOW)
         if instead is not None:

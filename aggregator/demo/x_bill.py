@@ -27,7 +27,12 @@ class Bill:
     @property
     def dollars(self) -> float:
         """The sum."""
-        return len(self.posts) * POST_PRICE + len(self.users) * USER_PRICE
+        return self.of("")
+
+    def of(self, month: str) -> float:
+        """Return the sum of a month ("2026-06")."""
+        posts, users = (sum(day.startswith(month) for day, _ in things) for things in (self.posts, self.users))
+        return posts * POST_PRICE + users * USER_PRICE
 
     @property
     def is_capped(self) -> bool:

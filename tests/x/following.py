@@ -105,10 +105,10 @@ class Following:
         assert found is not None
         return found
 
-    def items(self, limit: int = 100) -> Sequence[Activity]:
-        """Return what is shown, newest first."""
+    def items(self, limit: int = 100, *, stitch: bool = False) -> Sequence[Activity]:
+        """Return what is shown, newest first; each repost on its own unless they are stitched."""
         with self.house.store.reading() as tx:
-            return tx.activities.page(Query(limit=limit)).items
+            return tx.activities.page(Query(limit=limit, stitch=stitch)).items
 
     def ids(self) -> list[str]:
         """Return the native ids of everything held that is not gone, in the order of its numbers."""

@@ -19,7 +19,7 @@ PAGES = 5  # at most, in one poll
 
 _DAY = timedelta(days=1)
 _MEMORY = timedelta(days=3)
-_SHORTEST_SPAN = timedelta(hours=1)
+_SHORTEST_SPAN = timedelta(hours=6)  # a first look at what is newer tells little
 _READINGS_A_DAY = 4  # of an account that is rationed, where its ration allows for so many
 
 
