@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
 TICK = 5.0  # seconds between looks at what is due
-UPKEEP = 30.0  # seconds between looks at whose name is not known yet
+UPKEEP = 15.0  # seconds between looks at whose name is not known yet
 
 SCHEDULE: Mapping[str, Any] = {
     # A tick that could not be delivered before the next one is sent is worth nothing.

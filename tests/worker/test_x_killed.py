@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 ACCOUNTS = 200
-ANSWER = 0.05  # seconds that each answer takes
+ANSWER = 0.03  # seconds that each answer takes
 KILLED_EVERY = 10.0  # seconds
 
 

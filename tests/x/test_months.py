@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MONTH = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS = 30
-STEP = timedelta(hours=4)
-RATES = [0.5, 1, 2, 2, 4, 8, 20, 40]  # posts a day
+STEP = timedelta(hours=6)
+RATES = [0.5, 1, 2, 8, 40]  # posts a day
 SELDOM = {"polls_per_hour": "0.01"}  # a poll costs nothing but the time of this test
 
 
