@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def search_text(content: Content, original: Original | None) -> str:
-    """Return the words of an activity and of the object it is about, as `text.searchable` has them."""
-    return text.searchable(*_words(content), *(_words(original.content) if original else ()))
+    """Return the words of an activity and of the object it is about, as `text.words` parts them, joined by spaces."""
+    return " ".join(text.words(*_words(content), *(_words(original.content) if original else ())))
 
 
 def _words(content: Content) -> Iterator[str]:

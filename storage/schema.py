@@ -6,6 +6,7 @@ import fcntl
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
@@ -71,7 +72,15 @@ def _begin_stream(engine: Engine, authority: str, today: date) -> None:
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         connection.execute(
             upsert.statement(connection, stream, index=["id"], changing=[]),
-            [{"id": 1, "revision": 0, "tag_authority": authority, "tag_date": today.isoformat()}],
+            [
+                {
+                    "id": 1,
+                    "revision": 0,
+                    "tag_authority": authority,
+                    "tag_date": today.isoformat(),
+                    "instance": uuid4().hex,
+                }
+            ],
         )
 
 

@@ -16,6 +16,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -48,6 +50,7 @@ stream = Table(
     Column("last_tick", UtcDateTime),
     Column("tag_authority", Text, nullable=False),
     Column("tag_date", Text, nullable=False),
+    Column("instance", Text, nullable=False, server_default=""),  # of this database: revisions of another mean nothing
 )
 
 # Who may be called when, for all workers. `running` maps the token of each request under way to its end at the latest
@@ -237,24 +240,8 @@ activity = Table(
         postgresql_where=text("object_actor_id IS NOT NULL"),
         sqlite_where=text("object_actor_id IS NOT NULL"),
     ),
-    # The stream as readers page it, whole, by kind and by source; only what is shown.
+    # The stream as readers page it; only what is shown. Parts of it are read by `activity_tag`.
     Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
-    Index(
-        "ix_activity_stream_kind",
-        "kind",
-        "position",
-        "id",
-        postgresql_where=text("visible"),
-        sqlite_where=text("visible = 1"),
-    ),
-    Index(
-        "ix_activity_stream_source",
-        "source_id",
-        "position",
-        "id",
-        postgresql_where=text("visible"),
-        sqlite_where=text("visible = 1"),
-    ),
     # What waits for somebody or was taken out; what is simply shown is found by the stream's indexes.
     Index(
         "ix_activity_review",
@@ -265,6 +252,23 @@ activity = Table(
     ),
     sqlite_autoincrement=True,
 )
+
+# What is shown, by what readers filter by: "kind:post", "network:x", "source:12", "lang:en", "topic:health",
+# "country:GH", "has:media"; for events also "event", whose position is when it begins. Triggers keep it and the words
+# below in step with `activity`, whoever writes there.
+activity_tag = Table(
+    "activity_tag",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("position", UtcDateTime, primary_key=True),
+    Column("id", _big, primary_key=True),
+    Index("ix_activity_tag_id", "id"),
+    sqlite_with_rowid=False,
+)
+
+# What is searched: on PostgreSQL (id, words tsvector), on SQLite an FTS5 table over `activity.search_text`. Not in the
+# metadata, since each database has its own.
+activity_words = table("activity_words", column("id", BigInteger), column("rowid", BigInteger), column("words"))
 
 # What an edit replaced.
 activity_version = Table(
