@@ -8,6 +8,7 @@ AggregatorError
  │   └─ WriterRunningError      another process is the one writer of this SQLite database
  ├─ BadRequestError             a reader or operator asked for something that can't be
  │   ├─ BadCursorError
+ │   ├─ BadSearchError       nothing to look for
  │   └─ NotFoundError           no such source or activity
  └─ SourceError                 polling one source failed; never the batch's fault
      ├─ FetchError              no usable answer came over HTTP
@@ -104,6 +105,12 @@ class BadCursorError(BadRequestError):
 
     def __init__(self, cursor: str) -> None:
         super().__init__(f"The cursor {cursor[:80]!r} is not one that this API gave; start again without a cursor.")
+
+
+class BadSearchError(BadRequestError):
+    """A search for nothing, or for too much."""
+
+    code = "bad-search"
 
 
 class NotFoundError(BadRequestError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from aggregator.activity import ActivityKind
@@ -88,3 +89,26 @@ def stitched(
         if place + 1 >= furthest:
             return shown, shown[-1].item if len(shown) == most else entry.item
     return shown, shown[-1].item if more else None
+
+
+def shown_before(entries: Iterable[Entry[_T]], most: int, *, furthest: int = FURTHEST) -> list[_T]:
+    """Return the items shown just before a place, nearest first, at most so many.
+
+    Args:
+        entries: going from the place towards the newest; no more of them are taken than it needs to know what stands
+            before each one shown.
+        most: items to find.
+        furthest: entries to take at the most.
+    """
+    shown: list[_T] = []
+    undecided: deque[tuple[int, Entry[_T]]] = deque()  # nearest first: what is newer and near is not all known yet
+    for place, entry in enumerate(islice(entries, furthest)):
+        while undecided and place - undecided[0][0] > REACH and len(shown) < most:
+            shown.append(undecided.popleft()[1].item)
+        if len(shown) == most:
+            return shown
+        if entry.about is not None:  # it takes in what is older, near and about the same
+            undecided = deque(one for one in undecided if one[1].about != entry.about)
+        undecided.append((place, entry))
+    shown.extend(entry.item for _, entry in undecided)
+    return shown[:most]

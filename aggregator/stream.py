@@ -1,4 +1,4 @@
-"""What a reader asks of the merged stream, and what it gets: `Query`, `Cursor`, `Page`, `Changes`."""
+"""What a reader asks of the merged stream, and what it gets: `Query`, `Cursor`, `Page`, `Changes`. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from aggregator.errors import BadCursorError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.activity import Activity, ActivityKind, Actor
+    from aggregator.search import Search
     from aggregator.source import Source
 
 DEFAULT_LIMIT = 20
@@ -22,24 +24,37 @@ MOST = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_CURSOR = re.compile(r"1\.(\d{1,18})\.(\d{1,19})")
+_CURSOR = re.compile(r"([1-4])\.(\d{1,18})\.(\d{1,19})")
 _LARGEST_ID = 2**63 - 1
+
+
+class Order(StrEnum):
+    """What a stream is ordered by."""
+
+    PUBLISHED = "published"  # newest first
+    EVENT = "event"  # events only, by when they begin, soonest first
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A place in the stream: just after the item at `(position, id)`. Opaque and versioned on the wire."""
+    """A place in the stream: just behind the item at `(position, id)`, or before it where `back`.
+
+    Opaque and versioned on the wire. It names a place and no item: it stays good when that item goes.
+    """
 
     position: datetime
     id: int
+    order: Order = Order.PUBLISHED
+    back: bool = False
 
     def __str__(self) -> str:
-        plain = f"1.{(self.position - _EPOCH) // _MICROSECOND}.{self.id}"
+        version = 1 + self.back + 2 * (self.order is Order.EVENT)
+        plain = f"{version}.{(self.position - _EPOCH) // _MICROSECOND}.{self.id}"
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, text: str) -> Cursor:
-        """Read a cursor that an earlier page gave.
+    def parse(cls, text: str, order: Order = Order.PUBLISHED) -> Cursor:
+        """Read a cursor that another page of the same order gave.
 
         Raises:
             BadCursorError: the text is not such a cursor.
@@ -47,35 +62,63 @@ class Cursor:
         try:
             plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
             match = _CURSOR.fullmatch(plain)
-            if match is None or int(match[2]) > _LARGEST_ID:
+            if match is None or int(match[3]) > _LARGEST_ID:
                 raise BadCursorError(text)
-            cursor = cls(_EPOCH + int(match[1]) * _MICROSECOND, int(match[2]))
+            version = int(match[1]) - 1
+            place = _EPOCH + int(match[2]) * _MICROSECOND
+            cursor = cls(place, int(match[3]), Order.EVENT if version & 2 else Order.PUBLISHED, bool(version & 1))
         except (binascii.Error, UnicodeError, ValueError, OverflowError):
             raise BadCursorError(text) from None
-        if str(cursor) != text:  # one place has one spelling
+        if str(cursor) != text or cursor.order is not order:  # one place has one spelling
             raise BadCursorError(text)
         return cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which part of the stream: visible items, newest first. Empty filters mean all."""
+    """Which part of the stream: visible items that fit every filter. Empty filters mean all.
+
+    `since` (inclusive) and `until` (exclusive) bound what the stream is ordered by.
+    """
 
     kinds: frozenset[ActivityKind] = frozenset()
+    networks: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()  # slugs
+    topics: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()  # ISO 3166, two capitals
+    languages: frozenset[str] = frozenset()  # BCP 47, lower case; "en" is also found in "en-gb"
+    has: frozenset[str] = frozenset()  # "media", "event": all of them
+    since: datetime | None = None
+    until: datetime | None = None
+    search: Search | None = None
+    order: Order = Order.PUBLISHED
     limit: int = DEFAULT_LIMIT
     after: Cursor | None = None
     stitch: bool = True  # reposts of one original that stand close together are one entry
     not_withheld_in: frozenset[str] = frozenset()  # without what its network withholds in these countries
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves anything of the stream out."""
+        plain = Query(order=self.order, limit=self.limit, after=self.after, stitch=self.stitch)
+        return self != plain
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the stream; `next` is None on the last one. `revision` is the stream's when it was read."""
+    """One page of the stream; `revision` is the stream's when it was read.
+
+    `next` leads on (older items) and is None at the end, `prev` leads back and is None at the beginning. `partial`:
+    rare things are looked for in a bounded part of the stream at a time; there may be fewer items than asked for, even
+    none, and `next` goes on looking. `examined` counts the entries that were looked at beyond those shown.
+    """
 
     items: Sequence[Activity]
     next: Cursor | None
     revision: int
+    prev: Cursor | None = None
+    partial: bool = False
+    examined: int = 0
     others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # reposts that collapsed, by the id shown
 
 

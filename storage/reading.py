@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, select, text, true, tuple_
+from sqlalchemy import Select, select, text, true
 
-from aggregator.activity import ActivityKind, Review
-from aggregator.stitching import REACH, Stitched, entry_of, stitched
-from aggregator.stream import Changes, Cursor, Page
+from aggregator.activity import Review
+from aggregator.stitching import REACH, Stitched, shown_before, stitched
+from aggregator.stream import Changes, Cursor, Order, Page
 from storage.actors import Actors
 from storage.content import ACTOR, activity_of
+from storage.finding import Finding
 from storage.sources import source_of
 from storage.stream import Stream
 from storage.tables import activity, actor, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection
 
     from aggregator.activity import Activity
-    from aggregator.stitching import Entry
     from aggregator.stream import Query
 
 
 _object_actor = actor.alias("object_actor")
+_MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a repost may be shown again
 
 
 class StreamReading:
@@ -41,44 +43,71 @@ class StreamReading:
         return None if row is None else activity_of(row)
 
     def page(self, query: Query) -> Page:
-        """Return one page of what is shown, newest first, by keyset: its cost does not grow with depth or history."""
+        """Return one page of what is shown, by keyset: its cost does not grow with depth or history."""
         revision = Stream(self._connection).revision()
-        entries = self._onward(query)
-        if query.stitch:
+        if query.after is not None and query.after.back:
+            return self._page_before(query, revision)
+        return self._page(query, revision)
+
+    def _page(self, query: Query, revision: int, *, end: Cursor | None = None) -> Page:
+        """Return the page behind a place; `end` is the place at which it ends at the latest (exclusive)."""
+        finding = Finding(self._connection, query)
+        stitch = query.stitch and query.order is Order.PUBLISHED
+        entries = finding.entries(query.after, 2 * query.limit + 1 + REACH if stitch else query.limit + 1)
+        if end is not None:
+            entries = takewhile(lambda entry: _stands_before(entry.item, end), entries)
+        if stitch:
             shown, last = stitched(entries, self._before(query), query.limit)
         else:
             alone = [Stitched(entry.item) for entry in islice(entries, query.limit + 1)]
             shown, last = alone[: query.limit], alone[query.limit - 1].item if len(alone) > query.limit else None
+        if last is None and end is not None and shown:
+            last = shown[-1].item  # something follows: where the reader comes from
+        partial = last is None and finding.ran_out is not None
         held = self._held(cursor.id for one in shown for cursor in (one.item, *one.others))
-        items = [held[one.item.id] for one in shown if one.item.id in held]
-        others = {one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others}
-        return Page(items, last, revision, others)
+        return Page(
+            items=[held[one.item.id] for one in shown if one.item.id in held],
+            next=finding.ran_out if partial else last,
+            revision=revision,
+            prev=_way_back(query.after, shown),
+            partial=partial,
+            examined=finding.examined,
+            others={one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others},
+        )
+
+    def _page_before(self, query: Query, revision: int) -> Page:
+        """Return the page that ends just before a place: the one behind the place where that page begins."""
+        here = query.after
+        if here is None:
+            raise ValueError("A page before needs a place.")
+        finding = Finding(self._connection, query)
+        stitch = query.stitch and query.order is Order.PUBLISHED
+        wanted = query.limit + 1
+        nearest = finding.entries(here, 2 * wanted + REACH if stitch else wanted, back=True)
+        found = shown_before(nearest, wanted) if stitch else [entry.item for entry in islice(nearest, wanted)]
+        start = replace(found[-1], back=False) if len(found) == wanted else finding.ran_out
+        page = self._page(replace(query, after=start), revision, end=replace(here, back=False))
+        return replace(
+            page,
+            next=page.next or _including(here, back=False),
+            prev=replace(finding.ran_out, back=True) if finding.ran_out is not None else page.prev,
+            partial=page.partial or finding.ran_out is not None,
+            examined=page.examined + finding.examined,
+        )
 
     def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, without those that were hidden since their ids were read."""
         rows = self._connection.execute(_whole().where(activity.c.id.in_(ids), activity.c.visible))
         return {row.id: activity_of(row) for row in rows}
 
-    def _onward(self, query: Query) -> Iterator[Entry[Cursor]]:
-        """Give the entries from a place on, newest first, as many as are asked for."""
-        # Nearly always enough: up to half of a page's entries may collapse before more must be read.
-        after, size = query.after, 2 * query.limit + 1 + REACH if query.stitch else query.limit + 1
-        while True:
-            older = [] if after is None else [_place() < (after.position, after.id)]
-            order = (activity.c.position.desc(), activity.c.id.desc())
-            found = self._connection.execute(_entries(query).where(*older).order_by(*order).limit(size)).all()
-            yield from map(_entry, found)
-            if len(found) < size:
-                return
-            after, size = Cursor(found[-1].position, found[-1].id), 2 * size
-
     def _before(self, query: Query) -> list[str | None]:
         """Return what the entries just before a page are about, newest first."""
         if query.after is None:
             return []
-        newer = _place() >= (query.after.position, query.after.id)
-        rows = _entries(query).where(newer).order_by(activity.c.position, activity.c.id).limit(REACH)
-        return [_entry(row).about for row in reversed(self._connection.execute(rows).all())]
+        # The place itself is the last entry of the page before.
+        at = _including(query.after, back=True)
+        newer = Finding(self._connection, query, most=_MOST_BEFORE).entries(at, REACH, back=True)
+        return [entry.about for entry in islice(newer, REACH)][::-1]
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
@@ -134,27 +163,19 @@ def _whole() -> Select[Any]:
     )
 
 
-def _entries(query: Query) -> Select[Any]:
-    """Select what stitching needs of the entries that a query is about: no content."""
-    columns = (activity.c.position, activity.c.id, activity.c.kind, activity.c.key, activity.c.object_key)
-    return select(*columns).where(activity.c.visible, *_filters(query))
+def _way_back(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor | None:
+    """Return the place before which the page before ends; None on the first page."""
+    if after is None:
+        return None
+    return replace(shown[0].item, back=True) if shown else _including(after, back=True)
 
 
-def _filters(query: Query) -> Iterator[ColumnElement[bool]]:
-    if query.kinds:
-        yield activity.c.kind.in_(sorted(kind.value for kind in query.kinds))
-    if query.sources:
-        ids = select(source.c.id).where(source.c.slug.in_(sorted(query.sources)))
-        yield activity.c.source_id.in_(ids)
-    # So few posts are withheld anywhere that no index is worth its keep. What a quote embeds counts too: it is shown.
-    for country in sorted(query.not_withheld_in):
-        for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
-            yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')
+def _including(place: Cursor, *, back: bool) -> Cursor:
+    """Return a place from which one finds what stands at this one, too."""
+    towards_newer = back is (place.order is Order.PUBLISHED)
+    return replace(place, id=place.id - 1 if towards_newer else place.id + 1, back=back)
 
 
-def _place() -> ColumnElement[Any]:
-    return tuple_(activity.c.position, activity.c.id)
-
-
-def _entry(row: Row[Any]) -> Entry[Cursor]:
-    return entry_of(Cursor(row.position, row.id), ActivityKind(row.kind), row.key, row.object_key)
+def _stands_before(one: Cursor, end: Cursor) -> bool:
+    here, there = (one.position, one.id), (end.position, end.id)
+    return here > there if end.order is Order.PUBLISHED else here < there

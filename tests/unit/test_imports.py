@@ -28,7 +28,7 @@ _pure = {f"aggregator.{name}" for name in PURE}
 ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types) for name in TYPES),
     ("aggregator.text", _types | {"aggregator.trackers", "aggregator.embeds"}),
-    *((f"aggregator.{name}", _types | {"aggregator.text"}) for name in ("fingerprint", "findable")),
+    *((f"aggregator.{name}", _types | {"aggregator.text"}) for name in ("fingerprint", "findable", "search")),
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
@@ -51,7 +51,10 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.sources.rss"}),
     ("aggregator.sources.twitter", _types | _pure | {"aggregator.fetch", "aggregator.sources.twitter"}),
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
-    ("aggregator.reader", _types | {"aggregator.text", "aggregator.web", "aggregator.reader"}),
+    (
+        "aggregator.reader",
+        _types | {"aggregator.text", "aggregator.search", "aggregator.findable", "aggregator.web", "aggregator.reader"},
+    ),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
     ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),
 ]

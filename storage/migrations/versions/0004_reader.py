@@ -1,3 +1,4 @@
+# ruff: noqa: S608, ISC004  # statements are put together of names alone, and strings are long
 """what readers filter and search by, and word of every change.
 
 Revision: 0004, after 0003
@@ -63,7 +64,7 @@ BEGIN
         SELECT id, activity_words_of(search_text) FROM added WHERE search_text IS NOT NULL;
     RETURN NULL;
 END $$
-"""  # noqa: S608  # no value of anybody's in it
+"""
 _RETAGGED = f"""
 CREATE FUNCTION activity_retagged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -76,7 +77,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$
-"""  # noqa: S608
+"""
 _REWORDED = """
 CREATE FUNCTION activity_reworded() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -132,7 +133,7 @@ def _tags_of(row: str) -> str:
     ]
     start = f"strftime('%Y-%m-%d %H:%M:%f', json_extract({row}.detail, '$.event.start')) || '000'"
     return (
-        f"SELECT tag, {row}.position, {row}.id FROM ({' UNION '.join(tags)}) "  # noqa: S608
+        f"SELECT tag, {row}.position, {row}.id FROM ({' UNION '.join(tags)}) "
         f"UNION ALL SELECT 'event', {start}, {row}.id WHERE json_type({row}.detail, '$.event') IS NOT NULL"
     )
 
@@ -143,7 +144,7 @@ def _sqlite_triggers() -> dict[str, str]:
         "INSERT INTO activity_words (activity_words, rowid, search_text) "
         "SELECT 'delete', OLD.id, OLD.search_text WHERE OLD.search_text IS NOT NULL;"
     )
-    tag = f"INSERT INTO activity_tag (tag, position, id) SELECT * FROM ({_tags_of('NEW')}) WHERE NEW.visible;"  # noqa: S608
+    tag = f"INSERT INTO activity_tag (tag, position, id) SELECT * FROM ({_tags_of('NEW')}) WHERE NEW.visible;"
     word = (
         "INSERT INTO activity_words (rowid, search_text) "
         "SELECT NEW.id, NEW.search_text WHERE NEW.search_text IS NOT NULL;"
@@ -193,7 +194,7 @@ def _on_postgresql() -> None:
     for statement in (_TAGS, _WORDS, _ADDED, _RETAGGED, _REWORDED, _TOLD, *_TRIGGERS):
         op.execute(statement)
     op.execute(
-        f"INSERT INTO activity_tag SELECT tag, position, id FROM activity, "  # noqa: S608
+        f"INSERT INTO activity_tag SELECT tag, position, id FROM activity, "
         f"LATERAL activity_tags({_ARGUMENTS}) AS tag WHERE visible "
         f"UNION ALL SELECT 'event', {_EVENT_START}, id FROM activity WHERE visible AND detail ? 'event'"
     )

@@ -1,0 +1,269 @@
+"""Finding: the entries of the stream that fit a query, in its order, with bounded work.
+
+Every filter is a set of tags, and `activity_tag` lists what bears a tag in the order of the stream. The rarest filter
+leads: its entries are the candidates, and the others are asked of each of them. Where even the rarest is common and the
+filters hardly ever meet, candidates run out before the page is full: then the page says how far it looked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, exists, func, select, text, tuple_, union
+
+from aggregator.activity import ActivityKind
+from aggregator.stitching import entry_of
+from aggregator.stream import Cursor, Order
+from storage import searching
+from storage.tables import activity, activity_tag, source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+
+    from aggregator.search import Search
+    from aggregator.stitching import Entry
+    from aggregator.stream import Query
+
+MOST_EXAMINED = 20_000  # candidates of one page
+_WORDY = 5  # a candidate whose words must be looked at costs as much as so many others
+_COUNTED = 1000  # entries after which a filter is common
+_RARE = 4000  # activities up to which those with some words are all looked at
+_EVENTS = "event"
+
+_SAID = (activity.c.kind, activity.c.key, activity.c.object_key)
+
+
+class Finding:
+    """Looks for what a query is about, within one transaction; remembers how much work that was.
+
+    Attributes:
+        examined: candidates looked at so far.
+        ran_out: set once it had to stop before the end of the stream.
+    """
+
+    def __init__(self, connection: Connection, query: Query, *, most: int | None = None) -> None:
+        self._connection = connection
+        self._query = query
+        self._groups = _groups(query, connection)
+        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._most = MOST_EXAMINED if most is None else most
+        self._words_are_rare: bool | None = None
+        self.examined = 0
+        self.ran_out: Cursor | None = None
+
+    def entries(self, start: Cursor | None, first: int, *, back: bool = False) -> Iterator[Entry[Cursor]]:
+        """Give entries from a place on (exclusive) in the query's order, or against it.
+
+        Args:
+            start: the place; none: the beginning.
+            first: how many will probably be wanted.
+            back: against the order.
+        """
+        plain = self._query.order is Order.PUBLISHED and self._query.search is None
+        if plain and not self._groups:
+            yield from self._all(start, first, newest_first=not back)
+            return
+        newest_first = (self._query.order is Order.PUBLISHED) is not back
+        if self._query.search is not None and self._rare_words():
+            yield from self._with_rare_words(start, first, newest_first=newest_first)
+            return
+        yield from self._by_candidates(start, first, newest_first=newest_first)
+
+    def _all(self, start: Cursor | None, size: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
+        """Walk along the stream itself."""
+        while True:
+            statement: Select[Any] = (
+                select(activity.c.position, activity.c.id, *_SAID)
+                .where(activity.c.visible, *_beyond(activity, start, newest_first=newest_first))
+                .where(*_between(activity, self._query), *_not_withheld(self._query))
+                .order_by(*_ordered(activity, newest_first=newest_first))
+                .limit(size)
+            )
+            found = self._connection.execute(statement).all()
+            yield from map(self._entry, found)
+            if len(found) < size:
+                return
+            start, size = Cursor(found[-1].position, found[-1].id), 2 * size
+
+    def _by_candidates(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
+        leading, others = self._leading(start, newest_first=newest_first)
+        cost = _WORDY if self._query.search is not None else 1
+        size, spent = 4 * first, 0
+        while True:
+            size = min(size, (self._most - spent) // cost)
+            if size <= 0:
+                self.ran_out = start
+                return
+            candidates = self._candidates(leading, start, size, newest_first=newest_first)
+            found = self._connection.execute(self._fitting(candidates, others, newest_first=newest_first)).all()
+            yield from map(self._entry, found)
+            last = self._connection.execute(
+                select(candidates.c.position, candidates.c.id)
+                .order_by(*_ordered(candidates, newest_first=newest_first))
+                .offset(size - 1)
+                .limit(1)
+            ).one_or_none()
+            if last is None:
+                return
+            self.examined += size
+            spent += size * cost
+            start, size = Cursor(last.position, last.id, self._query.order), 4 * size
+
+    def _with_rare_words(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
+        """Look at everything that holds the words: there is little of it."""
+        search = self._query.search
+        if search is None:  # for the type checker: the caller looked
+            return
+        found_in = activity
+        placed: FromClause = activity
+        if self._query.order is Order.EVENT:
+            placed = activity_tag.alias("begins")
+            found_in = activity.join(placed, and_(placed.c.id == activity.c.id, placed.c.tag == _EVENTS))  # type: ignore[assignment]  # a join is selected from as well
+        size = 2 * first
+        while True:
+            statement: Select[Any] = (
+                select(placed.c.position, activity.c.id, *_SAID)
+                .select_from(found_in)
+                .where(activity.c.visible, activity.c.id.in_(searching.ids(search, postgresql=self._is_postgresql)))
+                .where(*(_bears(group, activity.c.position, activity.c.id) for group in self._groups))
+                .where(*_between(placed, self._query), *_not_withheld(self._query))
+                .where(*_beyond(placed, start, newest_first=newest_first))
+                .order_by(*_ordered(placed, newest_first=newest_first))
+                .limit(size)
+            )
+            found = self._connection.execute(statement).all()
+            yield from map(self._entry, found)
+            if len(found) < size:
+                return
+            start, size = Cursor(found[-1].position, found[-1].id), 4 * size
+
+    def _rare_words(self) -> bool:
+        """Say whether so few activities hold the words that all of them can be looked at."""
+        search = self._query.search
+        if self._words_are_rare is None and search is not None:
+            if self._is_postgresql and self._estimated(search) > 4 * _RARE:
+                self._words_are_rare = False
+            else:
+                holding = searching.ids(search, postgresql=self._is_postgresql).limit(_RARE + 1).subquery()
+                count: int = self._connection.execute(select(func.count()).select_from(holding)).scalar_one()
+                self._words_are_rare = count <= _RARE
+                self.examined += count
+        return bool(self._words_are_rare)
+
+    def _estimated(self, search: Search) -> float:
+        """Return how many activities PostgreSQL believes to hold the words; counting common ones would take long."""
+        sentence = "EXPLAIN (FORMAT JSON) SELECT 1 FROM activity_words WHERE words @@ CAST(:words AS tsquery)"
+        plan: Any = self._connection.execute(text(sentence), {"words": searching.tsquery(search)}).scalar_one()
+        rows: float = plan[0]["Plan"]["Plan Rows"]
+        return rows
+
+    def _leading(self, start: Cursor | None, *, newest_first: bool) -> tuple[Sequence[str] | None, list[Sequence[str]]]:
+        """Return the rarest filter and the others; None leads where there is no filter but words."""
+        if self._query.order is Order.EVENT:
+            return (_EVENTS,), self._groups
+        if len(self._groups) <= 1:
+            return (self._groups[0] if self._groups else None), []
+        counts = [
+            select(func.count()).select_from(self._listed(group, start, _COUNTED, newest_first=newest_first).subquery())
+            for group in self._groups
+        ]
+        counted = self._connection.execute(select(*(count.scalar_subquery() for count in counts))).one()
+        rarest = min(range(len(counted)), key=lambda place: counted[place])
+        return self._groups[rarest], [group for place, group in enumerate(self._groups) if place != rarest]
+
+    def _candidates(
+        self, leading: Sequence[str] | None, start: Cursor | None, size: int, *, newest_first: bool
+    ) -> FromClause:
+        if leading is not None:
+            return self._listed(leading, start, size, newest_first=newest_first).cte("candidate")
+        whole = (
+            select(activity.c.position, activity.c.id)
+            .where(activity.c.visible, *_beyond(activity, start, newest_first=newest_first))
+            .where(*_between(activity, self._query))
+            .order_by(*_ordered(activity, newest_first=newest_first))
+        )
+        return whole.limit(size).cte("candidate")
+
+    def _listed(self, tags: Sequence[str], start: Cursor | None, size: int, *, newest_first: bool) -> Select[Any]:
+        """Select the first places of what bears one of these tags: each tag's from its own list, then merged."""
+        lists = [
+            select(activity_tag.c.position, activity_tag.c.id)
+            .where(activity_tag.c.tag == tag, *_beyond(activity_tag, start, newest_first=newest_first))
+            .where(*_between(activity_tag, self._query))
+            .order_by(*_ordered(activity_tag, newest_first=newest_first))
+            .limit(size)
+            for tag in tags
+        ]
+        if len(lists) == 1:
+            return lists[0]
+        merged = union(*(select(one.subquery()) for one in lists)).subquery()
+        return select(merged.c.position, merged.c.id).order_by(*_ordered(merged, newest_first=newest_first)).limit(size)
+
+    def _fitting(self, candidates: FromClause, others: Sequence[Sequence[str]], *, newest_first: bool) -> Select[Any]:
+        by_event = self._query.order is Order.EVENT
+        position = activity.c.position if by_event else candidates.c.position
+        statement = (
+            select(candidates.c.position, candidates.c.id, *_SAID)
+            .join(activity, activity.c.id == candidates.c.id)
+            .where(*(_bears(group, position, candidates.c.id) for group in others), *_not_withheld(self._query))
+            .order_by(*_ordered(candidates, newest_first=newest_first))
+        )
+        if self._query.search is not None:
+            statement = statement.where(
+                searching.holds(self._query.search, candidates.c.id, postgresql=self._is_postgresql)
+            )
+        return statement
+
+    def _entry(self, row: Row[Any]) -> Entry[Cursor]:
+        place = Cursor(row.position, row.id, self._query.order)
+        return entry_of(place, ActivityKind(row.kind), row.key, row.object_key)
+
+
+def _groups(query: Query, connection: Connection) -> list[Sequence[str]]:
+    """Return the filters of a query as sets of tags, of which an activity bears one of each."""
+    ids: Sequence[int] = ()
+    if query.sources:
+        chosen = select(source.c.id).where(source.c.slug.in_(sorted(query.sources)))
+        ids = connection.execute(chosen).scalars().all() or (0,)  # none of them is there: nothing bears this tag
+    named: list[tuple[str, Sequence[object]]] = [
+        ("source", ids),
+        ("topic", sorted(query.topics)),
+        ("country", sorted(query.countries)),
+        ("lang", sorted(query.languages)),
+        ("kind", sorted(kind.value for kind in query.kinds)),
+        ("network", sorted(query.networks)),
+    ]
+    every = [[f"{name}:{value}" for value in values] for name, values in named if values]
+    return [*every, *([f"has:{what}"] for what in sorted(query.has))]
+
+
+def _bears(tags: Sequence[str], position: ColumnElement[Any], id_: ColumnElement[Any]) -> ColumnElement[bool]:
+    other = activity_tag.alias()
+    return exists().where(other.c.tag.in_(tags), other.c.position == position, other.c.id == id_)
+
+
+def _beyond(placed: FromClause, start: Cursor | None, *, newest_first: bool) -> Iterator[ColumnElement[bool]]:
+    if start is not None:
+        place = tuple_(placed.c.position, placed.c.id)
+        yield place < (start.position, start.id) if newest_first else place > (start.position, start.id)
+
+
+def _between(placed: FromClause, query: Query) -> Iterator[ColumnElement[bool]]:
+    if query.since is not None:
+        yield placed.c.position >= query.since
+    if query.until is not None:
+        yield placed.c.position < query.until
+
+
+def _ordered(placed: FromClause, *, newest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    position, id_ = placed.c.position, placed.c.id
+    return (position.desc(), id_.desc()) if newest_first else (position.asc(), id_.asc())
+
+
+def _not_withheld(query: Query) -> Iterator[ColumnElement[bool]]:
+    """What is not withheld in some countries: so rare that no index is worth its keep. What a quote embeds counts."""
+    for country in sorted(query.not_withheld_in):
+        for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
+            yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')
