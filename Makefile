@@ -8,6 +8,8 @@ SHELL  := bash
 .SHELLFLAGS := -eu -o pipefail -c
 # pip tells far too much: every tenth package will do. What goes wrong it says on standard error.
 TOLD   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
+# All the tests run two at a time, for most of them wait; a part begins sooner without.
+TESTS  := --numprocesses 2 --dist loadgroup
 CODE   := aggregator storage tests bench worker.py scheduler.py
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ run: $(VENV)/installed ## Run everything in one process on SQLite, with the sett
 
 test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium
 	@$(BIN)/python -m tests.chromium
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(ARGS) # compiled tests are kept, or each run begins 2 s later
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(or $(ARGS),$(TESTS)) # compiled tests are kept, or each run begins 2 s later
 
 check: $(VENV)/test-installed ## Check style and types
 	@$(BIN)/ruff check $(CODE)

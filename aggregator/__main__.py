@@ -21,6 +21,7 @@ _WORDS = {
     "purge": "purge",
     "compliance": "compliance",
     "review": "review",
+    "token": "token",
     "status": "status",
     "settings": "installation",
     "migrate": "installation",

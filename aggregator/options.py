@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "AGGREGATOR_"
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("text", "json")
+_SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_MOST_REQUESTS = 1_000_000
 _SHORTEST_LEASE = 10  # seconds: below that a poll's own time limit leaves no room for a slow publisher
 SHORTEST_SECRET = 32  # characters: 128 bits and more in any usual spelling
 _T = TypeVar("_T")
@@ -32,6 +35,19 @@ class Sweeping(StrEnum):
     JOBS = "jobs"
     LOOKUP = "lookup"
     OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much may be asked within how long."""
+
+    requests: int
+    seconds: int
+
+    def __str__(self) -> str:
+        """Return it as it would stand in the environment, as far as there is a word for the span."""
+        unit = next((word for word, seconds in _SPANS.items() if seconds == self.seconds), f"{self.seconds} s")
+        return f"{self.requests}/{unit}"
 
 
 class Secret:
@@ -170,6 +186,33 @@ def _broker(text: str) -> str:
     return text
 
 
+def _rate(text: str) -> Rate | None:
+    if text.lower() == "off":
+        return None
+    number, _, span = text.partition("/")
+    if span.lower() not in _SPANS:
+        raise ValueError
+    return Rate(_whole(1, _MOST_REQUESTS)(number), _SPANS[span.lower()])
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Read origins as browsers send them: scheme, host and a port that is not the usual one, in lower case."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(dict.fromkeys("*" if part == "*" else _origin(part) for part in parts))
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text.lower())
+    usual = {"http": 80, "https": 443}
+    if parts.scheme not in usual or not _HOST.fullmatch(parts.hostname or ""):
+        raise ValueError
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port is None else f":{parts.port}"
+    if text.lower() != f"{parts.scheme}://{host}{port}":
+        raise ValueError  # a path, a query or a name to sign in with is no part of an origin
+    return f"{parts.scheme}://{host}{'' if parts.port == usual[parts.scheme] else port}"
+
+
 def _listen(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -286,6 +329,28 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "comma-separated addresses or CIDR blocks",
             "whose X-Forwarded-* headers are believed",
             "",
+        ),
+        Option(
+            "CORS_ORIGINS",
+            _origins,
+            "comma-separated origins such as https://portal.example, or *",
+            "whose pages may read the API and the feeds in a browser",
+            "",
+        ),
+        Option(
+            "RATE_LIMIT",
+            _rate,
+            f"NUMBER/second, /minute, /hour or /day, NUMBER from 1 to {_MOST_REQUESTS}; or off",
+            "the most searches and further pages that a client may ask for",
+            "300/minute",
+        ),
+        Option(
+            "RATE_STORE",
+            _broker,
+            "memory:// or redis://HOST:PORT/NUMBER",
+            "where that is counted; memory:// counts in each reader process by itself",
+            "memory://",
+            secret=True,
         ),
         Option(
             "SECRET_KEY",

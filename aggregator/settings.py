@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.errors import SettingsError
-from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Secret, Sweeping
+from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Rate, Secret, Sweeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPTIONS", "Network", "Secret", "Settings", "Sweeping"]
+__all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings", "Sweeping"]
 
 _T = TypeVar("_T")
 
@@ -49,6 +49,9 @@ class Settings:
     public_url: str | None
     listen: tuple[str, int]
     trusted_proxies: tuple[Network, ...]
+    cors_origins: tuple[str, ...]  # or ("*",)
+    rate_limit: Rate | None  # None: as much as anybody likes
+    rate_store: Secret
     secret_key: Secret | None  # None until `with_secret_key` made one
     lease: timedelta
     host_spacing: timedelta
@@ -85,6 +88,7 @@ class Settings:
             values["database_url"] = f"sqlite:///{(values['data_dir'] / 'aggregator.sqlite3').absolute()}"
         values["database_url"] = Secret(values["database_url"])
         values["broker_url"] = Secret(values["broker_url"])
+        values["rate_store"] = Secret(values["rate_store"])
         return cls(**values, origins=origins)
 
     @property
@@ -157,9 +161,9 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _shown(option: Option[Any], value: object) -> str:
     if value is None:
-        return "-"
+        return "off" if option.name == "RATE_LIMIT" else "-"
     if isinstance(value, Secret):
-        return _without_password(value.reveal()) if option.name.endswith("_URL") else "****"
+        return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"
     if option.name == "LISTEN" and isinstance(value, tuple):
         host, port = value
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

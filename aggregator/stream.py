@@ -133,6 +133,6 @@ class Changes:
     activities: Sequence[Activity]
     gone: Sequence[tuple[int, int]]  # (id, revision)
     sources: Sequence[Source]
-    actors: Sequence[Actor]
+    actors: Sequence[tuple[Actor, int]]  # with their revision
     upto: int
     more: bool

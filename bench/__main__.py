@@ -1,6 +1,7 @@
 """`make bench`: what polling and reading cost here, on SQLite and on PostgreSQL.
 
     make bench ARGS="--feeds 500 --database postgresql"
+    make bench ARGS="reading"                               # the reader, over HTTP and with a million activities
     make bench ARGS="--documents FOLDER --grown FOLDER"     # feeds of your own: *.xml, and what became of them
 
 Each step is whole: claim, fetch over HTTP from a farm on loopback, parse, screen, store, reschedule. The spacing of
@@ -12,6 +13,7 @@ same run, for the same documents: the yardstick of the machine, measured on ever
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from aggregator.source import Discovery, Policy
 from aggregator.sources.rss.kind import PRIVATE_FLOOR
 from aggregator.stream import Query
 from aggregator.wiring import BATCH, House
+from bench import reading
 from bench.cost import measured, peak_memory
 from bench.farm import farm, write
 from tests import servers
@@ -36,6 +39,9 @@ READS = 200
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["reading"]:
+        reading.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--feeds", type=int, default=100)
     parser.add_argument("--entries", type=int, default=40)

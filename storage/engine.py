@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 _BUSY_TIMEOUT = 5000  # milliseconds that a SQLite writer waits for another
 _STATEMENT_TIMEOUT = 30_000  # milliseconds after which PostgreSQL ends a statement of ours
+_NO_HELPERS = "-c max_parallel_workers_per_gather=0"  # starting them takes longer than any page of ours
 _POOL_SIZE = 5  # connections kept by a process; its threads share them
 
 
@@ -64,7 +65,7 @@ def make_engine(url: str) -> Engine:
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": 5,
-                "options": f"-c statement_timeout={_STATEMENT_TIMEOUT} -c timezone=UTC",
+                "options": f"-c statement_timeout={_STATEMENT_TIMEOUT} -c timezone=UTC {_NO_HELPERS}",
                 "application_name": "aggregator",
             },
         )

@@ -15,7 +15,7 @@ from aggregator.activity import ActivityKind
 from aggregator.stitching import entry_of
 from aggregator.stream import Cursor, Order
 from storage import searching
-from storage.tables import activity, activity_tag, source
+from storage.tables import activity, activity_tag, activity_words, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from aggregator.stitching import Entry
     from aggregator.stream import Query
 
-MOST_EXAMINED = 20_000  # candidates of one page
-_WORDY = 5  # a candidate whose words must be looked at costs as much as so many others
+MOST_EXAMINED = 10_000  # candidates of one page
+_WORDY = 2  # a candidate whose words must be looked at costs as much as so many others
 _COUNTED = 1000  # entries after which a filter is common
-_RARE = 4000  # activities up to which those with some words are all looked at
+_RARE = 2_500  # activities up to which those with some words are all looked at
 _EVENTS = "event"
 
 _SAID = (activity.c.kind, activity.c.key, activity.c.object_key)
@@ -99,15 +99,15 @@ class Finding:
             candidates = self._candidates(leading, start, size, newest_first=newest_first)
             found = self._connection.execute(self._fitting(candidates, others, newest_first=newest_first)).all()
             yield from map(self._entry, found)
+            newest_last = _ordered(candidates, newest_first=not newest_first)
             last = self._connection.execute(
-                select(candidates.c.position, candidates.c.id)
-                .order_by(*_ordered(candidates, newest_first=newest_first))
-                .offset(size - 1)
+                select(func.count().over().label("looked_at"), candidates.c.position, candidates.c.id)
+                .order_by(*newest_last)
                 .limit(1)
             ).one_or_none()
-            if last is None:
+            self.examined += last.looked_at if last else 0
+            if last is None or last.looked_at < size:
                 return
-            self.examined += size
             spent += size * cost
             start, size = Cursor(last.position, last.id, self._query.order), 4 * size
 
@@ -116,22 +116,13 @@ class Finding:
         search = self._query.search
         if search is None:  # for the type checker: the caller looked
             return
-        found_in = activity
-        placed: FromClause = activity
-        if self._query.order is Order.EVENT:
-            placed = activity_tag.alias("begins")
-            found_in = activity.join(placed, and_(placed.c.id == activity.c.id, placed.c.tag == _EVENTS))  # type: ignore[assignment]  # a join is selected from as well
         size = 2 * first
         while True:
+            holding = self._holding(search, start, size, newest_first=newest_first).cte("holding")
             statement: Select[Any] = (
-                select(placed.c.position, activity.c.id, *_SAID)
-                .select_from(found_in)
-                .where(activity.c.visible, activity.c.id.in_(searching.ids(search, postgresql=self._is_postgresql)))
-                .where(*(_bears(group, activity.c.position, activity.c.id) for group in self._groups))
-                .where(*_between(placed, self._query), *_not_withheld(self._query))
-                .where(*_beyond(placed, start, newest_first=newest_first))
-                .order_by(*_ordered(placed, newest_first=newest_first))
-                .limit(size)
+                select(holding.c.position, holding.c.id, *_SAID)
+                .join(activity, activity.c.id == holding.c.id)
+                .order_by(*_ordered(holding, newest_first=newest_first))
             )
             found = self._connection.execute(statement).all()
             yield from map(self._entry, found)
@@ -139,17 +130,37 @@ class Finding:
                 return
             start, size = Cursor(found[-1].position, found[-1].id), 4 * size
 
+    def _holding(self, search: Search, start: Cursor | None, size: int, *, newest_first: bool) -> Select[Any]:
+        """Select the first places of what holds some words and bears a tag of every group."""
+        shown: FromClause = activity_words if self._is_postgresql else activity
+        place: FromClause = shown
+        statement = select(shown.c.id)
+        if self._query.order is Order.EVENT:
+            place = activity_tag.alias("begins")
+            statement = statement.join(place, and_(place.c.id == shown.c.id, place.c.tag == _EVENTS))
+        if self._query.not_withheld_in and shown is not activity:
+            statement = statement.join(activity, activity.c.id == shown.c.id)
+        return (
+            statement.add_columns(place.c.position)
+            .where(searching.found(search, postgresql=self._is_postgresql))
+            .where(*(_bears(group, shown.c.position, shown.c.id) for group in self._groups))
+            .where(*_between(place, self._query), *_not_withheld(self._query))
+            .where(*_beyond_of(place.c.position, shown.c.id, start, newest_first=newest_first))
+            .order_by(*_directed(place.c.position, shown.c.id, newest_first=newest_first))
+            .limit(size)
+        )
+
     def _rare_words(self) -> bool:
         """Say whether so few activities hold the words that all of them can be looked at."""
         search = self._query.search
         if self._words_are_rare is None and search is not None:
-            if self._is_postgresql and self._estimated(search) > 4 * _RARE:
-                self._words_are_rare = False
+            estimate = self._estimated(search) if self._is_postgresql else None
+            if estimate is not None and not _RARE / 4 < estimate < 2 * _RARE:
+                self._words_are_rare = estimate < _RARE
             else:
                 holding = searching.ids(search, postgresql=self._is_postgresql).limit(_RARE + 1).subquery()
                 count: int = self._connection.execute(select(func.count()).select_from(holding)).scalar_one()
                 self._words_are_rare = count <= _RARE
-                self.examined += count
         return bool(self._words_are_rare)
 
     def _estimated(self, search: Search) -> float:
@@ -245,8 +256,14 @@ def _bears(tags: Sequence[str], position: ColumnElement[Any], id_: ColumnElement
 
 
 def _beyond(placed: FromClause, start: Cursor | None, *, newest_first: bool) -> Iterator[ColumnElement[bool]]:
+    return _beyond_of(placed.c.position, placed.c.id, start, newest_first=newest_first)
+
+
+def _beyond_of(
+    position: ColumnElement[Any], id_: ColumnElement[Any], start: Cursor | None, *, newest_first: bool
+) -> Iterator[ColumnElement[bool]]:
     if start is not None:
-        place = tuple_(placed.c.position, placed.c.id)
+        place = tuple_(position, id_)
         yield place < (start.position, start.id) if newest_first else place > (start.position, start.id)
 
 
@@ -258,7 +275,12 @@ def _between(placed: FromClause, query: Query) -> Iterator[ColumnElement[bool]]:
 
 
 def _ordered(placed: FromClause, *, newest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    position, id_ = placed.c.position, placed.c.id
+    return _directed(placed.c.position, placed.c.id, newest_first=newest_first)
+
+
+def _directed(
+    position: ColumnElement[Any], id_: ColumnElement[Any], *, newest_first: bool
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return (position.desc(), id_.desc()) if newest_first else (position.asc(), id_.asc())
 
 

@@ -135,7 +135,7 @@ class StreamReading:
             activities=[one for one in held if one.visible and one.revision <= upto],
             gone=[(one.id, one.revision) for one in held if not one.visible and one.revision <= upto],
             sources=[one for one in sources if one.revision <= upto],
-            actors=[Actors.actor_of(row) for row in actors if row.revision <= upto],
+            actors=[(Actors.actor_of(row), row.revision) for row in actors if row.revision <= upto],
             upto=upto,
             more=more,
         )

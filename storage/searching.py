@@ -22,6 +22,13 @@ def ids(search: Search, *, postgresql: bool) -> Select[Any]:
     return select(activity_words.c.rowid).where(_expressed(search))
 
 
+def found(search: Search, *, postgresql: bool) -> ColumnElement[bool]:
+    """Say of rows of what is searched whether a search finds them and they are shown."""
+    if postgresql:
+        return and_(_matching(search), activity_words.c.position.is_not(None))
+    return and_(activity.c.visible, activity.c.id.in_(ids(search, postgresql=False)))
+
+
 def holds(search: Search, id_: ColumnElement[int], *, postgresql: bool) -> ColumnElement[bool]:
     """Say of a row of `activity` with this id whether a search finds it: for candidates that other filters led to."""
     if postgresql:

@@ -22,8 +22,11 @@ from storage.schedule import Schedule
 from storage.sources import Sources
 from storage.spending import Spendings
 from storage.stream import Stream
+from storage.tokens import Tokens
+from storage.watching import watch
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from datetime import date
 
@@ -46,6 +49,7 @@ class Transaction:
         self.compliance = Compliance(connection)
         self.reviews = Reviews(connection)
         self.stream = Stream(connection)
+        self.tokens = Tokens(connection)
 
 
 class Store:
@@ -103,6 +107,10 @@ class Store:
         """
         with _translated():
             schema.check(self.engine)
+
+    def watch(self, stopping: threading.Event) -> Iterator[int | None]:
+        """Give the stream's revision soon after every change and once a second; None while the database is away."""
+        return watch(self.engine, stopping)
 
     def close(self) -> None:
         """Close every connection."""

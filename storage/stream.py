@@ -25,6 +25,11 @@ class Stream:
         revision: int = self._connection.execute(select(stream.c.revision)).scalar_one()
         return revision
 
+    def instance(self) -> str:
+        """Return the name of this database, which no other has: revisions of another mean nothing here."""
+        name: str = self._connection.execute(select(stream.c.instance)).scalar_one()
+        return name
+
     def take(self, count: int) -> int:
         """Take `count` revisions and return the first.
 

@@ -266,9 +266,15 @@ activity_tag = Table(
     sqlite_with_rowid=False,
 )
 
-# What is searched: on PostgreSQL (id, words tsvector), on SQLite an FTS5 table over `activity.search_text`. Not in the
-# metadata, since each database has its own.
-activity_words = table("activity_words", column("id", BigInteger), column("rowid", BigInteger), column("words"))
+# What is searched: on PostgreSQL (id, position where it is shown, words tsvector), on SQLite an FTS5 table over
+# `activity.search_text`. Not in the metadata, since each database has its own.
+activity_words = table(
+    "activity_words",
+    column("id", BigInteger),
+    column("rowid", BigInteger),
+    column("position", UtcDateTime),
+    column("words"),
+)
 
 # What an edit replaced.
 activity_version = Table(
@@ -409,4 +415,25 @@ compliance_job = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("status", Text, nullable=False),
     Column("ended", UtcDateTime),
+)
+
+# Who may read more than everybody. Of a token only a digest is held.
+portal_token = Table(
+    "portal_token",
+    metadata,
+    Column("id", Text, primary_key=True),  # part of the token, and no secret
+    Column("name", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_used", UtcDateTime),
+    Column("revoked", UtcDateTime),
+    Index("uq_portal_token_digest", "digest", unique=True),
+    Index(
+        "uq_portal_token_name",  # a name is free again once its token is revoked
+        "name",
+        unique=True,
+        postgresql_where=text("revoked IS NULL"),
+        sqlite_where=text("revoked IS NULL"),
+    ),
 )

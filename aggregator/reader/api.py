@@ -4,33 +4,84 @@
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.errors import SetupError
 from aggregator.reader import models, serialise
-from aggregator.reader.health import worker_warning
+from aggregator.reader.callers import headers_for
+from aggregator.reader.health import health_of, worker_warning
 from aggregator.reader.openapi import problem_responses
-from aggregator.reader.parameters import STREAM, given, query_of, refuse_unknown_sources
+from aggregator.reader.parameters import (
+    CHANGES,
+    LIVE,
+    STREAM,
+    fields_of,
+    given,
+    query_of,
+    query_string,
+    refuse_unknown_sources,
+    whole_number,
+)
+from aggregator.reader.rationing import SEARCH, is_costly
+from aggregator.reader.refusals import UnknownRevisionError
 from aggregator.reader.shown import shown
-from aggregator.web.answers import FRESH, JSON, answer
+from aggregator.web.answers import ALWAYS_ASK, FRESH, JSON, answer
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
     from aggregator.reader.audience import Audience
+    from aggregator.reader.callers import Callers
+    from aggregator.reader.health import Stale
+    from aggregator.reader.live import Live
+    from aggregator.reader.pulse import Pulse
+    from aggregator.reader.rationing import Rationing
     from aggregator.source import Clock
+    from aggregator.stream import Page, Query
     from storage.store import Store
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
+_REFUSED = (
+    "bad-limit",
+    "bad-cursor",
+    "bad-search",
+    "unknown-kind",
+    "unknown-source",
+    "unknown-parameter",
+    "repeated-parameter",
+    "bad-request",
+    "bad-token",
+)
+_MOST_CHANGES = 1000
+_LONGEST_WAIT = 60  # seconds
 
 
 class Api:
     """The endpoints over one store."""
 
-    def __init__(self, store: "Store", clock: "Clock", audience: "Audience") -> None:
+    def __init__(
+        self,
+        store: "Store",
+        clock: "Clock",
+        callers: "Callers",
+        rationing: "Rationing",
+        *,
+        pulse: "Pulse",
+        live: "Live",
+        link: "Callable[[str], str]",
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._audience = audience
+        self._callers = callers
+        self._rationing = rationing
+        self._pulse = pulse
+        self._live = live
+        self._link = link
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -39,19 +90,12 @@ class Api:
             self.activities,
             operation_id="listActivities",
             summary="A page of the merged stream",
-            description="Newest first. Follow `next` for older ones.",
+            description="Newest first. Follow `next` for older ones, `prev` for newer ones; both are in `Link`, too. "
+            "All filters may be combined.",
             tags=["stream"],
             response_model=models.ActivityPage,
             response_description="One page",
-            responses=problem_responses(
-                "bad-limit",
-                "bad-cursor",
-                "unknown-kind",
-                "unknown-source",
-                "unknown-parameter",
-                "repeated-parameter",
-                "bad-request",
-            ),
+            responses=problem_responses(*_REFUSED, "too-many-requests"),
             openapi_extra={"parameters": [parameter.documented() for parameter in STREAM]},
         )
         app.add_api_route(
@@ -62,7 +106,37 @@ class Api:
             tags=["stream"],
             response_model=models.ActivityItem,
             response_description="The activity",
-            responses=problem_responses("unknown-parameter", "not-found", "gone"),
+            responses=problem_responses("unknown-parameter", "not-found", "gone", "bad-token"),
+        )
+        app.add_api_route(
+            "/api/v1/changes",
+            self.changes,
+            operation_id="listChanges",
+            summary="Everything that changed since a revision",
+            description="For mirrors. Begin with `after=0`, store what comes, and ask again after `next`; whatever was "
+            "missed in between, the mirror then equals the stream. Each thing comes once, as it is now.",
+            tags=["stream"],
+            response_model=models.ChangeList,
+            response_description="The changes",
+            responses=problem_responses(
+                "unknown-revision", "unknown-parameter", "repeated-parameter", "bad-request", "bad-limit", "bad-token"
+            ),
+            openapi_extra={"parameters": [parameter.documented() for parameter in CHANGES]},
+        )
+        app.add_api_route(
+            "/api/v1/live",
+            self.live,
+            operation_id="listen",
+            summary="Changes as they come, as server-sent events",
+            description="Events: `activity` (data: an activity that came or changed), `gone` (data: its id) and "
+            "`reset` (too much was missed: load the page again). An event's id is its revision; browsers send the last "
+            "one back in `Last-Event-ID`.",
+            tags=["stream"],
+            status_code=200,
+            response_class=_EventStream,
+            response_description="Never ends by itself",
+            responses=problem_responses(*_REFUSED),
+            openapi_extra={"parameters": [parameter.documented() for parameter in LIVE]},
         )
         app.add_api_route(
             "/api/v1/sources",
@@ -96,17 +170,93 @@ class Api:
 
     def activities(self, request: Request) -> Response:
         """Answer with a page of the stream."""
-        query = query_of(given(request.scope["query_string"], STREAM))
+        values = given(request.scope["query_string"], STREAM)
+        query, fields = query_of(values), fields_of(values)
+        caller = self._callers.caller_of(request)
+        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        found, stale = self.page(query)
+        body = serialise.encode(serialise.page(found, caller.audience, stale, fields))
+        made = answer(request, body, JSON)
+        made.headers["Link"] = self._links(request.url.path, values, found)
+        made.headers.update({**headers_for(caller, FRESH), **counted})
+        return made
+
+    def page(self, query: "Query") -> "tuple[Page, Sequence[Stale]]":
+        """Return a page, and which of the sources that it may be about are stale."""
+        beat = self._pulse.sure
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            found = tx.activities.page(query)
-        return answer(request, serialise.encode(serialise.page(found, self._audience)), JSON, cache=FRESH)
+            health = beat.health if beat else health_of(tx.sources.all(), self._clock())
+            return tx.activities.page(query), health.of(query.sources)
+
+    def _links(self, path: str, values: "Mapping[str, list[str]]", found: "Page") -> str:
+        """Return the `Link` header (RFC 8288)."""
+        here = self._link(path)
+        links = [f'<{here}{query_string(values, cursor=None)}>; rel="first"']
+        for rel, cursor in (("next", found.next), ("prev", found.prev)):
+            if cursor:
+                links.append(f'<{here}{query_string(values, cursor=str(cursor))}>; rel="{rel}"')
+        return ", ".join(links)
 
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with one activity."""
         given(request.scope["query_string"], ())
+        caller = self._callers.caller_of(request)
         item = shown(self._store, activity_id)
-        return answer(request, serialise.encode(serialise.activity(item, self._audience)), JSON, cache=FRESH)
+        made = answer(request, serialise.encode(serialise.activity(item, caller.audience)), JSON)
+        made.headers.update(headers_for(caller, FRESH))
+        return made
+
+    async def changes(self, request: Request) -> Response:
+        """Answer with what changed after a revision; wait for something if asked to."""
+        values = given(request.scope["query_string"], CHANGES)
+        after = whole_number("after", values, default=0, most=2**63 - 1)
+        limit = whole_number("limit", values, default=100, least=1, most=_MOST_CHANGES)
+        wait = whole_number("wait", values, default=0, most=_LONGEST_WAIT)
+        caller = await self._callers.waiting_for(request)
+        body = await run_in_threadpool(self._changes, request, after, limit)
+        if wait and body is None and await self._pulse.wait(after, wait):
+            body = await run_in_threadpool(self._changes, request, after, limit)
+        if body is None:
+            body = await run_in_threadpool(self._changes, request, after, limit, even_none=True)
+        made = answer(request, body or b"", JSON)
+        made.headers.update(headers_for(caller, ALWAYS_ASK))
+        return made
+
+    def _changes(self, request: Request, after: int, limit: int, *, even_none: bool = False) -> bytes | None:
+        """Return the answer, or None where nothing changed and that is not asked for."""
+        audience = self._callers.audience_of(request)  # anew: a token may have been revoked while it waited
+        with self._store.reading() as tx:
+            newest = tx.stream.revision()
+            if after > newest:
+                raise UnknownRevisionError(
+                    f"after is {after}, but the newest revision is {newest}: this is another database than the one "
+                    "you followed, or an older state of it. Mirror it anew, from after=0."
+                )
+            if after == newest and not even_none:
+                return None
+            found, instance = tx.activities.changes(after, limit), tx.stream.instance()
+        return serialise.encode(serialise.changes(found, instance, audience, self._clock()))
+
+    async def live(self, request: Request) -> Response:
+        """Answer with changes as they come."""
+        values = given(request.scope["query_string"], LIVE)
+        query = query_of({name: value for name, value in values.items() if name != "after"})
+        if query.sources:
+            await run_in_threadpool(self._refuse_unknown, query.sources)
+        last = request.headers.get("last-event-id")
+        asked = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
+        after = whole_number("after", asked, default=-1, most=2**63 - 1)
+        caller = await self._callers.waiting_for(request)  # refused before the stream begins
+
+        async def audience_now() -> "Audience":
+            return caller.audience if caller.token is None else (await self._callers.waiting_for(request)).audience
+
+        return _EventStream(self._live, query, audience_now, None if after < 0 else after)
+
+    def _refuse_unknown(self, slugs: frozenset[str]) -> None:
+        with self._store.reading() as tx:
+            refuse_unknown_sources(slugs, tx.sources.slug_taken)
 
     def sources(self, request: Request) -> Response:
         """Answer with all sources."""
@@ -140,6 +290,23 @@ class Api:
             },
             200,
         )
+
+
+class _EventStream(Response):
+    """An answer that goes on until the listener goes."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, live: "Live", query: "Query", audience: "Callable[[], Awaitable[Audience]]", after: int | None
+    ) -> None:
+        super().__init__()
+        self._live, self._query, self._audience_now, self._after = live, query, audience, after
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Tell what comes."""
+        del scope
+        await self._live.listen(receive, send, self._query, self._audience_now, self._after)
 
 
 def _report(body: dict[str, Any], status: int) -> Response:

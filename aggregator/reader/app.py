@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
+from aggregator.options import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.audience import PUBLIC
+from aggregator.reader.callers import Callers
+from aggregator.reader.hot import Hot, Layer, give
+from aggregator.reader.live import Live
 from aggregator.reader.openapi import document
 from aggregator.reader.page import DocumentationPages, StreamPages
+from aggregator.reader.pulse import Pulse
+from aggregator.reader.rationing import Rationing
 from aggregator.reader.refusals import PROBLEMS
+from aggregator.reader.syndication import Feeds
 from aggregator.web.app import framed
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
+from aggregator.web.proxies import is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from starlette.types import Message, Receive, Scope, Send
+
+    from aggregator.options import Rate
     from aggregator.reader.audience import Audience
     from aggregator.settings import Network
     from aggregator.source import Clock
     from storage.store import Store
+
+
+_IN_MEMORY = Secret("memory://")
+_PATIENCE = 1.0  # seconds for the last uses of tokens to be written
+_KEPT = frozenset({"/", "/api/v1/activities", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"})
+_KEPT_BELOW = ("/activities/", "/api/v1/activities/")
+
+
+class ReaderApp(FastAPI):
+    """An app that gives what is ready before anything else is done."""
+
+    def __init__(self, hot: Hot, *, across_origins: bool, **options: Any) -> None:  # noqa: ANN401  # FastAPI's own
+        super().__init__(**options)
+        self._hot = hot
+        self._across_origins = across_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        found = self._hot.ready(scope) if scope["type"] == "http" else None
+        if found is not None:
+            await give(*found, _by_origin(send) if self._across_origins else send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -36,19 +73,69 @@ def create_app(
     locale: str,
     trusted_proxies: Sequence[Network],
     audience: Audience = PUBLIC,
+    cors_origins: Sequence[str] = (),
+    rate: Rate | None = None,
+    rate_store: Secret = _IN_MEMORY,
 ) -> FastAPI:
     """Return the ASGI app; it touches the database only when asked something.
 
     Run it behind a server that does not itself believe forwarding headers (uvicorn: `proxy_headers=False`):
-    which proxies are trusted is decided here, by `trusted_proxies`. `audience` says what machine-readable outputs give;
-    our own pages display everything.
+    which proxies are trusted is decided here, by `trusted_proxies`. `audience` says what machine-readable outputs give
+    those without a token; our own pages display everything.
     """
     prefix = urlsplit(public_url).path if public_url else ""
     pages = Pages(["aggregator.reader"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=prefix)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
-    framed(app, pages=pages, problems=problems, trusted_proxies=trusted_proxies, prefix=prefix)
-    Api(store, clock, audience).add_to(app)
+    pulse = Pulse(store, clock)
+    live = Live(store, pulse, clock)
+    callers = Callers(store, clock, audience)
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        pulse.start()
+        await live.start()
+        yield
+        await live.stop()
+        await pulse.stop()
+        await asyncio.to_thread(callers.settle, _PATIENCE)
+
+    hot = Hot(
+        pulse,
+        covers=lambda path: _is_kept(path.removeprefix(prefix)),
+        believes=lambda peer: is_trusted(peer, trusted_proxies),
+    )
+    app = ReaderApp(hot, across_origins=bool(cors_origins), openapi_url=None, redirect_slashes=False, lifespan=running)
+    app.state.live = live
+    app.state.callers = callers
+    framed(
+        app,
+        pages=pages,
+        problems=problems,
+        trusted_proxies=trusted_proxies,
+        prefix=prefix,
+        within=[Middleware(Layer, hot=hot)],
+        cors_origins=cors_origins,
+    )
+    rationing = Rationing(rate, rate_store)
+    Api(store, clock, callers, rationing, pulse=pulse, live=live, link=pages.link).add_to(app)
+    feeds = Feeds(store, callers, rationing, public_url=public_url, prefix=prefix, dates=pages.dates)
+    feeds.add_to(app)
     StreamPages(store, clock, pages).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app
+
+
+def _by_origin(send: Send) -> Send:
+    """Say of a ready answer what the layer for other origins says of all: who names another gets other headers."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"vary", b"Origin")]}
+        await send(message)
+
+    return tell
+
+
+def _is_kept(path: str) -> bool:
+    """Say whether answers at a path are kept: those that follow from the stream and the health of its sources alone."""
+    return path in _KEPT or path.startswith(_KEPT_BELOW)

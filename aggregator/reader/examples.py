@@ -20,7 +20,7 @@ from aggregator.activity import (
 from aggregator.reader import serialise
 from aggregator.reader.audience import EVERYTHING
 from aggregator.source import Policy, Source, SourceState
-from aggregator.stream import Cursor, Page
+from aggregator.stream import Changes, Cursor, Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,7 @@ _ORIGINAL = Content(
     hashtags=("applytoday",),
     mentions=(Mention("opengovpart", "1001", "https://x.com/opengovpart"),),
 )
+_WHO = Actor("x", "1001", "Open Government Partnership", "opengovpart", "https://x.com/opengovpart")
 _REPOST = Activity(
     id=1042,
     source=SourceRef("opengovpart", "Open Government Partnership"),
@@ -51,7 +52,7 @@ _REPOST = Activity(
         kind=ActivityKind.REPOST,
         network="x",
         url="https://x.com/opengovpart/status/456130000000000001",
-        actor=Actor("x", "1001", "Open Government Partnership", "opengovpart", "https://x.com/opengovpart"),
+        actor=_WHO,
         text=_ORIGINAL.text,
         html=_ORIGINAL.html,
         lang="en",
@@ -98,5 +99,8 @@ BY_PATH: Mapping[str, dict[str, Any]] = {
         Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision), EVERYTHING
     ),
     "/api/v1/activities/{activity_id}": serialise.activity(_REPOST, EVERYTHING),
+    "/api/v1/changes": serialise.changes(
+        Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
+    ),
     "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN)]},
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.source import Source, SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 _HICCUPS = 2  # failures in a row that are worth telling people about
 _GRACE = timedelta(minutes=10)  # that a poll may be late without anything being wrong
@@ -32,6 +33,40 @@ def is_stale(source: Source, now: datetime) -> bool:
 def stale(sources: Iterable[Source], now: datetime) -> list[Source]:
     """Return the stale ones among sources."""
     return [source for source in sources if is_stale(source, now)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A source whose last good items are shown although newer ones should be there."""
+
+    slug: str
+    name: str
+    last_success: datetime | None
+    age: int | None  # seconds since then, in whole minutes; None: it never answered
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Which sources are stale. Two of equal value look alike to readers."""
+
+    stale: tuple[Stale, ...] = ()
+
+    def of(self, slugs: Collection[str]) -> tuple[Stale, ...]:
+        """Return the stale ones among some sources; an empty collection means all."""
+        return tuple(one for one in self.stale if not slugs or one.slug in slugs)
+
+
+def health_of(sources: Iterable[Source], now: datetime) -> Health:
+    """Return which sources are stale, how old what they show is, and why."""
+    return Health(tuple(_stale(source, now) for source in stale(sources, now)))
+
+
+def _stale(source: Source, now: datetime) -> Stale:
+    success = source.last_success
+    age = None if success is None else int((now - success).total_seconds()) // 60 * 60
+    reason = source.last_error or source.state_reason or "It was not asked for a long time."
+    return Stale(source.slug, source.name, success, age, reason)
 
 
 def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:

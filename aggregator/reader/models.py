@@ -26,6 +26,7 @@ class SourceName(BaseModel):
 class ActorItem(BaseModel):
     """Who said it."""
 
+    id: Annotated[str, _said("The same for everything that they say: network and their id there", "x:1001")]
     name: Annotated[str, _said("Name as shown", "Open Gov Hub")]
     handle: Annotated[str | None, _said("Handle without @", "OpenGovHub")]
     url: Annotated[str | None, _said("Profile", "https://x.com/OpenGovHub")]
@@ -111,8 +112,11 @@ class ObjectItem(_Content):
     id: Annotated[None, _said("Always null")]
     native_id: Annotated[str, _said("Id where it was published", "454545454545454545")]
     source: Annotated[None, _said("Always null")]
+    position_at: Annotated[None, _said("Always null")]
     first_seen_at: Annotated[None, _said("Always null")]
     revision: Annotated[None, _said("Always null")]
+    topics: Annotated[list[str], _said("Always empty")]
+    countries: Annotated[list[str], _said("Always empty")]
     object: Annotated[None, _said("Always null")]
     also_reposted_by: Annotated[list[RepostItem], _said("Always empty")]
 
@@ -123,19 +127,48 @@ class ActivityItem(_Content):
     id: Annotated[str, _said("Ours; never reused", "1042")]
     native_id: Annotated[str, _said("Id at its source", "454545454545454545")]
     source: Annotated[SourceName, _said("Who brought it")]
+    position_at: Annotated[
+        datetime, _said("What the stream is ordered by, then by id: when it was published, or first shown")
+    ]
     first_seen_at: Annotated[datetime, _said("When it came to us, UTC", "2014-04-02T15:05:00Z")]
     revision: Annotated[int, _said("Rises with every change of this activity", 5120)]
+    topics: Annotated[list[str], _said("What it is about, by slug", ["open-data"])]
+    countries: Annotated[list[str], _said("Countries that it is about (ISO 3166)", ["GH"])]
     object: Annotated[ObjectItem | None, _said("What a repost or quote is about, with its own author")]
     also_reposted_by: Annotated[
         list[RepostItem], _said("Further reposts of the same original within 40 entries; not given by `stitch=no`")
     ]
 
 
-class ActivityPage(BaseModel):
-    """One page of the merged stream, newest first."""
+ITEM_FIELDS = tuple(ActivityItem.model_fields)
 
-    items: list[ActivityItem]
-    next: Annotated[str | None, _said("Cursor of the next page; null on the last one", "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3")]
+
+class StaleSource(BaseModel):
+    """A source that fails or is long overdue: its last good items are shown."""
+
+    slug: Annotated[str, _said("Its name in addresses", "ministry-news")]
+    name: Annotated[str, _said("Its name for people", "Ministry of Justice: News")]
+    last_success_at: Annotated[datetime | None, _said("When it last answered, UTC; null: never")]
+    age: Annotated[int | None, _said("Seconds since then, in whole minutes", 7200)]
+    reason: Annotated[str, _said("Why nothing newer comes", "The server answered 503 Service Unavailable.")]
+
+
+class ActivityPage(BaseModel):
+    """One page of the merged stream."""
+
+    items: Annotated[list[ActivityItem], _said("Whole ones; where `fields` was given, with these fields alone")]
+    next: Annotated[
+        str | None, _said("Cursor of the next page (older); null on the last one", "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3")
+    ]
+    prev: Annotated[str | None, _said("Cursor of the page before (newer); null on the first one")]
+    partial: Annotated[
+        bool,
+        _said(
+            "True: the filters hardly ever meet, and only a part of the stream was looked at; follow `next` for more"
+        ),
+    ]
+    stale: Annotated[bool, _said("True: what some sources show may be old; the last good items are shown")]
+    stale_sources: Annotated[list[StaleSource], _said("Which, how old, and why")]
 
 
 class SourceItem(BaseModel):
@@ -161,6 +194,61 @@ class SourceList(BaseModel):
     """All sources."""
 
     items: list[SourceItem]
+
+
+class ActivityChange(BaseModel):
+    """An activity that came or changed, as it is now."""
+
+    type: Literal["activity"]
+    revision: Annotated[int, _said("Of this change", 5120)]
+    activity: ActivityItem
+
+
+class GoneChange(BaseModel):
+    """An activity that left the stream: deleted, hidden or withdrawn; which of them is not told."""
+
+    type: Literal["gone"]
+    revision: Annotated[int, _said("Of this change", 5121)]
+    id: Annotated[str, _said("The activity's", "1042")]
+
+
+class SourceChange(BaseModel):
+    """A source that came or changed, as it is now."""
+
+    type: Literal["source"]
+    revision: Annotated[int, _said("Of this change", 5122)]
+    source: SourceItem
+
+
+class SourceGoneChange(BaseModel):
+    """A source that was removed. What becomes of its items comes as changes of these."""
+
+    type: Literal["source_gone"]
+    revision: Annotated[int, _said("Of this change", 5123)]
+    slug: Annotated[str, _said("The source's", "ministry-news")]
+
+
+class ActorChange(BaseModel):
+    """Somebody's new name, handle or picture: it holds for everything of theirs, also within reposts."""
+
+    type: Literal["actor"]
+    revision: Annotated[int, _said("Of this change", 5124)]
+    actor: Annotated[ActorItem, _said("As they are now")]
+
+
+class ChangeList(BaseModel):
+    """Everything that changed after a revision, each thing once, in the order of the changes."""
+
+    instance: Annotated[
+        str, _said("Of the database. If it is another one than before, revisions start anew: mirror from 0 again")
+    ]
+    changes: list[
+        Annotated[
+            ActivityChange | GoneChange | SourceChange | SourceGoneChange | ActorChange, Field(discriminator="type")
+        ]
+    ]
+    next: Annotated[int, _said("The revision to ask after next", 5124)]
+    more: Annotated[bool, _said("True: there is more already")]
 
 
 class Liveness(BaseModel):

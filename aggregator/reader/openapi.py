@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
@@ -25,8 +26,14 @@ Times are RFC 3339 in UTC. Ids are strings. Pages are followed by `next`: a page
 whatever arrives in between. Answers carry an `ETag`; send it back in `If-None-Match` and what has not changed is not
 sent again. Errors are problem details (RFC 9457) with a stable `code`.
 """
+_PORTAL_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "With a portal's token the content of posts on X is given as well. It belongs on a server.",
+}
 _TAGS = [
     {"name": "stream", "description": "What was published, newest first."},
+    {"name": "feeds", "description": "The stream for programs that read feeds."},
     {"name": "sources", "description": "Where it comes from, and how these sources are."},
     {"name": "operation", "description": "For those who run this installation."},
 ]
@@ -53,6 +60,10 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
         servers=[{"url": public_url}] if public_url else None,
     )
     made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    made["components"]["securitySchemes"] = {"portalToken": _PORTAL_TOKEN}
+    for path in made["paths"].values():
+        if str(int(HTTPStatus.UNAUTHORIZED)) in path["get"]["responses"]:
+            path["get"]["security"] = [{}, {"portalToken": []}]
     # Not given to the routes: FastAPI would leave out every null in them.
     for path, example in examples.BY_PATH.items():
         made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = example

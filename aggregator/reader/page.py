@@ -18,7 +18,7 @@ from aggregator.web.answers import HTML, answer
 from aggregator.web.labels import PLURALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aggregator.activity import Activity
     from aggregator.source import Clock, Source
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
     from storage.store import Store
+
+
+_FEEDS = (
+    ("atom", "application/atom+xml", "Atom"),
+    ("rss", "application/rss+xml", "RSS"),
+    ("json", "application/feed+json", "JSON Feed"),
+    ("as2", "application/activity+json", "ActivityStreams 2.0"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +65,56 @@ class StreamPages:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
-        for path, endpoint in (("/", self.front), ("/activities/{activity_id}", self.activity)):
+        for path, endpoint in (
+            ("/", self.front),
+            ("/activities/{activity_id}", self.activity),
+            ("/activities/{activity_id}/card", self.card),
+        ):
             app.add_api_route(path, endpoint, include_in_schema=False, response_class=HTMLResponse)
 
     def front(self, request: Request) -> Response:
         """Answer with a page of the stream."""
-        query = query_of(given(request.scope["query_string"], PAGE, strict=False))
+        values = given(request.scope["query_string"], PAGE, strict=False)
+        query = query_of(values)
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             sources = tx.sources.all()
             found = tx.activities.page(query)
-        return answer(request, self._pages.render("front.html", self._front(query, found, sources)), HTML)
+        return answer(request, self._pages.render("front.html", self._front(values, query, found, sources)), HTML)
 
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with the page of one activity."""
         item = shown(self._store, activity_id)
         return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
 
-    def _front(self, query: "Query", found: "Page", sources: "Sequence[Source]") -> dict[str, Any]:
+    def card(self, request: Request, activity_id: str) -> Response:
+        """Answer with the card of one activity alone, for a page that is open already."""
+        item = shown(self._store, activity_id)
+        (day,) = self._days([item])
+        return answer(request, self._pages.render("fragment.html", {"day": day}), HTML)
+
+    def _front(
+        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", sources: "Sequence[Source]"
+    ) -> dict[str, Any]:
         now = self._clock()
         failing = stale(sources, now)
-        here = query_string(query.kinds, query.sources)
-        older = query_string(query.kinds, query.sources, found.next) if found.next else None
+        here = query_string(values, cursor=None)
         return {
             "days": self._days(found.items),
             "others": found.others,
-            "kinds": _kind_choices(query),
-            "sources": _source_choices(query, sources, {source.slug for source in failing}),
+            "kinds": _kind_choices(values, query),
+            "sources": _source_choices(values, query, sources, {source.slug for source in failing}),
             "failing": failing,
-            "filtered": bool(query.kinds or query.sources),
+            "filtered": query.is_filtered,
+            "asked": values.get("q", [""])[0],
+            "kept": [(name, value) for name in values if name not in {"q", "cursor"} for value in values[name]],
             "first_page": query.after is None,
+            "partial": found.partial,
             "newest": "/" + here,
-            "older": "/" + older if older else None,
-            "watched": "/api/v1/activities" + here,
+            "older": "/" + query_string(values, cursor=str(found.next)) if found.next else None,
+            "newer": "/" + query_string(values, cursor=str(found.prev)) if found.prev else None,
+            "live": "/api/v1/live" + query_string(values, cursor=None, after=str(found.revision)),
+            "feeds": [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS],
         }
 
     def _days(self, items: "Iterable[Activity]") -> list[Day]:
@@ -128,20 +153,22 @@ class DocumentationPages:
         return answer(request, self._html, HTML)
 
 
-def _kind_choices(query: "Query") -> list[Choice]:
-    every = Choice("Everything", "/" + query_string((), query.sources), not query.kinds)
+def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Choice]:
+    every = Choice("Everything", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
     return [every] + [
-        Choice(label, "/" + query_string((kind,), query.sources), kind in query.kinds)
+        Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
         for kind, label in PLURALS.items()
     ]
 
 
-def _source_choices(query: "Query", sources: "Iterable[Source]", failing: set[str]) -> list[Choice]:
-    every = Choice("All sources", "/" + query_string(query.kinds), not query.sources)
+def _source_choices(
+    values: "Mapping[str, list[str]]", query: "Query", sources: "Iterable[Source]", failing: set[str]
+) -> list[Choice]:
+    every = Choice("All sources", "/" + query_string(values, cursor=None, source=None), not query.sources)
     return [every] + [
         Choice(
             source.name,
-            "/" + query_string(query.kinds, (source.slug,)),
+            "/" + query_string(values, cursor=None, source=source.slug),
             source.slug in query.sources,
             source.slug in failing,
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from aggregator.activity import ActivityKind
 from aggregator.errors import BadRequestError
+from aggregator.reader.models import ITEM_FIELDS
 from aggregator.reader.refusals import (
     BadLimitError,
     RepeatedParameterError,
@@ -16,10 +19,11 @@ from aggregator.reader.refusals import (
     UnknownParameterError,
     UnknownSourceError,
 )
-from aggregator.stream import DEFAULT_LIMIT, MOST, Cursor, Query
+from aggregator.search import Search
+from aggregator.stream import DEFAULT_LIMIT, MOST, Cursor, Order, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 _MOST_VALUES = 100  # of all parameters of one request
 _SHOWN = 80  # characters of a wrong value that the sentence repeats
@@ -47,6 +51,24 @@ class Parameter:
             "example": self.example,
             **style,
         }
+
+
+_NETWORK = re.compile(r"^[a-z][a-z0-9-]{0,19}$")
+_TOPIC = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
+_COUNTRY = re.compile(r"^[A-Za-z]{2}$")
+_LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+ -]\d{2}:\d{2}))?$")
+_HAS = ("media", "event")
+
+
+def _several(name: str, description: str, example: list[str], *, pattern: re.Pattern[str]) -> Parameter:
+    return Parameter(
+        name,
+        f"{description} May be repeated or hold several, separated by commas.",
+        {"type": "array", "items": {"type": "string", "pattern": pattern.pattern}},
+        example,
+        repeatable=True,
+    )
 
 
 KIND = Parameter(
@@ -88,8 +110,85 @@ NOT_WITHHELD_IN = Parameter(
     ["DE"],
     repeatable=True,
 )
-STREAM: Sequence[Parameter] = (LIMIT, CURSOR, KIND, SOURCE, STITCH, NOT_WITHHELD_IN)
-PAGE: Sequence[Parameter] = (CURSOR, KIND, SOURCE)
+NETWORK = _several("network", "Only what was published there: x, web, ...", ["x"], pattern=_NETWORK)
+TOPIC = _several("topic", "Only about these topics, by slug.", ["open-data"], pattern=_TOPIC)
+COUNTRY = _several("country", "Only about these countries (ISO 3166, two letters).", ["GH"], pattern=_COUNTRY)
+LANG = _several("lang", "Only in these languages (BCP 47); `en` also finds `en-GB`.", ["en"], pattern=_LANGUAGE)
+HAS = Parameter(
+    "has",
+    "Only with media, or only what announces an event. May be repeated or hold both, which then must be there both.",
+    {"type": "array", "items": {"type": "string", "enum": list(_HAS)}},
+    ["media"],
+    repeatable=True,
+)
+SINCE = Parameter(
+    "since",
+    "Only from this moment on (RFC 3339, or a date, which begins in UTC). In `order=event` it bounds when they begin.",
+    {"type": "string", "pattern": _MOMENT.pattern},
+    "2014-04-01T00:00:00Z",
+)
+UNTIL = Parameter(
+    "until",
+    "Only before this moment.",
+    {"type": "string", "pattern": _MOMENT.pattern},
+    "2014-05-01",
+)
+Q = Parameter(
+    "q",
+    'Only what holds these words. `"open data"` is found as a phrase, `-draft` must not be there. Case, accents and '
+    "punctuation do not count.",
+    {"type": "string", "minLength": 1, "maxLength": 500},
+    '"open data" budget -draft',
+)
+ORDER = Parameter(
+    "order",
+    "`published`: newest first. `event`: events only, by when they begin, soonest first.",
+    {"type": "string", "enum": [order.value for order in Order], "default": Order.PUBLISHED.value},
+    "published",
+)
+FIELDS = Parameter(
+    "fields",
+    "Only these fields of each item, separated by commas.",
+    {"type": "array", "items": {"type": "string", "enum": list(ITEM_FIELDS)}},
+    ["id", "title", "url"],
+    repeatable=True,
+)
+FILTERS: Sequence[Parameter] = (KIND, NETWORK, SOURCE, TOPIC, COUNTRY, LANG, HAS, SINCE, UNTIL, Q, NOT_WITHHELD_IN)
+STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, FIELDS)
+PAGE: Sequence[Parameter] = (CURSOR, *FILTERS)
+ARCHIVE = Parameter(
+    "archive",
+    "A document of the archive (RFC 5005): the feed itself links to the newest, and each to the one before.",
+    {"type": "string"},
+    "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3",
+)
+FIRST = Parameter(
+    "page",
+    "For `/feed.as2`: the first page instead of the collection that links to it.",
+    {"type": "string", "enum": ["first"]},
+    "first",
+)
+FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, *FILTERS)
+AFTER = Parameter(
+    "after",
+    "The last revision that you have: the `next` of an earlier answer, or the id of an event. 0: from the beginning.",
+    {"type": "integer", "minimum": 0},
+    5120,
+)
+WAIT = Parameter(
+    "wait",
+    "Where nothing changed, wait so many seconds for something to change before answering.",
+    {"type": "integer", "minimum": 0, "maximum": 60, "default": 0},
+    30,
+)
+MOST_CHANGES = Parameter(
+    "limit",
+    "How many changes an answer has at most.",
+    {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+    100,
+)
+CHANGES: Sequence[Parameter] = (AFTER, MOST_CHANGES, WAIT)
+LIVE: Sequence[Parameter] = (AFTER, *FILTERS)
 
 
 def given(query_string: bytes, known: Iterable[Parameter], *, strict: bool = True) -> dict[str, list[str]]:
@@ -121,14 +220,48 @@ def query_of(values: Mapping[str, Sequence[str]]) -> Query:
     Raises:
         BadRequestError: a value can't be used.
     """
+    order = Order(_one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
     return Query(
         kinds=frozenset(_kind(value) for value in values.get("kind", ())),
+        networks=_fitting("network", values, _NETWORK, "letters, digits and dashes, as web"),
         sources=frozenset(values.get("source", ())),
+        topics=_fitting("topic", values, _TOPIC, "letters, digits and dashes, as open-data"),
+        countries=frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a country's two letters, as GH"))),
+        languages=frozenset(map(str.lower, _fitting("lang", values, _LANGUAGE, "a language tag, as en or pt-BR"))),
+        has=frozenset(_one_of("has", value, _HAS) for value in values.get("has", ())),
+        since=_moment("since", values["since"][0]) if "since" in values else None,
+        until=_moment("until", values["until"][0]) if "until" in values else None,
+        search=Search.parse(values["q"][0]) if "q" in values else None,
+        order=order,
         limit=_limit(values["limit"][0]) if "limit" in values else DEFAULT_LIMIT,
-        after=Cursor.parse(values["cursor"][0]) if "cursor" in values else None,
+        after=Cursor.parse(values["cursor"][0], order) if "cursor" in values else None,
         stitch=_yes(values["stitch"][0]) if "stitch" in values else True,
         not_withheld_in=frozenset(_country(value) for value in values.get("not_withheld_in", ())),
     )
+
+
+def fields_of(values: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Return the fields that items are slimmed to; none: whole items.
+
+    Raises:
+        BadRequestError: items have no such field.
+    """
+    return frozenset(_one_of("fields", value, ITEM_FIELDS) for value in values.get("fields", ()))
+
+
+def whole_number(name: str, values: Mapping[str, Sequence[str]], *, default: int, least: int = 0, most: int) -> int:
+    """Return the value of a parameter that is a whole number.
+
+    Raises:
+        BadRequestError: it is none, or out of bounds.
+    """
+    if name not in values:
+        return default
+    value = values[name][0]
+    if not re.fullmatch(r"[0-9]{1,19}", value) or not least <= int(value) <= most:
+        refusal = BadLimitError if name == "limit" else BadRequestError
+        raise refusal(f"{name} is {value[:_SHOWN]!r}, but it must be a whole number from {least} to {most}.")
+    return int(value)
 
 
 def refuse_unknown_sources(asked: Iterable[str], known: Callable[[str], bool]) -> None:
@@ -142,11 +275,18 @@ def refuse_unknown_sources(asked: Iterable[str], known: Callable[[str], bool]) -
             raise UnknownSourceError(f"There is no source {slug[:_SHOWN]!r}; /api/v1/sources lists those there are.")
 
 
-def query_string(kinds: Iterable[str] = (), sources: Iterable[str] = (), cursor: Cursor | str | None = None) -> str:
-    """Return "?..." in one fixed order, or "" where there is nothing to say."""
-    pairs = [("kind", kind) for kind in sorted(kinds)] + [("source", slug) for slug in sorted(sources)]
-    if cursor:
-        pairs.append(("cursor", str(cursor)))
+def query_string(values: Mapping[str, Sequence[str]], **changes: object) -> str:
+    """Return "?..." of what was asked for, in one fixed order, with some values changed; "" where nothing is left.
+
+    None takes a value out; several are given as a sequence of texts.
+    """
+    pairs: list[tuple[str, str]] = []
+    for name in sorted({*values, *changes}):
+        value = changes[name] if name in changes else values[name]
+        if value is None:
+            continue
+        given_ = value if isinstance(value, Sequence) and not isinstance(value, str) else [str(value)]
+        pairs += [(name, str(one)) for one in given_]
     return "?" + urlencode(pairs) if pairs else ""
 
 
@@ -185,3 +325,28 @@ def _country(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
         raise BadRequestError(f"not_withheld_in is {value[:_SHOWN]!r}, but it must be a country's two letters, as DE.")
     return value.upper()
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise BadRequestError(f"{name} is {value[:_SHOWN]!r}, but it must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def _fitting(name: str, values: Mapping[str, Sequence[str]], pattern: re.Pattern[str], what: str) -> frozenset[str]:
+    for value in values.get(name, ()):
+        if not pattern.fullmatch(value):
+            raise BadRequestError(f"{name} is {value[:_SHOWN]!r}, but it must be {what}.")
+    return frozenset(values.get(name, ()))
+
+
+def _moment(name: str, value: str) -> datetime:
+    wanted = f"{name} is {value[:_SHOWN]!r}, but it must be a moment with its zone, as 2014-04-01T12:00:00Z, or a date."
+    if not _MOMENT.fullmatch(value):
+        raise BadRequestError(wanted)
+    try:
+        # A plus sign that nobody encoded arrives as a space.
+        moment = datetime.fromisoformat(value[:11].replace(" ", "T") + value[11:].replace(" ", "+"))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise BadRequestError(wanted) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.errors import BadRequestError
 from aggregator.stream import MOST
@@ -43,6 +43,35 @@ class UnknownSourceError(BadRequestError):
     code = "unknown-source"
 
 
+class UnknownRevisionError(BadRequestError):
+    """A revision that this database has not reached."""
+
+    code = "unknown-revision"
+
+
+class BadTokenError(BadRequestError):
+    """An Authorization header that holds no good token. Which part of it is wrong is not told."""
+
+    code = "bad-token"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer", "Vary": "Authorization"}
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Authorization header holds no token that is good here. Send 'Bearer' and the token as it was given, "
+            "ask for a new one, or leave the header out and read what everybody may."
+        )
+
+
+class TooManyRequestsError(BadRequestError):
+    """One client asked for more than its share; `headers` say when to ask again."""
+
+    code = "too-many-requests"
+
+    def __init__(self, sentence: str, headers: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.headers = headers
+
+
 class GoneError(BadRequestError):
     """The activity was shown once; whether it was deleted or hidden is not told."""
 
@@ -67,6 +96,24 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-kind": ProblemKind(HTTPStatus.BAD_REQUEST, "Unknown kind", "There is no such kind of activity."),
     "unknown-source": ProblemKind(
         HTTPStatus.BAD_REQUEST, "Unknown source", "There is no source of this slug; /api/v1/sources lists them."
+    ),
+    "bad-search": ProblemKind(
+        HTTPStatus.BAD_REQUEST, "Bad search", "There is no word to look for, or there are too many of them."
+    ),
+    "unknown-revision": ProblemKind(
+        HTTPStatus.CONFLICT,
+        "Unknown revision",
+        "The revision is newer than any of this database, so it comes from another one. Mirror anew, from 0.",
+    ),
+    "bad-token": ProblemKind(
+        HTTPStatus.UNAUTHORIZED,
+        "Bad token",
+        "The Authorization header holds no token that is good here; without the header everybody may read.",
+    ),
+    "too-many-requests": ProblemKind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests",
+        "More searches or further pages than one client may ask for; see Retry-After and RateLimit.",
     ),
     "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity was here once and is shown no longer."),
 }

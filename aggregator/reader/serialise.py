@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from aggregator.reader.health import is_stale
+from aggregator.source import SourceState
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.activity import Activity, Actor, Content, Media, Occasion, Original
     from aggregator.reader.audience import Audience
+    from aggregator.reader.health import Stale
     from aggregator.source import Source
-    from aggregator.stream import Page
+    from aggregator.stream import Changes, Page
 
 
-def encode(value: dict[str, Any]) -> bytes:
+def encode(value: Mapping[str, Any]) -> bytes:
     """Return JSON as UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(value)
 
 
-def page(found: Page, audience: Audience) -> dict[str, Any]:
-    """Return a page of the stream, as far as its audience may have it."""
+def page(
+    found: Page, audience: Audience, stale: Sequence[Stale] = (), fields: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Return a page of the stream, as far as its audience may have it, its items slimmed to some fields."""
+    items = [activity(item, audience, found.others.get(item.id, ())) for item in found.items]
     return {
-        "items": [activity(item, audience, found.others.get(item.id, ())) for item in found.items],
+        "items": [{name: item[name] for name in item if name in fields} for item in items] if fields else items,
         "next": str(found.next) if found.next else None,
+        "prev": str(found.prev) if found.prev else None,
+        "partial": found.partial,
+        "stale": bool(stale),
+        "stale_sources": [
+            {
+                "slug": one.slug,
+                "name": one.name,
+                "last_success_at": _moment(one.last_success),
+                "age": one.age,
+                "reason": one.reason,
+            }
+            for one in stale
+        ],
     }
+
+
+def changes(found: Changes, instance: str, audience: Audience, now: datetime) -> dict[str, Any]:
+    """Return what changed, in the order of the changes."""
+    listed = [
+        *(
+            {"type": "activity", "revision": one.revision, "activity": activity(one, audience)}
+            for one in found.activities
+        ),
+        *({"type": "gone", "revision": revision, "id": str(id_)} for id_, revision in found.gone),
+        *(_source_change(one, now) for one in found.sources),
+        *(
+            {"type": "actor", "revision": revision, "actor": _actor(one)}
+            for one, revision in found.actors
+            if audience.actor(one)
+        ),
+    ]
+    return {
+        "instance": instance,
+        "changes": sorted(listed, key=lambda change: change["revision"]),
+        "next": found.upto,
+        "more": found.more,
+    }
+
+
+def _source_change(of: Source, now: datetime) -> dict[str, Any]:
+    if of.state is SourceState.REMOVED:
+        return {"type": "source_gone", "revision": of.revision, "slug": of.slug}
+    return {"type": "source", "revision": of.revision, "source": source(of, now)}
 
 
 def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()) -> dict[str, Any]:
@@ -37,9 +85,12 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
         "id": str(item.id),
         "native_id": item.native_id,
         "source": {"slug": item.source.slug, "name": item.source.name},
+        "position_at": machine_time(item.position),
         "first_seen_at": machine_time(item.first_seen),
         "revision": item.revision,
         **_content(item.content, audience),
+        "topics": list(item.topics),
+        "countries": list(item.countries),
         "object": _original(item.object, audience) if item.object else None,
         "also_reposted_by": [_repost(one, audience) for one in others],
     }
@@ -78,9 +129,12 @@ def _original(original: Original, audience: Audience) -> dict[str, Any]:
         "id": None,  # it is shown within ours and has no place of its own in the stream
         "native_id": original.native_id,
         "source": None,
+        "position_at": None,
         "first_seen_at": None,
         "revision": None,
         **_content(original.content, audience),
+        "topics": [],
+        "countries": [],
         "object": None,
         "also_reposted_by": [],
     }
@@ -114,7 +168,8 @@ def _content(whole: Content, audience: Audience) -> dict[str, Any]:
 
 
 def _actor(actor: Actor) -> dict[str, Any]:
-    return {"name": actor.name, "handle": actor.handle, "url": actor.url, "avatar": actor.avatar}
+    who = f"{actor.network}:{actor.native_id}"
+    return {"id": who, "name": actor.name, "handle": actor.handle, "url": actor.url, "avatar": actor.avatar}
 
 
 def _media(media: Media) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
+from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from aggregator.errors import NotFoundError
 from aggregator.web.answers import ALWAYS_ASK, answer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi import FastAPI
+    from starlette.middleware import Middleware
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,19 +27,47 @@ if TYPE_CHECKING:
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
 
+for _type in ("application/activity+json", "application/feed+json", "application/problem+json"):
+    add_compress_type(_type)
+remove_compress_type("text/event-stream")  # a compressor for each listener costs more than the bytes it saves
+
+# Across origins: what pages may send besides what is always allowed, and read besides the usual.
+_ASKED_WITH = ("Authorization", "If-None-Match", "Last-Event-ID")
+_TOLD = ("ETag", "Last-Modified", "Link", "RateLimit", "RateLimit-Policy", "Retry-After")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def framed(app: FastAPI, *, pages: Pages, problems: Problems, trusted_proxies: Sequence[Network], prefix: str) -> None:
+def framed(
+    app: FastAPI,
+    *,
+    pages: Pages,
+    problems: Problems,
+    trusted_proxies: Sequence[Network],
+    prefix: str,
+    within: Sequence[Middleware] = (),
+    cors_origins: Sequence[str] = (),
+) -> None:
     """Put the layers around an app that has no routes yet.
 
-    From outside in: who asks (`Forwarded`), headers of every answer, HEAD, and the last resort, so that even the
-    answer to a failure of ours has its headers.
+    From outside in: which other origins may read us (where `cors_origins` names any), who asks (`Forwarded`), the
+    layers of `within`, headers of every answer, HEAD, compression, and the last resort, so that even the answer to a
+    failure of ours has its headers.
     """
     app.add_middleware(LastResort, problems=problems)
+    app.add_middleware(CompressMiddleware)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
+    for layer in reversed(within):
+        app.add_middleware(layer.cls, *layer.args, **layer.kwargs)
     app.add_middleware(Forwarded, trusted=trusted_proxies, prefix=prefix)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=("GET", "HEAD", "OPTIONS"),
+            allow_headers=_ASKED_WITH,
+            expose_headers=_TOLD,
+        )
     problems.install(app)
 
     async def static(request: Request) -> Response:

@@ -98,7 +98,8 @@ class Problems:
             code=code,
             instance=request.url.path,
         )
-        headers = {**(headers or {}), "Cache-Control": "no-store", "Vary": "Accept"}
+        vary = ", ".join(filter(None, ((headers or {}).get("Vary"), "Accept")))
+        headers = {**(headers or {}), "Cache-Control": "no-store", "Vary": vary}
         if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = str(_RETRY_AFTER)
         if self._wants_page(request):
@@ -115,7 +116,7 @@ class Problems:
         if code not in self.kinds:  # no reader can cause it: the one that made it has to hear of it
             raise error
         if self.kinds[code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return self.respond(request, code, str(error))
+            return self.respond(request, code, str(error), getattr(error, "headers", None))
         # The sentence names hosts and files of ours: it is for the log, not for the public.
         _log.warning("request failed", path=request.url.path, code=code, error=str(error))
         return self.respond(request, code, self.kinds[code].meaning)

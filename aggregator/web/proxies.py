@@ -31,14 +31,14 @@ def origin(peer: str | None, forwarded: Mapping[bytes, str], trusted: Sequence[N
     `forwarded` has the values of the X-Forwarded-* headers by lower-case name, repeated ones joined by commas. Of a
     list only the part counts that trusted proxies wrote: its end.
     """
-    if peer is None or not _trusted(peer, trusted):
+    if peer is None or not is_trusted(peer, trusted):
         return Origin()
     client = peer
     for hop in reversed(_parts(forwarded.get(b"x-forwarded-for", ""))):
         if _address(hop) is None:
             break
         client = hop
-        if not _trusted(hop, trusted):
+        if not is_trusted(hop, trusted):
             break
     scheme = _last(forwarded.get(b"x-forwarded-proto", "")).lower()
     host = _last(forwarded.get(b"x-forwarded-host", ""))
@@ -109,6 +109,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
-def _trusted(text: str, networks: Iterable[Network]) -> bool:
+def is_trusted(text: str, networks: Iterable[Network]) -> bool:
+    """Say whether an address belongs to a proxy whose word counts."""
     address = _address(text)
     return address is not None and any(address in network for network in networks)

@@ -17,7 +17,7 @@ from tests.processes import ROOT, Processes, eventually
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 SERVICES = services()
 LASTING = ("worker-feeds", "worker-x", "scheduler", "reader")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.documents import storm
 
 
+@pytest.mark.long
 def test_hostile_documents_are_read_or_refused() -> None:
     toll = storm(400)
     assert set(toll.outcomes) <= {"read", "unreadable", "too-complex", "no-feed"}

@@ -16,7 +16,7 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from starlette.types import ASGIApp
+    from fastapi import FastAPI
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,24 @@ class Reader:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[Reader]:
-    """Serve an app on a free port until the block ends."""
+def serving(app: FastAPI, *, watching: bool = False) -> Iterator[Reader]:
+    """Serve an app on a free port until the block ends; `watching` the database as it does in earnest.
+
+    Without that nothing is kept and nothing told: each request sees what was written just before.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="on" if watching else "off")
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         yield Reader(listener.getsockname()[1])
     finally:
         server.should_exit = True
+        app.state.live.end()
         thread.join(10)
+        app.state.callers.settle(10)
         listener.close()
         assert not thread.is_alive()
 

@@ -20,7 +20,7 @@ ITEM = {
     "id", "kind", "network", "native_id", "source", "actor", "title", "text", "html", "url", "lang", "published_at",
     "updated_at", "first_seen_at", "revision", "media", "links", "hashtags", "mentions", "object", "sensitive",
     "edited", "complete", "in_reply_to", "event",
-    "withheld_in", "content_withheld", "also_reposted_by",
+    "withheld_in", "content_withheld", "also_reposted_by", "position_at", "topics", "countries",
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_a_repost_tells_reposter_and_author_apart(store: Store, reader: Reader) 
     original = item["object"]
     assert set(original) == ITEM
     assert original["actor"] == {
+        "id": "x:2001",
         "name": "OpenGov Hub",
         "handle": "OpenGovHub",
         "url": "https://x.com/OpenGovHub",

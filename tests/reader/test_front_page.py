@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from aggregator.activity import Review
 from tests import chromium
-from tests.building import add_source, an_activity, ingest_now
+from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
+from tests.reader.conftest import app_of
+from tests.reader.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from storage.store import Store
     from tests.reader.serving import Reader
+
+MINUTE = timedelta(minutes=1)
 
 pytestmark = pytest.mark.browser
 
@@ -153,25 +160,41 @@ def test_everything_works_without_script(browser: Browser, sqlite_store: Store, 
     assert empty == 1
 
 
-def test_new_items_are_announced_and_one_click_away(
-    browser: Browser, sqlite_store: Store, sqlite_reader: Reader
-) -> None:
-    source = add_source(sqlite_store)
-    ingest_now(sqlite_store, source, [an_activity("a")])
+def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Browser, store: Store) -> None:
+    source = add_source(store)
+    ingest_now(store, source, [an_activity("a", text="Long. " * 400)])
+    titles = "article h3"
 
-    with opened(browser, sqlite_reader.address) as sight:
+    with serving(app_of(store), watching=True) as reader, opened(browser, reader.address) as sight:
         page = sight.page
-        look = "document.dispatchEvent(new Event('visibilitychange'))"  # asks at once, as on return to the tab
-        with page.expect_response("**/api/v1/activities"):
-            page.evaluate(look)
-        assert page.locator(".arrivals").is_hidden()
-        ingest_now(sqlite_store, source, [an_activity("b"), an_activity("c")])
-        page.evaluate(look)
-        page.get_by_role("link", name="2 new items: show").click()
-        shown = page.locator("article h3").all_inner_texts()
+        page.evaluate("window.sameness = 1")
+        ingest_now(store, source, [an_activity("b", published=NOON + MINUTE)])
+        page.locator(titles).get_by_text("Title b").wait_for(timeout=5000)
+        assert page.locator(titles).all_inner_texts() == ["Title b", "Title a"]
 
-    assert shown == ["Title c", "Title b", "Title a"]
+        page.set_viewport_size({"width": 400, "height": 200})
+        page.evaluate("scrollTo(0, 300)")  # nothing moves under the eyes of somebody who reads
+        ingest_now(store, source, [an_activity(name, published=NOON + 2 * MINUTE) for name in ("c", "d")])
+        page.get_by_role("link", name="2 new items: show").click()
+        assert page.locator(titles).all_inner_texts() == ["Title d", "Title c", "Title b", "Title a"]
+
+        ingest_now(store, source, [an_activity("b", title="Edited b", published=NOON + MINUTE)])
+        page.locator(titles).get_by_text("Edited b").wait_for(timeout=5000)
+        hidden = next(item["id"] for item in reader.items() if item["native_id"] == "c")
+        decide(store, [int(hidden)], Review.HIDDEN)
+        page.locator(titles).get_by_text("Title c").wait_for(state="detached", timeout=2000)
+        assert page.locator(titles).all_inner_texts() == ["Title d", "Edited b", "Title a"]
+        assert page.evaluate("window.sameness") == 1
+
     assert sight.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=plan", "/docs", "/activities/1", "/nothing"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, filled: Reader, path: str, scheme: str) -> None:
+    with opened(browser, filled.address + path, color_scheme=scheme) as sight:
+        found = Axe().run(sight.page)
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
 def test_keyboard_focus_is_visible_and_begins_with_a_way_past_the_header(browser: Browser, filled: Reader) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.reader.serving import Answer, Reader
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-FOREIGN_CURSOR = "Mi4xLjE"  # well-formed, of another version
+FOREIGN_CURSOR = "OS4xLjE"  # well-formed, of another version
 
 
 def assert_problem(answer: Answer, status: int, code: str, path: str) -> None:

@@ -131,7 +131,7 @@ def test_sources_and_actors_are_in_the_changes(store: Store) -> None:
     with store.reading() as tx:
         everything, since = tx.activities.changes(0, 100), tx.activities.changes(before, 100)
     assert [one.slug for one in everything.sources] == ["news"]
-    assert [one.name for one in everything.actors] == ["News Desk"]
+    assert [one.name for one, _ in everything.actors] == ["News Desk"]
     assert ([one.state for one in since.sources], since.activities, since.actors) == ([SourceState.PAUSED], [], [])
 
 

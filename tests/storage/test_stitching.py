@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from aggregator.activity import ActivityKind
+from aggregator.activity import ActivityKind, Review
 from aggregator.stream import Query
-from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.specimens import OGP, about, tweet
 
 if TYPE_CHECKING:
@@ -144,3 +144,38 @@ def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> No
     assert (first.next is None, second.next) == (False, None)
     assert len(first.others[first.items[0].id]) == REACH
     assert len(sent) < 20
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_the_way_back_shows_the_same(store: Store, limit: int) -> None:
+    a_busy_stream(store, seed=limit)
+    onward = read_all(store, limit)
+    with store.reading() as tx:
+        page = tx.activities.page(Query(limit=limit))
+        while page.next is not None:
+            page = tx.activities.page(Query(limit=limit, after=page.next))
+        back = list(page.items)
+        while page.prev is not None:
+            page = tx.activities.page(Query(limit=limit, after=page.prev))
+            assert len(page.items) <= limit
+            back = [*page.items, *back]
+    assert [one.id for one in back] == [one.id for one in onward]
+
+
+def test_what_changes_on_the_way_back_neither_skips_nor_repeats(store: Store) -> None:
+    a_busy_stream(store, seed=11)
+    whole = read_all(store, 100)
+    with store.reading() as tx:
+        first = tx.activities.page(Query(limit=10))
+        second = tx.activities.page(Query(limit=10, after=first.next))
+        third = tx.activities.page(Query(limit=10, after=second.next))
+    hidden = {first.items[9].id, second.items[4].id, third.items[0].id}
+    decide(store, sorted(hidden), Review.HIDDEN)
+    ingest_now(store, add_source(store, "late", "twitter"), [post(5000, 0)])
+    with store.reading() as tx:
+        middle = tx.activities.page(Query(limit=100, after=third.prev))
+    wanted = [one.id for one in whole if one.id not in hidden and one.position >= second.items[-1].position]
+    seen = [one.id for one in middle.items]
+    assert set(seen) >= set(wanted) - {one.id for one in third.items}
+    assert len(seen) == len(set(seen))
+    assert not hidden & set(seen)

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget",
+    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens",
 }  # fmt: skip
-STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable", "stitching")  # what storing needs of the pure
+STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens")  # that storing needs
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
 # Room -> what of ours it may import, by prefix. The first room that a module is in counts.
@@ -36,7 +36,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ),
     *(
         (f"aggregator.{name}", _types)
-        for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds")
+        for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds", "tokens")
     ),
     ("aggregator.budget", _types),
     ("aggregator.stitching", _types),
@@ -53,7 +53,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
     (
         "aggregator.reader",
-        _types | {"aggregator.text", "aggregator.search", "aggregator.findable", "aggregator.web", "aggregator.reader"},
+        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "web", "reader")},
     ),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
     ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),
@@ -69,13 +69,15 @@ FENCES = {
     "tweepy": ("aggregator.sources.twitter.api",),
     "requests": ("aggregator.sources.twitter",),
     "feedparser": ("aggregator.sources.rss.syndication",),
-    "lxml": ("aggregator.sources.rss",),
+    "lxml": ("aggregator.sources.rss", "aggregator.reader.feeds"),
     "cryptography": ("aggregator.seal",),
     "brotli": ("aggregator.unpack",),
     "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
+    "limits": ("aggregator.reader.rationing",),
+    "redis": ("aggregator.reader.rationing",),
     "uvicorn": ("aggregator.demo", "aggregator.commands.running"),
 }
 

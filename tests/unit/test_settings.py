@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregator.errors import SettingsError
-from aggregator.settings import OPTIONS, Secret, Settings
+from aggregator.settings import OPTIONS, Rate, Secret, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,18 @@ def test_an_empty_variable_is_not_set() -> None:
         ("LOCALE", "pt-BR", "pt-BR"),
         ("LOG_LEVEL", "WARNING", "warning"),
         ("LOG_FORMAT", "json", "json"),
+        ("CORS_ORIGINS", "", ()),
+        ("CORS_ORIGINS", "*", ("*",)),
+        (
+            "CORS_ORIGINS",
+            "https://Portal.example, http://localhost:3000, https://portal.example:443, http://[::1]:80",
+            ("https://portal.example", "http://localhost:3000", "http://[::1]"),
+        ),
+        ("RATE_LIMIT", "", Rate(300, 60)),
+        ("RATE_LIMIT", "5/second", Rate(5, 1)),
+        ("RATE_LIMIT", "1000/Hour", Rate(1000, 3600)),
+        ("RATE_LIMIT", "off", None),
+        ("RATE_STORE", "redis://:p@r:6379/1", "redis://:p@r:6379/1"),
     ],
 )
 def test_good_values(name: str, value: str, read: object) -> None:
@@ -109,6 +121,23 @@ def test_good_values(name: str, value: str, read: object) -> None:
         ("LOCALE", "english please"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
+        ("CORS_ORIGINS", "portal.example"),
+        ("CORS_ORIGINS", "https://portal.example/"),
+        ("CORS_ORIGINS", "https://portal.example/page"),
+        ("CORS_ORIGINS", "https://portal.example?a"),
+        ("CORS_ORIGINS", "https://me@portal.example"),
+        ("CORS_ORIGINS", "https://*.portal.example"),
+        ("CORS_ORIGINS", "https://portal.example:99999"),
+        ("CORS_ORIGINS", "https://portal.example:"),
+        ("CORS_ORIGINS", "https://a b.example"),
+        ("CORS_ORIGINS", "https://[::zz]"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "ftp://portal.example"),
+        ("RATE_LIMIT", "300"),
+        ("RATE_LIMIT", "0/minute"),
+        ("RATE_LIMIT", "300/week"),
+        ("RATE_LIMIT", "many/minute"),
+        ("RATE_STORE", "memcached://r"),
     ],
 )
 def test_a_wrong_value_names_itself_and_what_is_allowed(name: str, value: str) -> None:
@@ -141,6 +170,12 @@ def test_a_password_in_a_wrong_address_does_not_show() -> None:
         ("LISTEN", "127.0.0.1:80", "127.0.0.1:80"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,::1", "10.0.0.0/8, ::1/128"),
         ("HOST_SPACING", "0.5", "0.5 s"),
+        ("CORS_ORIGINS", "https://a.example,https://b.example:8443", "https://a.example, https://b.example:8443"),
+        ("CORS_ORIGINS", "", "-"),
+        ("RATE_LIMIT", "20/hour", "20/hour"),
+        ("RATE_LIMIT", "off", "off"),
+        ("RATE_STORE", "rediss://me:p@p@r:6379/1", "rediss://me:****@r:6379/1"),
+        ("RATE_STORE", "memory://", "memory://"),
     ],
 )
 def test_how_values_are_shown(name: str, value: str, shown: str) -> None:

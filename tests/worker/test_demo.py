@@ -37,6 +37,7 @@ def _portal_retweets(demo: Processes) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.long
 def test_the_main_job_is_seen_and_moves(demo: Processes) -> None:
     eventually("articles and reposts are there", lambda: {"article", "post", "repost"} <= _kinds(demo))
     retweets = eventually(

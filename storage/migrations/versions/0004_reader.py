@@ -60,8 +60,9 @@ BEGIN
         SELECT tag, position, id FROM added, LATERAL activity_tags({_ARGUMENTS}) AS tag WHERE visible
         UNION ALL
         SELECT 'event', {_EVENT_START}, id FROM added WHERE visible AND detail ? 'event';
-    INSERT INTO activity_words (id, words)
-        SELECT id, activity_words_of(search_text) FROM added WHERE search_text IS NOT NULL;
+    INSERT INTO activity_words (id, position, words)
+        SELECT id, CASE WHEN visible THEN position END, activity_words_of(search_text)
+        FROM added WHERE search_text IS NOT NULL;
     RETURN NULL;
 END $$
 """
@@ -84,8 +85,9 @@ BEGIN
     IF TG_OP = 'DELETE' OR NEW.search_text IS NULL THEN
         DELETE FROM activity_words WHERE id = OLD.id;
     ELSE
-        INSERT INTO activity_words VALUES (NEW.id, activity_words_of(NEW.search_text))
-            ON CONFLICT (id) DO UPDATE SET words = excluded.words;
+        INSERT INTO activity_words (id, position, words)
+            VALUES (NEW.id, CASE WHEN NEW.visible THEN NEW.position END, activity_words_of(NEW.search_text))
+            ON CONFLICT (id) DO UPDATE SET position = excluded.position, words = excluded.words;
     END IF;
     RETURN NULL;
 END $$
@@ -104,8 +106,9 @@ _TRIGGERS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION activity_added()",
     f"CREATE TRIGGER activity_retagged AFTER UPDATE OF {', '.join(_TAGGED_BY)} ON activity FOR EACH ROW "
     f"WHEN ((OLD.visible OR NEW.visible) AND ({_DIFFER})) EXECUTE FUNCTION activity_retagged()",
-    "CREATE TRIGGER activity_reworded AFTER UPDATE OF search_text ON activity FOR EACH ROW "
-    "WHEN (OLD.search_text IS DISTINCT FROM NEW.search_text) EXECUTE FUNCTION activity_reworded()",
+    "CREATE TRIGGER activity_reworded AFTER UPDATE OF search_text, visible, position ON activity FOR EACH ROW "
+    "WHEN (OLD.search_text IS DISTINCT FROM NEW.search_text OR OLD.visible IS DISTINCT FROM NEW.visible "
+    "OR OLD.position IS DISTINCT FROM NEW.position) EXECUTE FUNCTION activity_reworded()",
     "CREATE TRIGGER activity_untagged AFTER DELETE ON activity FOR EACH ROW EXECUTE FUNCTION activity_retagged()",
     "CREATE TRIGGER activity_unworded AFTER DELETE ON activity FOR EACH ROW EXECUTE FUNCTION activity_reworded()",
     "CREATE TRIGGER stream_moved AFTER UPDATE ON stream FOR EACH ROW "
@@ -188,6 +191,7 @@ def _on_postgresql() -> None:
     op.create_table(
         "activity_words",
         sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("position", UtcDateTime(), nullable=True),  # none: it is not shown
         sa.Column("words", TSVECTOR(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activity_words")),
     )
@@ -199,8 +203,8 @@ def _on_postgresql() -> None:
         f"UNION ALL SELECT 'event', {_EVENT_START}, id FROM activity WHERE visible AND detail ? 'event'"
     )
     op.execute(
-        "INSERT INTO activity_words SELECT id, activity_words_of(search_text) FROM activity "
-        "WHERE search_text IS NOT NULL"
+        "INSERT INTO activity_words SELECT id, CASE WHEN visible THEN position END, activity_words_of(search_text) "
+        "FROM activity WHERE search_text IS NOT NULL"
     )
     op.create_index("ix_activity_words_words", "activity_words", ["words"], postgresql_using="gin")
 

@@ -1,0 +1,211 @@
+"""Who asks: anybody, or a portal that shows its token; and by which name their requests are counted."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from aggregator.errors import StoreUnavailableError
+from aggregator.reader.audience import EVERYTHING
+from aggregator.reader.refusals import BadTokenError
+from aggregator.tokens import digest_of, id_in, is_same
+from aggregator.web.answers import ALWAYS_ASK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from aggregator.reader.audience import Audience
+    from aggregator.source import Clock
+    from storage.store import Store
+
+_FRESH = 1.0  # seconds for which a look-up counts; with as long in `Hot`, a revoked token is refused within 2
+_TRUSTED_AWAY = 600.0  # seconds for which a good token stays good while the database is away
+_USE_NOTED = timedelta(minutes=1)
+_MOST_KEPT = 2000  # look-ups; of those that are no token's, the oldest go
+_LOCKS = 16
+_NEVER = float("-inf")
+_IPV6_CUSTOMER = 64  # bits: what one customer of a provider gets at the least
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who asks."""
+
+    key: str  # by which requests are counted: "token:ID" or "address:NETWORK"
+    audience: Audience
+    token: str | None = None  # its id
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the database said of a digest, in this process's monotonic seconds."""
+
+    token: str | None  # none: it knows no such token, or revoked it
+    looked: float
+    sure: float  # when it last answered
+    noted: float = 0.0  # when the last use was handed on
+
+
+class Callers:
+    """Tells callers of one store apart. Called from any thread."""
+
+    def __init__(
+        self, store: Store, clock: Clock, public: Audience, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._public = public
+        self._monotonic = monotonic
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._kept = threading.Lock()
+        self._writers: list[threading.Thread] = []
+        self._asking = [threading.Lock() for _ in range(_LOCKS)]  # by digest: one query, however many wait for it
+
+    def audience_of(self, request: Request) -> Audience:
+        """Return what whoever asks may see.
+
+        Raises:
+            BadTokenError: there is an Authorization header, but no good token in it.
+            StoreUnavailableError: the database is away, and the token was not good lately.
+        """
+        return self.caller_of(request).audience
+
+    def caller_of(self, request: Request) -> Caller:
+        """Return who asks; may ask the database.
+
+        Raises:
+            BadTokenError, StoreUnavailableError: as for `audience_of`.
+        """
+        given = request.headers.getlist("authorization")
+        if not given:
+            return Caller(_address_key(request.client.host if request.client else None), self._public)
+        return self._by_token(given)
+
+    async def waiting_for(self, request: Request) -> Caller:
+        """Return the same on the server's loop, without holding it up.
+
+        Raises:
+            BadTokenError, StoreUnavailableError: as for `audience_of`.
+        """
+        given = request.headers.getlist("authorization")
+        text = _bearer(given) if given else None
+        if text is None or self._remembered(digest_of(text)) is not None:
+            return self.caller_of(request)
+        return await run_in_threadpool(self.caller_of, request)
+
+    def _by_token(self, given: list[str]) -> Caller:
+        text = _bearer(given)
+        token = None if text is None else self._token(digest_of(text))
+        if token is None:
+            raise BadTokenError
+        return Caller(f"token:{token}", EVERYTHING, token)
+
+    def _token(self, digest: str) -> str | None:
+        """Return the id of the token of a digest, or None."""
+        known = self._remembered(digest)
+        if known is None:
+            with self._asking[int(digest[:8], 16) % _LOCKS]:
+                known = self._remembered(digest) or self._looked_up(digest)
+        if known.token is None:
+            if known.sure == _NEVER:
+                raise StoreUnavailableError("The database that knows the tokens does not answer.")
+            return None
+        self._note_use(known)
+        return known.token
+
+    def _remembered(self, digest: str) -> _Known | None:
+        known = self._known.get(digest)
+        return known if known is not None and self._monotonic() - known.looked < _FRESH else None
+
+    def _looked_up(self, digest: str) -> _Known:
+        """Ask the database, and go on with what it said lately where it does not answer."""
+        before, began = self._known.get(digest), self._monotonic()
+        try:
+            with self._store.reading() as tx:
+                found = tx.tokens.by_hash(digest)
+        except StoreUnavailableError:
+            now = self._monotonic()  # later than `began` by as long as it took to give up
+            trusted = before is not None and before.token is not None and now - before.sure < _TRUSTED_AWAY
+            if before is None or not trusted:
+                return self._keep(digest, _Known(None, now, _NEVER))
+            return self._keep(digest, _Known(before.token, now, before.sure, before.noted))
+        token = found.id if found is not None and is_same(found.digest, digest) else None
+        return self._keep(digest, _Known(token, began, began, before.noted if before is not None else 0.0))
+
+    def _keep(self, digest: str, known: _Known) -> _Known:
+        with self._kept:
+            self._known.pop(digest, None)
+            self._known[digest] = known
+            if len(self._known) > _MOST_KEPT:
+                strangers = (other for other, one in self._known.items() if one.token is None)
+                del self._known[next(strangers, next(iter(self._known)))]
+        return known
+
+    def _note_use(self, known: _Known) -> None:
+        """Have a use written down, at most once a minute, without the request waiting for it."""
+        with self._kept:
+            now = self._monotonic()
+            if known.noted and now - known.noted < _USE_NOTED.total_seconds():
+                return
+            known.noted = now
+            writer = threading.Thread(target=self._write_use, args=(known.token,), name="token-use", daemon=True)
+            self._writers = [*(one for one in self._writers if one.is_alive()), writer]
+            writer.start()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until uses are written that happened so far, but for no longer than that."""
+        deadline = time.monotonic() + seconds
+        for writer in self._writers:
+            writer.join(max(0.0, deadline - time.monotonic()))
+
+    def _write_use(self, token: str) -> None:
+        try:
+            with self._store.writing() as tx:
+                tx.tokens.touch(token, self._clock(), every=_USE_NOTED)
+        except Exception as problem:  # noqa: BLE001  # a database that may only be read, or is away: nothing is lost
+            _log.info("use of a token not noted", token=token, error=str(problem))
+
+
+def headers_for(caller: Caller, cache: str) -> dict[str, str]:
+    """Return the headers of an answer that depends on who asks.
+
+    Args:
+        caller: who asks.
+        cache: the Cache-Control of what everybody may see.
+    """
+    if caller.token is not None:
+        cache = f"private, {ALWAYS_ASK}" if cache == ALWAYS_ASK else "private, max-age=1"
+    return {"Cache-Control": cache, "Vary": "Authorization"}
+
+
+def _bearer(given: list[str]) -> str | None:
+    """Return what looks like a token of ours in the values of Authorization headers, or None."""
+    if len(given) != 1:
+        return None
+    scheme, _, text = given[0].partition(" ")
+    text = text.strip()
+    return text if scheme.lower() == "bearer" and id_in(text) is not None else None
+
+
+def _address_key(host: str | None) -> str:
+    try:
+        address = ipaddress.ip_address((host or "").removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return "address:unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"address:{ipaddress.ip_network((int(address), _IPV6_CUSTOMER), strict=False)}"
+        address = address.ipv4_mapped
+    return f"address:{address}"

@@ -1,0 +1,114 @@
+"""An item as RSS, Atom and JSON Feed all tell it; they differ in how they spell it, not in what they say. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aggregator.activity import ActivityKind
+from aggregator.reader.feeds.enclosures import enclosures_of
+from aggregator.reader.feeds.feed import published_at, tag, tag_id, updated_at
+from aggregator.reader.feeds.wording import html_of, original_of, own_title, title_of
+from aggregator.reader.feeds.written import address, language, legible
+from aggregator.text import excerpt, text_of_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from aggregator.activity import Activity, Actor, SourceRef
+    from aggregator.reader.feeds.enclosures import Enclosure
+    from aggregator.reader.feeds.feed import Terms
+
+_SUMMARY_LENGTH = 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who said it."""
+
+    name: str
+    url: str | None
+    avatar: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A word that an item is filed under; `scheme` says whose words these are, None: the publisher's own."""
+
+    term: str
+    scheme: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item, with nothing in it that its audience may not have."""
+
+    id: str
+    page: str  # our page about it
+    original: str | None  # where it was published
+    title: str  # never empty
+    own_title: str | None  # None: it has none, `title` is made of its words
+    html: str  # never empty
+    text: str  # the same as plain text, never empty
+    summary: str  # its beginning
+    published: datetime
+    updated: datetime
+    lang: str | None
+    author: Author | None
+    contributor: Author | None  # whose words are reposted
+    source: SourceRef
+    categories: Sequence[Category]
+    enclosures: Sequence[Enclosure]
+    sensitive: bool
+
+    @property
+    def link(self) -> str:
+        """Return where people read it: at its publisher's, or else at ours."""
+        return self.original or self.page
+
+
+def entry_of(item: Activity, terms: Terms) -> Entry:
+    """Tell an item on the terms given."""
+    said, original = terms.audience.content(item.content), original_of(item, terms.audience)
+    shown = original if original and said.kind is ActivityKind.REPOST and said is item.content else said
+    html = legible(html_of(item, terms))
+    title = title_of(item, terms.audience)
+    text = text_of_clean(html) or title  # of pictures alone
+    return Entry(
+        id=tag_id(item.id, terms.authority),
+        page=terms.link_of(item.id),
+        original=address(said.url) or address(shown.url),
+        title=title,
+        own_title=own_title(item, terms.audience),
+        html=html,
+        text=text,
+        summary=excerpt(text, _SUMMARY_LENGTH),
+        published=published_at(item),
+        updated=updated_at(item, terms.audience),
+        lang=language(shown.lang),
+        author=_author(said.actor),
+        contributor=_author(shown.actor) if shown is not said else None,
+        source=item.source,
+        categories=list(dict.fromkeys(_categories(item, shown.hashtags, terms))),
+        enclosures=enclosures_of(shown.media),
+        sensitive=said.sensitive or shown.sensitive,
+    )
+
+
+def _author(actor: Actor | None) -> Author | None:
+    if actor is None:
+        return None
+    name = " ".join(legible(actor.name or actor.handle or "").split())
+    return Author(name, address(actor.url), address(actor.avatar)) if name else None
+
+
+def _categories(item: Activity, hashtags: Sequence[str], terms: Terms) -> Iterator[Category]:
+    for scheme, words in (
+        (None, hashtags),
+        (tag(terms.authority, "topic"), item.topics),
+        (tag(terms.authority, "country"), item.countries),
+    ):
+        for word in words:
+            if term := " ".join(legible(word).split()):
+                yield Category(term, scheme)

@@ -1,0 +1,146 @@
+"""What activities of ActivityStreams 2.0 are about: people, notes, articles, events, films. Pure.
+
+Everything has an id: its address where it is published, else a `tag:` id of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aggregator.activity import ActivityKind
+from aggregator.reader.feeds.enclosures import PLAYED, enclosures_of
+from aggregator.reader.feeds.feed import named_tag
+from aggregator.reader.feeds.wording import original_of
+from aggregator.reader.feeds.written import address, language, legible
+from aggregator.text import paragraphs
+from aggregator.web.dates import machine_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aggregator.activity import Activity, Actor, Content
+    from aggregator.reader.feeds.enclosures import Enclosure
+    from aggregator.reader.feeds.feed import Terms
+
+_TYPES = {ActivityKind.ARTICLE: "Article", ActivityKind.EVENT: "Event", ActivityKind.VIDEO: "Video"}
+_ATTACHED = {"image": "Image", "video": "Video", "animation": "Video", "audio": "Audio"}
+_QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation by which servers know a quotation (FEP-e232)
+
+
+def person(actor: Actor, terms: Terms) -> dict[str, Any]:
+    """Return somebody."""
+    avatar = address(actor.avatar)
+    return said_only(
+        {
+            "id": actor_id(actor, terms),
+            "type": "Person",
+            "name": actor.name or actor.handle,
+            "preferredUsername": actor.handle,
+            "url": address(actor.url),
+            "icon": {"type": "Image", "url": avatar} if avatar else None,
+        }
+    )
+
+
+def actor_id(actor: Actor, terms: Terms) -> str:
+    """Return the address of somebody's profile, or else a `tag:` id."""
+    return address(actor.url) or named_tag("actor", f"{actor.network}:{actor.native_id}", terms.authority)
+
+
+def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
+    """Return what an activity published, with what it quotes as an attachment."""
+    made = _object(terms.audience.content(item.content), item.key, terms)
+    quoted = original_of(item, terms.audience)
+    tags = [*made.pop("tag", []), *_named("topic", item.topics, terms), *_named("country", item.countries, terms)]
+    attached = made.pop("attachment", [])
+    if item.object and quoted:
+        inner = _object(quoted, item.object.key, terms)
+        attached.append(inner)
+        tags.append({"type": "Link", "rel": [_QUOTED], "href": inner["id"], "name": "Quoted post"})
+    return made | said_only({"attachment": attached or None, "tag": tags or None})
+
+
+def original_of_activity(item: Activity, terms: Terms) -> dict[str, Any]:
+    """Return what an activity reposts; where it could not be had, what the repost itself says of it."""
+    original = original_of(item, terms.audience)
+    if item.object and original:
+        return _object(original, item.object.key, terms)
+    said = terms.audience.content(item.content)
+    key = item.object_key or item.key
+    made = _object(said, key, terms) | {"id": named_tag("original", key, terms.authority)}
+    of_the_repost = {"attributedTo", "url", "published", "updated"}
+    return {name: value for name, value in made.items() if name not in of_the_repost}
+
+
+def said_only(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not known."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _object(content: Content, key: str, terms: Terms) -> dict[str, Any]:
+    url, lang = address(content.url), language(content.lang)
+    html = legible(content.html or paragraphs(content.text)) or None
+    enclosures = enclosures_of(content.media)
+    film = next((one for one in enclosures if one.kind in PLAYED), None) if content.kind is ActivityKind.VIDEO else None
+    return said_only(
+        {
+            "id": url or named_tag("original", key, terms.authority),
+            "type": _TYPES.get(content.kind, "Note"),
+            "url": url,
+            "attributedTo": person(content.actor, terms) if content.actor else None,
+            "name": " ".join(legible(content.title or "").split()) or None,
+            "content": html,
+            "contentMap": {lang: html} if lang and html else None,
+            "published": machine_time(content.published) if content.published else None,
+            "updated": machine_time(content.updated) if content.updated else None,
+            "sensitive": True if content.sensitive else None,
+            # As an object, for not every reader takes the bare address; what is answered is a post in all networks.
+            "inReplyTo": {"type": "Note", "id": reply} if (reply := address(content.in_reply_to)) else None,
+            "duration": _duration(film),
+            **_occasion(content),
+            "attachment": [_attached(one) for one in enclosures] or None,
+            "tag": list(_tags(content)) or None,
+        }
+    )
+
+
+def _occasion(content: Content) -> dict[str, Any]:
+    if content.event is None:
+        return {}
+    end, place = content.event.end, content.event.place
+    return {
+        "startTime": machine_time(content.event.start),
+        "endTime": machine_time(end) if end else None,
+        "location": {"type": "Place", "name": place} if place else None,
+    }
+
+
+def _attached(enclosure: Enclosure) -> dict[str, Any]:
+    return said_only(
+        {
+            "type": _ATTACHED.get(enclosure.kind, "Document"),
+            "mediaType": enclosure.mime,
+            "url": enclosure.url,
+            "name": enclosure.alt or None,
+            "width": enclosure.width,
+            "height": enclosure.height,
+            "duration": _duration(enclosure),
+            "preview": {"type": "Image", "url": enclosure.preview} if enclosure.preview else None,
+        }
+    )
+
+
+def _duration(enclosure: Enclosure | None) -> str | None:
+    """Return an xsd:duration: "PT154S"."""
+    return f"PT{enclosure.duration:.3f}".rstrip("0").rstrip(".") + "S" if enclosure and enclosure.duration else None
+
+
+def _tags(content: Content) -> Iterator[dict[str, Any]]:
+    for word in content.hashtags:
+        yield {"type": "Hashtag", "name": f"#{word}"}
+    for mention in content.mentions:
+        yield said_only({"type": "Mention", "name": f"@{mention.handle}", "href": address(mention.url)})
+
+
+def _named(kind: str, names: Sequence[str], terms: Terms) -> list[dict[str, Any]]:
+    return [{"type": "Object", "id": named_tag(kind, name, terms.authority), "name": name} for name in names]

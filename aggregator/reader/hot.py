@@ -1,0 +1,237 @@
+"""Hot answers: what was rendered once for a revision is given to everybody who asks the same, as ready bytes.
+
+An answer is good as long as neither the stream's revision nor the health of its sources changes; when the database is
+away the last one is given as it is, so that no page goes empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aggregator.reader.pulse import Beat, Pulse
+
+_MOST_BYTES = 64 * 2**20  # of all bodies together
+_LONGEST_KEY = 4000  # characters; stranger requests are answered, but not kept
+_TOKEN_GOOD_FOR = 1.0  # seconds: a token may be revoked meanwhile
+_TOKEN_GOOD_AWAY = 600.0  # seconds, while the database that knows it is away
+_SETTLED = 2.0  # seconds after which a change in the same second can no longer be
+_OK = 200
+_UNAVAILABLE = 503
+_KEY = "aggregator.reader.key"  # in the scope, on the way from `Hot.ready` to `Layer`
+_TOKEN = 3  # where the authorization stands in a key
+_ABOUT_THE_CALLER = (b"ratelimit", b"retry-after")
+_CONDITIONS = (b"if-none-match", b"if-modified-since")
+_OF_BODIES = frozenset({b"content-length", b"content-type", b"content-encoding"})
+
+Key = tuple[
+    str, bytes, bytes | None, bytes | None, bytes | None, bytes | None, tuple[bytes | None, bytes | None] | None
+]
+
+
+@dataclass(slots=True)
+class Kept:
+    """One answer, ready to be sent."""
+
+    beat: Beat | None  # none: it is given once and not kept
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    tag: bytes
+    made: float  # monotonic
+    since: float  # Unix seconds since which these very bytes are the answer
+    start: Message = field(init=False)
+    start_dated: Message = field(init=False)
+    content: Message = field(init=False)
+    dated: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the messages once."""
+        self.dated = formatdate(int(self.since), usegmt=True)
+        dated = [*self.headers, (b"last-modified", self.dated.encode())]
+        self.start = {"type": "http.response.start", "status": 200, "headers": self.headers}
+        self.start_dated = {"type": "http.response.start", "status": 200, "headers": dated}
+        self.content = {"type": "http.response.body", "body": self.body}
+
+
+class Hot:
+    """Keeps answers to GET on some paths.
+
+    It works at two places: `ready` looks for an answer before any layer does anything, `Layer` keeps what the layers
+    within it made. What they are kept under is what came over the wire, so that finding one costs next to nothing.
+    """
+
+    def __init__(
+        self,
+        pulse: Pulse,
+        covers: Callable[[str], bool],
+        believes: Callable[[str], bool],
+        *,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            pulse: says what is still good.
+            covers: whether answers at a path may be kept.
+            believes: whether the word of a peer's address counts on who asks for which host.
+            most_bytes: of all bodies together.
+        """
+        self._pulse = pulse
+        self._covers = covers
+        self._believes = lru_cache(maxsize=1024)(believes)
+        self._most = most_bytes
+        self._held = 0
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self.making: dict[Key, asyncio.Future[None]] = {}
+
+    def ready(self, scope: Scope) -> tuple[Kept, dict[bytes, bytes]] | None:
+        """Return the answer to a request, if it is there and good, and the request's headers; note its key if not."""
+        if scope["method"] != "GET" or not self._pulse.is_watching or not self._covers(scope["path"]):
+            return None
+        asked = dict(scope["headers"])
+        key = self._key(scope, asked)
+        kept = self._kept.get(key)
+        if kept is not None and b"origin" not in asked and self._is_good(kept, key):
+            return kept, asked
+        scope[_KEY] = key
+        return None
+
+    def _key(self, scope: Scope, asked: dict[bytes, bytes]) -> Key:
+        get = asked.get
+        proxied = self._believes(scope["client"][0]) if scope["client"] else False
+        return (
+            scope["path"],
+            scope["query_string"],
+            get(b"accept-encoding"),
+            get(b"authorization"),
+            get(b"accept"),
+            get(b"host"),
+            (get(b"x-forwarded-host"), get(b"x-forwarded-proto")) if proxied else None,
+        )
+
+    def good(self, key: Key) -> Kept | None:
+        """Return the answer that is kept under a key, if it is still good."""
+        kept = self._kept.get(key)
+        return kept if kept is not None and self._is_good(kept, key) else None
+
+    def last(self, key: Key) -> Kept | None:
+        """Return the answer that was last kept under a key, good or not."""
+        return self._kept.get(key)
+
+    @property
+    def beat(self) -> Beat | None:
+        """How the stream stands, for what is about to be made."""
+        return self._pulse.sure
+
+    def _is_good(self, kept: Kept, key: Key) -> bool:
+        beat = self._pulse.sure
+        by_token = key[_TOKEN] is not None
+        if beat is None:
+            return self._pulse.away and (not by_token or time.monotonic() - kept.made < _TOKEN_GOOD_AWAY)
+        if by_token and time.monotonic() - kept.made > _TOKEN_GOOD_FOR:
+            return False
+        return kept.beat is not None and kept.beat.revision >= beat.revision and kept.beat.health == beat.health
+
+    def keep(self, key: Key, kept: Kept) -> None:
+        """Keep an answer, without what it says of the one who asked; let the oldest ones go."""
+        if len(repr(key)) > _LONGEST_KEY or len(kept.body) > self._most // 8:
+            return
+        before = self._kept.pop(key, None)
+        mine = [pair for pair in kept.headers if not pair[0].startswith(_ABOUT_THE_CALLER)]
+        self._kept[key] = Kept(kept.beat, mine, kept.body, kept.tag, kept.made, kept.since)
+        self._held += len(kept.body) - (len(before.body) if before else 0)
+        while self._held > self._most:
+            _, oldest = self._kept.popitem(last=False)
+            self._held -= len(oldest.body)
+
+
+class Layer:
+    """Has answers made by the layers within, one at a time for each key, and keeps them."""
+
+    def __init__(self, app: ASGIApp, *, hot: Hot) -> None:
+        self._app = app
+        self._hot = hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give what is kept, or have it made."""
+        key: Key | None = scope.get(_KEY)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        asked = dict(scope["headers"])
+        under_way = self._hot.making.get(key)
+        if under_way is not None:
+            await asyncio.shield(under_way)
+        kept = self._hot.good(key) or await self._made(scope, receive, send, key)
+        if kept is not None:
+            await give(kept, asked, send)
+
+    async def _made(self, scope: Scope, receive: Receive, send: Send, key: Key) -> Kept | None:
+        """Have an answer made, and keep it; what can't be kept is sent at once."""
+        beat = self._hot.beat  # before anything is read: what comes meanwhile makes it old, never wrongly new
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hot.making[key] = done
+        messages: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            messages.append(message)
+
+        try:
+            headers = [pair for pair in scope["headers"] if pair[0] not in _CONDITIONS]
+            await self._app({**scope, "headers": headers}, receive, hold)
+        finally:
+            if self._hot.making.get(key) is done:
+                del self._hot.making[key]
+            done.set_result(None)
+        start = messages[0]
+        answer = {name.lower(): value for name, value in start["headers"]}
+        before = self._hot.last(key)
+        if start["status"] == _UNAVAILABLE and before is not None and key[_TOKEN] is None:
+            return before
+        if start["status"] != _OK or b"etag" not in answer:
+            for message in messages:
+                await send(message)
+            return None
+        tag = answer[b"etag"]
+        since = before.since if before is not None and before.tag == tag else time.time()
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        kept = Kept(beat, start["headers"], body, tag, time.monotonic(), since)
+        if beat is not None and b"no-store" not in answer[b"cache-control"]:
+            self._hot.keep(key, kept)
+        return kept
+
+
+async def give(kept: Kept, asked: dict[bytes, bytes], send: Send) -> None:
+    """Send an answer, or 304 to who has it."""
+    settled = time.time() - kept.since >= _SETTLED
+    if _has_it(kept, asked, settled=settled):
+        wanted = [pair for pair in kept.headers if pair[0] not in _OF_BODIES]
+        await send({"type": "http.response.start", "status": 304, "headers": wanted})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({**(kept.start_dated if settled else kept.start)})  # its own: outer layers add headers in place
+    await send(kept.content)
+
+
+def _has_it(kept: Kept, asked: dict[bytes, bytes], *, settled: bool) -> bool:
+    tags = asked.get(b"if-none-match")
+    if tags is not None:
+        held = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
+        return b"*" in held or kept.tag.removeprefix(b"W/") in held
+    moment = asked.get(b"if-modified-since")
+    if moment is None or not settled:
+        return False
+    try:
+        return int(kept.since) <= parsedate_to_datetime(moment.decode("latin-1")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return False

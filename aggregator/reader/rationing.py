@@ -1,0 +1,105 @@
+"""How much each client may ask for: searches and further pages cost more than what everybody reads."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from aggregator.reader.refusals import TooManyRequestsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from aggregator.options import Rate, Secret
+
+SEARCH = "search"  # the policy for searches and further pages
+_COSTLY = frozenset({"q", "cursor"})
+_PATIENCE = 0.25  # seconds for Redis to answer
+_REST = 5.0  # seconds for which a Redis that did not answer is not asked again
+_TOLD_EVERY = 60.0  # seconds
+
+_log = structlog.get_logger(__name__)
+
+
+def is_costly(parameters: Collection[str]) -> bool:
+    """Say whether a request with these parameters is counted under `SEARCH`."""
+    return not _COSTLY.isdisjoint(parameters)
+
+
+class Rationing:
+    """Counts what callers ask for, in a window that slides. Called from any thread; may wait for Redis."""
+
+    def __init__(self, rate: Rate | None, store: Secret) -> None:
+        self._rate = rate
+        if rate is None:
+            return
+        # The library counts in multiples of a span, and a second is one.
+        self._item = RateLimitItemPerSecond(rate.requests, rate.seconds, namespace="aggregator")
+        self._counting = SlidingWindowCounterRateLimiter(_storage(store.reveal()))
+        self._lock = threading.Lock()
+        self._resting_until = self._told = -math.inf  # monotonic
+
+    def check(self, caller_key: str, what: str) -> dict[str, str]:
+        """Count a request, and return the headers that tell how many are left.
+
+        The headers are those of draft-ietf-httpapi-ratelimit-headers-10; there are none where nothing is counted.
+
+        Args:
+            caller_key: who asks.
+            what: the policy's name, such as "search"; each counts by itself.
+
+        Raises:
+            TooManyRequestsError: it is one too many; the error carries the headers, and when to ask again.
+        """
+        if self._rate is None or time.monotonic() < self._resting_until:
+            return {}
+        try:
+            passes = self._counting.hit(self._item, what, caller_key)
+            reset, left = self._counting.get_window_stats(self._item, what, caller_key)
+        except StorageError as problem:
+            self._rest(problem)
+            return {}
+        wait = max(1, math.ceil(reset - time.time()))
+        headers = {
+            "RateLimit-Policy": f'"{what}";q={self._rate.requests};w={self._rate.seconds}',
+            "RateLimit": f'"{what}";r={left if passes else 0};t={wait}',
+        }
+        if not passes:
+            raise TooManyRequestsError(
+                f"No more than {self._rate.requests} searches and further pages within {self._rate.seconds} s are "
+                f"given to one client. Ask again in {wait} s, or follow /api/v1/changes instead of paging.",
+                {**headers, "Retry-After": str(wait)},
+            )
+        return headers
+
+    def _rest(self, problem: StorageError) -> None:
+        """Let everybody pass for a while: better some load than no answers."""
+        with self._lock:
+            now = time.monotonic()
+            self._resting_until = now + _REST
+            tells = now - self._told > _TOLD_EVERY
+            if tells:
+                self._told = now
+        if tells:
+            _log.warning("requests are not counted", error=str(problem.storage_error))
+
+
+def _storage(address: str) -> MemoryStorage | RedisStorage:
+    if address.startswith("memory"):
+        return MemoryStorage()
+    options: dict[str, Any] = {
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    return RedisStorage(address, wrap_exceptions=True, **options)

@@ -1,0 +1,217 @@
+"""What is kept and given again: never longer than it is right, and longer where the database is away."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import brotli
+import pytest
+
+from aggregator.activity import Review
+from storage.reading import StreamReading
+from storage.store import Store
+from tests.building import NOON, add_source, an_activity, decide, ingest_now
+from tests.reader.conftest import app_of
+from tests.reader.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.reader.serving import Reader
+
+PATH = "/api/v1/activities?limit=50"
+
+
+@pytest.fixture
+def watching(store: Store) -> Iterator[Reader]:
+    """Serve as in earnest: what is ready is kept."""
+    ingest_now(store, add_source(store), [an_activity(str(n)) for n in range(30)])
+    with serving(app_of(store), watching=True) as reader:
+        until(lambda: reader.ask(PATH).status == 200)
+        time.sleep(0.3)  # the first look at the database
+        yield reader
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note every page that is read from a database."""
+    read: list[Any] = []
+    page = StreamReading.page
+
+    def noting(self: StreamReading, query: Any) -> Any:
+        read.append(query)
+        return page(self, query)
+
+    monkeypatch.setattr(StreamReading, "page", noting)
+    return read
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 5) -> float:
+    """Wait until something holds; return how long that took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"Not within {seconds} s.")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def test_one_page_is_read_once_however_many_ask(watching: Reader, reads: list[Any]) -> None:
+    answers = [watching.ask(PATH) for _ in range(20)]
+    assert len({answer.body for answer in answers}) == 1
+    assert len(reads) <= 1
+    assert watching.ask("/api/v1/activities?limit=49").json["items"]  # another question
+    assert len(reads) <= 2
+
+
+def test_many_that_ask_at_once_wait_for_one(store: Store, watching: Reader, reads: list[Any]) -> None:
+    watching.ask(PATH)
+    with store.reading() as tx:
+        source = tx.sources.get("news")
+    assert source
+    ingest_now(store, source, [an_activity("new", published=NOON + timedelta(minutes=1))])
+    time.sleep(0.5)
+    reads.clear()
+    threads = [threading.Thread(target=watching.ask, args=(PATH,)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize("path", [PATH, "/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"])
+def test_what_is_hidden_is_gone_from_every_reader_within_two_seconds(store: Store, path: str) -> None:
+    source = add_source(store)
+    ingest_now(store, source, [an_activity("secret", title="Secret plan"), an_activity("other")])
+    hidden = next(one for one in (1, 2) if _title(store, one) == "Secret plan")
+    another = Store(store.engine)
+    page = f"{path}?page=first" if path.endswith("as2") else path
+    with (
+        serving(app_of(store, clock=_now), watching=True) as one,
+        serving(app_of(another, clock=_now), watching=True) as two,
+    ):
+        for reader in (one, two):
+            assert "Secret plan" in reader.ask(page).text
+            assert "Secret plan" in reader.ask(page).text
+        decide(store, [hidden], Review.HIDDEN)
+        for reader in (one, two):
+            took = until(lambda reader=reader: "Secret plan" not in reader.ask(page).text)  # type: ignore[misc]  # bound now
+            assert took < 2
+        assert one.ask(f"/activities/{hidden}").status == 410
+        assert two.ask(f"/api/v1/activities/{hidden}").status == 410
+
+
+def test_either_validator_saves_the_body(watching: Reader) -> None:
+    fresh = watching.ask(PATH)
+    tag = fresh.headers["etag"]
+    assert fresh.headers["cache-control"].startswith("public, max-age=1, stale-while-revalidate=1, stale-if-error=")
+    assert "last-modified" not in fresh.headers  # another change in the same second could not be told
+    again = watching.ask(PATH, headers={"If-None-Match": f'"x", {tag}'})
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+    until(lambda: "last-modified" in watching.ask(PATH).headers)
+    moment = watching.ask(PATH).headers["last-modified"]
+    assert watching.ask(PATH, headers={"If-Modified-Since": moment}).status == 304
+    assert watching.ask(PATH, headers={"If-Modified-Since": moment, "If-None-Match": '"other"'}).status == 200
+    assert watching.ask(PATH, headers={"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}).status == 200
+    assert watching.ask(PATH, headers={"If-Modified-Since": "yesterday"}).status == 200
+
+
+def test_a_page_that_did_not_change_keeps_its_validators(store: Store, watching: Reader) -> None:
+    """Whatever else moves in the stream."""
+    path = "/api/v1/activities?kind=event"
+    tag = watching.ask(path).headers["etag"]
+    until(lambda: "last-modified" in watching.ask(path).headers)
+    moment = watching.ask(path).headers["last-modified"]
+    ingest_now(store, add_source(store, "blog"), [an_activity("b")])
+    time.sleep(0.5)
+    after = watching.ask(path)
+    assert (after.headers["etag"], after.headers["last-modified"]) == (tag, moment)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "unpack"), [("gzip", gzip.decompress), ("br", brotli.decompress), ("zstd", None), ("identity", bytes)]
+)
+def test_each_gets_what_it_can_unpack(watching: Reader, accepted: str, unpack: Callable[[bytes], bytes] | None) -> None:
+    plain = packed = watching.ask(PATH)
+    for _ in range(2):  # made, and kept
+        packed = watching.ask(PATH, headers={"Accept-Encoding": accepted})
+        assert "Accept-Encoding" in packed.headers["vary"]
+        if accepted == "identity":
+            assert "content-encoding" not in packed.headers
+        else:
+            assert packed.headers["content-encoding"] == accepted
+            assert len(packed.body) < len(plain.body) / 3
+        if unpack:
+            assert unpack(packed.body) == plain.body
+    assert (
+        watching.ask(PATH, headers={"Accept-Encoding": accepted, "If-None-Match": packed.headers["etag"]}).status == 304
+    )
+
+
+def test_strangers_can_not_fill_the_memory(sqlite_store: Store) -> None:
+    ingest_now(sqlite_store, add_source(sqlite_store), [an_activity(str(n)) for n in range(30)])
+    app = app_of(sqlite_store)
+    hot = app._hot  # type: ignore[attr-defined]  # nothing outside shows what is kept
+    hot._most = 400_000
+    with serving(app, watching=True) as reader:
+        time.sleep(0.3)
+        for number in range(60):
+            assert reader.ask(f"/api/v1/activities?since=2020-01-01T00:00:{number:02}Z").status == 200
+        assert 0 < hot._held <= 400_000
+        assert hot._held == sum(len(kept.body) for kept in hot._kept.values())
+
+
+def test_when_the_database_goes_away_what_was_shown_is_shown(
+    postgresql_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest_now(postgresql_store, add_source(postgresql_store), [an_activity("a")])
+    with serving(app_of(postgresql_store), watching=True) as reader:
+        time.sleep(0.3)
+        shown = {path: reader.ask(path).body for path in ("/", PATH, "/feed.atom")}
+
+        def refused(*_: object, **__: object) -> None:
+            import psycopg
+
+            raise psycopg.OperationalError("connection refused")
+
+        _cut(postgresql_store, monkeypatch, refused)
+        until(lambda: reader.ask("/readyz").status == 503)
+        assert {path: reader.ask(path).body for path in shown} == shown
+        assert reader.ask("/api/v1/activities?limit=49").status == 503  # nobody had asked that
+
+        monkeypatch.undo()
+        until(lambda: reader.ask("/readyz").status == 200)
+        ingest_now(postgresql_store, add_source(postgresql_store, "blog"), [an_activity("b")])
+        until(lambda: len(reader.items("?limit=50")) == 2)
+
+
+def _cut(store: Store, monkeypatch: pytest.MonkeyPatch, refused: Any) -> None:
+    """End every connection of a store and refuse new ones, as a server that went away does."""
+    from sqlalchemy import text
+
+    monkeypatch.setattr(store.engine.dialect, "connect", refused)
+    with store.engine.connect() as connection:
+        mine = "SELECT pg_backend_pid()"
+        connection.execute(
+            text(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                f"WHERE datname = current_database() AND pid <> ({mine})"
+            )
+        )
+        connection.invalidate()
+    store.engine.dispose()
+
+
+def _title(store: Store, id_: int) -> str | None:
+    with store.reading() as tx:
+        item = tx.activities.get(id_)
+    return item.content.title if item else None
+
+
+def _now() -> Any:
+    return NOON
