@@ -67,7 +67,7 @@ def test_what_is_approved_for_later_appears_by_itself(embedded: Processes, publi
     _run(embedded)
     embedded.aggregator("source", "add", "--policy", "hold", publisher.url("/good/1.xml"))
     assert embedded.items() == []
-    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 3))
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 8))
     said = embedded.aggregator("review", "approve", "1", "--at", soon).stdout
     assert "approved from" in said
     assert embedded.items() == []
