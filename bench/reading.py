@@ -3,8 +3,8 @@
     make bench ARGS="reading --rows 20000"
 
 `wrk` (Debian and Ubuntu: apt-get install wrk) asks one reader process over loopback. "bare" is the same server with an
-app that does nothing but return as many bytes: the limit. It runs just before and after what it is compared with, since
-machines are noisy. Cold pages are asked of the store itself, each once, with the raw SQL of the same page beside them.
+app that does nothing but return as many bytes, headers and body: the limit. It runs just before and after what it is
+compared with, since machines are noisy. Cold pages are asked of the store itself, with the raw SQL of the newest beside.
 """
 
 from __future__ import annotations
@@ -218,7 +218,8 @@ def _hot(wrk: str, url: str) -> None:
         for path in PATHS:
             with urlopen(f"http://127.0.0.1:{reader}{path}", timeout=30) as answer:
                 size = len(answer.read())
-            bare = stack.enter_context(_serving("bare", str(size)))
+                headers = [pair for pair in answer.getheaders() if pair[0].lower() not in {"date", "connection"}]
+            bare = stack.enter_context(_serving("bare", json.dumps({"size": size, "headers": headers})))
             for clients in (1, 16):
                 before = _load(wrk, f"http://127.0.0.1:{bare}/", clients)
                 ours = _load(wrk, f"http://127.0.0.1:{reader}{path}", clients)

@@ -1,7 +1,8 @@
-"""What the reading bench asks: `reader URL` serves the reader as in earnest, `bare BYTES` the same number of bytes."""
+"""What the reading bench asks: `reader URL` serves the reader as in earnest, `bare JSON` the same number of bytes."""
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import sys
@@ -25,7 +26,7 @@ def main() -> None:
     what, argument = sys.argv[1:]
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
-    app = reader(argument) if what == "reader" else bare(int(argument))
+    app = reader(argument) if what == "reader" else bare(**json.loads(argument))
     lifespan: Literal["on", "off"] = "on" if what == "reader" else "off"
     config = uvicorn.Config(
         app, log_level="error", access_log=False, proxy_headers=False, server_header=False, lifespan=lifespan
@@ -52,11 +53,11 @@ def reader(url: str) -> ASGIApp:
     return app
 
 
-def bare(size: int) -> ASGIApp:
+def bare(size: int, headers: list[tuple[str, str]]) -> ASGIApp:
     start = {
         "type": "http.response.start",
         "status": 200,
-        "headers": [(b"content-type", b"application/json"), (b"content-length", str(size).encode())],
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
     }
     body = {"type": "http.response.body", "body": b" " * size}
 

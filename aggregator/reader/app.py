@@ -14,7 +14,7 @@ from aggregator.options import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.audience import PUBLIC
 from aggregator.reader.callers import Callers
-from aggregator.reader.hot import Hot, Layer, give
+from aggregator.reader.hot import Hot, Layer
 from aggregator.reader.live import Live
 from aggregator.reader.openapi import document
 from aggregator.reader.page import DocumentationPages, StreamPages
@@ -57,11 +57,13 @@ class ReaderApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        found = self._hot.ready(scope) if scope["type"] == "http" else None
-        if found is not None:
-            await give(*found, _by_origin(send) if self._across_origins else send)
-        else:
+        ready = self._hot.ready(scope) if scope["type"] == "http" else None
+        if ready is None:
             await super().__call__(scope, receive, send)
+            return
+        start, body = ready
+        await send(_by_origin(start) if self._across_origins else start)
+        await send(body)
 
 
 def create_app(
@@ -125,15 +127,9 @@ def create_app(
     return app
 
 
-def _by_origin(send: Send) -> Send:
+def _by_origin(start: Message) -> Message:
     """Say of a ready answer what the layer for other origins says of all: who names another gets other headers."""
-
-    async def tell(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"vary", b"Origin")]}
-        await send(message)
-
-    return tell
+    return {**start, "headers": [*start["headers"], (b"vary", b"Origin")]}
 
 
 def _is_kept(path: str) -> bool:

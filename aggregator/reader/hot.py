@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,6 +40,10 @@ Key = tuple[
 ]
 
 
+Answer = tuple[MutableMapping[str, Any], MutableMapping[str, Any]]  # the two messages of ASGI
+_NOTHING = {"type": "http.response.body", "body": b""}
+
+
 @dataclass(slots=True)
 class Kept:
     """One answer, ready to be sent."""
@@ -49,18 +54,37 @@ class Kept:
     tag: bytes
     made: float  # monotonic
     since: float  # Unix seconds since which these very bytes are the answer
-    start: Message = field(init=False)
-    start_dated: Message = field(init=False)
-    content: Message = field(init=False)
-    dated: str = field(init=False)
+    _start: Message = field(init=False)
+    _content: Message = field(init=False)
+    _settled: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Make the messages once."""
-        self.dated = formatdate(int(self.since), usegmt=True)
-        dated = [*self.headers, (b"last-modified", self.dated.encode())]
-        self.start = {"type": "http.response.start", "status": 200, "headers": self.headers}
-        self.start_dated = {"type": "http.response.start", "status": 200, "headers": dated}
-        self.content = {"type": "http.response.body", "body": self.body}
+        self._start = {"type": "http.response.start", "status": _OK, "headers": self.headers}
+        self._content = {"type": "http.response.body", "body": self.body}
+
+    def answer(self, asked: Mapping[bytes, bytes]) -> Answer:
+        """Return what is sent to whoever asks with these headers: it all, or 304 where they have it."""
+        if not self._settled and time.time() - self.since >= _SETTLED:
+            self._settled = True
+            dated = (b"last-modified", formatdate(int(self.since), usegmt=True).encode())
+            self._start = {**self._start, "headers": [*self.headers, dated]}
+        if (b"if-none-match" in asked or b"if-modified-since" in asked) and self._is_held(asked):
+            headers = [pair for pair in self._start["headers"] if pair[0] not in _OF_BODIES]
+            return {"type": "http.response.start", "status": 304, "headers": headers}, _NOTHING
+        return self._start, self._content
+
+    def _is_held(self, asked: Mapping[bytes, bytes]) -> bool:
+        tags = asked.get(b"if-none-match")
+        if tags is not None:
+            held = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
+            return b"*" in held or self.tag.removeprefix(b"W/") in held
+        if not self._settled:
+            return False
+        try:
+            return int(self.since) <= parsedate_to_datetime(asked[b"if-modified-since"].decode("latin-1")).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return False
 
 
 class Hot:
@@ -94,15 +118,18 @@ class Hot:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self.making: dict[Key, asyncio.Future[None]] = {}
 
-    def ready(self, scope: Scope) -> tuple[Kept, dict[bytes, bytes]] | None:
-        """Return the answer to a request, if it is there and good, and the request's headers; note its key if not."""
-        if scope["method"] != "GET" or not self._pulse.is_watching or not self._covers(scope["path"]):
+    def ready(self, scope: Scope) -> Answer | None:
+        """Return the answer to a request if it is there and good, else note in the scope under which key to keep it."""
+        if scope["method"] != "GET":
             return None
         asked = dict(scope["headers"])
         key = self._key(scope, asked)
         kept = self._kept.get(key)
-        if kept is not None and b"origin" not in asked and self._is_good(kept, key):
-            return kept, asked
+        if kept is not None:
+            if b"origin" not in asked and self._is_good(kept, key):
+                return kept.answer(asked)
+        elif not self._pulse.is_watching or not self._covers(scope["path"]):
+            return None
         scope[_KEY] = key
         return None
 
@@ -140,7 +167,10 @@ class Hot:
             return self._pulse.away and (not by_token or time.monotonic() - kept.made < _TOKEN_GOOD_AWAY)
         if by_token and time.monotonic() - kept.made > _TOKEN_GOOD_FOR:
             return False
-        return kept.beat is not None and kept.beat.revision >= beat.revision and kept.beat.health == beat.health
+        # The pulse keeps its beat as long as nothing changes, so that a glance nearly always tells.
+        return kept.beat is beat or (
+            kept.beat is not None and kept.beat.revision >= beat.revision and kept.beat.health == beat.health
+        )
 
     def keep(self, key: Key, kept: Kept) -> None:
         """Keep an answer, without what it says of the one who asked; let the oldest ones go."""
@@ -174,7 +204,9 @@ class Layer:
             await asyncio.shield(under_way)
         kept = self._hot.good(key) or await self._made(scope, receive, send, key)
         if kept is not None:
-            await give(kept, asked, send)
+            start, body = kept.answer(asked)
+            await send({**start})  # its own: outer layers add headers in place
+            await send(body)
 
     async def _made(self, scope: Scope, receive: Receive, send: Send, key: Key) -> Kept | None:
         """Have an answer made, and keep it; what can't be kept is sent at once."""
@@ -209,29 +241,3 @@ class Layer:
         if beat is not None and b"no-store" not in answer[b"cache-control"]:
             self._hot.keep(key, kept)
         return kept
-
-
-async def give(kept: Kept, asked: dict[bytes, bytes], send: Send) -> None:
-    """Send an answer, or 304 to who has it."""
-    settled = time.time() - kept.since >= _SETTLED
-    if _has_it(kept, asked, settled=settled):
-        wanted = [pair for pair in kept.headers if pair[0] not in _OF_BODIES]
-        await send({"type": "http.response.start", "status": 304, "headers": wanted})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    await send({**(kept.start_dated if settled else kept.start)})  # its own: outer layers add headers in place
-    await send(kept.content)
-
-
-def _has_it(kept: Kept, asked: dict[bytes, bytes], *, settled: bool) -> bool:
-    tags = asked.get(b"if-none-match")
-    if tags is not None:
-        held = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
-        return b"*" in held or kept.tag.removeprefix(b"W/") in held
-    moment = asked.get(b"if-modified-since")
-    if moment is None or not settled:
-        return False
-    try:
-        return int(kept.since) <= parsedate_to_datetime(moment.decode("latin-1")).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return False

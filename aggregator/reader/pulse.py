@@ -104,7 +104,9 @@ class Pulse:
             if self.away:
                 _log.info("database back")
             self.away, self._heard = False, time.monotonic()
-            before, self.beat = self.beat, Beat(revision, health)
+            before, now = self.beat, Beat(revision, health)
+            if before != now:  # the same one stays as long as nothing changes
+                self.beat = now
             if before is None or before.revision != revision:
                 self._tell()
 

@@ -139,10 +139,21 @@ def test_pictures_follow_the_text_unless_they_are_in_it_or_may_offend() -> None:
     assert html_of(an_item(media=(picture,), sensitive=True), TERMS) == "<p>Text of 1.</p>"
 
 
-def test_what_names_say_is_text_and_never_markup() -> None:
-    item = a_post(text="Hello", actor=replace(OGP, name="<script>", url="javascript:alert(1)"))
-    assert "<script>" not in html_of(held(1, about(said_on_x(ActivityKind.QUOTE), _as_new(item))), TERMS)
-    assert "javascript" not in entry_of(item, TERMS).html
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://people.example/?a&b", None])
+def test_what_names_say_is_text_and_never_markup(url: str | None) -> None:
+    quoted = said_on_x(ActivityKind.POST, actor=replace(OGP, name="<script>", url=url))
+    html = html_of(held(1, about(said_on_x(ActivityKind.QUOTE), quoted)), TERMS)
+    assert ("&lt;script&gt;" in html, "<script>" in html, "javascript" in html) == (True, False, False)
+
+
+def test_pictures_alone_have_their_title_for_a_text() -> None:
+    entry = entry_of(a_post(text="", media=(Media("image", f"{PICTURES}/a.png"),)), TERMS)
+    assert entry.text == entry.summary == entry.title == "Post on X by Open Government Partnership"
+
+
+def test_what_is_given_twice_is_attached_once_as_it_came_first() -> None:
+    twice = (Media("image", f"{PICTURES}/a.png", "first"), Media("image", f"{PICTURES}/a.png", "second"))
+    assert [one.alt for one in entry_of(an_item(media=twice), TERMS).enclosures] == ["first"]
 
 
 def test_what_it_is_filed_under_says_whose_words_these_are() -> None:
@@ -189,7 +200,3 @@ def test_all_documents_of_a_feed_share_its_id_and_other_filters_are_another_feed
     assert page.id == archive.id == "tag:example.org,2026-11-23:feed?kind=post"
     assert other.id == "tag:example.org,2026-11-23:feed?kind=event&q=%22open+data%22"
     assert a_feed([], first="https://example.org/feed.x").id == "tag:example.org,2026-11-23:feed"
-
-
-def _as_new(item: Activity) -> NewActivity:
-    return replace(said_on_x(ActivityKind.POST), content=item.content)
