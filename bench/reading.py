@@ -4,7 +4,7 @@
 
 `wrk` (Debian and Ubuntu: apt-get install wrk) asks one reader process over loopback. "bare" is the same server with an
 app that does nothing but return as many bytes, headers and body: the limit. It runs just before and after what it is
-compared with, since machines are noisy. Cold pages are asked of the store itself, with the raw SQL of the newest beside.
+compared with, since machines are noisy. Cold pages are asked of the store itself.
 """
 
 from __future__ import annotations

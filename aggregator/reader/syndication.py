@@ -15,7 +15,7 @@ from aggregator.errors import BadRequestError
 from aggregator.reader import archive
 from aggregator.reader.callers import headers_for
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
-from aggregator.reader.feeds.feed import Feed
+from aggregator.reader.feeds.feed import Feed, newest
 from aggregator.reader.openapi import problem_responses
 from aggregator.reader.parameters import FEED, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.rationing import SEARCH, is_costly
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.activity import Activity
+    from aggregator.reader.audience import Audience
     from aggregator.reader.callers import Callers
     from aggregator.reader.rationing import Rationing
     from aggregator.stream import Query
@@ -156,7 +157,7 @@ class Feeds:
             next_archive=to(archive=entries.newer) if entries.newer else None,
             archive="archive" in values,
             whole=not {"cursor", "archive", "page"} & set(values),
-            updated=_updated(entries.items, authority),
+            updated=_updated(entries.items, authority, caller.audience),
             items=entries.items,
             authority=authority,
             audience=caller.audience,
@@ -224,7 +225,7 @@ def _place(item: "Activity | None") -> Cursor | None:
     return None if item is None else Cursor(item.position, item.id)
 
 
-def _updated(items: "Sequence[Activity]", authority: tuple[str, str]) -> datetime:
+def _updated(items: "Sequence[Activity]", authority: tuple[str, str], audience: "Audience") -> datetime:
     """Return when the newest thing of a feed happened; of an empty one, when the installation was made."""
-    moments = [moment for item in items for moment in (item.first_seen, item.content.updated) if moment]
-    return max(moments, default=datetime.fromisoformat(authority[1]).replace(tzinfo=UTC))
+    made = datetime.fromisoformat(authority[1]).replace(tzinfo=UTC)
+    return max([newest(items, audience, made), *(item.first_seen for item in items)])
