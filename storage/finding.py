@@ -7,9 +7,12 @@ filters hardly ever meet, candidates run out before the page is full: then the p
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, func, select, text, tuple_, union
+from sqlalchemy import BigInteger, and_, bindparam, exists, func, select, text, tuple_, union, union_all
 
 from aggregator.activity import ActivityKind
 from aggregator.stitching import entry_of
@@ -18,9 +21,9 @@ from storage import searching
 from storage.tables import activity, activity_tag, activity_words, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, FromClause, Row, Select
 
     from aggregator.search import Search
     from aggregator.stitching import Entry
@@ -30,6 +33,7 @@ MOST_EXAMINED = 10_000  # candidates of one page
 _WORDY = 2  # a candidate whose words must be looked at costs as much as so many others
 _COUNTED = 1000  # entries after which a filter is common
 _RARE = 2_500  # activities up to which those with some words are all looked at
+_MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a repost may be shown again
 _EVENTS = "event"
 
 _SAID = (activity.c.kind, activity.c.key, activity.c.object_key)
@@ -61,8 +65,7 @@ class Finding:
             first: how many will probably be wanted.
             back: against the order.
         """
-        plain = self._query.order is Order.PUBLISHED and self._query.search is None
-        if plain and not self._groups:
+        if self._is_plain:
             yield from self._all(start, first, newest_first=not back)
             return
         newest_first = (self._query.order is Order.PUBLISHED) is not back
@@ -71,21 +74,58 @@ class Finding:
             return
         yield from self._by_candidates(start, first, newest_first=newest_first)
 
-    def _all(self, start: Cursor | None, size: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
-        """Walk along the stream itself."""
+    def around(self, start: Cursor, first: int, reach: int) -> tuple[list[Entry[Cursor]], Iterator[Entry[Cursor]]]:
+        """Return the entries before a place, the place included, newest first, and those behind it, as `entries` does.
+
+        Args:
+            start: the place, of a stream that is ordered newest first.
+            first: how many will probably be wanted behind it.
+            reach: how many are wanted before it, at most.
+        """
+        at = replace(start, id=start.id - 1)
+        if self._is_plain:
+            values = {**self._walked(at, reach, "newer"), **self._walked(start, first, "older")}
+            found = self._connection.execute(_walking_both(*self._bounds), values).all()
+            place = (start.position, start.id)
+            before = [row for row in found if (row.position, row.id) >= place]
+            behind = [row for row in found if (row.position, row.id) < place]
+            behind.sort(key=lambda row: (row.position, row.id), reverse=True)
+            before.sort(key=lambda row: (row.position, row.id), reverse=True)
+            return [self._entry(row) for row in before], self._all(start, first, newest_first=True, found=behind)
+        nearest = Finding(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
+        return list(islice(nearest, reach))[::-1], self.entries(start, first)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the stream itself is walked along."""
+        return self._query.order is Order.PUBLISHED and self._query.search is None and not self._groups
+
+    def _all(
+        self, start: Cursor | None, size: int, *, newest_first: bool, found: Sequence[Row[Any]] | None = None
+    ) -> Iterator[Entry[Cursor]]:
+        """Walk along the stream itself; `found` are the first entries, where they were read already."""
         while True:
-            statement: Select[Any] = (
-                select(activity.c.position, activity.c.id, *_SAID)
-                .where(activity.c.visible, *_beyond(activity, start, newest_first=newest_first))
-                .where(*_between(activity, self._query), *_not_withheld(self._query))
-                .order_by(*_ordered(activity, newest_first=newest_first))
-                .limit(size)
-            )
-            found = self._connection.execute(statement).all()
+            if found is None:
+                statement = _walking("on", newest_first, start is not None, *self._bounds)
+                found = self._connection.execute(statement, self._walked(start, size, "on")).all()
             yield from map(self._entry, found)
             if len(found) < size:
                 return
-            start, size = Cursor(found[-1].position, found[-1].id), 2 * size
+            start, size, found = Cursor(found[-1].position, found[-1].id), 2 * size, None
+
+    @property
+    def _bounds(self) -> tuple[bool, bool, tuple[str, ...]]:
+        """Return what of the query shapes the statements of `_walking`."""
+        query = self._query
+        return query.since is not None, query.until is not None, tuple(sorted(query.not_withheld_in))
+
+    def _walked(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
+        """Return the values of such a statement."""
+        values: dict[str, object] = {f"{name}_size": size}
+        if start is not None:
+            values |= {f"{name}_position": start.position, f"{name}_id": start.id}
+        bounds = {"since": self._query.since, "until": self._query.until}
+        return values | {bound: moment for bound, moment in bounds.items() if moment is not None}
 
     def _by_candidates(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
         leading, others = self._leading(start, newest_first=newest_first)
@@ -144,7 +184,7 @@ class Finding:
             statement.add_columns(place.c.position)
             .where(searching.found(search, postgresql=self._is_postgresql))
             .where(*(_bears(group, shown.c.position, shown.c.id) for group in self._groups))
-            .where(*_between(place, self._query), *_not_withheld(self._query))
+            .where(*_between(place, self._query), *_not_withheld(self._query.not_withheld_in))
             .where(*_beyond_of(place.c.position, shown.c.id, start, newest_first=newest_first))
             .order_by(*_directed(place.c.position, shown.c.id, newest_first=newest_first))
             .limit(size)
@@ -218,7 +258,10 @@ class Finding:
         statement = (
             select(candidates.c.position, candidates.c.id, *_SAID)
             .join(activity, activity.c.id == candidates.c.id)
-            .where(*(_bears(group, position, candidates.c.id) for group in others), *_not_withheld(self._query))
+            .where(
+                *(_bears(group, position, candidates.c.id) for group in others),
+                *_not_withheld(self._query.not_withheld_in),
+            )
             .order_by(*_ordered(candidates, newest_first=newest_first))
         )
         if self._query.search is not None:
@@ -230,6 +273,36 @@ class Finding:
     def _entry(self, row: Row[Any]) -> Entry[Cursor]:
         place = Cursor(row.position, row.id, self._query.order)
         return entry_of(place, ActivityKind(row.kind), row.key, row.object_key)
+
+
+@lru_cache(maxsize=256)
+def _walking(
+    name: str, newest_first: bool, begins: bool, since: bool, until: bool, countries: tuple[str, ...]
+) -> Select[Any]:
+    """Return the statement that walks along the stream; built once, since building takes longer than asking."""
+    moment, id_ = (
+        bindparam(f"{name}_position", type_=activity.c.position.type),
+        bindparam(f"{name}_id", type_=BigInteger),
+    )
+    place = tuple_(activity.c.position, activity.c.id)
+    beyond = [place < tuple_(moment, id_) if newest_first else place > tuple_(moment, id_)] if begins else []
+    position = activity.c.position
+    from_on = [position >= bindparam("since", type_=position.type)] if since else []
+    before = [position < bindparam("until", type_=position.type)] if until else []
+    return (
+        select(activity.c.position, activity.c.id, *_SAID)
+        .where(activity.c.visible, *beyond, *from_on, *before, *_not_withheld(countries))
+        .order_by(*_ordered(activity, newest_first=newest_first))
+        .limit(bindparam(f"{name}_size", type_=BigInteger))
+    )
+
+
+@lru_cache(maxsize=64)
+def _walking_both(since: bool, until: bool, countries: tuple[str, ...]) -> CompoundSelect[Any]:
+    """Return the statement that walks both ways from a place: one way to the database and back."""
+    newer = _walking("newer", False, True, since, until, countries)
+    older = _walking("older", True, True, since, until, countries)
+    return union_all(select(newer.subquery()), select(older.subquery()))
 
 
 def _groups(query: Query, connection: Connection) -> list[Sequence[str]]:
@@ -284,8 +357,8 @@ def _directed(
     return (position.desc(), id_.desc()) if newest_first else (position.asc(), id_.asc())
 
 
-def _not_withheld(query: Query) -> Iterator[ColumnElement[bool]]:
+def _not_withheld(countries: Iterable[str]) -> Iterator[ColumnElement[bool]]:
     """What is not withheld in some countries: so rare that no index is worth its keep. What a quote embeds counts."""
-    for country in sorted(query.not_withheld_in):
+    for country in sorted(countries):
         for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
             yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from aggregator.activity import Activity
+    from aggregator.stitching import Entry
     from aggregator.stream import Query
 
 
 _object_actor = actor.alias("object_actor")
-_MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a repost may be shown again
 
 
 class StreamReading:
@@ -53,11 +53,17 @@ class StreamReading:
         """Return the page behind a place; `end` is the place at which it ends at the latest (exclusive)."""
         finding = Finding(self._connection, query)
         stitch = query.stitch and query.order is Order.PUBLISHED
-        entries = finding.entries(query.after, 2 * query.limit + 1 + REACH if stitch else query.limit + 1)
+        before: list[Entry[Cursor]] = []
+        # Nearly always enough: up to half of a page's entries may collapse before more must be read.
+        first = 2 * query.limit + 1 + REACH if stitch else query.limit + 1
+        if stitch and query.after is not None:
+            before, entries = finding.around(query.after, first, REACH)
+        else:
+            entries = finding.entries(query.after, first)
         if end is not None:
             entries = takewhile(lambda entry: _stands_before(entry.item, end), entries)
         if stitch:
-            shown, last = stitched(entries, self._before(query), query.limit)
+            shown, last = stitched(entries, [entry.about for entry in before], query.limit)
         else:
             alone = [Stitched(entry.item) for entry in islice(entries, query.limit + 1)]
             shown, last = alone[: query.limit], alone[query.limit - 1].item if len(alone) > query.limit else None
@@ -99,15 +105,6 @@ class StreamReading:
         """Return activities by id, without those that were hidden since their ids were read."""
         rows = self._connection.execute(_whole().where(activity.c.id.in_(ids), activity.c.visible))
         return {row.id: activity_of(row) for row in rows}
-
-    def _before(self, query: Query) -> list[str | None]:
-        """Return what the entries just before a page are about, newest first."""
-        if query.after is None:
-            return []
-        # The place itself is the last entry of the page before.
-        at = _including(query.after, back=True)
-        newer = Finding(self._connection, query, most=_MOST_BEFORE).entries(at, REACH, back=True)
-        return [entry.about for entry in islice(newer, REACH)][::-1]
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
