@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _USUAL_PORT = 8080
 _PATIENCE = 4.0  # seconds after which stopping becomes ending
+_MOST_OPEN = 65_536  # files and connections
 _INTERRUPTED = 130  # exit code: ended by Ctrl-C, as shells say it
 
 log = structlog.get_logger(__name__)
@@ -145,6 +147,7 @@ class Reader:
         Raises:
             SetupError: it can't be had.
         """
+        _allow_many_listeners()
         host, port = self._house.settings.listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -198,6 +201,15 @@ class Reader:
             self._server.should_exit = True
         if self._app is not None:
             self._app.state.live.end()  # listeners would stay for ever
+
+
+def _allow_many_listeners() -> None:
+    """Raise how many connections this process may hold: each live listener keeps one, and 1024 is the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def free_address() -> str:

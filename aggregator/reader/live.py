@@ -35,6 +35,7 @@ _KEPT = 2000  # events, for those who come back soon
 _AT_ONCE = 500  # changes of one look
 _MOST_MISSED = 2000  # changes; whoever missed more had better load the page again
 _HEARTBEAT = 15.0  # seconds: proxies close what is silent for longer
+_PATIENCE = 3.0  # seconds for reads that are under way when the server stops
 _RETRY = 3000  # milliseconds after which a browser comes back
 _SKEW = timedelta(seconds=5)  # by which the clocks of writer and reader may differ
 
@@ -89,6 +90,7 @@ class Live:
         self._looked: datetime | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._reading: set[asyncio.Future[Changes]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = asyncio.Event()
         self._beats = 0
@@ -108,6 +110,8 @@ class Live:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._reading:
+            await asyncio.wait(self._reading, timeout=_PATIENCE)
 
     def end(self) -> None:
         """Let every listener go, so that the server can stop; called from any thread."""
@@ -193,7 +197,7 @@ class Live:
         found: list[Event] = []
         while True:
             try:
-                changes = await asyncio.to_thread(self._read, after)
+                changes = await self._read(after)
             except AggregatorError:
                 return None
             if changes.upto < after:  # a revision of another database, or from before it was restored
@@ -231,7 +235,7 @@ class Live:
             self._ready.set()
             return
         began = self._clock()
-        changes = await asyncio.to_thread(self._read, self._upto)
+        changes = await self._read(self._upto)
         for event in _events_of(changes, self._looked - _SKEW):
             if len(self._events) == _KEPT:
                 self._from = self._events[0].revision
@@ -241,7 +245,14 @@ class Live:
             self._looked = began
         self._rouse()
 
-    def _read(self, after: int) -> Changes:
+    async def _read(self, after: int) -> Changes:
+        """Read changes in a thread, which goes on when who waits for it is sent away: `stop` waits for it."""
+        reading = asyncio.ensure_future(asyncio.to_thread(self._changes, after))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reading)
+
+    def _changes(self, after: int) -> Changes:
         with self._store.reading() as tx:
             return tx.activities.changes(after, _AT_ONCE)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 _HEALTH_EVERY = 5.0  # seconds
+_PATIENCE = 5.0  # seconds for the watch to end
 _SILENT = 4.0  # seconds without any word, after which the watch itself is not believed
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +61,7 @@ class Pulse:
         """End the watch."""
         self._stopping.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, 3.0)
+            await asyncio.to_thread(self._thread.join, _PATIENCE)
             self._thread = None
         self.beat = None
 

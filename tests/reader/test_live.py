@@ -128,6 +128,7 @@ def test_what_was_missed_is_told_on_return(store: Store, watching: Reader) -> No
         assert listener.next()[0] == "reset"
 
 
+@pytest.mark.long
 def test_listeners_cost_no_query_and_little_memory(sqlite_store: Store) -> None:
     """As many as a portal has on a busy day, on one process, which is asked for its own memory."""
     source = add_source(sqlite_store)
@@ -212,6 +213,7 @@ class Mirror:
                     said["actor"] = actor
 
 
+@pytest.mark.long
 def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watching: Reader) -> None:
     sources = [add_source(store, f"s{number}") for number in range(4)]
     ending = time.monotonic() + LONG
