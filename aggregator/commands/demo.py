@@ -88,6 +88,7 @@ def _say_where(address: str, folder: str) -> None:
         ("The page", f"{address}/"),
         ("The stream", f"{address}/api/v1/activities"),
         ("The sources", f"{address}/api/v1/sources"),
+        ("The feed", f"{address}/feed.atom"),
         ("The API's documentation", f"{address}/docs"),
     ):
         click.echo(f"  {what + ':':<25}{click.style(where, bold=True)}")

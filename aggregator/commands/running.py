@@ -158,6 +158,8 @@ class Reader:
                 f"The reader can't listen on {host}:{port}: {reason}. "
                 "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
             ) from None
+        self._app = self._made()
+        self._server = _server(self._app)
 
     @property
     def address(self) -> str:
@@ -170,11 +172,17 @@ class Reader:
 
     def serve(self) -> None:
         """Serve until stopped."""
+        if self._server is None:
+            raise SettingsError("The reader can't serve before it is bound.")
+        self._server.run(sockets=[self._socket] if self._socket else None)
+
+    def _made(self) -> FastAPI:
+        # Here and not where it serves, in a thread of its own: two threads that import disturb each other's warnings.
         from aggregator.reader.app import create_app
         from aggregator.reader.audience import Audience
 
         settings = self._house.settings
-        self._app = create_app(
+        return create_app(
             self._house.store,
             clock=self._house.clock,
             public_url=settings.public_url,
@@ -186,8 +194,6 @@ class Reader:
             rate=settings.rate_limit,
             rate_store=settings.rate_store,
         )
-        self._server = _server(self._app)
-        self._server.run(sockets=[self._socket] if self._socket else None)
 
     def await_start(self) -> None:
         """Wait until it answers."""

@@ -254,7 +254,7 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
 
 def _something(store: Store, source: Any, chance: random.Random) -> None:
     """Bring, edit, hide, show, delete, or rename somebody."""
-    numbers = chance.sample(range(300), 5)
+    numbers = chance.sample(range(30 * int(LONG)), 5)
     match chance.randrange(6):
         case 0 | 1:
             ingest_now(store, source, [_said(chance, number) for number in numbers])
