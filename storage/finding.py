@@ -23,7 +23,7 @@ from storage.tables import activity, activity_tag, activity_words, source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, CompoundSelect, Connection, FromClause, Row, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, FromClause, Select
 
     from aggregator.search import Search
     from aggregator.stitching import Entry
@@ -36,6 +36,7 @@ _RARE = 2_500  # activities up to which those with some words are all looked at
 _MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a repost may be shown again
 _EVENTS = "event"
 
+_KINDS = {kind.value: kind for kind in ActivityKind}
 _SAID = (activity.c.kind, activity.c.key, activity.c.object_key)
 
 
@@ -86,12 +87,11 @@ class Finding:
         if self._is_plain:
             values = {**self._walked(at, reach, "newer"), **self._walked(start, first, "older")}
             found = self._connection.execute(_walking_both(*self._bounds), values).all()
+            rows = sorted(map(tuple, found), reverse=True)  # by position and id, which no two share
             place = (start.position, start.id)
-            before = [row for row in found if (row.position, row.id) >= place]
-            behind = [row for row in found if (row.position, row.id) < place]
-            behind.sort(key=lambda row: (row.position, row.id), reverse=True)
-            before.sort(key=lambda row: (row.position, row.id), reverse=True)
-            return [self._entry(row) for row in before], self._all(start, first, newest_first=True, found=behind)
+            count = sum(row[:2] >= place for row in rows)
+            before = [self._entry(row) for row in rows[:count]]
+            return before, self._all(start, first, newest_first=True, found=rows[count:])
         nearest = Finding(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
 
@@ -101,7 +101,7 @@ class Finding:
         return self._query.order is Order.PUBLISHED and self._query.search is None and not self._groups
 
     def _all(
-        self, start: Cursor | None, size: int, *, newest_first: bool, found: Sequence[Row[Any]] | None = None
+        self, start: Cursor | None, size: int, *, newest_first: bool, found: Sequence[Sequence[Any]] | None = None
     ) -> Iterator[Entry[Cursor]]:
         """Walk along the stream itself; `found` are the first entries, where they were read already."""
         while True:
@@ -111,7 +111,7 @@ class Finding:
             yield from map(self._entry, found)
             if len(found) < size:
                 return
-            start, size, found = Cursor(found[-1].position, found[-1].id), 2 * size, None
+            start, size, found = Cursor(*found[-1][:2]), 2 * size, None
 
     @property
     def _bounds(self) -> tuple[bool, bool, tuple[str, ...]]:
@@ -270,9 +270,9 @@ class Finding:
             )
         return statement
 
-    def _entry(self, row: Row[Any]) -> Entry[Cursor]:
-        place = Cursor(row.position, row.id, self._query.order)
-        return entry_of(place, ActivityKind(row.kind), row.key, row.object_key)
+    def _entry(self, row: Sequence[Any]) -> Entry[Cursor]:
+        position, id_, kind, key, object_key = row
+        return entry_of(Cursor(position, id_, self._query.order), _KINDS[kind], key, object_key)
 
 
 @lru_cache(maxsize=256)

@@ -79,8 +79,9 @@ def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
         unknown = "SELECT count(*) FROM actor WHERE refresh_after IS NULL"
         eventually("everybody has a name", lambda: _ask(store, unknown) == [(0,)])
         held = sorted(_ask(store, "SELECT native_id FROM activity"), key=lambda row: int(str(row[0])))
-        [(requests, posts, users)] = _ask(store, "SELECT sum(requests), sum(posts), sum(users) FROM spend")
-        store.close()
+    # Once nobody asks any more: the daily look at X's own count may come at any time.
+    [(requests, posts, users)] = _ask(store, "SELECT sum(requests), sum(posts), sum(users) FROM spend")
+    store.close()
     assert kills >= 2
     assert held == wanted
     needed = ACCOUNTS + 2 + -(-(ACCOUNTS + OUTSIDERS) // 100)  # timelines, lookups, people
