@@ -22,6 +22,11 @@ class Term:
 
     words: tuple[str, ...]
 
+    @property
+    def spelt(self) -> str:
+        """What a padded `search_text` holds where it holds them."""
+        return f" {' '.join(self.words)} "
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -55,10 +60,6 @@ class Search:
     def finds(self, search_text: str) -> bool:
         """Say whether it finds an activity by its `search_text`, as the databases do."""
         padded = f" {search_text} "
-        return all(_spelt(term) in padded for term in self.wanted) and not any(
-            _spelt(term) in padded for term in self.unwanted
+        return all(term.spelt in padded for term in self.wanted) and not any(
+            term.spelt in padded for term in self.unwanted
         )
-
-
-def _spelt(term: Term) -> str:
-    return f" {' '.join(term.words)} "

@@ -25,7 +25,7 @@ MOST = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([1-4])\.(\d{1,18})\.(\d{1,19})")
-_LARGEST_ID = 2**63 - 1
+_LARGEST_ID = 2**63 - 2  # the one after it is still a number that databases take
 
 
 class Order(StrEnum):

@@ -170,7 +170,7 @@ def _way_back(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor
 def _including(place: Cursor, *, back: bool) -> Cursor:
     """Return a place from which one finds what stands at this one, too."""
     towards_newer = back is (place.order is Order.PUBLISHED)
-    return replace(place, id=place.id - 1 if towards_newer else place.id + 1, back=back)
+    return replace(place, id=max(place.id - 1, 0) if towards_newer else place.id + 1, back=back)
 
 
 def _stands_before(one: Cursor, end: Cursor) -> bool:

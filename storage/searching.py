@@ -34,8 +34,8 @@ def holds(search: Search, id_: ColumnElement[int], *, postgresql: bool) -> Colum
     if postgresql:
         return exists().where(activity_words.c.id == id_, _matching(search))
     padded = literal(" ") + activity.c.search_text + literal(" ")
-    wanted = (func.instr(padded, _spelt(term)) > 0 for term in search.wanted)
-    unwanted = (func.instr(padded, _spelt(term)) == 0 for term in search.unwanted)
+    wanted = (func.instr(padded, term.spelt) > 0 for term in search.wanted)
+    unwanted = (func.instr(padded, term.spelt) == 0 for term in search.unwanted)
     return and_(*wanted, *unwanted)
 
 
@@ -68,7 +68,3 @@ def _followed(term: Term) -> str:
 
 def _phrase(term: Term) -> str:
     return f'"{" ".join(term.words)}"'
-
-
-def _spelt(term: Term) -> str:
-    return f" {' '.join(term.words)} "

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregator.errors import BadRequestError
+from aggregator.errors import BadCursorError, BadRequestError
 from aggregator.reader import archive
 from aggregator.reader.callers import headers_for
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
@@ -95,7 +95,7 @@ class Feeds:
                     200: {"description": "The feed", "content": {one.media_type: {"schema": {"type": one.shape}}}},
                     **problem_responses(
                         *("bad-limit", "bad-cursor", "bad-search", "unknown-kind", "unknown-source"),
-                        *("unknown-parameter", "repeated-parameter", "bad-request"),
+                        *("unknown-parameter", "repeated-parameter", "bad-request", "bad-token", "too-many-requests"),
                     ),
                 },
                 openapi_extra={"parameters": [parameter.documented() for parameter in FEED]},
@@ -186,7 +186,10 @@ class _Entries:
 
 def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> _Entries:
     if "archive" in values:
-        return _archive(tx, query, Cursor.parse(values["archive"][0]))
+        place = Cursor.parse(values["archive"][0])
+        if place.back:  # of a page; no archive has such a place
+            raise BadCursorError(values["archive"][0])
+        return _archive(tx, query, place)
     if query.after is not None:
         page = tx.activities.page(query)
         return _Entries(page.items, page.next, page.prev)

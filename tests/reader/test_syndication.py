@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from itertools import pairwise
@@ -178,3 +179,11 @@ def test_events_alone_by_when_they_begin(store: Store, reader: Reader) -> None:
     specimens.fill(store, "https://pictures.example")
     kinds = [item["kind"] for item in reader.items("?order=event")]
     assert kinds == [ActivityKind.EVENT.value]
+
+
+@pytest.mark.parametrize("place", ["1.1." + str(2**63 - 1), "2.1.5", "3.1.5"])
+def test_a_place_that_no_archive_has_is_refused(reader: Reader, place: str) -> None:
+    cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    assert reader.ask(f"/feed.atom?archive={cursor}").json["code"] == "bad-cursor"
+    furthest = base64.urlsafe_b64encode(f"1.1.{2**63 - 2}".encode()).decode().rstrip("=")
+    assert reader.ask(f"/feed.atom?archive={furthest}").status == 200
