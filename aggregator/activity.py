@@ -167,6 +167,16 @@ class NewActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A review decision that the clock will make."""
+
+    due: datetime
+    review: Review
+    by: str  # "policy", "rule" or "person"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Screened:
     """A `NewActivity` with everything that storing it needs: derived values and the review decision."""
 
@@ -175,10 +185,13 @@ class Screened:
     search_text: str
     position: datetime  # its place in the stream
     review: Review
-    review_by: str  # "policy", "rule" or "person"
+    review_by: str  # "policy", "rule", "freeze" or "person"
     review_reason: str
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+    review_rule: int | None = None  # the rule that decided
+    later: Later | None = None  # what becomes of it unless somebody decides before
+    pinned_until: datetime | None = None
     alias: str | None = None  # what it is recognised by where its id changes, see `identity`
     likeness: str | None = None
     upstream: Upstream = Upstream.LIVE
@@ -213,6 +226,11 @@ class Activity:
     review_reason: str
     visible: bool
     reviewed: datetime | None = None
+    reviewer: str | None = None  # the name of the person who decided
+    review_rule: int | None = None
+    headline: str | None = None  # an editor's, shown as such; what the source said is never changed
+    note: str | None = None  # an editor's
+    pinned_until: datetime | None = None
     gone: datetime | None = None
     gone_reason: str | None = None
     topics: tuple[str, ...] = field(default=())

@@ -25,7 +25,15 @@ class Policy(StrEnum):
     """What happens to what a source brings."""
 
     AUTO = "auto"  # shown at once
+    DELAY = "delay"  # shown after a while in which people may still take it back
     HOLD = "hold"  # waits for a person
+
+
+class OnEdit(StrEnum):
+    """What becomes of an activity that a person approved when its publisher edits it. X's edits always replace."""
+
+    STAY = "stay"  # it stays as it was approved; the new words wait for a person
+    RETURN = "return"  # it takes the new words and waits for a person
 
 
 class SourceState(StrEnum):
@@ -78,6 +86,10 @@ class Source:
     moving: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `moves`
     sealed: str | None = None  # headers that nobody else may read, see `seal`
     appetite: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
+    delay: timedelta | None = None  # under the policy to delay
+    on_edit: OnEdit = OnEdit.STAY
+    trusted: tuple[str, ...] = ()  # handles or names of authors whose words are shown whatever the policy
+    managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,11 +50,12 @@ _CONTENT = (
 )
 _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
 _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
+_LATER = {"id", "gone", "gone_reason", "reviewed", "reviewer", "headline", "note"}  # nothing that a source says
 _UPSERT = Upsert(
     activity,
     index=["source_id", "native_id"],
     changing=_EDITED,
-    columns=[column.name for column in activity.c if column.name not in {"id", "gone", "gone_reason", "reviewed"}],
+    columns=[column.name for column in activity.c if column.name not in _LATER],
     where=activity.c.gone.is_(None),
     returning=["id", "native_id"],
 )
@@ -344,5 +345,7 @@ def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Ma
         "review": one.review.value,
         "review_by": one.review_by,
         "review_reason": one.review_reason,
+        "review_rule": one.review_rule,
+        "pinned_until": one.pinned_until,
         "visible": one.review is Review.PUBLISHED and one.upstream is Upstream.LIVE,
     }

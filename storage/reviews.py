@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, case, literal, select, update
+from sqlalchemy import bindparam, case, func, literal, select, text, update
 
 from aggregator.activity import Review, Upstream
 from storage.stream import Stream
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
+
+
+_COUNTED = 1000  # beyond which the number does not matter to anybody
 
 
 class Reviews:
@@ -30,6 +33,12 @@ class Reviews:
         """
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         return self._decide(activity.c.id.in_(ids), review, by=by, reason=reason, now=now)
+
+    def count_waiting(self) -> int:
+        """Return how many activities wait for a person, counted up to 1,000."""
+        waits = (activity.c.review == Review.WAITING.value, text("activity.review <> 'published'"))
+        some = select(activity.c.id).where(*waits, activity.c.gone.is_(None)).limit(_COUNTED).subquery()
+        return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
 
     def hide_source(self, source_id: int, *, by: str, reason: str, now: datetime) -> int:
         """Hide everything of a source; return how many."""

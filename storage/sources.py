@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select, update
 
 from aggregator.errors import BadRequestError
-from aggregator.source import Place, Policy, Source, SourceState
+from aggregator.source import OnEdit, Place, Policy, Source, SourceState
 from storage.audit import Audit
 from storage.groups import Groups
 from storage.stream import Stream
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from aggregator.source import Discovery
 
 
-_CHANGEABLE = frozenset({"name", "every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"})
+_CHANGEABLE = frozenset(
+    {
+        *("name", "every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"),
+        *("policy", "delay", "on_edit", "trusted", "managed"),
+    }
+)
 
 
 class FormerAddress(NamedTuple):
@@ -146,7 +151,7 @@ class Sources:
         return [FormerAddress(Place(row.address, row.host), row.left, row.reason) for row in rows]
 
     def change(self, source_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
-        """Set columns by their names; `every`, `ceiling` and `floor` are in seconds."""
+        """Set columns by their names; `every`, `ceiling`, `floor` and `delay` are in seconds."""
         unknown = set(values) - _CHANGEABLE
         if unknown:
             raise ValueError(f"No such thing to change in a source: {sorted(unknown)}")
@@ -214,4 +219,8 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         moving=row.moving,
         sealed=row.sealed,
         appetite=row.appetite,
+        delay=None if row.delay is None else timedelta(seconds=row.delay),
+        on_edit=OnEdit(row.on_edit),
+        trusted=tuple(row.trusted or ()),
+        managed=row.managed,
     )

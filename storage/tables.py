@@ -51,6 +51,9 @@ stream = Table(
     Column("tag_authority", Text, nullable=False),
     Column("tag_date", Text, nullable=False),
     Column("instance", Text, nullable=False, server_default=""),  # of this database: revisions of another mean nothing
+    # The end of the history: id and hash of the newest row of `audit`.
+    Column("audit_last", BigInteger, nullable=False, server_default="0"),
+    Column("audit_hash", Text, nullable=False, server_default=""),
 )
 
 # Who may be called when, for all workers. `running` maps the token of each request under way to its end at the latest
@@ -99,6 +102,10 @@ source = Table(
     Column("host", Text, nullable=False),  # under which its turns are counted: host group and port
     Column("options", _json, nullable=False),
     Column("policy", Text, nullable=False),
+    Column("delay", Integer),  # seconds after which what it brings is shown, where its policy is to wait so long
+    Column("on_edit", Text, nullable=False, server_default="stay"),  # what an edit does to what a person approved
+    Column("trusted", _json),  # authors whose words need no review: handles or names
+    Column("managed", Text, nullable=False, server_default=""),  # the file that says how it is set; people don't
     Column("state", Text, nullable=False),
     Column("state_reason", Text, nullable=False),
     Column("every", Integer),  # seconds between polls, where people set it; else the rhythm decides
@@ -146,7 +153,9 @@ source_address = Table(
     sqlite_autoincrement=True,
 )
 
-# Who changed what besides the stream itself, when and why. `who` is "system" or a person's name.
+# The history: who decided or changed what, when and why. `who` is "system", "command line" or a person's name. Each
+# row's hash is made over the row and the hash before it; triggers refuse to change or delete rows. It never holds
+# anything that others wrote: what must go from the stream must not stay here.
 audit = Table(
     "audit",
     metadata,
@@ -154,9 +163,14 @@ audit = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),  # "source moved"
-    Column("subject", Text, nullable=False),  # "source:nasa"
+    Column("subject", Text, nullable=False),  # "source:nasa", "activity:12"
     Column("detail", _json),
-    Index("ix_audit_subject", "subject"),
+    Column("batch", Text),  # what was decided together, and is undone together
+    Column("hash", Text, nullable=False, server_default=""),
+    Index("ix_audit_subject", "subject", "id"),
+    Index(
+        "ix_audit_batch", "batch", postgresql_where=text("batch IS NOT NULL"), sqlite_where=text("batch IS NOT NULL")
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -220,7 +234,13 @@ activity = Table(
     Column("review_by", Text, nullable=False),
     Column("review_reason", Text, nullable=False),
     Column("reviewed", UtcDateTime),
+    Column("reviewer", Text),  # the person who decided, by name
+    Column("review_rule", BigInteger),  # the rule that decided
     Column("visible", Boolean, nullable=False),
+    # What editors add; what others wrote is never changed.
+    Column("headline", Text),
+    Column("note", Text),
+    Column("pinned_until", UtcDateTime),
     UniqueConstraint("source_id", "native_id"),
     Index("ix_activity_source_id_alias", "source_id", "alias"),
     Index("ix_activity_source_id_likeness", "source_id", "likeness"),
@@ -249,6 +269,12 @@ activity = Table(
         "id",
         postgresql_where=text("review <> 'published'"),
         sqlite_where=text("review <> 'published'"),
+    ),
+    Index(
+        "ix_activity_pinned_until",
+        "pinned_until",
+        postgresql_where=text("pinned_until IS NOT NULL"),
+        sqlite_where=text("pinned_until IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -314,6 +340,7 @@ transition = Table(
     Column("due", UtcDateTime, nullable=False),
     Column("review", Text, nullable=False),
     Column("review_by", Text, nullable=False),
+    Column("reviewer", Text),
     Column("reason", Text, nullable=False),
     Index("ix_transition_due", "due"),
     Index("ix_transition_activity_id", "activity_id"),
@@ -436,4 +463,136 @@ portal_token = Table(
         postgresql_where=text("revoked IS NULL"),
         sqlite_where=text("revoked IS NULL"),
     ),
+)
+
+# Which links activities carry: keys of what they point to ("web:..."), so that those about one thing find each other.
+activity_link = Table(
+    "activity_link",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_activity_link_activity_id", "activity_id"),
+    sqlite_with_rowid=False,
+)
+
+# An edit of what a person approved, which waits for a person too; kept when declined, so that it is not asked twice.
+held_edit = Table(
+    "held_edit",
+    metadata,
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("arrived", UtcDateTime, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("entry_digest", Text, nullable=False),
+    Column("content", _json),  # the whole of it, as `Screened`; none once it was declined
+    Column("raw", LargeBinary),
+    Column("declined", UtcDateTime),
+)
+
+# Which waiting activities are in whose hands, so that two people do not read the same.
+handout = Table(
+    "handout",
+    metadata,
+    Column("activity_id", _big, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Index("ix_handout_account", "account"),
+)
+
+# What editors set up to be done with what comes.
+rule = Table(
+    "rule",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("place", Integer, nullable=False),  # the lowest comes first
+    Column("action", Text, nullable=False),  # "keep", "hold", "hide", "tag" or "pin"
+    Column("value", Text),  # the tag; for how many days it is pinned
+    Column("every", Boolean, nullable=False),  # all conditions must hold, or any
+    Column("conditions", _json, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("until", UtcDateTime),
+    Column("created", UtcDateTime, nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("acted", BigInteger, nullable=False, server_default="0"),  # how often
+    Column("last_acted", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+
+# Times in which nothing new is shown.
+freeze = Table(
+    "freeze",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("source_id", _big, ForeignKey("source.id", ondelete="CASCADE")),  # none: all of them
+    Column("until", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("begun", UtcDateTime, nullable=False),
+    Column("ended", UtcDateTime),  # before its time
+    Index("ix_freeze_until", "until"),
+    sqlite_autoincrement=True,
+)
+
+# Who works at the review desk.
+account = Table(
+    "account",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),  # its argon2id hash
+    Column("created", UtcDateTime, nullable=False),
+    Column("password_set", UtcDateTime, nullable=False),
+    Column("last_sign_in", UtcDateTime),
+    Column("disabled", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+
+# Sign-ins that stand. Of a session's token only a digest is held.
+session = Table(
+    "session",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("account_id", _big, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_used", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Index("ix_session_account_id", "account_id"),
+    Index("ix_session_expires", "expires"),
+)
+
+# Sign-ins that failed, by whose name was tried ("name:ana") and from where ("address:192.0.2.7").
+sign_in_failure = Table(
+    "sign_in_failure",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last", UtcDateTime, nullable=False),
+    Column("blocked_until", UtcDateTime),
+)
+
+# What people are told: a source stopped, the queue grows old. `told` is when it went out by mail or webhook.
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),  # "source-stopped", "queue-old"
+    Column("subject", Text, nullable=False),  # "source:nasa", "queue"
+    Column("sentence", Text, nullable=False),
+    Column("opened", UtcDateTime, nullable=False),
+    Column("closed", UtcDateTime),
+    Column("told", UtcDateTime),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_try", UtcDateTime),
+    Column("problem", Text),  # why it could not be told
+    Index(
+        "uq_alert_open",
+        "kind",
+        "subject",
+        unique=True,
+        postgresql_where=text("closed IS NULL"),
+        sqlite_where=text("closed IS NULL"),
+    ),
+    sqlite_autoincrement=True,
 )

@@ -16,7 +16,7 @@ from aggregator.findable import search_text
 from aggregator.fingerprint import fingerprint
 from storage.reading import StreamReading
 from storage.stream import Stream
-from storage.tables import activity, activity_version, gone_key, raw_payload
+from storage.tables import activity, activity_link, activity_version, gone_key, held_edit, raw_payload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Kind and network of a gone row stay: they say nothing that the key does not.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-           "search_text", "actor_id", "object_actor_id")  # fmt: skip
+           "search_text", "actor_id", "object_actor_id", "headline", "note", "pinned_until")  # fmt: skip
 _WEB = "web"  # the one network whose things have no numbers and whose people have no accounts
 _AT_ONCE = 10_000  # keys of one query
 
@@ -85,7 +85,9 @@ class Tombstones:
             .values(**dict.fromkeys(EMPTIED), **gone, revision=bindparam("next")),
             [{"row": one.id, "next": one.revision} for one in buried],
         )
-        self._forget([one.id for one in buried])
+        ids = [one.id for one in buried]
+        self._forget(ids)
+        self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(ids)))
         return buried
 
     def strip(self, which: ColumnElement[bool], *, most: int | None = None) -> list[Buried]:
@@ -153,8 +155,8 @@ class Tombstones:
         }
 
     def _forget(self, ids: Collection[int]) -> None:
-        """Delete raw entries and older versions of activities."""
-        for table in (raw_payload, activity_version):
+        """Delete raw entries, older versions and edits that wait."""
+        for table in (raw_payload, activity_version, held_edit):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
 
 

@@ -78,7 +78,7 @@ def framed(
         known = request.path_params["version"] == asset.version
         return answer(request, asset.content, asset.media_type, cache=_FOR_EVER if known else ALWAYS_ASK)
 
-    app.router.routes.append(Route("/static/{version}/{name}", static, methods=["GET"]))
+    app.router.routes.append(Route(pages.home + "/static/{version}/{name}", static, methods=["GET"]))
 
 
 class HeadAsGet:

@@ -25,11 +25,17 @@ _OURS = "aggregator.web"
 
 
 class Pages:
-    """Renders the templates of some packages, ours last."""
+    """Renders the templates of some packages, ours last.
 
-    def __init__(self, packages: Sequence[str], *, dates: Dates, public_url: str | None, prefix: str) -> None:
+    `home` is the path below which the app that has these pages answers; its static files are there, too.
+    """
+
+    def __init__(
+        self, packages: Sequence[str], *, dates: Dates, public_url: str | None, prefix: str, home: str = ""
+    ) -> None:
         self.assets: Mapping[str, Asset] = assets_of([_OURS, *packages])
         self.dates = dates
+        self.home = home
         self._prefix = prefix
         self._environment = Environment(
             loader=ChoiceLoader([PackageLoader(package) for package in (*packages, _OURS)]),
@@ -55,7 +61,7 @@ class Pages:
         )
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.globals.update(
-            asset=lambda name: self.link(self.assets[name].path),
+            asset=lambda name: self.link(home + self.assets[name].path),
             dates=dates,
             link=self.link,
             public_url=public_url,

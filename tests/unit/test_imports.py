@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings"}
+TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings", "accounts"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
     "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens",
@@ -54,6 +54,12 @@ ROOMS: list[tuple[str, set[str]]] = [
     (
         "aggregator.reader",
         _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "web", "reader")},
+    ),
+    (
+        "aggregator.review",
+        _types
+        | {f"aggregator.{name}" for name in ("text", "search", "findable", "topics", "rules", "web", "review")}
+        | {f"aggregator.{name}" for name in ("cadence", "differences", "freezes", "history", "passwords")},
     ),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
     ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),
