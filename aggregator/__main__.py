@@ -22,6 +22,7 @@ _WORDS = {
     "compliance": "compliance",
     "review": "review",
     "token": "token",
+    "user": "user",
     "status": "status",
     "settings": "installation",
     "migrate": "installation",

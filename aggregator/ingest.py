@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,9 +15,13 @@ import structlog
 from aggregator import cadence, identity, moves
 from aggregator.activity import WITHHELD_EVERYWHERE, Review, Screened, Upstream, storable, storable_json
 from aggregator.burst import quarantined
+from aggregator.conditions import facts_of
 from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError
 from aggregator.findable import search_text
 from aggregator.fingerprint import fingerprint
+from aggregator.freezes import frozen_until
+from aggregator.rules import Rulebook
+from aggregator.screening import under_freeze, under_policy, under_rules
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 
 if TYPE_CHECKING:
@@ -207,8 +212,11 @@ def store_harvest(
         now,
         present=harvest.present,
         recognising=source.last_new is not None and source.options.get("identity", "layers") == "layers",
-        judge=partial(quarantined, last_look=source.last_success if source.last_new else None),
+        judge=partial(_judged, tx, source, now, source.last_success if source.last_new else None),
+        on_edit=source.on_edit,
     )
+    if stored.held:
+        log.info("edits held for review", source=source.slug, count=stored.held)
     if harvest.gone:
         tx.activities.withdraw(source.id, harvest.gone, "gone at the source", now)
     sighting, note = _moved(tx, source, harvest, stored, now)
@@ -222,8 +230,33 @@ def store_archive(store: Store, source: Source, harvest: Harvest, now: datetime)
     screening = screened_all(source, harvest, now)
     with store.writing() as tx:
         recognising = source.options.get("identity", "layers") == "layers"
-        stored = tx.activities.store(source.id, screening, now, recognising=recognising)
+        judge = partial(_judged, tx, source, now, None)
+        stored = tx.activities.store(
+            source.id, screening, now, recognising=recognising, judge=judge, on_edit=source.on_edit
+        )
     return Report(source.slug, "new" if stored.new else "unchanged", stored.new, stored.changed, stored.unchanged)
+
+
+def _judged(
+    tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[Screened]
+) -> list[Screened]:
+    """Apply to what is new all that people set up: rules, and freezes that last."""
+    judged = quarantined(fresh, last_look)
+    if not judged:
+        return judged
+    book = Rulebook(tx.rules.all(), now)
+    if book:
+        around = tx.rules.around(source, book, now)
+        acted: Counter[int] = Counter()
+        for place, one in enumerate(judged):
+            facts = facts_of(one.new, one.search_text, source.slug, now)
+            verdict = book.judge(facts, around)
+            around.note(facts)
+            acted.update(verdict.acted)
+            judged[place] = under_rules(one, verdict, now)
+        tx.rules.count(acted, now)
+    freeze = frozen_until(tx.freezes.active(now), source.id, now)
+    return [under_freeze(one, freeze) for one in judged]
 
 
 def _moved(
@@ -332,7 +365,8 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
 def screened_all(source: Source, harvest: Harvest, now: datetime) -> list[Screened]:
     """Screen everything of a harvest, by the source's policy and its word on what makes an entry the same."""
     by_link = source.options.get("identity") == "link"
-    return [screened(_named_by_link(one) if by_link else one, source.policy, now) for one in harvest.activities]
+    named = (_named_by_link(one) if by_link else one for one in harvest.activities)
+    return [under_policy(screened(one, source.policy, now), source, now) for one in named]
 
 
 def _named_by_link(new: NewActivity) -> NewActivity:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 MOST = 100
+MOST_PINNED = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -120,6 +121,7 @@ class Page:
     partial: bool = False
     examined: int = 0
     others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # reposts that collapsed, by the id shown
+    pinned: Sequence[Activity] = ()  # on the first page: what editors want on top; it keeps its place besides
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from aggregator.errors import AggregatorError, SetupError, SourceError, WriterRu
 from aggregator.fate import TellsFates
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
+from aggregator.manual import publish
 from aggregator.people import People
 from aggregator.purge import Purges
 from aggregator.seal import Seal
@@ -34,10 +35,11 @@ from storage.paces import Measured
 from storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from aggregator.compliance import SweepReport
     from aggregator.ingest import Report
+    from aggregator.review.desk import Desk, Room
     from aggregator.settings import Settings
     from aggregator.source import Clock, Settlement, Source
     from storage.schedule import Claimed
@@ -131,6 +133,7 @@ class House:
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
             tx.reviews.apply_due(now)
+            tx.reviews.apply_unpinning(now)
             _measure_paces(tx, now)
             claimed = tx.schedule.claim(
                 now,
@@ -248,6 +251,12 @@ class House:
             self.clock,
             {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, KnowsPeople)},
         )
+
+    def rooms(self, desk: Desk) -> Iterable[Room]:
+        """Return the rooms of the review desk, with what they need of this house."""
+        from aggregator.review.rooms import rooms
+
+        return rooms(desk, publish=publish)
 
     def _paces(self, tx: Transaction) -> dict[str, Pace]:
         """Return at what pace each kind of source may be polled."""

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, literal, select, update
 
 from aggregator.activity import Review, Upstream
+from aggregator.findable import search_text
 from aggregator.identity import Held, recognised
+from aggregator.source import OnEdit
 from storage.actors import Actors
 from storage.content import COLUMNS, columns_of, json_of
+from storage.held_edits import HeldEdits
 from storage.reading import StreamReading
+from storage.stories import Stories
 from storage.stream import Stream
-from storage.tables import activity, activity_version, raw_payload
+from storage.tables import activity, activity_version, raw_payload, transition
 from storage.tombstones import Tombstones
 from storage.upsert import Upsert
 
@@ -25,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
 
-    from aggregator.activity import Actor, Screened
+    from aggregator.activity import Actor, Later, Screened
     from storage.actors import Identity
 
 Judge = Callable[["Sequence[Screened]"], "list[Screened]"]
@@ -65,6 +69,13 @@ _UPSERT_PAYLOADS = Upsert(
     changing=["payload", "stored"],
     columns=["activity_id", "payload", "stored"],
 )
+_KNOWN = (
+    activity.c.id,
+    activity.c.entry_digest,
+    activity.c.fingerprint,
+    activity.c.gone,
+    ((activity.c.review == Review.PUBLISHED.value) & (activity.c.review_by == "person")).label("approved"),
+)
 _FASTEST = 1  # level of compression: twice as fast as the usual one and a seventh larger
 
 
@@ -75,6 +86,7 @@ class Known(NamedTuple):
     entry_digest: str
     fingerprint: str
     gone: datetime | None
+    approved: bool  # a person wants it shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ class Stored:
     changed: int = 0
     unchanged: int = 0
     quarantined: int = 0  # of the new
+    held: int = 0  # edits of what a person approved, which wait for a person
     times: Sequence[datetime] = ()  # when the new ones were published, or first seen where they do not say
 
 
@@ -94,11 +107,11 @@ class Activities(StreamReading):
     def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, Known]:
         """Return what is held of these entries of a source, in one query."""
         rows = self._connection.execute(
-            select(
-                activity.c.native_id, activity.c.id, activity.c.entry_digest, activity.c.fingerprint, activity.c.gone
-            ).where(activity.c.source_id == source_id, activity.c.native_id.in_(native_ids))
+            select(activity.c.native_id, *_KNOWN).where(
+                activity.c.source_id == source_id, activity.c.native_id.in_(native_ids)
+            )
         )
-        return {row.native_id: Known(row.id, row.entry_digest, row.fingerprint, row.gone) for row in rows}
+        return {row.native_id: _known(row) for row in rows}
 
     def store(
         self,
@@ -109,6 +122,7 @@ class Activities(StreamReading):
         present: Collection[str] = (),
         recognising: bool = False,
         judge: Judge = list,
+        on_edit: OnEdit = OnEdit.STAY,
     ) -> Stored:
         """Write what is new or changed, oldest first; touch nothing else.
 
@@ -122,6 +136,7 @@ class Activities(StreamReading):
             present: ids of entries that the document carries besides these.
             recognising: whether an entry with an unknown id may be one that we hold, see `aggregator.identity`.
             judge: decides on the entries that are new, all together.
+            on_edit: what an edit does to what a person approved.
         """
         wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
         known = self.known(source_id, wanted.keys())
@@ -136,19 +151,28 @@ class Activities(StreamReading):
         edited = {old.id: one.fingerprint for one, old in restyled if _edited(one, old)}
         flapping = self._flapping(edited, now)
         restyled = [(one, old) for one, old in restyled if old.id not in flapping]
+        edits = HeldEdits(self._connection)
+        edits.forget([old.id for one, old in live if old.approved and old.fingerprint == one.fingerprint])
+        kept = edits.keep([(one, old.id) for one, old in restyled if old.approved], edited, on_edit, now)
+        restyled = [(one, old) for one, old in restyled if old.id not in kept]
         writes = [*fresh, *(one for one, _ in restyled)]
-        rewritten = {id(one) for one, _ in restyled}
+        rewritten = {id(one) for one, _ in restyled} | {id(one) for one, old in live if old.id in kept}
         if writes:
             versions = {one.new.native_id: old.id for one, old in restyled if old.id in edited}
             looks = {native_id: one.fingerprint for native_id, one in known.items()}
-            writes = self._write(source_id, writes, now, versions, looks)
-            written = {one.new.native_id for one in writes}
+            ids = self._write(source_id, writes, now, versions, looks)
+            writes = [one for one in writes if one.new.native_id in ids]
+            written = ids.keys()
             fresh = [one for one in fresh if one.new.native_id in written]
+            self._keep_intentions({ids[one.new.native_id]: one.later for one in fresh if one.later})
             restyled = [(one, old) for one, old in restyled if one.new.native_id in written]
+            if on_edit is OnEdit.RETURN:
+                edits.send_back([old.id for _, old in restyled if old.approved and old.id in edited], now)
         self._remember_digests([(one, old) for one, old in live if id(one) not in rewritten], now)
         quarantined = sum(one.review is Review.QUARANTINED for one in fresh)
         times = [one.new.content.published or now for one in fresh]
-        return Stored(len(fresh), len(restyled), len(screened) - len(writes), quarantined, times)
+        unchanged = len(screened) - len(writes) - len(kept)
+        return Stored(len(fresh), len(restyled), unchanged, quarantined, len(kept), times)
 
     def _recognise(
         self, source_id: int, fresh: Sequence[Screened], present: Collection[str]
@@ -163,10 +187,7 @@ class Activities(StreamReading):
                 activity.c.likeness,
                 activity.c.title,
                 activity.c.published,
-                activity.c.id,
-                activity.c.entry_digest,
-                activity.c.fingerprint,
-                activity.c.gone,
+                *_KNOWN,
             )
             .where(activity.c.source_id == source_id)
             .where(activity.c.alias.in_(aliases) | activity.c.likeness.in_(likenesses))
@@ -174,7 +195,7 @@ class Activities(StreamReading):
         ).all()
         held = [Held(row.native_id, row.alias, row.likeness, row.title, row.published) for row in rows]
         names = recognised(fresh, held, present) if held else {}
-        by_name = {row.native_id: Known(row.id, row.entry_digest, row.fingerprint, row.gone) for row in rows}
+        by_name = {row.native_id: _known(row) for row in rows}
         new = [one for one in fresh if one.new.native_id not in names]
         moved = [
             (replace(one, new=replace(one.new, native_id=names[one.new.native_id])), by_name[names[one.new.native_id]])
@@ -204,13 +225,13 @@ class Activities(StreamReading):
         now: datetime,
         edited: Mapping[str, int],
         looks: Mapping[str, str],
-    ) -> list[Screened]:
-        """Write what is not gone, and return that."""
+    ) -> dict[str, int]:
+        """Write what is not gone, and return its ids by native id."""
         first = Stream(self._connection).take(len(writes))
         # Under the lock, so that no removal can come between the look and the write.
         writes = Tombstones(self._connection).admitted(writes, looks)
         if not writes:
-            return []
+            return {}
         actors = Actors(self._connection).store(_people(writes))
         replaced = [edited[one.new.native_id] for one in writes if one.new.native_id in edited]
         if replaced:
@@ -218,7 +239,19 @@ class Activities(StreamReading):
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
         self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
-        return writes
+        Stories(self._connection).link(
+            {ids[one.new.native_id]: one.new for one in writes if one.new.native_id in ids}, replaced
+        )
+        return ids
+
+    def _keep_intentions(self, later: Mapping[int, Later]) -> None:
+        """Note what the clock will decide."""
+        rows = [
+            {"activity_id": id_, "due": one.due, "review": one.review.value, "review_by": one.by, "reason": one.reason}
+            for id_, one in later.items()
+        ]
+        if rows:
+            self._connection.execute(insert(transition), rows)
 
     def _remember_digests(self, alike: Iterable[tuple[Screened, Known]], now: datetime) -> None:
         """Note the digests of entries that changed without looking different, so that the next poll skips them."""
@@ -255,6 +288,29 @@ class Activities(StreamReading):
         ]
         if rows:
             _UPSERT_PAYLOADS.run(self._connection, rows)
+
+    def take_edit(self, source_id: int, activity_id: int, one: Screened, now: datetime) -> None:
+        """Give an activity the words of an edit; the former ones go to the versions."""
+        names = select(activity.c.native_id).where(activity.c.id == activity_id)
+        native_id: str = self._connection.execute(names).scalar_one()
+        edit = replace(one, new=replace(one.new, native_id=native_id))
+        self._write(source_id, [edit], now, {native_id: activity_id}, {native_id: ""})
+
+    def put_back(self, activity_id: int) -> None:
+        """Give an activity the words of its last version again, and forget that version."""
+        Stream(self._connection).take(0)
+        newest = select(activity_version).where(activity_version.c.activity_id == activity_id)
+        version = self._connection.execute(newest.order_by(activity_version.c.id.desc()).limit(1)).one_or_none()
+        if version is None:
+            return
+        former = {name: getattr(version, name) for name in _VERSIONED if name != "revision"}
+        revision = Stream(self._connection).take(1)
+        row = update(activity).where(activity.c.id == activity_id, activity.c.gone.is_(None))
+        self._connection.execute(row.values(**former, revision=revision))
+        self._connection.execute(activity_version.delete().where(activity_version.c.id == version.id))
+        held = self.get(activity_id)
+        if held is not None:
+            self._connection.execute(row.values(search_text=search_text(held.content, held.object)))
 
     def raw(self, activity_id: int) -> bytes | None:
         """Return the newest raw entry of an activity."""
@@ -299,6 +355,10 @@ class Activities(StreamReading):
 
     def _withdraw(self, which: ColumnElement[bool], reason: str, now: datetime) -> int:
         return len(Tombstones(self._connection).bury(which, reason, now))
+
+
+def _known(row: Row[Any]) -> Known:
+    return Known(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved))
 
 
 def _people(writes: Iterable[Screened]) -> Iterator[Actor | None]:

@@ -1,35 +1,79 @@
-"""The audit: who changed what besides the stream itself, when and why."""
+"""The history: who decided or changed what, when and why. It only grows, and each line seals those before it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from storage.tables import audit
+from aggregator.activity import storable_json
+from aggregator.history import Note, digest
+from storage.stream import Stream
+from storage.tables import audit, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
 
 class Audit:
-    """The audit, within one transaction."""
+    """The history, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def note(self, now: datetime, who: str, what: str, subject: str, detail: Mapping[str, Any]) -> None:
-        """Note a change: `who` is "system" or a person's name, `subject` is like "source:nasa"."""
-        self._connection.execute(
-            audit.insert().values(at=now, who=who, what=what, subject=subject, detail=dict(detail))
-        )
+    def note(
+        self,
+        now: datetime,
+        who: str,
+        what: str,
+        subject: str,
+        detail: Mapping[str, Any],
+        *,
+        batch: str | None = None,
+    ) -> None:
+        """Note a change: `who` is "system", "command line" or a person's name, `subject` is like "source:nasa"."""
+        self.notes(now, who, what, [(subject, detail)], batch=batch)
+
+    def notes(
+        self,
+        now: datetime,
+        who: str,
+        what: str,
+        subjects: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        batch: str | None = None,
+    ) -> None:
+        """Note the same change of several subjects, each with its own detail."""
+        if not subjects:
+            return
+        Stream(self._connection).take(0)  # one writer at a time, in the order in which lines become visible
+        end = self._connection.execute(select(stream.c.audit_last, stream.c.audit_hash)).one()
+        last, hash_ = end.audit_last, end.audit_hash
+        rows = []
+        for subject, detail in subjects:
+            last += 1
+            note = Note(last, now, who, what, subject, storable_json(dict(detail)), batch)
+            hash_ = digest(hash_, note)
+            rows.append(
+                {
+                    "id": note.id, "at": now, "who": who, "what": what, "subject": subject, "detail": note.detail,
+                    "batch": batch, "hash": hash_,
+                }
+            )  # fmt: skip
+        self._connection.execute(audit.insert(), rows)
+        self._connection.execute(update(stream).values(audit_last=last, audit_hash=hash_))
 
     def of(self, subject: str, limit: int = 50) -> list[Mapping[str, Any]]:
         """Return the newest notes on a subject, newest first, by column name."""
         rows = self._connection.execute(
             select(audit).where(audit.c.subject == subject).order_by(audit.c.id.desc()).limit(limit)
         )
+        return [dict(row) for row in rows.mappings()]
+
+    def batch(self, batch: str) -> list[Mapping[str, Any]]:
+        """Return the notes on what was done together, oldest first."""
+        rows = self._connection.execute(select(audit).where(audit.c.batch == batch).order_by(audit.c.id))
         return [dict(row) for row in rows.mappings()]

@@ -95,6 +95,21 @@ class Finding:
         nearest = Finding(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
 
+    def pinned(self, most: int) -> Sequence[int]:
+        """Return the ids of what is pinned and fits, the newest first."""
+        query = self._query
+        if query.search is not None or query.order is not Order.PUBLISHED:
+            return ()  # who looks for something wants what fits best
+        statement = (
+            select(activity.c.id)
+            .where(activity.c.pinned_until.is_not(None), activity.c.visible, *_between(activity, query))
+            .where(*(_bears(group, activity.c.position, activity.c.id) for group in self._groups))
+            .where(*_not_withheld(query.not_withheld_in))
+            .order_by(*_ordered(activity, newest_first=True))
+            .limit(most)
+        )
+        return self._connection.execute(statement).scalars().all()
+
     @property
     def _is_plain(self) -> bool:
         """Whether the stream itself is walked along."""

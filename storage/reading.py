@@ -10,7 +10,7 @@ from sqlalchemy import Select, select, text, true
 
 from aggregator.activity import Review
 from aggregator.stitching import REACH, Stitched, shown_before, stitched
-from aggregator.stream import Changes, Cursor, Order, Page
+from aggregator.stream import MOST_PINNED, Changes, Cursor, Order, Page
 from storage.actors import Actors
 from storage.content import ACTOR, activity_of
 from storage.finding import Finding
@@ -39,7 +39,7 @@ class StreamReading:
 
     def get(self, activity_id: int) -> Activity | None:
         """Return one activity, whatever its state."""
-        row = self._connection.execute(_whole().where(activity.c.id == activity_id)).one_or_none()
+        row = self._connection.execute(whole().where(activity.c.id == activity_id)).one_or_none()
         return None if row is None else activity_of(row)
 
     def page(self, query: Query) -> Page:
@@ -70,7 +70,8 @@ class StreamReading:
         if last is None and end is not None and shown:
             last = shown[-1].item  # something follows: where the reader comes from
         partial = last is None and finding.ran_out is not None
-        held = self._held(cursor.id for one in shown for cursor in (one.item, *one.others))
+        pinned = finding.pinned(MOST_PINNED) if query.after is None else ()
+        held = self._held([*pinned, *(cursor.id for one in shown for cursor in (one.item, *one.others))])
         return Page(
             items=[held[one.item.id] for one in shown if one.item.id in held],
             next=finding.ran_out if partial else last,
@@ -79,6 +80,7 @@ class StreamReading:
             partial=partial,
             examined=finding.examined,
             others={one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others},
+            pinned=[held[id_] for id_ in pinned if id_ in held],
         )
 
     def _page_before(self, query: Query, revision: int) -> Page:
@@ -103,7 +105,7 @@ class StreamReading:
 
     def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, without those that were hidden since their ids were read."""
-        rows = self._connection.execute(_whole().where(activity.c.id.in_(ids), activity.c.visible))
+        rows = self._connection.execute(whole().where(activity.c.id.in_(ids), activity.c.visible))
         return {row.id: activity_of(row) for row in rows}
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
@@ -111,7 +113,7 @@ class StreamReading:
         # The index holds only what is not simply shown; spelled out, since a database does not look into parameters.
         indexed = text("activity.review <> 'published'") if state is not Review.PUBLISHED else true()
         statement = (
-            _whole()
+            whole()
             .where(activity.c.review == state.value, indexed, activity.c.gone.is_(None))
             .order_by(activity.c.id)
             .limit(limit)
@@ -122,7 +124,7 @@ class StreamReading:
         """Return what changed after a revision, each thing once and as it is now, in revision order."""
         # Everything up to this revision is visible to the statements below; what commits meanwhile comes next time.
         newest = Stream(self._connection).revision()
-        held = [activity_of(row) for row in self._changed(_whole(), activity.c.revision, after, newest, limit)]
+        held = [activity_of(row) for row in self._changed(whole(), activity.c.revision, after, newest, limit)]
         sources = [source_of(row) for row in self._changed(select(source), source.c.revision, after, newest, limit)]
         actors = self._changed(select(actor), actor.c.revision, after, newest, limit)
         revisions = sorted(one.revision for many in (held, sources, actors) for one in many)
@@ -145,7 +147,8 @@ class StreamReading:
         return self._connection.execute(statement).all()
 
 
-def _whole() -> Select[Any]:
+def whole() -> Select[Any]:
+    """Select activities with everything that `content.activity_of` needs."""
     return (
         select(
             activity,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 
+_AT_ONCE = 2000  # transitions of one tick, so that others get their turn
 _COUNTED = 1000  # beyond which the number does not matter to anybody
 
 
@@ -26,13 +27,22 @@ class Reviews:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def decide(self, ids: Collection[int], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
+    def decide(
+        self,
+        ids: Collection[int],
+        review: Review,
+        *,
+        by: str,
+        reason: str,
+        now: datetime,
+        reviewer: str | None = None,
+    ) -> set[int]:
         """Put activities into a review state; return those that were there to be decided on (not gone).
 
         What was to become of them later is called off: the newest decision counts.
         """
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
-        return self._decide(activity.c.id.in_(ids), review, by=by, reason=reason, now=now)
+        return self._decide(activity.c.id.in_(ids), review, by=by, reviewer=reviewer, reason=reason, now=now)
 
     def count_waiting(self) -> int:
         """Return how many activities wait for a person, counted up to 1,000."""
@@ -49,7 +59,16 @@ class Reviews:
         held = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
         return len(self._decide(held, review, by=by, reason=reason, now=now))
 
-    def _decide(self, which: ColumnElement[bool], review: Review, *, by: str, reason: str, now: datetime) -> set[int]:
+    def _decide(
+        self,
+        which: ColumnElement[bool],
+        review: Review,
+        *,
+        by: str,
+        reason: str,
+        now: datetime,
+        reviewer: str | None = None,
+    ) -> set[int]:
         stream = Stream(self._connection)
         stream.take(0)  # the lock before the rows, see `Stream.take`
         ids = self._connection.execute(select(activity.c.id).where(which, activity.c.gone.is_(None))).scalars().all()
@@ -64,12 +83,29 @@ class Reviews:
                     review_by=by,
                     review_reason=reason,
                     reviewed=now,
+                    reviewer=reviewer,
+                    review_rule=None,
                     visible=shown,
                     revision=bindparam("next"),
                 ),
                 [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)],
             )
         return set(ids)
+
+    def apply_unpinning(self, now: datetime) -> int:
+        """Unpin what was pinned until now; return how many."""
+        stream = Stream(self._connection)
+        due = activity.c.pinned_until <= now
+        if self._connection.execute(select(activity.c.id).where(due).limit(1)).first() is None:
+            return 0
+        stream.take(0)
+        ids = self._connection.execute(select(activity.c.id).where(due)).scalars().all()
+        first = stream.take(len(ids))
+        rows = [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)]
+        if rows:
+            statement = update(activity).where(activity.c.id == bindparam("row"))
+            self._connection.execute(statement.values(pinned_until=None, revision=bindparam("next")), rows)
+        return len(rows)
 
     def decide_at(self, ids: Collection[int], review: Review, *, by: str, reason: str, due: datetime) -> None:
         """Put activities into a review state when the time comes, instead of whatever was to come before."""
@@ -81,14 +117,18 @@ class Reviews:
             self._connection.execute(transition.insert(), rows)
 
     def apply_due(self, now: datetime) -> int:
-        """Apply the transitions whose time has come; return how many activities they touched."""
+        """Apply transitions whose time has come, at most so many at once; return how many activities they touched."""
         rows = self._connection.execute(
-            select(transition).where(transition.c.due <= now).order_by(transition.c.due, transition.c.id)
+            select(transition)
+            .where(transition.c.due <= now)
+            .order_by(transition.c.due, transition.c.id)
+            .limit(_AT_ONCE)
         ).all()
+        newest = {row.activity_id: row for row in rows}  # of several for one activity the last counts
+        alike: dict[tuple[str, str, str | None, str], list[int]] = {}
+        for id_, row in newest.items():
+            alike.setdefault((row.review, row.review_by, row.reviewer, row.reason), []).append(id_)
         touched = 0
-        for row in rows:
-            touched += len(
-                self.decide([row.activity_id], Review(row.review), by=row.review_by, reason=row.reason, now=now)
-            )
-        self._connection.execute(transition.delete().where(transition.c.id.in_([row.id for row in rows])))
+        for (review, by, reviewer, reason), ids in alike.items():
+            touched += len(self.decide(ids, Review(review), by=by, reviewer=reviewer, reason=reason, now=now))
         return touched

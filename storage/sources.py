@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select, update
 
+from aggregator.activity import LATEST
 from aggregator.errors import BadRequestError
 from aggregator.source import OnEdit, Place, Policy, Source, SourceState
 from storage.audit import Audit
@@ -65,8 +66,19 @@ class Sources:
         ).one_or_none()
         return None if row is None else source_of(row)
 
-    def add(self, found: Discovery, *, slug: str, policy: Policy, now: datetime, sealed: str | None = None) -> Source:
+    def add(
+        self,
+        found: Discovery,
+        *,
+        slug: str,
+        policy: Policy,
+        now: datetime,
+        sealed: str | None = None,
+        polled: bool = True,
+    ) -> Source:
         """Add a source, due now; one that was removed comes back with everything it still holds.
+
+        One that is not `polled` is never due: its items are written by people.
 
         Raises:
             BadRequestError: the address or the slug is taken.
@@ -89,8 +101,8 @@ class Sources:
             "every": round(found.every.total_seconds()) if found.every else None,
             "floor": round(found.floor.total_seconds()),
             "interval": round((found.every or found.floor).total_seconds()),
-            "due": now,
-            "due_reason": "just added",
+            "due": now if polled else LATEST,
+            "due_reason": "just added" if polled else "nobody polls it",
             "failures": 0,
             "strain": 0.0,
             "fetch_state": {},

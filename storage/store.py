@@ -9,18 +9,25 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 
 from aggregator.errors import StoreUnavailableError
 from storage import schema
+from storage.accounts import Accounts
 from storage.activities import Activities
 from storage.actors import Actors
 from storage.audit import Audit
 from storage.compliance import Compliance
+from storage.decisions import Decisions
 from storage.engine import make_engine
+from storage.freezes import Freezes
 from storage.groups import Groups
+from storage.held_edits import HeldEdits
 from storage.hosts import Hosts
 from storage.paces import Paces
+from storage.queue import Queue
 from storage.reviews import Reviews
+from storage.rules import Rules
 from storage.schedule import Schedule
 from storage.sources import Sources
 from storage.spending import Spendings
+from storage.stories import Stories
 from storage.stream import Stream
 from storage.tokens import Tokens
 from storage.watching import watch
@@ -46,8 +53,15 @@ class Transaction:
         self.spending = Spendings(connection)
         self.groups = Groups(connection)
         self.audit = Audit(connection)
+        self.accounts = Accounts(connection)
         self.compliance = Compliance(connection)
         self.reviews = Reviews(connection)
+        self.decisions = Decisions(connection)
+        self.stories = Stories(connection)
+        self.held_edits = HeldEdits(connection)
+        self.queue = Queue(connection)
+        self.rules = Rules(connection)
+        self.freezes = Freezes(connection)
         self.stream = Stream(connection)
         self.tokens = Tokens(connection)
 

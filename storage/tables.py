@@ -475,7 +475,7 @@ activity_link = Table(
     sqlite_with_rowid=False,
 )
 
-# An edit of what a person approved, which waits for a person too; kept when declined, so that it is not asked twice.
+# An edit of what a person approved, which waits for a person too; kept afterwards, so that it is not asked twice.
 held_edit = Table(
     "held_edit",
     metadata,
@@ -483,9 +483,9 @@ held_edit = Table(
     Column("arrived", UtcDateTime, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("entry_digest", Text, nullable=False),
-    Column("content", _json),  # the whole of it, as `Screened`; none once it was declined
+    Column("content", _json, nullable=False),  # the whole of it, as `Screened`
     Column("raw", LargeBinary),
-    Column("declined", UtcDateTime),
+    Column("dealt_with", UtcDateTime),
 )
 
 # Which waiting activities are in whose hands, so that two people do not read the same.

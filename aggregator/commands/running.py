@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 import structlog
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import uvicorn
     from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from aggregator.wiring import House
 
@@ -110,7 +112,7 @@ def run_everything(
         log.info("stopped")
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
+def _server(app: ASGIApp) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -138,7 +140,7 @@ class Reader:
     def __init__(self, house: House) -> None:
         self._house = house
         self._server: uvicorn.Server | None = None
-        self._app: FastAPI | None = None
+        self._app: FastAPI | None = None  # the reader's, which has the live listeners
         self._socket: socket.socket | None = None
 
     def bind(self) -> None:
@@ -159,7 +161,7 @@ class Reader:
                 "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
             ) from None
         self._app = self._made()
-        self._server = _server(self._app)
+        self._server = _server(self._with_desk(self._app))
 
     @property
     def address(self) -> str:
@@ -194,6 +196,25 @@ class Reader:
             rate=settings.rate_limit,
             rate_store=settings.rate_store,
         )
+
+    def _with_desk(self, app: FastAPI) -> ASGIApp:
+        """Put the review desk beside the public side."""
+        from aggregator.review.app import create_desk
+        from aggregator.review.desk import HOME
+        from aggregator.web.app import Mounted
+
+        settings = self._house.settings
+        desk = create_desk(
+            self._house.store,
+            clock=self._house.clock,
+            public_url=settings.public_url,
+            timezone=settings.timezone,
+            locale=settings.locale,
+            trusted_proxies=settings.trusted_proxies,
+            secret=settings.secret(),
+            rooms=self._house.rooms,
+        )
+        return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 
     def await_start(self) -> None:
         """Wait until it answers."""

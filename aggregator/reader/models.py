@@ -97,6 +97,13 @@ class _Content(BaseModel):
     ]
 
 
+class EditorsWords(BaseModel):
+    """What editors of this stream wrote beside an activity. Show it as theirs; the activity's own words are whole."""
+
+    headline: Annotated[str | None, _said("Their headline", "What the new plan means for you")]
+    note: Annotated[str | None, _said("Their note", "See also our question-and-answer page.")]
+
+
 class RepostItem(BaseModel):
     """Another repost of the same original, which collapsed into the one shown."""
 
@@ -117,6 +124,8 @@ class ObjectItem(_Content):
     revision: Annotated[None, _said("Always null")]
     topics: Annotated[list[str], _said("Always empty")]
     countries: Annotated[list[str], _said("Always empty")]
+    editors: Annotated[None, _said("Always null")]
+    pinned_until: Annotated[None, _said("Always null")]
     object: Annotated[None, _said("Always null")]
     also_reposted_by: Annotated[list[RepostItem], _said("Always empty")]
 
@@ -134,6 +143,8 @@ class ActivityItem(_Content):
     revision: Annotated[int, _said("Rises with every change of this activity", 5120)]
     topics: Annotated[list[str], _said("What it is about, by slug", ["open-data"])]
     countries: Annotated[list[str], _said("Countries that it is about (ISO 3166)", ["GH"])]
+    editors: Annotated[EditorsWords | None, _said("What editors wrote beside it; not by its author")]
+    pinned_until: Annotated[datetime | None, _said("Until when editors want it on top, UTC")]
     object: Annotated[ObjectItem | None, _said("What a repost or quote is about, with its own author")]
     also_reposted_by: Annotated[
         list[RepostItem], _said("Further reposts of the same original within 40 entries; not given by `stitch=no`")
@@ -157,6 +168,10 @@ class ActivityPage(BaseModel):
     """One page of the merged stream."""
 
     items: Annotated[list[ActivityItem], _said("Whole ones; where `fields` was given, with these fields alone")]
+    pinned: Annotated[
+        list[ActivityItem],
+        _said("On the first page: what editors want on top, newest first. It is among the items, too, where it fits"),
+    ]
     next: Annotated[
         str | None, _said("Cursor of the next page (older); null on the last one", "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3")
     ]

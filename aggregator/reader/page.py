@@ -100,7 +100,8 @@ class StreamPages:
         failing = stale(sources, now)
         here = query_string(values, cursor=None)
         return {
-            "days": self._days(found.items),
+            "pinned": found.pinned,
+            "days": self._days([item for item in found.items if item not in found.pinned]),
             "others": found.others,
             "kinds": _kind_choices(values, query),
             "sources": _source_choices(values, query, sources, {source.slug for source in failing}),

@@ -31,8 +31,10 @@ def page(
 ) -> dict[str, Any]:
     """Return a page of the stream, as far as its audience may have it, its items slimmed to some fields."""
     items = [activity(item, audience, found.others.get(item.id, ())) for item in found.items]
+    pinned = [activity(item, audience) for item in found.pinned]
     return {
-        "items": [{name: item[name] for name in item if name in fields} for item in items] if fields else items,
+        "items": _slimmed(items, fields),
+        "pinned": _slimmed(pinned, fields),
         "next": str(found.next) if found.next else None,
         "prev": str(found.prev) if found.prev else None,
         "partial": found.partial,
@@ -48,6 +50,10 @@ def page(
             for one in stale
         ],
     }
+
+
+def _slimmed(items: list[dict[str, Any]], fields: frozenset[str]) -> list[dict[str, Any]]:
+    return [{name: item[name] for name in item if name in fields} for item in items] if fields else items
 
 
 def changes(found: Changes, instance: str, audience: Audience, now: datetime) -> dict[str, Any]:
@@ -91,6 +97,8 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
         **_content(item.content, audience),
         "topics": list(item.topics),
         "countries": list(item.countries),
+        "editors": {"headline": item.headline, "note": item.note} if item.headline or item.note else None,
+        "pinned_until": _moment(item.pinned_until),
         "object": _original(item.object, audience) if item.object else None,
         "also_reposted_by": [_repost(one, audience) for one in others],
     }
@@ -135,6 +143,8 @@ def _original(original: Original, audience: Audience) -> dict[str, Any]:
         **_content(original.content, audience),
         "topics": [],
         "countries": [],
+        "editors": None,
+        "pinned_until": None,
         "object": None,
         "also_reposted_by": [],
     }

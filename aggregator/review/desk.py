@@ -48,6 +48,7 @@ class Visit:
     query: Form
     form: Form  # empty unless POST
     now: datetime
+    session: str  # the token of the visitor's session, for signing out
 
     def may(self, role: str) -> bool:
         """Say whether the visitor has a role, for templates."""

@@ -44,6 +44,13 @@ class Form:
             raise BadFormError(f"{name} has {len(values[0])} characters; {most} are possible.")
         return values[0] if values else ""
 
+    def raw(self, name: str, *, most: int) -> str:
+        """Return a field's one value as it was typed: a password may begin with a space."""
+        values = self._fields.get(name, ())
+        if len(values) > 1 or any(len(value) > most for value in values):
+            raise BadFormError(f"{name} is given once, with {most} characters at the most.")
+        return values[0] if values else ""
+
     def needed(self, name: str, *, most: int = 500) -> str:
         """Return a field's value; an empty one is refused."""
         value = self.text(name, most=most)

@@ -81,6 +81,22 @@ def framed(
     app.router.routes.append(Route(pages.home + "/static/{version}/{name}", static, methods=["GET"]))
 
 
+class Mounted:
+    """Two apps behind one server: whatever lies at or below a path goes to the one, everything else to the other."""
+
+    def __init__(self, app: ASGIApp, path: str, below: ASGIApp, *, prefix: str) -> None:
+        self._app = app
+        self._below = below
+        # A proxy may strip the prefix of our public address, or leave it.
+        self._paths = tuple(start + end for start in dict.fromkeys((path, prefix + path)) for end in ("", "/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the app that it is for; the server's own events go to the first."""
+        path = scope.get("path", "")
+        is_below = path.startswith(self._paths) and (path in self._paths or path.startswith(self._paths[1::2]))
+        await (self._below if is_below else self._app)(scope, receive, send)
+
+
 class HeadAsGet:
     """Answers HEAD wherever GET is answered: the same headers, no body."""
 

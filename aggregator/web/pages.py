@@ -63,7 +63,9 @@ class Pages:
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
             dates=dates,
+            item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
+            stream_home=home or "/",
             public_url=public_url,
         )
 

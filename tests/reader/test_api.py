@@ -20,7 +20,8 @@ ITEM = {
     "id", "kind", "network", "native_id", "source", "actor", "title", "text", "html", "url", "lang", "published_at",
     "updated_at", "first_seen_at", "revision", "media", "links", "hashtags", "mentions", "object", "sensitive",
     "edited", "complete", "in_reply_to", "event",
-    "withheld_in", "content_withheld", "also_reposted_by", "position_at", "topics", "countries",
+    "withheld_in", "content_withheld", "also_reposted_by", "position_at", "topics", "countries", "editors",
+    "pinned_until",
 }  # fmt: skip
 
 

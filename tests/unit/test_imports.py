@@ -17,9 +17,13 @@ ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings", "accounts"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens",
+    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules",
+    "conditions", "freezes", "screening",
 }  # fmt: skip
-STORED_BY = ("groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens")  # that storing needs
+STORED_BY = (
+    "groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens", "text", "decisions", "queue",
+    "history", "rules", "conditions", "resemblance", "freezes",
+)  # fmt: skip  # that storing needs
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
 # Room -> what of ours it may import, by prefix. The first room that a module is in counts.
@@ -38,8 +42,12 @@ ROOMS: list[tuple[str, set[str]]] = [
         (f"aggregator.{name}", _types)
         for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds", "tokens")
     ),
-    ("aggregator.budget", _types),
-    ("aggregator.stitching", _types),
+    *((f"aggregator.{name}", _types) for name in ("budget", "passwords", "freezes", "resemblance")),
+    ("aggregator.conditions", _types | {"aggregator.text"}),  # and `resemblance` where types are checked
+    ("aggregator.rules", _types | {"aggregator.text", "aggregator.conditions"}),
+    ("aggregator.screening", _types | {"aggregator.text"}),
+    ("aggregator.rehearsal", _types | {f"aggregator.{name}" for name in ("rules", "conditions", "resemblance")}),
+    *((f"aggregator.{name}", _types) for name in ("stitching", "decisions", "queue", "differences", "history")),
     ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
     ("aggregator.people", _types),
     ("aggregator.compliance", _types | _pure | {"aggregator.ingest", "aggregator.updates", "storage.compliance"}),
@@ -47,7 +55,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.purge", _types | {"storage.removals"}),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
     ("aggregator.ingest", _types | _pure),
-    ("aggregator.subscribe", _types | _pure | {"aggregator.ingest"}),
+    *((f"aggregator.{name}", _types | _pure | {"aggregator.ingest"}) for name in ("subscribe", "manual")),
     ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.sources.rss"}),
     ("aggregator.sources.twitter", _types | _pure | {"aggregator.fetch", "aggregator.sources.twitter"}),
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
@@ -58,8 +66,11 @@ ROOMS: list[tuple[str, set[str]]] = [
     (
         "aggregator.review",
         _types
-        | {f"aggregator.{name}" for name in ("text", "search", "findable", "topics", "rules", "web", "review")}
-        | {f"aggregator.{name}" for name in ("cadence", "differences", "freezes", "history", "passwords")},
+        | {
+            f"aggregator.{name}"
+            for name in ("text", "search", "rules", "conditions", "rehearsal", "decisions", "queue", "differences")
+        }
+        | {f"aggregator.{name}" for name in ("web", "review", "cadence", "freezes", "history", "passwords")},
     ),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
     ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),
@@ -77,6 +88,8 @@ FENCES = {
     "feedparser": ("aggregator.sources.rss.syndication",),
     "lxml": ("aggregator.sources.rss", "aggregator.reader.feeds"),
     "cryptography": ("aggregator.seal",),
+    "argon2": ("aggregator.passwords",),
+    "re2": ("aggregator.conditions",),
     "brotli": ("aggregator.unpack",),
     "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),

@@ -26,8 +26,8 @@
 
   function place(section) {
     const card = section.querySelector("[data-id]");
-    const before = Array.from(stream.querySelectorAll("[data-id]")).find((one) => isOlder(one, card));
-    if (!before && stream.querySelector("[data-id]")) return; // older than all of this page
+    const before = Array.from(stream.querySelectorAll(".day [data-id]")).find((one) => isOlder(one, card));
+    if (!before && stream.querySelector(".day [data-id]")) return; // older than all of this page
     const own = document.getElementById(section.getAttribute("aria-labelledby"))?.closest("section");
     card.classList.add("arrived");
     if (own) {
@@ -71,7 +71,7 @@
     last = event.lastEventId;
     const { id } = JSON.parse(event.data);
     const card = shown(id);
-    const section = card?.closest("section.day");
+    const section = card?.closest(".day, .pinned");
     card?.remove();
     if (section && !section.querySelector("[data-id]")) section.remove();
     if (waiting.delete(id)) tell();

@@ -105,9 +105,9 @@ def _create_what_is_decided_on() -> None:
         sa.Column("arrived", UtcDateTime(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("entry_digest", sa.Text(), nullable=False),
-        sa.Column("content", _json, nullable=True),
+        sa.Column("content", _json, nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
-        sa.Column("declined", UtcDateTime(), nullable=True),
+        sa.Column("dealt_with", UtcDateTime(), nullable=True),
         _of_activity("held_edit"),
         sa.PrimaryKeyConstraint("activity_id", name=op.f("pk_held_edit")),
     )

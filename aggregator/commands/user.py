@@ -1,0 +1,139 @@
+"""`user add|list|set`: who works at the review desk."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aggregator.accounts import Role
+from aggregator.commands.printing import ago, print_json, print_table
+from aggregator.commands.session import opened
+from aggregator.errors import BadRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from aggregator.accounts import Account
+    from storage.store import Transaction
+
+_WHO = "command line"
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@click.group()
+def user() -> None:
+    """Add and change accounts of the review desk."""
+
+
+@user.command()
+@click.argument("name")
+@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What they may do.")
+@click.option("--generate", is_flag=True, help="Make a password and show it this once.")
+def add(name: str, role: str, generate: bool) -> None:
+    """Add an account; its password is asked for, or read from standard input."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
+    hash_ = _new_password(name, generate=generate)
+    with opened() as house, house.store.writing() as tx:
+        now = house.clock()
+        if not tx.accounts.add(name, Role(role), hash_, now):
+            raise BadRequestError(f"There is an account {name!r} already; 'aggregator user set' changes it.")
+        tx.audit.note(now, _WHO, "added an account", f"account:{name}", {"role": role})
+    click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List the accounts."""
+    with opened() as house, house.store.reading() as tx:
+        now, accounts = house.clock(), tx.accounts.all()
+    if as_json:
+        for one in accounts:
+            print_json(_facts(one))
+    elif accounts:
+        print_table(
+            ("NAME", "ROLE", "ADDED", "LAST SIGN-IN", "DISABLED"),
+            [
+                (
+                    one.name,
+                    one.role.value,
+                    ago(one.created, now),
+                    ago(one.last_sign_in, now),
+                    ago(one.disabled, now) if one.disabled else "-",
+                )
+                for one in accounts
+            ],
+        )
+    else:
+        click.echo("Nobody can sign in yet; add somebody with 'aggregator user add NAME --role admin'.")
+
+
+@user.command("set")
+@click.argument("name")
+@click.option("--role", type=_ROLES, help="What they may do.")
+@click.option("--password", is_flag=True, help="Give them a new password.")
+@click.option("--generate", is_flag=True, help="Make that password and show it this once.")
+@click.option("--disable/--enable", default=None, help="Whether they may sign in.")
+def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
+    """Change an account. It is signed out everywhere."""
+    changes: dict[str, Any] = {}
+    if password or generate:
+        changes["password"] = _new_password(name, generate=generate)
+    if role is not None:
+        changes["role"] = role
+    if not changes and disable is None:
+        raise click.UsageError("Say what to change; --help shows what can be.")
+    with opened() as house, house.store.writing() as tx:
+        now = house.clock()
+        one = _account(tx, name)
+        told = {key: value for key, value in changes.items() if key != "password"}
+        if "password" in changes:
+            changes["password_set"] = now
+            told["password"] = "new"  # noqa: S105  # that there is one, not which
+        if disable is not None:
+            changes["disabled"] = now if disable else None
+            told["disabled"] = disable
+        _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
+        tx.accounts.change(one.id, **changes)
+        tx.audit.note(now, _WHO, "changed an account", f"account:{name}", told)
+    click.echo(f"{name}: changed, and signed out everywhere.", err=generate)
+
+
+def _account(tx: Transaction, name: str) -> Account:
+    found = tx.accounts.get(name)
+    if found is None:
+        raise NotFoundError(f"There is no account {name!r}; 'aggregator user list' shows them.")
+    return found
+
+
+def _refuse_the_last_admin(tx: Transaction, one: Account, *, role: str | None, disable: bool) -> None:
+    loses = disable or (role is not None and role != Role.ADMIN.value)
+    if one.role is Role.ADMIN and one.disabled is None and loses and tx.accounts.admins() == 1:
+        raise BadRequestError(f"{one.name} is the only admin; make somebody else one first.")
+
+
+def _new_password(name: str, *, generate: bool) -> str:
+    """Return the hash of a password that was asked for, read or made."""
+    from aggregator import passwords
+
+    if generate:
+        password = passwords.generated()
+        click.echo(password)
+    elif sys.stdin.isatty():
+        password = str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    passwords.check(password, name)
+    return passwords.hashed(password)
+
+
+def _facts(one: Account) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "role": one.role.value,
+        "created": one.created,
+        "last_sign_in": one.last_sign_in,
+        "disabled": one.disabled,
+    }

@@ -1,0 +1,190 @@
+"""The desk's app: every room's routes behind the gate, in the frame that all our web apps share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from aggregator.accounts import Role
+from aggregator.review.access import Gate
+from aggregator.review.desk import HOME, Desk, Visit
+from aggregator.review.form import BadFormError, Form
+from aggregator.review.refusals import PROBLEMS, RoleNeededError, SignInNeededError
+from aggregator.review.signing_in import SigningIn
+from aggregator.web.app import framed
+from aggregator.web.dates import Dates
+from aggregator.web.pages import Pages
+from aggregator.web.problems import Problems
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aggregator.options import Secret
+    from aggregator.review.desk import Room, Way
+    from aggregator.settings import Network
+    from aggregator.source import Clock
+    from storage.store import Store
+
+_LARGEST_FORM = 256 * 1024  # bytes
+_MOST_FIELDS = 3000
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class DeskHeaders:
+    """Says of every answer of the desk that nobody may frame or keep it; of static files only the first."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and complete the headers of its answer."""
+
+        async def complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                if f"{HOME}/static/" not in scope["path"]:
+                    headers["Cache-Control"] = "no-store"
+                    if "etag" in headers:
+                        del headers["etag"]
+            await send(message)
+
+        await self._app(scope, receive, complete if scope["type"] == "http" else send)
+
+
+def create_desk(
+    store: Store,
+    *,
+    clock: Clock,
+    public_url: str | None,
+    timezone: ZoneInfo,
+    locale: str,
+    trusted_proxies: Sequence[Network],
+    secret: Secret,
+    rooms: Callable[[Desk], Iterable[Room]],
+) -> FastAPI:
+    """Return the ASGI app, which answers below `HOME`.
+
+    `secret` signs the tokens of forms; cookies go over https alone where the public address does.
+    """
+    parts = urlsplit(public_url or "")
+    pages = Pages(
+        ["aggregator.review"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=parts.path, home=HOME
+    )
+    problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
+    secure = parts.scheme == "https"
+    gate = Gate(store, secret, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
+    desk = Desk(store, clock, pages, secure)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    framed(
+        app,
+        pages=pages,
+        problems=problems,
+        trusted_proxies=trusted_proxies,
+        prefix=parts.path,
+        within=[Middleware(DeskHeaders)],
+    )
+    entrance = SigningIn(desk, gate)
+    app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.show), methods=["GET"]))
+    app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.sign_in), methods=["POST"]))
+    for room in (entrance, *rooms(desk)):
+        for way in room.ways():
+            endpoint = _guarded(desk, gate, way)
+            app.router.routes.append(Route(HOME + way.path, endpoint, methods=[way.method]))
+    return app
+
+
+def _open(handle: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint for everybody."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await _form(request)
+        return await run_in_threadpool(handle, request, form)
+
+    return endpoint
+
+
+def _guarded(desk: Desk, gate: Gate, way: Way) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint for those whose role allows it and, where it changes something, whose form is ours."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await _form(request)
+        return await run_in_threadpool(_enter, desk, gate, way, request, form)
+
+    return endpoint
+
+
+def _enter(desk: Desk, gate: Gate, way: Way, request: Request, form: Form) -> Response:
+    now = desk.clock()
+    changes = way.method != "GET"
+    present = gate.present(request, now)
+    if present is None:
+        if changes or request.headers.get("x-desk"):
+            raise SignInNeededError(
+                "You are not signed in any more, so nothing was done. Sign in in another tab, come back, and repeat it."
+            )
+        return _to_sign_in(desk, request)
+    if changes:
+        gate.check(request, present.session, form.text("csrf", most=200))
+    if not present.account.role.may(way.role):
+        raise RoleNeededError(_role_needed(way.role, present.account.role))
+    query = Form(_fields(request.url.query))
+    return way.handle(Visit(request, present.account, gate.token(present.session), query, form, now, present.session))
+
+
+def _to_sign_in(desk: Desk, request: Request) -> Response:
+    path = request.url.path
+    here = path[path.index(HOME) :] if HOME in path else HOME
+    wanted = here + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(desk.pages.link(f"{HOME}/sign-in?next={quote(wanted, safe='/')}"), status_code=303)
+
+
+def _role_needed(needed: Role, held: Role) -> str:
+    return f"This needs the role of {_article(needed)}; you are {_article(held)}. An admin can change that."
+
+
+def _article(role: Role) -> str:
+    return f"an {role}" if role in {Role.EDITOR, Role.ADMIN} else f"a {role}"
+
+
+async def _form(request: Request) -> Form:
+    """Read a form, as far as it is one of ours.
+
+    Raises:
+        BadFormError: it is of another type, too large, or no UTF-8.
+    """
+    if request.method != "POST":
+        return Form({})
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise BadFormError("Forms are sent as application/x-www-form-urlencoded.")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LARGEST_FORM:
+            raise BadFormError(f"The form has more than {_LARGEST_FORM // 1024} KB.")
+    return Form(_fields(bytes(body).decode("ascii", "replace")))
+
+
+def _fields(encoded: str) -> Mapping[str, Sequence[str]]:
+    try:
+        return parse_qs(encoded, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise BadFormError(f"It can't be read: it must be UTF-8 with at most {_MOST_FIELDS} fields.") from None

@@ -1,0 +1,234 @@
+"""The queue: what waits, what is shown and what is hidden, one card an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.responses import JSONResponse
+
+from aggregator.accounts import Role
+from aggregator.activity import ActivityKind, Review
+from aggregator.decisions import PAST, REASONS, USUAL_REASON
+from aggregator.differences import difference
+from aggregator.errors import BadSearchError
+from aggregator.queue import PAGE, Asked, Pile
+from aggregator.review.desk import HOME, Way
+from aggregator.review.form import BadFormError
+from aggregator.search import Search
+from aggregator.web.labels import PLURALS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from starlette.responses import Response
+
+    from aggregator.activity import Activity, Content
+    from aggregator.differences import Piece
+    from aggregator.review.desk import Desk, Visit
+    from storage.queue import Intention
+    from storage.store import Transaction
+    from storage.stories import Related
+
+HANDED_OUT = 20  # items at once
+_MOST_WATCHED = 200  # cards that one page may ask about
+_PILES = {
+    Pile.WAITING: "Waiting",
+    Pile.MINE: "In my hands",
+    Pile.PUBLISHED: "Published",
+    Pile.HIDDEN: "Hidden",
+    Pile.QUARANTINED: "Quarantined",
+    Pile.ALL: "All",
+}
+_STATES = {
+    Review.WAITING: "Waiting",
+    Review.PUBLISHED: "Published",
+    Review.HIDDEN: "Hidden",
+    Review.QUARANTINED: "Quarantined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An item with all that a reviewer wants to know at a glance."""
+
+    item: Activity
+    state: str
+    edit: Sequence[Piece] | None = None  # what its publisher wants to change
+    related: Sequence[Related] = ()
+    in_hand: tuple[str, datetime] | None = None  # whose, until when
+    later: Intention | None = None
+    undescribed: int = 0  # pictures without alternative text
+
+    @property
+    def mark(self) -> str:
+        """What a form says of an item: its id, and the revision that the person saw."""
+        return f"{self.item.id}:{self.item.revision}"
+
+
+class QueuePages:
+    """The queue's pages and the parts of them that the script asks for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def ways(self) -> Iterable[Way]:
+        """Return the routes."""
+        yield Way("GET", "", Role.VIEWER, self.page)
+        yield Way("GET", "/cards", Role.VIEWER, self.cards)
+        yield Way("GET", "/changes", Role.VIEWER, self.changes)
+
+    def page(self, visit: Visit) -> Response:
+        """Show a page of the queue."""
+        asked = asked_of(visit)
+        with self._desk.store.reading() as tx:
+            listed = tx.queue.page(asked, visit.now)
+            cards = seen_all(tx, listed.items, visit.now)
+            sources = tx.sources.all()
+            revision = tx.stream.revision()
+            latest = tx.decisions.latest(visit.account.name)
+            mine = len(tx.queue.page(Asked(Pile.MINE, account=visit.account.name, limit=PAGE), visit.now).items)
+        last = listed.items[-1].id if listed.items else None
+        return self._desk.page(
+            visit,
+            "queue.html",
+            {
+                **card_values(),
+                "cards": cards,
+                "asked": asked,
+                "piles": [
+                    (name, HOME + _query(asked, pile=pile.value), pile is asked.pile) for pile, name in _PILES.items()
+                ],
+                "kinds": PLURALS,
+                "sources": sources,
+                "older": HOME + _query(asked, after=str(last)) if listed.more and last else None,
+                "back": HOME + _query(asked, after=str(asked.after) if asked.after else None),
+                "turned": HOME + _query(asked, order="newest" if asked.oldest_first else "oldest"),
+                "revision": revision,
+                "latest": latest,
+                "mine": mine,
+                "handed_out": HANDED_OUT,
+            },
+        )
+
+    def cards(self, visit: Visit) -> Response:
+        """Show some cards, as they are now."""
+        ids = visit.query.ids("item", most=_MOST_WATCHED)
+        return cards_part(self._desk, visit, ids, "")
+
+    def changes(self, visit: Visit) -> Response:
+        """Tell which of some items have changed since a revision, and how many wait."""
+        after = visit.query.whole("after", 0, 2**63 - 1)
+        ids = visit.query.ids("item", most=_MOST_WATCHED)
+        with self._desk.store.reading() as tx:
+            revision = tx.stream.revision()
+            touched = tx.queue.touched(after, ids) if revision > after else set()
+            waiting = tx.reviews.count_waiting()
+        return JSONResponse(
+            {"revision": revision, "waiting": waiting, "touched": [str(id_) for id_ in sorted(touched)]}
+        )
+
+
+def asked_of(visit: Visit) -> Asked:
+    """Read the queue's filters from an address.
+
+    Raises:
+        BadFormError: one of them can't be; the sentence says what is allowed.
+    """
+    query = visit.query
+    pile = Pile(query.choice("pile", [pile.value for pile in Pile], Pile.WAITING.value))
+    kind = query.choice("kind", ["", *(kind.value for kind in ActivityKind)], "")
+    usual = "oldest" if pile in {Pile.WAITING, Pile.MINE} else "newest"
+    words = query.text("q")
+    try:
+        search = Search.parse(words) if words else None
+    except BadSearchError as problem:
+        raise BadFormError(str(problem)) from None
+    return Asked(
+        pile=pile,
+        source=query.text("source"),
+        kind=ActivityKind(kind) if kind else None,
+        topic=query.text("topic"),
+        country=query.text("country").upper(),
+        words=words,
+        search=search,
+        oldest_first=query.choice("order", ["oldest", "newest"], usual) == "oldest",
+        after=query.whole("after", 1, 2**63 - 1) if query.text("after") else None,
+        account=visit.account.name,
+    )
+
+
+def seen_all(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[Seen]:
+    """Return items with all that a reviewer wants to know of them, in as many queries for one as for many."""
+    ids = [item.id for item in items]
+    edits = tx.held_edits.waiting(ids)
+    related = tx.stories.related(ids)
+    in_hand = tx.queue.in_hand(ids, now)
+    later = tx.queue.intentions(ids)
+    return [
+        Seen(
+            item,
+            _STATES[item.review],
+            changes_of(item.content, edits[item.id].screened.new.content) if item.id in edits else None,
+            related.get(item.id, ()),
+            in_hand.get(item.id),
+            later.get(item.id),
+            _undescribed(item),
+        )
+        for item in items
+    ]
+
+
+def changes_of(before: Content, after: Content) -> list[Piece]:
+    """Return what an edit changes of what people read."""
+    return difference(_words(before), _words(after))
+
+
+def cards_part(desk: Desk, visit: Visit, ids: Collection[int], said: str, status: int = 200) -> Response:
+    """Return the cards of some items as they are now, and a sentence; items that are gone have none."""
+    with desk.store.reading() as tx:
+        held = {item.id: item for item in tx.queue.items(ids)}
+        cards = seen_all(tx, [held[id_] for id_ in ids if id_ in held], visit.now)
+        latest = tx.decisions.latest(visit.account.name)
+        revision = tx.stream.revision()
+        waiting = tx.reviews.count_waiting()
+    values = {
+        **card_values(), "visit": visit, "cards": cards, "said": said, "latest": latest, "revision": revision,
+        "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in held],
+    }  # fmt: skip
+    return desk.part("cards.html", values, status)
+
+
+def card_values() -> dict[str, Any]:
+    """Return what every card's template needs besides its item."""
+    return {"reasons": REASONS, "usual_reason": USUAL_REASON, "past": PAST}
+
+
+def _undescribed(item: Activity) -> int:
+    contents = [item.content, item.object.content] if item.object else [item.content]
+    return sum(media.type == "image" and not media.alt for content in contents for media in content.media)
+
+
+def _words(content: Content) -> str:
+    return "\n".join(filter(None, (content.title, content.text, content.url)))
+
+
+def _query(asked: Asked, **changes: str | None) -> str:
+    """Return a query string that asks the same but for some changes; a page further on is asked for anew."""
+    pile = changes.get("pile") or asked.pile.value
+    usual = pile in {Pile.WAITING.value, Pile.MINE.value}
+    order = None if "pile" in changes or asked.oldest_first is usual else ("oldest" if asked.oldest_first else "newest")
+    values: Mapping[str, str | None] = {
+        "pile": None if pile == Pile.WAITING.value else pile,
+        "source": asked.source,
+        "kind": asked.kind.value if asked.kind else None,
+        "topic": asked.topic,
+        "country": asked.country,
+        "q": asked.words,
+        "order": order,
+        **{name: value for name, value in changes.items() if name != "pile"},
+    }
+    query = urlencode({name: value for name, value in values.items() if value})
+    return f"?{query}" if query else ""

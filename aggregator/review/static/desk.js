@@ -1,0 +1,194 @@
+// Keys, decisions without a new page, and what others decide meanwhile. The queue is whole without it.
+"use strict";
+
+(() => {
+  const queue = document.getElementById("queue");
+  if (!queue) return;
+  const said = document.getElementById("said");
+  const latest = document.getElementById("latest");
+  const arrivals = document.querySelector(".arrivals");
+  const ticked = document.getElementById("ticked");
+  const everyMs = 3000; // between looks at what others did
+  const passing = ["waiting", "mine"]; // piles that items leave once they are decided on
+  let revision = queue.dataset.revision;
+  let waiting = Number(queue.dataset.waiting);
+  let sending = Promise.resolve(); // one request after the other, in the order of the keys
+  let open = 0; // requests under way
+
+  const cards = () => Array.from(queue.querySelectorAll("[data-item]"));
+  const isDecided = (card) => card.classList.contains("decided");
+  const here = () => document.activeElement?.closest?.("[data-item]");
+  const boxOf = (card) => card.querySelector(".tick input");
+
+  function stand(card) {
+    card?.focus({ preventScroll: true });
+    card?.scrollIntoView({ block: "nearest" });
+  }
+
+  function step(from, by) {
+    const all = cards();
+    const start = from ? all.indexOf(from) : by > 0 ? -1 : all.length;
+    for (let place = start + by; place >= 0 && place < all.length; place += by) {
+      if (!isDecided(all[place])) return all[place];
+    }
+    return null;
+  }
+
+  async function ask(address, fields) {
+    const answer = await fetch(address, {
+      method: fields ? "POST" : "GET",
+      headers: { "X-Desk": "part", Accept: "text/html" },
+      body: fields ? new URLSearchParams(fields) : undefined,
+      redirect: "manual",
+    });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!answer.ok) throw new Error(page.querySelector(".lead")?.textContent || "The desk does not answer; load the page again.");
+    return page.getElementById("answer");
+  }
+
+  // Puts cards as they are now in the place of what the page shows.
+  function show(part, { tell = true } = {}) {
+    revision = part.dataset.revision;
+    waiting = Number(part.dataset.waiting);
+    if (tell) said.textContent = part.querySelector(".said").textContent;
+    const now = part.querySelector(".latest-now");
+    if (latest && now) latest.replaceChildren(...now.childNodes);
+    part.dataset.gone.split(" ").filter(Boolean).forEach((id) => document.getElementById(`seen-${id}`)?.remove());
+    part.querySelectorAll("[data-item]").forEach((card) => {
+      const old = document.getElementById(card.id);
+      if (!old) return;
+      const held = old === here();
+      if (passing.includes(queue.dataset.pile) && !["waiting", "edit"].includes(card.dataset.state)) card.classList.add("decided");
+      old.replaceWith(card);
+      if (held && !isDecided(card)) stand(card);
+    });
+    count();
+  }
+
+  function count() {
+    const marked = queue.querySelectorAll(".tick input:checked").length;
+    if (ticked) ticked.textContent = marked ? `${marked} ticked:` : "Ticked items:";
+    queue.classList.toggle("has-ticked", marked > 0);
+  }
+
+  function send(address, fields) {
+    open += 1;
+    sending = sending
+      .then(() => ask(address, fields))
+      .then((part) => show(part))
+      .catch((problem) => {
+        said.textContent = problem.message;
+        queue.querySelectorAll(".decided.pending").forEach((card) => card.classList.remove("decided", "pending"));
+      })
+      .finally(() => {
+        open -= 1;
+        if (open === 0) further();
+      });
+    return sending;
+  }
+
+  // Everything on this page is decided: the next ones.
+  function further() {
+    if (!passing.includes(queue.dataset.pile) || cards().length === 0 || cards().some((card) => !isDecided(card))) return;
+    if (queue.dataset.pile === "mine") document.querySelector('[data-key="g"]').click();
+    else if (waiting > 0) location.reload();
+  }
+
+  const fieldsOf = (more) => [["csrf", queue.elements.namedItem("csrf").value], ...more];
+
+  function decide(targets, verb, reason) {
+    if (targets.length === 0) return;
+    const next = step(targets[targets.length - 1], 1) || step(targets[0], -1);
+    const marks = targets.map((card) => ["item", card.dataset.mark]);
+    targets.forEach((card) => {
+      if (passing.includes(queue.dataset.pile)) card.classList.add("decided", "pending");
+      const box = boxOf(card);
+      if (box) box.checked = false;
+    });
+    count();
+    stand(next && !targets.includes(next) ? next : targets[0]);
+    send(queue.action, fieldsOf([...marks, ["action", verb], ["reason", reason || ""]]));
+  }
+
+  function chosen() {
+    const marked = cards().filter((card) => boxOf(card)?.checked && !isDecided(card));
+    if (marked.length) return marked;
+    const card = here() || step(null, 1);
+    return card && !isDecided(card) ? [card] : [];
+  }
+
+  const verbs = { a: "approve", h: "hide", b: "return", p: "pin", u: "unpin", w: "keep" };
+
+  function pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+    const key = event.key.toLowerCase();
+    const card = here();
+    if (key === "j" || (event.key === "ArrowDown" && card)) stand(step(card, 1));
+    else if (key === "k" || (event.key === "ArrowUp" && card)) stand(step(card, -1));
+    else if (key === "x" && event.shiftKey) {
+      const boxes = cards().filter((one) => !isDecided(one)).map(boxOf).filter(Boolean);
+      const all = boxes.every((box) => box.checked);
+      boxes.forEach((box) => { box.checked = !all; });
+      count();
+    } else if (key === "x" && card && boxOf(card)) {
+      boxOf(card).checked = !boxOf(card).checked;
+      count();
+    } else if (key in verbs && !event.repeat) decide(chosen(), verbs[key]);
+    else if (/^[1-6]$/.test(key) && !event.repeat) decide(chosen(), "hide", key);
+    else if (key === "q" && !event.repeat && card) {
+      const shown = cards().map((one) => ["shown", one.dataset.item]);
+      send(`${queue.dataset.items}${card.dataset.item}/author`, fieldsOf(shown));
+    } else if (key === "z" && !event.repeat) send(queue.dataset.undo, fieldsOf([]));
+    else if (key === "g") document.querySelector('[data-key="g"]')?.click();
+    else if (key === "n" && card) location.assign(queue.dataset.items + card.dataset.item);
+    else if (key === "o" && card) card.querySelector("a.out")?.click();
+    else return;
+    event.preventDefault();
+  }
+
+  // A tap on a card's button does what the key does.
+  queue.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button) return;
+    const card = button.closest("[data-item]");
+    event.preventDefault();
+    if (card) {
+      const done = button.dataset.do;
+      if (/^[1-6]$/.test(done)) decide([card], "hide", done);
+      else decide([card], done);
+    } else {
+      const marked = cards().filter((one) => boxOf(one)?.checked && !isDecided(one));
+      if (marked.length) decide(marked, button.value, queue.elements.namedItem("reason").value);
+      else said.textContent = "No item is ticked; tick some, or use the buttons of one.";
+    }
+  });
+  latest?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(event.target.action, Array.from(new FormData(event.target)));
+  });
+  queue.addEventListener("change", count);
+  document.addEventListener("keydown", pressed);
+
+  // What others did, and what is new.
+  async function look() {
+    if (document.hidden || open > 0) return;
+    const ids = cards().map((card) => ["item", card.dataset.item]);
+    const answer = await fetch(`${queue.dataset.changes}?${new URLSearchParams([["after", revision], ...ids])}`);
+    if (!answer.ok || open > 0) return;
+    const told = await answer.json();
+    if (told.touched.length) {
+      const part = await ask(`${queue.dataset.cards}?${new URLSearchParams(told.touched.map((id) => ["item", id]))}`);
+      if (open === 0) show(part, { tell: false });
+    }
+    revision = told.revision;
+    const more = told.waiting - waiting;
+    if (queue.dataset.pile === "waiting" && more > 0) {
+      arrivals.hidden = false;
+      arrivals.firstElementChild.textContent = `${more} more ${more === 1 ? "waits" : "wait"}: show`;
+      if (cards().length === 0) location.reload();
+    }
+  }
+  setInterval(() => look().catch(() => undefined), everyMs);
+  count();
+  if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) stand(step(null, 1));
+})();

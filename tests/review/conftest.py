@@ -1,0 +1,196 @@
+"""The whole desk beside the reader, over real HTTP, and people who are signed in."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
+from zoneinfo import ZoneInfo
+
+import pytest
+import uvicorn
+from argon2 import PasswordHasher
+
+from aggregator import passwords
+from aggregator.accounts import Role
+from aggregator.manual import publish
+from aggregator.options import Secret
+from aggregator.review.app import create_desk
+from aggregator.review.rooms import rooms
+from aggregator.web.app import Mounted
+from tests.building import NOON
+from tests.reader.conftest import app_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fastapi import FastAPI
+
+    from storage.store import Store
+
+SECRET = Secret("a secret of the tests, which is long enough")
+PASSWORD = "an umbrella in March"
+
+
+class Stopped:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+class _Staying(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    text: str
+
+    @property
+    def said(self) -> str:
+        """The sentence that the page shows once."""
+        match = re.search(r'<p class="said[^>]*>([^<]*)</p>', self.text)
+        return match[1] if match else ""
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser that keeps cookies and does not follow redirects by itself."""
+
+    address: str
+    jar: CookieJar = field(default_factory=CookieJar)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return self._ask(Request(self.address + path, headers=dict(headers or {"Accept": "text/html"})))
+
+    def post(
+        self,
+        path: str,
+        fields: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        csrf: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a form with the token of this session's forms, or with another one."""
+        sent = {"csrf": self.csrf() if csrf is None else csrf, **(fields or {})}
+        body = urlencode(sent, doseq=True).encode()
+        return self._ask(Request(self.address + path, body, headers={"Accept": "text/html", **(headers or {})}))
+
+    def follow(self, answer: Answer) -> Answer:
+        assert answer.status == 303, answer.text
+        return self.get(answer.headers["location"])
+
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.get("/review/account").text)
+        return found[1] if found else ""
+
+    def sign_in(self, name: str, password: str = PASSWORD, **fields: str) -> Answer:
+        page = self.get("/review/sign-in")
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
+        token = found[1] if found else ""
+        return self.post("/review/sign-in", {"name": name, "password": password, **fields}, csrf=token)
+
+    def _ask(self, request: Request) -> Answer:
+        opener = build_opener(_Staying, HTTPCookieProcessor(self.jar))
+        try:
+            with opener.open(request, timeout=20) as answer:
+                return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
+        except HTTPError as answer:
+            return Answer(answer.code, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
+
+
+@dataclass
+class Installation:
+    """A reader with its desk, over a store, at a time that tests set."""
+
+    store: Store
+    clock: Stopped
+    desk: FastAPI
+    address: str
+
+    def somebody(self) -> Visitor:
+        return Visitor(self.address)
+
+    def visitor(self, name: str = "ana", role: Role = Role.REVIEWER) -> Visitor:
+        """Make an account and sign it in."""
+        with self.store.writing() as tx:
+            tx.accounts.add(name, role, passwords.hashed(PASSWORD), self.clock())
+        visitor = self.somebody()
+        assert visitor.sign_in(name).status == 303
+        return visitor
+
+
+@contextmanager
+def installed(store: Store, clock: Stopped, *, public_url: str | None = None) -> Iterator[Installation]:
+    """Serve a store until the block ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    reader = app_of(store, clock=clock, public_url=public_url)
+    desk = create_desk(
+        store,
+        clock=clock,
+        public_url=public_url,
+        timezone=ZoneInfo("America/New_York"),
+        locale="en",
+        trusted_proxies=(),
+        secret=SECRET,
+        rooms=lambda desk: rooms(desk, publish=publish),
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Mounted(reader, "/review", desk, prefix=""), log_level="critical", proxy_headers=False, lifespan="on"
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield Installation(store, clock, desk, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        reader.state.live.end()
+        thread.join(10)
+        listener.close()
+        assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords at the lowest cost: how strong they are is another test's matter."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "_nobody", [])
+
+
+@pytest.fixture
+def clock() -> Stopped:
+    return Stopped()
+
+
+@pytest.fixture
+def house(store: Store, clock: Stopped) -> Iterator[Installation]:
+    """Serve each kind of database in turn."""
+    with installed(store, clock) as installation:
+        yield installation
+
+
+@pytest.fixture
+def sqlite_house(sqlite_store: Store, clock: Stopped) -> Iterator[Installation]:
+    """Serve SQLite: for what does not depend on the database."""
+    with installed(sqlite_store, clock) as installation:
+        yield installation
