@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
 TICK = 5.0  # seconds between looks at what is due
+ATTEND = 60.0  # seconds between looks at what people should know of
 UPKEEP = 15.0  # seconds between looks at whose name is not known yet
 
 SCHEDULE: Mapping[str, Any] = {
@@ -24,6 +25,8 @@ SCHEDULE: Mapping[str, Any] = {
     "upkeep": {"task": "upkeep", "schedule": UPKEEP, "options": {"expires": UPKEEP, "queue": "twitter"}},
     # Whatever one does not get to, the next one does; one that comes late would only run beside that.
     "sweep": {"task": "sweep", "schedule": crontab(minute="23"), "options": {"expires": 1800.0, "queue": "twitter"}},
+    # People learn of a source that stopped, or a queue that nobody looks at.
+    "attend": {"task": "attend", "schedule": ATTEND, "options": {"expires": ATTEND, "queue": "control"}},
     "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
 }
 

@@ -74,6 +74,11 @@ def create_app(house: House) -> Celery:
         with _ending("sweep"):
             house.sweep()
 
+    @app.task(name="attend")
+    def attend() -> None:
+        """See what people should know of, and tell them."""
+        house.attend()
+
     @app.task(name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""

@@ -23,6 +23,8 @@ _WORDS = {
     "review": "review",
     "token": "token",
     "user": "user",
+    "audit": "audit",
+    "freeze": "freeze",
     "status": "status",
     "settings": "installation",
     "migrate": "installation",

@@ -24,6 +24,7 @@ import aiohttp
 from aggregator.addresses import is_address, refusal, within
 from aggregator.errors import (
     ForbiddenAddressError,
+    RedirectError,
     SlowConnectError,
     SlowFirstByteError,
     SlowTotalError,
@@ -212,15 +213,28 @@ class Http:
             private=private,
         )
 
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a body to an address of the operator's; redirects are not followed.
+
+        Raises:
+            FetchError: it was not taken; the subclass says why.
+        """
+        check_address(url, ForbiddenAddressError)
+        sent = {"User-Agent": self._user_agent, "Accept": ACCEPT_ANY, **headers}
+        answer, told, _ = await self._bounded(url, sent, Tally(), self._limits.total, posted=body)
+        if answer.status in REDIRECTS:
+            raise RedirectError(f"{shown(url)} redirects; give the address that it leads to.")
+        check_status(url, answer.status, answer.headers, told, None, conditional=False)
+
     async def _bounded(
-        self, url: str, sent: Mapping[str, str], tally: Tally, left: float
+        self, url: str, sent: Mapping[str, str], tally: Tally, left: float, *, posted: bytes | None = None
     ) -> tuple[_Answer, bytes, bool]:
         """Ask once, within what is left of the total time, and put the library's errors into our words."""
         refused: list[str] = []
         token = _refused.set(refused)
         try:
             async with asyncio.timeout(max(left, 0)):
-                return await self._ask(url, sent, tally)
+                return await self._ask(url, sent, tally, posted)
         except TimeoutError:
             raise SlowTotalError(f"{shown(url)} had not answered in full after {self._limits.total:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
@@ -233,12 +247,17 @@ class Http:
         finally:
             _refused.reset(token)
 
-    async def _ask(self, url: str, sent: Mapping[str, str], tally: Tally) -> tuple[_Answer, bytes, bool]:
+    async def _ask(
+        self, url: str, sent: Mapping[str, str], tally: Tally, posted: bytes | None = None
+    ) -> tuple[_Answer, bytes, bool]:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
         targets = await self._check_target(url) if self._proxy is not None else ()
-        request = self._session.get(wire_url(url), headers=sent, allow_redirects=False, proxy=self._proxy)
+        method = "GET" if posted is None else "POST"
+        request = self._session.request(
+            method, wire_url(url), headers=sent, data=posted, allow_redirects=False, proxy=self._proxy
+        )
         try:
             async with asyncio.timeout(self._limits.first_byte):
                 answer = await request

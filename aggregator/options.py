@@ -186,6 +186,36 @@ def _broker(text: str) -> str:
     return text
 
 
+def _queue_age(text: str) -> timedelta | None:
+    return None if text.lower() == "off" else timedelta(hours=_whole(1, 720)(text))
+
+
+def _webhook(text: str) -> Secret:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError
+    _ = parts.port  # raises on a port that is none
+    return Secret(text)
+
+
+def _mail_server(text: str) -> Secret:
+    parts = urlsplit(text)
+    if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise ValueError
+    _ = parts.port  # raises on a port that is none
+    return Secret(text)
+
+
+def _mail(text: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,;]{1,64}@[A-Za-z0-9.-]{1,255}", text):
+        raise ValueError
+    return text
+
+
+def _mails(text: str) -> tuple[str, ...]:
+    return tuple(_mail(part.strip()) for part in text.split(",") if part.strip())
+
+
 def _rate(text: str) -> Rate | None:
     if text.lower() == "off":
         return None
@@ -401,6 +431,36 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "the proxy through which feeds are fetched; variables like HTTP_PROXY are not heeded",
             secret=True,
         ),
+        Option(
+            "QUEUE_AGE",
+            _queue_age,
+            "hours, 1 to 720, or off",
+            "after how many hours people are told that something still waits for review",
+            "24",
+        ),
+        Option(
+            "WEBHOOK_URL",
+            _webhook,
+            "an http or https address",
+            "where a signed message goes when a source stops or the queue grows old",
+            secret=True,
+        ),
+        Option(
+            "WEBHOOK_SECRET",
+            _secret(16),
+            "at least 16 characters without spaces",
+            "what these messages are signed with",
+            secret=True,
+        ),
+        Option(
+            "MAIL_SERVER",
+            _mail_server,
+            "smtp://, smtps:// or smtp+starttls://, then USER:PASSWORD@HOST:PORT",
+            "the mail server through which people are told the same",
+            secret=True,
+        ),
+        Option("MAIL_FROM", _mail, "a mail address", "who these mails are from"),
+        Option("MAIL_TO", _mails, "comma-separated mail addresses", "who gets them", ""),
         Option("TIMEZONE", ZoneInfo, "a name of the tz database, such as Europe/Madrid", "for dates on pages", "UTC"),
         Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of our own pages' dates", "en"),
         Option("LOG_LEVEL", _one_of(_LEVELS), " or ".join(_LEVELS), "how much is logged", "info"),

@@ -59,6 +59,12 @@ class Settings:
     polls_per_hour: float
     polls_per_minute: int
     proxy: Secret | None
+    queue_age: timedelta | None  # None: nobody is told that the queue grows old
+    webhook_url: Secret | None
+    webhook_secret: Secret | None
+    mail_server: Secret | None
+    mail_from: str | None
+    mail_to: tuple[str, ...]
     timezone: ZoneInfo
     locale: str
     log_level: str
@@ -81,6 +87,7 @@ class Settings:
                 values[option.name.lower()], origins[option.name] = _value(option, environ)
             except SettingsError as problem:
                 problems.append(str(problem))
+        problems.extend(_unfinished(values))
         if problems:
             raise SettingsError("\n".join(problems))
         if values["database_url"] is None:
@@ -127,6 +134,16 @@ class Settings:
         ]
 
 
+def _unfinished(values: Mapping[str, Any]) -> list[str]:
+    """Return what goes together and is only there in part."""
+    together = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
+    return [
+        f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
+        for names in together
+        if len({bool(values.get(name.lower())) for name in names}) > 1
+    ]
+
+
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = {option.variable for option in OPTIONS.values()}
     known |= {option.variable + "_FILE" for option in OPTIONS.values() if option.secret}
@@ -161,7 +178,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _shown(option: Option[Any], value: object) -> str:
     if value is None:
-        return "off" if option.name == "RATE_LIMIT" else "-"
+        return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE"} else "-"
     if isinstance(value, Secret):
         return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"
     if option.name == "LISTEN" and isinstance(value, tuple):

@@ -37,6 +37,7 @@ class Subscription:
     name: str | None = None
     every: timedelta | None = None  # between polls; None: as its rhythm asks for
     policy: Policy = Policy.AUTO
+    delay: timedelta | None = None  # under the policy to delay
     options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
 
@@ -120,7 +121,7 @@ def _add(
             former = tx.sources.at(found.kind, found.address)
             taken = tx.sources.slug_taken
             slug = former.slug if former else next(one for one in _slugs(found.slug) if not taken(one))
-        added = tx.sources.add(found, slug=slug, policy=terms.policy, now=now, sealed=sealed)
+        added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
         if found.harvest is None:
             return added, None
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to

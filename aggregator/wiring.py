@@ -15,6 +15,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+import structlog
+
+from aggregator.alerts import SOURCE, body_of, mail_of, next_try, send_mail, signed, wrongs
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.compliance import Sweep
@@ -37,11 +40,13 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
+    from aggregator.alerts import Alert
     from aggregator.compliance import SweepReport
     from aggregator.ingest import Report
+    from aggregator.options import Secret
     from aggregator.review.desk import Desk, Room
     from aggregator.settings import Settings
-    from aggregator.source import Clock, Settlement, Source
+    from aggregator.source import Clock, Policy, Settlement, Source
     from storage.schedule import Claimed
     from storage.store import Transaction
 
@@ -52,8 +57,12 @@ FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
 PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
 LOG_KEPT = timedelta(days=30)
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
+TELLING = timedelta(minutes=5)  # in which no other worker tells the same
+ALERTS_AT_ONCE = 10
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
 _CLOSING = 3.0  # seconds for requests under way to be cut
+
+log = structlog.get_logger(__name__)
 
 Added = tuple["Source", "Settlement | None"]
 _T = TypeVar("_T")
@@ -233,6 +242,8 @@ class House:
                 "hosts": tx.hosts.forget_idle(before),
                 "bills": tx.spending.forget_billed(self.clock()),
                 "checks": tx.compliance.forget_checked(before),
+                "sign-ins": tx.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
+                "alerts": tx.alerts.forget(before),
             }
 
     def upkeep(self) -> None:
@@ -242,6 +253,40 @@ class House:
     def sweep(self) -> list[SweepReport]:
         """Learn what networks have taken down or changed since we read it, and do alike; return what was done."""
         return self.run(self._sweep())
+
+    def attend(self) -> None:
+        """See what people should know of, and tell them where that is set up."""
+        now, settings = self.clock(), self.settings
+        with self.store.writing() as tx:
+            tx.alerts.hold(wrongs(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
+            if settings.webhook_url is None and settings.mail_server is None:
+                return
+            due = tx.alerts.claim(now, now + TELLING, ALERTS_AT_ONCE)
+        for alert in due:
+            try:
+                self._tell(alert, now)
+            except (AggregatorError, OSError) as problem:
+                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=str(problem))
+                with self.store.writing() as tx:
+                    tx.alerts.failed(alert.id, str(problem), next_try(alert, now))
+            else:
+                with self.store.writing() as tx:
+                    tx.alerts.told(alert.id, self.clock())
+
+    def _tell(self, alert: Alert, now: datetime) -> None:
+        """Tell people of an alert by every way that is set up."""
+        settings = self.settings
+        page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
+        link = f"{settings.public_url}{page}" if settings.public_url else None
+        if settings.webhook_url is not None and settings.webhook_secret is not None:
+            body = body_of(alert, link)
+            name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"
+            self.run(self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now)))
+        if settings.mail_server is not None and settings.mail_from is not None:
+            send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
+
+    async def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
+        await (await self.context()).http.post(url.reveal(), body, headers)
 
     @property
     def purge(self) -> Purges:
@@ -256,7 +301,10 @@ class House:
         """Return the rooms of the review desk, with what they need of this house."""
         from aggregator.review.rooms import rooms
 
-        return rooms(desk, publish=publish)
+        def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
+            return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
+
+        return rooms(desk, publish=publish, subscribe=add)
 
     def _paces(self, tx: Transaction) -> dict[str, Pace]:
         """Return at what pace each kind of source may be polled."""

@@ -63,6 +63,12 @@ class Queue:
         changed = select(activity.c.id).where(activity.c.id.in_(ids), activity.c.revision > after)
         return set(self._connection.execute(changed).scalars())
 
+    def quarantined(self, source_id: int) -> int:
+        """Return how many activities of a source are kept apart."""
+        apart = (activity.c.review == Review.QUARANTINED.value, _UNSHOWN, activity.c.source_id == source_id)
+        counted = select(func.count()).where(*apart, activity.c.gone.is_(None))
+        return self._connection.execute(counted).scalar_one()
+
     def in_hand(self, ids: Collection[int], now: datetime) -> Mapping[int, tuple[str, datetime]]:
         """Return who has which of these activities in hand, and until when."""
         rows = self._connection.execute(select(handout).where(handout.c.activity_id.in_(ids), handout.c.until > now))

@@ -168,6 +168,20 @@ class Schedule:
         )
         return [dict(row) for row in rows.mappings()]
 
+    def brought_daily(self, since: datetime) -> dict[int, dict[str, int]]:
+        """Return how many new activities sources brought, by source and day (UTC, "2026-05-04"); no day has none."""
+        is_postgresql = self._connection.dialect.name == "postgresql"
+        day = func.date(func.timezone("UTC", fetch_log.c.started) if is_postgresql else fetch_log.c.started)
+        rows = self._connection.execute(
+            select(fetch_log.c.source_id, day, func.sum(fetch_log.c.new))
+            .where(fetch_log.c.started >= since, fetch_log.c.new > 0)
+            .group_by(fetch_log.c.source_id, day)
+        )
+        found: dict[int, dict[str, int]] = {}
+        for source_id, on, count in rows:
+            found.setdefault(source_id, {})[str(on)] = int(count)
+        return found
+
     def prune_log(self, before: datetime) -> int:
         """Forget log lines that started before a moment; return how many."""
         return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount

@@ -74,6 +74,7 @@ class Sources:
         policy: Policy,
         now: datetime,
         sealed: str | None = None,
+        delay: timedelta | None = None,
         polled: bool = True,
     ) -> Source:
         """Add a source, due now; one that was removed comes back with everything it still holds.
@@ -96,6 +97,7 @@ class Sources:
             "host": Groups(self._connection).group_of(found.host),
             "options": dict(found.options),
             "policy": policy.value,
+            "delay": round(delay.total_seconds()) if delay else None,
             "state": SourceState.ACTIVE.value,
             "state_reason": "",
             "every": round(found.every.total_seconds()) if found.every else None,

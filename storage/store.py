@@ -12,6 +12,7 @@ from storage import schema
 from storage.accounts import Accounts
 from storage.activities import Activities
 from storage.actors import Actors
+from storage.alerts import Alerts
 from storage.audit import Audit
 from storage.compliance import Compliance
 from storage.decisions import Decisions
@@ -62,6 +63,7 @@ class Transaction:
         self.queue = Queue(connection)
         self.rules = Rules(connection)
         self.freezes = Freezes(connection)
+        self.alerts = Alerts(connection)
         self.stream = Stream(connection)
         self.tokens = Tokens(connection)
 

@@ -24,13 +24,14 @@ def statement(
     index: Sequence[str],
     changing: Sequence[str],
     where: ColumnElement[bool] | None = None,
+    index_where: ColumnElement[bool] | None = None,
 ) -> Insert:
     """Build the upsert of `table`: on a conflict over `index`, `changing` takes the new values where `where` holds.
 
-    With `changing` empty a conflict does nothing.
+    With `changing` empty a conflict does nothing. `index_where` is what an index over a part of the rows is made by.
     """
     insert: Insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-    return _on_conflict(insert, index, changing, where)
+    return _on_conflict(insert, index, changing, where, index_where)
 
 
 class Upsert:
@@ -74,10 +75,14 @@ class Upsert:
 
 
 def _on_conflict(
-    insert: Insert, index: Sequence[str], changing: Sequence[str], where: ColumnElement[bool] | None
+    insert: Insert,
+    index: Sequence[str],
+    changing: Sequence[str],
+    where: ColumnElement[bool] | None,
+    index_where: ColumnElement[bool] | None = None,
 ) -> Insert:
     if not changing:
-        return insert.on_conflict_do_nothing(index_elements=index)
+        return insert.on_conflict_do_nothing(index_elements=index, index_where=index_where)
     return insert.on_conflict_do_update(
         index_elements=index, set_={name: insert.excluded[name] for name in changing}, where=where
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aggregator.wiring import House
 
 _EVERY = timedelta(seconds=10)
+_EDITOR = "demo"
 _LOOK = 1.0  # seconds between looks at what is new
 _KEPT = (
     "AGGREGATOR_LISTEN",
@@ -57,7 +58,7 @@ def demo(publish_every: float) -> None:
             for address in ("@opengovpart", f"{upstream.url}/news.xml"):
                 added, _ = house.subscribe(address, Subscription(every=_EVERY))
                 click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
-            _say_where(reader.address, folder)
+            _say_where(reader.address, folder, _editor(house))
             threading.Thread(target=_tell, args=(house,), name="telling", daemon=True).start()
 
         run_everything(settings, ready=ready)
@@ -82,7 +83,18 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
     }
 
 
-def _say_where(address: str, folder: str) -> None:
+def _editor(house: House) -> str:
+    """Make somebody who may do everything at the review desk, and return their password."""
+    from aggregator import passwords
+    from aggregator.accounts import Role
+
+    password = passwords.generated()
+    with house.store.writing() as tx:
+        tx.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), house.clock())
+    return password
+
+
+def _say_where(address: str, folder: str, password: str) -> None:
     click.echo()
     for what, where in (
         ("The page", f"{address}/"),
@@ -90,6 +102,7 @@ def _say_where(address: str, folder: str) -> None:
         ("The sources", f"{address}/api/v1/sources"),
         ("The feed", f"{address}/feed.atom"),
         ("The API's documentation", f"{address}/docs"),
+        ("The review desk", f"{address}/review  (name {_EDITOR}, password {password})"),
     ):
         click.echo(f"  {what + ':':<25}{click.style(where, bold=True)}")
     click.echo(f"\nThe command line beside it: AGGREGATOR_DATA_DIR={folder} .venv/bin/aggregator status")

@@ -64,8 +64,9 @@ for _command in (set_, sign_in, revert, release, drop, backfill):
     type=click.Choice([policy.value for policy in Policy]),
     default=Policy.AUTO.value,
     show_default=True,
-    help="auto shows items at once, hold keeps them for review.",
+    help="auto shows items at once, delay after a while, hold keeps them for review.",
 )
+@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long delay waits.")
 @kind_options
 @sign_in_options
 def add(
@@ -75,6 +76,7 @@ def add(
     name: str | None,
     every: int | None,
     policy: str,
+    delay: int | None,
     user: str | None,
     header: Sequence[str],
     **options: str | bool | None,
@@ -83,6 +85,8 @@ def add(
     wanted = [*addresses, *_lines(listed)]
     if not wanted:
         raise click.UsageError("Give at least one address, or --from FILE.")
+    if (policy == Policy.DELAY.value) != (delay is not None):
+        raise click.UsageError("--policy delay and --delay SECONDS go together.")
     if len(wanted) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
     from aggregator.hosts import shown
@@ -103,6 +107,7 @@ def add(
         name=name,
         every=timedelta(seconds=every) if every else None,
         policy=Policy(policy),
+        delay=timedelta(seconds=delay) if delay else None,
         options={name: value for name, value in options.items() if value is not None},
         headers=asked_headers(user, header),
     )

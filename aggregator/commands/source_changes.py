@@ -10,12 +10,13 @@ import click
 from aggregator.commands.printing import counted
 from aggregator.commands.session import existing, opened
 from aggregator.errors import BadRequestError
-from aggregator.source import Policy
+from aggregator.source import OnEdit, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.ingest import Report
+    from aggregator.source import Source
 
 LONGEST_EVERY = 366 * 24 * 3600  # seconds
 SHORTEST_FLOOR = 60  # seconds: what no publisher minds
@@ -107,11 +108,31 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--ceiling", type=click.IntRange(SHORTEST_FLOOR, LONGEST_EVERY), metavar="SECONDS", help="Poll at least so often."
 )
+@click.option("--policy", type=click.Choice([one.value for one in Policy]), help="What becomes of what it brings.")
+@click.option(
+    "--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long --policy delay waits."
+)
+@click.option(
+    "--on-edit",
+    type=click.Choice([one.value for one in OnEdit]),
+    help="What an edit does to what a person approved: stay keeps the approved words, return sends it back for review.",
+)
+@click.option("--trust", multiple=True, metavar="AUTHOR", help="A handle or name that needs no review.")
+@click.option("--no-trust", "distrust", multiple=True, metavar="AUTHOR", help="One that does again.")
 @kind_options
 def set_(
-    slug: str, every: int | str | None, floor: int | None, ceiling: int | None, **options: str | bool | None
+    slug: str,
+    every: int | str | None,
+    floor: int | None,
+    ceiling: int | None,
+    policy: str | None,
+    delay: int | None,
+    on_edit: str | None,
+    trust: Sequence[str],
+    distrust: Sequence[str],
+    **options: str | bool | None,
 ) -> None:
-    """Change how a source is polled and read."""
+    """Change how a source is polled and read, and what becomes of what it brings."""
     from aggregator.sources import kinds
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -131,12 +152,43 @@ def set_(
             raise BadRequestError(f"{slug} may be polled every {least} s at the most often; see --floor.")
         if least > most:
             raise BadRequestError(f"The floor of {slug} ({least} s) is above its ceiling ({most:g} s).")
+        changes |= _review_terms(one, policy, delay, on_edit, trust, distrust)
         if given:
             changes["options"] = dict(kinds()[one.kind].parse_options({**one.options, **given}))
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
         tx.sources.change(one.id, **changes)
+        tx.audit.note(house.clock(), "command line", "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it counts from the next poll on.")
+
+
+def _review_terms(
+    one: Source,
+    policy: str | None,
+    delay: int | None,
+    on_edit: str | None,
+    trust: Sequence[str],
+    distrust: Sequence[str],
+) -> dict[str, Any]:
+    """Return what of a source's terms of review is to change."""
+    changes: dict[str, Any] = {}
+    wanted = Policy(policy) if policy else one.policy
+    if wanted is Policy.DELAY and delay is None and one.delay is None:
+        raise BadRequestError("Say how long it waits: --policy delay --delay SECONDS.")
+    if delay is not None and wanted is not Policy.DELAY:
+        raise BadRequestError(f"--delay goes with --policy delay; the policy of {one.slug} is {wanted.value}.")
+    if policy is not None:
+        changes["policy"] = policy
+        changes["delay"] = None
+    if wanted is Policy.DELAY and (delay is not None or policy is not None):
+        changes["delay"] = delay if delay is not None else round(one.delay.total_seconds()) if one.delay else None
+    if on_edit is not None:
+        changes["on_edit"] = on_edit
+    if trust or distrust:
+        gone = {name.removeprefix("@").casefold() for name in distrust}
+        names = dict.fromkeys([*one.trusted, *(name.removeprefix("@") for name in trust)])
+        changes["trusted"] = [name for name in names if name.casefold() not in gone] or None
+    return changes
 
 
 @click.command("sign-in")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from aggregator.reader.health import is_stale
+from aggregator.health import is_stale
 from aggregator.source import SourceState
 from aggregator.web.dates import machine_time
 

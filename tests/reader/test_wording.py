@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregator.activity import ActivityKind, Content, Media
-from aggregator.reader.health import is_stale, worker_warning
+from aggregator.health import is_stale
+from aggregator.reader.health import worker_warning
 from aggregator.source import Policy, Source, SourceState
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.dates import Dates, When, machine_time

@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 
 from aggregator import passwords
 from aggregator.accounts import Role
+from aggregator.errors import UnreachableError
 from aggregator.manual import publish
 from aggregator.options import Secret
 from aggregator.review.app import create_desk
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from aggregator.source import Policy, Source
     from storage.store import Store
 
 SECRET = Secret("a secret of the tests, which is long enough")
@@ -138,6 +140,10 @@ class Installation:
         return visitor
 
 
+def _no_address(address: str, _policy: Policy, _delay: timedelta | None) -> Source:
+    raise UnreachableError(f"{address} can't be reached from a test.")
+
+
 @contextmanager
 def installed(store: Store, clock: Stopped, *, public_url: str | None = None) -> Iterator[Installation]:
     """Serve a store until the block ends."""
@@ -151,7 +157,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
         locale="en",
         trusted_proxies=(),
         secret=SECRET,
-        rooms=lambda desk: rooms(desk, publish=publish),
+        rooms=lambda desk: rooms(desk, publish=publish, subscribe=_no_address),
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -22,7 +22,7 @@ PURE = {
 }  # fmt: skip
 STORED_BY = (
     "groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens", "text", "decisions", "queue",
-    "history", "rules", "conditions", "resemblance", "freezes",
+    "history", "rules", "conditions", "resemblance", "freezes", "alerts",
 )  # fmt: skip  # that storing needs
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
@@ -42,7 +42,8 @@ ROOMS: list[tuple[str, set[str]]] = [
         (f"aggregator.{name}", _types)
         for name in ("groups", "identity", "moves", "burst", "seal", "trackers", "embeds", "tokens")
     ),
-    *((f"aggregator.{name}", _types) for name in ("budget", "passwords", "freezes", "resemblance")),
+    *((f"aggregator.{name}", _types) for name in ("budget", "passwords", "freezes", "resemblance", "health")),
+    ("aggregator.alerts", _types | {"aggregator.health"}),
     ("aggregator.conditions", _types | {"aggregator.text"}),  # and `resemblance` where types are checked
     ("aggregator.rules", _types | {"aggregator.text", "aggregator.conditions"}),
     ("aggregator.screening", _types | {"aggregator.text"}),
@@ -61,7 +62,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
     (
         "aggregator.reader",
-        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "web", "reader")},
+        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "health", "web", "reader")},
     ),
     (
         "aggregator.review",
@@ -70,7 +71,7 @@ ROOMS: list[tuple[str, set[str]]] = [
             f"aggregator.{name}"
             for name in ("text", "search", "rules", "conditions", "rehearsal", "decisions", "queue", "differences")
         }
-        | {f"aggregator.{name}" for name in ("web", "review", "cadence", "freezes", "history", "passwords")},
+        | {f"aggregator.{name}" for name in ("web", "review", "cadence", "freezes", "history", "passwords", "health")},
     ),
     ("aggregator.demo", _types | {"aggregator.text", "aggregator.demo"}),
     ("storage", _types | {"storage"} | {f"aggregator.{name}" for name in STORED_BY}),

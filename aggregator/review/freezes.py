@@ -1,0 +1,120 @@
+"""Freezes: nothing new is shown until a time, of all sources or of some."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aggregator.accounts import Role
+from aggregator.errors import NotFoundError
+from aggregator.review.desk import HOME, Banner, Way
+from aggregator.review.form import BadFormError
+from aggregator.review.refusals import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from starlette.responses import Response
+
+    from aggregator.review.desk import Desk, Visit
+    from storage.store import Transaction
+
+_LONGEST = timedelta(days=90)
+_LISTED = 30
+_LARGEST_ID = 2**63 - 1
+
+
+class FreezePages:
+    """The freezes' page."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def ways(self) -> Iterable[Way]:
+        """Return the routes."""
+        yield Way("GET", "/freezes", Role.VIEWER, self.page)
+        yield Way("POST", "/freezes", Role.EDITOR, self.begin)
+        yield Way("POST", "/freezes/{freeze_id}/end", Role.EDITOR, self.end)
+
+    def page(self, visit: Visit) -> Response:
+        """Show what is frozen, and what was."""
+        return self._page(visit)
+
+    def begin(self, visit: Visit) -> Response:
+        """Freeze all sources, or those that are ticked."""
+        try:
+            until, reason = self._until(visit), visit.form.needed("reason", most=200)
+            with self._desk.store.writing() as tx:
+                chosen = _chosen(tx, visit)
+                made = tx.freezes.begin(list(chosen.values()), until, reason, visit.account.name, visit.now)
+                told = {"until": until.isoformat(), "sources": list(chosen), "reason": reason}
+                tx.audit.notes(visit.now, visit.account.name, "froze", [(f"freeze:{id_}", told) for id_ in made])
+        except BadFormError as problem:
+            return self._page(visit, str(problem), 422)
+        return self._desk.onward(f"{HOME}/freezes", "Nothing new is shown now. What is shown already stays.")
+
+    def end(self, visit: Visit) -> Response:
+        """End a freeze now; what waited for its end is shown."""
+        text = str(visit.request.path_params["freeze_id"])
+        with self._desk.store.writing() as tx:
+            known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
+            freeze = tx.freezes.get(int(text)) if known else None
+            if freeze is None:
+                raise NotFoundError(f"There is no freeze {text[:40]!r}.")
+            if freeze.ended is not None or freeze.until <= visit.now:
+                raise ConflictError("This freeze has ended already.")
+            count = tx.freezes.end(freeze, visit.account.name, visit.now)
+            tx.audit.note(visit.now, visit.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
+        return self._desk.onward(f"{HOME}/freezes", f"The freeze is over; {count} items that waited for it are shown.")
+
+    def _until(self, visit: Visit) -> datetime:
+        until = visit.form.moment("until", self._desk.pages.dates.zone)
+        if until is None or not visit.now < until <= visit.now + _LONGEST:
+            raise BadFormError("until must be a time to come, within 90 days.")
+        return until
+
+    def _page(self, visit: Visit, complaint: str = "", status: int = 200) -> Response:
+        with self._desk.store.reading() as tx:
+            sources = tx.sources.all()
+            held = tx.freezes.held()
+            recent = tx.freezes.recent(_LISTED)
+        names = {source.id: source.name for source in sources}
+        active = [one for one in recent if one.ended is None and one.until > visit.now]
+        every = sum(held.values())
+        values = {
+            "active": active,
+            "past": [one for one in recent if one not in active],
+            "names": names,
+            "waiting_for": {one.id: every if one.source_id is None else held.get(one.source_id, 0) for one in active},
+            "sources": sources,
+            "complaint": complaint,
+            "form": visit.form,
+        }
+        return self._desk.page(visit, "freezes.html", values, status)
+
+
+def _chosen(tx: Transaction, visit: Visit) -> dict[str, int | None]:
+    """Return what is to be frozen: ids of sources by slug, or None under "all"."""
+    if visit.form.choice("scope", ["all", "some"], "all") == "all":
+        return {"all": None}
+    known = {source.slug: source.id for source in tx.sources.all()}
+    slugs = visit.form.texts("source")
+    strange = [slug for slug in slugs if slug not in known]
+    if strange or not slugs:
+        what = f"There is no source {strange[0]!r}." if strange else "Tick the sources that are to be frozen."
+        raise BadFormError(what)
+    return {slug: known[slug] for slug in slugs}
+
+
+def freeze_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
+    """Return what every page says while something is frozen."""
+    active = tx.freezes.active(now)
+    if not active:
+        return
+    longest = active[-1]
+    whole = any(one.source_id is None for one in active)
+    what = "Nothing new is shown" if whole else "Nothing new of some sources is shown"
+    until = longest.until.strftime("%Y-%m-%d %H:%M UTC")
+    sentence = f"{what} until {until}: {longest.reason} ({longest.author})."
+    yield Banner(sentence, "alarm", f"{HOME}/freezes", "Freezes")

@@ -1,0 +1,59 @@
+"""The history: what people and the clock changed, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from aggregator.accounts import Role
+from aggregator.decisions import PAST
+from aggregator.review.desk import HOME, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.responses import Response
+
+    from aggregator.review.desk import Desk, Visit
+
+_LINES = 50
+_LARGEST_ID = 2**63 - 1
+_PLACES = {"activity": "items", "rule": "rules", "source": "sources"}  # where a subject has a page of its own
+
+
+class HistoryPages:
+    """The history's page."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def ways(self) -> Iterable[Way]:
+        """Return the routes."""
+        yield Way("GET", "/history", Role.VIEWER, self.page)
+
+    def page(self, visit: Visit) -> Response:
+        """Show a page of the history."""
+        query = visit.query
+        asked = {name: query.text(name, most=100) for name in ("who", "what", "subject")}
+        before = query.whole("before", 1, _LARGEST_ID) if query.text("before") else None
+        with self._desk.store.reading() as tx:
+            found = tx.audit.page(before=before, limit=_LINES + 1, **asked)
+        notes = found[:_LINES]
+        older = {**asked, "before": notes[-1]["id"]} if len(found) > _LINES else None
+        return self._desk.page(
+            visit,
+            "history.html",
+            {
+                "notes": [(note, _address(note["subject"])) for note in notes],
+                "asked": asked,
+                "older": f"{HOME}/history?{urlencode({k: v for k, v in older.items() if v})}" if older else None,
+                "first": before is None,
+                "undoable": set(PAST.values()) - {"undid"},
+            },
+        )
+
+
+def _address(subject: str) -> str | None:
+    """Return the page of what a line is about."""
+    kind, _, name = subject.partition(":")
+    return f"{HOME}/{_PLACES[kind]}/{name}" if kind in _PLACES else None

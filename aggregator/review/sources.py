@@ -1,0 +1,273 @@
+"""Sources: how each of them is, and what editors set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aggregator.accounts import Role
+from aggregator.activity import LATEST, Review
+from aggregator.cadence import spoken
+from aggregator.errors import AggregatorError, NotFoundError
+from aggregator.health import is_stale
+from aggregator.review.desk import HOME, Banner, Way
+from aggregator.review.form import BadFormError
+from aggregator.review.refusals import ConflictError
+from aggregator.source import OnEdit, Policy, Source, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from starlette.responses import Response
+
+    from aggregator.review.desk import Desk, Visit
+    from aggregator.review.form import Form
+    from storage.hosts import Pause
+    from storage.store import Transaction
+
+# Finds out what an address is and adds it; raises an AggregatorError whose sentence says why not.
+Subscribe = Callable[[str, Policy, "timedelta | None"], Source]
+
+_DAYS = 30  # of the small pictures
+_BAR = 28  # units that the highest bar has
+_LINES = 10  # of the fetch log
+_SHOWN_ALERTS = 3
+_MOST_TRUSTED = 200
+_LONGEST_DELAY = 7 * 24 * 60  # minutes
+
+POLICIES: Mapping[Policy, str] = {
+    Policy.AUTO: "publish at once",
+    Policy.DELAY: "publish after a while, unless somebody objects",
+    Policy.HOLD: "hold everything for review",
+}
+EDITS: Mapping[OnEdit, str] = {
+    OnEdit.STAY: "what was approved stays; the new words wait (posts on X always change)",
+    OnEdit.RETURN: "it comes back to the queue and is not shown until somebody decides",
+}
+
+
+class Row(NamedTuple):
+    """A source in the list."""
+
+    source: Source
+    troubled: bool
+    bars: list[tuple[int, int, str]]  # height in units, items, day
+    total: int
+
+
+class SourcePages:
+    """The sources' pages."""
+
+    def __init__(self, desk: Desk, subscribe: Subscribe) -> None:
+        self._desk = desk
+        self._subscribe = subscribe
+
+    def ways(self) -> Iterable[Way]:
+        """Return the routes."""
+        yield Way("GET", "/sources", Role.VIEWER, self.listed)
+        yield Way("GET", "/sources/add", Role.EDITOR, self.blank)
+        yield Way("POST", "/sources/add", Role.EDITOR, self.add)
+        yield Way("GET", "/sources/{slug}", Role.VIEWER, self.show)
+        yield Way("POST", "/sources/{slug}/state", Role.EDITOR, self.state)
+        yield Way("POST", "/sources/{slug}/poll", Role.EDITOR, self.poll)
+        yield Way("POST", "/sources/{slug}/policy", Role.EDITOR, self.policy)
+        yield Way("POST", "/sources/{slug}/quarantine", Role.EDITOR, self.quarantine)
+        yield Way("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
+
+    def listed(self, visit: Visit) -> Response:
+        """Show all sources, those in trouble first."""
+        words = visit.query.text("q", most=100).casefold()
+        with self._desk.store.reading() as tx:
+            sources = tx.sources.all()
+            daily = tx.schedule.brought_daily(visit.now - timedelta(days=_DAYS - 1))
+        rows = [
+            Row(one, is_stale(one, visit.now), bars := _bars(daily.get(one.id, {}), visit.now), sum(b[1] for b in bars))
+            for one in sources
+            if words in f"{one.name} {one.slug} {one.address}".casefold()
+        ]
+        rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
+        return self._desk.page(visit, "sources.html", {"rows": rows, "words": visit.query.text("q"), **_words(visit)})
+
+    def show(self, visit: Visit) -> Response:
+        """Show one source and how its last polls went."""
+        since = visit.now - timedelta(days=_DAYS - 1)
+        with self._desk.store.reading() as tx:
+            one = _source(tx, visit)
+            values: dict[str, Any] = {
+                "one": one,
+                "troubled": is_stale(one, visit.now),
+                "lines": tx.schedule.log(one.id, _LINES),
+                "former": tx.sources.former_addresses(one.id),
+                "pause": _pause_of(tx, one, visit.now),
+                "notes": tx.audit.of(f"source:{one.slug}", 20),
+                "quarantined": tx.queue.quarantined(one.id),
+                "bars": _bars(tx.schedule.brought_daily(since).get(one.id, {}), visit.now),
+            }
+        return self._desk.page(visit, "source.html", {**values, **_words(visit)})
+
+    def blank(self, visit: Visit) -> Response:
+        """Show the form for a new source."""
+        return self._desk.page(visit, "source-add.html", {"complaint": "", "address": "", **_words(visit)})
+
+    def add(self, visit: Visit) -> Response:
+        """Find out what an address is, and follow it."""
+        address = visit.form.text("address", most=2000)
+        try:
+            policy, delay = _policy(visit.form)
+            one = self._subscribe(visit.form.needed("address", most=2000), policy, delay)
+        except AggregatorError as problem:
+            values = {"complaint": str(problem), "address": address, **_words(visit)}
+            return self._desk.page(visit, "source-add.html", values, 422)
+        with self._desk.store.writing() as tx:
+            self._note(tx, visit, "added a source", one, {"policy": policy.value})
+        return self._desk.onward(f"{HOME}/sources/{one.slug}", f"{one.name} is followed from now on.")
+
+    def state(self, visit: Visit) -> Response:
+        """Pause a source, or go on polling it."""
+        pausing = visit.form.choice("to", ["paused", "active"]) == "paused"
+        who = visit.account.name
+        with self._desk.store.writing() as tx:
+            one = _polled(tx, visit)
+            wanted = SourceState.PAUSED if pausing else SourceState.ACTIVE
+            tx.sources.set_state(one.id, wanted, f"paused by {who}" if pausing else "", visit.now)
+            self._note(tx, visit, "paused a source" if pausing else "resumed a source", one, {})
+        return self._onward(one, "It is paused; what it brought stays." if pausing else "It is polled again, now.")
+
+    def poll(self, visit: Visit) -> Response:
+        """Ask for a poll at the next tick, where its host allows one."""
+        with self._desk.store.writing() as tx:
+            one = _polled(tx, visit)
+            if one.state is not SourceState.ACTIVE:
+                raise ConflictError(f"{one.name} is {one.state.value}; resume it first.")
+            pause = _pause_of(tx, one, visit.now)
+            if pause is not None:
+                left = spoken(timedelta(seconds=round((pause.until - visit.now).total_seconds())))
+                raise ConflictError(f"Its host asked to be left alone for {left} more: {pause.reason}")
+            tx.schedule.ask([one.id], visit.now)
+            self._note(tx, visit, "asked for a poll", one, {})
+        return self._onward(one, "It is polled within a few seconds.")
+
+    def policy(self, visit: Visit) -> Response:
+        """Set what becomes of what a source brings."""
+        policy, delay = _policy(visit.form)
+        on_edit = OnEdit(visit.form.choice("on_edit", [one.value for one in OnEdit]))
+        lines = visit.form.text("trusted", most=20_000).splitlines()
+        trusted = list(dict.fromkeys(line.strip().removeprefix("@") for line in lines if line.strip()))[:_MOST_TRUSTED]
+        with self._desk.store.writing() as tx:
+            one = _own(tx, visit)
+            minutes = round(delay.total_seconds()) if delay else None
+            values = {"policy": policy.value, "delay": minutes, "on_edit": on_edit.value, "trusted": trusted or None}
+            before = {
+                "policy": one.policy.value, "delay": round(one.delay.total_seconds()) if one.delay else None,
+                "on_edit": one.on_edit.value, "trusted": list(one.trusted) or None,
+            }  # fmt: skip
+            tx.sources.change(one.id, **values)
+            self._note(tx, visit, "changed a policy", one, {"from": before, "to": values})
+        return self._onward(one, "The policy holds for what comes from now on.")
+
+    def quarantine(self, visit: Visit) -> Response:
+        """Let out, or forget, what came in a suspicious burst."""
+        release = visit.form.choice("do", ["release", "drop"]) == "release"
+        who = visit.account.name
+        with self._desk.store.writing() as tx:
+            one = _source(tx, visit)
+            if release:
+                review = Review.PUBLISHED if one.policy is Policy.AUTO else Review.WAITING
+                reason = f"let out of quarantine by {who}"
+                count = tx.reviews.release(one.id, review, by="policy", reason=reason, now=visit.now)
+            else:
+                count = tx.activities.drop_quarantined(one.id, visit.now)
+            self._note(tx, visit, "released a burst" if release else "dropped a burst", one, {"items": count})
+        return self._onward(one, f"{count} items are {'let out' if release else 'forgotten'}.")
+
+    def remove(self, visit: Visit) -> Response:
+        """Stop following a source."""
+        hide = visit.form.choice("items", ["keep", "hide"]) == "hide"
+        who = visit.account.name
+        with self._desk.store.writing() as tx:
+            one = _own(tx, visit)
+            count = 0
+            if hide:
+                count = tx.reviews.hide_source(
+                    one.id, by="policy", reason=f"its source was removed by {who}", now=visit.now
+                )
+            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by {who}", visit.now)
+            self._note(tx, visit, "removed a source", one, {"items": "hide" if hide else "keep", "hidden": count})
+        said = f"{one.name} is not followed any more; its items {'are hidden' if hide else 'stay'}."
+        return self._desk.onward(f"{HOME}/sources", said)
+
+    def _onward(self, one: Source, said: str) -> Response:
+        return self._desk.onward(f"{HOME}/sources/{one.slug}", said)
+
+    def _note(self, tx: Transaction, visit: Visit, what: str, one: Source, detail: Mapping[str, Any]) -> None:
+        tx.audit.note(visit.now, visit.account.name, what, f"source:{one.slug}", detail)
+
+
+def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
+    """Return what every page says of sources that stopped and of a queue that grows old."""
+    del now
+    alerts = tx.alerts.open()
+    for one in alerts[:_SHOWN_ALERTS]:
+        slug = one.subject.removeprefix("source:")
+        link = f"{HOME}/sources/{slug}" if slug != one.subject else HOME
+        yield Banner(one.sentence, link=link, action="Look at it")
+    if len(alerts) > _SHOWN_ALERTS:
+        yield Banner(f"And {len(alerts) - _SHOWN_ALERTS} more.", link=f"{HOME}/sources", action="Sources")
+
+
+def _source(tx: Transaction, visit: Visit) -> Source:
+    slug = str(visit.request.path_params["slug"])
+    one = tx.sources.get(slug)
+    if one is None:
+        raise NotFoundError(f"There is no source {slug[:80]!r}; it may have been removed.")
+    return one
+
+
+def _polled(tx: Transaction, visit: Visit) -> Source:
+    one = _source(tx, visit)
+    if one.due == LATEST:
+        raise ConflictError(f"{one.name} is not polled: editors write its items.")
+    return one
+
+
+def _own(tx: Transaction, visit: Visit) -> Source:
+    """Return a source that may be set here."""
+    one = _source(tx, visit)
+    if one.managed:
+        raise ConflictError(f"{one.name} is set by {one.managed}; change it there.")
+    return one
+
+
+def _pause_of(tx: Transaction, one: Source, now: datetime) -> Pause | None:
+    """Return the longest pause that keeps a source from being polled."""
+    concerns = [
+        pause for pause in tx.hosts.paused(now) if pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
+    ]
+    return max(concerns, key=lambda pause: pause.until, default=None)
+
+
+def _policy(form: Form) -> tuple[Policy, timedelta | None]:
+    policy = Policy(form.choice("policy", [policy.value for policy in Policy], Policy.AUTO.value))
+    if policy is not Policy.DELAY:
+        return policy, None
+    if not form.text("delay"):
+        raise BadFormError("Say after how many minutes it is published.")
+    return policy, timedelta(minutes=form.whole("delay", 1, _LONGEST_DELAY))
+
+
+def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:
+    days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(_DAYS - 1, -1, -1)]
+    highest = max((daily.get(day, 0) for day in days), default=0) or 1
+    return [(-(-daily.get(day, 0) * _BAR // highest), daily.get(day, 0), day) for day in days]
+
+
+def _words(visit: Visit) -> dict[str, Any]:
+    def since(moment: datetime | None) -> str:
+        if moment is None:
+            return "never"
+        span = timedelta(seconds=round((visit.now - moment).total_seconds()))
+        return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
+
+    return {"since": since, "spoken": spoken, "policies": POLICIES, "edits": EDITS, "unpolled": LATEST}
