@@ -112,10 +112,10 @@ class Accounts:
 
     def failures(self, subjects: Sequence[str], since: datetime) -> Mapping[str, int]:
         """Return how many sign-ins failed in a row, by subject; those before `since` are forgotten."""
-        chosen = select(sign_in_failure.c.subject, sign_in_failure.c.count).where(
+        chosen = select(sign_in_failure.c.subject, sign_in_failure.c.count.label("tries")).where(
             sign_in_failure.c.subject.in_(subjects), sign_in_failure.c.last >= since
         )
-        return dict(self._connection.execute(chosen).tuples().all())
+        return {row.subject: row.tries for row in self._connection.execute(chosen)}
 
     def failed(self, counts: Mapping[str, tuple[int, datetime | None]], now: datetime) -> None:
         """Keep how many sign-ins failed in a row, and until when the next ones are refused, by subject."""

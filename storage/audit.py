@@ -110,8 +110,9 @@ class Audit:
     def lines(self) -> Iterator[tuple[Note, str]]:
         """Give every line and its hash, oldest first, a few at a time."""
         statement = select(audit).order_by(audit.c.id)
-        for row in self._connection.execution_options(yield_per=_AT_ONCE).execute(statement):
-            yield Note(row.id, row.at, row.who, row.what, row.subject, row.detail, row.batch), row.hash
+        with self._connection.execution_options(yield_per=_AT_ONCE).execute(statement) as rows:
+            for row in rows:
+                yield Note(row.id, row.at, row.who, row.what, row.subject, row.detail, row.batch), row.hash
 
     def verify(self) -> Verified:
         """Go through the whole history and say where, if anywhere, it was changed."""

@@ -71,7 +71,7 @@ class Freezes:
         left = self.active(now)
         rows = self._connection.execute(
             select(activity.c.id, activity.c.source_id).where(*self._held_of(one.source_id))
-        ).tuples()
+        )
         free = []
         still: dict[datetime, list[int]] = {}
         for id_, source_id in rows:
@@ -89,8 +89,9 @@ class Freezes:
 
     def held(self) -> dict[int, int]:
         """Return how many items are held by freezes, by source."""
-        counted = select(activity.c.source_id, func.count()).where(_FROZEN, activity.c.gone.is_(None))
-        return dict(self._connection.execute(counted.group_by(activity.c.source_id)).tuples())
+        counted = select(activity.c.source_id, func.count().label("items")).where(_FROZEN, activity.c.gone.is_(None))
+        rows = self._connection.execute(counted.group_by(activity.c.source_id))
+        return {row.source_id: row.items for row in rows}
 
     def _held_of(self, source_id: int | None) -> list[ColumnElement[bool]]:
         return [_FROZEN, *([] if source_id is None else [activity.c.source_id == source_id])]

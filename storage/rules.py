@@ -162,9 +162,9 @@ class Rules:
         if "name" in names:
             statement = statement.outerjoin(actor, actor.c.id == activity.c.actor_id)
             statement = statement.outerjoin(_object_actor, _object_actor.c.id == activity.c.object_actor_id)
-        rows = self._connection.execution_options(yield_per=_AT_ONCE).execute(statement)
-        for id_, kind, arrived, slug, *values in rows:
-            yield id_, _facts(slug, arrived, kind, dict(zip(names, values, strict=True)))
+        with self._connection.execution_options(yield_per=_AT_ONCE).execute(statement) as rows:
+            for id_, kind, arrived, slug, *values in rows:
+                yield id_, _facts(slug, arrived, kind, dict(zip(names, values, strict=True)))
 
 
 def _facts(slug: str, arrived: datetime, kind: str, held: Mapping[str, Any]) -> Facts:

@@ -104,9 +104,12 @@ def create_desk(
     entrance = SigningIn(desk, gate)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.show), methods=["GET"]))
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.sign_in), methods=["POST"]))
+    app.state.roles = {}  # which role each change needs, by path
     for room in (entrance, *rooms(desk)):
         for way in room.ways():
             endpoint = _guarded(desk, gate, way)
+            if way.method == "POST":
+                app.state.roles[HOME + way.path] = way.role
             app.router.routes.append(Route(HOME + way.path, endpoint, methods=[way.method]))
     return app
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.review.desk import Desk, Visit
+    from aggregator.web.dates import Dates
     from storage.store import Transaction
 
 _LONGEST = timedelta(days=90)
@@ -107,7 +108,7 @@ def _chosen(tx: Transaction, visit: Visit) -> dict[str, int | None]:
     return {slug: known[slug] for slug in slugs}
 
 
-def freeze_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
+def freeze_banners(dates: Dates, tx: Transaction, now: datetime) -> Iterable[Banner]:
     """Return what every page says while something is frozen."""
     active = tx.freezes.active(now)
     if not active:
@@ -115,6 +116,5 @@ def freeze_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
     longest = active[-1]
     whole = any(one.source_id is None for one in active)
     what = "Nothing new is shown" if whole else "Nothing new of some sources is shown"
-    until = longest.until.strftime("%Y-%m-%d %H:%M UTC")
-    sentence = f"{what} until {until}: {longest.reason} ({longest.author})."
+    sentence = f"{what} until {dates.moment(longest.until)}: {longest.reason} ({longest.author})."
     yield Banner(sentence, "alarm", f"{HOME}/freezes", "Freezes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aggregator.review.decisions import DecisionPages
@@ -33,4 +34,4 @@ def rooms(desk: Desk, *, publish: Publish, subscribe: Subscribe) -> Iterable[Roo
     yield FreezePages(desk)
     yield HistoryPages(desk)
     yield PeoplePages(desk)
-    desk.banners.extend([freeze_banners, alert_banners])
+    desk.banners.extend([partial(freeze_banners, desk.pages.dates), alert_banners])

@@ -270,4 +270,11 @@ def _words(visit: Visit) -> dict[str, Any]:
         span = timedelta(seconds=round((visit.now - moment).total_seconds()))
         return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
 
-    return {"since": since, "spoken": spoken, "policies": POLICIES, "edits": EDITS, "unpolled": LATEST}
+    return {
+        "now": visit.now,
+        "since": since,
+        "spoken": spoken,
+        "policies": POLICIES,
+        "edits": EDITS,
+        "unpolled": LATEST,
+    }
