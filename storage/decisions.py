@@ -14,7 +14,7 @@ from storage.activities import Activities
 from storage.audit import Audit
 from storage.held_edits import HeldEdits
 from storage.stream import Stream
-from storage.tables import activity, audit, handout, transition
+from storage.tables import activity, audit, handout, rule, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -159,6 +159,9 @@ class Decisions:
             if "edit" in detail:
                 self._return_edit(row, took=bool(detail["edit"]))
             changes.append((row, was))
+        rules = {(note["detail"] or {}).get("rule") for note in notes.values()} - {None}
+        if rules:  # that were set up with what is taken back
+            self._connection.execute(update(rule).where(rule.c.id.in_(rules)).values(enabled=False, changed=now))
         new = uuid4().hex
         self._write(changes, PAST[Verb.UNDO], who, now, new, {"undoes": batch}, later=True)
         return Decided(new, Verb.UNDO, [row.id for row, _ in changes], missed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Boolean, and_, func, literal, literal_column, select, union
+from sqlalchemy import Boolean, and_, func, literal, literal_column, select, type_coerce, union
+from sqlalchemy.dialects.postgresql import JSONB
 
 from aggregator.activity import Review
 from aggregator.queue import Pile
@@ -127,7 +128,7 @@ class Queue:
 
     def _lists(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
         if self._is_postgresql:
-            return column.contains([value])
+            return type_coerce(column, JSONB).contains([value])
         each = func.json_each(column).table_valued("value")
         return select(literal(1)).select_from(each).where(each.c.value == value).exists()
 

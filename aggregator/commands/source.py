@@ -23,6 +23,7 @@ from aggregator.commands.source_changes import (
     sign_in,
     sign_in_options,
 )
+from aggregator.commands.source_file import apply
 from aggregator.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.source import Policy, SourceState
 
@@ -44,7 +45,7 @@ def source() -> None:
     """Add, list, show, change and remove sources."""
 
 
-for _command in (set_, sign_in, revert, release, drop, backfill):
+for _command in (set_, sign_in, revert, release, drop, backfill, apply):
     source.add_command(_command)
 
 

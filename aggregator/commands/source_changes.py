@@ -138,6 +138,8 @@ def set_(
     given = {name: value for name, value in options.items() if value is not None}
     with opened() as house, house.store.writing() as tx:
         one = existing(tx, slug)
+        if one.managed:
+            raise BadRequestError(f"{slug} is set by {one.managed}; change it there, and run 'source apply' again.")
         least = floor if floor is not None else round(one.floor.total_seconds())
         changes: dict[str, Any] = {}
         if floor is not None:

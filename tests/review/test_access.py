@@ -178,7 +178,7 @@ def test_signing_in_fails_slower_and_slower_but_not_for_others(house: Installati
 
 def test_pauses_double_up_to_a_quarter_of_an_hour(sqlite_house: Installation) -> None:
     sqlite_house.visitor("ana")
-    waits = []
+    waits: list[int] = []
     for _ in range(7):
         answers = [sqlite_house.somebody().sign_in("ana", "a wrong password") for _ in range(6 if not waits else 2)]
         answer = answers[-1]

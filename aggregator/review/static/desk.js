@@ -8,6 +8,7 @@
   const latest = document.getElementById("latest");
   const arrivals = document.querySelector(".arrivals");
   const ticked = document.getElementById("ticked");
+  const decides = queue.getAttribute("action"); // the property is the buttons of that name
   const everyMs = 3000; // between looks at what others did
   const passing = ["waiting", "mine"]; // piles that items leave once they are decided on
   let revision = queue.dataset.revision;
@@ -91,7 +92,10 @@
   function further() {
     if (!passing.includes(queue.dataset.pile) || cards().length === 0 || cards().some((card) => !isDecided(card))) return;
     if (queue.dataset.pile === "mine") document.querySelector('[data-key="g"]').click();
-    else if (waiting > 0) location.reload();
+    else {
+      sessionStorage.setItem("desk-said", said.textContent); // the next page says it, too
+      location.reload();
+    }
   }
 
   const fieldsOf = (more) => [["csrf", queue.elements.namedItem("csrf").value], ...more];
@@ -107,7 +111,7 @@
     });
     count();
     stand(next && !targets.includes(next) ? next : targets[0]);
-    send(queue.action, fieldsOf([...marks, ["action", verb], ["reason", reason || ""]]));
+    send(decides, fieldsOf([...marks, ["action", verb], ["reason", reason || ""]]));
   }
 
   function chosen() {
@@ -164,7 +168,7 @@
   });
   latest?.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(event.target.action, Array.from(new FormData(event.target)));
+    send(event.target.getAttribute("action"), Array.from(new FormData(event.target)));
   });
   queue.addEventListener("change", count);
   document.addEventListener("keydown", pressed);
@@ -190,5 +194,7 @@
   }
   setInterval(() => look().catch(() => undefined), everyMs);
   count();
+  if (!said.textContent) said.textContent = sessionStorage.getItem("desk-said") || "";
+  sessionStorage.removeItem("desk-said");
   if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) stand(step(null, 1));
 })();

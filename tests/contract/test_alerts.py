@@ -1,0 +1,224 @@
+"""Alerts: opened, told once by webhook and mail over real servers, tried again, and taken back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aggregator.alerts import Wrong, wrongs
+from aggregator.settings import Settings
+from aggregator.source import Policy, SourceState
+from aggregator.wiring import House
+from tests.building import NOON, add_source, an_activity, ingest_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from storage.store import Store
+
+HOUR = timedelta(hours=1)
+SECRET = "a secret of sixteen and more"
+
+
+@contextmanager
+def serving(server: Any) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+class Hook:
+    """An endpoint for webhooks."""
+
+    def __init__(self) -> None:
+        self.status = 204
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(hook.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is http.server's
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+class Post:
+    """A mail server that takes whatever comes."""
+
+    def __init__(self) -> None:
+        self.mails: list[str] = []
+        post = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(b"220 post\r\n")
+                while line := self.rfile.readline().decode().strip():
+                    word = line.split()[0].upper()
+                    if word == "DATA":
+                        self.wfile.write(b"354 go on\r\n")
+                        lines = []
+                        while (said := self.rfile.readline()) != b".\r\n":
+                            lines.append(said.decode())
+                        post.mails.append("".join(lines))
+                    self.wfile.write(b"221 bye\r\n" if word == "QUIT" else b"250 fine\r\n")
+                    if word == "QUIT":
+                        return
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> Any:
+        return self.now
+
+
+@pytest.fixture
+def hook() -> Hook:
+    return Hook()
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[House]:
+    """Give an installation that tells people by both ways."""
+    with serving(hook.server) as http, serving(post.server) as smtp:
+        settings = Settings.from_environment(
+            {
+                "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
+                "AGGREGATOR_DATA_DIR": str(tmp_path),
+                "AGGREGATOR_PUBLIC_URL": "https://stream.example",
+                "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
+                "AGGREGATOR_WEBHOOK_URL": f"http://127.0.0.1:{http}/hook?key=1",
+                "AGGREGATOR_WEBHOOK_SECRET": SECRET.replace(" ", "-"),
+                "AGGREGATOR_MAIL_SERVER": f"smtp://127.0.0.1:{smtp}",
+                "AGGREGATOR_MAIL_FROM": "stream@portal.example",
+                "AGGREGATOR_MAIL_TO": "ana@portal.example,ben@portal.example",
+            }
+        )
+        house = House(settings, clock)
+        yield house
+        house.close()
+
+
+def stop(store: Store, slug: str = "news") -> None:
+    source = add_source(store, slug, name="The\r\nNews: Ünï")
+    with store.writing() as tx:
+        tx.sources.set_state(source.id, SourceState.STOPPED, "it answered 410 Gone.", NOON)
+
+
+def test_a_stopped_source_is_told_once_and_taken_back(
+    store: Store, house: House, hook: Hook, post: Post, clock: Clock
+) -> None:
+    stop(store)
+    for _ in range(3):
+        house.attend()
+        clock.now += HOUR
+    with store.writing() as tx:
+        (source,) = tx.sources.all()
+        tx.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
+    for _ in range(3):
+        house.attend()
+        clock.now += timedelta(minutes=10)
+
+    bodies = [json.loads(body) for _, body in hook.got]
+    assert [body["type"] for body in bodies] == ["source-stopped.began", "source-stopped.ended"]
+    assert bodies[0]["link"] == "https://stream.example/review/sources/news"
+    assert bodies[0]["sentence"] == "The\r\nNews: Ünï was stopped: it answered 410 Gone."
+    assert len(post.mails) == 2
+    assert "To: ana@portal.example, ben@portal.example" in post.mails[0]
+    assert "\nNews:" not in post.mails[0].partition("\r\n\r\n")[0]  # no header of theirs
+    headers, body = hook.got[0]
+    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = SECRET.replace(" ", "-").encode()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()
+
+
+def test_what_could_not_be_told_is_told_later(store: Store, house: House, hook: Hook, clock: Clock) -> None:
+    stop(store)
+    hook.status = 503
+    house.attend()
+    hook.status = 204
+    house.attend()  # not yet: the next try has its time
+    early = len(hook.got)
+    clock.now += timedelta(minutes=5)
+    house.attend()
+
+    assert (early, len(hook.got)) == (1, 2)
+    with store.reading() as tx:
+        assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
+
+
+def test_two_workers_tell_it_once(store: Store, house: House, hook: Hook) -> None:
+    stop(store)
+    threads = [threading.Thread(target=house.attend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(hook.got) == 1
+
+
+def test_a_queue_that_grows_old_is_told(store: Store, house: House, hook: Hook, clock: Clock) -> None:
+    ingest_now(store, add_source(store, policy=Policy.HOLD), [an_activity("1")])
+    clock.now += 23 * HOUR
+    house.attend()
+    early = len(hook.got)
+    clock.now += 2 * HOUR
+    house.attend()
+
+    assert early == 0
+    kinds = [json.loads(body)["type"] for _, body in hook.got]
+    assert "queue-old.began" in kinds
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda one: one, False),
+        (lambda one: replace(one, state=SourceState.STOPPED, state_reason="gone"), True),
+        (lambda one: replace(one, state=SourceState.PAUSED, failures=9), False),
+        (lambda one: replace(one, failures=3, last_success=NOON - HOUR), False),
+        (lambda one: replace(one, failures=5, last_success=NOON - HOUR), True),
+        (lambda one: replace(one, failures=2, last_success=NOON - 30 * HOUR), True),
+    ],
+)
+def test_a_hiccup_is_no_alert(sqlite_store: Store, change: Callable[[Any], Any], told: bool) -> None:
+    source = change(add_source(sqlite_store))
+    found: list[Wrong] = list(wrongs([source], None, None, NOON))
+    assert bool(found) is told

@@ -1,0 +1,340 @@
+"""Rules at work: what comes is judged, counted, frozen and delayed, and rehearsals tell the truth."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from aggregator.activity import ActivityKind, Actor, Media, Review
+from aggregator.conditions import Condition, Field, Operator
+from aggregator.ingest import screened_all, store_harvest
+from aggregator.rehearsal import book_with, rehearse
+from aggregator.rules import Action, Rule
+from aggregator.source import Harvest, Policy
+from storage.store import Store
+from tests.building import NOON, add_source, an_activity
+from tests.conftest import _database, _migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from aggregator.activity import Activity, NewActivity
+    from aggregator.rehearsal import Rehearsed
+    from aggregator.source import Source
+
+CONTAINS, IS, MATCHES = Operator.CONTAINS, Operator.IS, Operator.MATCHES
+CASINO = Condition(Field.TEXT, CONTAINS, "casino")
+
+
+def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) -> int:
+    with store.writing() as tx:
+        return tx.rules.add(Rule(0, more.pop("name", "r"), action, conditions or (CASINO,), **more), NOON)
+
+
+def brought(store: Store, source: Source, said: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
+    """Store what a poll brought, as a poll does; return it."""
+    harvest = Harvest(activities=said)
+    with store.writing() as tx:
+        store_harvest(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
+        known = tx.activities.known(source.id, [one.native_id for one in said])
+        found = [tx.activities.get(known[one.native_id].id) for one in said]
+    return [one for one in found if one is not None]
+
+
+def fresh(store: Store, slug: str) -> Source:
+    with store.reading() as tx:
+        found = tx.sources.get(slug)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("action", "policy", "review"),
+    [
+        (Action.HIDE, Policy.AUTO, Review.HIDDEN),
+        (Action.HOLD, Policy.AUTO, Review.WAITING),
+        (Action.KEEP, Policy.HOLD, Review.PUBLISHED),
+    ],
+)
+def test_a_rule_decides_on_what_comes(store: Store, action: Action, policy: Policy, review: Review) -> None:
+    id_ = add_rule(store, action)
+    source = add_source(store, policy=policy)
+
+    hit, other = brought(store, source, [an_activity("1", text="A casino."), an_activity("2")])
+
+    assert (hit.review, hit.review_rule, hit.review_by) == (review, id_, "rule")
+    assert hit.review_reason == "rule “r”: the text contains “casino”"
+    assert other.review_rule is None
+    with store.reading() as tx:
+        rule = tx.rules.get(id_)
+    assert rule is not None
+    assert (rule.acted, rule.last_acted) == (1, NOON)
+
+
+def test_a_rule_tags_and_pins(store: Store) -> None:
+    add_rule(store, Action.TAG, value="gambling")
+    add_rule(store, Action.PIN, value="2")
+
+    (hit,) = brought(store, add_source(store), [an_activity("1", text="A casino.")])
+
+    assert hit.topics == ("gambling",)
+    assert hit.pinned_until == NOON + timedelta(days=2)
+
+
+def test_what_a_person_decided_beats_later_rules_and_edits(store: Store) -> None:
+    source = add_source(store)
+    brought(store, source, [an_activity("1")])
+    add_rule(store, Action.HIDE)
+
+    (same,) = brought(store, source, [an_activity("1", text="Now a casino.")])
+
+    assert same.review is Review.PUBLISHED
+
+
+def test_a_cap_lets_so_many_of_a_day_through(store: Store) -> None:
+    add_rule(store, Action.HOLD, Condition(Field.DAILY_CAP, value="2"))
+    source = add_source(store)
+
+    first = brought(store, source, [an_activity(f"{n}") for n in range(3)])
+    second = brought(store, source, [an_activity("x")], NOON + timedelta(hours=1))
+    third = brought(store, source, [an_activity("y")], NOON + timedelta(days=1))
+
+    states = [one.review.value for one in (*first, *second, *third)]
+    assert states == ["published", "published", "waiting", "waiting", "published"]
+
+
+def test_the_same_words_from_another_source_are_caught(store: Store) -> None:
+    add_rule(store, Action.HIDE, Condition(Field.NEAR_DUPLICATE, value="24"))
+    words = "The ministry published its new plan for open contracting in all regions of the country today."
+
+    brought(store, add_source(store, "one"), [an_activity("1", title=None, text=words)])
+    (again,) = brought(store, add_source(store, "two"), [an_activity("2", title=None, text=words + " Read more")])
+
+    assert again.review is Review.HIDDEN
+
+
+def test_a_delay_shows_what_nobody_objects_to(store: Store) -> None:
+    source = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
+
+    (one,) = brought(store, source, [an_activity("1")])
+    with store.writing() as tx:
+        early, due = (
+            tx.reviews.apply_due(NOON + timedelta(minutes=9)),
+            tx.reviews.apply_due(NOON + timedelta(minutes=10)),
+        )
+
+    assert one.review is Review.WAITING
+    assert (early, due) == (0, 1)
+
+
+def test_trusted_authors_need_no_review(store: Store) -> None:
+    source = replace(add_source(store, policy=Policy.HOLD), trusted=("jose", "News Desk"))
+    handle = Actor("x", "1", "José", "Jose")
+    pretender = Actor("x", "2", "jose", "somebody_else")
+
+    items = brought(
+        store, source, [an_activity("1", actor=handle), an_activity("2", actor=pretender), an_activity("3")]
+    )
+
+    assert [one.review.value for one in items] == ["published", "waiting", "published"]
+
+
+def test_a_freeze_holds_and_its_end_shows(store: Store) -> None:
+    add_rule(store, Action.HIDE)
+    one, other = add_source(store, "one"), add_source(store, "other")
+    until = NOON + timedelta(hours=2)
+    with store.writing() as tx:
+        tx.freezes.begin([one.id], until, "election", "ana", NOON)
+
+    held, hidden = brought(store, one, [an_activity("1"), an_activity("2", text="casino")])
+    (free,) = brought(store, other, [an_activity("1")])
+    with store.writing() as tx:
+        tx.reviews.apply_due(until - timedelta(seconds=1))
+        waits = tx.activities.get(held.id)
+        tx.reviews.apply_due(until)
+        shown = tx.activities.get(held.id)
+
+    assert (held.review_by, held.visible, hidden.review, free.visible) == ("freeze", False, Review.HIDDEN, True)
+    assert "election" in held.review_reason
+    assert [one.visible for one in (waits, shown) if one] == [False, True]
+
+
+def test_a_thaw_shows_what_no_other_freeze_holds(store: Store) -> None:
+    one, other = add_source(store, "one"), add_source(store, "other")
+    with store.writing() as tx:
+        (whole,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "all", "ana", NOON)
+        tx.freezes.begin([one.id], NOON + timedelta(hours=1), "one", "ana", NOON)
+    (first,) = brought(store, one, [an_activity("1")])
+    (second,) = brought(store, other, [an_activity("1")])
+
+    with store.writing() as tx:
+        freeze = tx.freezes.get(whole)
+        assert freeze is not None
+        assert tx.freezes.held() == {one.id: 1, other.id: 1}
+        count = tx.freezes.end(freeze, "ben", NOON + timedelta(minutes=5))
+        states = [tx.activities.get(item.id) for item in (first, second)]
+        applied = tx.reviews.apply_due(NOON + timedelta(hours=1))
+
+    assert count == 1
+    assert [item.visible for item in states if item] == [False, True]
+    assert applied == 1
+
+
+def test_a_longer_freeze_keeps_what_a_shorter_one_held(store: Store) -> None:
+    source = add_source(store)
+    with store.writing() as tx:
+        tx.freezes.begin([None], NOON + timedelta(hours=1), "short", "ana", NOON)
+    brought(store, source, [an_activity("1")])
+    with store.writing() as tx:
+        tx.freezes.begin([source.id], NOON + timedelta(hours=3), "long", "ana", NOON)
+        assert tx.reviews.apply_due(NOON + timedelta(hours=2)) == 0
+        assert tx.reviews.apply_due(NOON + timedelta(hours=3)) == 1
+
+
+def rehearsed(store: Store, rule: Rule, now: datetime) -> Rehearsed:
+    with store.reading() as tx:
+        book = book_with(tx.rules.all(), rule, now)
+        return rehearse(tx.rules.arrived(now - timedelta(days=38), book), rule, book, now)
+
+
+CANDIDATES = [
+    (CASINO,),
+    (Condition(Field.TEXT, MATCHES, r"plan \d*[13579]\b"),),
+    (Condition(Field.TITLE, CONTAINS, "Title n7"), Condition(Field.TITLE, CONTAINS, "n108")),
+    (Condition(Field.AUTHOR, IS, "@jose"),),
+    (Condition(Field.URL, CONTAINS, "/n1"),),
+    (Condition(Field.HASHTAG, IS, "#OpenGov"),),
+    (Condition(Field.KIND, IS, "post"),),
+    (Condition(Field.LANGUAGE, IS, "es"),),
+    (Condition(Field.REPLY),),
+    (Condition(Field.UNDESCRIBED),),
+    (Condition(Field.SENSITIVE, negated=True),),
+    (Condition(Field.DAILY_CAP, value="20"),),
+    (Condition(Field.NEAR_DUPLICATE, value="48"),),
+]
+
+
+def _some(number: int) -> NewActivity:
+    said = random.Random(number)
+    return an_activity(
+        f"n{number}",
+        kind=said.choice([ActivityKind.ARTICLE, ActivityKind.POST]),
+        text=said.choice(["A casino opened", "The new plan for the town", f"plan {number}"]) + f" {number % 4}",
+        actor=Actor("x", str(number % 3), "José", ["jose", "ana", None][number % 3]),
+        hashtags=("opengov",) if number % 5 == 0 else (),
+        lang=said.choice(["en", "es", None]),
+        in_reply_to="https://x.com/1" if number % 7 == 0 else None,
+        media=(Media("image", "https://p.example/1"),) if number % 6 == 0 else (),
+        sensitive=number % 9 == 0,
+    )
+
+
+@pytest.mark.parametrize("conditions", CANDIDATES, ids=lambda conditions: conditions[0].field.value)
+def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tuple[Condition, ...]) -> None:
+    one, other = add_source(store, "one"), add_source(store, "other")
+    polls = [(source, day, half) for day in range(3) for half in range(2) for source in (one, other)]
+    said = [[_some(100 * place + n) for n in range(15)] for place in range(len(polls))]
+    for (source, day, half), batch in zip(polls, said, strict=True):
+        brought(store, source, batch, NOON + timedelta(days=day, hours=half))
+    rule = Rule(0, "candidate", Action.HIDE, conditions, every=False)
+
+    told = rehearsed(store, rule, NOON + timedelta(days=3))
+    with store.engine.begin() as connection:  # the same days once more, with the rule
+        for table in ("activity_tag", "activity_version", "raw_payload", "activity_link", "transition"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("DELETE FROM activity"))
+    with store.writing() as tx:
+        tx.rules.add(rule, NOON)
+    for (source, day, half), batch in zip(polls, said, strict=True):
+        brought(store, source, batch, NOON + timedelta(days=day, hours=half))
+    with store.reading() as tx:
+        (kept,) = tx.rules.all()
+        hidden = tx.activities.in_review(Review.HIDDEN, 1000)
+
+    assert told.looked_at == len(polls) * 15
+    assert told.acted > 0
+    assert (told.acted, told.acted) == (kept.acted, len(hidden))
+
+
+def test_a_rehearsal_says_what_earlier_rules_take(store: Store) -> None:
+    add_rule(store, Action.KEEP, Condition(Field.TITLE, IS, "Title 1"))
+    items = brought(store, add_source(store), [an_activity(f"{n}", text="casino") for n in range(3)])
+
+    told = rehearsed(store, Rule(0, "late", Action.HIDE, (CASINO,)), NOON + timedelta(days=1))
+
+    assert (told.looked_at, told.acted, told.earlier) == (3, 2, 1)
+    assert [id_ for id_, _ in told.listed] == [items[2].id, items[0].id]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "condition",
+    [CASINO, Condition(Field.TEXT, MATCHES, "casin[o0]"), Condition(Field.AUTHOR, IS, "@jose")],
+    ids=["text", "expression", "author"],
+)
+def test_a_hundred_thousand_items_are_rehearsed_in_seconds(many: Store, condition: Condition) -> None:
+    start = time.perf_counter()
+    told = rehearsed(many, Rule(0, "r", Action.HIDE, (condition,)), NOON + timedelta(days=1))
+    took = time.perf_counter() - start
+
+    assert told.looked_at == 100_000
+    print(f"{took:.2f} s")
+    assert took < 10  # about one on an idle machine
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Give a store with 100,000 activities of a month."""
+
+    def filled(url: str) -> Store:
+        store = Store.open(url)
+        source = add_source(store)
+        brought(store, source, [_some(1), replace(_some(2), native_id="casino")])
+        with store.engine.begin() as connection:
+            columns = [
+                "source_id", "native_id", "key", "kind", "network", "actor_id", "url", "title", "text", "html", "lang",
+                "published", "detail", "search_text", "first_seen", "entry_digest", "fingerprint", "position",
+                "revision", "upstream", "review", "review_by", "review_reason", "visible",
+            ]  # fmt: skip
+            numbers = (
+                "SELECT value FROM generate_series(1, 99998) AS value"
+                if connection.dialect.name == "postgresql"
+                else "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 99998) "
+                "SELECT value FROM n"
+            )
+            long = (
+                "'The words of an article of a usual length that go on. ' || text || "
+                "' and on and on, until there are about as many of them as in a post or the beginning of a text.'"
+            )
+            chosen = {
+                "native_id": "'m' || value", "key": "'web:m' || value", "text": long, "search_text": f"lower({long})",
+                "revision": "value",
+            }  # fmt: skip
+            selected = ", ".join(chosen.get(name, f"activity.{name}") for name in columns)
+            connection.execute(
+                text(
+                    f"INSERT INTO activity ({', '.join(columns)}) SELECT {selected} FROM ({numbers}) AS numbers "
+                    "CROSS JOIN activity WHERE activity.id = (SELECT min(id) FROM activity)"
+                )
+            )
+        return store
+
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("many") / "many.sqlite3"
+        _migrate(f"sqlite:///{path}")
+        store = filled(f"sqlite:///{path}")
+        yield store
+        store.close()
+    else:
+        server, template = (request.getfixturevalue(name) for name in ("postgresql_server", "postgresql_template"))
+        with _database(server, template) as url:
+            store = filled(url)
+            yield store
+            store.close()
