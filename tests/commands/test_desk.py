@@ -102,7 +102,8 @@ def test_the_terms_of_review_of_a_source_are_set(cli: CommandLine, sqlite_store:
     assert one is not None
     assert (one.policy, one.delay, one.on_edit) == (Policy.DELAY, timedelta(minutes=10), OnEdit.RETURN)
     assert one.trusted == ("Ben",)
-    assert "goes with --policy delay" in cli("source", "set", "news", "--policy", "hold", "--delay", "60", code=2).stderr
+    wrong = ("--policy", "hold", "--delay", "60")
+    assert "goes with --policy delay" in cli("source", "set", "news", *wrong, code=2).stderr
 
 
 def test_decisions_of_the_command_line_are_in_the_history(cli: CommandLine, sqlite_store: Store) -> None:
