@@ -20,7 +20,7 @@ from celery.worker import WorkController, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, StoreUnavailableError
 from aggregator.logs import bind, configure_logging
 from aggregator.settings import Settings
 from aggregator.sources import kinds
@@ -50,51 +50,59 @@ def create_app(house: House) -> Celery:
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
         lease = house.settings.lease.total_seconds()
-        for batch in house.claim():
-            try:
-                app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
-            except OperationalError as problem:  # the broker is away: free them, the next tick tries again
-                log.warning("poll not sent", queue=batch.queue, reason=str(problem))
-                house.give_back(batch)
+        with _ending(house, "tick"):
+            for batch in house.claim():
+                try:
+                    app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
+                except OperationalError as problem:  # the broker is away: free them, the next tick tries again
+                    log.warning("poll not sent", queue=batch.queue, reason=str(problem))
+                    house.give_back(batch)
 
     @app.task(name="poll")
     def poll(ids: list[int], token: str) -> None:
         """Poll one batch; what was not stored has been given back and is still due."""
-        with _ending("poll", sources=len(ids)):
+        with _ending(house, "poll", sources=len(ids)):
             house.poll(ids, token)
 
     @app.task(name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
-        house.upkeep()
+        with _ending(house, "upkeep"):
+            house.upkeep()
 
     @app.task(name="sweep")
     def sweep() -> None:
         """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
-        with _ending("sweep"):
+        with _ending(house, "sweep"):
             house.sweep()
 
     @app.task(name="attend")
     def attend() -> None:
         """See what people should know of, and tell them."""
-        house.attend()
+        with _ending(house, "attend"):
+            house.attend()
 
     @app.task(name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""
-        log.info("pruned", counts=house.prune())
+        with _ending(house, "prune"):
+            log.info("pruned", counts=house.prune())
 
     return app
 
 
 @contextmanager
-def _ending(what: str, **fields: int) -> Iterator[None]:
+def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
     """Let a task end early, at its time limit or because this process stops."""
     try:
         yield
     except SoftTimeLimitExceeded:
         log.warning("ended at its time limit", what=what, **fields)
     except CancelledError:
+        log.info("cut short", what=what, **fields)
+    except StoreUnavailableError:
+        if not house.closed:  # whoever stops an embedded one may take its database away
+            raise
         log.info("cut short", what=what, **fields)
 
 

@@ -7,6 +7,7 @@ import fcntl
 import math
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,7 @@ class House:
         self.settings = settings
         self.clock = clock
         self.limits = Limits.of(settings)
+        self.closed = False  # for good: nothing may begin any more
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -376,8 +378,17 @@ class House:
     # The event loop
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on this process's one event loop and wait for it; when interrupted, cancel it first."""
-        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        """Run a coroutine on this process's one event loop and wait for it; when interrupted, cancel it first.
+
+        Raises:
+            CancelledError: this house was closed.
+        """
+        try:
+            loop = self._running_loop()
+        except CancelledError:
+            work.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result()
         except BaseException:
@@ -386,6 +397,8 @@ class House:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
+            if self.closed:
+                raise CancelledError("this process stops")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="polling", daemon=True)
@@ -395,6 +408,7 @@ class House:
     def close(self) -> None:
         """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
         with self._starting:
+            self.closed = True
             loop, self._loop = self._loop, None
         if loop is not None and self._thread is not None:
             try:

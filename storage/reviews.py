@@ -41,6 +41,7 @@ class Reviews:
 
         What was to become of them later is called off: the newest decision counts.
         """
+        Stream(self._connection).take(0)  # before the transitions, too: decisions of people lock in this order
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         return self._decide(activity.c.id.in_(ids), review, by=by, reviewer=reviewer, reason=reason, now=now)
 

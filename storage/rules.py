@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, select, update
 from aggregator.conditions import Condition, Facts, Field, Operator, Surroundings
 from aggregator.resemblance import Recent
 from aggregator.rules import Action, Rule, Rulebook
+from storage.stream import Stream
 from storage.tables import activity, actor, rule, source
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ class Rules:
         row = self._connection.execute(select(rule).where(rule.c.id == rule_id)).one_or_none()
         return None if row is None else _rule(row)
 
+    def _lock(self) -> None:
+        """Take the stream's row before any rule's, as whoever writes both does."""
+        Stream(self._connection).take(0)
+
     def add(self, new: Rule, now: datetime) -> int:
         """Add a rule behind the others; return its id."""
+        self._lock()
         last: int | None = self._connection.execute(select(func.max(rule.c.place))).scalar()
         values = {**_values(new), "place": (last or 0) + 1, "created": now, "changed": now}
         id_: int = self._connection.execute(rule.insert().values(**values).returning(rule.c.id)).scalar_one()
@@ -81,15 +87,18 @@ class Rules:
 
     def change(self, changed: Rule, now: datetime) -> None:
         """Keep a rule in another form; its place and what it did stay."""
+        self._lock()
         values = {**_values(changed), "changed": now}
         self._connection.execute(update(rule).where(rule.c.id == changed.id).values(**values))
 
     def delete(self, rule_id: int) -> None:
         """Delete a rule; what it decided stays decided."""
+        self._lock()
         self._connection.execute(rule.delete().where(rule.c.id == rule_id))
 
     def move(self, rule_id: int, *, up: bool) -> bool:
         """Let a rule and its neighbour change places; return False where it has none there."""
+        self._lock()
         order = [one.id for one in self.all()]
         place = order.index(rule_id) if rule_id in order else -1
         other = place - 1 if up else place + 1
@@ -104,11 +113,13 @@ class Rules:
         """Count how often rules acted."""
         rows = [{"row": id_, "times": times} for id_, times in sorted(acted.items())]
         if rows:
+            self._lock()
             statement = update(rule).where(rule.c.id == bindparam("row"))
             self._connection.execute(statement.values(acted=rule.c.acted + bindparam("times"), last_acted=now), rows)
 
     def hide_author(self, name: str, *, who: str, now: datetime) -> int:
         """Let a rule hide everything of an author from now on; return its id."""
+        self._lock()
         condition = Condition(Field.AUTHOR, Operator.IS, name)
         for one in self.all():
             if one.action is Action.HIDE and one.conditions == (condition,):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
+from aggregator.activity import LATEST
 from aggregator.source import SourceState
 from storage.recordset import as_json, recordset
 from storage.sources import source_of
@@ -43,7 +44,9 @@ class Schedule:
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
         """Ask for these sources to be polled at the next tick."""
         self._connection.execute(
-            update(source).where(source.c.id.in_(source_ids)).values(asked=now, due=now, due_reason="asked for by hand")
+            update(source)
+            .where(source.c.id.in_(source_ids), source.c.due < LATEST)  # nobody polls what people write
+            .values(asked=now, due=now, due_reason="asked for by hand")
         )
 
     def still_asked(self, source_ids: Collection[int]) -> set[int]:
@@ -101,7 +104,7 @@ class Schedule:
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
         """Take these sources, due or not, where nobody else holds them."""
-        free = and_(source.c.state == SourceState.ACTIVE.value, _free(now))
+        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due < LATEST, _free(now))
         return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
 
     def _lease(

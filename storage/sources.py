@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import case, literal, select, update
 
 from aggregator.activity import LATEST
 from aggregator.errors import BadRequestError
@@ -183,6 +183,7 @@ class Sources:
         """
         revision = Stream(self._connection).take(1)
         active = state is SourceState.ACTIVE
+        due = case((source.c.due == LATEST, source.c.due), else_=literal(now, source.c.due.type))  # if it is polled
         self._connection.execute(
             update(source)
             .where(source.c.id == source_id)
@@ -192,7 +193,7 @@ class Sources:
                 revision=revision,
                 lease_token=None,
                 lease_until=None,
-                **({"due": now, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
+                **({"due": due, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
             )
         )
 

@@ -55,10 +55,11 @@ def demo(publish_every: float) -> None:
         def ready(house: House, reader: Reader) -> None:
             from aggregator.subscribe import Subscription
 
+            password = _editor(house)
             for address in ("@opengovpart", f"{upstream.url}/news.xml"):
                 added, _ = house.subscribe(address, Subscription(every=_EVERY))
                 click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
-            _say_where(reader.address, folder, _editor(house))
+            _say_where(reader.address, folder, password)
             threading.Thread(target=_tell, args=(house,), name="telling", daemon=True).start()
 
         run_everything(settings, ready=ready)
@@ -84,13 +85,17 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
 
 
 def _editor(house: House) -> str:
-    """Make somebody who may do everything at the review desk, and return their password."""
+    """Make somebody who may do everything at the review desk, with something to decide; return their password."""
     from aggregator import passwords
     from aggregator.accounts import Role
+    from aggregator.conditions import Condition, Field
+    from aggregator.rules import Action, Rule
 
     password = passwords.generated()
     with house.store.writing() as tx:
-        tx.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), house.clock())
+        now = house.clock()
+        tx.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), now)
+        tx.rules.add(Rule(0, "Replies wait for a person", Action.HOLD, (Condition(Field.REPLY),), author=_EDITOR), now)
     return password
 
 

@@ -53,5 +53,4 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "bad-form": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Please look again", "A field can't be used."),
     "conflict": ProblemKind(HTTPStatus.CONFLICT, "Not possible now", "Things are not as this asks for."),
     "too-many-tries": ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many tries", "Too many sign-ins have failed."),
-    "too-large": ProblemKind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too much at once", "The form is too large."),
 }

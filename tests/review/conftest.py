@@ -146,7 +146,7 @@ def _no_address(address: str, _policy: Policy, _delay: timedelta | None) -> Sour
 
 @contextmanager
 def installed(store: Store, clock: Stopped, *, public_url: str | None = None) -> Iterator[Installation]:
-    """Serve a store until the block ends."""
+    """Serve a store until the block ends; readers keep nothing, so that each request sees what was decided."""
     listener = socket.create_server(("127.0.0.1", 0))
     reader = app_of(store, clock=clock, public_url=public_url)
     desk = create_desk(
@@ -161,7 +161,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
     )
     server = uvicorn.Server(
         uvicorn.Config(
-            Mounted(reader, "/review", desk, prefix=""), log_level="critical", proxy_headers=False, lifespan="on"
+            Mounted(reader, "/review", desk, prefix=""), log_level="critical", proxy_headers=False, lifespan="off"
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -172,6 +172,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
         server.should_exit = True
         reader.state.live.end()
         thread.join(10)
+        reader.state.callers.settle(10)
         listener.close()
         assert not thread.is_alive()
 

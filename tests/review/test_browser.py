@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from aggregator import passwords
 from aggregator.accounts import Role
@@ -18,17 +16,20 @@ from aggregator.activity import Review
 from aggregator.conditions import Condition, Field
 from aggregator.rules import Action, Rule
 from aggregator.source import Policy
-from tests import chromium
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
-from tests.reader.test_front_page import CONTRAST
+from tests.reader.test_front_page import CONTRAST, browser
 from tests.review.conftest import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser, Page, Route
+
     from storage.store import Store
     from tests.review.conftest import Installation
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 PAGES = [
@@ -43,6 +44,13 @@ WIDE = """(width) => document.scrollingElement.scrollWidth <= width ? [] :
     .filter((one) => one.getBoundingClientRect().right > width + 1 && !one.closest(".menu, .piles, .scroll"))
     .map((one) => one.outerHTML.slice(0, 90)).slice(0, 6)"""
 
+# Whether what has the focus goes by a name.
+NAMED = """(name) => {
+  const one = document.activeElement;
+  const label = one.labels?.[0]?.querySelector("span") || one;
+  return label.textContent.trim() === name;
+}"""
+
 # How long it takes from a key to the answer on the page, in milliseconds.
 TAKES = """async (id) => {
   const start = performance.now();
@@ -51,18 +59,6 @@ TAKES = """async (id) => {
   while (!done()) await new Promise((next) => setTimeout(next, 2));
   return performance.now() - start;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # a page nobody looked at is not tested
-    args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=args)
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -211,6 +207,77 @@ def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
         assert tx.audit.verify().why == ""
 
 
+def reach(page: Page, name: str) -> None:
+    """Go on by the Tab key until something of this name has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate(NAMED, name):
+            return
+    raise AssertionError(f"Tab never reaches {name!r}")
+
+
+def test_rules_and_freezes_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
+    waiting(sqlite_house.store, 3)
+    with signed_in(browser, sqlite_house) as page:
+        press, type_ = page.keyboard.press, page.keyboard.type
+        reach(page, "Rules")
+        press("Enter")
+        page.get_by_role("heading", name="Rules", exact=True).wait_for()
+        reach(page, "New rule")
+        press("Enter")
+        page.get_by_role("heading", name="New rule").wait_for()
+        reach(page, "Name")
+        type_("No casinos")
+        reach(page, "Value")
+        type_("news000")
+        press("Enter")  # rehearses, and never saves unseen
+        page.get_by_text("It would have hidden 0 of 3.").wait_for()
+        reach(page, "Value")
+        press("Control+A")
+        type_("text")
+        reach(page, "Save")
+        press("Enter")
+        page.get_by_text("“No casinos” is saved.").wait_for()
+
+        reach(page, "Freeze")
+        press("Enter")
+        page.get_by_role("heading", name="Begin one").wait_for()
+        reach(page, "Until")
+        type_("03032026")
+        press("ArrowRight")
+        type_("0130PM")
+        reach(page, "Why")
+        type_("Election silence")
+        press("Enter")
+        page.get_by_text("Nothing new is shown until March 3, 2026, 1:30 PM").wait_for()
+        reach(page, "End it now")
+        press("Enter")
+        page.get_by_text("The freeze is over").wait_for()
+
+
+def test_rules_and_freezes_by_taps_on_a_phone(browser: Browser, sqlite_house: Installation) -> None:
+    waiting(sqlite_house.store, 52)
+    with signed_in(browser, sqlite_house, viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        for tick in page.locator(".tick").all():
+            tick.tap()
+        page.locator(".bulk").get_by_role("button", name="Hide").tap()
+        page.get_by_text("Hid 50 items.", exact=True).wait_for()
+        page.get_by_role("link", name="Rules").tap()
+        page.get_by_role("link", name="New rule").tap()
+        page.get_by_label("Name", exact=True).fill("No casinos")
+        page.get_by_label("Value").fill("n001")
+        page.get_by_role("button", name="Rehearse", exact=True).last.tap()
+        page.get_by_text("It would have hidden 1 of 52.").wait_for()
+        page.get_by_role("button", name="Save").tap()
+        page.get_by_text("“No casinos” is saved.").wait_for()
+        page.get_by_role("link", name="Freeze").tap()
+        page.get_by_label("Until").fill("2026-03-03T13:30")
+        page.get_by_label("Why").fill("Election silence")
+        page.get_by_role("button", name="Freeze").tap()
+        page.get_by_role("button", name="End it now").tap()
+        page.get_by_text("The freeze is over").wait_for()
+
+
 def test_what_another_decides_is_seen_without_a_reload(browser: Browser, sqlite_house: Installation) -> None:
     waiting(sqlite_house.store, 3)
     with signed_in(browser, sqlite_house) as page:
@@ -272,6 +339,9 @@ def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Insta
         )
         for path in PAGES:
             page.goto(f"{furnished.address}/review{path}")
+            if path == PAGES[-1]:
+                page.context.clear_cookies()
+                page.goto(f"{furnished.address}/review{path}")  # the sign-in
             wide = page.evaluate(WIDE, width)
             assert wide == [], path
             for scheme in ("light", "dark"):
