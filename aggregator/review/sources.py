@@ -43,8 +43,8 @@ POLICIES: Mapping[Policy, str] = {
     Policy.HOLD: "hold everything for review",
 }
 EDITS: Mapping[OnEdit, str] = {
-    OnEdit.STAY: "what was approved stays; the new words wait (posts on X always change)",
-    OnEdit.RETURN: "it comes back to the queue and is not shown until somebody decides",
+    OnEdit.STAY: "the approved words stay, new ones wait (X always changes)",
+    OnEdit.RETURN: "it comes back to the queue, not shown until then",
 }
 
 
