@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -125,10 +126,14 @@ def send_mail(server: Secret, message: EmailMessage) -> None:
     """
     parts = urlsplit(server.reveal())
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-    with kind(host, port, timeout=_MAIL_PATIENCE) as connection:
+    trusted = ssl.create_default_context()  # smtplib by itself takes any certificate
+    with (
+        smtplib.SMTP_SSL(host, port, timeout=_MAIL_PATIENCE, context=trusted)
+        if parts.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=_MAIL_PATIENCE)
+    ) as connection:
         if parts.scheme == "smtp+starttls":
-            connection.starttls()
+            connection.starttls(context=trusted)
         if parts.username:
             connection.login(unquote(parts.username), unquote(parts.password or ""))
         connection.send_message(message)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+LONGEST = timedelta(days=90)  # after which what is held would be no news any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,11 @@ class Freeze:
     author: str
     begun: datetime
     ended: datetime | None = None  # before its time
+
+    @property
+    def sentence(self) -> str:
+        """Why something waits for its end."""
+        return f"everything new is held: {self.reason}"
 
     def holds(self, source_id: int, now: datetime) -> bool:
         """Say whether it holds what comes from a source now."""

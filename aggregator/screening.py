@@ -44,21 +44,11 @@ def under_rules(one: Screened, verdict: Verdict, now: datetime) -> Screened:
 
 
 def under_freeze(one: Screened, freeze: Freeze | None) -> Screened:
-    """Keep back what would be shown while a freeze lasts."""
-    if freeze is None:
+    """Keep back what would be shown while a freeze lasts; what waits for its time is kept back when that comes."""
+    if freeze is None or one.review is not Review.PUBLISHED:
         return one
-    if one.review is Review.PUBLISHED:
-        later = Later(freeze.until, Review.PUBLISHED, one.review_by, f"{one.review_reason}, and the freeze ended")
-        return replace(
-            one,
-            review=Review.WAITING,
-            review_by="freeze",
-            review_reason=f"everything new is held: {freeze.reason}",
-            later=later,
-        )
-    if one.later is not None and one.later.due < freeze.until:
-        return replace(one, later=replace(one.later, due=freeze.until))
-    return one
+    later = Later(freeze.until, Review.PUBLISHED, one.review_by, f"{one.review_reason}, and the freeze ended")
+    return replace(one, review=Review.WAITING, review_by="freeze", review_reason=freeze.sentence, later=later)
 
 
 def _is_trusted(new: NewActivity, source: Source) -> bool:

@@ -143,6 +143,7 @@ class House:
         now = self.clock()
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
+            tx.freezes.hold_due(now)
             tx.reviews.apply_due(now)
             tx.reviews.apply_unpinning(now)
             _measure_paces(tx, now)
@@ -265,27 +266,37 @@ class House:
                 return
             due = tx.alerts.claim(now, now + TELLING, ALERTS_AT_ONCE)
         for alert in due:
-            try:
-                self._tell(alert, now)
-            except (AggregatorError, OSError) as problem:
-                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=str(problem))
-                with self.store.writing() as tx:
-                    tx.alerts.failed(alert.id, str(problem), next_try(alert, now))
-            else:
-                with self.store.writing() as tx:
-                    tx.alerts.told(alert.id, self.clock())
+            problems = self._tell(alert, now)
+            for problem in problems:
+                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
+            with self.store.writing() as tx:
+                if problems:
+                    tx.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
+                else:
+                    tx.alerts.told(alert.id, now)
 
-    def _tell(self, alert: Alert, now: datetime) -> None:
-        """Tell people of an alert by every way that is set up."""
+    def _tell(self, alert: Alert, now: datetime) -> list[str]:
+        """Tell people of an alert by every way that is set up, also where another fails; return what went wrong.
+
+        Where one did, all of them are tried again: hearing twice is better than not at all.
+        """
         settings = self.settings
         page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
         link = f"{settings.public_url}{page}" if settings.public_url else None
+        problems = []
         if settings.webhook_url is not None and settings.webhook_secret is not None:
             body = body_of(alert, link)
             name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"
-            self.run(self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now)))
+            try:
+                self.run(self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now)))
+            except (AggregatorError, OSError) as problem:
+                problems.append(f"The webhook: {problem}")
         if settings.mail_server is not None and settings.mail_from is not None:
-            send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
+            try:
+                send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
+            except OSError as problem:
+                problems.append(f"The mail: {problem}")
+        return problems
 
     async def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
         await (await self.context()).http.post(url.reveal(), body, headers)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 
 from aggregator.activity import Review
 from aggregator.alerts import Alert, Wrong
 from storage import upsert
-from storage.tables import activity, alert
+from storage.tables import activity, alert, transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +30,10 @@ class Alerts:
         return [_alert(row) for row in rows]
 
     def oldest_waiting(self) -> datetime | None:
-        """Return when what waits for longest came."""
+        """Return when what waits for a person for longest came; what the clock will show waits for nobody."""
+        timed = exists().where(transition.c.activity_id == activity.c.id)
         waits = select(func.min(activity.c.id)).where(
-            activity.c.review == Review.WAITING.value, activity.c.review_by != "freeze", activity.c.gone.is_(None)
+            activity.c.review == Review.WAITING.value, ~timed, activity.c.gone.is_(None)
         )
         came = select(activity.c.first_seen).where(activity.c.id == waits.scalar_subquery())
         moment: datetime | None = self._connection.execute(came).scalar()

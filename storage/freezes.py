@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from aggregator.activity import Review
 from aggregator.freezes import Freeze, frozen_until
-from storage.reviews import Reviews
+from storage.reviews import AT_ONCE, Reviews
 from storage.stream import Stream
 from storage.tables import activity, freeze, transition
 
@@ -64,28 +64,50 @@ class Freezes:
         return ids
 
     def end(self, one: Freeze, who: str, now: datetime) -> int:
-        """End a freeze before its time; show what no other one holds, and return how much that is."""
-        stream = Stream(self._connection)
-        stream.take(0)
+        """End a freeze before its time; what no other one holds is shown within some ticks. Return how much it is."""
+        Stream(self._connection).take(0)
         self._connection.execute(update(freeze).where(freeze.c.id == one.id).values(ended=now))
         left = self.active(now)
-        rows = self._connection.execute(
-            select(activity.c.id, activity.c.source_id).where(*self._held_of(one.source_id))
-        )
-        free = []
-        still: dict[datetime, list[int]] = {}
-        for id_, source_id in rows:
-            longer = frozen_until(left, source_id, now)
-            if longer is None:
-                free.append(id_)
+        sources = select(activity.c.source_id).distinct().where(*self._held_of(one.source_id))
+        by_freeze: dict[Freeze | None, list[int]] = {}
+        for source_id in self._connection.execute(sources).scalars().all():
+            by_freeze.setdefault(frozen_until(left, source_id, now), []).append(source_id)
+        free = 0
+        for other, ids in by_freeze.items():
+            held = select(activity.c.id).where(_FROZEN, activity.c.source_id.in_(ids))
+            waiting = update(transition).where(transition.c.activity_id.in_(held))
+            if other is not None:
+                self._connection.execute(waiting.values(due=other.until))
             else:
-                still.setdefault(longer.until, []).append(id_)
-        for until, ids in still.items():
-            due = update(transition).where(transition.c.activity_id.in_(ids))
-            self._connection.execute(due.values(due=until))
-        reason = f"the freeze was ended by {who}"
-        Reviews(self._connection).decide(free, Review.PUBLISHED, by="policy", reason=reason, now=now)
-        return len(free)
+                told = {"review_by": "policy", "reason": f"the freeze was ended by {who}"}
+                free = self._connection.execute(waiting.values(due=now, **told)).rowcount
+        self.hold_due(now)
+        Reviews(self._connection).apply_due(now)  # as many as one tick shows; the next ones show the rest
+        return free
+
+    def hold_due(self, now: datetime) -> int:
+        """Hold back what the clock is about to show while its source is frozen; return how many, of one tick."""
+        active = self.active(now)
+        if not active:
+            return 0
+        Stream(self._connection).take(0)
+        every = any(one.source_id is None for one in active)
+        frozen = [] if every else [activity.c.source_id.in_([one.source_id for one in active])]
+        rows = self._connection.execute(
+            select(activity.c.id, activity.c.source_id)
+            .join(transition, transition.c.activity_id == activity.c.id)
+            .where(transition.c.due <= now, ~_FROZEN, *frozen)
+            .where(transition.c.review == Review.PUBLISHED.value, transition.c.review_by != "person")
+            .order_by(transition.c.due, transition.c.id)
+            .limit(AT_ONCE)
+        ).all()
+        by_freeze: dict[Freeze | None, list[int]] = {}
+        for id_, source_id in rows:
+            by_freeze.setdefault(frozen_until(active, source_id, now), []).append(id_)
+        for one, ids in by_freeze.items():
+            if one is not None:
+                Reviews(self._connection).put_off(ids, one.until, by="freeze", reason=one.sentence, now=now)
+        return len(rows)
 
     def held(self) -> dict[int, int]:
         """Return how many items are held by freezes, by source."""

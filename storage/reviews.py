@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 
-_AT_ONCE = 2000  # transitions of one tick, so that others get their turn
+AT_ONCE = 2000  # transitions of one tick, so that others get their turn
 _COUNTED = 1000  # beyond which the number does not matter to anybody
 
 
@@ -117,13 +117,15 @@ class Reviews:
         if rows:
             self._connection.execute(transition.insert(), rows)
 
+    def put_off(self, ids: Collection[int], until: datetime, *, by: str, reason: str, now: datetime) -> None:
+        """Let activities wait longer for what the clock was to do with them, and say why."""
+        self._decide(activity.c.id.in_(ids), Review.WAITING, by=by, reason=reason, now=now)
+        self._connection.execute(update(transition).where(transition.c.activity_id.in_(ids)).values(due=until))
+
     def apply_due(self, now: datetime) -> int:
         """Apply transitions whose time has come, at most so many at once; return how many activities they touched."""
         rows = self._connection.execute(
-            select(transition)
-            .where(transition.c.due <= now)
-            .order_by(transition.c.due, transition.c.id)
-            .limit(_AT_ONCE)
+            select(transition).where(transition.c.due <= now).order_by(transition.c.due, transition.c.id).limit(AT_ONCE)
         ).all()
         newest = {row.activity_id: row for row in rows}  # of several for one activity the last counts
         alike: dict[tuple[str, str, str | None, str], list[int]] = {}

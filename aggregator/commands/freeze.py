@@ -10,6 +10,7 @@ import click
 from aggregator.commands.printing import ago, counted, one_line, print_table
 from aggregator.commands.session import existing, opened
 from aggregator.errors import BadRequestError, NotFoundError
+from aggregator.freezes import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,10 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
     end = until.replace(tzinfo=UTC)
     with opened() as house, house.store.writing() as tx:
         now = house.clock()
-        if end <= now:
-            raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC has passed; give a time to come.")
+        if not now < end <= now + LONGEST:
+            raise BadRequestError(
+                f"{end:%Y-%m-%d %H:%M} UTC is no time for its end; give one to come, within {LONGEST.days} days."
+            )
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
         made = tx.freezes.begin(ids or [None], end, reason, _WHO, now)
         told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}

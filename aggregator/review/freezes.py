@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.accounts import Role
 from aggregator.errors import NotFoundError
+from aggregator.freezes import LONGEST
 from aggregator.review.desk import HOME, Banner, Way
 from aggregator.review.form import BadFormError
 from aggregator.review.refusals import ConflictError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aggregator.web.dates import Dates
     from storage.store import Transaction
 
-_LONGEST = timedelta(days=90)
 _LISTED = 30
 _LARGEST_ID = 2**63 - 1
 
@@ -71,17 +70,17 @@ class FreezePages:
 
     def _until(self, visit: Visit) -> datetime:
         until = visit.form.moment("until", self._desk.pages.dates.zone)
-        if until is None or not visit.now < until <= visit.now + _LONGEST:
-            raise BadFormError("until must be a time to come, within 90 days.")
+        if until is None or not visit.now < until <= visit.now + LONGEST:
+            raise BadFormError(f"until must be a time to come, within {LONGEST.days} days.")
         return until
 
     def _page(self, visit: Visit, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
             sources = tx.sources.all()
             held = tx.freezes.held()
+            active = tx.freezes.active(visit.now)
             recent = tx.freezes.recent(_LISTED)
         names = {source.id: source.name for source in sources}
-        active = [one for one in recent if one.ended is None and one.until > visit.now]
         every = sum(held.values())
         values = {
             "active": active,
@@ -89,6 +88,7 @@ class FreezePages:
             "names": names,
             "waiting_for": {one.id: every if one.source_id is None else held.get(one.source_id, 0) for one in active},
             "sources": sources,
+            "ticked": visit.form.texts("source"),
             "complaint": complaint,
             "form": visit.form,
         }
@@ -113,8 +113,8 @@ def freeze_banners(dates: Dates, tx: Transaction, now: datetime) -> Iterable[Ban
     active = tx.freezes.active(now)
     if not active:
         return
-    longest = active[-1]
-    whole = any(one.source_id is None for one in active)
+    whole = [one for one in active if one.source_id is None]
+    longest = (whole or active)[-1]
     what = "Nothing new is shown" if whole else "Nothing new of some sources is shown"
     sentence = f"{what} until {dates.moment(longest.until)}: {longest.reason} ({longest.author})."
     yield Banner(sentence, "alarm", f"{HOME}/freezes", "Freezes")

@@ -184,6 +184,20 @@ def test_what_could_not_be_told_is_told_later(store: Store, house: House, hook: 
         assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
 
 
+def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: House, hook: Hook, post: Post) -> None:
+    stop(store)
+    hook.status = 503
+    house.attend()
+    assert (len(hook.got), len(post.mails)) == (1, 1)
+
+
+def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
+    source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
+    ingest_now(store, source, [an_activity("1")])
+    with store.reading() as tx:
+        assert tx.alerts.oldest_waiting() is None
+
+
 def test_two_workers_tell_it_once(store: Store, house: House, hook: Hook) -> None:
     stop(store)
     threads = [threading.Thread(target=house.attend) for _ in range(4)]

@@ -198,6 +198,45 @@ def test_a_longer_freeze_keeps_what_a_shorter_one_held(store: Store) -> None:
         assert tx.reviews.apply_due(NOON + timedelta(hours=3)) == 1
 
 
+def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> None:
+    delayed = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
+    (one,) = brought(store, delayed, [an_activity("1")])
+    (approved,) = brought(store, add_source(store, "held", policy=Policy.HOLD), [an_activity("1")])
+    due = NOON + timedelta(minutes=10)
+    with store.writing() as tx:
+        tx.reviews.decide_at([approved.id], Review.PUBLISHED, by="person", reason="embargo", due=due)
+        (id_,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
+        tx.freezes.hold_due(due)
+        applied = tx.reviews.apply_due(due)
+        held, by_hand = tx.activities.get(one.id), tx.activities.get(approved.id)
+        freeze = tx.freezes.get(id_)
+        assert freeze is not None
+        count = tx.freezes.end(freeze, "ben", NOON + timedelta(minutes=30))
+        shown = tx.activities.get(one.id)
+
+    assert held is not None
+    assert (applied, held.visible, held.review_by) == (1, False, "freeze")
+    assert held.review_reason == "everything new is held: election"
+    assert (by_hand and by_hand.visible, count, shown and shown.visible) == (True, 1, True)
+
+
+def test_the_end_of_a_freeze_frees_any_number(store: Store) -> None:
+    source = add_source(store)
+    with store.writing() as tx:
+        (id_,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
+    brought(store, source, [an_activity(str(n)) for n in range(2100)])
+    later = NOON + timedelta(hours=1)
+    with store.writing() as tx:
+        freeze = tx.freezes.get(id_)
+        assert freeze is not None
+        count = tx.freezes.end(freeze, "ben", later)
+        left = tx.freezes.held()
+        tx.reviews.apply_due(later)
+        none = tx.freezes.held()
+
+    assert (count, left, none) == (2100, {source.id: 100}, {})
+
+
 def rehearsed(store: Store, rule: Rule, now: datetime) -> Rehearsed:
     with store.reading() as tx:
         book = book_with(tx.rules.all(), rule, now)
