@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _LONG = timedelta(hours=24)
 _FIRST_RETRY = timedelta(minutes=2)
 _LONGEST_RETRY = timedelta(hours=6)
 _MAIL_PATIENCE = 20.0  # seconds
+_ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^/?#\s]+)[^\s]*")
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
@@ -137,6 +139,11 @@ def send_mail(server: Secret, message: EmailMessage) -> None:
         if parts.username:
             connection.login(unquote(parts.username), unquote(parts.password or ""))
         connection.send_message(message)
+
+
+def without_paths(sentence: str) -> str:
+    """Return a sentence with no more of its web addresses than their hosts: the rest of a webhook's may be secret."""
+    return _ADDRESS.sub(r"\1\2/…", sentence)
 
 
 def _for_long(source: Source, now: datetime) -> bool:

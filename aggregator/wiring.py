@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.alerts import SOURCE, body_of, mail_of, next_try, send_mail, signed, wrongs
+from aggregator.alerts import SOURCE, body_of, mail_of, next_try, send_mail, signed, without_paths, wrongs
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.compliance import Sweep
@@ -290,7 +290,7 @@ class House:
             try:
                 self.run(self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now)))
             except (AggregatorError, OSError) as problem:
-                problems.append(f"The webhook: {problem}")
+                problems.append(f"The webhook: {without_paths(str(problem))}")
         if settings.mail_server is not None and settings.mail_from is not None:
             try:
                 send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))

@@ -7,20 +7,28 @@ import hashlib
 import hmac
 import json
 import socketserver
+import ssl
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
-from aggregator.alerts import Wrong, wrongs
+from aggregator.alerts import Wrong, send_mail, wrongs
+from aggregator.ingest import screened_all, store_harvest
+from aggregator.options import Secret
 from aggregator.settings import Settings
-from aggregator.source import Policy, SourceState
+from aggregator.source import Harvest, Policy, SourceState
 from aggregator.wiring import House
+from storage.tables import alert
 from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.faults.certificates import untrusted
+from tests.faults.wire import ALLOWED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +96,7 @@ class Post:
                     if word == "QUIT":
                         return
 
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server = socketserver.ThreadingTCPServer((ALLOWED, 0), Handler)
 
 
 class Clock:
@@ -126,7 +134,7 @@ def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) ->
                 "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
                 "AGGREGATOR_WEBHOOK_URL": f"http://127.0.0.1:{http}/hook?key=1",
                 "AGGREGATOR_WEBHOOK_SECRET": SECRET.replace(" ", "-"),
-                "AGGREGATOR_MAIL_SERVER": f"smtp://127.0.0.1:{smtp}",
+                "AGGREGATOR_MAIL_SERVER": f"smtp://{ALLOWED}:{smtp}",
                 "AGGREGATOR_MAIL_FROM": "stream@portal.example",
                 "AGGREGATOR_MAIL_TO": "ana@portal.example,ben@portal.example",
             }
@@ -189,13 +197,35 @@ def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: Hou
     hook.status = 503
     house.attend()
     assert (len(hook.got), len(post.mails)) == (1, 1)
+    with store.engine.connect() as connection:
+        problem = connection.execute(select(alert.c.problem)).scalar_one()
+    assert "503" in problem
+    assert "key=1" not in problem  # a webhook's address may be its password
 
 
 def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
-    ingest_now(store, source, [an_activity("1")])
-    with store.reading() as tx:
+    harvest = Harvest(activities=[an_activity("1")])
+    with store.writing() as tx:
+        store_harvest(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
+        assert tx.reviews.count_waiting() == 1
         assert tx.alerts.oldest_waiting() is None
+
+
+def test_mail_is_handed_to_a_server_that_proves_itself(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post.server.socket = untrusted(tmp_path).wrap_socket(post.server.socket, server_side=True)
+    message = EmailMessage()
+    message["To"] = "ana@portal.example"
+    message["From"] = "stream@portal.example"
+    with serving(post.server) as port:
+        server = Secret(f"smtps://{ALLOWED}:{port}")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            send_mail(server, message)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))  # as if it had been installed
+        send_mail(server, message)
+    assert len(post.mails) == 1
 
 
 def test_two_workers_tell_it_once(store: Store, house: House, hook: Hook) -> None:
