@@ -33,10 +33,10 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
     end = until.replace(tzinfo=UTC)
     with opened() as house, house.store.writing() as tx:
         now = house.clock()
-        if not now < end <= now + LONGEST:
-            raise BadRequestError(
-                f"{end:%Y-%m-%d %H:%M} UTC is no time for its end; give one to come, within {LONGEST.days} days."
-            )
+        if end <= now:
+            raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC has passed; give a time to come.")
+        if end > now + LONGEST:
+            raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
         made = tx.freezes.begin(ids or [None], end, reason, _WHO, now)
         told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}

@@ -13,6 +13,7 @@ from aggregator.commands.printing import ago, counted, newest_id, one_line, prin
 from aggregator.commands.session import FAILED, existing, opened
 from aggregator.commands.source_changes import (
     LONGEST_EVERY,
+    WHO,
     asked_headers,
     backfill,
     drop,
@@ -102,6 +103,9 @@ def add(
             click.echo(f"{one_line(shown(address))}: not added. {outcome}", err=True)
         else:
             _say_added(*outcome)
+            with house.store.writing() as tx:
+                told = {"policy": outcome[0].policy.value}
+                tx.audit.note(house.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
 
     terms = Subscription(
         slug=slug,
@@ -249,6 +253,7 @@ def remove(slug: str, items: str | None) -> None:
             elif items == "purge":
                 touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
             tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+            tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
     click.echo(f"{slug}: removed, {done}.")
@@ -260,6 +265,7 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
         with house.store.writing() as tx:
             for one in [existing(tx, slug) for slug in slugs]:
                 tx.sources.set_state(one.id, state, reason, now)
+                tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
                 click.echo(f"{one.slug}: {word}.")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aggregator.source import Source
 
 LONGEST_EVERY = 366 * 24 * 3600  # seconds
+WHO = "command line"  # decides here, for the history
 SHORTEST_FLOOR = 60  # seconds: what no publisher minds
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -160,7 +161,7 @@ def set_(
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
         tx.sources.change(one.id, **changes)
-        tx.audit.note(house.clock(), "command line", "changed a source", f"source:{slug}", changes)
+        tx.audit.note(house.clock(), WHO, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it counts from the next poll on.")
 
 
@@ -206,7 +207,7 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
         one = existing(tx, slug)
         tx.sources.change(one.id, sealed=house.seal.close(one.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.audit.note(house.clock(), "command line", f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.audit.note(house.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
@@ -222,7 +223,7 @@ def revert(slug: str) -> None:
         if not former:
             raise BadRequestError(f"{slug} has always lived at {one.address}.")
         place = former[0].place
-        if not tx.sources.move(one, place, "taken back by hand", house.clock(), who="command line"):
+        if not tx.sources.move(one, place, "taken back by hand", house.clock(), who=WHO):
             raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
         tx.sources.change(one.id, moving=dict(refused(one.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
@@ -239,6 +240,7 @@ def release(slug: str) -> None:
         shown = one.policy is Policy.AUTO
         review = Review.PUBLISHED if shown else Review.WAITING
         count = tx.reviews.release(one.id, review, by="person", reason="let out of quarantine", now=house.clock())
+        tx.audit.note(house.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
@@ -248,6 +250,7 @@ def drop(slug: str) -> None:
     """Forget what came in a suspicious burst and was kept apart; it does not come back."""
     with opened() as house, house.store.writing() as tx:
         count = tx.activities.drop_quarantined(existing(tx, slug).id, house.clock())
+        tx.audit.note(house.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 

@@ -109,16 +109,15 @@ class SourcePages:
 
     def blank(self, visit: Visit) -> Response:
         """Show the form for a new source."""
-        return self._desk.page(visit, "source-add.html", {"complaint": "", "address": "", **_words(visit)})
+        return self._desk.page(visit, "source-add.html", {"complaint": "", "form": visit.form, **_words(visit)})
 
     def add(self, visit: Visit) -> Response:
         """Find out what an address is, and follow it."""
-        address = visit.form.text("address", most=2000)
         try:
             policy, delay = _policy(visit.form)
             one = self._subscribe(visit.form.needed("address", most=2000), policy, delay)
         except AggregatorError as problem:
-            values = {"complaint": str(problem), "address": address, **_words(visit)}
+            values = {"complaint": str(problem), "form": visit.form, **_words(visit)}
             return self._desk.page(visit, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
             self._note(tx, visit, "added a source", one, {"policy": policy.value})

@@ -89,6 +89,18 @@ def test_a_freeze_begins_and_ends(cli: CommandLine, sqlite_store: Store) -> None
     assert cli("freeze", "list").stdout == "Nothing is frozen.\n"
     assert "Nothing is frozen" in cli("freeze", "end", code=2).stderr
     assert "has passed" in cli("freeze", "begin", "--until", "2020-01-01T00:00", "--reason", "x", code=2).stderr
+    assert "90 days" in cli("freeze", "begin", "--until", "2999-01-01T00:00", "--reason", "x", code=2).stderr
+
+
+def test_what_the_command_line_does_to_sources_is_in_the_history(cli: CommandLine, sqlite_store: Store) -> None:
+    add_source(sqlite_store)
+    cli("source", "pause", "news")
+    cli("source", "resume", "news")
+    cli("source", "remove", "news", "--items", "hide")
+
+    with sqlite_store.reading() as tx:
+        told = [note["what"] for note in tx.audit.of("source:news")]
+    assert told == ["removed a source", "resumed a source", "paused a source"]
 
 
 def test_the_terms_of_review_of_a_source_are_set(cli: CommandLine, sqlite_store: Store) -> None:
