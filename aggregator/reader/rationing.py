@@ -26,6 +26,7 @@ SEARCH = "search"  # the policy for searches and further pages
 _COSTLY = frozenset({"q", "cursor"})
 _PATIENCE = 0.25  # seconds for Redis to answer
 _REST = 5.0  # seconds for which a Redis that did not answer is not asked again
+_MARGIN = 0.1  # seconds by which a window may end later than was reckoned: Redis counts by a clock of its own
 _TOLD_EVERY = 60.0  # seconds
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class Rationing:
         except StorageError as problem:
             self._rest(problem)
             return {}
-        wait = max(1, math.ceil(reset - time.time()))
+        wait = min(max(1, math.ceil(reset + _MARGIN - time.time())), self._rate.seconds)
         headers = {
             "RateLimit-Policy": f'"{what}";q={self._rate.requests};w={self._rate.seconds}',
             "RateLimit": f'"{what}";r={left if passes else 0};t={wait}',
