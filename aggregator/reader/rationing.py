@@ -26,7 +26,7 @@ SEARCH = "search"  # the policy for searches and further pages
 _COSTLY = frozenset({"q", "cursor"})
 _PATIENCE = 0.25  # seconds for Redis to answer
 _REST = 5.0  # seconds for which a Redis that did not answer is not asked again
-_MARGIN = 0.1  # seconds by which a window may end later than was reckoned: Redis counts by a clock of its own
+_MARGIN = 0.005  # seconds by which a window may end later than was reckoned: Redis counts whole milliseconds
 _TOLD_EVERY = 60.0  # seconds
 
 _log = structlog.get_logger(__name__)
@@ -67,10 +67,12 @@ class Rationing:
         try:
             passes = self._counting.hit(self._item, what, caller_key)
             reset, left = self._counting.get_window_stats(self._item, what, caller_key)
+            if not passes:
+                reset = self._free(what, caller_key)
         except StorageError as problem:
             self._rest(problem)
             return {}
-        wait = min(max(1, math.ceil(reset + _MARGIN - time.time())), self._rate.seconds)
+        wait = max(1, math.ceil(reset - time.time() + (0 if passes else _MARGIN)))
         headers = {
             "RateLimit-Policy": f'"{what}";q={self._rate.requests};w={self._rate.seconds}',
             "RateLimit": f'"{what}";r={left if passes else 0};t={wait}',
@@ -82,6 +84,22 @@ class Rationing:
                 {**headers, "Retry-After": str(wait)},
             )
         return headers
+
+    def _free(self, what: str, caller_key: str) -> float:
+        """Return when one more passes (Unix seconds): the library's own answer is 0 for a window just begun.
+
+        A window's count weighs less and less while the next one lasts, so that the sum falls in a straight line.
+        """
+        span, most = self._item.get_expiry(), self._item.amount
+        wait = 0.0
+        storage: Any = self._counting.storage
+        key = self._item.key_for(what, caller_key)
+        former, former_left, current, current_left = storage.get_sliding_window(key, span)
+        if current >= most:  # until it is the former one; Redis keeps each for two spans
+            wait = current_left - span if current_left > span else current_left
+        elif former:
+            wait = former_left - (most - current) * span / former
+        return time.time() + float(wait)
 
     def _rest(self, problem: StorageError) -> None:
         """Let everybody pass for a while: better some load than no answers."""
