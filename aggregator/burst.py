@@ -34,6 +34,8 @@ def quarantined(fresh: Sequence[Screened], last_look: datetime | None) -> list[S
         return list(fresh)
     reason = f"{len(old)} old entries came at once"
     return [
-        replace(one, review=Review.QUARANTINED, review_by="rule", review_reason=reason) if id(one) in old else one
+        replace(one, review=Review.QUARANTINED, review_by="rule", review_reason=reason, later=None)
+        if id(one) in old
+        else one
         for one in fresh
     ]

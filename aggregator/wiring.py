@@ -16,9 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-import structlog
-
-from aggregator.alerts import SOURCE, body_of, mail_of, next_try, send_mail, signed, without_paths, wrongs
+from aggregator.attending import Attendant
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.compliance import Sweep
@@ -41,7 +39,6 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
-    from aggregator.alerts import Alert
     from aggregator.compliance import SweepReport
     from aggregator.ingest import Report
     from aggregator.options import Secret
@@ -58,12 +55,8 @@ FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
 PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
 LOG_KEPT = timedelta(days=30)
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
-TELLING = timedelta(minutes=5)  # in which no other worker tells the same
-ALERTS_AT_ONCE = 10
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
 _CLOSING = 3.0  # seconds for requests under way to be cut
-
-log = structlog.get_logger(__name__)
 
 Added = tuple["Source", "Settlement | None"]
 _T = TypeVar("_T")
@@ -259,47 +252,13 @@ class House:
 
     def attend(self) -> None:
         """See what people should know of, and tell them where that is set up."""
-        now, settings = self.clock(), self.settings
-        with self.store.writing() as tx:
-            tx.alerts.hold(wrongs(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
-            if settings.webhook_url is None and settings.mail_server is None:
-                return
-            due = tx.alerts.claim(now, now + TELLING, ALERTS_AT_ONCE)
-        for alert in due:
-            problems = self._tell(alert, now)
-            for problem in problems:
-                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
-            with self.store.writing() as tx:
-                if problems:
-                    tx.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
-                else:
-                    tx.alerts.told(alert.id, now)
+        Attendant(self.store, self.settings, self.clock, self._post).attend()
 
-    def _tell(self, alert: Alert, now: datetime) -> list[str]:
-        """Tell people of an alert by every way that is set up, also where another fails; return what went wrong.
+    def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
+        async def work() -> None:
+            await (await self.context()).http.post(url.reveal(), body, headers)
 
-        Where one did, all of them are tried again: hearing twice is better than not at all.
-        """
-        settings = self.settings
-        page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
-        link = f"{settings.public_url}{page}" if settings.public_url else None
-        problems = []
-        if settings.webhook_url is not None and settings.webhook_secret is not None:
-            body = body_of(alert, link)
-            name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"
-            try:
-                self.run(self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now)))
-            except (AggregatorError, OSError) as problem:
-                problems.append(f"The webhook: {without_paths(str(problem))}")
-        if settings.mail_server is not None and settings.mail_from is not None:
-            try:
-                send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
-            except OSError as problem:
-                problems.append(f"The mail: {problem}")
-        return problems
-
-    async def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
-        await (await self.context()).http.post(url.reveal(), body, headers)
+        self.run(work())
 
     @property
     def purge(self) -> Purges:

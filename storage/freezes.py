@@ -96,8 +96,9 @@ class Freezes:
         rows = self._connection.execute(
             select(activity.c.id, activity.c.source_id)
             .join(transition, transition.c.activity_id == activity.c.id)
-            .where(transition.c.due <= now, ~_FROZEN, *frozen)
-            .where(transition.c.review == Review.PUBLISHED.value, transition.c.review_by != "person")
+            .where(activity.c.review == Review.WAITING.value, activity.c.review_by != "freeze", *frozen)
+            .where(transition.c.due <= now, transition.c.review == Review.PUBLISHED.value)
+            .where(transition.c.review_by != "person")
             .order_by(transition.c.due, transition.c.id)
             .limit(AT_ONCE)
         ).all()

@@ -41,8 +41,6 @@ class Reviews:
 
         What was to become of them later is called off: the newest decision counts.
         """
-        Stream(self._connection).take(0)  # before the transitions, too: decisions of people lock in this order
-        self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         return self._decide(activity.c.id.in_(ids), review, by=by, reviewer=reviewer, reason=reason, now=now)
 
     def count_waiting(self) -> int:
@@ -69,9 +67,13 @@ class Reviews:
         reason: str,
         now: datetime,
         reviewer: str | None = None,
+        calling_off: bool = True,
     ) -> set[int]:
         stream = Stream(self._connection)
-        stream.take(0)  # the lock before the rows, see `Stream.take`
+        stream.take(0)  # the lock before the rows, see `Stream.take`; decisions of people lock in this order, too
+        if calling_off:
+            decided = select(activity.c.id).where(which)
+            self._connection.execute(transition.delete().where(transition.c.activity_id.in_(decided)))
         ids = self._connection.execute(select(activity.c.id).where(which, activity.c.gone.is_(None))).scalars().all()
         if ids:
             first = stream.take(len(ids))
@@ -119,7 +121,7 @@ class Reviews:
 
     def put_off(self, ids: Collection[int], until: datetime, *, by: str, reason: str, now: datetime) -> None:
         """Let activities wait longer for what the clock was to do with them, and say why."""
-        self._decide(activity.c.id.in_(ids), Review.WAITING, by=by, reason=reason, now=now)
+        self._decide(activity.c.id.in_(ids), Review.WAITING, by=by, reason=reason, now=now, calling_off=False)
         self._connection.execute(update(transition).where(transition.c.activity_id.in_(ids)).values(due=until))
 
     def apply_due(self, now: datetime) -> int:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.commands.printing import ago, counted, one_line, print_table
-from aggregator.commands.session import existing, opened
+from aggregator.commands.session import WHO, existing, opened
 from aggregator.errors import BadRequestError, NotFoundError
 from aggregator.freezes import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WHO = "command line"
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
@@ -38,9 +37,9 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
         if end > now + LONGEST:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
-        made = tx.freezes.begin(ids or [None], end, reason, _WHO, now)
+        made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
         told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.audit.notes(now, _WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
+        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -55,8 +54,8 @@ def end(freeze_id: int | None) -> None:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
         for one in active:
-            count = tx.freezes.end(one, _WHO, now)
-            tx.audit.note(now, _WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
+            count = tx.freezes.end(one, WHO, now)
+            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 

@@ -10,7 +10,7 @@ import click
 
 from aggregator.activity import Review
 from aggregator.commands.printing import ago, one_line, print_json, print_table
-from aggregator.commands.session import FAILED, opened
+from aggregator.commands.session import FAILED, WHO, opened
 from aggregator.decisions import Verb
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity
 
 _BY = "person"
-_WHO = "command line"
 _ID = click.IntRange(1, 2**63 - 1)  # what the database can hold
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
@@ -87,7 +86,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
                 if found:
                     tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
-                found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.APPROVE, who=_WHO, reason=note, now=now).done)
+                found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.APPROVE, who=WHO, reason=note, now=now).done)
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
 
 
@@ -98,7 +97,7 @@ def hide(ids: Sequence[int], reason: str) -> None:
     """Take items out of the stream."""
     with opened() as house, house.store.writing() as tx:
         now = house.clock()
-        found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.HIDE, who=_WHO, reason=reason, now=now).done)
+        found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.HIDE, who=WHO, reason=reason, now=now).done)
     _say(ids, found, "hidden")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WRONG_USAGE = 2  # exit code
 FAILED = 1
+WHO = "command line"  # decides, as the history has it
 
 
 @contextmanager

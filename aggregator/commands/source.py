@@ -10,10 +10,9 @@ import click
 
 from aggregator.cadence import spoken
 from aggregator.commands.printing import ago, counted, newest_id, one_line, print_json, print_table, source_facts
-from aggregator.commands.session import FAILED, existing, opened
+from aggregator.commands.session import FAILED, WHO, existing, opened
 from aggregator.commands.source_changes import (
     LONGEST_EVERY,
-    WHO,
     asked_headers,
     backfill,
     drop,

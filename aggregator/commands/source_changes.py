@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from aggregator.commands.printing import counted
-from aggregator.commands.session import existing, opened
+from aggregator.commands.session import WHO, existing, opened
 from aggregator.errors import BadRequestError
 from aggregator.source import OnEdit, Policy
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from aggregator.source import Source
 
 LONGEST_EVERY = 366 * 24 * 3600  # seconds
-WHO = "command line"  # decides here, for the history
 SHORTEST_FLOOR = 60  # seconds: what no publisher minds
 _F = TypeVar("_F", bound="Callable[..., Any]")
 

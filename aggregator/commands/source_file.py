@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.commands.session import FAILED, opened
+from aggregator.commands.session import FAILED, WHO, opened
 from aggregator.errors import AggregatorError, BadRequestError
 from aggregator.source import OnEdit, Policy
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aggregator.wiring import House
     from storage.store import Transaction
 
-_WHO = "command line"
 _KNOWN = frozenset({"address", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"})
 _SPAN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -158,7 +157,7 @@ def _applied(house: House, entry: Entry, name: str, *, dry_run: bool) -> str:
 
 def _change(tx: Transaction, house: House, one: Source, changes: Mapping[str, Any]) -> None:
     tx.sources.change(one.id, **changes)
-    tx.audit.note(house.clock(), _WHO, "changed a source", f"source:{one.slug}", changes)
+    tx.audit.note(house.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
 
 
 def _held(one: Source) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import click
 
 from aggregator.accounts import Role
 from aggregator.commands.printing import ago, print_json, print_table
-from aggregator.commands.session import opened
+from aggregator.commands.session import WHO, opened
 from aggregator.errors import BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from aggregator.accounts import Account
     from storage.store import Transaction
 
-_WHO = "command line"
 _ROLES = click.Choice([role.value for role in Role])
 
 
@@ -39,7 +38,7 @@ def add(name: str, role: str, generate: bool) -> None:
         now = house.clock()
         if not tx.accounts.add(name, Role(role), hash_, now):
             raise BadRequestError(f"There is an account {name!r} already; 'aggregator user set' changes it.")
-        tx.audit.note(now, _WHO, "added an account", f"account:{name}", {"role": role})
+        tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
     click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
 
 
@@ -97,7 +96,7 @@ def set_(name: str, role: str | None, password: bool, generate: bool, disable: b
             told["disabled"] = disable
         _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
         tx.accounts.change(one.id, **changes)
-        tx.audit.note(now, _WHO, "changed an account", f"account:{name}", told)
+        tx.audit.note(now, WHO, "changed an account", f"account:{name}", told)
     click.echo(f"{name}: changed, and signed out everywhere.", err=generate)
 
 

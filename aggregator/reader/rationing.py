@@ -66,16 +66,17 @@ class Rationing:
             return {}
         try:
             passes = self._counting.hit(self._item, what, caller_key)
-            reset, left = self._counting.get_window_stats(self._item, what, caller_key)
-            if not passes:
-                reset = self._free(what, caller_key)
+            if passes:
+                reset, left = self._counting.get_window_stats(self._item, what, caller_key)
+            else:
+                reset, left = self._free(what, caller_key), 0
         except StorageError as problem:
             self._rest(problem)
             return {}
-        wait = max(1, math.ceil(reset - time.time() + (0 if passes else _MARGIN)))
+        wait = max(1, math.ceil(reset - time.time()))
         headers = {
             "RateLimit-Policy": f'"{what}";q={self._rate.requests};w={self._rate.seconds}',
-            "RateLimit": f'"{what}";r={left if passes else 0};t={wait}',
+            "RateLimit": f'"{what}";r={left};t={wait}',
         }
         if not passes:
             raise TooManyRequestsError(
@@ -90,16 +91,17 @@ class Rationing:
 
         A window's count weighs less and less while the next one lasts, so that the sum falls in a straight line.
         """
-        span, most = self._item.get_expiry(), self._item.amount
-        wait = 0.0
         storage: Any = self._counting.storage
-        key = self._item.key_for(what, caller_key)
-        former, former_left, current, current_left = storage.get_sliding_window(key, span)
+        span, most = self._item.get_expiry(), self._item.amount
+        former, former_left, current, current_left = storage.get_sliding_window(
+            self._item.key_for(what, caller_key), span
+        )
+        wait = 0.0
         if current >= most:  # until it is the former one; Redis keeps each for two spans
             wait = current_left - span if current_left > span else current_left
         elif former:
             wait = former_left - (most - current) * span / former
-        return time.time() + float(wait)
+        return time.time() + wait + _MARGIN
 
     def _rest(self, problem: StorageError) -> None:
         """Let everybody pass for a while: better some load than no answers."""

@@ -184,6 +184,32 @@ def test_a_freeze_that_cannot_be_is_refused(sqlite_house: Installation, fields: 
     assert said in refused(answer)
 
 
+def test_refused_forms_keep_what_was_typed(sqlite_house: Installation) -> None:
+    for slug in ("one", "other"):
+        add_source(sqlite_house.store, slug)
+    ana = sqlite_house.visitor("ana", Role.EDITOR)
+    frozen = ana.post("/review/freezes", {"until": "", "reason": "Silence", "scope": "some", "source": "other"}).text
+    fields = {"address": "https://x.invalid/", "policy": "delay", "delay": "15"}
+    added = ana.post("/review/sources/add", fields).text
+
+    assert 'value="some" checked' in frozen
+    assert 'value="all" checked' not in frozen
+    assert 'value="other" checked' in frozen
+    assert 'value="one" checked' not in frozen
+    assert 'value="https://x.invalid/"' in added
+    assert '<option value="delay" selected>' in added
+    assert 'name="delay" value="15"' in added
+
+
+def test_every_freeze_under_way_is_listed(sqlite_house: Installation) -> None:
+    until = sqlite_house.clock() + timedelta(hours=1)
+    with sqlite_house.store.writing() as tx:
+        for number in range(35):
+            tx.freezes.begin([None], until, f"reason {number}.", "ana", sqlite_house.clock())
+    page = sqlite_house.visitor("ana").get("/review/freezes").text
+    assert page.count("wait for its end") == 35
+
+
 def test_an_item_of_our_own_is_shown_as_ours_and_changed(house: Installation) -> None:
     ana = house.visitor("ana", Role.EDITOR)
     ana.post("/review/add", {"title": "Office closed", "text": "On <b>Friday</b>.\n\nSee you.", "lang": "en"})

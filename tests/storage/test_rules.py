@@ -134,6 +134,28 @@ def test_a_delay_shows_what_nobody_objects_to(store: Store) -> None:
     assert (early, due) == (0, 1)
 
 
+def test_a_delay_shows_no_burst_that_is_kept_apart(store: Store) -> None:
+    source = replace(
+        add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10), last_success=NOON, last_new=NOON
+    )
+    old = [an_activity(f"old-{n}", published=NOON - timedelta(days=300)) for n in range(25)]
+
+    items = brought(store, source, old)
+    with store.writing() as tx:
+        applied = tx.reviews.apply_due(NOON + timedelta(hours=1))
+
+    assert {one.review for one in items} == {Review.QUARANTINED}
+    assert applied == 0
+
+
+def test_what_was_hidden_with_its_source_is_not_shown_by_the_clock(store: Store) -> None:
+    source = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
+    brought(store, source, [an_activity("1")])
+    with store.writing() as tx:
+        assert tx.reviews.hide_source(source.id, by="person", reason="its source was removed", now=NOON) == 1
+        assert tx.reviews.apply_due(NOON + timedelta(hours=1)) == 0
+
+
 def test_trusted_authors_need_no_review(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.HOLD), trusted=("jose", "News Desk"))
     handle = Actor("x", "1", "José", "Jose")
