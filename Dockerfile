@@ -7,6 +7,7 @@ COPY requirements.txt ./
 RUN /venv/bin/python -m pip install --require-hashes -r requirements.txt
 COPY pyproject.toml README.md worker.py scheduler.py ./
 COPY aggregator aggregator
+COPY config config
 COPY storage storage
 RUN /venv/bin/python -m pip install --no-build-isolation --no-deps --editable . \
     && /venv/bin/python -m compileall -q aggregator storage worker.py scheduler.py

@@ -25,6 +25,7 @@ _WORDS = {
     "user": "user",
     "audit": "audit",
     "freeze": "freeze",
+    "topics": "topics",
     "status": "status",
     "settings": "installation",
     "migrate": "installation",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 WITHHELD_EVERYWHERE = frozenset({"XX", "XY"})  # X's codes for all countries: by law, and by copyright
+BY_RULE, BY_SOURCE = "(rule)", "(source)"  # reasons of tags that no word of the activity gave
 LONGEST_NATIVE_ID = 512  # bytes; a longer key breaks a B-tree page
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, UTF-8 refuses lone surrogates
@@ -189,6 +190,8 @@ class Screened:
     review_reason: str
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the word that says so
+    story: str | None = None  # the key of what it is about, see `stories`
     review_rule: int | None = None  # the rule that decided
     later: Later | None = None  # what becomes of it unless somebody decides before
     pinned_until: datetime | None = None
@@ -235,6 +238,8 @@ class Activity:
     gone_reason: str | None = None
     topics: tuple[str, ...] = field(default=())
     countries: tuple[str, ...] = field(default=())
+    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the word that says so
+    story: str | None = None  # the same for all that is about one thing
 
 
 _CLEAN = frozenset({bool, int, float, bytes, ActivityKind, Upstream, Review})  # types whose values are always storable

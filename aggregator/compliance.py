@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.source import PollContext
+    from aggregator.topics import Tagger
     from storage.compliance import Held
     from storage.removals import Removal
     from storage.store import Store, Transaction
@@ -67,11 +68,14 @@ class SweepReport:
 class Sweep:
     """One sweep over what is held of one network."""
 
-    def __init__(self, store: Store, kind: TellsFates, context: PollContext, how: Sweeping) -> None:
+    def __init__(
+        self, store: Store, kind: TellsFates, context: PollContext, how: Sweeping, tagger: Tagger | None = None
+    ) -> None:
         self._store = store
         self._kind = kind
         self._context = context
         self._how = how
+        self._tagger = tagger
         self.report = SweepReport(kind.network)
 
     async def run(self) -> SweepReport:
@@ -193,7 +197,7 @@ class Sweep:
         await self._carry_out(looked.verdicts, "lookup")
         seen = {*wanted.values(), *looked.seen}
         now = self._context.clock()
-        self.report.updated += await self._write(lambda tx: store_updates(tx, looked, now))
+        self.report.updated += await self._write(lambda tx: store_updates(tx, looked, now, self._tagger))
         await self._write(lambda tx: tx.compliance.note_checked(seen, now))
         return seen
 

@@ -2,6 +2,7 @@
 
 AggregatorError
  ├─ SettingsError               an AGGREGATOR_* variable has a value we can't use
+ │   └─ ConfigurationError      a file of the configuration folder can't be used
  ├─ SetupError                  the installation is not in a state to do this (schema, lock, missing token)
  │   ├─ SchemaError             the database's schema is older or newer than the code
  │   ├─ StoreUnavailableError   the database does not answer
@@ -66,6 +67,12 @@ class SettingsError(AggregatorError):
     """An AGGREGATOR_* variable can't be used."""
 
     code = "bad-setting"
+
+
+class ConfigurationError(SettingsError):
+    """A file of the configuration folder can't be used."""
+
+    code = "bad-configuration"
 
 
 class SetupError(AggregatorError):

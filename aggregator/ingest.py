@@ -23,6 +23,8 @@ from aggregator.freezes import frozen_until
 from aggregator.rules import Rulebook
 from aggregator.screening import under_freeze, under_policy, under_rules
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
+from aggregator.stories import story_of
+from aggregator.topics import NO_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from aggregator.activity import NewActivity
     from aggregator.cadence import Pace
     from aggregator.source import PollContext, Source, SourceKind
+    from aggregator.topics import Tagger
     from storage.activities import Stored
     from storage.store import Store, Transaction
 
@@ -63,12 +66,14 @@ class Ingest:
         *,
         token: str,
         paces: Mapping[str, Pace],
+        tagger: Tagger | None = None,
     ) -> None:
         self._store = store
         self._kinds = kinds
         self._context = context
         self._token = token
         self._paces = paces  # by kind
+        self._tagger = tagger
         self._quiet: list[Settlement] = []  # to be written together
         self._quiet_since = 0.0
         self._writing = asyncio.Lock()  # threads that fight for the interpreter only cost, and SQLite has one writer
@@ -128,7 +133,7 @@ class Ingest:
 
     def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
         """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
-        screening = screened_all(source, harvest, now)
+        screening = screened_all(source, harvest, now, self._tagger)
         pace = self._paces.get(source.kind)
         with self._store.writing() as tx:
             settlement = None
@@ -225,9 +230,11 @@ def store_harvest(
     return settlement
 
 
-def store_archive(store: Store, source: Source, harvest: Harvest, now: datetime) -> Report:
+def store_archive(
+    store: Store, source: Source, harvest: Harvest, now: datetime, tagger: Tagger | None = None
+) -> Report:
     """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
-    screening = screened_all(source, harvest, now)
+    screening = screened_all(source, harvest, now, tagger)
     with store.writing() as tx:
         recognising = source.options.get("identity", "layers") == "layers"
         judge = partial(_judged, tx, source, now, None)
@@ -362,20 +369,31 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
     )
 
 
-def screened_all(source: Source, harvest: Harvest, now: datetime) -> list[Screened]:
+def screened_all(source: Source, harvest: Harvest, now: datetime, tagger: Tagger | None = None) -> list[Screened]:
     """Screen everything of a harvest, by the source's policy and its word on what makes an entry the same."""
     by_link = source.options.get("identity") == "link"
     named = (_named_by_link(one) if by_link else one for one in harvest.activities)
-    return [under_policy(screened(one, source.policy, now), source, now) for one in named]
+    return [under_policy(screened(one, source.policy, now, tagger, source.slug), source, now) for one in named]
 
 
 def _named_by_link(new: NewActivity) -> NewActivity:
     return replace(new, native_id=new.content.url or new.native_id)
 
 
-def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
-    """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure."""
+def screened(
+    new: NewActivity, policy: Policy, now: datetime, tagger: Tagger | None = None, source: str = ""
+) -> Screened:
+    """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure.
+
+    Args:
+        new: what the source said.
+        policy: of the source.
+        now: the present moment.
+        tagger: tells topics and countries; none: there are none.
+        source: the source's slug, for what all of it is about.
+    """
     clean = storable(new)
+    tags = tagger.tags(clean.content, clean.object, source) if tagger else NO_TAGS
     published = policy is Policy.AUTO
     known_by = identity.marks(clean)
     return Screened(
@@ -386,6 +404,10 @@ def screened(new: NewActivity, policy: Policy, now: datetime) -> Screened:
         review=Review.PUBLISHED if published else Review.WAITING,
         review_by="policy",
         review_reason="the source publishes at once" if published else "the source holds everything for review",
+        topics=tuple(tags.topics),
+        countries=tuple(tags.countries),
+        reasons={**tags.topics, **tags.countries},
+        story=story_of(clean),
         alias=known_by.alias,
         likeness=known_by.likeness,
         upstream=Upstream.LIVE if WITHHELD_EVERYWHERE.isdisjoint(clean.content.withheld) else Upstream.WITHHELD,

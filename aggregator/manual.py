@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from aggregator.activity import Content
     from aggregator.source import Source
+    from aggregator.topics import Tagger
     from storage.store import Transaction
 
 SLUG = "desk"
@@ -25,7 +26,9 @@ _NAME = "Our editors"
 _FLOOR = timedelta(days=1)  # of polls that there are none of
 
 
-def publish(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
+def publish(
+    tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime, tagger: Tagger | None = None
+) -> int:
     """Store an item of our own, shown at once, over the one that has this native id; return its id."""
     source = _source(tx, now)
     name = native_id or uuid4().hex
@@ -36,7 +39,10 @@ def publish(tx: Transaction, content: Content, native_id: str | None, who: str, 
         entry_digest=uuid4().hex,  # each saving is an edit
     )
     one = replace(
-        screened(new, Policy.AUTO, now), review=Review.PUBLISHED, review_by="policy", review_reason=f"added by {who}"
+        screened(new, Policy.AUTO, now, tagger, SLUG),
+        review=Review.PUBLISHED,
+        review_by="policy",
+        review_reason=f"added by {who}",
     )
     tx.activities.store(source.id, [one], now)
     return tx.activities.known(source.id, [name])[name].id

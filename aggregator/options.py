@@ -169,6 +169,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise ValueError
+    return folder
+
+
 def _database(text: str) -> str:
     scheme = text.partition("://")[0]
     if scheme in {"postgresql", "postgres"}:  # bare names mean the driver that we ship
@@ -269,6 +276,12 @@ OPTIONS: Mapping[str, Option[Any]] = {
     option.name: option
     for option in (
         Option("DATA_DIR", Path, "a folder's path", "where the embedded database and the key live", "./data"),
+        Option(
+            "CONFIG_DIR",
+            _folder,
+            "the path of a folder that is there",
+            "the folder whose files make this your portal: topics, countries and the front page; 'config' is a sample",
+        ),
         Option(
             "DATABASE_URL",
             _database,

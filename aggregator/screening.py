@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aggregator.activity import Later, Review
+from aggregator.activity import BY_RULE, Later, Review
 from aggregator.source import Policy
 from aggregator.text import searchable
 
@@ -31,16 +31,20 @@ def under_policy(one: Screened, source: Source, now: datetime) -> Screened:
 
 def under_rules(one: Screened, verdict: Verdict, now: datetime) -> Screened:
     """Apply what the rules say; what is kept apart as suspicious stays so unless they hide it."""
-    topics = tuple(dict.fromkeys((*one.topics, *verdict.tags)))
+    one = replace(
+        one,
+        topics=tuple(dict.fromkeys((*one.topics, *verdict.tags))),
+        reasons={**dict.fromkeys(verdict.tags, BY_RULE), **one.reasons},
+    )
     review = verdict.review
     if one.review is Review.QUARANTINED and review is not Review.HIDDEN:
-        return replace(one, topics=topics)
+        return one
     if review is not None:
         one = replace(
             one, review=review, review_by="rule", review_reason=verdict.why, review_rule=verdict.rule, later=None
         )
     pinned = now + verdict.pin if verdict.pin and one.review is Review.PUBLISHED else None
-    return replace(one, topics=topics, pinned_until=pinned)
+    return replace(one, pinned_until=pinned)
 
 
 def under_freeze(one: Screened, freeze: Freeze | None) -> Screened:

@@ -32,6 +32,7 @@ class Settings:
     """All settings. `origins` says per option where its value came from: "environment", a file, "default" or "made"."""
 
     data_dir: Path
+    config_dir: Path | None  # None: nothing is configured
     database_url: Secret
     broker_url: Secret
     x_bearer_token: Secret | None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from aggregator.seal import Seal
     from aggregator.source import Discovery, Json, PollContext, Settlement, Source, SourceKind
+    from aggregator.topics import Tagger
     from storage.store import Store
 
 _SLUG_TRIES = 1000
@@ -90,6 +91,7 @@ async def subscribe(
     seal: Callable[[], Seal],
     terms: Subscription,
     known: Found = MappingProxyType({}),
+    tagger: Tagger | None = None,
 ) -> tuple[Source, Settlement | None]:
     """Discover an address, add it and store what discovery already brought.
 
@@ -109,11 +111,11 @@ async def subscribe(
         )
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
-    return await asyncio.to_thread(_add, store, found, terms, sealed, context.clock())
+    return await asyncio.to_thread(_add, store, found, terms, sealed, context.clock(), tagger)
 
 
 def _add(
-    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime
+    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime, tagger: Tagger | None
 ) -> tuple[Source, Settlement | None]:
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
@@ -125,7 +127,7 @@ def _add(
         if found.harvest is None:
             return added, None
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
-        screening = screened_all(added, harvest, now)
+        screening = screened_all(added, harvest, now, tagger)
         tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
         settlement = store_harvest(tx, added, harvest, screening, now=now, token=token, pace=None)
         return tx.sources.get(added.slug) or added, settlement

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from aggregator.activity import NewActivity
     from aggregator.fate import LookedUp
+    from aggregator.topics import Tagger
     from storage.compliance import Shown
     from storage.store import Transaction
 
 
-def store_updates(tx: Transaction, looked: LookedUp, now: datetime) -> int:
+def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagger | None = None) -> int:
     """Store posts that their network shows otherwise than we do: other versions, other countries."""
     told = {one.key: one for one in looked.activities}
     by_source: dict[int, list[NewActivity]] = {}
@@ -26,7 +27,8 @@ def store_updates(tx: Transaction, looked: LookedUp, now: datetime) -> int:
             by_source.setdefault(row.source_id, []).append(told[row.key])
     changed = 0
     for source_id, activities in by_source.items():
-        changed += tx.activities.store(source_id, [screened(one, Policy.AUTO, now) for one in activities], now).changed
+        again = [screened(one, Policy.AUTO, now, tagger) for one in activities]
+        changed += tx.activities.store(source_id, again, now).changed
     return changed
 
 

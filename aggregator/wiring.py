@@ -20,6 +20,7 @@ from aggregator.attending import Attendant
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.compliance import Sweep
+from aggregator.configuration import Configuration
 from aggregator.errors import AggregatorError, SetupError, SourceError, WriterRunningError
 from aggregator.fate import TellsFates
 from aggregator.fetch import Http
@@ -39,6 +40,7 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
+    from aggregator.activity import Content
     from aggregator.compliance import SweepReport
     from aggregator.ingest import Report
     from aggregator.options import Secret
@@ -122,6 +124,11 @@ class House:
         """The database."""
         return Store.open(self.settings.database_url.reveal())
 
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What people say of topics, countries and the front page."""
+        return Configuration(self.settings.config_dir)
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; return the revisions applied."""
         public = self.settings.public_url
@@ -188,7 +195,13 @@ class House:
 
         async def work() -> tuple[Source, Settlement | None]:
             return await subscribe(
-                address, kinds().values(), await self.context(), self.store, lambda: self.seal, terms
+                address,
+                kinds().values(),
+                await self.context(),
+                self.store,
+                lambda: self.seal,
+                terms,
+                tagger=self.configuration.tagger,
             )
 
         return self.run(work())
@@ -207,7 +220,14 @@ class House:
             for address in addresses:
                 try:
                     added = await subscribe(
-                        address, kinds().values(), context, self.store, lambda: self.seal, terms, known
+                        address,
+                        kinds().values(),
+                        context,
+                        self.store,
+                        lambda: self.seal,
+                        terms,
+                        known,
+                        self.configuration.tagger,
                     )
                 except AggregatorError as problem:
                     report(address, problem)
@@ -225,7 +245,8 @@ class House:
 
         async def work() -> None:
             async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
-                report(await asyncio.to_thread(store_archive, self.store, source, harvest, self.clock()))
+                tagger = self.configuration.tagger
+                report(await asyncio.to_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
 
         self.run(work())
 
@@ -276,7 +297,10 @@ class House:
         def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
             return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
 
-        return rooms(desk, publish=publish, subscribe=add)
+        def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
+            return publish(tx, content, native_id, who, now, self.configuration.tagger)
+
+        return rooms(desk, publish=store, subscribe=add)
 
     def _paces(self, tx: Transaction) -> dict[str, Pace]:
         """Return at what pace each kind of source may be polled."""
@@ -292,7 +316,8 @@ class House:
         self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
     ) -> list[Report]:
         context = await self.context(deadline)
-        return await Ingest(self.store, kinds(), context, token=token, paces=paces).run(batch)
+        tagger = self.configuration.tagger
+        return await Ingest(self.store, kinds(), context, token=token, paces=paces, tagger=tagger).run(batch)
 
     async def _ask_about_people(self) -> None:
         context = await self.context()
@@ -308,7 +333,8 @@ class House:
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
         asked = [kind for kind in kinds().values() if isinstance(kind, TellsFates)]
-        return [await Sweep(self.store, kind, context, self.settings.x_sweep).run() for kind in asked]
+        how, tagger = self.settings.x_sweep, self.configuration.tagger
+        return [await Sweep(self.store, kind, context, how, tagger).run() for kind in asked]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this house's event loop (`run`)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, literal, select, update
 
-from aggregator.activity import Review, Upstream
+from aggregator.activity import BY_RULE, Review, Upstream
 from aggregator.findable import search_text
 from aggregator.identity import Held, recognised
 from aggregator.source import OnEdit
@@ -22,6 +22,7 @@ from storage.reading import StreamReading
 from storage.stories import Stories
 from storage.stream import Stream
 from storage.tables import activity, activity_version, raw_payload, transition
+from storage.tagging import rules_tags
 from storage.tombstones import Tombstones
 from storage.upsert import Upsert
 
@@ -50,11 +51,21 @@ _CONTENT = (
     "object_actor_id",
     "topics",
     "countries",
+    "reasons",
     "search_text",
 )
 _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
 _VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
-_LATER = {"id", "gone", "gone_reason", "reviewed", "reviewer", "headline", "note"}  # nothing that a source says
+_LATER = {
+    "id",
+    "gone",
+    "gone_reason",
+    "reviewed",
+    "reviewer",
+    "headline",
+    "note",
+    "story_by_hand",
+}  # nothing that a source says
 _UPSERT = Upsert(
     activity,
     index=["source_id", "native_id"],
@@ -236,6 +247,7 @@ class Activities(StreamReading):
         replaced = [edited[one.new.native_id] for one in writes if one.new.native_id in edited]
         if replaced:
             self._keep_versions(replaced, now)
+        writes = self._with_rules_tags(source_id, writes, looks.keys())
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
         self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
@@ -243,6 +255,30 @@ class Activities(StreamReading):
             {ids[one.new.native_id]: one.new for one in writes if one.new.native_id in ids}, replaced
         )
         return ids
+
+    def _with_rules_tags(
+        self, source_id: int, writes: Sequence[Screened], known: Collection[str]
+    ) -> Sequence[Screened]:
+        """Leave what is written again the tags that rules gave it: they look at what is new alone."""
+        again = [one.new.native_id for one in writes if one.new.native_id in known]
+        if not again:
+            return writes
+        rows = self._connection.execute(
+            select(activity.c.native_id, activity.c.topics, activity.c.reasons).where(
+                activity.c.source_id == source_id, activity.c.native_id.in_(again), activity.c.topics.is_not(None)
+            )
+        )
+        kept = {row.native_id: tags for row in rows if (tags := rules_tags(row.topics, row.reasons))}
+        return [
+            replace(
+                one,
+                topics=tuple(dict.fromkeys((*one.topics, *kept[one.new.native_id]))),
+                reasons={**dict.fromkeys(kept[one.new.native_id], BY_RULE), **one.reasons},
+            )
+            if one.new.native_id in kept
+            else one
+            for one in writes
+        ]
 
     def _keep_intentions(self, later: Mapping[int, Later]) -> None:
         """Note what the clock will decide."""
@@ -395,6 +431,8 @@ def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Ma
         "object_actor_id": actors[quoted.network, quoted.native_id] if quoted else None,
         "topics": list(one.topics) or None,
         "countries": list(one.countries) or None,
+        "reasons": dict(one.reasons) or None,
+        "story": one.story,
         "search_text": one.search_text,
         "first_seen": now,
         "entry_digest": new.entry_digest,

@@ -77,6 +77,8 @@ def activity_of(row: Row[Any]) -> Activity:
         gone_reason=values["gone_reason"],
         topics=tuple(values["topics"] or ()),
         countries=tuple(values["countries"] or ()),
+        reasons=values["reasons"] or {},
+        story=values["story"],
     )
 
 

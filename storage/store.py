@@ -30,6 +30,7 @@ from storage.sources import Sources
 from storage.spending import Spendings
 from storage.stories import Stories
 from storage.stream import Stream
+from storage.tagging import Tagging
 from storage.tokens import Tokens
 from storage.watching import watch
 
@@ -65,6 +66,7 @@ class Transaction:
         self.freezes = Freezes(connection)
         self.alerts = Alerts(connection)
         self.stream = Stream(connection)
+        self.tagging = Tagging(connection)
         self.tokens = Tokens(connection)
 
 

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select, union
 
-from aggregator.text import web_key
+from aggregator.stories import links_of
 from storage.tables import activity, activity_link, source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from aggregator.activity import NewActivity
 
-_WEB = "web"
-_MOST_LINKS = 20  # of one post; more is no post about one thing
 _MOST = 300  # activities of all stories that are asked for at once
 
 
@@ -45,11 +43,7 @@ class Stories:
         """Keep what posts link to; an article is known by its own address."""
         if replaced:
             self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(replaced)))
-        rows = [
-            {"key": key, "activity_id": id_}
-            for id_, new in written.items()
-            for key in (_links(new) if new.content.network != _WEB else ())
-        ]
+        rows = [{"key": key, "activity_id": id_} for id_, new in written.items() for key in links_of(new)]
         if rows:
             known = {row["activity_id"] for row in rows} - set(replaced)
             if known:  # written again without an edit: the same links, or better ones
@@ -94,9 +88,3 @@ class Stories:
         for id_, key in self._connection.execute(links):
             about[id_].add(key)
         return about
-
-
-def _links(new: NewActivity) -> Sequence[str]:
-    original = new.object.content.links if new.object else ()
-    addresses = [link.url for link in (*new.content.links, *original)][:_MOST_LINKS]
-    return list(dict.fromkeys(web_key(address) for address in addresses))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     column,
+    false,
     table,
     text,
 )
@@ -219,6 +220,10 @@ activity = Table(
     Column("object_actor_id", _big),  # whose that is; names an actor, whose name and picture are kept there alone
     Column("topics", _json),
     Column("countries", _json),
+    Column("reasons", _json),  # of these: topic or country -> the word that says so
+    # The key of what it is about; "by_hand" where a person said so, and no source changes it.
+    Column("story", Text),
+    Column("story_by_hand", Boolean, nullable=False, server_default=false()),
     Column("search_text", Text),
     # How it came.
     Column("first_seen", UtcDateTime, nullable=False),
@@ -245,6 +250,7 @@ activity = Table(
     Index("ix_activity_source_id_alias", "source_id", "alias"),
     Index("ix_activity_source_id_likeness", "source_id", "likeness"),
     Index("ix_activity_key", "key"),
+    Index("ix_activity_story", "story"),
     # Only what has one: the posts of a network. Articles, the many, pay nothing for it.
     Index(
         "ix_activity_object_key",

@@ -18,11 +18,11 @@ TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings"
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
     "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules",
-    "conditions", "freezes", "screening",
+    "conditions", "freezes", "screening", "stories", "topics",
 }  # fmt: skip
 STORED_BY = (
     "groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens", "text", "decisions", "queue",
-    "history", "rules", "conditions", "resemblance", "freezes", "alerts",
+    "history", "rules", "stories", "topics", "conditions", "resemblance", "freezes", "alerts",
 )  # fmt: skip  # that storing needs
 OURS = ("aggregator", "storage", "worker", "scheduler")
 
@@ -33,6 +33,11 @@ ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types) for name in TYPES),
     ("aggregator.text", _types | {"aggregator.trackers", "aggregator.embeds"}),
     *((f"aggregator.{name}", _types | {"aggregator.text"}) for name in ("fingerprint", "findable", "search")),
+    *((f"aggregator.{name}", _types | {"aggregator.text"}) for name in ("topics", "stories")),
+    ("aggregator.countries", set()),
+    ("aggregator.vocabulary", _types | {"aggregator.topics", "aggregator.countries"}),
+    ("aggregator.portal", _types),
+    ("aggregator.configuration", _types | {"aggregator.vocabulary", "aggregator.portal"}),
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
@@ -93,6 +98,7 @@ FENCES = {
     "argon2": ("aggregator.passwords",),
     "re2": ("aggregator.conditions",),
     "brotli": ("aggregator.unpack",),
+    "babel": ("aggregator.countries", "aggregator.web.dates", "aggregator.web.counting"),
     "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
