@@ -106,12 +106,19 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """When and where an event takes place. `zone_label` is what the source wrote ("EST"), never guessed away."""
+    """When and where an event takes place. `zone_label` is what the source wrote ("EST"), never guessed away.
+
+    An event that takes whole days starts and ends at midnights UTC of calendar days, its end exclusive.
+    """
 
     start: datetime
     end: datetime | None = None
     zone_label: str | None = None
     place: str | None = None
+    all_day: bool = False
+    online: str | None = None  # address at which it can be attended
+    cancelled: bool = False
+    other_start: datetime | None = None  # the other instant that an ambiguous label may mean; the end moves with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +272,7 @@ def _is_storable(new: NewActivity) -> bool:
     contents = (new.content, new.object.content) if new.object else (new.content,)
     occasions = [content.event for content in contents if content.event]
     moments = [moment for content in contents for moment in (content.published, content.updated)]
-    moments += [moment for event in occasions for moment in (event.start, event.end)]
+    moments += [moment for event in occasions for moment in (event.start, event.end, event.other_start)]
     if not all(moment is None or _clean_moment(moment) for moment in moments):
         return False
     names = (new.native_id, new.key, new.object_key or "")

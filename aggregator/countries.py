@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -65,3 +66,9 @@ def _territories(language: str) -> dict[str, str]:
     except (UnknownLocaleError, ValueError):
         return {}
     return {str(code): str(told) for code, told in locale.territories.items()}
+
+
+def sort_key(told: str) -> str:
+    """Return what to order names by: without regard to case and accents."""
+    plain = unicodedata.normalize("NFKD", told.casefold())
+    return "".join(character for character in plain if not unicodedata.combining(character))

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Sequence  # noqa: TC003  # pydantic reads it
 from dataclasses import dataclass
+from datetime import date  # noqa: TC003  # pydantic reads it
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -51,6 +52,8 @@ class Block(_Strict):
     accounts: frozenset[str] = frozenset()  # handles, without "@": what these accounts' sources bring
     topics: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
+    since: date | None = None  # only what was published from this day on (UTC)
+    until: date | None = None  # only what was published before it
 
     @field_validator("accounts")
     @classmethod

@@ -30,7 +30,7 @@ class Entry(NamedTuple, Generic[_T]):
     """One entry of the stream, newest first."""
 
     about: str | None  # the key of the original; none: it never collapses
-    repost: str | None  # its own key if it is a repost
+    repost: str | None  # its own key if it is to be named where it collapses, as reposts are
     item: _T
 
 
@@ -55,6 +55,11 @@ def entry_of(item: _T, kind: ActivityKind, key: str, object_key: str | None) -> 
     is_repost = kind is ActivityKind.REPOST
     about = (object_key if is_repost and object_key else key) if kind in _SAID else None
     return Entry(about, key if is_repost else None, item)
+
+
+def part_of_story(item: _T, key: str, story: str | None) -> Entry[_T]:
+    """Return an entry of the stream, told apart by the story that it belongs to; all of a story are named."""
+    return Entry(story or key, key, item)
 
 
 def stitched(

@@ -15,7 +15,7 @@ from aggregator.text import web_key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aggregator.activity import Content, NewActivity
+    from aggregator.activity import Activity, Content, NewActivity
 
 MOST_LINKS = 20  # of one post; more is no post about one thing
 _WHOLE = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
@@ -33,6 +33,15 @@ def story_of(new: NewActivity) -> str:
             return key
     is_repost = new.content.kind is ActivityKind.REPOST
     return new.object_key if is_repost and new.object_key else new.key
+
+
+def leads(item: Activity) -> int:
+    """Return what to order a story by: what it is about comes first, then what somebody said themselves."""
+    if item.content.kind in _WHOLE:
+        return 0
+    if item.content.kind is ActivityKind.REPOST:
+        return 3
+    return 1 if item.key == item.story else 2
 
 
 def links_of(new: NewActivity) -> Sequence[str]:

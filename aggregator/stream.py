@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -96,12 +96,14 @@ class Query:
     limit: int = DEFAULT_LIMIT
     after: Cursor | None = None
     stitch: bool = True  # reposts of one original that stand close together are one entry
+    by_story: bool = False  # everything about one thing that stands close together is one entry
     not_withheld_in: frozenset[str] = frozenset()  # without what its network withholds in these countries
 
     @property
     def is_filtered(self) -> bool:
         """Whether it leaves anything of the stream out."""
         plain = Query(order=self.order, limit=self.limit, after=self.after, stitch=self.stitch)
+        plain = replace(plain, by_story=self.by_story)
         return self != plain
 
 
@@ -120,8 +122,21 @@ class Page:
     prev: Cursor | None = None
     partial: bool = False
     examined: int = 0
-    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # reposts that collapsed, by the id shown
+    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # what collapsed, by the id shown
     pinned: Sequence[Activity] = ()  # on the first page: what editors want on top; it keeps its place besides
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many activities that fit a query bear each tag: by its kind ("topic", "country", ...), then by value.
+
+    Only the newest `examined` ones are counted; `partial` says that there are more.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    examined: int
+    partial: bool
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,18 @@ class House:
             {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, KnowsPeople)},
         )
 
+    def fetched(self, address: str) -> bytes:
+        """Return what is at a web address.
+
+        Raises:
+            FetchError, PausedError: nothing usable came.
+        """
+
+        async def work() -> bytes:
+            return (await (await self.context()).http.get(address)).body
+
+        return self.run(work())
+
     def rooms(self, desk: Desk) -> Iterable[Room]:
         """Return the rooms of the review desk, with what they need of this house."""
         from aggregator.review.rooms import rooms

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, and_, bindparam, exists, func, select, text, tuple_, union, union_all
 
 from aggregator.activity import ActivityKind
-from aggregator.stitching import entry_of
+from aggregator.stitching import entry_of, part_of_story
 from aggregator.stream import Cursor, Order
 from storage import searching
 from storage.tables import activity, activity_tag, activity_words, source
@@ -37,7 +37,7 @@ _MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a 
 _EVENTS = "event"
 
 _KINDS = {kind.value: kind for kind in ActivityKind}
-_SAID = (activity.c.kind, activity.c.key, activity.c.object_key)
+_SAID = (activity.c.kind, activity.c.key, activity.c.object_key, activity.c.story)
 
 
 class Finding:
@@ -94,6 +94,16 @@ class Finding:
             return before, self._all(start, first, newest_first=True, found=rows[count:])
         nearest = Finding(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
+
+    def newest(self, most: int) -> FromClause:
+        """Return the newest entries that fit, at most so many, as something to count: their ids."""
+        if self._query.search is not None and self._rare_words():
+            return self._holding(self._query.search, None, most, newest_first=True).subquery()
+        leading, others = self._leading(None, newest_first=True)
+        candidates = self._candidates(leading, None, most, newest_first=True)
+        if not others and self._query.search is None and not self._query.not_withheld_in:
+            return select(candidates.c.position, candidates.c.id).subquery()
+        return self._fitting(candidates, others, newest_first=True).subquery()
 
     def pinned(self, most: int) -> Sequence[int]:
         """Return the ids of what is pinned and fits, the newest first."""
@@ -286,8 +296,11 @@ class Finding:
         return statement
 
     def _entry(self, row: Sequence[Any]) -> Entry[Cursor]:
-        position, id_, kind, key, object_key = row
-        return entry_of(Cursor(position, id_, self._query.order), _KINDS[kind], key, object_key)
+        position, id_, kind, key, object_key, story = row
+        place = Cursor(position, id_, self._query.order)
+        if self._query.by_story:
+            return part_of_story(place, key, story)
+        return entry_of(place, _KINDS[kind], key, object_key)
 
 
 @lru_cache(maxsize=256)

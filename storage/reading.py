@@ -10,22 +10,24 @@ from sqlalchemy import Select, select, text, true
 
 from aggregator.activity import Review
 from aggregator.stitching import REACH, Stitched, shown_before, stitched
+from aggregator.stories import leads
 from aggregator.stream import MOST_PINNED, Changes, Cursor, Order, Page
 from storage.actors import Actors
 from storage.content import ACTOR, activity_of
+from storage.facets import facets
 from storage.finding import Finding
 from storage.sources import source_of
 from storage.stream import Stream
 from storage.tables import activity, actor, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
     from aggregator.activity import Activity
     from aggregator.stitching import Entry
-    from aggregator.stream import Query
+    from aggregator.stream import Facets, Query
 
 
 _object_actor = actor.alias("object_actor")
@@ -72,14 +74,19 @@ class StreamReading:
         partial = last is None and finding.ran_out is not None
         pinned = finding.pinned(MOST_PINNED) if query.after is None else ()
         held = self._held([*pinned, *(cursor.id for one in shown for cursor in (one.item, *one.others))])
+        if query.by_story and stitch:
+            items, others = _led(shown, held)
+        else:
+            items = [held[one.item.id] for one in shown if one.item.id in held]
+            others = {one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others}
         return Page(
-            items=[held[one.item.id] for one in shown if one.item.id in held],
+            items=items,
             next=finding.ran_out if partial else last,
             revision=revision,
             prev=_way_back(query.after, shown),
             partial=partial,
             examined=finding.examined,
-            others={one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others},
+            others=others,
             pinned=[held[id_] for id_ in pinned if id_ in held],
         )
 
@@ -102,6 +109,10 @@ class StreamReading:
             partial=page.partial or finding.ran_out is not None,
             examined=page.examined + finding.examined,
         )
+
+    def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
+        """Count what bears each tag, among the newest activities that fit a query."""
+        return facets(self._connection, query, cohorts)
 
     def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, without those that were hidden since their ids were read."""
@@ -145,6 +156,24 @@ class StreamReading:
         """Return up to one row more than asked for, so that the caller sees whether there is more."""
         statement = selection.where(revision > after, revision <= newest).order_by(revision).limit(limit + 1)
         return self._connection.execute(statement).all()
+
+
+def _led(
+    shown: Sequence[Stitched[Cursor]], held: Mapping[int, Activity]
+) -> tuple[list[Activity], dict[int, Sequence[Activity]]]:
+    """Return what leads each story that is shown, and by its id the rest of the story, in the order of the stream."""
+    items: list[Activity] = []
+    others: dict[int, Sequence[Activity]] = {}
+    for one in shown:
+        story = [held[place.id] for place in (one.item, *one.others) if place.id in held]
+        if not story:
+            continue
+        lead = min(story, key=leads)  # the first of those that are alike
+        items.append(lead)
+        rest = [other for other in story if other is not lead]
+        if rest:
+            others[lead.id] = rest
+    return items, others
 
 
 def whole() -> Select[Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _EVERY = timedelta(seconds=10)
 _EDITOR = "demo"
+_CONFIG = Path(__file__).parents[2] / "config"  # the sample that ships with the project
 _LOOK = 1.0  # seconds between looks at what is new
 _KEPT = (
     "AGGREGATOR_LISTEN",
@@ -79,6 +80,7 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
         "AGGREGATOR_X_BASE_URL": upstream,
         "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
         "AGGREGATOR_X_PUBLIC_TEXT": "yes",  # the samples are our own
+        "AGGREGATOR_CONFIG_DIR": str(_CONFIG),
         "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
         "AGGREGATOR_HOST_SPACING": "0.5",  # all samples come from one host, which is ours
     }

@@ -195,6 +195,8 @@ class Reader:
             cors_origins=settings.cors_origins,
             rate=settings.rate_limit,
             rate_store=settings.rate_store,
+            configuration=self._house.configuration,
+            fetch=self._house.fetched,
         )
 
     def _with_desk(self, app: FastAPI) -> ASGIApp:

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from aggregator.errors import SetupError
 from aggregator.reader import models, serialise
 from aggregator.reader.callers import headers_for
+from aggregator.reader.facets import named
 from aggregator.reader.health import health_of, worker_warning
 from aggregator.reader.openapi import problem_responses
 from aggregator.reader.parameters import (
     CHANGES,
+    FILTERS,
     LIVE,
     STREAM,
     fields_of,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from aggregator.configuration import Configuration
     from aggregator.reader.audience import Audience
     from aggregator.reader.callers import Callers
     from aggregator.reader.health import Stale
@@ -57,6 +60,7 @@ _REFUSED = (
     "bad-request",
     "bad-token",
 )
+_REFUSED_FACETS = tuple(code for code in _REFUSED if code not in {"bad-limit", "bad-cursor"})
 _MOST_CHANGES = 1000
 _LONGEST_WAIT = 60  # seconds
 
@@ -74,6 +78,8 @@ class Api:
         pulse: "Pulse",
         live: "Live",
         link: "Callable[[str], str]",
+        configuration: "Configuration",
+        locale: str,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -82,6 +88,8 @@ class Api:
         self._pulse = pulse
         self._live = live
         self._link = link
+        self._configuration = configuration
+        self._locale = locale
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -107,6 +115,19 @@ class Api:
             response_model=models.ActivityItem,
             response_description="The activity",
             responses=problem_responses("unknown-parameter", "not-found", "gone", "bad-token"),
+        )
+        app.add_api_route(
+            "/api/v1/facets",
+            self.facets,
+            operation_id="listFacets",
+            summary="What could be filtered by, and how much there is of each",
+            description="Counts kinds, networks, sources, topics, countries, cohorts and languages among the newest "
+            "activities that fit the same filters as a page's.",
+            tags=["stream"],
+            response_model=models.FacetList,
+            response_description="The facets",
+            responses=problem_responses(*_REFUSED_FACETS, "too-many-requests"),
+            openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
         )
         app.add_api_route(
             "/api/v1/changes",
@@ -171,13 +192,35 @@ class Api:
     def activities(self, request: Request) -> Response:
         """Answer with a page of the stream."""
         values = given(request.scope["query_string"], STREAM)
-        query, fields = query_of(values), fields_of(values)
+        query, fields = query_of(values, self._cohorts), fields_of(values)
         caller = self._callers.caller_of(request)
         counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
         found, stale = self.page(query)
         body = serialise.encode(serialise.page(found, caller.audience, stale, fields))
         made = answer(request, body, JSON)
         made.headers["Link"] = self._links(request.url.path, values, found)
+        made.headers.update({**headers_for(caller, FRESH), **counted})
+        return made
+
+    @property
+    def _cohorts(self) -> "Mapping[str, frozenset[str]]":
+        return self._configuration.vocabulary.cohorts
+
+    def facets(self, request: Request) -> Response:
+        """Answer with what could be filtered by."""
+        values = given(request.scope["query_string"], FILTERS)
+        vocabulary = self._configuration.vocabulary
+        query = query_of(values, vocabulary.cohorts)
+        caller = self._callers.caller_of(request)
+        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            found = tx.activities.facets(query, vocabulary.cohorts)
+            sources = tx.sources.all()
+        values_of = named(found, vocabulary, sources, self._locale)
+        made = answer(
+            request, serialise.encode(serialise.facets(values_of, found.examined, partial=found.partial)), JSON
+        )
         made.headers.update({**headers_for(caller, FRESH), **counted})
         return made
 
@@ -241,12 +284,13 @@ class Api:
     async def live(self, request: Request) -> Response:
         """Answer with changes as they come."""
         values = given(request.scope["query_string"], LIVE)
-        query = query_of({name: value for name, value in values.items() if name != "after"})
+        asked = {name: value for name, value in values.items() if name != "after"}
+        query = query_of(asked, self._cohorts)
         if query.sources:
             await run_in_threadpool(self._refuse_unknown, query.sources)
         last = request.headers.get("last-event-id")
-        asked = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
-        after = whole_number("after", asked, default=-1, most=2**63 - 1)
+        begin = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
+        after = whole_number("after", begin, default=-1, most=2**63 - 1)
         caller = await self._callers.waiting_for(request)  # refused before the stream begins
 
         async def audience_now() -> "Audience":

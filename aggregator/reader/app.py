@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from aggregator.configuration import Configuration
 from aggregator.options import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.audience import PUBLIC
@@ -21,6 +22,7 @@ from aggregator.reader.page import DocumentationPages, StreamPages
 from aggregator.reader.pulse import Pulse
 from aggregator.reader.rationing import Rationing
 from aggregator.reader.refusals import PROBLEMS
+from aggregator.reader.stills import Stills
 from aggregator.reader.syndication import Feeds
 from aggregator.web.app import framed
 from aggregator.web.dates import Dates
@@ -29,7 +31,7 @@ from aggregator.web.problems import Problems
 from aggregator.web.proxies import is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from zoneinfo import ZoneInfo
 
     from starlette.types import Message, Receive, Scope, Send
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
 
 
 _IN_MEMORY = Secret("memory://")
+_PAGES_GOOD_FOR = 300  # seconds, however quiet the stream is: events begin, and what was "just now" grows old
 _PATIENCE = 1.0  # seconds for the last uses of tokens to be written
-_KEPT = frozenset({"/", "/api/v1/activities", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"})
+_KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"})
 _KEPT_BELOW = ("/activities/", "/api/v1/activities/")
 
 
@@ -78,15 +81,21 @@ def create_app(
     cors_origins: Sequence[str] = (),
     rate: Rate | None = None,
     rate_store: Secret = _IN_MEMORY,
+    configuration: Configuration | None = None,
+    fetch: Callable[[str], bytes] | None = None,
 ) -> FastAPI:
     """Return the ASGI app; it touches the database only when asked something.
 
     Run it behind a server that does not itself believe forwarding headers (uvicorn: `proxy_headers=False`):
     which proxies are trusted is decided here, by `trusted_proxies`. `audience` says what machine-readable outputs give
-    those without a token; our own pages display everything.
+    those without a token; our own pages display everything. `fetch` gets the pictures of films; without it there are
+    none.
     """
+    configuration = configuration or Configuration(None)
+    configuration.check()
     prefix = urlsplit(public_url).path if public_url else ""
     pages = Pages(["aggregator.reader"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=prefix)
+    pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     pulse = Pulse(store, clock)
     live = Live(store, pulse, clock)
@@ -105,6 +114,7 @@ def create_app(
         pulse,
         covers=lambda path: _is_kept(path.removeprefix(prefix)),
         believes=lambda peer: is_trusted(peer, trusted_proxies),
+        edition=lambda: (configuration.stamp, int(clock().timestamp()) // _PAGES_GOOD_FOR),
     )
     app = ReaderApp(hot, across_origins=bool(cors_origins), openapi_url=None, redirect_slashes=False, lifespan=running)
     app.state.live = live
@@ -119,10 +129,24 @@ def create_app(
         cors_origins=cors_origins,
     )
     rationing = Rationing(rate, rate_store)
-    Api(store, clock, callers, rationing, pulse=pulse, live=live, link=pages.link).add_to(app)
-    feeds = Feeds(store, callers, rationing, public_url=public_url, prefix=prefix, dates=pages.dates)
+    Api(
+        store,
+        clock,
+        callers,
+        rationing,
+        pulse=pulse,
+        live=live,
+        link=pages.link,
+        configuration=configuration,
+        locale=locale,
+    ).add_to(app)
+    feeds = Feeds(
+        store, callers, rationing, public_url=public_url, prefix=prefix, dates=pages.dates, configuration=configuration
+    )
     feeds.add_to(app)
-    StreamPages(store, clock, pages).add_to(app)
+    if fetch is not None:
+        Stills(store, fetch).add_to(app)
+    StreamPages(store, clock, pages, configuration=configuration, language=locale).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app
 

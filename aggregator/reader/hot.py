@@ -54,6 +54,7 @@ class Kept:
     tag: bytes
     made: float  # monotonic
     since: float  # Unix seconds since which these very bytes are the answer
+    edition: object = None  # of what it follows from besides the stream; None: of nothing else
     _start: Message = field(init=False)
     _content: Message = field(init=False)
     _settled: bool = field(init=False, default=False)
@@ -99,6 +100,7 @@ class Hot:
         pulse: Pulse,
         covers: Callable[[str], bool],
         believes: Callable[[str], bool],
+        edition: Callable[[], object],
         *,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
@@ -108,9 +110,11 @@ class Hot:
             pulse: says what is still good.
             covers: whether answers at a path may be kept.
             believes: whether the word of a peer's address counts on who asks for which host.
+            edition: what pages for people follow from besides the stream: the configuration, and the time of day.
             most_bytes: of all bodies together.
         """
         self._pulse = pulse
+        self._edition = edition
         self._covers = covers
         self._believes = lru_cache(maxsize=1024)(believes)
         self._most = most_bytes
@@ -155,6 +159,10 @@ class Hot:
         """Return the answer that was last kept under a key, good or not."""
         return self._kept.get(key)
 
+    def edition(self, scope: Scope) -> object:
+        """Return the edition of what is about to be made; None where it follows from the stream alone."""
+        return self._edition() if scope["path"].endswith("/") else None  # the front page
+
     @property
     def beat(self) -> Beat | None:
         """How the stream stands, for what is about to be made."""
@@ -165,6 +173,8 @@ class Hot:
         by_token = key[_TOKEN] is not None
         if beat is None:
             return self._pulse.away and (not by_token or time.monotonic() - kept.made < _TOKEN_GOOD_AWAY)
+        if kept.edition is not None and kept.edition != self._edition():
+            return False
         if by_token and time.monotonic() - kept.made > _TOKEN_GOOD_FOR:
             return False
         # The pulse keeps its beat as long as nothing changes, so that a glance nearly always tells.
@@ -178,7 +188,7 @@ class Hot:
             return
         before = self._kept.pop(key, None)
         mine = [pair for pair in kept.headers if not pair[0].startswith(_ABOUT_THE_CALLER)]
-        self._kept[key] = Kept(kept.beat, mine, kept.body, kept.tag, kept.made, kept.since)
+        self._kept[key] = Kept(kept.beat, mine, kept.body, kept.tag, kept.made, kept.since, kept.edition)
         self._held += len(kept.body) - (len(before.body) if before else 0)
         while self._held > self._most:
             _, oldest = self._kept.popitem(last=False)
@@ -210,7 +220,8 @@ class Layer:
 
     async def _made(self, scope: Scope, receive: Receive, send: Send, key: Key) -> Kept | None:
         """Have an answer made, and keep it; what can't be kept is sent at once."""
-        beat = self._hot.beat  # before anything is read: what comes meanwhile makes it old, never wrongly new
+        # Before anything is read: what comes meanwhile makes it old, never wrongly new.
+        beat, edition = self._hot.beat, self._hot.edition(scope)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hot.making[key] = done
         messages: list[Message] = []
@@ -237,7 +248,7 @@ class Layer:
         tag = answer[b"etag"]
         since = before.since if before is not None and before.tag == tag else time.time()
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        kept = Kept(beat, start["headers"], body, tag, time.monotonic(), since)
+        kept = Kept(beat, start["headers"], body, tag, time.monotonic(), since, edition)
         if beat is not None and b"no-store" not in answer[b"cache-control"]:
             self._hot.keep(key, kept)
         return kept

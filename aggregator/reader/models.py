@@ -68,6 +68,18 @@ class EventItem(BaseModel):
     end: Annotated[datetime | None, _said("Instant, UTC", "2014-04-16T15:00:00Z")]
     zone_label: Annotated[str | None, _said("Time zone as the source wrote it", "EST")]
     place: Annotated[str | None, _said("Where", "Dublin Castle")]
+    all_day: Annotated[
+        bool, _said("It takes whole days: start and end are midnights UTC of calendar days, end exclusive")
+    ]
+    online_url: Annotated[str | None, _said("Where to attend it online", "https://meet.example.org/ogp")]
+    cancelled: Annotated[bool, _said("It will not take place")]
+    other_start: Annotated[
+        datetime | None,
+        _said(
+            "The other instant that an ambiguous zone label may mean, UTC; the end moves with it",
+            "2014-04-16T15:00:00Z",
+        ),
+    ]
 
 
 class _Content(BaseModel):
@@ -113,6 +125,20 @@ class RepostItem(BaseModel):
     actor: Annotated[ActorItem | None, _said("Who reposted it; null where that may not be given")]
 
 
+class ToldItem(BaseModel):
+    """Another activity about the same thing, which collapsed into the one shown."""
+
+    id: Annotated[str, _said("Ours", "1041")]
+    kind: Annotated[ActivityKind, _said("What it is")]
+    network: Annotated[str, _said("Where it was published: x, web, ...", "x")]
+    source: Annotated[SourceName, _said("Who brought it")]
+    actor: Annotated[ActorItem | None, _said("Who said it; null where that is not told or may not be given")]
+    title: Annotated[str | None, _said("Headline")]
+    text: Annotated[str, _said("Plain text, whole; empty where its network lets us give no more than its address")]
+    url: Annotated[str | None, _said("Its address")]
+    published_at: Annotated[datetime | None, _said("As the source says, UTC")]
+
+
 class ObjectItem(_Content):
     """What a repost or quote is about, in the words of an activity; null where it has no place in this stream."""
 
@@ -128,6 +154,7 @@ class ObjectItem(_Content):
     pinned_until: Annotated[None, _said("Always null")]
     object: Annotated[None, _said("Always null")]
     also_reposted_by: Annotated[list[RepostItem], _said("Always empty")]
+    story: Annotated[list[ToldItem], _said("Always empty")]
 
 
 class ActivityItem(_Content):
@@ -148,6 +175,9 @@ class ActivityItem(_Content):
     object: Annotated[ObjectItem | None, _said("What a repost or quote is about, with its own author")]
     also_reposted_by: Annotated[
         list[RepostItem], _said("Further reposts of the same original within 40 entries; not given by `stitch=no`")
+    ]
+    story: Annotated[
+        list[ToldItem], _said("What else is about the same thing within 40 entries; given by `collapse=story`")
     ]
 
 
@@ -184,6 +214,28 @@ class ActivityPage(BaseModel):
     ]
     stale: Annotated[bool, _said("True: what some sources show may be old; the last good items are shown")]
     stale_sources: Annotated[list[StaleSource], _said("Which, how old, and why")]
+
+
+class FacetValue(BaseModel):
+    """A value to filter by, and how much there is of it."""
+
+    value: Annotated[str, _said("What to give as the filter", "GH")]
+    label: Annotated[str, _said("Its name for people", "Ghana")]
+    count: Annotated[int, _said("How many activities", 12)]
+
+
+class FacetList(BaseModel):
+    """What could be filtered by further, most first."""
+
+    kind: list[FacetValue]
+    network: list[FacetValue]
+    source: list[FacetValue]
+    topic: list[FacetValue]
+    country: list[FacetValue]
+    cohort: list[FacetValue]
+    lang: list[FacetValue]
+    examined: Annotated[int, _said("Of how many activities: the newest that fit", 10000)]
+    partial: Annotated[bool, _said("True: there are more that were not counted; `since` bounds what is looked at")]
 
 
 class SourceItem(BaseModel):

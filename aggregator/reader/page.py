@@ -1,7 +1,7 @@
 """The pages for people: the merged stream, one activity, and the API's documentation."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,13 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from aggregator.countries import name, sort_key
+from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.documentation import operations, schemas
 from aggregator.reader.health import stale
 from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.shown import shown
+from aggregator.stream import Query
 from aggregator.web.answers import HTML, answer
 from aggregator.web.labels import PLURALS
 
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aggregator.activity import Activity
+    from aggregator.configuration import Configuration
+    from aggregator.portal import Portal
     from aggregator.source import Clock, Source
-    from aggregator.stream import Page, Query
+    from aggregator.stream import Page
+    from aggregator.vocabulary import Vocabulary
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
     from storage.store import Store
@@ -58,10 +64,14 @@ class Day:
 class StreamPages:
     """The pages over one store."""
 
-    def __init__(self, store: "Store", clock: "Clock", pages: "Pages") -> None:
+    def __init__(
+        self, store: "Store", clock: "Clock", pages: "Pages", *, configuration: "Configuration", language: str
+    ) -> None:
         self._store = store
         self._clock = clock
         self._pages = pages
+        self._configuration = configuration
+        self._language = language
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -73,14 +83,39 @@ class StreamPages:
             app.add_api_route(path, endpoint, include_in_schema=False, response_class=HTMLResponse)
 
     def front(self, request: Request) -> Response:
-        """Answer with a page of the stream."""
+        """Answer with the portal's page, or where something of the stream is asked for with a page of that."""
         values = given(request.scope["query_string"], PAGE, strict=False)
-        query = query_of(values)
+        portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
+        query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
+        if portal.blocks and not values:
+            return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             sources = tx.sources.all()
             found = tx.activities.page(query)
-        return answer(request, self._pages.render("front.html", self._front(values, query, found, sources)), HTML)
+        shown = {**self._front(values, query, found, sources), **_about(values, query, vocabulary, self._language)}
+        return answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
+
+    def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
+        now = self._clock()
+        with self._store.reading() as tx:
+            sources = tx.sources.all()
+            blocks = Blocks(tx, portal, vocabulary, sources, now, self._language).all()
+            revision = tx.stream.revision()
+        stream = next((one.page for one in blocks if one.page is not None), None)
+        return {
+            "portal": portal,
+            "blocks": blocks,
+            "world": world(),
+            "now": now,
+            "days": self._days(stream.items) if stream else [],
+            "older": "/" + query_string({}, cursor=str(stream.next)) if stream and stream.next else None,
+            "failing": stale(sources, now),
+            "live": "/api/v1/live" + query_string({}, after=str(stream.revision if stream else revision)),
+            "kinds": _kind_choices({}, Query()),
+            "feeds": _feeds(""),
+            "pinned": stream.pinned if stream else (),
+        }
 
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with the page of one activity."""
@@ -115,7 +150,7 @@ class StreamPages:
             "older": "/" + query_string(values, cursor=str(found.next)) if found.next else None,
             "newer": "/" + query_string(values, cursor=str(found.prev)) if found.prev else None,
             "live": "/api/v1/live" + query_string(values, cursor=None, after=str(found.revision)),
-            "feeds": [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS],
+            "feeds": _feeds(here),
         }
 
     def _days(self, items: "Iterable[Activity]") -> list[Day]:
@@ -152,6 +187,49 @@ class DocumentationPages:
     async def docs(self, request: Request) -> Response:
         """Answer with the documentation."""
         return answer(request, self._html, HTML)
+
+
+def _feeds(here: str) -> list[tuple[str, str, str]]:
+    return [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS]
+
+
+def _about(
+    values: "Mapping[str, list[str]]", query: "Query", vocabulary: "Vocabulary", language: str
+) -> dict[str, Any]:
+    """Return the topics and countries that one may choose, and what is told of those chosen."""
+    topics, participants = vocabulary.topics, vocabulary.participants
+    cohorts = values.get("cohort", [])
+    return {
+        "topics": _choices(
+            "topic", "All topics", [(one.slug, one.label_in(language)) for one in topics], values, query.topics
+        ),
+        "countries": _choices(
+            *("country", "All countries"),
+            sorted(((one.code, one.name) for one in participants), key=lambda pair: sort_key(pair[1])),
+            *(values, query.countries if "country" in values else frozenset()),
+        ),
+        "definitions": [one for one in topics if one.slug in query.topics],
+        "about": [
+            *(name(code.upper(), language) for code in values.get("country", ())),
+            *(vocabulary.cohort_names.get(cohort, cohort) for cohort in cohorts),
+        ],
+    }
+
+
+def _choices(
+    parameter: str,
+    every: str,
+    named: "Sequence[tuple[str, str]]",
+    values: "Mapping[str, list[str]]",
+    chosen: "frozenset[str]",
+) -> list[Choice]:
+    if not named:
+        return []
+    all_of_them = Choice(every, "/" + query_string(values, **{"cursor": None, parameter: None}), not chosen)
+    return [all_of_them] + [
+        Choice(label, "/" + query_string(values, **{"cursor": None, parameter: value}), value in chosen)
+        for value, label in named
+    ]
 
 
 def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Choice]:

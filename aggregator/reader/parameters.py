@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -56,9 +57,11 @@ class Parameter:
 _NETWORK = re.compile(r"^[a-z][a-z0-9-]{0,19}$")
 _TOPIC = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
 _COUNTRY = re.compile(r"^[A-Za-z]{2}$")
+_COHORT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+ -]\d{2}:\d{2}))?$")
 _HAS = ("media", "event")
+_NOWHERE = frozenset({"ZZ"})  # what no activity is about (ISO 3166 leaves this code to users)
 
 
 def _several(name: str, description: str, example: list[str], *, pattern: re.Pattern[str]) -> Parameter:
@@ -153,8 +156,18 @@ FIELDS = Parameter(
     ["id", "title", "url"],
     repeatable=True,
 )
-FILTERS: Sequence[Parameter] = (KIND, NETWORK, SOURCE, TOPIC, COUNTRY, LANG, HAS, SINCE, UNTIL, Q, NOT_WITHHELD_IN)
-STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, FIELDS)
+COHORT = _several("cohort", "Only about countries of these cohorts, as the portal names them.", ["1"], pattern=_COHORT)
+COLLAPSE = Parameter(
+    "collapse",
+    "`story`: what is about one thing (the same link, or reposts of one original) within 40 entries is one item, the "
+    "article or original itself where it is among them; the rest is in `story`.",
+    {"type": "string", "enum": ["story"]},
+    "story",
+)
+FILTERS: Sequence[Parameter] = (
+    *(KIND, NETWORK, SOURCE, TOPIC, COUNTRY, COHORT, LANG, HAS, SINCE, UNTIL, Q, NOT_WITHHELD_IN),
+)
+STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, COLLAPSE, FIELDS)
 PAGE: Sequence[Parameter] = (CURSOR, *FILTERS)
 ARCHIVE = Parameter(
     "archive",
@@ -214,8 +227,14 @@ def given(query_string: bytes, known: Iterable[Parameter], *, strict: bool = Tru
     return values
 
 
-def query_of(values: Mapping[str, Sequence[str]]) -> Query:
+def query_of(
+    values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozenset[str]] = MappingProxyType({})
+) -> Query:
     """Return the query that these values ask for; sources are checked later, against the database.
+
+    Args:
+        values: as `given` returns them.
+        cohorts: the countries of each cohort.
 
     Raises:
         BadRequestError: a value can't be used.
@@ -226,7 +245,7 @@ def query_of(values: Mapping[str, Sequence[str]]) -> Query:
         networks=_fitting("network", values, _NETWORK, "letters, digits and dashes, as web"),
         sources=frozenset(values.get("source", ())),
         topics=_fitting("topic", values, _TOPIC, "letters, digits and dashes, as open-data"),
-        countries=frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a country's two letters, as GH"))),
+        countries=_countries(values, cohorts),
         languages=frozenset(map(str.lower, _fitting("lang", values, _LANGUAGE, "a language tag, as en or pt-BR"))),
         has=frozenset(_one_of("has", value, _HAS) for value in values.get("has", ())),
         since=_moment("since", values["since"][0]) if "since" in values else None,
@@ -236,6 +255,7 @@ def query_of(values: Mapping[str, Sequence[str]]) -> Query:
         limit=_limit(values["limit"][0]) if "limit" in values else DEFAULT_LIMIT,
         after=Cursor.parse(values["cursor"][0], order) if "cursor" in values else None,
         stitch=_yes(values["stitch"][0]) if "stitch" in values else True,
+        by_story="collapse" in values and _one_of("collapse", values["collapse"][0], ("story",)) == "story",
         not_withheld_in=frozenset(_country(value) for value in values.get("not_withheld_in", ())),
     )
 
@@ -313,6 +333,20 @@ def _limit(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= MOST:
         raise BadLimitError(f"limit is {value[:_SHOWN]!r}, but it must be a whole number from 1 to {MOST}.")
     return int(value)
+
+
+def _countries(values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the countries that are asked for by themselves and by cohort; where both are, those that are in both."""
+    named = frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a country's two letters, as GH")))
+    asked = values.get("cohort", ())
+    for name in asked:
+        if name not in cohorts:
+            listed = ", ".join(sorted(cohorts)) or "none"
+            raise BadRequestError(f"There is no cohort {name[:_SHOWN]!r}; there is: {listed}.")
+    if not asked:
+        return named
+    members = frozenset[str]().union(*(cohorts[name] for name in asked))
+    return (named & members if named else members) or _NOWHERE
 
 
 def _yes(value: str) -> bool:

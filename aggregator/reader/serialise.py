@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from aggregator.activity import ActivityKind
 from aggregator.health import is_stale
 from aggregator.source import SourceState
 from aggregator.web.dates import machine_time
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from aggregator.activity import Activity, Actor, Content, Media, Occasion, Original
     from aggregator.reader.audience import Audience
+    from aggregator.reader.facets import Facet
     from aggregator.reader.health import Stale
     from aggregator.source import Source
     from aggregator.stream import Changes, Page
@@ -50,6 +52,15 @@ def page(
             for one in stale
         ],
     }
+
+
+def facets(found: Mapping[str, Sequence[Facet]], examined: int, *, partial: bool) -> dict[str, Any]:
+    """Return what could be filtered by, and how much there is of each."""
+    listed = {
+        name: [{"value": one.value, "label": one.label, "count": one.count} for one in values]
+        for name, values in found.items()
+    }
+    return {**listed, "examined": examined, "partial": partial}
 
 
 def _slimmed(items: list[dict[str, Any]], fields: frozenset[str]) -> list[dict[str, Any]]:
@@ -100,7 +111,8 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
         "editors": {"headline": item.headline, "note": item.note} if item.headline or item.note else None,
         "pinned_until": _moment(item.pinned_until),
         "object": _original(item.object, audience) if item.object else None,
-        "also_reposted_by": [_repost(one, audience) for one in others],
+        "also_reposted_by": [_repost(one, audience) for one in others if _is_repost(one)],
+        "story": [_told(one, audience) for one in others if not _is_repost(one)],
     }
 
 
@@ -132,6 +144,25 @@ def _repost(item: Activity, audience: Audience) -> dict[str, Any]:
     }
 
 
+def _is_repost(item: Activity) -> bool:
+    return item.content.kind is ActivityKind.REPOST
+
+
+def _told(item: Activity, audience: Audience) -> dict[str, Any]:
+    content = audience.content(item.content)
+    return {
+        "id": str(item.id),
+        "kind": content.kind.value,
+        "network": content.network,
+        "source": {"slug": item.source.slug, "name": item.source.name},
+        "actor": _actor(content.actor) if content.actor else None,
+        "title": content.title,
+        "text": content.text,
+        "url": content.url,
+        "published_at": _moment(content.published),
+    }
+
+
 def _original(original: Original, audience: Audience) -> dict[str, Any]:
     return {
         "id": None,  # it is shown within ours and has no place of its own in the stream
@@ -147,6 +178,7 @@ def _original(original: Original, audience: Audience) -> dict[str, Any]:
         "pinned_until": None,
         "object": None,
         "also_reposted_by": [],
+        "story": [],
     }
 
 
@@ -202,6 +234,10 @@ def _event(event: Occasion) -> dict[str, Any]:
         "end": _moment(event.end),
         "zone_label": event.zone_label,
         "place": event.place,
+        "all_day": event.all_day,
+        "online_url": event.online,
+        "cancelled": event.cancelled,
+        "other_start": _moment(event.other_start),
     }
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.activity import Activity
+    from aggregator.configuration import Configuration
     from aggregator.reader.audience import Audience
     from aggregator.reader.callers import Callers
     from aggregator.reader.rationing import Rationing
@@ -72,6 +73,7 @@ class Feeds:
         public_url: str | None,
         prefix: str,
         dates: "Dates",
+        configuration: "Configuration",
     ) -> None:
         self._store = store
         self._callers = callers
@@ -79,6 +81,7 @@ class Feeds:
         self._public_url = public_url
         self._prefix = prefix
         self._dates = dates
+        self._configuration = configuration
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -131,7 +134,7 @@ class Feeds:
         if len({"cursor", "archive", "page"} & set(values)) > 1:
             raise BadRequestError("Of cursor, archive and page only one can be followed; give one.")
         asked = {name: value for name, value in values.items() if name not in {"archive", "page"}}
-        query = replace(query_of(asked), stitch=False)
+        query = replace(query_of(asked, self._configuration.vocabulary.cohorts), stitch=False)
         caller = self._callers.caller_of(request)
         counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
         base = self._base(request)

@@ -1,4 +1,4 @@
-"""Moments in words, in the operator's time zone and the habits of a locale; month names are English."""
+"""Times for machines (RFC 3339, UTC) and for people: in the configured zone, as its locale writes them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# Not calendar's names: these follow the process's locale, which an installation may set.
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTH_FIRST = frozenset({"", "US", "PH"})
-_TWELVE_HOURS = frozenset({"", "US", "PH", "CA", "AU", "NZ", "IN", "PK"})
-_NOON = 12
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, format_timedelta
+
+_PADDED = "MMMM dd, y"  # "March 07, 2014": under what was posted, in English that puts the month first
+_NARROW_SPACE = "\u202f"  # which Unicode's data put before "AM", and many a font has not
+_LONG_AGO = timedelta(days=30)  # after which "6 weeks ago" says less than the day
+_ONE_DAY = timedelta(days=1)
 
 
 def machine_time(moment: datetime) -> str:
@@ -37,7 +25,7 @@ class When:
     """When an event takes place, in words; `remark` quotes the source's own zone label where ours differs."""
 
     day: str  # "Wednesday, April 16, 2014"
-    hours: str  # "10:00 AM to 11:00 AM EDT"
+    hours: str  # "10:00 AM to 11:00 AM EDT"; "" where it lasts whole days
     remark: str | None
     month: str  # "Apr"
     day_of_month: int
@@ -48,17 +36,23 @@ class Dates:
     """How this installation writes dates."""
 
     zone: tzinfo
-    month_first: bool = True  # "April 2, 2014" rather than "2 April 2014"
-    twelve_hours: bool = True  # "3:04 PM" rather than "15:04"
+    locale: str = "en"  # as Babel names it: "en_GB"
 
     @classmethod
     def of(cls, zone: tzinfo, locale: str) -> Dates:
-        """Choose the habits of a BCP 47 locale such as "en-GB"; plain "en" writes as in the United States."""
-        language, *parts = locale.split("-")
-        if language.lower() != "en":
-            return cls(zone, month_first=False, twelve_hours=False)
-        region = next((part.upper() for part in parts if len(part) == 2), "")  # noqa: PLR2004  # ISO 3166 alpha-2
-        return cls(zone, region in _MONTH_FIRST, region in _TWELVE_HOURS)
+        """Choose the habits of a BCP 47 locale such as "en-GB"; an unknown one writes as its language does."""
+        parts = locale.split("-")
+        for known in range(len(parts), 0, -1):
+            try:
+                return cls(zone, str(Locale.parse("-".join(parts[:known]), sep="-")))
+            except (UnknownLocaleError, ValueError):
+                continue
+        return cls(zone)
+
+    @property
+    def language(self) -> str:
+        """The language that dates are in (BCP 47)."""
+        return self.locale.replace("_", "-")
 
     def local_day(self, moment: datetime) -> date:
         """Return the calendar day of a moment where the readers are."""
@@ -66,18 +60,21 @@ class Dates:
 
     def day(self, moment: datetime | date) -> str:
         """Return "April 2, 2014" or "2 April 2014"."""
-        on = self.local_day(moment) if isinstance(moment, datetime) else moment
-        month = _MONTHS[on.month - 1]
-        return f"{month} {on.day}, {on.year}" if self.month_first else f"{on.day} {month} {on.year}"
+        return format_date(self._on(moment), "long", self.locale)
+
+    def posted(self, moment: datetime | date) -> str:
+        """Return "April 02, 2014" where people write so, else the day."""
+        if self.locale in {"en", "en_US"}:
+            return format_date(self._on(moment), _PADDED, self.locale)
+        return self.day(moment)
 
     def long_day(self, moment: datetime | date) -> str:
         """Return "Wednesday, April 2, 2014" or "Wednesday, 2 April 2014"."""
-        on = self.local_day(moment) if isinstance(moment, datetime) else moment
-        return f"{_WEEKDAYS[on.weekday()]}, {self.day(on)}"
+        return format_date(self._on(moment), "full", self.locale)
 
     def heading(self, on: date, today: date) -> str:
         """Return "Today", "Yesterday" or the long day."""
-        named = {today: "Today", today - timedelta(days=1): "Yesterday"}
+        named = {today: "Today", today - _ONE_DAY: "Yesterday"}
         return named.get(on) or self.long_day(on)
 
     def hour(self, moment: datetime) -> str:
@@ -88,12 +85,24 @@ class Dates:
         """Return "April 2, 2014, 3:04 PM" or "2 April 2014, 15:04"."""
         return f"{self.day(moment)}, {self.hour(moment)}"
 
-    def when(self, start: datetime, end: datetime | None, zone_label: str | None) -> When:
+    def ago(self, moment: datetime, now: datetime) -> str:
+        """Return "3 hours ago", or the day where it is long ago."""
+        since = now - moment
+        if since > _LONG_AGO:
+            return self.day(moment)
+        return format_timedelta(-max(since, timedelta()), add_direction=True, threshold=0.95, locale=self.locale)
+
+    def when(
+        self, start: datetime, end: datetime | None, zone_label: str | None = None, *, all_day: bool = False
+    ) -> When:
         """Say when an event takes place.
 
         A label that names a zone of the tz database ("America/New_York") is that zone. Any other ("EST") is only
-        quoted: what an editor meant by it can't be known, and the instants are already fixed.
+        quoted: what an editor meant by it can't be known, and the instants are already fixed. Whole days are those of
+        the calendar, whatever the zone; their end is the midnight after the last.
         """
+        if all_day:
+            return self._days(start.astimezone(UTC).date(), end.astimezone(UTC).date() if end else None)
         there = _zone(zone_label)
         zone = there or self.zone
         local_start, local_end = start.astimezone(zone), end.astimezone(zone) if end else None
@@ -104,18 +113,21 @@ class Dates:
             hours += f" to {self.day(local_end.date())}, {self._hour(local_end)}"
         name = local_start.tzname() or ""
         quoted = zone_label if zone_label and there is None and zone_label != name else None
-        return When(
-            day=self.long_day(local_start.date()),
-            hours=f"{hours} {name}".strip(),
-            remark=quoted,
-            month=_MONTHS[local_start.month - 1][:3],
-            day_of_month=local_start.day,
-        )
+        return self._when(local_start.date(), self.long_day(local_start.date()), f"{hours} {name}".strip(), quoted)
+
+    def _days(self, first: date, after: date | None) -> When:
+        last = after - _ONE_DAY if after and after > first else first
+        days = self.long_day(first) if last == first else f"{self.long_day(first)} to {self.long_day(last)}"
+        return self._when(first, days, "", None)
+
+    def _when(self, on: date, day: str, hours: str, remark: str | None) -> When:
+        return When(day, hours, remark, format_date(on, "MMM", self.locale), on.day)
 
     def _hour(self, local: datetime) -> str:
-        if not self.twelve_hours:
-            return f"{local:%H:%M}"
-        return f"{local.hour % _NOON or _NOON}:{local:%M} {'AM' if local.hour < _NOON else 'PM'}"
+        return format_time(local, "short", tzinfo=local.tzinfo, locale=self.locale).replace(_NARROW_SPACE, " ")
+
+    def _on(self, moment: datetime | date) -> date:
+        return self.local_day(moment) if isinstance(moment, datetime) else moment
 
 
 def _zone(label: str | None) -> ZoneInfo | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aggregator import countries
 from aggregator.activity import ActivityKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.activity import Content
+    from aggregator.activity import Activity, Content
 
 PLURALS: Mapping[ActivityKind, str] = {
     ActivityKind.ARTICLE: "News",
@@ -34,6 +35,30 @@ _ON_X: Mapping[ActivityKind, str] = {
     ActivityKind.REPOST: "Retweet",
     ActivityKind.QUOTE: "Quote tweet",
 }
+
+
+_NAMED = 3  # countries
+
+
+def sentence(item: Activity, language: str) -> str:
+    """Return what happened, in words: "A new article has been posted"; posts are told with their account.
+
+    What is about countries names up to three of them, in a language (BCP 47).
+    """
+    content = item.content
+    if content.kind in {ActivityKind.POST, ActivityKind.QUOTE, ActivityKind.REPLY, ActivityKind.REPOST}:
+        account = content.actor and (f"@{content.actor.handle}" if content.actor.handle else content.actor.name)
+        return f"{label(content)} from {account}" if account else label(content)
+    thing = {ActivityKind.EVENT: "event", ActivityKind.VIDEO: "video"}.get(content.kind, "article")
+    if content.event is not None and content.event.cancelled:
+        return "An event has been cancelled"
+    if item.countries:
+        names = [countries.name(code, language) for code in item.countries[:_NAMED]]
+        more = ", …" if len(item.countries) > _NAMED else ""
+        return f"A new {thing} has been tagged “{', '.join(names)}{more}”"
+    if content.edited:
+        return f"{'An' if thing[0] in 'ae' else 'A'} {thing} has been edited"
+    return f"A new {thing} has been {'announced' if thing == 'event' else 'posted'}"
 
 
 def label(content: Content) -> str:

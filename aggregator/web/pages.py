@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from aggregator import countries
 from aggregator.text import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
-from aggregator.web.labels import label
+from aggregator.web.labels import label, sentence
+from aggregator.web.players import player
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +55,10 @@ class Pages:
             lead=pictures.lead,
             length_of_time=_length_of_time,
             machine_time=machine_time,
+            named=countries.name,
+            player=player,
             own_markup=Markup,  # for drawings that stand in our own templates
+            sentence=lambda item: sentence(item, dates.language),
             site_name=site_name,
             still=pictures.still,
             ticked=_ticked,
@@ -65,9 +70,14 @@ class Pages:
             dates=dates,
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
+            stills=False,
             stream_home=home or "/",
             public_url=public_url,
         )
+
+    def know(self, **values: object) -> None:
+        """Tell all templates something."""
+        self._environment.globals.update(values)
 
     def link(self, path: str) -> str:
         """Return the address of a path of ours as readers reach it."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 
+from aggregator.web.players import FRAMES
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +17,8 @@ _POLICY = {
     "script-src": "'self'",
     "style-src": "'self'",
     "img-src": "'self' https: http:",
+    "frame-src": " ".join(FRAMES),  # players, on a click
+    "media-src": "https: http:",
     "connect-src": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'self'",

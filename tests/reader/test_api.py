@@ -21,7 +21,7 @@ ITEM = {
     "updated_at", "first_seen_at", "revision", "media", "links", "hashtags", "mentions", "object", "sensitive",
     "edited", "complete", "in_reply_to", "event",
     "withheld_in", "content_withheld", "also_reposted_by", "position_at", "topics", "countries", "editors",
-    "pinned_until",
+    "pinned_until", "story",
 }  # fmt: skip
 
 
@@ -84,6 +84,10 @@ def test_an_event_keeps_the_label_that_its_source_gave(store: Store, reader: Rea
         "end": "2026-04-16T15:00:00Z",
         "zone_label": "EST",
         "place": "Online",
+        "all_day": False,
+        "online_url": None,
+        "cancelled": False,
+        "other_start": None,
     }
 
 

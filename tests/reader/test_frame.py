@@ -82,7 +82,7 @@ def test_static_files_are_kept_for_ever_under_their_version(empty_reader: Reader
     page = empty_reader.ask("/").text
     paths = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page))
 
-    assert {path.rpartition("/")[2] for path in paths} == {"site.css", "mark.svg", "live.js"}
+    assert {path.rpartition("/")[2] for path in paths} == {"site.css", "mark.svg", "live.js", "portal.js"}
     for path in paths:
         answer = empty_reader.ask(path)
         assert answer.status == 200

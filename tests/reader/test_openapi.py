@@ -53,6 +53,7 @@ def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Read
             *(f"/api/v1/activities/{item['id']}" for item in sqlite_reader.items()),
             *("/api/v1/activities/99", "/api/v1/activities/1?x=1"),
         ],
+        "/api/v1/facets": ["/api/v1/facets", "/api/v1/facets?kind=article", "/api/v1/facets?cohort=1"],
         "/api/v1/changes": [
             *("/api/v1/changes", "/api/v1/changes?after=3&limit=2", "/api/v1/changes?after=-1"),
             *("/api/v1/changes?limit=0", "/api/v1/changes?after=999999", "/api/v1/changes?x=1"),
@@ -88,7 +89,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
     assert document["openapi"].startswith("3.1")
     assert [facts["operationId"] for facts in operations] == [
-        "listActivities", "getActivity", "listChanges", "listen", "listSources", "getLiveness", "getReadiness",
+        "listActivities", "getActivity", "listFacets", "listChanges", "listen", "listSources", "getLiveness", "getReadiness",
         "feedAtom", "feedRss", "feedJson", "feedAs2",
     ]  # fmt: skip
     assert all(facts["summary"] and facts["tags"] for facts in operations)

@@ -254,7 +254,7 @@ def test_a_failing_source_is_announced_and_hides_nothing(sqlite_store: Store, sq
         ("America/New_York", "en", "Posted March 2, 2026"),
         ("America/New_York", "en-US", "Posted March 2, 2026"),
         ("Asia/Jakarta", "en-GB", "Posted 3 March 2026"),
-        ("Europe/Madrid", "es", "Posted 2 March 2026"),
+        ("Europe/Madrid", "es", "Posted 2 de marzo de 2026"),
     ],
 )
 def test_dates_follow_the_installation(sqlite_store: Store, zone: str, locale: str, posted: str) -> None:

@@ -31,8 +31,8 @@ def test_machine_times_are_utc_with_z() -> None:
         ("en", "April 16, 2014, 10:00 AM", "12:05 AM"),
         ("en-US", "April 16, 2014, 10:00 AM", "12:05 AM"),
         ("en-GB", "16 April 2014, 10:00", "00:05"),
-        ("en-AU", "16 April 2014, 10:00 AM", "12:05 AM"),
-        ("fr", "16 April 2014, 10:00", "00:05"),
+        ("en-AU", "16 April 2014, 10:00 am", "12:05 am"),
+        ("fr", "16 avril 2014, 10:00", "00:05"),
         ("en-Latn-GB", "16 April 2014, 10:00", "00:05"),
     ],
 )

@@ -65,10 +65,10 @@ ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types | _pure | {"aggregator.ingest"}) for name in ("subscribe", "manual")),
     ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.sources.rss"}),
     ("aggregator.sources.twitter", _types | _pure | {"aggregator.fetch", "aggregator.sources.twitter"}),
-    ("aggregator.web", _types | {"aggregator.text", "aggregator.web"}),
+    ("aggregator.web", _types | {"aggregator.text", "aggregator.countries", "aggregator.web"}),
     (
         "aggregator.reader",
-        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "health", "web", "reader")},
+        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "health", "web", "reader", "countries", "configuration", "portal")},
     ),
     (
         "aggregator.review",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity
     from aggregator.reader.audience import Audience
 
-IN_UTC = Dates(UTC, month_first=False, twelve_hours=False)
+IN_UTC = Dates(UTC, "en_GB")
 
 _IN_TAG = "-._~!$&'()*+,;=:@/"  # what RFC 4151 lets stand as it is; "?" parts off what names a feed's filters
 

@@ -4,6 +4,7 @@
 (() => {
   const stream = document.querySelector("[data-live]");
   const arrivals = document.querySelector(".arrivals");
+  const quiet = "quiet" in stream.dataset; // nothing moves by itself: what is new is told of, in a place kept for it
   const atTop = 80; // pixels: further down nothing may move under a reader's eyes
   const waiting = new Map(); // id -> parsed section, newest last
   const title = document.title;
@@ -39,11 +40,25 @@
     }
   }
 
+  // The page keeps as many as it had, so that a day of arrivals does not make it endless.
+  function trim() {
+    if (stream.dataset.grown) return;
+    const cards = Array.from(stream.querySelectorAll(".day [data-id]"));
+    for (const card of cards.slice(Math.max(Number(stream.dataset.shown), 1))) {
+      const day = card.closest(".day");
+      card.remove();
+      if (!day.querySelector("[data-id]")) day.remove();
+    }
+  }
+
   function tell() {
     const count = waiting.size;
-    arrivals.hidden = count === 0;
+    (quiet ? arrivals.firstElementChild : arrivals).hidden = count === 0;
     document.title = count ? `(${count}) ${title}` : title;
-    if (count) arrivals.firstElementChild.textContent = `${count} new ${count === 1 ? "item" : "items"}: show`;
+    if (!count) return;
+    const newest = quiet ? Array.from(waiting.values()).at(-1).querySelector(".eyebrow > span, .title") : null;
+    const said = newest ? ` (${newest.textContent.trim().replace(/\s+/g, " ")})` : "";
+    arrivals.firstElementChild.textContent = `${count} new ${count === 1 ? "item" : "items"}${said}: show`;
   }
 
   function showAll() {
@@ -63,7 +78,7 @@
       return;
     }
     waiting.set(id, section);
-    if (scrollY < atTop && !document.hidden) showAll();
+    if (!quiet && scrollY < atTop && !document.hidden) showAll();
     else tell();
   }
 
@@ -85,7 +100,7 @@
     source.addEventListener("activity", (event) => came(event).catch(() => undefined));
     source.addEventListener("gone", went);
     source.addEventListener("reset", () => {
-      arrivals.hidden = false; // too much was missed: the link loads the page again
+      (quiet ? arrivals.firstElementChild : arrivals).hidden = false; // too much was missed: the link loads the page again
     });
   }
 
@@ -101,8 +116,10 @@
   arrivals.addEventListener("click", (event) => {
     if (waiting.size === 0) return; // the link loads the page
     event.preventDefault();
-    scrollTo({ top: 0 });
+    if (quiet) stream.querySelector(".nothing")?.remove();
+    else scrollTo({ top: 0 });
     showAll();
+    if (quiet) trim();
   });
   listen();
 })();
