@@ -57,7 +57,7 @@ def demo(publish_every: float) -> None:
             from aggregator.subscribe import Subscription
 
             password = _editor(house)
-            for address in ("@opengovpart", f"{upstream.url}/news.xml"):
+            for address in ("@opengovpart", f"{upstream.url}/news.xml", f"{upstream.url}/events.ics"):
                 added, _ = house.subscribe(address, Subscription(every=_EVERY))
                 click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
             _say_where(reader.address, folder, password)

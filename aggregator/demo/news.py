@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from aggregator.demo.world import Article, World
+    from aggregator.demo.world import Article, Gathering, World
 
 TITLE = "News and Events (sample upstream)"
 ENTRIES = 60  # in a feed, at most
@@ -37,6 +37,7 @@ class News:
             Route("/", self._front),
             Route("/news.xml", self._rss),
             Route("/news.atom", self._atom),
+            Route("/events.ics", self._calendar),
             Route("/articles/{name}", self._page),
             Route("/media/{name}.svg", _pattern),
             Route("/avatars/{name}.svg", _avatar),
@@ -70,6 +71,24 @@ class News:
         articles = self._world.articles
         ours = [article for article in articles if not article.is_sample]
         return [*[article for article in articles if article.is_sample][: ENTRIES - len(ours)], *ours]
+
+    def _calendar(self, request: Request) -> Response:
+        """A calendar: presentations of sample articles, and an hour a week that repeats."""
+        base = _base(request)
+        began = self._world.began
+        weekly = (
+            f"BEGIN:VEVENT\r\nUID:office-hour@{AUTHORITY}\r\nDTSTAMP:{began:%Y%m%dT%H%M%SZ}\r\n"
+            f"CREATED:{began:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Office hour (sample)\r\n"
+            f"DTSTART;TZID=America/New_York:{began:%Y%m%d}T100000\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY;COUNT=3\r\n"
+            f"LOCATION:{base}/articles/office-hour\r\nURL:{base}/articles/office-hour\r\n"
+            "DESCRIPTION:Ask what you like. Nothing of this happens\\, it is a sample.\r\nEND:VEVENT\r\n"
+        )
+        events = "".join(_ics_event(one, base) for one in self._world.gatherings)
+        body = (
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//sample upstream//EN\r\nX-WR-CALNAME:Events (sample upstream)"
+            f"\r\nX-WR-TIMEZONE:Europe/London\r\n{weekly}{events}END:VCALENDAR\r\n"
+        )
+        return self._conditional(request, body, "text/calendar")
 
     def _conditional(self, request: Request, body: str, media_type: str) -> Response:
         data = body.encode()
@@ -129,12 +148,25 @@ def _rss_item(article: Article, base: str) -> str:
     parts.append(f"<dc:language>{article.lang}</dc:language>")
     if article.text:
         parts.append(f"<description>{html.escape(f'<p>{html.escape(article.text)}</p>')}</description>")
+    if article.film:
+        parts.append(f'<media:content url="{base}/articles/{article.name}" type="text/html" medium="video"/>')
     if picture := article.picture:
         parts.append(
             f'<media:content url="{base}/media/{picture.name}" type="image/svg+xml" medium="image">'
             f'<media:description type="plain">{html.escape(picture.alt)}</media:description></media:content>'
         )
     return f"<item>{''.join(parts)}</item>"
+
+
+def _ics_event(one: Gathering, base: str) -> str:
+    title = one.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+    return (
+        f"BEGIN:VEVENT\r\nUID:{one.name}@{AUTHORITY}\r\nDTSTAMP:{one.announced:%Y%m%dT%H%M%SZ}\r\n"
+        f"CREATED:{one.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
+        f"DTSTART;TZID=Europe/London:{one.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{one.day:%Y%m%d}T153000\r\n"
+        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{one.name}\r\n"
+        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{one.picture.name}\r\nEND:VEVENT\r\n"
+    )
 
 
 def _atom_entry(article: Article, base: str, began: datetime) -> str:

@@ -29,6 +29,7 @@ class Entry:
     title: str | None
     text: str
     posted: datetime | None
+    film: bool = False
 
 
 RETWEETS = (
@@ -77,5 +78,5 @@ ENTRIES = (
         "The Open Government Partnership (OGP) Regional Meeting for Europe will take place in Dublin on 8-9 May 2014.",
         datetime(2014, 3, 7, tzinfo=UTC),
     ),
-    Entry("portal-video-1", "London Summit Video 2013", "", None),
+    Entry("portal-video-1", "London Summit Video 2013", "", None, film=True),
 )

@@ -7,7 +7,7 @@ import re
 import threading
 from bisect import insort
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.demo.portal import ENTRIES, PORTAL, RETWEETS
@@ -77,6 +77,22 @@ class Article:
     author: str | None = None
     picture: Picture | None = None
     is_sample: bool = True
+    film: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """An event of the site's calendar."""
+
+    name: str
+    title: str
+    announced: datetime
+    picture: Picture
+
+    @property
+    def day(self) -> date:
+        """When it takes place."""
+        return (self.announced + timedelta(days=7)).date()
 
 
 def _accounts() -> tuple[Account, ...]:
@@ -119,6 +135,15 @@ class World:
             for account in _accounts():
                 self._settle(account)
             self._fill()
+
+    @property
+    def gatherings(self) -> tuple[Gathering, ...]:
+        """What the site invites to, the last announced first: some sample articles are presented a week later."""
+        return tuple(
+            Gathering(article.name, article.title or "", article.published, article.picture)
+            for article in self.articles
+            if article.is_sample and article.picture and article.published
+        )
 
     @property
     def posts(self) -> tuple[Post, ...]:
@@ -230,7 +255,8 @@ class World:
             original = self._add(author, retweet.body, "en", retweet.posted - timedelta(minutes=30), links=links)
             self._pass_on(original, retweet.posted)
         self.articles = tuple(
-            Article(entry.name, entry.title, entry.text, "en", entry.posted, is_sample=False) for entry in ENTRIES
+            Article(entry.name, entry.title, entry.text, "en", entry.posted, is_sample=False, film=entry.film)
+            for entry in ENTRIES
         )
         for number in range(_HELD_AT_START):
             self.publish(self.began - timedelta(hours=3 * (_HELD_AT_START - number)))

@@ -141,7 +141,14 @@ def create_app(
         locale=locale,
     ).add_to(app)
     feeds = Feeds(
-        store, callers, rationing, public_url=public_url, prefix=prefix, dates=pages.dates, configuration=configuration
+        store,
+        callers,
+        rationing,
+        public_url=public_url,
+        prefix=prefix,
+        dates=pages.dates,
+        configuration=configuration,
+        clock=clock,
     )
     feeds.add_to(app)
     if fetch is not None:

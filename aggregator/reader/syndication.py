@@ -12,16 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.errors import BadCursorError, BadRequestError
-from aggregator.reader import archive
+from aggregator.reader import archive, calendar
 from aggregator.reader.callers import headers_for
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, newest
 from aggregator.reader.openapi import problem_responses
-from aggregator.reader.parameters import FEED, given, query_of, query_string, refuse_unknown_sources
+from aggregator.reader.parameters import FEED, FILTERS, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.rationing import SEARCH, is_costly
 from aggregator.reader.refusals import GoneError
 from aggregator.reader.shown import shown
-from aggregator.stream import Cursor
+from aggregator.stream import MOST, Cursor, Order
 from aggregator.web.answers import FRESH, answer
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aggregator.reader.audience import Audience
     from aggregator.reader.callers import Callers
     from aggregator.reader.rationing import Rationing
+    from aggregator.source import Clock
     from aggregator.stream import Query
     from aggregator.web.dates import Dates
     from storage.store import Store, Transaction
@@ -74,6 +75,7 @@ class Feeds:
         prefix: str,
         dates: "Dates",
         configuration: "Configuration",
+        clock: "Clock",
     ) -> None:
         self._store = store
         self._callers = callers
@@ -82,6 +84,7 @@ class Feeds:
         self._prefix = prefix
         self._dates = dates
         self._configuration = configuration
+        self._clock = clock
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -103,6 +106,23 @@ class Feeds:
                 },
                 openapi_extra={"parameters": [parameter.documented() for parameter in FEED]},
             )
+        app.add_api_route(
+            "/events.ics",
+            self.events,
+            operation_id="calendar",
+            summary="The events of the stream as a calendar",
+            description="iCalendar, to be subscribed to: what is coming, and what took place in the last 30 days.",
+            tags=["feeds"],
+            response_class=Response,
+            responses={
+                200: {"description": "The calendar", "content": {calendar.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+                **problem_responses(
+                    *("bad-search", "unknown-kind", "unknown-source", "unknown-parameter", "repeated-parameter"),
+                    *("bad-request", "bad-token", "too-many-requests"),
+                ),
+            },
+            openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
+        )
         app.add_api_route("/activities/{activity_id}.as2", self.activity, include_in_schema=False)
 
     def _endpoint(self, written: Format) -> Callable[[Request], Response]:
@@ -127,6 +147,30 @@ class Feeds:
         )
         made = answer(request, body, activitystreams.MEDIA_TYPE)
         made.headers.update(headers_for(caller, FRESH))
+        return made
+
+    def events(self, request: Request) -> Response:
+        """Answer with a calendar."""
+        values = given(request.scope["query_string"], FILTERS)
+        query = query_of(values, self._configuration.vocabulary.cohorts)
+        since = query.since or self._clock() - calendar.PAST
+        query = replace(query, order=Order.EVENT, since=since, stitch=False, limit=MOST)
+        caller = self._callers.caller_of(request)
+        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        items: list[Activity] = []
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            authority = tx.stream.tag_authority()
+            while len(items) < calendar.MOST:
+                page = tx.activities.page(query)
+                items += page.items
+                if page.next is None:
+                    break
+                query = replace(query, after=page.next)
+        told = [replace(item, content=caller.audience.content(item.content)) for item in items[: calendar.MOST]]
+        body = calendar.calendar_of(told, f"{_TITLE}: events", authority, self._base(request))
+        made = answer(request, body, calendar.MEDIA_TYPE)
+        made.headers.update({**headers_for(caller, FRESH), **counted})
         return made
 
     def _answer(self, request: Request, written: Format) -> Response:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity
     from storage.store import Store
 
-ADDRESSES = {"rss": "{}/news.xml", "twitter": "@opengovpart"}
+ADDRESSES = {"calendar": "{}/events.ics", "rss": "{}/news.xml", "twitter": "@opengovpart"}
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Read
         ],
         "/api/v1/live": ["/api/v1/live?x=1", "/api/v1/live?after=x", "/api/v1/live?source=nobody"],
         **{f"/feed.{name}": [f"/feed.{name}?x=1", f"/feed.{name}?cursor=x"] for name in FEEDS},
+        "/events.ics": ["/events.ics", "/events.ics?x=1"],
         "/api/v1/sources": ["/api/v1/sources", "/api/v1/sources?x=1"],
         "/healthz": ["/healthz"],
         "/readyz": ["/readyz"],
@@ -90,7 +91,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     assert [facts["operationId"] for facts in operations] == [
         "listActivities", "getActivity", "listFacets", "listChanges", "listen", "listSources", "getLiveness", "getReadiness",
-        "feedAtom", "feedRss", "feedJson", "feedAs2",
+        "feedAtom", "feedRss", "feedJson", "feedAs2", "calendar",
     ]  # fmt: skip
     assert all(facts["summary"] and facts["tags"] for facts in operations)
     for schema in document["components"]["schemas"].values():

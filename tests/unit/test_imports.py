@@ -18,7 +18,7 @@ TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings"
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
     "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules",
-    "conditions", "freezes", "screening", "stories", "topics",
+    "conditions", "freezes", "screening", "stories", "topics", "occasions",
 }  # fmt: skip
 STORED_BY = (
     "groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens", "text", "decisions", "queue",
@@ -61,9 +61,12 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.updates", _types | _pure | {"aggregator.ingest"}),
     ("aggregator.purge", _types | {"storage.removals"}),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
+    ("aggregator.polling", _types | _pure | {"aggregator.fetch"}),
+    ("aggregator.occasions", _types),
+    ("aggregator.sources.ical", _types | _pure | {"aggregator.fetch", "aggregator.polling", "aggregator.sources.ical"}),
     ("aggregator.ingest", _types | _pure),
     *((f"aggregator.{name}", _types | _pure | {"aggregator.ingest"}) for name in ("subscribe", "manual")),
-    ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.sources.rss"}),
+    ("aggregator.sources.rss", _types | _pure | {"aggregator.fetch", "aggregator.polling", "aggregator.sources.rss"}),
     ("aggregator.sources.twitter", _types | _pure | {"aggregator.fetch", "aggregator.sources.twitter"}),
     ("aggregator.web", _types | {"aggregator.text", "aggregator.countries", "aggregator.web"}),
     (
@@ -92,6 +95,8 @@ FENCES = {
     "alembic": ("storage",),
     "tweepy": ("aggregator.sources.twitter.api",),
     "requests": ("aggregator.sources.twitter",),
+    "icalendar": ("aggregator.sources.ical", "aggregator.reader.calendar"),
+    "recurring_ical_events": ("aggregator.sources.ical",),
     "feedparser": ("aggregator.sources.rss.syndication",),
     "lxml": ("aggregator.sources.rss", "aggregator.reader.feeds"),
     "cryptography": ("aggregator.seal",),

@@ -231,7 +231,7 @@ def test_what_nobody_foresaw_fails_one_source_and_is_logged(capsys: pytest.Captu
     assert isinstance(failed.error, UnreadableError)
     assert "TypeError" in str(failed.error)
     assert isinstance(outcomes[2], Harvest)
-    assert "feed poll failed unexpectedly" in capsys.readouterr().out
+    assert "poll failed unexpectedly" in capsys.readouterr().out
 
 
 def test_sources_not_begun_by_the_deadline_are_left_for_the_next_tick() -> None:

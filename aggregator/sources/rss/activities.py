@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from aggregator.activity import ActivityKind, Actor, Content, Link, Media, NewActivity
+from aggregator.sources.rss.announcements import occasion_of
 from aggregator.sources.rss.document import LONGEST_TEXT, Author, Document, Entry, Markup
 from aggregator.sources.rss.media_types import whole
 from aggregator.text import canonical_url, clean_html, paragraphs, plain_text, text_of_clean
@@ -76,9 +77,10 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     lang = _language(entry.lang) or _language(setting.lang)
     media = _media(entry, html, base)
     published = entry.published or entry.updated
+    occasion = occasion_of(entry, text, published)
     native_id = entry.id or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
     content = Content(
-        kind=_kind(media, text),
+        kind=ActivityKind.EVENT if occasion else _kind(media, text),
         network="web",
         url=url,
         actor=actor,
@@ -91,6 +93,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
         media=media,
         links=_links(html),
         hashtags=_hashtags(entry.tags),
+        event=occasion,
         in_reply_to=canonical_url(entry.reply_to, setting.base) if entry.reply_to else None,
     )
     around = repr((actor, lang, url, base)).encode("utf-8", "replace")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import time
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
-from aggregator.errors import BadRequestError, NoFeedError, SourceError, UnreadableError
-from aggregator.fetch import Tally, host_key, shown, validators
-from aggregator.source import Discovery, Failure, FetchFacts, Harvest, Place, Polled
+from aggregator.errors import BadRequestError, NoFeedError, UnreadableError
+from aggregator.fetch import host_key, shown, validators
+from aggregator.polling import facts_of, side_by_side
+from aggregator.source import Discovery, Harvest, Place
 from aggregator.sources.rss import sniff
 from aggregator.sources.rss.normalise import READER, normalise
 from aggregator.sources.rss.wishes import announced_json, announced_of, wishes_of
@@ -23,8 +21,8 @@ from aggregator.text import canonical_url, slug
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.fetch import Response
-    from aggregator.source import Json, PollContext, Source, Wishes
+    from aggregator.fetch import Response, Tally
+    from aggregator.source import FetchFacts, Json, PollContext, Polled, Source, Wishes
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.normalise import ParsedFeed
 
@@ -35,7 +33,6 @@ ACCEPT = (
 FLOOR = timedelta(minutes=15)  # between polls, where answers carry validators
 BARE = 4  # times the floor, where they carry none, so that every poll costs the publisher a whole document
 PRIVATE_FLOOR = timedelta(seconds=1)  # on hosts that the operator opened, nobody else's patience is at stake
-CONCURRENT = 32  # sources of one batch at a time
 REFRESH = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
@@ -46,7 +43,6 @@ _OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
     {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
 )
 _BARE = re.compile(r"(?:[^\s/@:]+\.)+[^\s/@:.]{2,}(?::\d{1,5})?(?:[/?#]\S*)?")
-_log = structlog.get_logger(__name__)
 
 
 class RssKind:
@@ -107,7 +103,7 @@ class RssKind:
         canonical = canonical_url(response.permanent_url or url) or url
         floor = PRIVATE_FLOOR if response.private else FLOOR
         asked = _Asked(canonical, {}, options, floor, context.clock())
-        harvest = await _harvest(response, asked, _facts(response))
+        harvest = await _harvest(response, asked, facts_of(response))
         host = host_key(canonical)
         name = harvest.name or host.rpartition(":")[0]
         return Discovery(
@@ -135,7 +131,7 @@ class RssKind:
             response = await context.http.get(url, accept=ACCEPT, headers=secret)
             feed = await asyncio.to_thread(_read, response, "")
             if number:
-                yield Harvest(feed.activities, source.fetch_state, facts=_facts(response))
+                yield Harvest(feed.activities, source.fetch_state, facts=facts_of(response))
             previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
             if previous is None:
                 return
@@ -147,24 +143,8 @@ class RssKind:
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
         """Poll feeds side by side, each failing alone; those not begun by the deadline are left out."""
-        gate = asyncio.Semaphore(CONCURRENT)
-
-        async def one(source: Source) -> Polled | None:
-            async with gate:
-                if time.monotonic() >= context.deadline:
-                    return None
-                return Polled(source.id, await _outcome(source, context))
-
-        tasks = [asyncio.create_task(one(source)) for source in batch]
-        try:
-            for finished in asyncio.as_completed(tasks):
-                polled = await finished
-                if polled is not None:
-                    yield polled
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async for polled in side_by_side(batch, context, _read_source):
+            yield polled
 
 
 class _Asked(NamedTuple):
@@ -177,32 +157,20 @@ class _Asked(NamedTuple):
     now: datetime
 
 
-async def _outcome(source: Source, context: PollContext) -> Harvest | Failure:
-    started, began, tally = context.clock(), time.monotonic(), Tally()
-    try:
-        known = _known(source)
-        asked = _Asked(source.address, known, source.options, source.floor, started)
-        validators = _validators(source, known, started)
-        headers = {**context.unsealed(source), **({"A-IM": "feed"} if validators else {})}
-        response = await context.http.get(
-            source.address,
-            accept=ACCEPT,
-            headers=headers,
-            tally=tally,
-            downgrade=bool(source.options.get("downgrade")),
-            **validators,
-        )
-        return await _harvest(response, asked, _facts(response))
-    except SourceError as problem:
-        error = problem
-    except Exception as problem:  # noqa: BLE001 - whatever one document does to us must not reach the others
-        _log.exception("feed poll failed unexpectedly", source=source.slug, address=shown(source.address))
-        error = UnreadableError(
-            f"Reading {shown(source.address)} failed in a way that we did not foresee ({type(problem).__name__}); "
-            "the log has the details."
-        )
-    duration = timedelta(seconds=time.monotonic() - began)
-    return Failure(error, FetchFacts(started, duration, tally.status, tally.wire_bytes, tally.requests))
+async def _read_source(source: Source, context: PollContext, tally: Tally) -> Harvest:
+    known, started = _known(source), context.clock()
+    asked = _Asked(source.address, known, source.options, source.floor, started)
+    validators = _validators(source, known, started)
+    headers = {**context.unsealed(source), **({"A-IM": "feed"} if validators else {})}
+    response = await context.http.get(
+        source.address,
+        accept=ACCEPT,
+        headers=headers,
+        tally=tally,
+        downgrade=bool(source.options.get("downgrade")),
+        **validators,
+    )
+    return await _harvest(response, asked, facts_of(response))
 
 
 def _known(source: Source) -> Mapping[str, Any]:
@@ -289,10 +257,6 @@ def _moved_to(response: Response, address: str) -> Place | None:
     """Return where permanent redirects led, if that is another address than the one that is asked."""
     url = canonical_url(response.permanent_url) if response.permanent_url else None
     return Place(url, host_key(url)) if url and url != address else None
-
-
-def _facts(response: Response) -> FetchFacts:
-    return FetchFacts(response.started, response.duration, response.status, response.wire_bytes, response.requests)
 
 
 def _web_address(address: str) -> str | None:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aggregator.cadence import spoken
+from aggregator.polling import freshness
 from aggregator.source import Wishes
 from aggregator.sources.rss.document import Announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 LONGEST = timedelta(days=1)
 LONGEST_SLOW = timedelta(days=31)
@@ -31,8 +32,6 @@ _PERIODS = {
 }
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _HOURS = 24
-_MOST_SECONDS = 2**31
-_AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(-?[0-9]+)", re.IGNORECASE)
 
 
 def wishes_of(
@@ -53,7 +52,7 @@ def wishes_of(
         floor: the least time between polls that is polite for what the answers give us.
     """
     notes: list[str] = []
-    asked = [*_by_headers(headers, now), *_by_feed(announced, notes)]
+    asked = [*freshness(headers, now), *_by_feed(announced, notes)]
     span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
     longest = LONGEST_SLOW if slow else LONGEST
     if span > longest:
@@ -87,26 +86,6 @@ def announced_of(stored: object) -> Announced:
         elif isinstance(value, bool if field.name == "complete" else str):
             kept[field.name] = value
     return Announced(**kept)
-
-
-def _by_headers(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timedelta, str]]:
-    """Give how long the answer stays fresh; what says less than nothing ("no-store") makes us no faster."""
-    ages = [_seconds(found[1]) for found in _AGE.finditer(_header(headers, "cache-control"))]
-    if ages:
-        spent = _seconds(_header(headers, "age").strip())
-        yield timedelta(seconds=max(max(ages) - spent, 0)), "max-age"
-    elif expires := _date(_header(headers, "expires")):
-        yield max(expires - (_date(_header(headers, "date")) or now), timedelta()), "Expires"
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    """Return a header, however its name is spelled; what was sent in several lines is one list."""
-    return ", ".join(value for other, value in headers.items() if other.lower() == name)
-
-
-def _seconds(digits: str) -> int:
-    """Read whole seconds; nothing sensible counts as 0, what no clock can hold as the most that RFC 9111 knows."""
-    return min(int(digits[:11]), _MOST_SECONDS) if digits.isascii() and digits.isdigit() else 0
 
 
 def _by_feed(announced: Announced, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
@@ -150,11 +129,3 @@ def _days(announced: Announced, notes: list[str]) -> frozenset[int]:
         notes.append("Its skipDays name every day and are ignored.")
         return frozenset()
     return days
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

@@ -1,0 +1,163 @@
+"""Occurrences into activities. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from icalendar.prop import vBroken
+
+from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Occasion
+from aggregator.text import canonical_url, clean_html, paragraphs, text_of_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from icalendar import Event
+
+    from aggregator.sources.ical.expand import Occurrence
+
+READER = 1  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
+
+_LONGEST_TITLE = 1000  # characters
+_LONGEST_TEXT = 100_000
+_LONGEST_PLACE = 500
+_LONGEST_RAW = 400_000  # bytes
+_MOST_MEDIA = 10
+_MOST_TAGS = 50
+# These change with every writing of a calendar, and say nothing of the event.
+_NOISE = re.compile(rb"^(?:DTSTAMP|SEQUENCE|LAST-MODIFIED)[;:].*(?:\r?\n[ \t].*)*\r?\n", re.MULTILINE)
+_HTML = re.compile(r"<(?:p|br|a|div|ul|ol|b|i|strong|em|span)\b", re.IGNORECASE)
+_MEETING = re.compile(
+    r"https://(?:[a-z0-9-]+\.)*(?:zoom\.us|meet\.google\.com|teams\.microsoft\.com|webex\.com|gotomeet\.me"
+    r"|meet\.jit\.si|bigbluebutton\.org)/[^\s<>\"]+",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+
+
+def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActivity:
+    """Return an occurrence as an activity.
+
+    Args:
+        one: the occurrence.
+        calendar: the address of the calendar.
+        name: what the calendar is called.
+        host: where it is.
+    """
+    event = one.event
+    html, text = _body(event)
+    url = canonical_url(_text(event, "URL"), calendar) if event.get("URL") else None
+    place = _text(event, "LOCATION")[:_LONGEST_PLACE]
+    native_id = one.uid if one.recurrence is None else f"{one.uid}/{one.recurrence:%Y%m%dT%H%M%SZ}"
+    content = Content(
+        kind=ActivityKind.EVENT,
+        network="web",
+        url=url or canonical_url(calendar),
+        actor=_organizer(event, name, host),
+        title=" ".join(_text(event, "SUMMARY").split())[:_LONGEST_TITLE] or None,
+        text=text,
+        html=html,
+        lang=_language(event),
+        published=_moment(event, "CREATED") if one.recurrence is None else None,
+        updated=_moment(event, "LAST-MODIFIED"),
+        media=tuple(_media(event, calendar))[:_MOST_MEDIA],
+        hashtags=tuple(_categories(event))[:_MOST_TAGS],
+        event=Occasion(
+            one.start,
+            one.end,
+            zone_label=one.zone_label,
+            place=None if _ADDRESS.fullmatch(place) else place or None,
+            all_day=one.all_day,
+            online=_online(event, place, text),
+            cancelled=one.cancelled,
+        ),
+    )
+    raw = event.to_ical()
+    digest = hashlib.sha256(_NOISE.sub(b"", raw) + repr((calendar, name, one.cancelled)).encode("utf-8", "replace"))
+    series = f"web:{_sha256(f'{host} {one.uid}')[:32]}"
+    return NewActivity(
+        native_id=native_id,
+        key=series if one.recurrence is None else f"web:{_sha256(f'{host} {native_id}')[:32]}",
+        content=content,
+        entry_digest=digest.hexdigest(),
+        object_key=None if one.recurrence is None else series,
+        raw=raw if len(raw) <= _LONGEST_RAW else b"",
+    )
+
+
+def _body(event: Event) -> tuple[str, str]:
+    """Return the event's description as clean HTML and as plain text."""
+    styled = _text(event, "X-ALT-DESC")
+    plain = _text(event, "DESCRIPTION")
+    told = (styled if _HTML.search(styled) else plain)[:_LONGEST_TEXT]
+    html = clean_html(told) if _HTML.search(told) else paragraphs(told)
+    return html, text_of_clean(html)
+
+
+def _online(event: Event, place: str, text: str) -> str | None:
+    told = [_text(event, name) for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")]
+    for address in told:
+        if _ADDRESS.fullmatch(address.strip()):
+            return canonical_url(address)
+    found = _ADDRESS.search(place) or _MEETING.search(text)
+    return canonical_url(found[0]) if found else None
+
+
+def _organizer(event: Event, name: str, host: str) -> Actor:
+    """Return who invites: by name alone, since calendars give people's mail addresses."""
+    told = event.get("ORGANIZER")
+    common = str(told.params.get("CN", "")) if told is not None and hasattr(told, "params") else ""
+    who = " ".join(common.split()).strip('"')[:_LONGEST_TITLE] or name
+    who = who if "@" not in who else name
+    return Actor(network="web", native_id=f"{host}/{who.casefold()}", name=who)
+
+
+def _media(event: Event, base: str) -> Iterator[Media]:
+    for name in ("IMAGE", "ATTACH"):
+        for told in _several(event, name):
+            mime = str(told.params.get("FMTTYPE", "")) if hasattr(told, "params") else ""
+            url = canonical_url(str(told), base) if not mime or mime.startswith("image/") else None
+            if url and (mime or name == "IMAGE" or re.search(r"\.(?:jpe?g|png|gif|webp)$", url, re.IGNORECASE)):
+                yield Media("image", url, mime=mime or None)
+
+
+def _categories(event: Event) -> Iterator[str]:
+    seen: set[str] = set()
+    for told in _several(event, "CATEGORIES"):
+        for one in getattr(told, "cats", [told]):
+            tag = " ".join(str(one).split()).lstrip("#")
+            if tag and tag.casefold() not in seen:
+                seen.add(tag.casefold())
+                yield tag
+
+
+def _several(event: Event, name: str) -> list[Any]:
+    told = event.get(name)
+    return told if isinstance(told, list) else [told] if told is not None else []
+
+
+def _language(event: Event) -> str | None:
+    told = event.get("SUMMARY")
+    tag = str(told.params.get("LANGUAGE", "")) if told is not None and hasattr(told, "params") else ""
+    return tag if re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", tag) else None
+
+
+def _moment(event: Event, name: str) -> datetime | None:
+    told = event.get(name)
+    told = None if isinstance(told, vBroken) else getattr(told, "dt", None)
+    if not isinstance(told, datetime):
+        return None
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _text(event: Event, name: str) -> str:
+    told = event.get(name)
+    told = told[0] if isinstance(told, list) and told else told
+    return "" if told is None or isinstance(told, vBroken) else str(told).strip()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
