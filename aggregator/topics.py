@@ -28,7 +28,7 @@ _AT_LEAST = 4  # words to judge that by
 # After these a name is a place; before a name that begins a sentence they are written with a capital, too.
 _BEFORE_PLACES = (
     "in from to of for across visit inside near throughout within around and between with en de desde hacia para "
-    "por a del sobre entre con y au aux du des vers dans depuis pour et le la les l avec em no na do da dos das "
+    "por a del sobre entre con y au aux du des vers dans depuis pour et le la les l avec em o no na do da dos das "
     "com e di dari ke untuk dan dengan"
 )
 _PLACED = frozenset(_BEFORE_PLACES.split())
