@@ -19,6 +19,8 @@ class Verb(StrEnum):
     KEEP = "keep"  # decline a held edit: the words stay as they were approved
     PIN = "pin"  # show on top until a moment
     UNPIN = "unpin"
+    JOIN = "join"  # it is about the same as another item
+    SPLIT = "split"  # it is about something of its own
     WRITE = "write"  # an editor's headline and note
     UNDO = "undo"
 
@@ -30,6 +32,8 @@ PAST: Mapping[Verb, str] = {
     Verb.KEEP: "declined the edit of",
     Verb.PIN: "pinned",
     Verb.UNPIN: "unpinned",
+    Verb.JOIN: "joined to a story",
+    Verb.SPLIT: "split off",
     Verb.WRITE: "wrote on",
     Verb.UNDO: "undid",
 }

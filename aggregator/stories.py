@@ -27,7 +27,7 @@ _WITHIN = re.compile(r"https?://(?:[a-z]+\.)?(?:x|twitter)\.com/", re.IGNORECASE
 def story_of(new: NewActivity) -> str:
     """Return the key of what an activity is about."""
     if new.content.kind in _WHOLE:
-        return new.key
+        return new.object_key or new.key  # an event that repeats is about its series
     for content in _contents(new):
         for key in _keys(content):
             return key

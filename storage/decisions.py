@@ -42,6 +42,8 @@ _STATE = (
     activity.c.headline,
     activity.c.note,
     activity.c.pinned_until,
+    activity.c.story,
+    activity.c.story_by_hand,
 )
 _CHANGE = (
     update(activity)
@@ -50,7 +52,7 @@ _CHANGE = (
         {
             **{name: bindparam(f"new_{name}") for name in (
                 "review", "review_by", "review_reason", "reviewed", "reviewer", "review_rule", "headline", "note",
-                "pinned_until", "visible", "revision",
+                "pinned_until", "story", "story_by_hand", "visible", "revision",
             )},
         }
     )
@@ -80,7 +82,7 @@ class Decisions:
 
         Args:
             seen: by id, the revision that the person saw; None: whatever it is by now.
-            verb: what to do: not `WRITE` or `UNDO`.
+            verb: what to do: not `JOIN`, `SPLIT`, `WRITE` or `UNDO`.
             who: the person's name.
             now: the present moment.
             reason: why, for the history.
@@ -121,6 +123,22 @@ class Decisions:
             [(row, {"headline": headline, "note": note}) for row in rows], PAST[Verb.WRITE], who, now, batch, {}
         )
         return Decided(batch, Verb.WRITE, [row.id for row in rows], missed)
+
+    def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
+        """Make an activity part of another one's story, or, where `other` is None, a story of its own."""
+        verb = Verb.SPLIT if other is None else Verb.JOIN
+        batch = uuid4().hex
+        rows, missed = self._found({activity_id: seen}, who, now)
+        story = f"own:{activity_id}"
+        if other is not None:
+            named = select(activity.c.story, activity.c.key).where(activity.c.id == other, activity.c.gone.is_(None))
+            found = self._connection.execute(named).one_or_none()
+            if found is None:
+                return Decided(batch, verb, [], {activity_id: f"There is no item {other} to join it to."})
+            story = found.story or found.key
+        changes: list[tuple[Row[Any], State]] = [(row, {"story": story, "by_hand": True}) for row in rows]
+        self._write(changes, PAST[verb], who, now, batch, {})
+        return Decided(batch, verb, [row.id for row in rows], missed)
 
     def by_author(self, activity_id: int, *, most: int) -> list[int]:
         """Return what is shown or waits of the author of an activity, also in reposts; newest first."""
@@ -304,6 +322,8 @@ class Decisions:
             "headline": row.headline,
             "note": row.note,
             "pinned": _moment(row.pinned_until),
+            "story": row.story,
+            "by_hand": row.story_by_hand,
         }
 
 
@@ -338,6 +358,8 @@ def _written(row: Row[Any], state: State, revision: int) -> dict[str, Any]:
         "new_headline": state["headline"],
         "new_note": state["note"],
         "new_pinned_until": _read(state["pinned"]),
+        "new_story": state["story"],
+        "new_story_by_hand": state["by_hand"],
         "new_visible": shown,
         "new_revision": revision,
     }

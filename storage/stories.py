@@ -59,6 +59,7 @@ class Stories:
         by_key = union(
             select(activity.c.id, activity.c.key.label("about")).where(activity.c.key.in_(keys)),
             select(activity.c.id, activity.c.object_key).where(activity.c.object_key.in_(keys)),
+            select(activity.c.id, activity.c.story).where(activity.c.story.in_(keys)),
             select(activity_link.c.activity_id, activity_link.c.key).where(activity_link.c.key.in_(keys)),
         ).subquery()
         columns = (activity.c.kind, source.c.name, activity.c.title, activity.c.text, activity.c.review)
@@ -81,9 +82,10 @@ class Stories:
     def _about(self, ids: Collection[int]) -> dict[int, set[str]]:
         """Return the keys of what activities are about."""
         about: dict[int, set[str]] = {id_: set() for id_ in ids}
-        own = select(activity.c.id, activity.c.key, activity.c.object_key).where(activity.c.id.in_(ids))
-        for id_, key, object_key in self._connection.execute(own):
-            about[id_].update(filter(None, (key, object_key)))
+        columns = (activity.c.id, activity.c.key, activity.c.object_key, activity.c.story)
+        own = select(*columns).where(activity.c.id.in_(ids))
+        for id_, *keys in self._connection.execute(own):
+            about[id_].update(filter(None, keys))
         links = select(activity_link.c.activity_id, activity_link.c.key).where(activity_link.c.activity_id.in_(ids))
         for id_, key in self._connection.execute(links):
             about[id_].add(key)

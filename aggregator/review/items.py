@@ -40,6 +40,7 @@ class ItemPages:
         """Return the routes."""
         yield Way("GET", "/items/{item_id}", Role.VIEWER, self.page)
         yield Way("POST", "/items/{item_id}/words", Role.EDITOR, self.words)
+        yield Way("POST", "/items/{item_id}/story", Role.EDITOR, self.story)
         yield Way("POST", "/items/{item_id}/author", Role.REVIEWER, self.author)
 
     def page(self, visit: Visit) -> Response:
@@ -69,6 +70,15 @@ class ItemPages:
         seen = visit.form.whole("revision", 0, _LARGEST_ID)
         with self._desk.store.writing() as tx:
             done = tx.decisions.write(id_, seen, headline, note, who=visit.account.name, now=visit.now)
+        return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
+
+    def story(self, visit: Visit) -> Response:
+        """Join an item to another one's story, or split it off."""
+        id_ = id_of(visit)
+        seen = visit.form.whole("revision", 0, _LARGEST_ID)
+        other = None if visit.form.text("do", most=10) == "split" else visit.form.whole("other", 1, _LARGEST_ID)
+        with self._desk.store.writing() as tx:
+            done = tx.decisions.tell_with(id_, seen, other, who=visit.account.name, now=visit.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
     def author(self, visit: Visit) -> Response:

@@ -1,0 +1,147 @@
+"""Stories: what is about one thing is one item, led by the article or original; people split and join them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aggregator.activity import ActivityKind, Actor, Content, Link, NewActivity, Original
+from aggregator.stream import Query
+from aggregator.text import web_key
+from tests.building import NOON, add_source, an_activity, ingest_now
+
+if TYPE_CHECKING:
+    from aggregator.stream import Page
+    from storage.store import Store
+
+ARTICLE = "https://news.example/plan"
+MINUTE = timedelta(minutes=1)
+
+
+def article(at: int = 0) -> NewActivity:
+    new = an_activity("article", url=ARTICLE, published=NOON + at * MINUTE)
+    return replace(new, key=web_key(ARTICLE))
+
+
+def tweet(name: str, at: int, *, link: str | None = None, text: str = "") -> NewActivity:
+    said = Content(
+        kind=ActivityKind.POST,
+        network="x",
+        url=f"https://x.com/a/status/{name}",
+        actor=Actor("x", "1", "A", "a"),
+        text=text or f"Tweet {name}",
+        published=NOON + at * MINUTE,
+        links=(Link(link),) if link else (),
+    )
+    return NewActivity(name, f"x:{name}", said, entry_digest=name, raw=b"{}")
+
+
+def retweet(name: str, at: int, of: NewActivity) -> NewActivity:
+    return replace(
+        tweet(name, at),
+        content=replace(tweet(name, at).content, kind=ActivityKind.REPOST),
+        object=Original(of.key, of.native_id, of.content),
+        object_key=of.key,
+    )
+
+
+def pages(store: Store, limit: int = 20) -> list[Page]:
+    found = []
+    query = Query(by_story=True, limit=limit)
+    while True:
+        with store.reading() as tx:
+            found.append(tx.activities.page(query))
+        if found[-1].next is None:
+            return found
+        query = replace(query, after=found[-1].next)
+
+
+def told(store: Store, limit: int = 20) -> dict[str, list[str]]:
+    return {
+        item.native_id: [other.native_id for other in page.others.get(item.id, ())]
+        for page in pages(store, limit)
+        for item in page.items
+    }
+
+
+def fill(store: Store) -> None:
+    linking = tweet("2", 2, link=ARTICLE + "?utm_source=x")
+    alone = tweet("5", 5)
+    ingest_now(store, add_source(store), [article()])
+    ingest_now(
+        store,
+        add_source(store, "x", "twitter"),
+        [tweet("1", 1, link=ARTICLE), linking, retweet("3", 3, linking), alone, retweet("6", 6, alone)],
+    )
+
+
+def ids(store: Store) -> dict[str, int]:
+    with store.reading() as tx:
+        return {item.native_id: item.id for item in tx.activities.page(Query(stitch=False, limit=100)).items}
+
+
+def test_the_article_leads_and_what_links_to_it_is_listed_below(store: Store) -> None:
+    fill(store)
+
+    assert told(store) == {"5": ["6"], "article": ["3", "2", "1"]}
+
+
+def test_pages_of_stories_skip_and_repeat_nothing(store: Store) -> None:
+    fill(store)
+
+    assert told(store, limit=1) == {"5": ["6"], "article": ["3", "2", "1"]}
+
+
+def test_without_collapsing_every_item_stands_by_itself(store: Store) -> None:
+    fill(store)
+
+    with store.reading() as tx:
+        page = tx.activities.page(Query(stitch=False))
+    assert [item.native_id for item in page.items] == ["6", "5", "3", "2", "1", "article"]
+
+
+def test_people_split_a_story_and_join_another(store: Store) -> None:
+    fill(store)
+    known = ids(store)
+
+    with store.writing() as tx:
+        split = tx.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
+        joined = tx.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
+    assert (split.sentence(), joined.sentence()) == ("Split off 1 item.", "Joined to a story 1 item.")
+    assert told(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
+
+    with store.writing() as tx:
+        tx.decisions.undo(split.batch, who="ana", now=NOON)
+        tx.decisions.undo(joined.batch, who="ana", now=NOON)
+    assert told(store) == {"5": ["6"], "article": ["3", "2", "1"]}
+
+
+def test_an_edit_leaves_a_story_where_people_put_it(store: Store) -> None:
+    fill(store)
+    with store.writing() as tx:
+        tx.decisions.tell_with(ids(store)["1"], None, None, who="ana", now=NOON)
+        source = tx.sources.get("x")
+    assert source is not None
+
+    edited = replace(tweet("1", 1, link=ARTICLE, text="Other words"), entry_digest="again")
+    ingest_now(store, source, [edited])
+
+    assert told(store)["article"] == ["3", "2"]
+
+
+def test_joining_to_what_is_not_there_is_told(store: Store) -> None:
+    fill(store)
+
+    with store.writing() as tx:
+        missed = tx.decisions.tell_with(ids(store)["1"], None, 999_999, who="ana", now=NOON)
+    assert missed.sentence() == "There is no item 999999 to join it to."
+
+
+def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:
+    fill(store)
+    known = ids(store)
+
+    with store.reading() as tx:
+        related = tx.stories.related([known["article"]])
+    assert {one.id for one in related[known["article"]]} == {known[name] for name in "123"}
