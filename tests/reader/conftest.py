@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from aggregator.reader.app import create_app
 from aggregator.reader.audience import EVERYTHING
 from storage.store import Store
+from tests import chromium
 from tests.building import NOON
 from tests.reader.serving import publishing_pictures, serving
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi import FastAPI
+    from playwright.sync_api import Browser
 
     from tests.reader.serving import Reader
 
@@ -63,3 +67,15 @@ def pictures() -> Iterator[str]:
     """Give the address of a server of pictures."""
     with publishing_pictures() as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # a page nobody looked at is not tested
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=args)
+        yield browser
+        browser.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from aggregator.activity import Review
-from tests import chromium
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import app_of
@@ -22,6 +19,8 @@ from tests.reader.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
 
     from storage.store import Store
     from tests.reader.serving import Reader
@@ -72,18 +71,6 @@ SHIFT = """async () => {
   await new Promise((done) => setTimeout(done, 50));
   return moved;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # a page nobody looked at is not tested
-    args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=args)
-        yield browser
-        browser.close()
 
 
 @dataclass

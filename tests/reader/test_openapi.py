@@ -90,8 +90,8 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
     assert document["openapi"].startswith("3.1")
     assert [facts["operationId"] for facts in operations] == [
-        "listActivities", "getActivity", "listFacets", "listChanges", "listen", "listSources", "getLiveness", "getReadiness",
-        "feedAtom", "feedRss", "feedJson", "feedAs2", "calendar",
+        "listActivities", "getActivity", "listFacets", "listChanges", "listen", "listSources", "getLiveness",
+        "getReadiness", "feedAtom", "feedRss", "feedJson", "feedAs2", "calendar",
     ]  # fmt: skip
     assert all(facts["summary"] and facts["tags"] for facts in operations)
     for schema in document["components"]["schemas"].values():

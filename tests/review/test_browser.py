@@ -18,7 +18,8 @@ from aggregator.rules import Action, Rule
 from aggregator.source import Policy
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
-from tests.reader.test_front_page import CONTRAST, browser
+from tests.reader.conftest import browser
+from tests.reader.test_front_page import CONTRAST
 from tests.review.conftest import PASSWORD
 
 if TYPE_CHECKING:

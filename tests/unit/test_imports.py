@@ -71,7 +71,22 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.web", _types | {"aggregator.text", "aggregator.countries", "aggregator.web"}),
     (
         "aggregator.reader",
-        _types | {f"aggregator.{name}" for name in ("text", "search", "findable", "tokens", "health", "web", "reader", "countries", "configuration", "portal")},
+        _types
+        | {
+            f"aggregator.{name}"
+            for name in (
+                "text",
+                "search",
+                "findable",
+                "tokens",
+                "health",
+                "web",
+                "reader",
+                "countries",
+                "configuration",
+                "portal",
+            )
+        },
     ),
     (
         "aggregator.review",
