@@ -15,6 +15,7 @@ from aggregator.options import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.audience import PUBLIC
 from aggregator.reader.callers import Callers
+from aggregator.reader.embed import Embed
 from aggregator.reader.hot import Hot, Layer
 from aggregator.reader.live import Live
 from aggregator.reader.openapi import document
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 _IN_MEMORY = Secret("memory://")
 _PAGES_GOOD_FOR = 300  # seconds, however quiet the stream is: events begin, and what was "just now" grows old
 _PATIENCE = 1.0  # seconds for the last uses of tokens to be written
-_KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"})
+_FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
+_KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", *_FEEDS})
 _KEPT_BELOW = ("/activities/", "/api/v1/activities/")
 
 
@@ -154,6 +156,7 @@ def create_app(
     if fetch is not None:
         Stills(store, fetch).add_to(app)
     StreamPages(store, clock, pages, configuration=configuration, language=locale).add_to(app)
+    Embed(store, pages, configuration, cors_origins).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app
 

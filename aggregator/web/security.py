@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
@@ -9,6 +10,8 @@ from starlette.datastructures import MutableHeaders
 from aggregator.web.players import FRAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Pictures come from wherever publishers host them; everything else is ours, and nothing is inline.
@@ -25,8 +28,14 @@ _POLICY = {
     "base-uri": "'none'",
 }
 
+
+def policy(changes: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return our Content-Security-Policy, with some directives changed."""
+    return "; ".join(f"{name} {value}" for name, value in {**_POLICY, **changes}.items())
+
+
 HEADERS = {
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
+    "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",  # for browsers that do not know frame-ancestors
     "Referrer-Policy": "strict-origin-when-cross-origin",

@@ -1,0 +1,94 @@
+"""The embed: the stream within other people's pages, as a custom element or in a frame.
+
+What is shown there is rendered here, so that it follows the terms of its networks as our own pages do.
+"""
+
+# Annotations are evaluated: FastAPI reads them when the routes are added.
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from aggregator.errors import BadRequestError
+from aggregator.reader.parameters import FILTERS, LIMIT, Parameter, given, query_of, query_string
+from aggregator.reader.parameters import refuse_unknown_sources as refuse_unknown
+from aggregator.web.answers import ALWAYS_ASK, HTML, answer
+from aggregator.web.security import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aggregator.configuration import Configuration
+    from aggregator.web.pages import Pages
+    from storage.store import Store
+
+THEMES = ("auto", "light", "dark")
+_FILES = ("embed.js", "embed.css")
+_SOON = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800"  # portals keep the address for ever
+_LONGEST_HEADING = 100
+_FEW = 5
+
+THEME = Parameter("theme", "Colours.", {"type": "string", "enum": list(THEMES), "default": "auto"}, "dark")
+HEADING = Parameter("heading", "A heading above it.", {"type": "string", "maxLength": _LONGEST_HEADING}, "Latest")
+REFRESH = Parameter("refresh", "Whether it loads itself again every five minutes.", {"enum": ["yes", "no"]}, "no")
+ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS)
+FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
+
+
+class Embed:
+    """The embed over one store."""
+
+    def __init__(
+        self, store: "Store", pages: "Pages", configuration: "Configuration", cors_origins: "Sequence[str]"
+    ) -> None:
+        self._store = store
+        self._pages = pages
+        self._configuration = configuration
+        framing = " ".join(("'self'", *cors_origins)) if cors_origins else "'self'"
+        self._policy = policy({"frame-ancestors": "*" if "*" in cors_origins else framing})
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        for name in _FILES:
+            app.router.add_route(f"/{name}", self._file(name), include_in_schema=False)
+        app.add_api_route("/embed/items", self.items, include_in_schema=False, response_class=HTMLResponse)
+        app.add_api_route("/embed", self.frame, include_in_schema=False, response_class=HTMLResponse)
+
+    def _file(self, name: str) -> Any:  # noqa: ANN401 - an endpoint
+        asset = self._pages.assets[name]
+
+        async def file(request: Request) -> Response:
+            made = answer(request, asset.content, asset.media_type, cache=_SOON)
+            made.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            made.headers["Access-Control-Allow-Origin"] = "*"  # nothing of anybody's is in it
+            return made
+
+        return file
+
+    def items(self, request: Request) -> Response:
+        """Answer with the list that the custom element shows."""
+        values = given(request.scope["query_string"], ITEMS)
+        return answer(request, self._pages.render("embed_items.html", self._shown(values)), HTML, cache=ALWAYS_ASK)
+
+    def frame(self, request: Request) -> Response:
+        """Answer with a page for a frame."""
+        values = given(request.scope["query_string"], FRAME)
+        theme = values.get("theme", ["auto"])[0]
+        if theme not in THEMES:
+            raise BadRequestError(f"theme is {theme[:40]!r}, but it must be one of: {', '.join(THEMES)}.")
+        look = {"theme": theme, "heading": values.get("heading", [""])[0][:_LONGEST_HEADING]}
+        refresh = values.get("refresh", ["yes"])[0] != "no"
+        asked = {name: value for name, value in values.items() if name not in {"theme", "heading", "refresh"}}
+        shown = {**self._shown(asked), **look, "refresh": refresh}
+        made = answer(request, self._pages.render("embed.html", shown), HTML, cache=ALWAYS_ASK)
+        made.headers["Content-Security-Policy"] = self._policy
+        return made
+
+    def _shown(self, values: "Mapping[str, list[str]]") -> dict[str, Any]:
+        few = {"limit": [str(_FEW)], **values}
+        query = query_of(few, self._configuration.vocabulary.cohorts)
+        with self._store.reading() as tx:
+            refuse_unknown(query.sources, tx.sources.slug_taken)
+            found = tx.activities.page(query)
+        return {"items": found.items, "others": found.others, "more": "/" + query_string(values, limit=None)}
