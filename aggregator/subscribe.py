@@ -41,6 +41,7 @@ class Subscription:
     delay: timedelta | None = None  # under the policy to delay
     options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
+    columns: Mapping[str, Json] = field(default_factory=dict)  # set before what it already brought is judged
 
 
 Found = Mapping[str, "Discovery | SourceError"]  # by address, what was found out about many together
@@ -124,6 +125,9 @@ def _add(
             taken = tx.sources.slug_taken
             slug = former.slug if former else next(one for one in _slugs(found.slug) if not taken(one))
         added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
+        if terms.columns:
+            tx.sources.change(added.id, **terms.columns)
+            added = tx.sources.get(slug) or added
         if found.harvest is None:
             return added, None
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to

@@ -8,6 +8,7 @@
         publisher.not_modified["/good/1.xml"]     # how many of them were answered 304
         publisher.seen[-1].headers["user-agent"]  # every request, in order
         publisher.hang.add("/good/1.xml")         # no answer from now on
+    publisher.serve("/a.ics", b"...", "text/calendar")
 
 Paths:
     /good/NAME.xml    the feed `feeds[NAME]` ("1", "2", ... and what a test adds)
@@ -95,6 +96,7 @@ class Publisher:
         self.not_modified: Counter[str] = Counter()
         self.seen: list[Seen] = []
         self.hang: set[str] = set()  # paths that are not answered before the publisher stops
+        self.files: dict[str, tuple[bytes, str]] = {}  # by path: body and content type
         self.port = port
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,6 +115,10 @@ class Publisher:
     def host(self) -> str:
         """The "host:port" that sources of this publisher share."""
         return f"127.0.0.1:{self.port}"
+
+    def serve(self, path: str, body: bytes, content_type: str) -> None:
+        """Answer a path with a document, and with 304 where it is held already."""
+        self.files[path] = (body, content_type)
 
     def url(self, path: str) -> str:
         """Return the absolute address of a path."""
@@ -163,6 +169,8 @@ class Publisher:
         if area == "slow" or path in self.hang:
             await self._stopping().wait()
             return web.Response(text="too late")
+        if path in self.files:
+            return self._file(request, *self.files[path])
         if area == "good" and name in self.feeds:
             return self._good(request, self.feeds[name])
         if area == "moved":
@@ -181,6 +189,13 @@ class Publisher:
                 self.not_modified[request.path] += 1
                 return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers=headers, content_type="application/rss+xml", charset="utf-8")
+
+    def _file(self, request: web.Request, body: bytes, content_type: str) -> web.Response:
+        headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'}
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            self.not_modified[request.path] += 1
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers=headers, content_type=content_type)
 
     def _scripted(self, area: str) -> web.Response:
         if area in _BODIES:

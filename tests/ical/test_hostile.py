@@ -1,0 +1,106 @@
+"""Calendars that are broken, huge or mean: one event costs no other one, and nothing takes for ever."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from aggregator.activity import storable
+from aggregator.errors import UnreadableError
+from aggregator.sources.ical.expand import MOST_OCCURRENCES, MOST_OF_SERIES, Window, expanded
+from aggregator.sources.ical.normalise import activity_of
+from tests.ical.test_recurrence import calendar
+
+WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
+GOOD = ["BEGIN:VEVENT", "UID:good", "SUMMARY:Good", "DTSTART:20260605T100000Z", "END:VEVENT"]
+
+
+def bad(*lines: str) -> list[str]:
+    return ["BEGIN:VEVENT", "UID:bad", "SUMMARY:Bad", *lines, "END:VEVENT"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        bad("DTSTART:garbage"),
+        bad(),
+        ["BEGIN:VEVENT", "SUMMARY:no id", "DTSTART:20260605T100000Z", "END:VEVENT"],
+        bad("DTSTART:20260605T100000Z", "RRULE:FREQ=SECONDLY"),
+        bad("DTSTART:20260605T100000Z", "RRULE:FREQ=MINUTELY;INTERVAL=1"),
+        bad("DTSTART:20260605T100000Z", "RRULE:nonsense"),
+        bad("DTSTART:20260605T100000Z", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+        bad("DTSTART:00010101T000000Z"),
+        bad("DTSTART:99991231T235959Z", "DURATION:P9999999D"),
+        bad("DTSTART;TZID=Nowhere/City:20500605T100000"),
+        bad("DTSTART:20260605T100000Z", "EXDATE:x", "RRULE:FREQ=DAILY;UNTIL=garbage"),
+    ],
+    ids=range(11),
+)
+def test_a_broken_event_costs_no_other_one(lines: list[str]) -> None:
+    began = time.monotonic()
+
+    said = expanded(calendar(*lines, *GOOD), WINDOW)
+
+    assert [one.uid for one in said.occurrences if one.uid == "good"] == ["good"]
+    assert time.monotonic() - began < 5
+    for one in said.occurrences:
+        storable(activity_of(one, "https://c.example/a.ics", "C", "c.example"))
+
+
+def test_an_end_before_the_start_is_no_end() -> None:
+    (one,) = expanded(calendar(*bad("DTSTART:20260605T100000Z", "DTEND:20260604T100000Z")), WINDOW).occurrences
+
+    assert one.end is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"BEGIN:VCALENDAR", b"\xff\xfe\x00", b"BEGIN:VCARD\r\nEND:VCARD\r\n"])
+def test_what_is_no_calendar_is_refused(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        expanded(body, WINDOW)
+
+
+def test_what_repeats_daily_for_ever_is_bounded() -> None:
+    said = expanded(calendar(*bad("DTSTART:20200101T100000Z", "RRULE:FREQ=HOURLY")), WINDOW)
+
+    assert 0 < len(said.occurrences) <= MOST_OF_SERIES
+
+
+def test_a_huge_calendar_is_bounded_and_says_so() -> None:
+    many = [
+        line
+        for number in range(3000)
+        for line in ("BEGIN:VEVENT", f"UID:{number}", "DTSTART:20260605T100000Z", "END:VEVENT")
+    ]
+    began = time.monotonic()
+
+    said = expanded(calendar(*many), WINDOW)
+
+    assert len(said.occurrences) == MOST_OCCURRENCES
+    assert "3000 occurrences" in " ".join(said.notes)
+    assert time.monotonic() - began < 20
+
+
+def test_words_are_cleaned_and_addresses_checked() -> None:
+    lines = bad(
+        "DTSTART:20260605T100000Z",
+        "DESCRIPTION:<script>alert(1)</script><p>Come</p>",
+        "URL:javascript:alert(1)",
+        "LOCATION:https://meet.example/x",
+        "ATTACH;FMTTYPE=image/png:javascript:alert(1)",
+        "ORGANIZER;CN=ana@example.org:mailto:ana@example.org",
+        "CATEGORIES:Open Data,#budget,Open Data",
+    )
+    (one,) = expanded(calendar(*lines), WINDOW).occurrences
+
+    said = activity_of(one, "https://c.example/a.ics", "The calendar", "c.example").content
+
+    assert said.html == "<p>Come</p>"
+    assert said.url == "https://c.example/a.ics"
+    assert said.media == ()
+    assert said.event is not None
+    assert (said.event.online, said.event.place) == ("https://meet.example/x", None)
+    assert said.actor is not None
+    assert said.actor.name == "The calendar"  # a mail address is nobody's name
+    assert said.hashtags == ("Open Data", "budget")

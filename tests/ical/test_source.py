@@ -1,0 +1,163 @@
+"""A calendar as a source, over real HTTP and in both databases: what moves or is cancelled changes in place."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import icalendar
+import pytest
+
+from aggregator.activity import ActivityKind
+from aggregator.errors import BadRequestError, UnreadableError
+from aggregator.settings import Settings
+from aggregator.sources.ical.kind import KIND
+from aggregator.stream import Query
+from aggregator.wiring import House, utc_now
+from tests.ical.test_recurrence import calendar
+from tests.reader.conftest import app_of
+from tests.reader.serving import serving
+from tests.upstream import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aggregator.activity import Activity
+    from storage.store import Store
+
+SOON = (utc_now() + timedelta(days=3)).replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def house(store: Store, tmp_path: Path) -> Iterator[House]:
+    house = House(
+        Settings.from_environment(
+            {
+                "AGGREGATOR_DATA_DIR": str(tmp_path),
+                "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
+                "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
+                "AGGREGATOR_HOST_SPACING": "0",
+            }
+        )
+    )
+    yield house
+    house.close()
+
+
+def meeting(start: datetime, *, sequence: int = 0, status: str = "CONFIRMED", stamp: str = "20260101T000000Z") -> bytes:
+    return calendar(
+        *("X-WR-CALNAME:Meetings", "BEGIN:VEVENT", "UID:m1", f"SEQUENCE:{sequence}", f"STATUS:{status}"),
+        *(f"DTSTAMP:{stamp}", "SUMMARY:The meeting", f"DTSTART;TZID=Europe/Madrid:{start:%Y%m%dT%H%M%S}"),
+        *("DURATION:PT90M", "LOCATION:Town hall", "END:VEVENT"),
+    )
+
+
+def events_in(body: bytes) -> list[Any]:
+    return list(icalendar.Calendar.from_ical(body).walk("VEVENT"))
+
+
+def events(house: House) -> list[Activity]:
+    with house.store.reading() as tx:
+        return list(tx.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
+
+
+def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: House, publisher: Publisher) -> None:
+    publisher.serve("/c.ics", meeting(SOON), "text/calendar")
+    source, _ = house.subscribe(publisher.url("/c.ics"))
+    assert (source.kind, source.name) == ("calendar", "Meetings")
+    (first,) = events(house)
+    assert first.content.event is not None
+    assert first.content.event.zone_label == "Europe/Madrid"
+
+    publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=1), "text/calendar")
+    [report] = house.poll_now([source.id])
+    assert (report.new, report.changed) == (0, 1)
+    (moved,) = events(house)
+    assert moved.id == first.id
+    assert moved.content.event is not None
+    assert moved.content.event.start - first.content.event.start == timedelta(hours=1)
+    with house.store.reading() as tx:
+        assert len(tx.activities.versions(first.id)) == 1
+
+    publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
+    [report] = house.poll_now([source.id])
+    (cancelled,) = events(house)
+    assert cancelled.id == first.id
+    assert cancelled.content.event is not None
+    assert cancelled.content.event.cancelled
+
+
+def test_a_calendar_that_is_written_anew_without_change_changes_nothing(house: House, publisher: Publisher) -> None:
+    publisher.serve("/c.ics", meeting(SOON), "text/calendar")
+    source, _ = house.subscribe(publisher.url("/c.ics"))
+    before = events(house)
+
+    publisher.serve("/c.ics", meeting(SOON, stamp="20260909T090909Z", sequence=7), "text/calendar")
+    [report] = house.poll_now([source.id])
+
+    assert (report.new, report.changed) == (0, 0)
+    assert events(house) == before
+
+
+def test_the_window_moves_though_the_document_does_not(house: House, publisher: Publisher) -> None:
+    weekly = calendar(
+        *("BEGIN:VEVENT", "UID:w", f"DTSTART:{SOON:%Y%m%dT%H%M%SZ}", "RRULE:FREQ=WEEKLY", "END:VEVENT"),
+    )
+    publisher.serve("/w.ics", weekly, "text/calendar")
+    source, _ = house.subscribe(publisher.url("/w.ics"))
+    with house.store.reading() as tx:
+        before = tx.activities.facets(Query(), {}).counts["kind"]["event"]
+    later = utc_now() + timedelta(days=15)
+    house.clock = lambda: later
+
+    [report] = house.poll_now([source.id])
+
+    assert report.new == 2
+    with house.store.reading() as tx:
+        assert tx.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
+
+
+def test_what_names_no_calendar_is_left_to_others_and_what_is_none_is_refused(
+    house: House, publisher: Publisher
+) -> None:
+    added, _ = house.subscribe(publisher.url("/good/1.xml"))
+    assert added.kind == "rss"
+    publisher.serve("/n.ics", b"<html>", "text/html")
+    with pytest.raises(UnreadableError, match="no BEGIN:VCALENDAR"):
+        house.subscribe(publisher.url("/n.ics"))
+
+
+@pytest.mark.parametrize("options", [{"x": 1}, {"past": -1}, {"ahead": "many"}, {"timezone": "Nowhere"}])
+def test_options_are_checked(options: dict[str, object]) -> None:
+    with pytest.raises(BadRequestError):
+        KIND.parse_options(options)
+
+
+def test_the_stream_gives_its_events_as_a_calendar(house: House, publisher: Publisher) -> None:
+    publisher.serve("/c.ics", meeting(SOON), "text/calendar")
+    source, _ = house.subscribe(publisher.url("/c.ics"))
+    with serving(app_of(house.store, clock=utc_now)) as reader:
+        answer = reader.ask("/events.ics")
+        assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+        again = reader.ask("/events.ics", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status == 304
+        (first,) = events_in(answer.body)
+        publisher.serve("/c.ics", meeting(SOON, sequence=1, status="CANCELLED"), "text/calendar")
+        house.poll_now([source.id])
+        (second,) = events_in(reader.ask("/events.ics").body)
+        assert reader.ask("/events.ics?source=nobody").status == 400
+        assert not events_in(reader.ask("/events.ics?kind=article").body)
+
+    assert first["UID"] == second["UID"]
+    assert str(first["DTSTART"].params["TZID"]) == "Europe/Madrid"
+    assert first["DTSTART"].dt.replace(tzinfo=None) == SOON.replace(tzinfo=None)
+    assert (str(first["STATUS"]), str(second["STATUS"])) == ("CONFIRMED", "CANCELLED")
+    assert second["SEQUENCE"] > first["SEQUENCE"]
+    assert str(first["LOCATION"]) == "Town hall"
