@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LARGEST = 1_000_000  # bytes of a picture
 _MOST_BYTES = 32 * 2**20  # of all of them
+_PATIENCE = 2.0  # seconds that a reader waits for somebody else's fetch
+_AT_ONCE = 4  # fetches
 _CACHE = "public, max-age=86400, stale-if-error=604800"
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 
@@ -55,6 +57,7 @@ class Stills:
         self._held = 0
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._gate = threading.BoundedSemaphore(_AT_ONCE)  # readers' threads are for readers
 
     def add_to(self, app: FastAPI) -> None:
         """Add the route."""
@@ -76,14 +79,23 @@ class Stills:
                 self._kept.move_to_end(address)
                 return self._kept[address]
             lock = self._locks.setdefault(address, threading.Lock())
-        with lock:  # one fetch, however many ask
+        if not lock.acquire(timeout=_PATIENCE):  # one fetch, however many ask; the page is whole without it
+            return None
+        try:
             with self._lock:
                 if address in self._kept:
                     return self._kept[address]
-            picture = self._fetched(address)
+            if not self._gate.acquire(blocking=False):
+                return None  # the next who asks may find a free one
+            try:
+                picture = self._fetched(address)
+            finally:
+                self._gate.release()
             with self._lock:
                 self._keep(address, picture)
                 self._locks.pop(address, None)
+        finally:
+            lock.release()
         return picture
 
     def _fetched(self, address: str) -> Picture | None:
