@@ -193,6 +193,16 @@ def test_the_api_filters_by_cohort_and_counts(store: Store, portal: Reader) -> N
     assert portal.ask("/api/v1/facets?topic=accountability&kind=article").json["examined"] == 1
 
 
+def test_the_first_load_is_small(store: Store, portal: Reader) -> None:
+    fill(store)
+    paths = {"/", *re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"', portal.ask("/").text)}
+
+    sizes = {path: len(portal.ask(path, headers={"Accept-Encoding": "gzip"}).body) for path in paths}
+
+    assert len(sizes) == 5
+    assert sum(sizes.values()) < 100_000, sizes
+
+
 def test_an_edit_of_the_file_shows_without_a_restart(store: Store, portal: Reader, folder: Path) -> None:
     fill(store)
     file = folder / "portal.toml"
