@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator.errors import SourceError, UnreadableError
-from aggregator.fetch import Tally, shown
-from aggregator.source import Failure, FetchFacts, Polled
+from aggregator.fetch import Tally, host_key, shown
+from aggregator.source import Discovery, Failure, FetchFacts, Place, Polled
+from aggregator.text import canonical_url, slug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from aggregator.fetch import Response
-    from aggregator.source import Harvest, PollContext, Source
+    from aggregator.source import Harvest, Json, PollContext, Source
 
     Reading = Callable[[Source, PollContext, Tally], Awaitable[Harvest]]
 
@@ -77,6 +78,41 @@ async def _outcome(source: Source, context: PollContext, read: Reading) -> Harve
 def facts_of(response: Response) -> FetchFacts:
     """Return how a poll of one document went on the wire."""
     return FetchFacts(response.started, response.duration, response.status, response.wire_bytes, response.requests)
+
+
+def moved_to(response: Response, address: str) -> Place | None:
+    """Return where permanent redirects led, if that is another address than the one that is asked."""
+    url = canonical_url(response.permanent_url) if response.permanent_url else None
+    return Place(url, host_key(url)) if url and url != address else None
+
+
+def discovered(
+    kind: str, address: str, floor: timedelta, options: Mapping[str, Json], harvest: Harvest, otherwise: str
+) -> Discovery:
+    """Return what an address turned out to be, named as it calls itself, else by its host.
+
+    Args:
+        kind: of source.
+        address: canonical.
+        floor: the least time between polls.
+        options: as people set them.
+        harvest: what looking at it brought already.
+        otherwise: its slug where neither name nor host makes one.
+    """
+    host = host_key(address)
+    place = host.rpartition(":")[0]
+    name = harvest.name or place
+    return Discovery(
+        kind=kind,
+        address=address,
+        host=host,
+        name=name,
+        slug=slug(name) or slug(place) or otherwise,
+        every=None,
+        floor=floor,
+        options=options,
+        harvest=harvest,
+    )
 
 
 def freshness(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timedelta, str]]:

@@ -12,18 +12,18 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.errors import BadRequestError, UnreadableError
-from aggregator.fetch import host_key, shown, validators
-from aggregator.polling import facts_of, freshness, side_by_side
-from aggregator.source import Discovery, Harvest, Place, Wishes
+from aggregator.fetch import shown, validators
+from aggregator.polling import discovered, facts_of, freshness, moved_to, side_by_side
+from aggregator.source import Harvest, Wishes
 from aggregator.sources.ical.expand import Window, expanded
 from aggregator.sources.ical.normalise import READER, activity_of
-from aggregator.text import canonical_url, slug
+from aggregator.text import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.fetch import Response, Tally
-    from aggregator.source import Json, PollContext, Polled, Source
+    from aggregator.source import Discovery, Json, PollContext, Polled, Source
     from aggregator.sources.ical.expand import Expanded
 
 ACCEPT = "text/calendar, */*;q=0.1"
@@ -91,19 +91,7 @@ class CalendarKind:
         canonical = canonical_url(response.permanent_url or url) or url
         floor = PRIVATE_FLOOR if response.private else FLOOR
         harvest = await _harvest(response, canonical, {}, self.parse_options(options), floor, context.clock())
-        host = host_key(canonical)
-        name = harvest.name or host.rpartition(":")[0]
-        return Discovery(
-            kind=self.name,
-            address=canonical,
-            host=host,
-            name=name,
-            slug=slug(name) or slug(host.rpartition(":")[0]) or "calendar",
-            every=None,
-            floor=floor,
-            options=options,
-            harvest=harvest,
-        )
+        return discovered(self.name, canonical, floor, options, harvest, "calendar")
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
         """Give nothing: a calendar is one document."""
@@ -145,20 +133,18 @@ async def _harvest(
     floor: timedelta,
     now: datetime,
 ) -> Harvest:
-    moved_to = _moved_to(response, address)
+    moved = moved_to(response, address)
     if response.status == _NOT_MODIFIED:
         state = {**known, **validators(response)}
         wishes = _wishes(response, known.get("refresh"), floor, now)
-        return Harvest(state=state, unchanged=True, wishes=wishes, moved_to=moved_to, facts=facts_of(response))
+        return Harvest(state=state, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
     digest = hashlib.sha256(response.body).hexdigest()
     same = digest == known.get("body_sha256") and not _moves(known, now)
     state = {**validators(response), "url": address, "reader": READER, "body_sha256": digest}
     if same:
         kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
         wishes = _wishes(response, known.get("refresh"), floor, now)
-        return Harvest(
-            state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved_to, facts=facts_of(response)
-        )
+        return Harvest(state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD))
     try:
         said = await asyncio.to_thread(expanded, response.body, window, _zone(options))
@@ -173,7 +159,7 @@ async def _harvest(
         name=said.name,
         entries=len(said.occurrences),
         wishes=_wishes(response, state.get("refresh"), floor, now),
-        moved_to=moved_to,
+        moved_to=moved,
         note=" ".join(said.notes) or None,
         facts=facts_of(response),
     )
@@ -192,11 +178,6 @@ def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime
         asked.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
     span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
     return Wishes(floor=floor, at_least=min(span, LONGEST), why=why)
-
-
-def _moved_to(response: Response, address: str) -> Place | None:
-    url = canonical_url(response.permanent_url) if response.permanent_url else None
-    return Place(url, host_key(url)) if url and url != address else None
 
 
 def _days(options: Mapping[str, Json], name: str, usual: timedelta) -> timedelta:

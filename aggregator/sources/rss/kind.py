@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.errors import BadRequestError, NoFeedError, UnreadableError
 from aggregator.fetch import host_key, shown, validators
-from aggregator.polling import facts_of, side_by_side
-from aggregator.source import Discovery, Harvest, Place
+from aggregator.polling import discovered, facts_of, moved_to, side_by_side
+from aggregator.source import Harvest
 from aggregator.sources.rss import sniff
 from aggregator.sources.rss.normalise import READER, normalise
 from aggregator.sources.rss.wishes import announced_json, announced_of, wishes_of
-from aggregator.text import canonical_url, slug
+from aggregator.text import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.fetch import Response, Tally
-    from aggregator.source import FetchFacts, Json, PollContext, Polled, Source, Wishes
+    from aggregator.source import Discovery, FetchFacts, Json, PollContext, Polled, Source, Wishes
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.normalise import ParsedFeed
 
@@ -104,19 +104,7 @@ class RssKind:
         floor = PRIVATE_FLOOR if response.private else FLOOR
         asked = _Asked(canonical, {}, options, floor, context.clock())
         harvest = await _harvest(response, asked, facts_of(response))
-        host = host_key(canonical)
-        name = harvest.name or host.rpartition(":")[0]
-        return Discovery(
-            kind=self.name,
-            address=canonical,
-            host=host,
-            name=name,
-            slug=slug(name) or slug(host.rpartition(":")[0]) or "feed",
-            every=None,
-            floor=floor,
-            options=options,
-            harvest=harvest,
-        )
+        return discovered(self.name, canonical, floor, options, harvest, "feed")
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
         """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
@@ -228,7 +216,7 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harv
         present=feed.present,
         entries=None if delta else feed.entries,
         wishes=wishes,
-        moved_to=_moved_to(response, asked.address),
+        moved_to=moved_to(response, asked.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
         facts=facts,
     )
@@ -243,20 +231,14 @@ def _read(response: Response, seen: str) -> ParsedFeed:
 
 def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> Harvest:
     wishes, note = _wishes(response, announced_of(state.get("announced")), asked)
-    moved_to = _moved_to(response, asked.address)
-    return Harvest(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved_to, facts=facts)
+    moved = moved_to(response, asked.address)
+    return Harvest(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
 
 
 def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[Wishes, str | None]:
     validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
     floor = asked.floor if validated or asked.floor < FLOOR else asked.floor * BARE
     return wishes_of(response.headers, announced, asked.now, slow=bool(asked.options.get("slow")), floor=floor)
-
-
-def _moved_to(response: Response, address: str) -> Place | None:
-    """Return where permanent redirects led, if that is another address than the one that is asked."""
-    url = canonical_url(response.permanent_url) if response.permanent_url else None
-    return Place(url, host_key(url)) if url and url != address else None
 
 
 def _web_address(address: str) -> str | None:
