@@ -1,4 +1,4 @@
-"""`source add|list|show|pause|resume|remove`; what changes one is in `source_changes`."""
+"""`source add|list|show|pause|resume|remove`; `source_changes` changes, `source_exchange` exports and imports."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from aggregator.commands.source_changes import (
     sign_in,
     sign_in_options,
 )
+from aggregator.commands.source_exchange import export_, import_
 from aggregator.commands.source_file import apply
 from aggregator.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.source import Policy, SourceState
@@ -45,7 +46,7 @@ def source() -> None:
     """Add, list, show, change and remove sources."""
 
 
-for _command in (set_, sign_in, revert, release, drop, backfill, apply):
+for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_):
     source.add_command(_command)
 
 

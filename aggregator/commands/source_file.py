@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aggregator.commands.session import FAILED, WHO, opened
+from aggregator.commands.source_terms import entry_of
 from aggregator.errors import AggregatorError, BadRequestError
-from aggregator.source import OnEdit, Policy
+from aggregator.source import SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aggregator.commands.source_terms import Entry
     from aggregator.source import Source
     from aggregator.wiring import House
     from storage.store import Transaction
-
-_KNOWN = frozenset({"address", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"})
-_SPAN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a file says of one source; what it does not say stays as it is."""
-
-    address: str
-    slug: str
-    changes: Mapping[str, Any]  # columns
-    policy: Policy
-    delay: timedelta | None
 
 
 @click.command()
@@ -45,8 +29,9 @@ def apply(file: Path, dry_run: bool) -> None:
     """Add and set sources as FILE (TOML) says; people can't set these at the review desk.
 
     Each source is a table [[source]] with address and slug, and, where wanted, name, policy ("auto", "delay" or
-    "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors) and every ("15m"). A source that
-    the file names no more stays, and people set it again.
+    "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every ("15m"), floor, ceiling,
+    options (a table of its kind's) and paused (true or false). A source that the file names no more stays, and people
+    set it again.
     """
     entries = read(file)
     failed = False
@@ -75,60 +60,33 @@ def read(file: Path) -> list[Entry]:
         BadRequestError: it can't be used; the sentence says where and why.
     """
     try:
-        held = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as problem:
+        tables = tables_in(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeError) as problem:
         raise BadRequestError(f"{file} can't be read: {problem}.") from None
-    tables = held.get("source")
-    if not isinstance(tables, list) or set(held) != {"source"}:
-        raise BadRequestError(f"{file} holds tables [[source]] and nothing else.")
-    entries = [_entry(table, f"{file}, source {place}") for place, table in enumerate(tables, 1)]
+    entries = [entry_of(table, f"{file}, source {place}") for place, table in enumerate(tables, 1)]
+    for place, entry in enumerate(entries, 1):
+        if not entry.slug:
+            raise BadRequestError(f"{file}, source {place}: slug is missing.")
     twice = {entry.slug for entry in entries if sum(one.slug == entry.slug for one in entries) > 1}
     if twice:
         raise BadRequestError(f"{file} says {', '.join(sorted(twice))} more than once.")
     return entries
 
 
-def _entry(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
-    if not isinstance(table, dict) or not set(table) <= _KNOWN:
-        strange = sorted(set(table) - _KNOWN) if isinstance(table, dict) else []
-        raise BadRequestError(f"{where}: {', '.join(strange) or 'it'} is none of {', '.join(sorted(_KNOWN))}.")
-    for name in ("address", "slug"):
-        if not isinstance(table.get(name), str) or not table[name]:
-            raise BadRequestError(f"{where}: {name} is missing.")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", table["slug"]):
-        raise BadRequestError(f"{where}: slug is {table['slug']!r}; it has 1 to 40 of a-z, 0-9 and dashes.")
+def tables_in(text: str, where: str) -> list[Any]:
+    """Return the tables of a file, unchecked.
+
+    Raises:
+        BadRequestError: it is no TOML, or of another shape.
+    """
     try:
-        policy = Policy(table.get("policy", Policy.AUTO.value))
-        on_edit = OnEdit(table.get("on_edit", OnEdit.STAY.value))
-    except ValueError as problem:
-        raise BadRequestError(f"{where}: {problem}.") from None
-    delay = _span(table.get("delay"), f"{where}: delay")
-    if (policy is Policy.DELAY) != (delay is not None):
-        raise BadRequestError(f'{where}: policy = "delay" and delay go together.')
-    trusted = table.get("trusted", [])
-    if not isinstance(trusted, list) or not all(isinstance(one, str) and one.strip() for one in trusted):
-        raise BadRequestError(f"{where}: trusted is a list of names.")
-    every = _span(table.get("every"), f"{where}: every")
-    changes: dict[str, Any] = {
-        "policy": policy.value,
-        "delay": round(delay.total_seconds()) if delay else None,
-        "on_edit": on_edit.value,
-        "trusted": [one.strip().removeprefix("@") for one in trusted] or None,
-    }
-    if every is not None:
-        changes["every"] = round(every.total_seconds())
-    if isinstance(table.get("name"), str) and table["name"].strip():
-        changes["name"] = table["name"].strip()
-    return Entry(table["address"], table["slug"], changes, policy, delay)
-
-
-def _span(value: Any, where: str) -> timedelta | None:  # noqa: ANN401
-    if value is None:
-        return None
-    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise BadRequestError(f'{where} is {value!r}; write it like "90s", "10m", "2h" or "1d".')
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        held = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise BadRequestError(f"{where} can't be read: {problem}.") from None
+    tables = held.get("source")
+    if not isinstance(tables, list) or set(held) != {"source"}:
+        raise BadRequestError(f"{where} holds tables [[source]] and nothing else.")
+    return tables
 
 
 def _applied(house: House, entry: Entry, name: str, *, dry_run: bool) -> str:
@@ -141,18 +99,46 @@ def _applied(house: House, entry: Entry, name: str, *, dry_run: bool) -> str:
     if one is None:
         if dry_run:
             return f"would be added from {entry.address}"
-        one, _ = house.subscribe(entry.address, Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay))
+        terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
+        one, _ = house.subscribe(entry.address, terms)
     held = _held(one)
-    differing = {key: value for key, value in {**entry.changes, "managed": name}.items() if held[key] != value}
-    if differing and not dry_run:
+    said = {**entry.changes, "managed": name, **_options(one, entry)}
+    differing = {key: value for key, value in said.items() if held[key] != value}
+    state = _state(one, entry)
+    if (differing or state) and not dry_run:
         with house.store.writing() as tx:
-            _change(tx, house, one, differing)
+            if differing:
+                _change(tx, house, one, differing)
+            if state:
+                _set_state(tx, house, one, state)
     if added:
         return "added"
-    what: Sequence[str] = sorted(set(differing) - {"managed"})
-    if not differing:
+    what: Sequence[str] = sorted({*differing, *(["paused"] if state else [])} - {"managed"})
+    if not differing and not state:
         return "as the file says"
     return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'set by {name} from now on'})"
+
+
+def _options(one: Source, entry: Entry) -> dict[str, Any]:
+    """Return the options of a source with those that the file says."""
+    from aggregator.sources import kinds
+
+    if not entry.options:
+        return {}
+    return {"options": dict(kinds()[one.kind].parse_options({**one.options, **entry.options}))}
+
+
+def _state(one: Source, entry: Entry) -> SourceState | None:
+    """Return the state that the file wants and the source has not; one that was stopped is for people to mend."""
+    if entry.paused and one.state is SourceState.ACTIVE:
+        return SourceState.PAUSED
+    return SourceState.ACTIVE if entry.paused is False and one.state is SourceState.PAUSED else None
+
+
+def _set_state(tx: Transaction, house: House, one: Source, state: SourceState) -> None:
+    paused = state is SourceState.PAUSED
+    tx.sources.set_state(one.id, state, "paused by its file" if paused else "", house.clock())
+    tx.audit.note(house.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
 
 
 def _change(tx: Transaction, house: House, one: Source, changes: Mapping[str, Any]) -> None:
@@ -168,5 +154,8 @@ def _held(one: Source) -> dict[str, Any]:
         "on_edit": one.on_edit.value,
         "trusted": list(one.trusted) or None,
         "every": round(one.every.total_seconds()) if one.every else None,
+        "floor": round(one.floor.total_seconds()),
+        "ceiling": round(one.ceiling.total_seconds()),
+        "options": dict(one.options),
         "managed": one.managed,
     }

@@ -60,7 +60,7 @@ def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Read
         ],
         "/api/v1/live": ["/api/v1/live?x=1", "/api/v1/live?after=x", "/api/v1/live?source=nobody"],
         **{f"/feed.{name}": [f"/feed.{name}?x=1", f"/feed.{name}?cursor=x"] for name in FEEDS},
-        "/events.ics": ["/events.ics", "/events.ics?x=1"],
+        "/events.ics": ["/events.ics?kind=x", "/events.ics?x=1"],
         "/api/v1/sources": ["/api/v1/sources", "/api/v1/sources?x=1"],
         "/healthz": ["/healthz"],
         "/readyz": ["/readyz"],

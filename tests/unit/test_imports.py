@@ -37,6 +37,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.countries", set()),
     ("aggregator.vocabulary", _types | {"aggregator.topics", "aggregator.countries"}),
     ("aggregator.portal", _types),
+    ("aggregator.opml", _types),
     ("aggregator.configuration", _types | {"aggregator.vocabulary", "aggregator.portal"}),
     ("aggregator.cadence", _types),
     *(
@@ -113,7 +114,7 @@ FENCES = {
     "icalendar": ("aggregator.sources.ical", "aggregator.reader.calendar"),
     "recurring_ical_events": ("aggregator.sources.ical",),
     "feedparser": ("aggregator.sources.rss.syndication",),
-    "lxml": ("aggregator.sources.rss", "aggregator.reader.feeds"),
+    "lxml": ("aggregator.opml", "aggregator.sources.rss", "aggregator.reader.feeds"),
     "cryptography": ("aggregator.seal",),
     "argon2": ("aggregator.passwords",),
     "re2": ("aggregator.conditions",),

@@ -53,7 +53,7 @@ def test_the_main_job_is_seen_and_moves(demo: Processes) -> None:
     before = {item["id"] for item in items}
     fresh = eventually("a new item arrives", lambda: {item["id"] for item in demo.items()} - before)
     assert fresh
-    assert demo.sources().keys() == {"opengovpart", "news-and-events-sample-upstream"}
+    assert demo.sources().keys() == {"opengovpart", "news-and-events-sample-upstream", "events-sample-upstream"}
 
 
 def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_path: Path) -> None:
