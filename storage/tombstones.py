@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 # Kind and network of a gone row stay: they say nothing that the key does not.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-           "reasons", "story", "search_text", "actor_id", "object_actor_id", "headline", "note", "pinned_until")  # fmt: skip
+           "reasons", "story", "search_text", "actor_id", "object_actor_id", "headline", "note",
+           "pinned_until")  # fmt: skip
 _WEB = "web"  # the one network whose things have no numbers and whose people have no accounts
 _AT_ONCE = 10_000  # keys of one query
 
