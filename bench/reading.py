@@ -18,6 +18,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -128,6 +129,7 @@ def _cold(store: Store) -> dict[str, float]:
     queries = {
         "newest 50": Query(limit=50),
         "page 10,000": Query(limit=50, after=_deep(store)),
+        "newest 50 stories": Query(limit=50, by_story=True),
         "one kind": Query(limit=50, kinds=article),
         "one source, a kind and a language": Query(
             limit=50, sources=frozenset({"s7"}), kinds=article, languages=frozenset({"en"})
@@ -150,6 +152,10 @@ def _cold(store: Store) -> dict[str, float]:
         found[name] = times[len(times) // 2]
         marks = f"{'  partial' if page.partial else ''}"
         print(f"  {name:<44}{found[name]:>10.2f}{times[-3]:>9.2f}{len(page.items):>7}{page.examined:>10,}{marks}")
+    for name, query in {"facets": Query(), "facets of a kind": queries["one kind"]}.items():
+        times = sorted(_timed(partial(_facets, store, query)) for _ in range(ASKED // 10))
+        found[name] = times[len(times) // 2]
+        print(f"  {name:<44}{found[name]:>10.2f}{times[-1]:>9.2f}")
     raw = sorted(_timed(lambda: _raw(store)) for _ in range(ASKED))
     print(f"  {'the raw SQL of the newest 50':<44}{median(raw):>10.2f}{raw[-3]:>9.2f}")
     print(f"  page 10,000 against page 1{found['page 10,000'] / found['newest 50']:>27.2f} x")
@@ -159,6 +165,11 @@ def _cold(store: Store) -> dict[str, float]:
 def _asked(store: Store, query: Query) -> tuple[list[float], Page]:
     page = _page(store, query)
     return sorted(_timed(lambda: _page(store, query)) for _ in range(ASKED)), page
+
+
+def _facets(store: Store, query: Query) -> None:
+    with store.reading() as tx:
+        tx.activities.facets(query, {})
 
 
 def _timed(work: Callable[[], object]) -> float:

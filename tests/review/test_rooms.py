@@ -10,6 +10,7 @@ import pytest
 
 from aggregator.accounts import Role
 from aggregator.source import OnEdit, Policy, SourceState
+from aggregator.stream import Query
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.review.test_queue import eventually, marks, waiting
 
@@ -283,6 +284,33 @@ def test_a_pinned_item_comes_first_for_readers(house: Installation) -> None:
     answer = house.somebody().get("/api/v1/activities").text
     assert '"pinned":[{"id":"3"' in answer
     assert '"editors":{"headline":"Read this","note":"It matters."}' in answer
+
+
+def test_editors_join_and_split_stories_and_take_it_back(house: Installation) -> None:
+    source = add_source(house.store)
+    ingest_now(house.store, source, [an_activity(str(n), title=f"Title {n}") for n in range(1, 4)])
+    ana = house.visitor("ana", Role.EDITOR)
+
+    def story(item: int, **fields: str) -> str:
+        seen = mark_of(ana.get(f"/review/items/{item}").text)
+        return ana.follow(ana.post(f"/review/items/{item}/story", {"revision": seen, **fields})).said
+
+    def told() -> list[list[str]]:
+        with house.store.reading() as tx:
+            page = tx.activities.page(Query(by_story=True))
+        return [[item.native_id, *(other.native_id for other in page.others.get(item.id, ()))] for item in page.items]
+
+    assert len(told()) == 3
+    assert story(2, do="join", other="1") == "Joined to a story 1 item."
+    assert sorted(map(len, told())) == [1, 2]
+    assert story(3, do="join", other="999") == "There is no item 999 to join it to."
+    assert story(2, do="split") == "Split off 1 item."
+    assert len(told()) == 3
+    batch = re.search(r'name="batch" value="([^"]+)"', ana.get("/review/items/2").text)
+    assert batch is not None
+    ana.post("/review/undo", {"batch": batch[1], "back": "/review/items/2"})
+    assert sorted(map(len, told())) == [1, 2]
+    assert house.visitor("rex", Role.REVIEWER).post("/review/items/2/story", {"do": "split"}).status == 403
 
 
 def mark_of(page: str) -> str:
