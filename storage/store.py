@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from aggregator.errors import StoreUnavailableError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 
 class Transaction:
@@ -131,8 +133,16 @@ class Store:
         return watch(self.engine, stopping)
 
     def close(self) -> None:
-        """Close every connection."""
-        self.engine.dispose()
+        """Close every connection; one that somebody still uses when it is given back."""
+        pool = self.engine.pool
+        self.engine.dispose()  # which makes another pool, for a worker that was forked
+        event.listen(pool, "checkin", _closed_for_good)
+        pool.dispose()  # what came back in between
+
+
+def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
+    """Close what comes back to a pool that was disposed of: nobody would take it out again."""
+    record.invalidate()
 
 
 @contextmanager

@@ -276,7 +276,7 @@ def test_older_items_come_into_the_page_and_a_player_on_a_click(
         page.goto(reader.address)
         before = page.locator(".stream .day [data-id]").count()
         page.get_by_text("Load more").click()
-        page.wait_for_function(f"document.querySelectorAll('.stream .day [data-id]').length > {before}")
+        page.locator(".stream .day [data-id]").nth(before).wait_for()
         assert page.url.rstrip("/") == reader.address
         shown = ids_of(page)
         assert len(shown) == len(set(shown))
