@@ -58,7 +58,7 @@ class _Words(click.Group):
 @click.command(cls=_Words, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="activity-stream-aggregator", prog_name="aggregator")
 def aggregator() -> None:
-    """Pull tweets, retweets and RSS news into one activity stream, review it and serve it.
+    """Pull tweets, retweets, news feeds and calendars into one activity stream, review it and serve it.
 
     Settings come from AGGREGATOR_* variables; 'aggregator settings' lists them.
     """

@@ -79,7 +79,6 @@ class Token(NamedTuple):
     folded: str
     written: str
     joined: bool  # nothing but a space stands between it and the word before
-    first: bool  # of a sentence
     tagged: bool  # a hashtag
 
 
@@ -189,16 +188,14 @@ def tokens_of(*texts: str) -> list[Token]:
     """Return the words of texts in order, at most 2,000; addresses and mentions of people are left out."""
     tokens: list[Token] = []
     for text in texts:
-        end, first = 0, True
+        end = 0
         for found in _WORD.finditer(_without_names(text)):
             between = found.string[end : found.start()]
-            first = first or any(mark in ".!?:\n" for mark in between)
             written = found[0]
             tokens += [
-                Token(one, written, between in {" ", "\u00a0"}, first, between.endswith("#"))
-                for one in _fold(written).split()
+                Token(one, written, between in {" ", "\u00a0"}, between.endswith("#")) for one in _fold(written).split()
             ]
-            first, end = False, found.end()
+            end = found.end()
             if len(tokens) >= MOST_WORDS:
                 return tokens
     return tokens
@@ -207,7 +204,7 @@ def tokens_of(*texts: str) -> list[Token]:
 def _hashtag_tokens(tag: str) -> Iterator[Token]:
     for found in _WORD.finditer(tag):
         for one in _fold(found[0]).split():
-            yield Token(one, found[0], joined=False, first=True, tagged=True)
+            yield Token(one, found[0], joined=False, tagged=True)
 
 
 def _without_names(text: str) -> str:

@@ -77,6 +77,12 @@ class Shown:
     countries: Sequence[CountryCount] = ()
     cohorts: Sequence[CohortCount] = ()
     recent_days: int = 0
+    asked: Mapping[str, Sequence[str]] = field(default_factory=dict)  # its filters, as addresses have them
+
+    @property
+    def address(self) -> str:
+        """Where all of it is."""
+        return "/" + query_string(self.asked)
 
     @property
     def type(self) -> str:
@@ -117,7 +123,7 @@ class Blocks:
     def _shown(self, block: Block) -> Shown:
         if block.type is BlockType.STREAM:
             page = self._tx.activities.page(self._query(block, by_story=True))
-            return Shown(block, page.items, page.others, page=page)
+            return Shown(block, page.items, page.others, page=page, asked=self._asked(block))
         if block.type is BlockType.TOPICS:
             return Shown(block, topics=self._topics())
         if block.type is BlockType.COUNTRIES:
@@ -127,7 +133,7 @@ class Blocks:
         if block.type is BlockType.EVENTS:
             return self._events(block)
         page = self._tx.activities.page(self._query(block))
-        return Shown(block, page.items, page.others)
+        return Shown(block, page.items, page.others, asked=self._asked(block))
 
     def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # whatever a query has
         return Query(
@@ -138,6 +144,18 @@ class Blocks:
             limit=block.limit,
             **{**_bounds(block), **more},
         )
+
+    def _asked(self, block: Block) -> dict[str, list[str]]:
+        """Return a block's filters as the parameters of an address."""
+        asked = {
+            "kind": sorted(kind.value for kind in block.kinds),
+            "source": sorted((block.sources | self._slugs_of(block)) - _NONE),
+            "topic": sorted(block.topics),
+            "country": sorted(block.countries),
+            "since": [str(block.since)] if block.since else [],
+            "until": [str(block.until)] if block.until else [],
+        }
+        return {name: values for name, values in asked.items() if values}
 
     def _slugs_of(self, block: Block) -> frozenset[str]:
         """Return the slugs of the sources that bring what a block's accounts say."""

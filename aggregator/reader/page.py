@@ -102,16 +102,17 @@ class StreamPages:
             sources = tx.sources.all()
             blocks = Blocks(tx, portal, vocabulary, sources, now, self._language).all()
             revision = tx.stream.revision()
-        stream = next((one.page for one in blocks if one.page is not None), None)
+        shown = next((one for one in blocks if one.page is not None), None)
+        stream, asked = (shown.page, shown.asked) if shown else (None, {})
         return {
             "portal": portal,
             "blocks": blocks,
             "world": world(),
             "now": now,
             "days": self._days(stream.items) if stream else [],
-            "older": "/" + query_string({}, cursor=str(stream.next)) if stream and stream.next else None,
+            "older": "/" + query_string(asked, cursor=str(stream.next)) if stream and stream.next else None,
             "failing": stale(sources, now),
-            "live": "/api/v1/live" + query_string({}, after=str(stream.revision if stream else revision)),
+            "live": "/api/v1/live" + query_string(asked, after=str(stream.revision if stream else revision)),
             "kinds": _kind_choices({}, Query()),
             "feeds": _feeds(""),
             "pinned": stream.pinned if stream else (),

@@ -11,7 +11,9 @@ from dateutil.rrule import rrulestr
 
 from aggregator.sources.ical.expand import Window, expanded
 
-WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
+WINDOW = Window(
+    datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), now=datetime(2026, 2, 1, tzinfo=UTC)
+)
 NEW_YORK, BERLIN, SYDNEY, JAKARTA = "America/New_York", "Europe/Berlin", "Australia/Sydney", "Asia/Jakarta"
 LORD_HOWE, ST_JOHNS, CASABLANCA = "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"
 RULES = (

@@ -145,7 +145,23 @@ def test_events_are_upcoming_or_past(store: Store, portal: Reader) -> None:
     assert "Cancelled" in events
 
 
-def test_social_shows_what_its_accounts_say_alone(store: Store, portal: Reader, folder: Path) -> None:
+def test_a_stream_of_some_sources_goes_on_as_such(store: Store, portal: Reader, folder: Path) -> None:
+    fill(store)
+    file = folder / "portal.toml"
+    stream = 'title = "Activity Stream"\nlimit = 2\nsources = ["ogp"]'
+    file.write_text(file.read_text("utf-8").replace('title = "Activity Stream"\nlimit = 5', stream), "utf-8")
+
+    text = portal.ask("/").text
+
+    (live,) = re.findall(r'data-live="([^"]+)"', text)
+    assert "source=ogp" in live
+    (older,) = re.findall(r'data-more href="([^"]+)"', text)
+    page = portal.ask(older.replace("&amp;", "&")).text
+    assert page.count("<article") == 2
+    assert "Audits in Ghana" not in page
+
+
+def test_social_shows_what_its_accounts_say_alone(store: Store, portal: Reader) -> None:
     fill(store)
     other = add_source(store, "other", "twitter", address="@other")
     ingest_now(store, other, [post("999", NOON, "Somebody else")])
@@ -155,7 +171,7 @@ def test_social_shows_what_its_accounts_say_alone(store: Store, portal: Reader, 
 
     assert social.count("<article") == 3
     assert "Somebody else" not in social
-    del folder
+    assert 'href="/?kind=post&amp;kind=quote&amp;kind=reply&amp;kind=repost&amp;source=ogp"' in social
 
 
 def test_principles_and_countries_are_filters_with_counts(store: Store, portal: Reader) -> None:

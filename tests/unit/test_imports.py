@@ -119,7 +119,7 @@ FENCES = {
     "argon2": ("aggregator.passwords",),
     "re2": ("aggregator.conditions",),
     "brotli": ("aggregator.unpack",),
-    "babel": ("aggregator.countries", "aggregator.web.dates", "aggregator.web.counting"),
+    "babel": ("aggregator.countries", "aggregator.web.dates"),
     "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),

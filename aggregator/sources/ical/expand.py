@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 20_000  # VEVENTs of a document
 MOST_OCCURRENCES = 1000  # of a document
-MOST_OF_SERIES = 370  # of one event that repeats: a year of days
+MOST_OF_SERIES = 370  # of one event that repeats, before now and from now on: a year of days
 _TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})  # nobody attends these, and writing them out takes for ever
 
 
@@ -33,6 +32,7 @@ class Window:
 
     begin: datetime
     end: datetime
+    now: datetime  # what lies ahead of it counts first where not all can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
     said = Expanded(_text(first, "NAME") or _text(first, "X-WR-CALNAME"), found, _refresh(first), repeats)
     said.notes = notes.sentences(events, len(found))
     if len(found) > MOST_OCCURRENCES:
-        coming = [one for one in found if one.start >= window.begin + timedelta(days=1)] or found
-        said.occurrences = coming[:MOST_OCCURRENCES]
+        nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))
+        said.occurrences = sorted(nearest[:MOST_OCCURRENCES], key=lambda one: (one.start, one.uid))
     return said
 
 
@@ -113,6 +113,7 @@ class Counted:
 
     broken: int = 0
     too_often: int = 0
+    cut: int = 0
 
     def sentences(self, events: int, occurrences: int) -> list[str]:
         """Return it for people."""
@@ -121,6 +122,8 @@ class Counted:
             said.append(f"Left out, since they can't be read: {self.broken} events.")
         if self.too_often:
             said.append(f"Left out, since they repeat more often than hourly: {self.too_often} events.")
+        if self.cut:
+            said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
         if events > MOST_EVENTS:
             said.append(f"Only the first {MOST_EVENTS} events are read.")
         if occurrences > MOST_OCCURRENCES:
@@ -174,11 +177,17 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
     for event in newest.values():
         calendar.add_component(_placed(event, zone))
     query = recurring_ical_events.of(calendar, components=["VEVENT"])
-    for event in islice(query.after(window.begin), MOST_OF_SERIES):
-        one = _occurrence(uid, event, _told(event, "RECURRENCE-ID"), zone)
-        if one.start > window.end:
-            return
-        yield one
+    found: dict[datetime, Occurrence] = {}
+    for begin, end in ((window.begin, window.now), (window.now, window.end)):
+        for number, event in enumerate(query.after(begin)):
+            one = _occurrence(uid, event, _told(event, "RECURRENCE-ID"), zone)
+            if one.start > end:
+                break
+            if number == MOST_OF_SERIES:
+                notes.cut += end == window.end
+                break
+            found[one.recurrence or one.start] = one
+    yield from found.values()
 
 
 def _recurrence_key(event: Event) -> object:

@@ -145,7 +145,7 @@ async def _harvest(
         kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
         wishes = _wishes(response, known.get("refresh"), floor, now)
         return Harvest(state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
-    window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD))
+    window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
         said = await asyncio.to_thread(expanded, response.body, window, _zone(options))
     except UnreadableError as problem:
