@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 from sqlalchemy import DateTime, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from aggregator.errors import SettingsError, SetupError
+from storage.postgresql import make_postgresql_engine
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Engine
 
 _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 _BUSY_TIMEOUT = 5000  # milliseconds that a SQLite writer waits for another
-_STATEMENT_TIMEOUT = 30_000  # milliseconds after which PostgreSQL ends a statement of ours
-# What is asked for is as uneven as can be: a plan for any value is a bad one for most. Helpers take longer to start
-# than any page of ours takes.
-_PLANNING = "-c plan_cache_mode=force_custom_plan -c max_parallel_workers_per_gather=0"
-_POOL_SIZE = 5  # connections kept by a process; its threads share them
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -48,8 +45,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, pooled: bool = True) -> Engine:
     """Build the engine for a database URL; nothing is connected yet.
+
+    Args:
+        url: the database.
+        pooled: whether to keep connections; without a pool each `connect` opens its own.
 
     Raises:
         SettingsError: the URL can't be read.
@@ -58,22 +59,10 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(url)
-        engine = create_engine(
-            parsed,
-            json_serializer=_json,
-            pool_size=_POOL_SIZE,
-            max_overflow=_POOL_SIZE,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": 5,
-                "options": f"-c statement_timeout={_STATEMENT_TIMEOUT} -c timezone=UTC {_PLANNING}",
-                "application_name": "aggregator",
-            },
-        )
+            return _sqlite(url, pooled=pooled)
+        return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json)
     except (ValueError, ImportError, AttributeError) as problem:
         raise SettingsError(f"AGGREGATOR_DATABASE_URL can't be used: {type(problem).__name__}.") from None
-    return engine
 
 
 def _json(value: object) -> str:
@@ -90,10 +79,11 @@ _PRAGMAS = (
 )
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: str, *, pooled: bool) -> Engine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
-    engine = create_engine(url, json_serializer=_json, connect_args={"timeout": _BUSY_TIMEOUT / 1000})
+    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    engine = create_engine(url, json_serializer=_json, connect_args={"timeout": _BUSY_TIMEOUT / 1000}, **options)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection

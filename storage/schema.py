@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from aggregator.errors import SchemaError, SetupError
 from storage import upsert
+from storage.postgresql import allow_long_statements
 from storage.tables import stream
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+MIGRATION_LIMIT = 600.0  # seconds for one statement of a migration, and for another process that migrates
 _LOCK = 7_391_508_224  # any number, the same for every process of ours
 
 
@@ -119,11 +121,12 @@ def _lock(engine: Engine) -> Iterator[None]:
     """Let one process migrate at a time; the others wait."""
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
+            allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=MIGRATION_LIMIT)
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
             try:
                 yield
             finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+                connection.invalidate()  # the lock ends with the session, and the long limits with it
         return
     database = engine.url.database
     if not database or database == ":memory:":

@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    InvalidRequestError,
+    NotSupportedError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aggregator.errors import StoreUnavailableError
 from storage import schema
@@ -23,6 +32,7 @@ from storage.groups import Groups
 from storage.held_edits import HeldEdits
 from storage.hosts import Hosts
 from storage.paces import Paces
+from storage.postgresql import READ_ONLY
 from storage.queue import Queue
 from storage.reviews import Reviews
 from storage.rules import Rules
@@ -105,10 +115,16 @@ class Store:
 
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
-        with _translated(), self.engine.connect() as plain:
+        with _translated(reading="postgresql_readonly" in options), self._connect() as plain:
             connection = plain.execution_options(**options)
             with connection.begin():
                 yield connection
+
+    def _connect(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except InvalidRequestError as error:  # the pool tried two connections, and neither reached the primary
+            raise StoreUnavailableError("The database does not answer.") from error
 
     def migrate(self, *, authority: str, today: date) -> list[str]:
         """Bring the schema up to the code's; return the revisions applied.
@@ -130,7 +146,7 @@ class Store:
 
     def watch(self, stopping: threading.Event) -> Iterator[int | None]:
         """Give the stream's revision soon after every change and once a second; None while the database is away."""
-        return watch(self.engine, stopping)
+        return watch(self.engine.url.render_as_string(hide_password=False), stopping)
 
     def close(self) -> None:
         """Close every connection; one that somebody still uses when it is given back."""
@@ -145,17 +161,29 @@ def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
     record.invalidate()
 
 
+# What PostgreSQL refuses because of the state it is in, and never because of the values that were sent. The rest of
+# its class 42 (syntax error or access rule violation) is a mistake of this program.
+_UNUSABLE = frozenset({"42501", "42P01", "42703", "3F000", "3D000"})  # privilege, table, column, schema, database
+_UNUSABLE_FILES = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(*, reading: bool = False) -> Iterator[None]:
+    """Turn errors that say something of the database, and nothing of the values, into `StoreUnavailableError`."""
     try:
         yield
-    except (OperationalError, InterfaceError) as problem:
-        raise StoreUnavailableError(f"The database does not answer: {_reason(problem)}.") from problem
-    except DatabaseError as problem:
-        if getattr(problem.orig, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
-            raise StoreUnavailableError(f"The database can't be used: {_reason(problem)}.") from problem
+    except PoolTimeoutError as error:
+        raise StoreUnavailableError("The database does not answer: all connections are in use.") from error
+    except (OperationalError, InterfaceError, InternalError, NotSupportedError) as error:
+        if reading and getattr(error.orig, "sqlstate", None) == READ_ONLY:
+            raise  # a mistake of this program: it opened the transaction for reading
+        raise StoreUnavailableError(f"The database does not answer: {_reason(error)}.") from error
+    except DatabaseError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in _UNUSABLE or getattr(error.orig, "sqlite_errorname", "") in _UNUSABLE_FILES:
+            raise StoreUnavailableError(f"The database can't be used: {_reason(error)}.") from error
         raise
 
 
-def _reason(problem: DBAPIError) -> str:
-    return str(problem.orig).strip().splitlines()[0].rstrip(".") if problem.orig else type(problem).__name__
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0].rstrip(".") if error.orig else type(error).__name__

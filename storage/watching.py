@@ -1,14 +1,14 @@
-"""Watching: word of every change of the stream, at once where the database tells, and asked for where it does not."""
+"""Follow the stream's revision: by notification on PostgreSQL, by polling the file's change counter on SQLite."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from storage.engine import make_engine
 from storage.tables import stream
 
 if TYPE_CHECKING:
@@ -17,63 +17,64 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-_LISTENING = 1.0  # seconds after which the revision is read although nobody told: a connection may break unheard
-_GATHERING = 0.02  # seconds in which what is told together is one word
-_LOOKING = 0.1  # seconds between looks at an SQLite file
-_AWAY = 0.5  # seconds before the next try to reach a database that does not answer
+_LISTEN = 1.0  # seconds after which the revision is read without a notification: a connection may break silently
+_COALESCE = 0.02  # seconds within which several notifications count as one
+_LOOK = 0.1  # seconds between two reads of SQLite's change counter
+_RETRY = 0.5  # seconds before the next attempt to reach a database that does not answer
+_ANSWER_LIMIT = 2.0  # seconds for the server to answer; reading one row takes less than a millisecond
 
 
-def watch(engine: Engine, stopping: threading.Event) -> Iterator[int | None]:
-    """Give the newest revision again and again: soon after every change, and about once a second without one.
+def watch(url: str, stopping: threading.Event) -> Iterator[int | None]:
+    """Give the newest revision again and again: soon after every change, and once a second without one.
 
-    None while the database does not answer. Ends soon after `stopping` is set. It holds a connection of its own.
+    Gives None while the database does not answer or is read-only. Ends soon after `stopping` is set. The connection
+    is its own, outside the pool: what it listens to would stay with it, and a full pool must not blind it.
     """
-    told = _told if engine.dialect.name == "postgresql" else _looked
+    engine = make_engine(url, pooled=False)
     while not stopping.is_set():
         try:
-            with _alone(engine) as connection:
-                for _ in told(connection, stopping):
-                    yield connection.execute(select(stream.c.revision)).scalar_one()
-                    connection.rollback()  # each look is a transaction of its own
-        except DBAPIError:
+            with engine.connect() as connection:
+                yield from _revisions(engine, connection, stopping)
+        except SQLAlchemyError:
             yield None
-            stopping.wait(_AWAY)
+            stopping.wait(_RETRY)
 
 
-@contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
-    """Open a connection that is not given to anybody else afterwards: what it listens to would stay with it."""
-    with engine.connect() as connection:
-        try:
-            yield connection
-        finally:
-            connection.invalidate()
+def _revisions(engine: Engine, connection: Connection, stopping: threading.Event) -> Iterator[int]:
+    postgresql = engine.dialect.name == "postgresql"
+    wake_ups = _notified if postgresql else _changed
+    for _ in wake_ups(connection, stopping):
+        if postgresql and connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
+            raise SQLAlchemyError("The server became read-only.")
+        yield connection.execute(select(stream.c.revision)).scalar_one()
+        connection.rollback()  # each look is a transaction of its own
 
 
-def _told(connection: Connection, stopping: threading.Event) -> Iterator[None]:
-    """Listen to PostgreSQL: give once at the beginning, at every word, and each second."""
+def _notified(connection: Connection, stopping: threading.Event) -> Iterator[None]:
+    """Give once at the beginning, at every notification of PostgreSQL, and each second."""
+    driver: Any = connection.connection.driver_connection
+    driver.answer_limit = _ANSWER_LIMIT
     connection.execution_options(isolation_level="AUTOCOMMIT")
     connection.exec_driver_sql("LISTEN stream")
-    driver: Any = connection.connection.driver_connection
     while not stopping.is_set():
         yield
         try:
-            for _ in driver.notifies(timeout=_LISTENING, stop_after=1):
-                stopping.wait(_GATHERING)
+            for _ in driver.notifies(timeout=_LISTEN, stop_after=1):
+                stopping.wait(_COALESCE)
             for _ in driver.notifies(timeout=0):
                 pass
-        except psycopg.Error as problem:
-            raise DBAPIError("LISTEN", None, problem, connection_invalidated=True) from problem
+        except psycopg.Error as error:
+            raise DBAPIError("LISTEN", None, error, connection_invalidated=True) from error
 
 
-def _looked(connection: Connection, stopping: threading.Event) -> Iterator[None]:
-    """Look at SQLite's counter of what other connections wrote; give when it moved, and each second."""
+def _changed(connection: Connection, stopping: threading.Event) -> Iterator[None]:
+    """Give when another connection wrote to the SQLite file, and each second."""
     last, rounds = None, 0
     while not stopping.is_set():
         version = connection.exec_driver_sql("PRAGMA data_version").scalar()
         connection.rollback()
-        if version != last or rounds >= _LISTENING / _LOOKING:
+        if version != last or rounds >= _LISTEN / _LOOK:
             last, rounds = version, 0
             yield
         rounds += 1
-        stopping.wait(_LOOKING)
+        stopping.wait(_LOOK)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import text
 
+from storage.postgresql import allow_long_statements
+from storage.schema import MIGRATION_LIMIT
 from storage.tables import metadata
 
-_LOCK_TIMEOUT = "5s"  # a migration that can't get its table gives way to the running system
-_STATEMENT_TIMEOUT = "10min"
+_LOCK_LIMIT = 5.0  # seconds; a migration that can't get its table gives way to the running system
 
 engine = context.config.attributes["engine"]
 
 with engine.connect() as connection:
     connection = connection.execution_options(writing=True)  # noqa: PLW2901  # the same one, marked
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
-        connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
-        connection.commit()
+        allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=_LOCK_LIMIT)
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -28,3 +26,5 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+    if connection.dialect.name == "postgresql":
+        connection.invalidate()  # a pooled connection must not keep the long limits
