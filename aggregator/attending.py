@@ -41,7 +41,7 @@ class Attendant:
     def attend(self) -> None:
         """See what is wrong and what is well again; tell what was not told, where a way is set up."""
         now, settings = self._clock(), self._settings
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             tx.alerts.hold(wrongs(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
             if settings.webhook_url is None and settings.mail_server is None:
                 return
@@ -50,7 +50,7 @@ class Attendant:
             problems = [*self._tell(alert, now)]
             for problem in problems:
                 log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
-            with self._store.writing() as tx:
+            with self._store.writing(lock_stream=False) as tx:
                 if problems:
                     tx.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
                 else:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
 _FLUSH_AT = 50  # unchanged sources that share a transaction
 _FLUSH_AFTER = 1.0  # seconds that the first of them waits for others
+_CLOSE_WITHIN = 60.0  # seconds to wait for a database that went away during the batch
+_CLOSE_AGAIN = 0.5  # seconds between two tries
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +78,7 @@ class Ingest:
         self._tagger = tagger
         self._quiet: list[Settlement] = []  # to be written together
         self._quiet_since = 0.0
+        self._failed_to_store: list[int] = []
         self._writing = asyncio.Lock()  # threads that fight for the interpreter only cost, and SQLite has one writer
         self.reports: list[Report] = []
 
@@ -90,7 +93,7 @@ class Ingest:
             for name in sorted({source.kind for source in batch}):
                 await self._run_kind(name, [source for source in batch if source.kind == name], left)
         finally:
-            await asyncio.shield(asyncio.to_thread(self._close, left.keys()))
+            await asyncio.shield(self._close(left.keys()))
         return self.reports
 
     async def _run_kind(self, name: str, sources: Sequence[Source], left: dict[int, Source]) -> None:
@@ -117,7 +120,18 @@ class Ingest:
             await self._conclude(source, Failure(unstored))
 
     async def _conclude(self, source: Source, outcome: Harvest | Failure) -> None:
-        now = self._context.clock()
+        """Store how a poll ended; what the database did not take is given back at the end.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        try:
+            await self._store_outcome(source, outcome, self._context.clock())
+        except StoreUnavailableError:
+            self._failed_to_store.append(source.id)
+            raise
+
+    async def _store_outcome(self, source: Source, outcome: Harvest | Failure, now: datetime) -> None:
         if isinstance(outcome, Failure):
             log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
             if outcome.error.permanent:
@@ -137,8 +151,11 @@ class Ingest:
         pace = self._paces.get(source.kind)
         with self._store.writing() as tx:
             settlement = None
-            if tx.schedule.still_ours(source.id, self._token):
-                settlement = store_harvest(tx, source, harvest, screening, now=now, token=self._token, pace=pace)
+            current = tx.schedule.lock_leased(source.id, self._token)
+            if current is not None:
+                if _screening_terms(current) != _screening_terms(source):  # changed by a person during the poll
+                    screening = screened_all(current, harvest, now, self._tagger)
+                settlement = store_harvest(tx, current, harvest, screening, now=now, token=self._token, pace=pace)
         if settlement is None:
             log.warning("lease lost, nothing stored", source=source.slug)
             self.reports.append(Report(source.slug, "failed", error="another worker took it over meanwhile"))
@@ -160,13 +177,13 @@ class Ingest:
         self._quiet.append(settlement)
         self._report(source, settlement)
         if len(self._quiet) >= _FLUSH_AT or time.monotonic() - self._quiet_since > _FLUSH_AFTER:
-            settled, self._quiet = self._quiet, []
-            await asyncio.to_thread(self._settle, settled)
+            await asyncio.to_thread(self._settle, self._quiet)
+            self._quiet = []
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
         try:
-            with self._store.writing() as tx:
+            with self._store.writing(lock_stream=False) as tx:
                 tx.schedule.settle(settlements)
         except StoreUnavailableError:
             raise
@@ -177,14 +194,29 @@ class Ingest:
             for one in settlements:
                 self._settle([one])
 
-    def _close(self, left: Collection[int]) -> None:
-        try:
-            if self._quiet:
-                self._settle(self._quiet)
-        finally:
-            if left:
-                with self._store.writing() as tx:
-                    tx.schedule.release(left, self._token)
+    async def _close(self, left: Collection[int]) -> None:
+        """Settle what waits for that and give back the rest, also when the database comes back only after a while.
+
+        Without it, every source of the batch would stay leased, and so not be polled, for minutes after an outage.
+        """
+        deadline = time.monotonic() + _CLOSE_WITHIN
+        while True:
+            try:
+                await asyncio.to_thread(self._settle_and_release, left)
+            except StoreUnavailableError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_CLOSE_AGAIN)
+            else:
+                return
+
+    def _settle_and_release(self, left: Collection[int]) -> None:
+        if self._quiet:
+            self._settle(self._quiet)
+            self._quiet = []
+        if left or self._failed_to_store:
+            with self._store.writing(lock_stream=False) as tx:
+                tx.schedule.release([*left, *self._failed_to_store], self._token)
 
     def _report(self, source: Source, settlement: Settlement) -> None:
         failed = settlement.error_code is not None
@@ -332,6 +364,11 @@ def _harvested(
         unchanged=held + harvest.skipped,
         message=storable_json(" ".join(filter(None, notes)) or None),
     )
+
+
+def _screening_terms(source: Source) -> tuple[object, ...]:
+    """Return what `screened_all` reads of a source."""
+    return source.policy, source.delay, source.trusted, source.options.get("identity"), source.slug
 
 
 def _terms(source: Source) -> cadence.Terms:

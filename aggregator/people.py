@@ -57,7 +57,7 @@ class People:
 
     def _claim(self, kind: KnowsPeople) -> list[str]:
         now = self._context.clock()
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             return tx.actors.claim_profiles(
                 kind.network, now, shown_since=now - SHOWN, most=kind.most_people, again=CLAIMED
             )

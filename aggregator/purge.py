@@ -98,7 +98,6 @@ class Purges:
                 and (native_id is None or str(source.options.get("user_id")) == native_id)
                 and (source.state, source.state_reason) != (state, reason)
             ]
-            tx.compliance.hold_sources([source.id for source in followed])
             for source in followed:
                 tx.sources.set_state(source.id, state, reason, self._clock())
                 tx.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)

@@ -85,7 +85,7 @@ class StoreSpending:
         terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)
         most = terms.prices.of(call.posts, call.users)
         token = uuid4().hex
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             block = tx.spending.lock(call.service)
             if block is not None and block.until > now:
                 raise CapReachedError(block.reason, until=min(block.until, now + ASK_AGAIN))
@@ -102,11 +102,11 @@ class StoreSpending:
 
     def _settle(self, token: str, returned: Returned, now: datetime) -> float:
         prices = {service: one.terms.prices for service, one in self._metered.items()}
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             return tx.spending.settle(token, returned, prices, now) / DOLLAR
 
     def _written(self, work: Callable[[Transaction], None]) -> None:
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             work(tx)
 
     def _ration(self, service: str, now: datetime) -> Ration | None:
@@ -156,5 +156,5 @@ async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> Non
         log.info("use not counted", service=kind.service, reason=str(problem))
         return
     if posts is not None:
-        with store.writing() as tx:
+        with store.writing(lock_stream=False) as tx:
             tx.spending.report(kind.service, posts, now)

@@ -164,7 +164,7 @@ class HostTurns:
 
     def _transact(self, wants: Collection[_Wants], now: datetime) -> dict[str, Turn]:
         wanted = [Wanted(one.manners, list(one.asks), one.ended, one.answered) for one in wants]
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             return tx.hosts.turns(wanted, now, hold=self._hold)
 
     async def _manners(self, host: str, endpoint: str) -> Manners:
@@ -182,5 +182,5 @@ class HostTurns:
             return HostGroups(tx.groups.all(), spacing=self._spacing, concurrency=self._concurrency)
 
     def _pause(self, name: str, until: datetime | None, now: datetime, reason: str, first: timedelta) -> datetime:
-        with self._store.writing() as tx:
+        with self._store.writing(lock_stream=False) as tx:
             return tx.hosts.pause(name, until, now, reason, first=first)

@@ -168,12 +168,12 @@ class House:
 
     def give_back(self, batch: Batch) -> None:
         """Free what could not be handed out."""
-        with self.store.writing() as tx:
+        with self.store.writing(lock_stream=False) as tx:
             tx.schedule.release(batch.ids, batch.token)
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
-        with self.store.writing() as tx:
+        with self.store.writing(lock_stream=False) as tx:
             batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
             paces = self._paces(tx)
         if not batch:
@@ -183,7 +183,7 @@ class House:
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
         token = uuid4().hex
-        with self.store.writing() as tx:
+        with self.store.writing(lock_stream=False) as tx:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
         reports = self.poll([one.id for one in claimed], token)
         if any(report.new or report.changed for report in reports):
@@ -253,7 +253,7 @@ class House:
     def prune(self) -> dict[str, int]:
         """Forget what nobody will ask for any more; return how much of each."""
         before = self.clock() - LOG_KEPT
-        with self.store.writing() as tx:
+        with self.store.writing(lock_stream=False) as tx:
             return {
                 "log lines": tx.schedule.prune_log(before),
                 "hosts": tx.hosts.forget_idle(before),

@@ -149,6 +149,8 @@ class Activities(StreamReading):
             judge: decides on the entries that are new, all together.
             on_edit: what an edit does to what a person approved.
         """
+        # All that follows rests on what is read here, a person's approval for one; nobody may change it in between.
+        Stream(self._connection).require_lock()
         wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
         known = self.known(source_id, wanted.keys())
         fresh = [one for native_id, one in wanted.items() if native_id not in known]
@@ -293,20 +295,11 @@ class Activities(StreamReading):
         """Note the digests of entries that changed without looking different, so that the next poll skips them."""
         noise = [(one, old) for one, old in alike if old.entry_digest != one.new.entry_digest]
         if noise:
-            Stream(self._connection).take(0)  # the lock before the rows; what was removed meanwhile gets no raw entry
-            noise = self._still_there(noise)
-        if noise:
             self._connection.execute(
                 update(activity).where(activity.c.id == bindparam("row")).values(entry_digest=bindparam("digest")),
                 [{"row": old.id, "digest": one.new.entry_digest} for one, old in noise],
             )
             self._keep_payloads({old.id: one.new.raw for one, old in noise}, now)
-
-    def _still_there(self, pairs: Sequence[tuple[Screened, Known]]) -> list[tuple[Screened, Known]]:
-        ids = [old.id for _, old in pairs]
-        live = select(activity.c.id).where(activity.c.id.in_(ids), activity.c.gone.is_(None))
-        there = set(self._connection.execute(live).scalars())
-        return [(one, old) for one, old in pairs if old.id in there]
 
     def _keep_versions(self, ids: Sequence[int], now: datetime) -> None:
         moment = literal(now, activity_version.c.replaced.type)
@@ -334,7 +327,7 @@ class Activities(StreamReading):
 
     def put_back(self, activity_id: int) -> None:
         """Give an activity the words of its last version again, and forget that version."""
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
         newest = select(activity_version).where(activity_version.c.activity_id == activity_id)
         version = self._connection.execute(newest.order_by(activity_version.c.id.desc()).limit(1)).one_or_none()
         if version is None:

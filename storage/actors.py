@@ -111,7 +111,7 @@ class Actors:
 
     def refreshed(self, found: Collection[Actor]) -> None:
         """Store what a network says of actors."""
-        Stream(self._connection).take(0)  # the lock before the rows, see `Stream.take`
+        Stream(self._connection).require_lock()
         self.store(found)
 
     def refresh_after(self, network: str, native_ids: Collection[str], due: datetime) -> None:

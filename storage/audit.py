@@ -61,7 +61,7 @@ class Audit:
         """Note the same change of several subjects, each with its own detail."""
         if not subjects:
             return
-        Stream(self._connection).take(0)  # one writer at a time, in the order in which lines become visible
+        Stream(self._connection).require_lock()
         end = self._connection.execute(select(stream.c.audit_last, stream.c.audit_hash)).one()
         last, hash_ = end.audit_last, end.audit_hash
         rows = []

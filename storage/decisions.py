@@ -209,7 +209,7 @@ class Decisions:
 
     def hand_out(self, who: str, count: int, now: datetime, until: datetime) -> list[int]:
         """Give a person the oldest waiting activities that nobody else has in hand; return their ids, oldest first."""
-        Stream(self._connection).take(0)  # one at a time
+        Stream(self._connection).require_lock()
         self._connection.execute(handout.delete().where((handout.c.until <= now) | (handout.c.account == who)))
         taken = select(handout.c.activity_id)
         ids = list(
@@ -233,7 +233,7 @@ class Decisions:
 
     def _found(self, seen: Mapping[int, int | None], who: str, now: datetime) -> tuple[list[Row[Any]], dict[int, str]]:
         """Return the rows to decide on, locked, and why the others are not."""
-        Stream(self._connection).take(0)  # the lock before the rows: whoever comes second sees what the first did
+        Stream(self._connection).require_lock()
         chosen: Select[Any] = select(*_STATE).where(activity.c.id.in_(seen.keys()))
         rows: Sequence[Row[Any]] = self._connection.execute(chosen).all()
         by_id = {row.id: row for row in rows}

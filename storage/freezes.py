@@ -49,7 +49,7 @@ class Freezes:
         self, source_ids: Sequence[int | None], until: datetime, reason: str, author: str, now: datetime
     ) -> list[int]:
         """Hold back what comes from sources, None meaning all; what is held already waits for the longer one."""
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
         values = {"until": until, "reason": reason, "author": author, "begun": now}
         ids = [
             self._connection.execute(
@@ -65,7 +65,7 @@ class Freezes:
 
     def end(self, one: Freeze, who: str, now: datetime) -> int:
         """End a freeze before its time; what no other one holds is shown within some ticks. Return how much it is."""
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
         self._connection.execute(update(freeze).where(freeze.c.id == one.id).values(ended=now))
         left = self.active(now)
         sources = select(activity.c.source_id).distinct().where(*self._held_of(one.source_id))
@@ -90,7 +90,7 @@ class Freezes:
         active = self.active(now)
         if not active:
             return 0
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
         every = any(one.source_id is None for one in active)
         frozen = [] if every else [activity.c.source_id.in_([one.source_id for one in active])]
         rows = self._connection.execute(

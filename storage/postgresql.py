@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RV = TypeVar("RV")
 
-STATEMENT_LIMIT = 15.0  # seconds after which the server cancels a statement
+STATEMENT_LIMIT = 30.0  # seconds after which the server cancels a statement
 _ANSWER_LIMIT = STATEMENT_LIMIT + 1  # seconds after which the client closes the connection
 _LOCK_LIMIT = 10.0  # seconds to wait for a row or table lock
 _IDLE_LIMIT = 60.0  # seconds that an open transaction may idle: a vanished client must not keep its locks

@@ -9,6 +9,7 @@ from sqlalchemy import delete, or_, select, update
 
 from aggregator.activity import ActivityKind, Upstream
 from storage import upsert
+from storage.locking import lock_sources
 from storage.stream import Stream
 from storage.tables import activity, actor, billed, checked, compliance_job, gone_key, source
 from storage.tombstones import Tombstones, person_key
@@ -72,7 +73,7 @@ class Removals:
             now: the present moment.
             for_good: nobody may bring them again.
         """
-        Stream(self._connection).take(0)  # the lock before the rows, see `Stream.take`
+        Stream(self._connection).require_lock()
         removals = {key: Removal() for key in reasons}
         for key in self._ban(reasons, now) if for_good else ():
             removals[key].is_new = True
@@ -103,7 +104,7 @@ class Removals:
 
         With `for_good` nothing of theirs is ever stored again; else only what is gone now stays so.
         """
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
         removal = Removal()
         if for_good:
             removal.is_new = bool(self._ban({person_key(network, native_id): reason}, now))
@@ -146,14 +147,9 @@ class Removals:
 
     def forget_reading(self, kinds: Collection[str]) -> None:
         """Empty what polling remembers of all sources of these kinds, removed ones included."""
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
+        lock_sources(self._connection, source.c.kind.in_(kinds))
         self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
-
-    def hold_sources(self, ids: Collection[int]) -> None:
-        """Lock sources before the stream's row, as a poll does that stores what it brought."""
-        self._connection.execute(
-            select(source.c.id).where(source.c.id.in_(ids)).order_by(source.c.id).with_for_update()
-        )
 
     def _ban(self, reasons: Mapping[str, str], now: datetime) -> set[str]:
         """Note what must never be stored again; return what was not noted yet."""

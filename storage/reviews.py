@@ -70,7 +70,7 @@ class Reviews:
         calling_off: bool = True,
     ) -> set[int]:
         stream = Stream(self._connection)
-        stream.take(0)  # the lock before the rows, see `Stream.take`; decisions of people lock in this order, too
+        stream.require_lock()
         if calling_off:
             decided = select(activity.c.id).where(which)
             self._connection.execute(transition.delete().where(transition.c.activity_id.in_(decided)))
@@ -101,7 +101,7 @@ class Reviews:
         due = activity.c.pinned_until <= now
         if self._connection.execute(select(activity.c.id).where(due).limit(1)).first() is None:
             return 0
-        stream.take(0)
+        stream.require_lock()
         ids = self._connection.execute(select(activity.c.id).where(due)).scalars().all()
         first = stream.take(len(ids))
         rows = [{"row": id_, "next": first + offset} for offset, id_ in enumerate(ids)]

@@ -75,7 +75,7 @@ class Rules:
 
     def _lock(self) -> None:
         """Take the stream's row before any rule's, as whoever writes both does."""
-        Stream(self._connection).take(0)
+        Stream(self._connection).require_lock()
 
     def add(self, new: Rule, now: datetime) -> int:
         """Add a rule behind the others; return its id."""

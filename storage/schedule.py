@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
 from aggregator.activity import LATEST
 from aggregator.source import SourceState
+from storage.locking import lock_sources
 from storage.recordset import as_json, recordset
 from storage.sources import source_of
 from storage.tables import fetch_log, host, source
@@ -43,10 +44,10 @@ class Schedule:
 
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
         """Ask for these sources to be polled at the next tick."""
+        polled = source.c.id.in_(source_ids) & (source.c.due < LATEST)  # nobody polls what people write
+        lock_sources(self._connection, polled)
         self._connection.execute(
-            update(source)
-            .where(source.c.id.in_(source_ids), source.c.due < LATEST)  # nobody polls what people write
-            .values(asked=now, due=now, due_reason="asked for by hand")
+            update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
         )
 
     def still_asked(self, source_ids: Collection[int]) -> set[int]:
@@ -120,37 +121,33 @@ class Schedule:
         return [Claimed(row.id, row.kind, row.host) for row in rows]
 
     def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
-        """Renew the lease of what is still ours under this token and return it, in one statement."""
-        rows = self._connection.execute(
-            update(source)
-            .where(source.c.id.in_(source_ids), source.c.lease_token == token)
-            .values(lease_until=until)
-            .returning(*source.c)
-        )
+        """Renew the lease of what is still ours under this token and return it."""
+        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
+        lock_sources(self._connection, leased)
+        rows = self._connection.execute(update(source).where(leased).values(lease_until=until).returning(*source.c))
         return [source_of(row) for row in rows]
 
-    def still_ours(self, source_id: int, token: str) -> bool:
-        """Say whether a source is still under our lease, and keep it so until the transaction ends."""
+    def lock_leased(self, source_id: int, token: str) -> Source | None:
+        """Lock a source that is still under our lease and return it as it is now; None where the lease was lost."""
         row = self._connection.execute(
-            select(source.c.id).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
-        )
-        return row.first() is not None
+            select(source).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
+        ).one_or_none()
+        return None if row is None else source_of(row)
 
     def release(self, source_ids: Collection[int], token: str) -> None:
         """Give back sources that were not polled; they stay due."""
-        self._connection.execute(
-            update(source)
-            .where(source.c.id.in_(source_ids), source.c.lease_token == token)
-            .values(lease_token=None, lease_until=None)
-        )
+        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
+        lock_sources(self._connection, leased)
+        self._connection.execute(update(source).where(leased).values(lease_token=None, lease_until=None))
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
-        """End the polls of sources that are still ours and log them: two statements however many.
+        """End the polls of sources that are still ours and log them: three statements however many.
 
         Returns how many were still ours; the log line of one that was not says what happened all the same.
         """
         ends, lines = [_schedule_row(one) for one in settlements], [_log_row(one) for one in settlements]
         if self._connection.dialect.name == "postgresql":
+            lock_sources(self._connection, source.c.id.in_([one.source_id for one in settlements]))
             ended = self._connection.execute(_SETTLE_ALL, {"settled": as_json(ends)}).rowcount
             self._connection.execute(_LOG_ALL, {"logged": as_json(lines)})
         else:
@@ -161,6 +158,7 @@ class Schedule:
     def wake(self, error_codes: Collection[str], now: datetime) -> int:
         """Make active sources due whose last poll ended in one of these errors; return how many."""
         waiting = (source.c.state == SourceState.ACTIVE.value) & source.c.last_error_code.in_(error_codes)
+        lock_sources(self._connection, waiting)
         woken = update(source).where(waiting).values(due=now, due_reason="asked for again")
         return self._connection.execute(woken).rowcount
 

@@ -40,7 +40,7 @@ from storage.schedule import Schedule
 from storage.sources import Sources
 from storage.spending import Spendings
 from storage.stories import Stories
-from storage.stream import Stream
+from storage.stream import STREAM_LOCKED, Stream
 from storage.tagging import Tagging
 from storage.tokens import Tokens
 from storage.watching import watch
@@ -104,14 +104,24 @@ class Store:
             yield Transaction(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
+    def writing(self, *, lock_stream: bool = True) -> Iterator[Transaction]:
         """Read and write in one transaction; on SQLite it waits for its turn as the one writer.
+
+        Lock order: the stream's row first, then sources by id, then everything else. So no two writers can deadlock,
+        and no decision rests on a state that another writer changes before the decision is stored.
+
+        Args:
+            lock_stream: False for what takes no revision, such as leases, rate limits and sessions; it runs beside
+                the transaction that holds the stream.
 
         Raises:
             StoreUnavailableError: the database does not answer.
         """
-        with self._begun(writing=True) as connection:
-            yield Transaction(connection)
+        with self._begun(writing=True, **{STREAM_LOCKED: lock_stream}) as connection:
+            tx = Transaction(connection)
+            if lock_stream:
+                tx.stream.lock()
+            yield tx
 
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction holds the stream's row
+
 
 class Stream:
     """What is true of the stream as a whole."""
@@ -30,12 +32,25 @@ class Stream:
         name: str = self._connection.execute(select(stream.c.instance)).scalar_one()
         return name
 
+    def lock(self) -> None:
+        """Lock the stream's row until the transaction ends; on SQLite the transaction is the one writer anyway."""
+        self._connection.execute(select(stream.c.id).with_for_update())
+
+    def require_lock(self) -> None:
+        """Check that this transaction began by locking the stream, see `Store.writing`.
+
+        Raises:
+            RuntimeError: it did not, so what it writes could deadlock or rest on an outdated state.
+        """
+        if not self._connection.get_execution_options().get(STREAM_LOCKED, False):
+            raise RuntimeError("This transaction changes the stream, so open it with `Store.writing()`.")
+
     def take(self, count: int) -> int:
         """Take `count` revisions and return the first.
 
-        The stream's row stays locked until the transaction ends, which makes revisions visible in their order. Take
-        them before touching any activity, source or actor row that they number, so that writers can't deadlock.
+        The stream's row is locked until the transaction ends, which makes revisions visible in their order.
         """
+        self.require_lock()
         statement = update(stream).values(revision=stream.c.revision + count).returning(stream.c.revision)
         newest: int = self._connection.execute(statement).scalar_one()
         return newest - count + 1

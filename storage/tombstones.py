@@ -72,7 +72,7 @@ class Tombstones:
     ) -> list[Buried]:
         """Empty activities, at most so many, and delete what was kept beside them; return those that were not gone."""
         stream = Stream(self._connection)
-        stream.take(0)  # the lock before the rows, see `Stream.take`
+        stream.require_lock()
         chosen = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, activity.c.gone.is_(None))
         rows = self._connection.execute(chosen.order_by(activity.c.id).limit(most)).all()
         if not rows:
@@ -97,7 +97,7 @@ class Tombstones:
         Reposts have no words of their own: they are for `bury`.
         """
         stream = Stream(self._connection)
-        stream.take(0)
+        stream.require_lock()
         wordy = (activity.c.kind != ActivityKind.REPOST.value) & activity.c.gone.is_(None)
         live = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, wordy)
         # Also where nothing is embedded any more: an older version or the raw entry may still hold it.

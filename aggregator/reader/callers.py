@@ -172,7 +172,7 @@ class Callers:
 
     def _write_use(self, token: str) -> None:
         try:
-            with self._store.writing() as tx:
+            with self._store.writing(lock_stream=False) as tx:
                 tx.tokens.touch(token, self._clock(), every=_USE_NOTED)
         except Exception as problem:  # noqa: BLE001  # a database that may only be read, or is away: nothing is lost
             _log.info("use of a token not noted", token=token, error=str(problem))

@@ -80,7 +80,7 @@ class Gate:
         if found is None:
             return None
         if now - found.last_used >= _NOTED:
-            with self._store.writing() as tx:
+            with self._store.writing(lock_stream=False) as tx:
                 tx.accounts.touch(digest, now)
         return Present(found.account, token)
 

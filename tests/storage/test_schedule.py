@@ -125,8 +125,8 @@ def test_who_lost_the_lease_settles_nothing(store: Store) -> None:
     _claim(store, NOON + LEASE, under=second)
     assert _settle(store, _settlement(source.id, first, fetch_state={"etag": "stale"})) == 0
     with store.writing() as tx:
-        assert not tx.schedule.still_ours(source.id, first)
-        assert tx.schedule.still_ours(source.id, second)
+        assert tx.schedule.lock_leased(source.id, first) is None
+        assert tx.schedule.lock_leased(source.id, second) is not None
         assert tx.schedule.renew([source.id], first, NOON + 2 * LEASE) == []
         assert [one.id for one in tx.schedule.renew([source.id], second, NOON + 2 * LEASE)] == [source.id]
     with store.reading() as tx:
