@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, or_, select, update
 
 from aggregator.activity import ActivityKind, Upstream
-from storage import upsert
+from storage import erasure, upsert
 from storage.locking import lock_sources
 from storage.stream import Stream
 from storage.tables import activity, actor, billed, checked, compliance_job, gone_key, source
@@ -148,6 +148,7 @@ class Removals:
     def forget_reading(self, kinds: Collection[str]) -> None:
         """Empty what polling remembers of all sources of these kinds, removed ones included."""
         Stream(self._connection).require_lock()
+        erasure.mark(self._connection)
         lock_sources(self._connection, source.c.kind.in_(kinds))
         self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
 
@@ -169,6 +170,7 @@ class Removals:
         ids = self._connection.execute(select(actor.c.id).where(which, named).limit(most)).scalars().all()
         if not ids:
             return None
+        erasure.mark(self._connection)
         first = Stream(self._connection).take(len(ids))
         nameless = {"name": NAMELESS, "handle": None, "url": None, "avatar": None, "refresh_after": None}
         for offset, id_ in enumerate(ids):

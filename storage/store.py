@@ -18,7 +18,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aggregator.errors import StoreUnavailableError
-from storage import schema
+from storage import erasure, schema
 from storage.accounts import Accounts
 from storage.activities import Activities
 from storage.actors import Actors
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
+_ERASE_WITHIN = 1.0  # seconds; longer readers are rare, and the next transaction tries again
+
+
 class Transaction:
     """One view of the database, by subject. Only `Store.writing` lets it write."""
 
@@ -87,6 +90,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._unerased = False  # whether SQLite's files still hold what was removed
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -129,6 +133,21 @@ class Store:
             connection = plain.execution_options(**options)
             with connection.begin():
                 yield connection
+            self._unerased |= erasure.take_mark(connection)
+        if self._unerased:
+            self.erase(_ERASE_WITHIN)
+
+    def erase(self, within: float) -> bool:
+        """Erase removed content from SQLite's files; return False where readers prevented it for `within` seconds.
+
+        What could not be erased is tried again after the next transaction.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with _translated():
+            self._unerased = self.engine.dialect.name == "sqlite" and not erasure.erase(self.engine, within)
+        return not self._unerased
 
     def _connect(self) -> Connection:
         try:

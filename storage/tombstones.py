@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select, update
 from aggregator.activity import ActivityKind, Upstream
 from aggregator.findable import search_text
 from aggregator.fingerprint import fingerprint
+from storage import erasure
 from storage.reading import StreamReading
 from storage.stream import Stream
 from storage.tables import activity, activity_link, activity_version, gone_key, held_edit, raw_payload
@@ -157,6 +158,7 @@ class Tombstones:
 
     def _forget(self, ids: Collection[int]) -> None:
         """Delete raw entries, older versions and edits that wait."""
+        erasure.mark(self._connection)
         for table in (raw_payload, activity_version, held_edit):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
 
