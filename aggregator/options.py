@@ -101,6 +101,11 @@ def _seconds(least: float, most: float) -> Callable[[str], timedelta]:
     return read
 
 
+def _days(least: int, most: int) -> Callable[[str], timedelta]:
+    whole = _whole(least, most)
+    return lambda text: timedelta(days=whole(text))
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         number = int(text)
@@ -443,6 +448,20 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT",
             "the proxy through which feeds are fetched; variables like HTTP_PROXY are not heeded",
             secret=True,
+        ),
+        Option(
+            "VERSIONS_KEPT",
+            _whole(5, 1000),  # with fewer, servers that disagree could not be told from edits
+            "a whole number, 5 to 1000",
+            "former versions kept of each item that its source edits",
+            "20",
+        ),
+        Option(
+            "VERSIONS_AGE",
+            _days(1, 3650),
+            "days, 1 to 3650",
+            "how long former versions are kept",
+            "90",
         ),
         Option(
             "QUEUE_AGE",

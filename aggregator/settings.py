@@ -60,6 +60,8 @@ class Settings:
     polls_per_hour: float
     polls_per_minute: int
     proxy: Secret | None
+    versions_kept: int
+    versions_age: timedelta
     queue_age: timedelta | None  # None: nobody is told that the queue grows old
     webhook_url: Secret | None
     webhook_secret: Secret | None

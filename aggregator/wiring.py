@@ -122,7 +122,7 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The database."""
-        return Store.open(self.settings.database_url.reveal())
+        return Store.open(self.settings.database_url.reveal(), versions_kept=self.settings.versions_kept)
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -253,6 +253,7 @@ class House:
     def prune(self) -> dict[str, int]:
         """Forget what nobody will ask for any more; return how much of each."""
         before = self.clock() - LOG_KEPT
+        versions = self._prune_versions()
         with self.store.writing(lock_stream=False) as tx:
             return {
                 "log lines": tx.schedule.prune_log(before),
@@ -261,7 +262,18 @@ class House:
                 "checks": tx.compliance.forget_checked(before),
                 "sign-ins": tx.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
                 "alerts": tx.alerts.forget(before),
+                "versions": versions,
             }
+
+    def _prune_versions(self) -> int:
+        """Delete old versions, a slice for each transaction; return how many."""
+        total = 0
+        while True:
+            with self.store.writing(lock_stream=False) as tx:
+                pruned = tx.versions.prune(self.clock() - self.settings.versions_age)
+            total += pruned
+            if not pruned:
+                return total
 
     def upkeep(self) -> None:
         """Ask for names and pictures of people who are new or not asked for of late, and daily for X's own count."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from aggregator.activity import BY_RULE, Review, Upstream
 from aggregator.findable import search_text
@@ -21,10 +19,12 @@ from storage.held_edits import HeldEdits
 from storage.reading import StreamReading
 from storage.stories import Stories
 from storage.stream import Stream
-from storage.tables import activity, activity_version, raw_payload, transition
+from storage.tables import activity, raw_payload, transition
 from storage.tagging import rules_tags
 from storage.tombstones import Tombstones
 from storage.upsert import Upsert
+from storage.versions import COLUMNS as VERSIONED
+from storage.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 Judge = Callable[["Sequence[Screened]"], "list[Screened]"]
 
-_FLAPPING = timedelta(days=7)
-_SAME_AGAIN = 2  # times that an edit may be taken back; a person does that once
 _CONTENT = (
     *COLUMNS,
     "detail",
@@ -55,7 +53,6 @@ _CONTENT = (
     "search_text",
 )
 _EDITED = (*_CONTENT, "entry_digest", "fingerprint", "revision")
-_VERSIONED = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 _LATER = {
     "id",
     "gone",
@@ -162,7 +159,7 @@ class Activities(StreamReading):
         live = [(one, old) for one, old in held + moved if old.gone is None]
         restyled = [(one, old) for one, old in live if old.fingerprint != one.fingerprint]
         edited = {old.id: one.fingerprint for one, old in restyled if _edited(one, old)}
-        flapping = self._flapping(edited, now)
+        flapping = Versions(self._connection).flapping(edited, now)
         restyled = [(one, old) for one, old in restyled if old.id not in flapping]
         edits = HeldEdits(self._connection)
         edits.forget([old.id for one, old in live if old.approved and old.fingerprint == one.fingerprint])
@@ -217,20 +214,6 @@ class Activities(StreamReading):
         ]
         return new, moved
 
-    def _flapping(self, edited: Mapping[int, str], now: datetime) -> set[int]:
-        """Return those whose new looks they had twice before within a few days: servers that disagree, no edits."""
-        if not edited:
-            return set()
-        seen = Counter(
-            (row.activity_id, row.fingerprint)
-            for row in self._connection.execute(
-                select(activity_version.c.activity_id, activity_version.c.fingerprint).where(
-                    activity_version.c.activity_id.in_(edited.keys()), activity_version.c.replaced > now - _FLAPPING
-                )
-            )
-        )
-        return {id_ for id_, fingerprint in edited.items() if seen[id_, fingerprint] >= _SAME_AGAIN}
-
     def _write(
         self,
         source_id: int,
@@ -248,7 +231,7 @@ class Activities(StreamReading):
         actors = Actors(self._connection).store(_people(writes))
         replaced = [edited[one.new.native_id] for one in writes if one.new.native_id in edited]
         if replaced:
-            self._keep_versions(replaced, now)
+            Versions(self._connection).keep(replaced, now)
         writes = self._with_rules_tags(source_id, writes, looks.keys())
         rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
@@ -301,14 +284,6 @@ class Activities(StreamReading):
             )
             self._keep_payloads({old.id: one.new.raw for one, old in noise}, now)
 
-    def _keep_versions(self, ids: Sequence[int], now: datetime) -> None:
-        moment = literal(now, activity_version.c.replaced.type)
-        old = select(activity.c.id, moment, *(activity.c[name] for name in _VERSIONED)).where(
-            activity.c.id.in_(ids), activity.c.gone.is_(None)
-        )
-        columns = ["activity_id", "replaced", *_VERSIONED]
-        self._connection.execute(insert(activity_version).from_select(columns, old))
-
     def _keep_payloads(self, payloads: Mapping[int, bytes], now: datetime) -> None:
         rows = [
             {"activity_id": id_, "payload": zlib.compress(raw, _FASTEST), "stored": now}
@@ -328,15 +303,13 @@ class Activities(StreamReading):
     def put_back(self, activity_id: int) -> None:
         """Give an activity the words of its last version again, and forget that version."""
         Stream(self._connection).require_lock()
-        newest = select(activity_version).where(activity_version.c.activity_id == activity_id)
-        version = self._connection.execute(newest.order_by(activity_version.c.id.desc()).limit(1)).one_or_none()
+        version = Versions(self._connection).take_newest(activity_id)
         if version is None:
             return
-        former = {name: getattr(version, name) for name in _VERSIONED if name != "revision"}
+        former = {name: getattr(version, name) for name in VERSIONED if name != "revision"}
         revision = Stream(self._connection).take(1)
         row = update(activity).where(activity.c.id == activity_id, activity.c.gone.is_(None))
         self._connection.execute(row.values(**former, revision=revision))
-        self._connection.execute(activity_version.delete().where(activity_version.c.id == version.id))
         held = self.get(activity_id)
         if held is not None:
             self._connection.execute(row.values(search_text=search_text(held.content, held.object)))
@@ -359,15 +332,6 @@ class Activities(StreamReading):
         for source_id, kind, count in self._connection.execute(counted):
             found.setdefault(source_id, {})[kind] = count
         return found
-
-    def versions(self, activity_id: int) -> Sequence[Mapping[str, Any]]:
-        """Return what edits replaced, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
-        rows = self._connection.execute(
-            select(activity_version)
-            .where(activity_version.c.activity_id == activity_id)
-            .order_by(activity_version.c.id)
-        )
-        return [dict(row) for row in rows.mappings()]
 
     def drop_quarantined(self, source_id: int, now: datetime) -> int:
         """Make a source's quarantined activities gone, so that they never come back; return how many."""

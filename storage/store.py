@@ -43,6 +43,7 @@ from storage.stories import Stories
 from storage.stream import STREAM_LOCKED, Stream
 from storage.tagging import Tagging
 from storage.tokens import Tokens
+from storage.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT, Versions
 from storage.watching import watch
 
 if TYPE_CHECKING:
@@ -83,19 +84,26 @@ class Transaction:
         self.stream = Stream(connection)
         self.tagging = Tagging(connection)
         self.tokens = Tokens(connection)
+        self.versions = Versions(connection)
 
 
 class Store:
     """The database, opened lazily: safe to build before a worker forks."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
         self.engine = engine
+        self._versions_kept = versions_kept
         self._unerased = False  # whether SQLite's files still hold what was removed
 
     @classmethod
-    def open(cls, url: str) -> Store:
-        """Build a store for a database URL; nothing is connected yet."""
-        return cls(make_engine(url))
+    def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
+        """Build a store for a database URL; nothing is connected yet.
+
+        Args:
+            url: the database.
+            versions_kept: how many former versions of an activity are kept.
+        """
+        return cls(make_engine(url), versions_kept=versions_kept)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -130,7 +138,7 @@ class Store:
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
         with _translated(reading="postgresql_readonly" in options), self._connect() as plain:
-            connection = plain.execution_options(**options)
+            connection = plain.execution_options(**options, **{VERSIONS_KEPT: self._versions_kept})
             with connection.begin():
                 yield connection
             self._unerased |= erasure.take_mark(connection)

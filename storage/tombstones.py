@@ -17,7 +17,8 @@ from aggregator.fingerprint import fingerprint
 from storage import erasure
 from storage.reading import StreamReading
 from storage.stream import Stream
-from storage.tables import activity, activity_link, activity_version, gone_key, held_edit, raw_payload
+from storage.tables import activity, activity_link, gone_key, held_edit, raw_payload
+from storage.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -159,7 +160,8 @@ class Tombstones:
     def _forget(self, ids: Collection[int]) -> None:
         """Delete raw entries, older versions and edits that wait."""
         erasure.mark(self._connection)
-        for table in (raw_payload, activity_version, held_edit):
+        Versions(self._connection).forget(ids)
+        for table in (raw_payload, held_edit):
             self._connection.execute(table.delete().where(table.c.activity_id.in_(ids)))
 
 

@@ -52,7 +52,7 @@ class ItemPages:
             values = {
                 "card": card,
                 "notes": tx.audit.of(f"activity:{id_}", _NOTES),
-                "versions": _versions(item, tx.activities.versions(id_)),
+                "versions": _versions(item, tx.versions.of(id_)),
                 "source": tx.sources.get(item.source.slug),
                 "latest": tx.decisions.latest(visit.account.name),
                 "revision": tx.stream.revision(),

@@ -66,7 +66,7 @@ def test_a_site_that_moves_brings_nothing_new(store: Store, moved: Callable[[int
     with store.reading() as tx:
         items = tx.activities.page(Query(limit=100)).items
         assert {item.content.title: item.id for item in items} == before
-        assert all(tx.activities.versions(item.id) == [] or item.content.url for item in items)
+        assert all(tx.versions.of(item.id) == [] or item.content.url for item in items)
     assert _store(store, source, [moved(40), *(moved(n) for n in range(40))], now=NOON + HOUR).new == 1
 
 
@@ -120,8 +120,6 @@ def test_an_edit_is_kept_with_its_time_and_may_be_taken_back_once(store: Store) 
     assert changed == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     with store.reading() as tx:
         [item] = tx.activities.page(Query()).items
-        assert [version["replaced"] for version in tx.activities.versions(item.id)] == [
-            NOON + n * HOUR for n in range(1, 4)
-        ]
+        assert [version["replaced"] for version in tx.versions.of(item.id)] == [NOON + n * HOUR for n in range(1, 4)]
     later = _store(store, source, [_entry(1, text=texts[0])], now=NOON + 30 * DAY)
     assert later.changed == 1  # after a while an edit is an edit again

@@ -84,7 +84,7 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: House, publ
     assert moved.content.event is not None
     assert moved.content.event.start - first.content.event.start == timedelta(hours=1)
     with house.store.reading() as tx:
-        assert len(tx.activities.versions(first.id)) == 1
+        assert len(tx.versions.of(first.id)) == 1
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
     [report] = house.poll_now([source.id])

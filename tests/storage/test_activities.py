@@ -79,7 +79,7 @@ def test_an_edit_changes_its_one_row_and_raises_its_revision(store: Store) -> No
         assert (newer.native_id, newer.content.title) == ("1", "A better title")
         assert newer.revision > older.revision
         assert (newer.first_seen, newer.position) == (NOON, NOON)  # an edit does not move it
-        [version] = tx.activities.versions(newer.id)
+        [version] = tx.versions.of(newer.id)
         assert (version["title"], version["replaced"]) == ("Title 1", LATER)
 
 
@@ -91,7 +91,7 @@ def test_our_own_better_rendering_is_no_edit(store: Store) -> None:
     with store.reading() as tx:
         [held] = tx.activities.page(Query()).items
         assert held.content.text == "Rendered better."
-        assert tx.activities.versions(held.id) == []
+        assert tx.versions.of(held.id) == []
 
 
 def test_a_raw_change_that_nobody_sees_keeps_the_revision_and_is_remembered(store: Store) -> None:

@@ -100,7 +100,7 @@ def test_an_older_version_that_embedded_it_goes_as_well(store: Store, source: So
     ingest_now(store, source, [_about("2", ActivityKind.QUOTE, _post(), "Second words")], now=LATER)
     _withdraw(store, "x:1")
     with store.reading() as tx:
-        assert tx.activities.versions(_held(store)["2"].id) == []
+        assert tx.versions.of(_held(store)["2"].id) == []
         assert tx.compliance.remaining(["x:1"]) == set()
 
 

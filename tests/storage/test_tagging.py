@@ -58,7 +58,7 @@ def test_tags_and_their_words_change_and_nothing_else(store: Store) -> None:
     with store.reading() as tx:
         after = {item.native_id: item for item in tx.activities.page(Query()).items}
         found = tx.activities.page(Query(topics=frozenset({"water"}), countries=frozenset({"GH"}))).items
-        assert tx.activities.versions(before["1"].id) == []
+        assert tx.versions.of(before["1"].id) == []
     assert [item.native_id for item in found] == ["1"]
     assert dict(found[0].reasons) == {"water": "Water", "GH": "Ghana"}
     assert after["2"] == before["2"]

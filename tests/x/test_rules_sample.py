@@ -54,7 +54,7 @@ def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower
     edited = after[str(first.id)]
     assert (edited.content.text, edited.content.edited) == ("First", True)
     with one.house.store.reading() as tx:
-        assert [version["text"] for version in tx.activities.versions(edited.id)] == ["Frist"]
+        assert [version["text"] for version in tx.versions.of(edited.id)] == ["Frist"]
 
 
 @pytest.mark.parametrize("fault", ["truncated", "list", "empty", "html", "503", "503-html", "endless"])
