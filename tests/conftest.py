@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from storage.store import Store
-from tests import servers
+from tests import identifiers, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,8 +149,16 @@ def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg", "postgresql")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name parametrized tests readably, and alike in every process."""
+    return identifiers.identifier(val, argname)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what is quick and then what is long: whoever comes last in a divided run makes the others wait."""
+    """Refuse unstable identifiers; run quick tests first and long ones next, since a late long test delays the end."""
+    faults = [f"{item.nodeid}: {fault}" for item in items if (fault := identifiers.fault(item.nodeid))]
+    if faults:
+        raise pytest.UsageError("Identifiers of tests must be the same in every run:\n" + "\n".join(faults))
     items.sort(key=_rank)
 
 

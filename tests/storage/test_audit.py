@@ -76,6 +76,7 @@ def test_the_database_itself_refuses_to_change_the_history(store: Store, stateme
         "at = '2026-03-02 11:00:00.000000'",
         "hash = 'abc'",
     ],
+    ids=lambda change: change.partition(" ")[0],
 )
 def test_a_changed_line_is_found_with_its_place(store: Store, attacker: Connection, line: int, change: str) -> None:
     if store.engine.dialect.name == "postgresql":
