@@ -1,0 +1,164 @@
+"""A TCP proxy on loopback that fails on demand, as networks and servers do.
+
+with TcpProxy.before("127.0.0.1", 5432) as proxy:
+    proxy.hang()      # connections are accepted and never answered; open ones get nothing either
+    proxy.forget()    # open connections are never answered again, new ones work (a NAT lost its table)
+    proxy.refuse()    # nothing listens, and open connections are reset
+    proxy.restore()   # forwards again; what a hang kept back arrives
+    proxy.target = ("127.0.0.1", 5433)   # for connections from now on: a failover
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+_CHUNK = 65_536  # bytes
+_PATIENCE = 10.0  # seconds for a command to the proxy's thread
+
+
+class _Link:
+    """One client's connection and, once it is open, the server's."""
+
+    def __init__(self, client: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+        self.writers = [client]
+        self.flowing = flowing
+
+    def reset(self) -> None:
+        """Cut both ends at once, with a RST instead of a FIN."""
+        for writer in self.writers:
+            if not writer.transport.is_closing():
+                connection = writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+
+class TcpProxy:
+    """Forwards connections to `target`. Call its methods from any thread."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.target = (host, port)
+        self.port = 0
+        self.accepted = 0  # connections so far
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy", daemon=True)
+
+    @classmethod
+    @contextmanager
+    def before(cls, host: str, port: int) -> Iterator[TcpProxy]:
+        """Run a proxy before a server until the block ends."""
+        proxy = cls(host, port)
+        proxy.start()
+        try:
+            yield proxy
+        finally:
+            proxy.stop()
+
+    def start(self) -> None:
+        """Listen on a free port and forward."""
+        self._thread.start()
+        self._call(self._listen)
+
+    def stop(self) -> None:
+        """Reset every connection and end."""
+        self._call(self._close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE)
+        self._loop.close()
+
+    def refuse(self) -> None:
+        """Refuse connections and reset the open ones."""
+        self._call(self._refuse)
+
+    def hang(self) -> None:
+        """Accept connections, but forward nothing, on open connections neither."""
+        self._call(self._hang)
+
+    def forget(self) -> None:
+        """Never forward anything again on the connections that are open now; new ones work."""
+        self._call(self._forget)
+
+    def restore(self) -> None:
+        """Forward again."""
+        self._call(self._restore)
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", self.port))
+            self.port = listener.getsockname()[1]
+            self._server = await asyncio.start_server(self._serve, sock=listener, backlog=256)
+
+    async def _refuse(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in tuple(self._links):
+            link.reset()
+
+    async def _hang(self) -> None:
+        await self._listen()
+        self._flowing.clear()
+
+    async def _forget(self) -> None:
+        for link in self._links:
+            link.flowing = asyncio.Event()  # nobody sets it
+
+    async def _restore(self) -> None:
+        await self._listen()
+        self._flowing.set()
+
+    async def _close(self) -> None:
+        await self._refuse()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        link = _Link(writer, self._flowing)
+        self._links.add(link)
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        try:
+            await self._forward(link, reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass  # the other side is told by the reset
+        finally:
+            self._links.discard(link)
+            link.reset()
+
+    async def _forward(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await link.flowing.wait()
+        server_reader, server_writer = await asyncio.open_connection(*self.target)
+        link.writers.append(server_writer)
+        await asyncio.gather(_pipe(link, reader, server_writer), _pipe(link, server_reader, writer))
+
+    def _call(self, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        asyncio.run_coroutine_threadsafe(command(), self._loop).result(_PATIENCE)
+
+
+async def _pipe(link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Forward one direction until its sender ends."""
+    while data := await reader.read(_CHUNK):
+        while not link.flowing.is_set():  # `forget` may replace the event meanwhile
+            await link.flowing.wait()
+        writer.write(data)
+        await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()

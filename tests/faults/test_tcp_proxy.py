@@ -1,0 +1,86 @@
+"""The proxy that other tests put before a database fails as it says."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.tcp_proxy import TcpProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORT = 0.2  # seconds in which nothing may come
+
+
+def _echo(listener: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=_echo_client, args=(client,), daemon=True).start()
+
+
+def _echo_client(client: socket.socket) -> None:
+    with suppress(OSError), client:
+        while data := client.recv(100):
+            client.sendall(data)
+
+
+@pytest.fixture
+def proxy() -> Iterator[TcpProxy]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_echo, args=(listener,), daemon=True).start()
+        with TcpProxy.before("127.0.0.1", listener.getsockname()[1]) as proxy:
+            yield proxy
+
+
+def _connected(proxy: TcpProxy) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+
+
+def _echoes(client: socket.socket, *, within: float = 5) -> bool:
+    client.settimeout(within)
+    client.sendall(b"x")
+    try:
+        return client.recv(1) == b"x"
+    except TimeoutError:
+        return False
+
+
+def test_a_hang_keeps_back_what_comes_and_gives_it_later(proxy: TcpProxy) -> None:
+    with _connected(proxy) as before:
+        assert _echoes(before)
+        proxy.hang()
+        assert not _echoes(before, within=SHORT)
+        with _connected(proxy) as during:
+            assert not _echoes(during, within=SHORT)
+            proxy.restore()
+            for client in (before, during):
+                client.settimeout(5)
+                assert client.recv(1) == b"x"
+
+
+def test_forgotten_connections_stay_silent_and_new_ones_work(proxy: TcpProxy) -> None:
+    with _connected(proxy) as before:
+        assert _echoes(before)
+        proxy.forget()
+        with _connected(proxy) as after:
+            assert _echoes(after)
+        assert not _echoes(before, within=SHORT)
+
+
+def test_a_refusal_resets_what_is_open(proxy: TcpProxy) -> None:
+    with _connected(proxy) as before:
+        assert _echoes(before)
+        proxy.refuse()
+        with pytest.raises(ConnectionError):
+            before.recv(1)
+        with pytest.raises(ConnectionError):
+            _connected(proxy)
+    proxy.restore()
+    with _connected(proxy) as after:
+        assert _echoes(after)
