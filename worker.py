@@ -24,6 +24,7 @@ from aggregator.errors import AggregatorError, StoreUnavailableError
 from aggregator.logs import bind, configure_logging
 from aggregator.settings import Settings
 from aggregator.sources import kinds
+from aggregator.startup import await_database
 from aggregator.wiring import House, writer_lock
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _separate() -> Celery:
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
         try:
-            house.store.check_schema()
+            await_database(house.store, embedded=settings.embedded_database)
             held.enter_context(writer_lock(settings))
         except AggregatorError as problem:
             _refuse(str(problem))

@@ -41,49 +41,96 @@ def free_port() -> int:
             return port
 
 
+class PostgresNode:
+    """One PostgreSQL server with a data folder of its own; it can be stopped, started and copied."""
+
+    def __init__(self, folder: Path, bin_: Path, port: int) -> None:
+        self.folder = folder
+        self.data = folder / f"data-{port}"
+        self.port = port
+        self.url = f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
+        self._bin = bin_
+        self._log = folder / f"log-{port}"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._user = user = _unprivileged(folder)
+        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        self._options: dict[str, Any] = {
+            "cwd": folder,
+            "env": {**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+            **as_user,
+        }
+
+    def initialize(self) -> None:
+        """Create the data folder."""
+        options = ["-U", "test", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        command: list[str | Path] = [self._bin / "initdb", "-D", self.data, *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._options)
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "64MB",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [self._bin / "postgres", "-D", self.data, *options], stderr=log, **self._options
+            )
+        _await(lambda: _accepts(self.url), self._server, self._log)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT ends sessions, SIGQUIT is a crash."""
+        if self._server is not None:
+            _end(self._server, how)
+            self._server = None
+
+    def copy_as_standby(self, port: int) -> PostgresNode:
+        """Copy the data of this stopped server for another one that follows it."""
+        standby = PostgresNode(self.folder, self._bin, port)
+        shutil.copytree(self.data, standby.data)
+        conninfo = f"host=127.0.0.1 port={self.port} user=test"
+        with (standby.data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = '{conninfo}'\n")
+        (standby.data / "standby.signal").touch()
+        if self._user:  # the server refuses a folder of another user
+            for path in (standby.data, *standby.data.rglob("*")):
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
+        return standby
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        with psycopg.connect(self.url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+
+@contextmanager
+def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
+    """Give a running PostgreSQL server, and where its programs come from."""
+    with _folder("pg") as folder:
+        bin_, origin = _postgresql_binaries(folder)
+        node = PostgresNode(folder, bin_, free_port())
+        node.initialize()
+        try:
+            node.start()
+            yield node, origin
+        finally:
+            node.stop()
+
+
 @contextmanager
 def postgresql() -> Iterator[tuple[str, str]]:
     """Give the URL of a PostgreSQL's maintenance database, and where it comes from."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given, "TEST_DATABASE_URL"
         return
-    with _folder("pg") as folder:
-        bin_, origin = _postgresql_binaries(folder)
-        user = _unprivileged(folder)
-        data, port = folder / "data", free_port()
-        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
-        subprocess.run(
-            [bin_ / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            cwd=folder,
-            env=environ,
-            stdout=subprocess.DEVNULL,
-            **as_user,
-        )
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "port": str(port),
-            "unix_socket_directories": str(folder),
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
-            "shared_buffers": "64MB",
-        }
-        url = f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [bin_ / "postgres", "-D", data, *(part for k, v in options.items() for part in ("-c", f"{k}={v}"))],
-                cwd=folder,
-                env=environ,
-                stderr=log,
-                **as_user,
-            )
-        try:
-            _await(lambda: _accepts(url), server, folder / "log")
-            yield url, origin
-        finally:
-            _end(server, signal.SIGINT)
+    with postgresql_node() as (node, origin):
+        yield node.url, origin
 
 
 @contextmanager

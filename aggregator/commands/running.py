@@ -19,6 +19,7 @@ import structlog
 from aggregator.errors import SettingsError, SetupError
 from aggregator.logs import configure_logging
 from aggregator.settings import Settings
+from aggregator.startup import await_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def serve() -> None:
     configure_logging(settings.log_level, settings.log_format)
     house = House(settings)
     try:
-        house.store.check_schema()
+        await_database(house.store, embedded=settings.embedded_database)
         reader = Reader(house)
         reader.bind()
         stop_at_signal(reader.stop)
@@ -89,7 +90,7 @@ def run_everything(
         settings.secret()  # made at the first start, so that what it signs outlives restarts
         if settings.embedded_database:
             house.migrate()
-        house.store.check_schema()
+        await_database(house.store, embedded=settings.embedded_database)
         reader = Reader(house)
         reader.bind()
         stopping = threading.Event()
