@@ -167,7 +167,8 @@ class Api:
             tags=["sources"],
             response_model=models.SourceList,
             response_description="All sources",
-            responses=problem_responses("unknown-parameter"),
+            description="Addresses and error sentences are for callers with a token.",
+            responses=problem_responses("unknown-parameter", "bad-token"),
         )
         app.add_api_route(
             "/healthz",
@@ -305,10 +306,12 @@ class Api:
     def sources(self, request: Request) -> Response:
         """Answer with all sources."""
         given(request.scope["query_string"], ())
-        now = self._clock()
+        now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            items = [serialise.source(source, now) for source in tx.sources.all()]
-        return answer(request, serialise.encode({"items": items}), JSON)
+            items = [serialise.source(source, now, caller.audience) for source in tx.sources.all()]
+        made = answer(request, serialise.encode({"items": items}), JSON)
+        made.headers.update(headers_for(caller, ALWAYS_ASK))
+        return made
 
     async def alive(self) -> Response:
         """Answer that the process is alive, whatever the database does."""

@@ -1,4 +1,8 @@
-"""Who gets what of a post on X: its terms let a public API give no more than ids and permalinks. Pure."""
+"""What of the stream an audience gets. Pure.
+
+X's terms let a public API give no more than ids and permalinks. Addresses of sources may hold keys, and error sentences
+internal names.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ X = "x"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who asks for machine-readable output, and whether they get the content of posts on X."""
+    """Who asks for machine-readable output, and what of it they get: posts on X, the details of sources."""
 
     x_text: bool = False
+    source_details: bool = False  # addresses of sources and error sentences, which may hold keys and internal names
 
     def gets(self, network: str) -> bool:
         """Say whether the content of something published there is given."""
@@ -41,4 +46,4 @@ class Audience:
 
 
 PUBLIC = Audience()
-EVERYTHING = Audience(x_text=True)
+EVERYTHING = Audience(x_text=True, source_details=True)

@@ -18,7 +18,7 @@ from aggregator.activity import (
     Upstream,
 )
 from aggregator.reader import serialise
-from aggregator.reader.audience import EVERYTHING
+from aggregator.reader.audience import EVERYTHING, PUBLIC
 from aggregator.source import Policy, Source, SourceState
 from aggregator.stream import Changes, Cursor, Page
 
@@ -102,5 +102,5 @@ BY_PATH: Mapping[str, dict[str, Any]] = {
     "/api/v1/changes": serialise.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),
-    "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN)]},
+    "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN, PUBLIC)]},
 }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.health import is_stale
+from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
     from aggregator.source import Source
 
 _SILENCE = timedelta(seconds=60)  # between ticks, after which nobody seems to poll
-
-
-def stale(sources: Iterable[Source], now: datetime) -> list[Source]:
-    """Return the stale ones among sources."""
-    return [source for source in sources if is_stale(source, now)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,13 @@ class Stale:
     name: str
     last_success: datetime | None
     age: int | None  # seconds since then, in whole minutes; None: it never answered
-    reason: str
+    code: str
+    reason: str  # with addresses and internal names, not for the public
+
+    @property
+    def plain(self) -> str:
+        """Return the reason for the public."""
+        return sentence_of(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,14 @@ class Health:
 
 def health_of(sources: Iterable[Source], now: datetime) -> Health:
     """Return which sources are stale, how old what they show is, and why."""
-    return Health(tuple(_stale(source, now) for source in stale(sources, now)))
+    return Health(tuple(_stale(source, now) for source in sources if is_stale(source, now)))
 
 
 def _stale(source: Source, now: datetime) -> Stale:
     success = source.last_success
     age = None if success is None else int((now - success).total_seconds()) // 60 * 60
     reason = source.last_error or source.state_reason or "It was not asked for a long time."
-    return Stale(source.slug, source.name, success, age, reason)
+    return Stale(source.slug, source.name, success, age, error_code(source) or OVERDUE, reason)
 
 
 def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:

@@ -191,7 +191,11 @@ class StaleSource(BaseModel):
     name: Annotated[str, _said("Its name for people", "Ministry of Justice: News")]
     last_success_at: Annotated[datetime | None, _said("When it last answered, UTC; null: never")]
     age: Annotated[int | None, _said("Seconds since then, in whole minutes", 7200)]
-    reason: Annotated[str, _said("Why nothing newer comes", "The server answered 503 Service Unavailable.")]
+    code: Annotated[str, _said("Stable error code; overdue: not read for a long time", "http-status")]
+    reason: Annotated[
+        str,
+        _said("The code as a sentence; with a token, the details", "The publisher's server answered with an error."),
+    ]
 
 
 class ActivityPage(BaseModel):
@@ -244,16 +248,18 @@ class SourceItem(BaseModel):
     slug: Annotated[str, _said("Its name in addresses", "ministry-news")]
     name: Annotated[str, _said("Its name for people", "Ministry of Justice: News")]
     kind: Annotated[str, _said("How it is read: rss, twitter, ...", "rss")]
-    address: Annotated[str, _said("What is polled", "https://example.org/feed")]
+    site: Annotated[str | None, _said("Home page; null where it has none or is not public", "https://example.org/")]
+    address: Annotated[str | None, _said("What is polled; null without a token", "https://example.org/feed")]
     state: Annotated[
         Literal[SourceState.ACTIVE, SourceState.PAUSED, SourceState.STOPPED], _said("Whether it is polled")
     ]
-    state_reason: Annotated[str, _said("Why, for a state other than active")]
+    state_reason: Annotated[str, _said("Why, for a state other than active; details with a token only")]
     last_success_at: Annotated[datetime | None, _said("When it last answered, UTC")]
     last_new_at: Annotated[datetime | None, _said("When it last brought something new, UTC")]
     last_polled_at: Annotated[datetime | None, _said("When it was last asked, UTC")]
     next_poll_at: Annotated[datetime, _said("When it will be asked next, UTC")]
-    last_error: Annotated[str | None, _said("Why the last poll failed; null after a success")]
+    error_code: Annotated[str | None, _said("Stable code of why the last poll failed; null after a success")]
+    last_error: Annotated[str | None, _said("The code as a sentence; with a token, the details")]
     stale: Annotated[bool, _said("True: what it shows may be old, since it fails or is long overdue")]
 
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.documentation import operations, schemas
-from aggregator.reader.health import stale
+from aggregator.reader.health import health_of
 from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.shown import shown
 from aggregator.stream import Query
@@ -111,7 +111,7 @@ class StreamPages:
             "now": now,
             "days": self._days(stream.items) if stream else [],
             "older": "/" + query_string(asked, cursor=str(stream.next)) if stream and stream.next else None,
-            "failing": stale(sources, now),
+            "failing": health_of(sources, now).stale,
             "live": "/api/v1/live" + query_string(asked, after=str(stream.revision if stream else revision)),
             "kinds": _kind_choices({}, Query()),
             "feeds": _feeds(""),
@@ -133,7 +133,7 @@ class StreamPages:
         self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", sources: "Sequence[Source]"
     ) -> dict[str, Any]:
         now = self._clock()
-        failing = stale(sources, now)
+        failing = health_of(sources, now).stale
         here = query_string(values, cursor=None)
         return {
             "pinned": found.pinned,

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from aggregator.activity import ActivityKind
 from aggregator.health import is_stale
+from aggregator.reader.public_sources import error_code, sentence_of, site_of
 from aggregator.source import SourceState
 from aggregator.web.dates import machine_time
 
@@ -47,7 +48,8 @@ def page(
                 "name": one.name,
                 "last_success_at": _moment(one.last_success),
                 "age": one.age,
-                "reason": one.reason,
+                "code": one.code,
+                "reason": one.reason if audience.source_details else one.plain,
             }
             for one in stale
         ],
@@ -75,7 +77,7 @@ def changes(found: Changes, instance: str, audience: Audience, now: datetime) ->
             for one in found.activities
         ),
         *({"type": "gone", "revision": revision, "id": str(id_)} for id_, revision in found.gone),
-        *(_source_change(one, now) for one in found.sources),
+        *(_source_change(one, now, audience) for one in found.sources),
         *(
             {"type": "actor", "revision": revision, "actor": _actor(one)}
             for one, revision in found.actors
@@ -90,10 +92,10 @@ def changes(found: Changes, instance: str, audience: Audience, now: datetime) ->
     }
 
 
-def _source_change(of: Source, now: datetime) -> dict[str, Any]:
+def _source_change(of: Source, now: datetime, audience: Audience) -> dict[str, Any]:
     if of.state is SourceState.REMOVED:
         return {"type": "source_gone", "revision": of.revision, "slug": of.slug}
-    return {"type": "source", "revision": of.revision, "source": source(of, now)}
+    return {"type": "source", "revision": of.revision, "source": source(of, now, audience)}
 
 
 def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()) -> dict[str, Any]:
@@ -116,20 +118,25 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
     }
 
 
-def source(of: Source, now: datetime) -> dict[str, Any]:
-    """Return one source and how it is."""
+def source(of: Source, now: datetime, audience: Audience) -> dict[str, Any]:
+    """Return one source and its status; its address and error sentences only where the audience gets them."""
+    code = error_code(of)
+    plain = sentence_of(code) if code else None
+    details = audience.source_details
     return {
         "slug": of.slug,
         "name": of.name,
         "kind": of.kind,
-        "address": of.address,
+        "site": site_of(of),
+        "address": of.address if details else None,
         "state": of.state.value,
-        "state_reason": of.state_reason,
+        "state_reason": of.state_reason if details else plain or "",
         "last_success_at": _moment(of.last_success),
         "last_new_at": _moment(of.last_new),
         "last_polled_at": _moment(of.last_polled),
         "next_poll_at": machine_time(of.due),
-        "last_error": of.last_error,
+        "error_code": code,
+        "last_error": of.last_error if details else plain,
         "stale": is_stale(of, now),
     }
 

@@ -101,10 +101,19 @@ def test_words_are_cleaned_and_addresses_checked() -> None:
     said = activity_of(one, "https://c.example/a.ics", "The calendar", "c.example").content
 
     assert said.html == "<p>Come</p>"
-    assert said.url == "https://c.example/a.ics"
+    assert said.url is None
     assert said.media == ()
     assert said.event is not None
     assert (said.event.online, said.event.place) == ("https://meet.example/x", None)
     assert said.actor is not None
     assert said.actor.name == "The calendar"  # a mail address is nobody's name
     assert said.hashtags == ("Open Data", "budget")
+
+
+def test_an_event_without_an_address_does_not_give_that_of_its_calendar() -> None:
+    lines = bad("DTSTART:20260605T100000Z", "URL:", "ATTACH;FMTTYPE=image/png:logo.png")
+    (one,) = expanded(calendar(*lines), WINDOW).occurrences
+
+    said = activity_of(one, "https://c.example/ical/private-key/basic.ics", "The calendar", "c.example").content
+
+    assert "private-key" not in str(said)

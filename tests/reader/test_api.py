@@ -221,6 +221,7 @@ def test_sources_say_how_they_are(store: Store, reader: Reader) -> None:
         "slug": "fine",
         "name": "Fine",
         "kind": "rss",
+        "site": "https://fine.example/",
         "address": "https://fine.example/feed",
         "state": "active",
         "state_reason": "",
@@ -228,6 +229,7 @@ def test_sources_say_how_they_are(store: Store, reader: Reader) -> None:
         "last_new_at": None,
         "last_polled_at": None,
         "next_poll_at": "2026-03-02T12:00:00Z",
+        "error_code": None,
         "last_error": None,
         "stale": False,
     }

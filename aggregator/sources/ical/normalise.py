@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aggregator.sources.ical.expand import Occurrence
 
-READER = 1  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
+READER = 2  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
 
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_TEXT = 100_000
@@ -43,19 +43,20 @@ def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActi
 
     Args:
         one: the occurrence.
-        calendar: the address of the calendar.
+        calendar: the address of the calendar, which is never shown.
         name: what the calendar is called.
         host: where it is.
     """
     event = one.event
     html, text = _body(event)
-    url = canonical_url(_text(event, "URL"), calendar) if event.get("URL") else None
+    # Nothing is resolved against the calendar's address, nor stands it in for a missing one: it is often private.
+    url = canonical_url(_text(event, "URL")) if event.get("URL") else None
     place = _text(event, "LOCATION")[:_LONGEST_PLACE]
     native_id = one.uid if one.recurrence is None else f"{one.uid}/{one.recurrence:%Y%m%dT%H%M%SZ}"
     content = Content(
         kind=ActivityKind.EVENT,
         network="web",
-        url=url or canonical_url(calendar),
+        url=url,
         actor=_organizer(event, name, host),
         title=" ".join(_text(event, "SUMMARY").split())[:_LONGEST_TITLE] or None,
         text=text,
@@ -63,7 +64,7 @@ def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActi
         lang=_language(event),
         published=_moment(event, "CREATED") if one.recurrence is None else None,
         updated=_moment(event, "LAST-MODIFIED"),
-        media=tuple(_media(event, calendar))[:_MOST_MEDIA],
+        media=tuple(_media(event))[:_MOST_MEDIA],
         hashtags=tuple(_categories(event))[:_MOST_TAGS],
         event=Occasion(
             one.start,
@@ -76,7 +77,8 @@ def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActi
         ),
     )
     raw = event.to_ical()
-    digest = hashlib.sha256(_NOISE.sub(b"", raw) + repr((calendar, name, one.cancelled)).encode("utf-8", "replace"))
+    around = repr((READER, calendar, name, one.cancelled)).encode("utf-8", "replace")
+    digest = hashlib.sha256(_NOISE.sub(b"", raw) + around)
     series = f"web:{_sha256(f'{host} {one.uid}')[:32]}"
     return NewActivity(
         native_id=native_id,
@@ -115,11 +117,11 @@ def _organizer(event: Event, name: str, host: str) -> Actor:
     return Actor(network="web", native_id=f"{host}/{who.casefold()}", name=who)
 
 
-def _media(event: Event, base: str) -> Iterator[Media]:
+def _media(event: Event) -> Iterator[Media]:
     for name in ("IMAGE", "ATTACH"):
         for told in _several(event, name):
             mime = str(told.params.get("FMTTYPE", "")) if hasattr(told, "params") else ""
-            url = canonical_url(str(told), base) if not mime or mime.startswith("image/") else None
+            url = canonical_url(str(told)) if not mime or mime.startswith("image/") else None
             if url and (mime or name == "IMAGE" or re.search(r"\.(?:jpe?g|png|gif|webp)$", url, re.IGNORECASE)):
                 yield Media("image", url, mime=mime or None)
 

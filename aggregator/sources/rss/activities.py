@@ -48,6 +48,7 @@ class Setting:
 
 def setting_of(document: Document, url: str) -> Setting:
     """Return what all entries of a document that was found at `url` share."""
+    url = url.partition("?")[0]  # the query may hold a key, which a relative address would take over
     link = canonical_url(document.link, url) if document.link else None
     return Setting(
         base=url if document.follows_base else link or url,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.activities import Setting
     from aggregator.sources.rss.document import Document, Entry
 
-READER = 3  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
+READER = 4  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
 
 
 @dataclass(frozen=True, slots=True)

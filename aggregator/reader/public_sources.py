@@ -1,0 +1,84 @@
+"""What the public may know of a source: its home page and a plain sentence for each error code. Pure.
+
+Feed addresses may carry keys (`?key=...`, private calendars), and error sentences name internal hosts and addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aggregator.source import SourceState
+
+if TYPE_CHECKING:
+    from aggregator.source import Source
+
+OVERDUE = "overdue"  # the code of a source that has no error but was not polled for a long time
+FAILED = "source-failed"  # the code of a stopped source without an error of its own
+
+_HANDLE = re.compile(r"@([A-Za-z0-9_]{1,15})")
+_PORTS = {"http": {None, 80}, "https": {None, 443}}
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])", re.ASCII)
+# Labels of names that mean something on a private network: RFC 6761, RFC 6762, RFC 8375, and what companies use.
+_PRIVATE = frozenset(
+    ("arpa", "corp", "home", "internal", "intra", "intranet", "lan", "local", "localdomain", "localhost", "onion")
+) | {"private", "test", "vpn"}
+_SENTENCES = {
+    OVERDUE: "It has not been read for a long time.",
+    "account-missing": "The account does not exist.",
+    "account-protected": "The account is protected.",
+    "account-suspended": "The account is suspended.",
+    "budget": "The budget for this network is used up.",
+    "cap-reached": "The usage cap of this network is reached.",
+    "gone": "The publisher removed it.",
+    "host-paused": "The publisher asked for fewer requests.",
+    "http-status": "The publisher's server answered with an error.",
+    "robot-check": "The publisher's server answered with a check for robots.",
+    "sign-in": "The publisher asks for a password.",
+    "unreachable": "The publisher's server could not be reached.",
+    "broken-off": "The publisher's server broke off its answer.",
+    "unreadable": "The publisher's document could not be read.",
+    "no-feed": "The publisher's document could not be read.",
+    "too-complex": "The publisher's document could not be read.",
+    "too-slow": "The publisher's server was too slow.",
+    "slow-connect": "The publisher's server was too slow.",
+    "slow-first-byte": "The publisher's server was too slow.",
+    "slow-total": "The publisher's server was too slow.",
+    "too-large": "The publisher's document is too large.",
+    "too-large-wire": "The publisher's document is too large.",
+    "too-large-unpacked": "The publisher's document is too large.",
+    "too-large-headers": "The publisher's document is too large.",
+}
+_OTHER = "It could not be read."
+
+
+def error_code(source: Source) -> str | None:
+    """Return the code of what keeps a source from being read, or None."""
+    if source.last_error_code or source.state is not SourceState.STOPPED:
+        return source.last_error_code
+    return FAILED
+
+
+def sentence_of(code: str) -> str:
+    """Return a sentence that says no more than an error code does."""
+    return _SENTENCES.get(code, _OTHER)
+
+
+def site_of(source: Source) -> str | None:
+    """Return the home page of a source, or None where its host may be private or it has none.
+
+    Of a web address only scheme and host are given; a port, an IP address or a name without a public domain is likely
+    to be internal.
+    """
+    if handle := _HANDLE.fullmatch(source.address):
+        return f"https://x.com/{handle[1]}"
+    try:
+        parts = urlsplit(source.address)
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return None
+    is_public = _NAME.fullmatch(host) is not None and _PRIVATE.isdisjoint(host.split("."))
+    if not is_public or port not in _PORTS.get(parts.scheme, ()):
+        return None
+    return f"{parts.scheme}://{host}/"
