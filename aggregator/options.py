@@ -348,6 +348,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "whether machine-readable outputs give anybody the content of posts on X, which X must have agreed to",
             "no",
         ),
+        Option(
+            "X_EMBED",
+            _yes_or_no,
+            "yes or no",
+            "whether the embed shows posts on X in other sites' pages, which X's agreement forbids unless X has agreed",
+            "no",
+        ),
         Option("X_POST_PRICE", _number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
         Option("X_USER_PRICE", _number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),
         Option(

@@ -43,6 +43,7 @@ class Settings:
     x_cycle_day: int
     x_sweep: Sweeping
     x_public_text: bool
+    x_embed: bool
     x_post_price: float  # dollars
     x_user_price: float
     private_networks: tuple[Network, ...]

@@ -193,6 +193,7 @@ class Reader:
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             audience=Audience(x_text=settings.x_public_text),
+            x_embed=settings.x_embed,
             cors_origins=settings.cors_origins,
             rate=settings.rate_limit,
             rate_store=settings.rate_store,

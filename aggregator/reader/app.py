@@ -85,6 +85,7 @@ def create_app(
     rate_store: Secret = _IN_MEMORY,
     configuration: Configuration | None = None,
     fetch: Callable[[str], bytes] | None = None,
+    x_embed: bool = False,
 ) -> FastAPI:
     """Return the ASGI app; it touches the database only when asked something.
 
@@ -156,7 +157,7 @@ def create_app(
     if fetch is not None:
         Stills(store, fetch).add_to(app)
     StreamPages(store, clock, pages, configuration=configuration, language=locale).add_to(app)
-    Embed(store, pages, configuration, cors_origins).add_to(app)
+    Embed(store, pages, configuration, cors_origins, x_embed=x_embed).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app
 

@@ -1,6 +1,7 @@
 """The embed: the stream within other people's pages, as a custom element or in a frame.
 
-What is shown there is rendered here, so that it follows the terms of its networks as our own pages do.
+Its items are rendered here, so that they follow the terms of their networks. X's agreement forbids its content in
+frames and similar embedding mechanisms (Developer Agreement, III.K): without X's consent its posts are a link.
 """
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.errors import BadRequestError
+from aggregator.reader.audience import X
 from aggregator.reader.parameters import FILTERS, LIMIT, Parameter, given, query_of, query_string
 from aggregator.reader.parameters import refuse_unknown_sources as refuse_unknown
 from aggregator.web.answers import ALWAYS_ASK, HTML, answer
@@ -40,11 +42,18 @@ class Embed:
     """The embed over one store."""
 
     def __init__(
-        self, store: "Store", pages: "Pages", configuration: "Configuration", cors_origins: "Sequence[str]"
+        self,
+        store: "Store",
+        pages: "Pages",
+        configuration: "Configuration",
+        cors_origins: "Sequence[str]",
+        *,
+        x_embed: bool,
     ) -> None:
         self._store = store
         self._pages = pages
         self._configuration = configuration
+        self._linked_only = frozenset() if x_embed else frozenset({X})  # networks
         framing = " ".join(("'self'", *cors_origins)) if cors_origins else "'self'"
         self._policy = policy({"frame-ancestors": "*" if "*" in cors_origins else framing})
 
@@ -91,4 +100,5 @@ class Embed:
         with self._store.reading() as tx:
             refuse_unknown(query.sources, tx.sources.slug_taken)
             found = tx.activities.page(query)
-        return {"items": found.items, "others": found.others, "more": "/" + query_string(values, limit=None)}
+        more = "/" + query_string(values, limit=None)
+        return {"items": found.items, "linked_only": self._linked_only, "more": more}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import brotli
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.activity import ActivityKind, Actor, Content, NewActivity, Review
+from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Original, Review
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from aggregator.source import Source
     from storage.store import Store
     from tests.reader.serving import Reader
 
@@ -69,10 +70,12 @@ def somebody_elses_page() -> Iterator[Portal]:
 
 
 @contextmanager
-def embedded(store: Store, browser: Browser, attributes: str = "", **options: Any) -> Iterator[tuple[Page, list[str]]]:
+def embedded(
+    store: Store, browser: Browser, attributes: str = "", *, x_embed: bool = True, **options: Any
+) -> Iterator[tuple[Page, list[str]]]:
     """Open a foreign page with the element, under the strictest policy; give the page and what it complains of."""
     with somebody_elses_page() as portal:
-        app = app_of(store, cors_origins=(portal.address,))
+        app = app_of(store, cors_origins=(portal.address,), x_embed=x_embed)
         with serving(app, watching=True) as reader:
             here = reader.address
             portal.policy = f"default-src 'none'; script-src {here}; connect-src {here}; img-src *; style-src {here}"
@@ -225,3 +228,74 @@ def test_a_frame_needs_no_script_and_obeys_who_may_frame_it(sqlite_store: Store,
         with serving(app_of(sqlite_store, cors_origins=("*",))) as reader:
             assert "frame-ancestors *" in reader.ask("/embed").headers["content-security-policy"]
             assert "frame-ancestors 'self'" in reader.ask("/").headers["content-security-policy"]
+
+
+WORDS, QUOTED, NAME = "Words of a tweet", "Words that it quotes", "Ana Public"
+ON_X = "https://x.com/ana/status/"
+AVATAR, PICTURE = "https://pbs.example/avatar", "https://pbs.example/picture"
+
+
+def a_tweet(number: int, kind: ActivityKind, text: str) -> Content:
+    return Content(
+        kind=kind,
+        network="x",
+        url=f"{ON_X}{number}",
+        actor=Actor("x", "1", NAME, "ana", "https://x.com/ana", AVATAR),
+        text=text,
+        html=f"<p>{text}</p>",
+        media=(Media("image", PICTURE),),
+        published=NOON - MINUTE,
+    )
+
+
+def _source(store: Store, slug: str, kind: str) -> Source:
+    with store.reading() as tx:
+        known = tx.sources.get(slug)
+    return known or add_source(store, slug, kind)
+
+
+def fill_with_tweets(store: Store) -> None:
+    """Add each way in which a post on X reaches the stream."""
+    tweets, news = _source(store, "x", "twitter"), _source(store, "news", "rss")
+    quoted = Original("x:90", "90", a_tweet(90, ActivityKind.POST, QUOTED))
+    for number, kind in enumerate(ActivityKind):
+        has_object = kind in {ActivityKind.REPOST, ActivityKind.QUOTE}
+        new = NewActivity(f"{number}", f"x:{number}", a_tweet(number, kind, WORDS), entry_digest="1", raw=b"{}")
+        ingest_now(store, tweets, [replace(new, object=quoted if has_object else None)])
+    for kind in (ActivityKind.REPOST, ActivityKind.QUOTE):
+        shared = an_activity(f"shared-{kind}", kind=kind, network="mastodon", text="Words of a toot", html="")
+        ingest_now(store, news, [replace(shared, object=quoted, object_key="x:90")])
+    article = an_activity("about", title="An article about it", url="https://news.example/about")
+    ingest_now(store, news, [article])
+
+
+@pytest.mark.parametrize("path", ["/embed?limit=50", "/embed/items?limit=50", "/embed?network=x", "/embed?kind=quote"])
+def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: str) -> None:
+    fill_with_tweets(sqlite_store)
+    with serving(app_of(sqlite_store)) as reader:
+        page = reader.ask(path).text
+    assert ON_X in page
+    assert "by <bdi>@ana</bdi> on X" in page
+    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word in page] == []
+
+
+def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
+    fill_with_tweets(sqlite_store)
+    with serving(app_of(sqlite_store, x_embed=True)) as reader:
+        page = reader.ask("/embed?limit=50").text
+    assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word not in page] == []
+    assert "View on X" in page
+
+
+@pytest.mark.browser
+def test_posts_on_x_stay_a_link_when_they_arrive(sqlite_store: Store, browser: Browser) -> None:
+    fill(sqlite_store)
+    with embedded(sqlite_store, browser, 'limit="20"', x_embed=False) as (page, said):
+        page.locator("activity-stream .item").first.wait_for()
+        fill_with_tweets(sqlite_store)
+        page.locator("activity-stream .pointer").nth(8).wait_for(timeout=10_000)
+        shown = page.locator("activity-stream .stream").inner_text()
+        assert "Words of a toot" in shown
+        assert [word for word in (WORDS, QUOTED, NAME) if word in shown] == []
+        assert page.locator("activity-stream img").count() == 0
+        assert said == []
