@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from email.utils import format_datetime
+from html import escape
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -79,7 +80,7 @@ def _add_item(channel: _Element, entry: Entry) -> None:
     add(item, f"{DC}source", entry.source.name)  # RSS's own <source> needs the address of a feed, which X has none of
     for category in entry.categories:
         add(item, "category", category.term, domain=category.scheme)
-    add(item, "description", entry.summary)
+    add(item, "description", escape(entry.summary, quote=False))  # the only text of RSS that is HTML
     add(item, f"{CONTENT}encoded", entry.html)
     if enclosure := foremost(entry.enclosures):  # one: many readers take the last or the first of several
         add(item, "enclosure", url=enclosure.url, length=str(enclosure.size or 0), type=enclosure.mime)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import timegm
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import fastfeedparser
@@ -49,7 +50,7 @@ def meant(entry: Entry, written: ModuleType) -> Reading:
         updated=entry.updated.replace(microsecond=0) if said_updated else None,
         author=entry.author.name if entry.author else None,
         content=entry.html,
-        summary=entry.summary,
+        summary=entry.summary if written is atom else escape(entry.summary, quote=False),
         enclosures=tuple((one.url, one.mime) for one in enclosures),
         media=tuple((one.url, one.mime) for one in entry.enclosures),
         categories=tuple((category.term, category.scheme) for category in entry.categories),
