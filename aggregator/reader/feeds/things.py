@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aggregator.activity import ActivityKind
 from aggregator.reader.feeds.enclosures import PLAYED, enclosures_of
 from aggregator.reader.feeds.feed import named_tag
-from aggregator.reader.feeds.wording import original_of
+from aggregator.reader.feeds.wording import named, original_of
 from aggregator.reader.feeds.written import address, language, legible
 from aggregator.text import paragraphs
 from aggregator.web.dates import machine_time
@@ -88,7 +88,7 @@ def _object(content: Content, key: str, terms: Terms) -> dict[str, Any]:
             "type": _TYPES.get(content.kind, "Note"),
             "url": url,
             "attributedTo": person(content.actor, terms) if content.actor else None,
-            "name": " ".join(legible(content.title or "").split()) or None,
+            "name": named(content),
             "content": html,
             "contentMap": {lang: html} if lang and html else None,
             "published": machine_time(content.published) if content.published else None,

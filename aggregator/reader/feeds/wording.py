@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity, Actor, Content, Occasion
     from aggregator.reader.audience import Audience
     from aggregator.reader.feeds.feed import Terms
-    from aggregator.web.dates import Dates
+    from aggregator.web.dates import Dates, When
 
 _NOUNS = {kind: kind.value.capitalize() for kind in ActivityKind}
 _TITLED = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
 _TITLE_LENGTH = 100  # characters of a text that stand for a title
+_CANCELLED = "Cancelled"
 _BEGINNING = "The source gave only the beginning."
 _GONE_BEGINNING = "The original is no longer available; this is the beginning of it."
 
@@ -44,7 +45,14 @@ def own_title(item: Activity, audience: Audience) -> str | None:
     For formats in which a short message needs no title.
     """
     said = audience.content(item.content)
-    return _line(said.title) or (None if said is item.content else noun(said))
+    return named(said) or (None if said is item.content else noun(said))
+
+
+def named(content: Content) -> str | None:
+    """Return the publisher's title as one line, marked where an event is cancelled: no format has a field for it."""
+    title = _line(content.title)
+    cancelled = content.event is not None and content.event.cancelled
+    return f"{_CANCELLED}: {title}" if title and cancelled else title or None
 
 
 def title_of(item: Activity, audience: Audience) -> str:
@@ -56,7 +64,8 @@ def title_of(item: Activity, audience: Audience) -> str:
         return _repost_title(said, original_of(item, audience))
     words = excerpt(_line(said.text), _TITLE_LENGTH)
     if said.kind in _TITLED:
-        return words or site_name(said.url) or noun(said)
+        found = words or site_name(said.url) or noun(said)
+        return f"{_CANCELLED}: {found}" if said.event and said.event.cancelled else found
     name = _name(said.actor)
     if name:
         return f"{name}: {words}" if words else f"{noun(said)} by {name}"
@@ -90,7 +99,7 @@ def _parts(item: Activity, said: Content, original: Content | None, dates: Dates
         yield _words(said)
         if original:
             yield _quoted(original, f"<p>{_person(original.actor)}:</p>" if _name(original.actor) else "")
-        elif item.object_key:
+        elif item.object_key and said.kind not in _TITLED:  # an occurrence has the key of its series
             yield "<p>The quoted post is not available.</p>"
         if not said.complete:
             yield f"<p>{_BEGINNING}</p>"
@@ -132,11 +141,24 @@ def _pictures(content: Content, html: str) -> Iterator[str]:
 
 
 def _occasion(event: Occasion, dates: Dates) -> str:
-    when = dates.when(event.start, event.end, event.zone_label)
-    remark = f" (the source says “{escape(when.remark)}”)" if when.remark else ""
+    """Return whether, when and where an event takes place; events of whole days have dates and no hours."""
+    when = dates.when(event.start, event.end, event.zone_label, all_day=event.all_day)
+    cancelled = f"<p><strong>{_CANCELLED}</strong></p>" if event.cancelled else ""
+    words = escape(", ".join(filter(None, (when.day, when.hours))))
+    start = event.start.date().isoformat() if event.all_day else machine_time(event.start)
+    moment = f'<time datetime="{start}">{words}</time>'
     place = f" · {escape(event.place)}" if event.place else ""
-    moment = f'<time datetime="{machine_time(event.start)}">{escape(when.day)}, {escape(when.hours)}</time>'
-    return f"<p>{moment}{remark}{place}</p>"
+    online = f"<p>{_linked(event.online, 'Attend online')}</p>" if address(event.online) else ""
+    return f"{cancelled}<p>{moment}{_remark(event, when, dates)}{place}</p>{online}"
+
+
+def _remark(event: Occasion, when: When, dates: Dates) -> str:
+    """Quote the source's own time zone where it differs, with the other time that it may mean."""
+    if not when.remark:
+        return ""
+    other = dates.when(event.other_start, None).hours if event.other_start else ""
+    also = f", which may also mean {escape(other)}" if other else ""
+    return f" (the source says “{escape(when.remark)}”{also})"
 
 
 def _pointer(content: Content) -> str:

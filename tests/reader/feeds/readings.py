@@ -118,6 +118,8 @@ def as_guessed(reading: Reading) -> Reading:
     """Return a reading as feedparser guesses: letters that could be UTF-8 read as Latin-1, it reads again."""
 
     def guessed(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(guessed, value))
         if not isinstance(value, str):
             return value
         try:
