@@ -156,7 +156,7 @@ def create_app(
     feeds.add_to(app)
     if fetch is not None:
         Stills(store, fetch).add_to(app)
-    StreamPages(store, clock, pages, configuration=configuration, language=locale).add_to(app)
+    StreamPages(store, clock, pages, configuration=configuration, language=locale, as2=feeds.activity).add_to(app)
     Embed(store, pages, configuration, cors_origins, x_embed=x_embed).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.documentation import operations, schemas
+from aggregator.reader.feeds.activitystreams import wanted
 from aggregator.reader.health import health_of
 from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.shown import shown
@@ -21,7 +22,7 @@ from aggregator.web.answers import HTML, answer
 from aggregator.web.labels import PLURALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aggregator.activity import Activity
     from aggregator.configuration import Configuration
@@ -65,13 +66,21 @@ class StreamPages:
     """The pages over one store."""
 
     def __init__(
-        self, store: "Store", clock: "Clock", pages: "Pages", *, configuration: "Configuration", language: str
+        self,
+        store: "Store",
+        clock: "Clock",
+        pages: "Pages",
+        *,
+        configuration: "Configuration",
+        language: str,
+        as2: "Callable[[Request, str], Response]",
     ) -> None:
         self._store = store
         self._clock = clock
         self._pages = pages
         self._configuration = configuration
         self._language = language
+        self._as2 = as2  # answers with an activity in ActivityStreams
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -119,7 +128,13 @@ class StreamPages:
         }
 
     def activity(self, request: Request, activity_id: str) -> Response:
-        """Answer with the page of one activity."""
+        """Answer with the page of one activity, or with the activity in ActivityStreams where that is preferred."""
+        accept = ",".join(request.headers.getlist("accept"))
+        made = self._as2(request, activity_id) if wanted(accept) else self._page(request, activity_id)
+        made.headers.add_vary_header("Accept")
+        return made
+
+    def _page(self, request: Request, activity_id: str) -> Response:
         item = shown(self._store, activity_id)
         return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
 

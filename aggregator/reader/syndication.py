@@ -15,7 +15,7 @@ from aggregator.errors import BadCursorError, BadRequestError
 from aggregator.reader import archive, calendar
 from aggregator.reader.callers import headers_for
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
-from aggregator.reader.feeds.feed import Feed, newest
+from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.openapi import problem_responses
 from aggregator.reader.parameters import FEED, FILTERS, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.rationing import SEARCH, is_costly
@@ -134,19 +134,17 @@ class Feeds:
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with one activity in the words of ActivityStreams."""
         caller = self._callers.caller_of(request)
-        base = self._base(request)
         with self._store.reading() as tx:
             authority = tx.stream.tag_authority()
+        terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
+        headers = headers_for(caller, FRESH)
         try:
             item = shown(self._store, activity_id)
         except GoneError:
-            body = activitystreams.tombstone(int(activity_id), authority)
-            return Response(body, HTTPStatus.GONE, headers_for(caller, FRESH), activitystreams.MEDIA_TYPE)
-        body = activitystreams.one(
-            item, authority, caller.audience, lambda id_: f"{base}/activities/{id_}", self._dates
-        )
-        made = answer(request, body, activitystreams.MEDIA_TYPE)
-        made.headers.update(headers_for(caller, FRESH))
+            body = activitystreams.tombstone(terms.page_of(int(activity_id)))
+            return Response(body, HTTPStatus.GONE, headers, activitystreams.MEDIA_TYPE)
+        made = answer(request, activitystreams.one(item, terms), activitystreams.MEDIA_TYPE)
+        made.headers.update(headers)
         return made
 
     def events(self, request: Request) -> Response:
@@ -181,7 +179,7 @@ class Feeds:
         query = replace(query_of(asked, self._configuration.vocabulary.cohorts), stitch=False)
         caller = self._callers.caller_of(request)
         counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
-        base = self._base(request)
+        base, now = self._base(request), self._clock()
         here = f"{base}/feed.{written.extension}"
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
@@ -204,11 +202,12 @@ class Feeds:
             next_archive=to(archive=entries.newer) if entries.newer else None,
             archive="archive" in values,
             whole=not {"cursor", "archive", "page"} & set(values),
-            updated=_updated(entries.items, authority, caller.audience),
+            updated=_updated(entries.items, authority, caller.audience, now),
             items=entries.items,
             authority=authority,
             audience=caller.audience,
-            link_of=lambda id_: f"{base}/activities/{id_}",
+            base=base,
+            now=now,
             dates=self._dates,
         )
         made = answer(request, written.render(feed), written.media_type)
@@ -275,7 +274,7 @@ def _place(item: "Activity | None") -> Cursor | None:
     return None if item is None else Cursor(item.position, item.id)
 
 
-def _updated(items: "Sequence[Activity]", authority: tuple[str, str], audience: "Audience") -> datetime:
+def _updated(items: "Sequence[Activity]", authority: tuple[str, str], audience: "Audience", now: datetime) -> datetime:
     """Return when the newest thing of a feed happened; of an empty one, when the installation was made."""
     made = datetime.fromisoformat(authority[1]).replace(tzinfo=UTC)
-    return max([newest(items, audience, made), *(item.first_seen for item in items)])
+    return max([newest(items, audience, now, made), *(item.first_seen for item in items)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 import pytest
 
-from aggregator.activity import ActivityKind, Review
+from aggregator.activity import ActivityKind, Occasion, Review
 from aggregator.reader.audience import PUBLIC
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
@@ -155,6 +155,66 @@ def test_one_activity_and_its_tombstone(store: Store, reader: Reader) -> None:
     gone = reader.ask(f"/activities/{item['id']}.as2")
     assert (gone.status, gone.json["type"], gone.json["id"]) == (410, "Tombstone", found.json["id"])
     assert reader.ask("/activities/99999.as2").status == 404
+
+
+AS2 = {"Accept": 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def test_every_id_of_activity_streams_can_be_looked_up(sqlite_store: Store) -> None:
+    specimens.fill(sqlite_store, "https://pictures.example")
+    about_it = {"url": "https://news.example/meeting"}
+    event = an_activity("e", kind=ActivityKind.EVENT, event=Occasion(NOON), **about_it)
+    ingest_now(sqlite_store, add_source(sqlite_store, "both"), [an_activity("a", **about_it), event])
+    with serving(app_of(sqlite_store)) as reader:
+        page = reader.ask("/feed.as2?page=first").json
+        ids = set(_ids(page))
+        assert len(ids) > 3 * len(page["orderedItems"])
+        for id_ in sorted(ids):
+            answer = reader.ask(path_of(reader, id_.partition("#")[0]), headers=AS2)
+            assert answer.status == 200, id_
+            assert id_ in set(_ids(answer.json)) if "/?" not in id_ else "<html" in answer.text
+
+
+def _ids(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (value[name] for name in ("id", "partOf") if name in value)
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _ids(one)
+
+
+def test_a_page_and_its_activity_have_one_address(sqlite_store: Store) -> None:
+    ingest_now(sqlite_store, add_source(sqlite_store), [an_activity()])
+    with serving(app_of(sqlite_store)) as reader:
+        for headers, media_type in (
+            (AS2, "application/activity+json"),
+            (BROWSER, "text/html; charset=utf-8"),
+            ({}, "text/html; charset=utf-8"),
+        ):
+            answer = reader.ask("/activities/1", headers=headers)
+            assert answer.headers["content-type"] == media_type
+            assert "Accept" in [part.strip() for part in answer.headers["vary"].split(",")]
+            again = reader.ask("/activities/1", headers={**headers, "If-None-Match": answer.headers["etag"]})
+            assert again.status == 304
+        assert reader.ask("/activities/1", headers=AS2).json == reader.ask("/activities/1.as2").json
+        decide(sqlite_store, [1], Review.HIDDEN)
+        gone = reader.ask("/activities/1", headers=AS2)
+        assert (gone.status, gone.json["type"]) == (410, "Tombstone")
+        assert reader.ask("/activities/2", headers=AS2).status == 404
+
+
+FUTURE = NOON.replace(year=2028)
+
+
+@pytest.mark.parametrize("path", ["/feed.rss", "/feed.atom", "/feed.json", "/feed.as2", "/feed.as2?page=first"])
+def test_a_date_in_the_future_moves_nothing(sqlite_store: Store, path: str) -> None:
+    source = add_source(sqlite_store)
+    ahead = an_activity("ahead", published=FUTURE, updated=FUTURE)
+    ingest_now(sqlite_store, source, [an_activity("now"), ahead, an_activity("edited", updated=FUTURE)])
+    with serving(app_of(sqlite_store)) as reader:
+        said = reader.ask(path).text
+    assert "2028" not in said
+    assert "2026" in said
 
 
 def test_the_public_gets_no_words_of_x(store: Store) -> None:

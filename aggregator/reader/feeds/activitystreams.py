@@ -1,31 +1,33 @@
-"""ActivityStreams 2.0 (https://www.w3.org/TR/activitystreams-core/): collections, pages, single activities. Pure."""
+"""ActivityStreams 2.0 (https://www.w3.org/TR/activitystreams-core/): collections, pages, single activities. Pure.
+
+All ids are addresses below our own: strict readers believe an embedded object only where it has the origin of its
+document. An activity's id is its page, which answers with this format where `Accept` prefers it.
+"""
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from aggregator.activity import ActivityKind
-from aggregator.reader.feeds.feed import IN_UTC, Terms, published_at, tag_id, updated_at
-from aggregator.reader.feeds.things import object_of, original_of_activity, person, said_only
+from aggregator.reader.feeds.feed import published_at, updated_at
+from aggregator.reader.feeds.things import actor_id, object_of, original_of_activity, person, said_only
 from aggregator.reader.feeds.wording import title_of
 from aggregator.reader.feeds.written import address, legible_json
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from aggregator.activity import Activity
-    from aggregator.reader.audience import Audience
-    from aggregator.reader.feeds.feed import Feed
-    from aggregator.web.dates import Dates
+    from aggregator.reader.feeds.feed import Feed, Terms
 
 MEDIA_TYPE = "application/activity+json"
 
-# The two words are ActivityStreams' own and everybody's, but its context document leaves them out.
+# The two words of the context are ActivityStreams' own and everybody's, but its context document leaves them out.
+_LONGEST_ACCEPT = 1000  # characters that are looked at
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 _CONTEXT = ["https://www.w3.org/ns/activitystreams", {"sensitive": "as:sensitive", "Hashtag": "as:Hashtag"}]
 
 
@@ -34,26 +36,29 @@ def render(feed: Feed) -> bytes:
     return _encoded(_collection(feed) if feed.whole else _page(feed))
 
 
-def one(
-    item: Activity,
-    authority: tuple[str, str],
-    audience: Audience,
-    link_of: Callable[[int], str],
-    dates: Dates = IN_UTC,
-) -> bytes:
+def one(item: Activity, terms: Terms) -> bytes:
     """Return a single activity."""
-    return _encoded(_activity(item, Terms(authority, audience, link_of, dates)))
+    return _encoded(_activity(item, terms))
 
 
-def tombstone(activity_id: int, authority: tuple[str, str], deleted: datetime | None = None) -> bytes:
-    """Return what is left of an activity that is shown no longer: that it was, and when it went, but nothing of it."""
-    return _encoded(
-        {
-            "id": tag_id(activity_id, authority),
-            "type": "Tombstone",
-            "deleted": machine_time(deleted) if deleted else None,
-        }
-    )
+def tombstone(id_: str) -> bytes:
+    """Return what is left of an activity that is shown no longer: its id, and nothing else of it."""
+    return _encoded({"id": id_, "type": "Tombstone"})
+
+
+def wanted(accept: str) -> bool:
+    """Say whether an Accept header prefers ActivityStreams to HTML, as browsers never do (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
+    for part in accept[:_LONGEST_ACCEPT].lower().split(","):
+        media_type, *parameters = (one.strip() for one in part.split(";"))
+        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
+    ours = max(weights.get(MEDIA_TYPE, 0.0), weights.get("application/ld+json", 0.0))
+    return ours > 0 and ours >= weights.get("text/html", 0.0)
+
+
+def _weight(parameters: list[str]) -> float:
+    given = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+    return float(given) if _WEIGHT.fullmatch(given) else 0.0
 
 
 def _collection(feed: Feed) -> dict[str, Any]:
@@ -84,15 +89,15 @@ def _page(feed: Feed) -> dict[str, Any]:
 def _activity(item: Activity, terms: Terms) -> dict[str, Any]:
     said = terms.audience.content(item.content)
     repost = said.kind is ActivityKind.REPOST
-    published, updated = published_at(item), updated_at(item, terms.audience)
-    actor = person(said.actor, terms) if said.actor else None
+    published, updated = published_at(item), updated_at(item, terms.audience, terms.now)
+    actor = person(said.actor, actor_id(item, terms)) if said.actor else None
     return said_only(
         {
-            "id": tag_id(item.id, terms.authority),
+            "id": terms.page_of(item.id),
             "type": "Announce" if repost else "Create",
             "actor": actor,
             "summary": escape(title_of(item, terms.audience)),
-            "url": address(said.url) or terms.link_of(item.id),
+            "url": address(said.url) or terms.page_of(item.id),
             "published": machine_time(published),
             "updated": machine_time(updated) if updated > published else None,
             "object": original_of_activity(item, terms) if repost else object_of(item, terms),

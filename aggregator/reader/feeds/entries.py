@@ -77,7 +77,7 @@ def entry_of(item: Activity, terms: Terms) -> Entry:
     text = text_of_clean(html) or title  # of pictures alone
     return Entry(
         id=tag_id(item.id, terms.authority),
-        page=terms.link_of(item.id),
+        page=terms.page_of(item.id),
         original=address(said.url) or address(shown.url),
         title=title,
         own_title=own_title(item, terms.audience),
@@ -85,7 +85,7 @@ def entry_of(item: Activity, terms: Terms) -> Entry:
         text=text,
         summary=excerpt(text, _SUMMARY_LENGTH),
         published=published_at(item),
-        updated=updated_at(item, terms.audience),
+        updated=updated_at(item, terms.audience, terms.now),
         lang=language(shown.lang),
         author=_author(said.actor),
         contributor=_author(shown.actor) if shown is not said else None,

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from aggregator.web.dates import Dates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from aggregator.activity import Activity
@@ -27,8 +27,13 @@ class Terms:
 
     authority: tuple[str, str]  # of `tag:` ids: a name, and a day on which it was ours: ("a.org", "2026-11-23")
     audience: Audience
-    link_of: Callable[[int], str]  # absolute address of our own page of one activity
+    base: str  # our public address, without a slash at its end
     dates: Dates  # how the days and hours of events are written
+    now: datetime  # what publishers date later than this is not believed
+
+    def page_of(self, activity_id: int) -> str:
+        """Return the address of our own page of one activity; it is also its id in ActivityStreams."""
+        return f"{self.base}/activities/{activity_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,15 @@ class Feed:
     items: Sequence[Activity]
     authority: tuple[str, str]  # as in `Terms`
     audience: Audience
-    link_of: Callable[[int], str]
+    base: str
+    now: datetime
     language: str | None = None  # BCP 47, of what we say ourselves
     dates: Dates = IN_UTC
 
     @property
     def terms(self) -> Terms:
         """Return on which terms its items are given."""
-        return Terms(self.authority, self.audience, self.link_of, self.dates)
+        return Terms(self.authority, self.audience, self.base, self.dates, self.now)
 
     @property
     def id(self) -> str:
@@ -74,27 +80,31 @@ def tag(authority: tuple[str, str], specific: str) -> str:
 
 
 def tag_id(activity_id: int, authority: tuple[str, str]) -> str:
-    """Return the id of an activity in every format, for ever."""
+    """Return the id of an activity in RSS, Atom, JSON Feed and calendars, for ever."""
     return tag(authority, f"activity/{activity_id}")
 
 
-def named_tag(kind: str, name: str, authority: tuple[str, str]) -> str:
-    """Return the id of something else that is known by a name: "topic", "actor", "original"."""
-    # Half a character has no UTF-8; an id may be made of it all the same.
-    return tag(authority, f"{kind}/{quote(name, safe=_IN_TAG.replace('/', ''), errors='replace')}")
-
-
 def published_at(item: Activity) -> datetime:
-    """Return when an item was published, or else when we first saw it, aware, in UTC."""
-    return item.content.published or item.first_seen
+    """Return when an item was published, aware, in UTC.
+
+    Where the publisher gives no date, when it was first seen; where that date was in the future then, its place in the
+    stream, so that readers sort it as the page does.
+    """
+    published = item.content.published
+    return min(published, item.position) if published else item.first_seen
 
 
-def updated_at(item: Activity, audience: Audience) -> datetime:
+def updated_at(item: Activity, audience: Audience, now: datetime) -> datetime:
     """Return when an item last changed as far as its publisher and the audience's rights say, aware, in UTC."""
-    published = published_at(item)
-    return max(audience.content(item.content).updated or published, published)
+    published, updated = published_at(item), audience.content(item.content).updated
+    return max(past(updated, now) or published, published)
 
 
-def newest(items: Iterable[Activity], audience: Audience, otherwise: datetime) -> datetime:
+def past(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return a publisher's date, or None where it is in the future."""
+    return moment if moment and moment <= now else None
+
+
+def newest(items: Iterable[Activity], audience: Audience, now: datetime, otherwise: datetime) -> datetime:
     """Return when the items last changed, for `Feed.updated`; of no items, `otherwise`."""
-    return max((updated_at(item, audience) for item in items), default=otherwise)
+    return max((updated_at(item, audience, now) for item in items), default=otherwise)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import Activity, ActivityKind, Actor, Media, NewActivity, Review, SourceRef, Upstream
+from aggregator.activity import LATEST, Activity, ActivityKind, Actor, Media, NewActivity, Review, SourceRef, Upstream
 from aggregator.reader.audience import EVERYTHING
 from aggregator.reader.feeds.feed import Feed, newest
 from tests.building import NOON, an_activity
@@ -121,11 +121,12 @@ def a_feed(items: Sequence[Activity], audience: Audience = EVERYTHING, **changes
         "next_archive": None,
         "archive": False,
         "whole": False,
-        "updated": newest(items, audience, LONG_AGO),
+        "updated": newest(items, audience, LATEST, LONG_AGO),
         "items": items,
         "authority": AUTHORITY,
         "audience": audience,
-        "link_of": lambda id_: f"https://example.org/activities/{id_}",
+        "base": "https://example.org",
+        "now": LATEST,
         "language": "en",
         **changes,
     }

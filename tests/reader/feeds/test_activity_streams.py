@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import apmodel  # type: ignore[import-untyped]  # it ships types, but does not say so
 import pytest
 
-from aggregator.activity import ActivityKind, Mention
+from aggregator.activity import ActivityKind, Mention, Occasion
 from aggregator.reader.audience import EVERYTHING, PUBLIC
 from aggregator.reader.feeds import activitystreams
+from aggregator.web.dates import machine_time
 from tests.building import NOON, an_activity
-from tests.reader.feeds.building import AUTHORITY, a_feed, a_post, an_item, held, hostile, specimens
+from tests.reader.feeds.building import a_feed, a_post, an_item, held, hostile, specimens
 from tests.reader.specimens import OGP, tweet
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ TYPES = {
 
 
 def one(item: Activity, audience: Audience = EVERYTHING) -> dict[str, Any]:
-    written = activitystreams.one(item, AUTHORITY, audience, lambda id_: f"https://example.org/activities/{id_}")
+    written = activitystreams.one(item, a_feed([], audience).terms)
     found: dict[str, Any] = json.loads(written)
     return found
 
@@ -96,7 +98,7 @@ def test_a_repost_announces_what_somebody_else_wrote() -> None:
     assert found["type"] == "Announce"
     assert found["actor"]["preferredUsername"] == "opengovpart"
     assert found["actor"]["icon"] == {"type": "Image", "url": "https://pictures.example/ogp"}
-    assert found["object"]["id"] == "https://x.com/OpenGovHub/status/900"
+    assert found["object"]["url"] == "https://x.com/OpenGovHub/status/900"
     assert found["object"]["attributedTo"]["name"] == "OpenGov Hub"
     assert found["object"]["tag"] == [
         {"type": "Hashtag", "name": "#applytoday"},
@@ -108,13 +110,13 @@ def test_the_public_gets_of_a_repost_on_x_where_it_is_and_no_more() -> None:
     (item,) = (item for item in specimens() if item.content.kind is ActivityKind.REPOST)
     found = one(item, PUBLIC)
     assert {name: found[name] for name in found if name != "@context"} == {
-        "id": "tag:example.org,2026-11-23:activity/6",
+        "id": "https://example.org/activities/6",
         "type": "Announce",
         "summary": "Repost on X",
         "url": "https://x.com/opengovpart/status/913",
         "published": "2026-03-02T11:00:00Z",
         "object": {
-            "id": "https://x.com/OpenGovHub/status/900",
+            "id": "https://example.org/activities/6#original",
             "type": "Note",
             "url": "https://x.com/OpenGovHub/status/900",
             "published": "2026-03-02T09:00:00Z",
@@ -126,7 +128,7 @@ def test_a_repost_of_what_could_not_be_had_says_nothing_wrong_about_it() -> None
     repost = tweet("5", ActivityKind.REPOST, "The beginning", "<p>The beginning</p>", NOON, OGP)
     found = one(held(5, repost))["object"]
     assert found == {
-        "id": "tag:example.org,2026-11-23:original/x:5",
+        "id": "https://example.org/activities/5#original",
         "type": "Note",
         "content": "<p>The beginning</p>",
         "contentMap": {"en": "<p>The beginning</p>"},
@@ -151,7 +153,7 @@ def test_an_event_says_when_and_where() -> None:
 def test_a_reply_says_what_it_answers() -> None:
     item = a_post(in_reply_to="https://x.com/someone/status/899", mentions=(Mention("someone"),))
     found = one(item)["object"]
-    assert found["inReplyTo"] == {"type": "Note", "id": "https://x.com/someone/status/899"}
+    assert found["inReplyTo"] == {"type": "Note", "url": "https://x.com/someone/status/899"}
     assert {"type": "Mention", "name": "@someone"} in found["tag"]
 
 
@@ -164,7 +166,7 @@ def test_the_text_says_its_language_and_whether_it_may_offend() -> None:
 
 def test_somebody_without_a_profile_has_an_id_all_the_same() -> None:
     found = one(held(1, an_activity("1")))
-    assert found["actor"]["id"] == "tag:example.org,2026-11-23:actor/web:news.example%2Fdesk"
+    assert found["actor"]["id"] == "https://example.org/activities/1#actor"
 
 
 def test_the_collection_says_where_its_pages_begin() -> None:
@@ -184,16 +186,56 @@ def test_a_page_says_what_is_before_and_after_it() -> None:
     assert type(found).__name__ == "OrderedCollectionPage"
     assert (found.id, found.part_of) == (page["id"], "https://example.org/feed.x?kind=post")
     assert (found.next, found.prev) == tuple(f"https://example.org/feed.x?kind=post&cursor={c}" for c in "ca")
-    assert [one["id"] for one in page["orderedItems"]] == [f"tag:example.org,2026-11-23:activity/{i.id}" for i in items]
+    assert [one["id"] for one in page["orderedItems"]] == [f"https://example.org/activities/{i.id}" for i in items]
     assert len(found.ordered_items) == len(items)
 
 
 def test_of_what_is_gone_a_tombstone_is_left() -> None:
-    written = json.loads(activitystreams.tombstone(3, AUTHORITY, NOON))
+    written = json.loads(activitystreams.tombstone("https://example.org/activities/3"))
     found = read(written)
-    assert (type(found).__name__, found.id, found.deleted) == (
-        "Tombstone",
-        "tag:example.org,2026-11-23:activity/3",
-        NOON,
-    )
-    assert set(json.loads(activitystreams.tombstone(3, AUTHORITY))) == {"@context", "id", "type"}
+    assert (type(found).__name__, found.id) == ("Tombstone", "https://example.org/activities/3")
+    assert set(written) == {"@context", "id", "type"}
+
+
+def test_different_things_never_share_an_id_and_all_ids_are_below_our_own_address() -> None:
+    """Strict readers look an embedded thing up where its id has another origin than the document."""
+    shared = {"url": "https://news.example/meeting"}
+    both = [an_item(500, **shared), an_item(501, kind=ActivityKind.EVENT, event=Occasion(NOON), **shared)]
+    page = json.loads(activitystreams.render(a_feed([*specimens(), *hostile(), *both])))
+    known: dict[str, dict[str, Any]] = {}
+    for part in parts(page):
+        if "id" in part:
+            assert known.setdefault(part["id"], part) == part
+            assert part["id"].startswith("https://example.org/")
+    assert len({part["object"]["id"] for part in page["orderedItems"]}) == len(page["orderedItems"])
+
+
+WANTED = {
+    "activity": ("application/activity+json", True),
+    "linked-data": ('application/ld+json; profile="https://www.w3.org/ns/activitystreams"', True),
+    "as-much-as-html": ("text/html, application/activity+json", True),
+    "more-than-html": ("text/html;q=0.5, application/activity+json;q=0.9", True),
+    "less-than-html": ("text/html, application/activity+json;q=0.9", False),
+    "upper-case": ("Application/Activity+JSON", True),
+    "refused": ("application/activity+json;q=0", False),
+    "no-weight": ("application/activity+json;q=x", False),
+    "browser": ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
+    "anything": ("*/*", False),
+    "json": ("application/json", False),
+    "nothing": ("", False),
+    "very-long": ("a/b," * 100_000 + "application/activity+json", False),
+}
+
+
+@pytest.mark.parametrize(("accept", "expected"), WANTED.values(), ids=WANTED)
+def test_who_prefers_it_gets_it(accept: str, *, expected: bool) -> None:
+    assert activitystreams.wanted(accept) is expected
+
+
+def test_a_date_in_the_future_is_not_believed() -> None:
+    future = NOON.replace(year=2028)
+    item = an_item(published=future, updated=future)
+    feed = replace(a_feed([item]), now=NOON)
+    (found,) = json.loads(activitystreams.render(feed))["orderedItems"]
+    assert "2028" not in json.dumps(found)
+    assert found["published"] == machine_time(item.position)

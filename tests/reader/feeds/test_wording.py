@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor, Media
+from aggregator.activity import LATEST, ActivityKind, Actor, Media
 from aggregator.reader.audience import EVERYTHING, PUBLIC
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.entries import Category, entry_of
@@ -183,8 +183,17 @@ def test_an_item_changed_when_its_publisher_says_but_never_before_it_came() -> N
         timedelta(days=1),
         timedelta(days=-3),
     ]
-    assert newest([early, late, undated], EVERYTHING, LONG_AGO) == NOON + timedelta(days=1)
-    assert newest([], EVERYTHING, LONG_AGO) == LONG_AGO
+    assert newest([early, late, undated], EVERYTHING, LATEST, LONG_AGO) == NOON + timedelta(days=1)
+    assert newest([], EVERYTHING, LATEST, LONG_AGO) == LONG_AGO
+
+
+def test_a_date_in_the_future_is_bounded_as_on_the_page() -> None:
+    future = NOON.replace(year=2028)
+    ahead, edited = an_item(published=future, updated=future), an_item(updated=future)
+    terms = replace(TERMS, now=NOON + timedelta(hours=1))
+    assert {entry_of(item, terms).published for item in (ahead, edited)} == {NOON}
+    assert {entry_of(item, terms).updated for item in (ahead, edited)} == {NOON}
+    assert newest([ahead, edited], EVERYTHING, terms.now, LONG_AGO) == NOON
 
 
 def test_ids_depend_on_nothing_that_may_change() -> None:
