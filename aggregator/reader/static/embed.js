@@ -1,5 +1,5 @@
 // <activity-stream>: the stream in a page of yours, live. Attributes: kind, topic, country, cohort, source, network,
-// lang, q, limit, theme, heading. No dependency; works under a strict Content-Security-Policy.
+// lang, q, limit, theme, heading. No dependency; works under a strict Content-Security-Policy and Trusted Types.
 "use strict";
 
 (() => {
@@ -7,15 +7,67 @@
   const home = new URL(".", document.currentScript.src).href;
   const filters = ["kind", "topic", "country", "cohort", "source", "network", "lang", "q"];
   const soon = 300; // milliseconds in which several changes become one
+  const retry = 15_000; // milliseconds after a list that could not be loaded
+  const shortest = 1000; // milliseconds before a lost connection is opened again; each further try waits twice as long
+  const longest = 60_000;
 
   class ActivityStream extends HTMLElement {
     static observedAttributes = [...filters, "limit", "heading"];
+    // All elements of a page share one connection: over HTTP/1.1 a browser opens no more than six to one host.
+    static #elements = new Set();
+    static #connection = null;
+    static #reopening = 0;
+    static #wait = shortest;
+    static #missed = false;
     #root = this.attachShadow({ mode: "open" });
     #section = document.createElement("section");
     #fallback = document.createElement("slot");
-    #source = null;
     #timer = 0;
     #asked = 0;
+
+    static {
+      // A browser opens few connections to one host: a page that nobody sees gives its own back.
+      document.addEventListener("visibilitychange", () => {
+        if (document.hidden) {
+          this.#disconnect();
+        } else {
+          for (const element of this.#elements) element.#later();
+          this.#connect();
+        }
+      });
+    }
+
+    static #connect() {
+      clearTimeout(this.#reopening);
+      if (this.#connection || document.hidden || this.#elements.size === 0) return;
+      const connection = new EventSource(`${home}api/v1/live`);
+      this.#connection = connection;
+      connection.onopen = () => {
+        this.#wait = shortest;
+        if (this.#missed) for (const element of this.#elements) element.#later();
+        this.#missed = false;
+      };
+      connection.onerror = () => {
+        this.#missed = true;
+        // After an answer such as a proxy's 502 the browser gives up for good; after a lost connection it comes back.
+        if (connection.readyState !== EventSource.CLOSED) return;
+        this.#connection = null;
+        this.#reopening = setTimeout(() => this.#connect(), this.#wait * (0.5 + Math.random()));
+        this.#wait = Math.min(2 * this.#wait, longest);
+      };
+      for (const type of ["activity", "gone", "reset"]) {
+        connection.addEventListener(type, (event) => {
+          const item = JSON.parse(event.data);
+          for (const element of this.#elements) if (element.#isConcerned(type, item)) element.#later();
+        });
+      }
+    }
+
+    static #disconnect() {
+      clearTimeout(this.#reopening);
+      this.#connection?.close();
+      this.#connection = null;
+    }
 
     constructor() {
       super();
@@ -29,33 +81,32 @@
     }
 
     connectedCallback() {
-      document.addEventListener("visibilitychange", this);
+      ActivityStream.#elements.add(this);
       this.#load();
-      this.#listen();
+      ActivityStream.#connect();
     }
 
     disconnectedCallback() {
-      document.removeEventListener("visibilitychange", this);
+      ActivityStream.#elements.delete(this);
       clearTimeout(this.#timer);
       this.#asked += 1; // what is under way comes too late
-      this.#hush();
+      if (ActivityStream.#elements.size === 0) ActivityStream.#disconnect();
     }
 
     attributeChangedCallback(_name, before, after) {
-      if (!this.isConnected || before === after) return;
-      this.#hush();
-      this.#later();
-      this.#listen();
+      if (this.isConnected && before !== after) this.#later();
     }
 
-    // A browser opens few connections to one host: a page that nobody sees gives its own back.
-    handleEvent() {
-      if (document.hidden) {
-        this.#hush();
-      } else {
-        this.#later();
-        this.#listen();
-      }
+    // Whether a change may change what is shown here. What can't be compared here is left to the reader.
+    #isConcerned(type, item) {
+      if (type === "reset" || this.#section.querySelector(`[data-id="${CSS.escape(item.id)}"]`)) return true;
+      if (type === "gone") return false;
+      const { kind, network, source, topics, countries } = item;
+      const of = { kind: [kind], network: [network], source: [source.slug], topic: topics, country: countries };
+      return Object.entries(of).every(([name, values]) => {
+        const wanted = this.getAttribute(name)?.toLowerCase().split(",");
+        return !wanted || values.some((value) => wanted.includes(value.toLowerCase()));
+      });
     }
 
     #query(more = {}) {
@@ -67,41 +118,36 @@
       return query.size ? `?${query}` : "";
     }
 
-    #listen() {
-      if (this.#source || document.hidden) return;
-      this.#source = new EventSource(`${home}api/v1/live${this.#query()}`);
-      for (const type of ["activity", "gone", "reset"]) this.#source.addEventListener(type, () => this.#later());
-    }
-
-    #hush() {
-      this.#source?.close();
-      this.#source = null;
-    }
-
-    #later() {
+    #later(delay = soon) {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#load(), soon);
+      this.#timer = setTimeout(() => this.#load(), delay);
     }
 
-    async #load() {
+    #load() {
       const turn = ++this.#asked;
       const limit = Math.min(Math.max(Number.parseInt(this.getAttribute("limit") ?? "5", 10) || 5, 1), 50);
-      this.#section.setAttribute("aria-busy", "true");
-      try {
-        const answer = await fetch(`${home}embed/items${this.#query({ limit })}`, { cache: "no-cache" });
-        if (!answer.ok) throw new Error(`the stream answered ${answer.status}`);
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        if (turn === this.#asked) this.#show(page.querySelector(".items"));
-      } catch (problem) {
-        // What was shown stays; before anything was, the page's own words do.
-        if (turn === this.#asked) this.dispatchEvent(new CustomEvent("stream-error", { detail: String(problem) }));
-      } finally {
+      const request = new XMLHttpRequest();
+      request.open("GET", `${home}embed/items${this.#query({ limit })}`);
+      request.responseType = "document"; // the browser parses it: no text becomes markup here, as Trusted Types ask
+      request.timeout = retry;
+      request.onloadend = () => {
+        if (turn !== this.#asked) return;
         this.#section.removeAttribute("aria-busy");
-      }
+        const items = request.status === 200 ? request.response?.querySelector(".items") : null;
+        if (items) this.#show(items);
+        else this.#failed(request.status);
+      };
+      this.#section.setAttribute("aria-busy", "true");
+      request.send();
+    }
+
+    // What was shown stays; before anything was, the page's own words do.
+    #failed(status) {
+      this.#later(retry * (0.5 + Math.random()));
+      this.dispatchEvent(new CustomEvent("stream-error", { detail: `the stream answered ${status || "nothing"}` }));
     }
 
     #show(items) {
-      if (!items) return;
       for (const link of items.querySelectorAll('a[href^="/"]')) link.href = new URL(link.getAttribute("href"), home);
       const held = this.#root.activeElement;
       const id = held?.closest("[data-id]")?.dataset.id;
