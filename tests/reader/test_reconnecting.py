@@ -55,21 +55,20 @@ def test_a_page_comes_back_after_a_restart(
     fill(sqlite_store)
     if missed == "too-many-changes":
         monkeypatch.setattr(live, "_MOST_MISSED", 0)
-    with proxying() as proxy:
-        with serving(app_of(sqlite_store), watching=True) as reader:
-            proxy.port = reader.port
-            shown = opened(browser, proxy.address)
-            with shown as sight:
-                sight.page.locator("article h3").get_by_text("Title hidden").wait_for()
-                sight.page.evaluate("window.sameness = 1")
+    with proxying() as proxy, serving(app_of(sqlite_store), watching=True) as reader:
+        proxy.port = reader.port
+        shown = opened(browser, proxy.address)
+        with shown as sight:
+            sight.page.locator("article h3").get_by_text("Title hidden").wait_for()
+            sight.page.evaluate("window.sameness = 1")
+            proxy.down()
+            hide_and_add(sqlite_store)
+            assert proxy.refused.acquire(timeout=LONGEST / 1000)
+            with serving(app_of(sqlite_store), watching=True) as restarted:
+                proxy.port = restarted.port
+                assert_renewed(sight.page, "article h3")
+                assert sight.page.evaluate("window.sameness") == 1
                 proxy.down()
-                hide_and_add(sqlite_store)
-                assert proxy.refused.acquire(timeout=LONGEST / 1000)
-                with serving(app_of(sqlite_store), watching=True) as restarted:
-                    proxy.port = restarted.port
-                    assert_renewed(sight.page, "article h3")
-                    assert sight.page.evaluate("window.sameness") == 1
-                    proxy.down()
 
 
 def embeds(reader: str, *attributes: str) -> str:
