@@ -14,6 +14,8 @@ from aggregator.commands.session import WHO, opened
 from aggregator.errors import BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aggregator.accounts import Account
     from storage.store import Transaction
 
@@ -33,12 +35,19 @@ def add(name: str, role: str, generate: bool) -> None:
     """Add an account; its password is asked for, or read from standard input."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
-    hash_ = _new_password(name, generate=generate)
-    with opened() as house, house.store.writing() as tx:
-        now = house.clock()
-        if not tx.accounts.add(name, Role(role), hash_, now):
-            raise BadRequestError(f"There is an account {name!r} already; 'aggregator user set' changes it.")
-        tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+    with opened() as house:
+        with house.store.reading() as tx:
+            if tx.accounts.get(name) is not None:
+                raise _is_taken(name)
+        password = _new_password(name, generate=generate)
+        hash_ = _hashed(password, name)  # slow: outside of the transaction
+        with house.store.writing() as tx:
+            now = house.clock()
+            if not tx.accounts.add(name, Role(role), hash_, now):
+                raise _is_taken(name)
+            tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+    if generate:
+        click.echo(password)
     click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
 
 
@@ -77,27 +86,42 @@ def list_(as_json: bool) -> None:
 @click.option("--disable/--enable", default=None, help="Whether they may sign in.")
 def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
     """Change an account. It is signed out everywhere."""
-    changes: dict[str, Any] = {}
-    if password or generate:
-        changes["password"] = _new_password(name, generate=generate)
-    if role is not None:
-        changes["role"] = role
-    if not changes and disable is None:
+    if not (password or generate) and role is None and disable is None:
         raise click.UsageError("Say what to change; --help shows what can be.")
-    with opened() as house, house.store.writing() as tx:
-        now = house.clock()
-        one = _account(tx, name)
-        told = {key: value for key, value in changes.items() if key != "password"}
-        if "password" in changes:
-            changes["password_set"] = now
-            told["password"] = "new"  # noqa: S105  # that there is one, not which
-        if disable is not None:
-            changes["disabled"] = now if disable else None
-            told["disabled"] = disable
-        _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
-        tx.accounts.change(one.id, **changes)
-        tx.audit.note(now, WHO, "changed an account", f"account:{name}", told)
+    with opened() as house:
+        with house.store.reading() as tx:
+            _refuse_the_last_admin(tx, _account(tx, name), role=role, disable=bool(disable))
+        new = _new_password(name, generate=generate) if password or generate else None
+        hash_ = _hashed(new, name) if new is not None else None
+        with house.store.writing() as tx:
+            one = _account(tx, name)
+            _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
+            _change(tx, one, house.clock(), role=role, hash_=hash_, disable=disable)
+    if generate:
+        click.echo(new)
     click.echo(f"{name}: changed, and signed out everywhere.", err=generate)
+
+
+def _change(
+    tx: Transaction, one: Account, now: datetime, *, role: str | None, hash_: str | None, disable: bool | None
+) -> None:
+    """Change an account and note that in the history."""
+    changes: dict[str, Any] = {}
+    noted: dict[str, Any] = {}
+    if role is not None:
+        changes["role"] = noted["role"] = role
+    if hash_ is not None:
+        changes |= {"password": hash_, "password_set": now}
+        noted["password"] = "new"  # noqa: S105  # that there is one, not which
+    if disable is not None:
+        changes["disabled"] = now if disable else None
+        noted["disabled"] = disable
+    tx.accounts.change(one.id, **changes)
+    tx.audit.note(now, WHO, "changed an account", f"account:{one.name}", noted)
+
+
+def _is_taken(name: str) -> BadRequestError:
+    return BadRequestError(f"There is an account {name!r} already; 'aggregator user set' changes it.")
 
 
 def _account(tx: Transaction, name: str) -> Account:
@@ -114,16 +138,19 @@ def _refuse_the_last_admin(tx: Transaction, one: Account, *, role: str | None, d
 
 
 def _new_password(name: str, *, generate: bool) -> str:
-    """Return the hash of a password that was asked for, read or made."""
+    """Return a password that was entered, read or made; a made one is printed only once it is stored."""
     from aggregator import passwords
 
     if generate:
-        password = passwords.generated()
-        click.echo(password)
-    elif sys.stdin.isatty():
-        password = str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
+        return passwords.generated()
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _hashed(password: str, name: str) -> str:
+    from aggregator import passwords
+
     passwords.check(password, name)
     return passwords.hashed(password)
 

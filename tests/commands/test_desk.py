@@ -41,6 +41,23 @@ def test_accounts_are_added_listed_and_changed(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("add", "ana", "--generate"),
+        ("set", "nobody", "--generate"),
+        ("set", "ana", "--generate", "--disable"),
+        ("set", "ana", "--generate", "--role", "editor"),
+    ],
+    ids=["taken", "unknown", "last-admin-disabled", "last-admin-demoted"],
+)
+def test_no_password_is_shown_that_was_not_stored(cli: CommandLine, words: tuple[str, ...]) -> None:
+    cli("user", "add", "ana", "--role", "admin", "--generate")
+    failed = cli("user", *words, code=2)
+    assert failed.stdout == ""
+    assert len(cli("user", "set", "ana", "--generate").stdout.strip()) == 34
+
+
+@pytest.mark.parametrize(
     ("name", "typed", "said"),
     [
         ("a b", "quite a good one\n", "can't be a name"),

@@ -128,6 +128,57 @@ def test_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
     assert len({note["batch"] for note in notes if note["detail"]["reason"] == "not for this stream"}) == 1
 
 
+SELECTED = "document.activeElement.closest('[data-item]')?.id"
+
+
+@pytest.mark.parametrize("pace", ["slow", "fast"])
+def test_undo_selects_what_it_restores(browser: Browser, sqlite_house: Installation, pace: str) -> None:
+    store = sqlite_house.store
+    waiting(store, 5)
+    with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
+        for number, key in enumerate("ahz"):
+            page.keyboard.press(key)
+            if pace == "slow":
+                eventually(store, lambda now, number=number: now[:2] == UNDONE[number])  # type: ignore[misc]
+        if pace == "slow":
+            page.get_by_text("Undid 1 item.", exact=True).wait_for()
+            assert page.evaluate(SELECTED) == "seen-2"
+        page.keyboard.press("a")
+        eventually(store, lambda now: now == ["published", "published", "waiting", "waiting", "waiting"])
+        page.get_by_text("Approved 1 item.", exact=True).wait_for()
+        assert page.evaluate(SELECTED) == "seen-3"
+
+
+UNDONE = (["published", "waiting"], ["published", "hidden"], ["published", "waiting"])
+
+
+def test_undo_selects_the_first_of_several(browser: Browser, sqlite_house: Installation) -> None:
+    store = sqlite_house.store
+    waiting(store, 6)
+    with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
+        page.keyboard.press("j")
+        for key in ("x", "j", "x", "h"):
+            page.keyboard.press(key)
+        eventually(store, lambda now: now.count("hidden") == 2)
+        page.keyboard.press("j")
+        page.keyboard.press("z")
+        page.get_by_text("Undid 2 items.", exact=True).wait_for()
+        assert page.evaluate(SELECTED) == "seen-2"
+
+
+def test_what_is_restored_on_another_page_is_shown_and_selected(browser: Browser, sqlite_house: Installation) -> None:
+    store = sqlite_house.store
+    waiting(store, 2)
+    with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
+        page.keyboard.press("a")
+        page.keyboard.press("h")
+        page.get_by_text("Nothing waits").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        page.locator("#seen-2:focus").wait_for()
+        page.keyboard.press("a")
+        eventually(store, lambda now: now == ["published", "published"])
+
+
 def test_a_recorded_day_takes_about_a_key_an_item(browser: Browser, sqlite_house: Installation) -> None:
     store = sqlite_house.store
     waiting(store, 300)

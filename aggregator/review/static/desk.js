@@ -15,6 +15,7 @@
   let waiting = Number(queue.dataset.waiting);
   let sending = Promise.resolve(); // one request after the other, in the order of the keys
   let open = 0; // requests under way
+  let undoing = null; // until an undo is answered, keys wait: they are meant for what it restores
 
   const cards = () => Array.from(queue.querySelectorAll("[data-item]"));
   const isDecided = (card) => card.classList.contains("decided");
@@ -47,8 +48,9 @@
     return page.getElementById("answer");
   }
 
-  // Puts cards as they are now in the place of what the page shows.
-  function show(part, { tell = true } = {}) {
+  // Puts cards as they are now in the place of what the page shows; returns those that wait.
+  function show(part, { tell = true, add = false } = {}) {
+    const waits = [];
     revision = part.dataset.revision;
     waiting = Number(part.dataset.waiting);
     if (tell) said.textContent = part.querySelector(".said").textContent;
@@ -57,13 +59,17 @@
     part.dataset.gone.split(" ").filter(Boolean).forEach((id) => document.getElementById(`seen-${id}`)?.remove());
     part.querySelectorAll("[data-item]").forEach((card) => {
       const old = document.getElementById(card.id);
-      if (!old) return;
-      const held = old === here();
+      if (!old && !add) return;
+      const held = old && old === here();
       if (passing.includes(queue.dataset.pile) && !["waiting", "edit"].includes(card.dataset.state)) card.classList.add("decided");
-      old.replaceWith(card);
+      if (old) old.replaceWith(card);
+      else (cards()[0] || queue.querySelector(".empty, .bulk"))?.before(card);
+      if (!old) queue.querySelector(".empty")?.remove();
+      if (!isDecided(card)) waits.push(card);
       if (held && !isDecided(card)) stand(card);
     });
     count();
+    return waits;
   }
 
   function count() {
@@ -72,11 +78,19 @@
     queue.classList.toggle("has-ticked", marked > 0);
   }
 
-  function send(address, fields) {
+  // The keyboard stands on what is restored, so that the next key decides on that.
+  function undo(address, fields) {
+    const answered = send(address, fields, (part) => stand(show(part, { add: true })[0])).finally(() => {
+      if (undoing === answered) undoing = null;
+    });
+    undoing = answered;
+  }
+
+  function send(address, fields, shown = show) {
     open += 1;
     sending = sending
       .then(() => ask(address, fields))
-      .then((part) => show(part))
+      .then((part) => shown(part))
       .catch((problem) => {
         said.textContent = problem.message;
         queue.querySelectorAll(".decided.pending").forEach((card) => card.classList.remove("decided", "pending"));
@@ -125,6 +139,13 @@
 
   function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+    if (undoing && event.key.length === 1) {
+      event.preventDefault();
+      undoing.then(() => act(event));
+    } else act(event);
+  }
+
+  function act(event) {
     const key = event.key.toLowerCase();
     const card = here();
     if (key === "j" || (event.key === "ArrowDown" && card)) stand(step(card, 1));
@@ -142,7 +163,7 @@
     else if (key === "q" && !event.repeat && card) {
       const shown = cards().map((one) => ["shown", one.dataset.item]);
       send(`${queue.dataset.items}${card.dataset.item}/author`, fieldsOf(shown));
-    } else if (key === "z" && !event.repeat) send(queue.dataset.undo, fieldsOf([]));
+    } else if (key === "z" && !event.repeat) undo(queue.dataset.undo, fieldsOf([]));
     else if (key === "g") document.querySelector('[data-key="g"]')?.click();
     else if (key === "n" && card) location.assign(queue.dataset.items + card.dataset.item);
     else if (key === "o" && card) card.querySelector("a.out")?.click();
@@ -168,7 +189,7 @@
   });
   latest?.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(event.target.getAttribute("action"), Array.from(new FormData(event.target)));
+    undo(event.target.getAttribute("action"), Array.from(new FormData(event.target)));
   });
   queue.addEventListener("change", count);
   document.addEventListener("keydown", pressed);
