@@ -49,6 +49,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "BoundedAdapter", partial(BoundedAdapter, read=0.4, total=0.8, largest=200_000))
 
 
+PATIENCE = 30.0  # seconds: the limits are those of `hasty`, but the machine may be busy
+
+
 def _endless(handler: BaseHTTPRequestHandler) -> None:
     handler.end_headers()
     while True:
@@ -57,15 +60,15 @@ def _endless(handler: BaseHTTPRequestHandler) -> None:
 
 def _dripping(handler: BaseHTTPRequestHandler) -> None:
     handler.end_headers()
-    for _ in range(100):
+    for _ in range(1000):
         handler.wfile.write(b" ")
         time.sleep(0.1)
 
 
 def _dripping_headers(handler: BaseHTTPRequestHandler) -> None:
     handler.flush_headers()
-    for number in range(100):
-        handler.wfile.write(b"X-%d: y\r\n" % number)
+    for number in range(1000):
+        handler.wfile.write(b"X-%d: y\r\n" % (number % 90))
         time.sleep(0.1)
 
 
@@ -76,8 +79,8 @@ def _cut_short(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _silent(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(2)
-    handler.end_headers()
+    with contextlib.suppress(OSError):
+        handler.connection.recv(1)  # until the client hangs up
 
 
 @pytest.mark.usefixtures("hasty")
@@ -97,7 +100,7 @@ def test_bad_manners_end_in_bounded_time(
     x.body = body
     began = time.monotonic()
     assert type(failure(source(), context(x.url))) is kind
-    assert time.monotonic() - began < 1.8
+    assert time.monotonic() - began < PATIENCE  # the server would go on for much longer
 
 
 @pytest.mark.usefixtures("hasty")
@@ -151,7 +154,7 @@ def test_cancelled_poll_hangs_up(x: FakeX) -> None:
         return began
 
     began = asyncio.run(cancelled())  # the loop's end waits for its threads
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_adapter_alone_reports_what_it_saw(x: FakeX) -> None:

@@ -41,12 +41,12 @@ def bad(*lines: str) -> list[str]:
     ids=range(11),
 )
 def test_a_broken_event_costs_no_other_one(lines: list[str]) -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     said = expanded(calendar(*lines, *GOOD), WINDOW)
 
     assert [one.uid for one in said.occurrences if one.uid == "good"] == ["good"]
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     for one in said.occurrences:
         storable(activity_of(one, "https://c.example/a.ics", "C", "c.example"))
 
@@ -77,13 +77,13 @@ def test_a_huge_calendar_is_bounded_and_says_so() -> None:
         for number in range(3000)
         for line in ("BEGIN:VEVENT", f"UID:{number}", "DTSTART:20260605T100000Z", "END:VEVENT")
     ]
-    began = time.monotonic()
+    began = time.process_time()
 
     said = expanded(calendar(*many), WINDOW)
 
     assert len(said.occurrences) == MOST_OCCURRENCES
     assert "3000 occurrences" in " ".join(said.notes)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_words_are_cleaned_and_addresses_checked() -> None:

@@ -25,7 +25,7 @@ def waiting(store: Store, count: int, slug: str = "news") -> list[int]:
     return [known[f"{slug}{n}"].id for n in range(count)]
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 2.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Say whether something comes true within some seconds: readers keep answers for a moment."""
     end = time.monotonic() + seconds
     while not holds():

@@ -66,7 +66,7 @@ def test_an_unknown_label_is_read_in_the_zone_that_is_given() -> None:
 
 
 def test_hostile_lines_take_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for line in ("April 16, 2014 " + "1" * 140, "april " * 26, "1 april 2014 1:1 - " * 8):
         announced("\n".join([line] * 200))
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2

@@ -202,14 +202,14 @@ def test_x_11_every_call_ends_in_bounded_time(
             handler.wfile.write(b" " * (1 if fault == "drips" else 4096))
             handler.wfile.flush()
             stop.wait(0.1 if fault == "drips" else 0)
-        stop.wait(5)
+        stop.wait(120)
 
     one, _ = following(follower, fake, lambda *_: NOTHING)
     fake.body = misbehaves
     began = clock.monotonic()
     [report] = one.poll()
     stop.set()
-    assert clock.monotonic() - began < 3
+    assert clock.monotonic() - began < 60
     assert report.outcome == "failed"
     assert (
         one.source("desk-1").last_error_code
@@ -240,7 +240,7 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
     )
     began = clock.monotonic()
     assert {report.error.partition(";")[0] for report in one.poll() if report.error}
-    assert clock.monotonic() - began < 5
+    assert clock.monotonic() - began < 60  # the limit lasts for seven minutes
     assert len(timelines(script)) == 1  # the second account of the batch was not even asked
     refusing[0] = False
     one.beside().poll()
