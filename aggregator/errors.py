@@ -33,6 +33,8 @@ AggregatorError
      │   └─ PausedError         the host asked us to wait; nothing was sent
      ├─ UnreadableError         an answer came, but it is not what the source should give
      │   ├─ TooComplexError     deeper, wider or longer than any feed needs
+     │   ├─ ParserCrashError    the process that reads documents died of it
+     │   ├─ WorkerLostError     the process that polls died of it, several times in a row
      │   └─ NoFeedError         a page for browsers or something else where the feed should be
      ├─ AccountError            an account that can't be read
      │   ├─ MissingAccountError   there is none
@@ -279,6 +281,19 @@ class TooComplexError(UnreadableError):
     """A document deeper, wider or longer than any feed needs."""
 
     code = "too-complex"
+
+
+class ParserCrashError(UnreadableError):
+    """The process that reads documents died while it read this one."""
+
+    code = "parser-crash"
+
+
+class WorkerLostError(UnreadableError):
+    """The process that polls died while it polled this source, several times in a row."""
+
+    code = "worker-lost"
+    strain = 1.0
 
 
 class NoFeedError(UnreadableError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aggregator.fetch import Http
 
 Json = Any  # what the json module reads and writes
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Policy(StrEnum):
@@ -339,6 +342,26 @@ class Unmetered:
         return None
 
 
+class Parser(Protocol):
+    """Reads untrusted documents within limits."""
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function of a module and return its result, or raise its exception; both can be pickled.
+
+        Raises:
+            TooComplexError: it reached a limit. ParserCrashError: its process died.
+        """
+        ...
+
+
+class InProcessParser:
+    """The `Parser` port without limits, for documents that can be trusted."""
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call the function here and now."""
+        return function(*args, **kwargs)
+
+
 @dataclass(frozen=True, slots=True)
 class PollContext:
     """What a kind of source gets to work with."""
@@ -350,6 +373,7 @@ class PollContext:
     unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
     deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
     spending: Spending = field(default_factory=Unmetered)
+    parser: Parser = field(default_factory=InProcessParser)
 
 
 class SourceKind(Protocol):

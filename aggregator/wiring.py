@@ -26,6 +26,7 @@ from aggregator.fate import TellsFates
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
 from aggregator.manual import publish
+from aggregator.parsing import ParserPool
 from aggregator.people import People
 from aggregator.purge import Purges
 from aggregator.seal import Seal
@@ -117,6 +118,7 @@ class House:
         self._thread: threading.Thread | None = None
         self._http: Http | None = None
         self._turns: HostTurns | None = None
+        self._parser: ParserPool | None = None
         self._spending: StoreSpending | None = None
 
     @cached_property
@@ -378,13 +380,22 @@ class House:
                 clock=self.clock,
                 proxy=settings.proxy.reveal() if settings.proxy else None,
             ).__aenter__()
+        if self._parser is None:
+            self._parser = ParserPool()
         if self._spending is None:
             self._spending = StoreSpending(self.store, self.clock, metered(settings))
         credentials = {"x_base_url": settings.x_base_url, "x_vocabulary": settings.x_vocabulary}
         if settings.x_bearer_token:
             credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
         return PollContext(
-            self._http, self.clock, self._turns, credentials, self._unsealed, deadline, spending=self._spending
+            self._http,
+            self.clock,
+            self._turns,
+            credentials,
+            self._unsealed,
+            deadline,
+            spending=self._spending,
+            parser=self._parser,
         )
 
     @cached_property
@@ -453,6 +464,9 @@ class House:
         if self._http is not None:
             await self._http.__aexit__(None, None, None)
             self._http = None
+        if self._parser is not None:
+            await self._parser.close()
+            self._parser = None
 
 
 def _measure_paces(tx: Transaction, now: datetime) -> None:

@@ -63,6 +63,8 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.updates", _types | _pure | {"aggregator.ingest"}),
     ("aggregator.purge", _types | {"storage.removals"}),
     ("aggregator.turns", _types | _pure | {"storage.hosts"}),  # the port over the store
+    ("aggregator.parser_process", {"aggregator.errors"}),
+    ("aggregator.parsing", {"aggregator.errors", "aggregator.parser_process"}),
     ("aggregator.polling", _types | _pure | {"aggregator.fetch"}),
     ("aggregator.occasions", _types),
     ("aggregator.sources.ical", _types | _pure | {"aggregator.fetch", "aggregator.polling", "aggregator.sources.ical"}),

@@ -5,10 +5,11 @@ Each event is read by itself, so that a broken one costs no other one.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import recurring_ical_events
@@ -16,14 +17,16 @@ from icalendar import Calendar, Component, Event, vDuration
 from icalendar.error import BrokenCalendarProperty
 
 from aggregator.errors import UnreadableError
+from aggregator.sources.ical.recurrence import brought_near, rules_of, too_often
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MOST_EVENTS = 20_000  # VEVENTs of a document
 MOST_OCCURRENCES = 1000  # of a document
 MOST_OF_SERIES = 370  # of one event that repeats, before now and from now on: a year of days
-_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})  # nobody attends these, and writing them out takes for ever
+_MOMENT = timedelta(seconds=1)
+_GROWTH = 8  # of each span that is searched for occurrences over the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +89,26 @@ def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
             broken += 1
             continue
         series[uid].append(event)
-    found: list[Occurrence] = []
-    repeats = False
     notes = Counted(broken)
+    several: list[_Series] = []
+    found: list[_Found] = []
     for uid, versions in series.items():
-        several = _is_series(versions)
-        repeats = repeats or several
         try:
-            found += _series(uid, versions, window, zone, notes) if several else _single(uid, versions, window, zone)
+            if not _is_series(versions):
+                found += _single(uid, versions, window, zone)
+            elif one := _series(uid, versions, window, zone, notes):
+                several.append(one)
         except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
             notes.broken += 1
+    repeats = any(map(_is_series, series.values()))
+    complete = _collect(several, window, found, notes)
+    notes.found, notes.complete = len(found), complete
+    nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))[:MOST_OCCURRENCES]
+    occurrences = sorted(_built(nearest, zone, notes), key=lambda one: (one.start, one.uid))
     if cancels:
-        found = [_cancelled(one) for one in found]
-    found.sort(key=lambda one: (one.start, one.uid))
-    said = Expanded(_text(first, "NAME") or _text(first, "X-WR-CALNAME"), found, _refresh(first), repeats)
-    said.notes = notes.sentences(events, len(found))
-    if len(found) > MOST_OCCURRENCES:
-        nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))
-        said.occurrences = sorted(nearest[:MOST_OCCURRENCES], key=lambda one: (one.start, one.uid))
-    return said
+        occurrences = [_cancelled(one) for one in occurrences]
+    name = _text(first, "NAME") or _text(first, "X-WR-CALNAME")
+    return Expanded(name, occurrences, _refresh(first), repeats, notes.sentences(events))
 
 
 @dataclass(slots=True)
@@ -114,8 +118,10 @@ class Counted:
     broken: int = 0
     too_often: int = 0
     cut: int = 0
+    found: int = 0  # occurrences
+    complete: bool = True  # there are no others in the window
 
-    def sentences(self, events: int, occurrences: int) -> list[str]:
+    def sentences(self, events: int) -> list[str]:
         """Return it for people."""
         said = []
         if self.broken:
@@ -126,8 +132,9 @@ class Counted:
             said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
         if events > MOST_EVENTS:
             said.append(f"Only the first {MOST_EVENTS} events are read.")
-        if occurrences > MOST_OCCURRENCES:
-            said.append(f"Of {occurrences} occurrences the next {MOST_OCCURRENCES} are told.")
+        if self.found > MOST_OCCURRENCES or not self.complete:
+            more = "" if self.complete else "more than "
+            said.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
         return said
 
 
@@ -154,40 +161,112 @@ def _is_series(versions: Sequence[Event]) -> bool:
     return any(event.get(name) is not None for event in versions for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
 
 
-def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[Occurrence]:
+class _Found(NamedTuple):
+    """An occurrence in the window that is not written out yet."""
+
+    start: datetime
+    uid: str
+    write: Callable[[], Event]
+
+
+@dataclass(slots=True)
+class _Series:
+    """An event that repeats."""
+
+    uid: str
+    parts: Sequence[Any]  # the library's series, which has no types
+    zone: tzinfo
+    seen: set[object] = field(default_factory=set)
+    broken: bool = False
+
+    def between(self, begin: datetime, end: datetime) -> list[_Found]:
+        """Return the occurrences that touch a span of time and were not returned before."""
+        found = []
+        for part in self.parts:
+            for one in part.between(begin, end):
+                if one.id not in self.seen:
+                    self.seen.add(one.id)
+                    found.append(_Found(_utc(one.start, self.zone), self.uid, partial(one.as_component, False)))
+        return found
+
+
+def _collect(several: Sequence[_Series], window: Window, found: list[_Found], notes: Counted) -> bool:
+    """Add the occurrences of events that repeat, the next ones first; return whether those are all in the window.
+
+    All events are looked at side by side, in spans of time that grow, until there are more than can be told.
+    """
+    for edge in (window.end, window.begin):
+        told: Counter[str] = Counter()  # occurrences by event
+        for begin, end in _spans(window.now, edge):
+            for one in several:
+                if one.broken or told[one.uid] > MOST_OF_SERIES:
+                    continue
+                inside = sorted(_between(one, begin, end, notes), key=lambda each: abs(each.start - window.now))
+                room = max(MOST_OF_SERIES - told[one.uid], 0)
+                found += inside[:room]
+                told[one.uid] += len(inside)
+                notes.cut += len(inside) > room and edge is window.end
+            if several and len(found) > MOST_OCCURRENCES:
+                return False
+    return True
+
+
+def _between(one: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
+    try:
+        found = one.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
+    except Exception:  # noqa: BLE001 - as above
+        notes.broken += 1
+        one.broken = True
+        return []
+    return [each for each in found if each.start <= end]
+
+
+def _spans(now: datetime, edge: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Cut the time between now and an edge of the window into spans that grow with their distance from now."""
+    near, away = now, timedelta(days=1)
+    while near != edge:
+        far = min(now + away, edge) if edge > now else max(now - away, edge)
+        yield min(near, far), max(near, far)
+        near, away = far, away * _GROWTH
+
+
+def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[Occurrence]:
+    for one in nearest:
+        try:
+            event = one.write()
+            yield _occurrence(one.uid, event, _told(event, "RECURRENCE-ID"), zone)
+        except Exception:  # noqa: BLE001 - as above
+            notes.broken += 1
+
+
+def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
     """Give the newest version of an event that does not repeat."""
     event = max(versions, key=_newness)
     one = _occurrence(uid, event, None, zone)
     if (one.end or one.start) >= window.begin and one.start <= window.end:
-        yield one
+        yield _Found(one.start, uid, lambda: event)
 
 
-def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> Iterator[Occurrence]:
-    """Give the occurrences of an event that repeats, those that were moved or cancelled by themselves included."""
+def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
+    """Prepare an event that repeats, with the occurrences that were moved or cancelled by themselves."""
     newest: dict[Any, Event] = {}
     for event in sorted(versions, key=_newness):  # the last of each wins
         newest[_recurrence_key(event)] = event
-    master = newest.get(None)
-    rules: Any = master.get("RRULE") if master is not None else None
-    for rule in rules if isinstance(rules, list) else [rules] if rules is not None else []:
-        if not _TOO_OFTEN.isdisjoint(str(freq).upper() for freq in rule.get("FREQ", [])):
-            notes.too_often += 1
-            return
+    if any(map(too_often, rules_of(newest.get(None)))):
+        notes.too_often += 1
+        return None
     calendar = Calendar()
-    for event in newest.values():
-        calendar.add_component(_placed(event, zone))
-    query = recurring_ical_events.of(calendar, components=["VEVENT"])
-    found: dict[datetime, Occurrence] = {}
-    for begin, end in ((window.begin, window.now), (window.now, window.end)):
-        for number, event in enumerate(query.after(begin)):
-            one = _occurrence(uid, event, _told(event, "RECURRENCE-ID"), zone)
-            if one.start > end:
-                break
-            if number == MOST_OF_SERIES:
-                notes.cut += end == window.end
-                break
-            found[one.recurrence or one.start] = one
-    yield from found.values()
+    for key, event in newest.items():
+        placed = _placed(event, zone)
+        if key is None and not _changes_what_follows(newest.values()):
+            brought_near(placed, window.begin)
+        calendar.add_component(placed)
+    return _Series(uid, recurring_ical_events.of(calendar, components=["VEVENT"]).series, zone)
+
+
+def _changes_what_follows(versions: Iterable[Event]) -> bool:
+    """Whether one of the versions of an event stands for all later occurrences too."""
+    return any("RANGE" in getattr(event.get("RECURRENCE-ID"), "params", ()) for event in versions)
 
 
 def _recurrence_key(event: Event) -> object:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.errors import BadRequestError, UnreadableError
 from aggregator.fetch import shown, validators
 from aggregator.polling import discovered, facts_of, freshness, moved_to, side_by_side
 from aggregator.source import Harvest, Wishes
-from aggregator.sources.ical.expand import Window, expanded
-from aggregator.sources.ical.normalise import READER, activity_of
+from aggregator.sources.ical.expand import Window
+from aggregator.sources.ical.normalise import READER, read
 from aggregator.text import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.fetch import Response, Tally
-    from aggregator.source import Discovery, Json, PollContext, Polled, Source
-    from aggregator.sources.ical.expand import Expanded
+    from aggregator.source import Discovery, Json, Parser, PollContext, Polled, Source
 
 ACCEPT = "text/calendar, */*;q=0.1"
 FLOOR = timedelta(minutes=15)  # between polls
@@ -90,7 +87,8 @@ class CalendarKind:
         response = await context.http.get(url, accept=ACCEPT, headers=headers)
         canonical = canonical_url(response.permanent_url or url) or url
         floor = PRIVATE_FLOOR if response.private else FLOOR
-        harvest = await _harvest(response, canonical, {}, self.parse_options(options), floor, context.clock())
+        options = self.parse_options(options)
+        harvest = await _harvest(response, canonical, {}, options, floor, context.clock(), context.parser)
         return discovered(self.name, canonical, floor, options, harvest, "calendar")
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
@@ -114,7 +112,7 @@ async def _read_source(source: Source, context: PollContext, tally: Tally) -> Ha
     response = await context.http.get(
         source.address, accept=ACCEPT, headers=context.unsealed(source), tally=tally, **conditions
     )
-    return await _harvest(response, source.address, known, source.options, source.floor, now)
+    return await _harvest(response, source.address, known, source.options, source.floor, now, context.parser)
 
 
 def _moves(known: Mapping[str, Any], now: datetime) -> bool:
@@ -132,6 +130,7 @@ async def _harvest(
     options: Mapping[str, Json],
     floor: timedelta,
     now: datetime,
+    parser: Parser,
 ) -> Harvest:
     moved = moved_to(response, address)
     if response.status == _NOT_MODIFIED:
@@ -147,29 +146,22 @@ async def _harvest(
         return Harvest(state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
-        said = await asyncio.to_thread(expanded, response.body, window, _zone(options))
+        said = await parser.run(read, response.body, window, _zone(options), address)
     except UnreadableError as problem:
         raise type(problem)(f"{shown(response.url)}: {problem}") from None
     state |= {"whole": now.isoformat(), "repeats": said.repeats}
     if said.refresh is not None:
         state["refresh"] = said.refresh.total_seconds()
     return Harvest(
-        _activities(said, address),
+        said.activities,
         state,
         name=said.name,
-        entries=len(said.occurrences),
+        entries=len(said.activities),
         wishes=_wishes(response, state.get("refresh"), floor, now),
         moved_to=moved,
         note=" ".join(said.notes) or None,
         facts=facts_of(response),
     )
-
-
-def _activities(said: Expanded, address: str) -> list[Any]:
-    host = urlsplit(address).hostname or ""
-    name = said.name or host
-    # The last first: what is next is the newest of what comes together.
-    return [activity_of(one, address, name, host) for one in reversed(said.occurrences)]
 
 
 def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> Wishes:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from icalendar.prop import vBroken
 
 from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Occasion
+from aggregator.sources.ical.expand import expanded
 from aggregator.text import canonical_url, clean_html, paragraphs, text_of_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta, tzinfo
 
     from icalendar import Event
 
-    from aggregator.sources.ical.expand import Occurrence
+    from aggregator.sources.ical.expand import Occurrence, Window
 
 READER = 2  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
 
@@ -36,6 +40,30 @@ _MEETING = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedCalendar:
+    """What a calendar says within a window."""
+
+    name: str | None
+    activities: Sequence[NewActivity]  # the last first: what is next is the newest of what comes together
+    refresh: timedelta | None
+    repeats: bool
+    notes: Sequence[str]
+
+
+def read(body: bytes, window: Window, zone: tzinfo, address: str) -> ParsedCalendar:
+    """Read the calendar of an address; the arguments are those of `expanded`.
+
+    Raises:
+        UnreadableError: it is no calendar.
+    """
+    said = expanded(body, window, zone)
+    host = urlsplit(address).hostname or ""
+    name = said.name or host
+    activities = [activity_of(one, address, name, host) for one in reversed(said.occurrences)]
+    return ParsedCalendar(said.name, activities, said.refresh, said.repeats, said.notes)
 
 
 def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActivity:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aggregator.fetch import Response, Tally
-    from aggregator.source import Discovery, FetchFacts, Json, PollContext, Polled, Source, Wishes
+    from aggregator.source import Discovery, FetchFacts, Json, Parser, PollContext, Polled, Source, Wishes
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.normalise import ParsedFeed
 
@@ -37,8 +37,6 @@ REFRESH = timedelta(days=7)  # after which a whole document is asked for: some s
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
 
-_SMALL = 256 * 1024  # bytes: read within the event loop, since handing it to a thread costs a third of reading it
-_READING = asyncio.Semaphore(1)  # large documents at a time: more threads would only fight for the interpreter
 _OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
     {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
 )
@@ -92,18 +90,19 @@ class RssKind:
             return None
         downgrade = bool(options.get("downgrade"))
         response = await context.http.get(url, accept=ACCEPT, headers=headers, downgrade=downgrade)
-        if sniff.is_html(response.body):
-            links = sniff.feed_links(response.body, response.url)
-            if not links:
-                page = sniff.seen(response.body, "")
-                raise NoFeedError(f"{shown(response.url)} is {page} without a feed link. Give the address of a feed.")
-            secret = headers if host_key(links[0]) == host_key(url) else {}
-            url = links[0]
+        page = await context.parser.run(sniff.page, response.body, response.url)
+        if page is not None:
+            if page.feed is None:
+                raise NoFeedError(
+                    f"{shown(response.url)} is {page.words} without a feed link. Give the address of a feed."
+                )
+            secret = headers if host_key(page.feed) == host_key(url) else {}
+            url = page.feed
             response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
         canonical = canonical_url(response.permanent_url or url) or url
         floor = PRIVATE_FLOOR if response.private else FLOOR
         asked = _Asked(canonical, {}, options, floor, context.clock())
-        harvest = await _harvest(response, asked, facts_of(response))
+        harvest = await _harvest(response, asked, facts_of(response), context.parser)
         return discovered(self.name, canonical, floor, options, harvest, "feed")
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
@@ -117,7 +116,7 @@ class RssKind:
         for number in range(pages + 1):
             secret = headers if host_key(url) == source.own_host else {}
             response = await context.http.get(url, accept=ACCEPT, headers=secret)
-            feed = await asyncio.to_thread(_read, response, "")
+            feed = await _read(response, "", context.parser)
             if number:
                 yield Harvest(feed.activities, source.fetch_state, facts=facts_of(response))
             previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
@@ -158,7 +157,7 @@ async def _read_source(source: Source, context: PollContext, tally: Tally) -> Ha
         downgrade=bool(source.options.get("downgrade")),
         **validators,
     )
-    return await _harvest(response, asked, facts_of(response))
+    return await _harvest(response, asked, facts_of(response), context.parser)
 
 
 def _known(source: Source) -> Mapping[str, Any]:
@@ -177,7 +176,7 @@ def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict
     return {name: known[name] for name in ("etag", "modified") if known.get(name)}
 
 
-async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harvest:
+async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser: Parser) -> Harvest:
     """Judge an answer: the same as before, or a document to read.
 
     The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
@@ -192,11 +191,7 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harv
     remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
     if digest == known.get("body_sha256"):
         return _unchanged(response, asked, {**remembered, **state, "body_sha256": digest}, facts)
-    if len(response.body) <= _SMALL:
-        feed = _read(response, known.get("seen", ""))
-    else:
-        async with _READING:
-            feed = await asyncio.to_thread(_read, response, known.get("seen", ""))
+    feed = await _read(response, known.get("seen", ""), parser)
     empty = not delta and not feed.entries and bool(known.get("entries"))
     if delta:
         state = {**state, **remembered, "whole": known.get("whole", state["whole"])}
@@ -222,9 +217,10 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts) -> Harv
     )
 
 
-def _read(response: Response, seen: str) -> ParsedFeed:
+async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
+    content_type = response.headers.get("Content-Type", "")
     try:
-        return normalise(response.body, response.headers.get("Content-Type", ""), response.url, seen)
+        return await parser.run(normalise, response.body, content_type, response.url, seen)
     except UnreadableError as problem:
         raise type(problem)(f"{shown(response.url)}: {problem}") from None
 

@@ -55,16 +55,15 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> Parse
     Raises:
         UnreadableError: it is no feed; the sentence says what it is.
     """
-    refused = NoFeedError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
     for read in _readers(body):
         try:
             document = read(body, content_type)
             if document is None:
-                raise refused
+                break
             return _parsed(document, url, Seen.of(seen))
         except UnfamiliarError:
             continue
-    raise refused
+    raise NoFeedError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
 
 
 def _readers(body: bytes) -> Iterator[Callable[[bytes, str], Document | None]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import NamedTuple
 
 from aggregator.text import canonical_url, plain_text
 
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/json"})
 _PROLOG = re.compile(rb"(?s)(?:\s+|<\?.*?\?>|<!--.*?-->|<!(?!doctype\s+html)[^>\[]*(?:\[.*?\])?\s*>)*", re.IGNORECASE)
 _ROOT = re.compile(rb"<(!doctype\s+html|[a-z_][\w:.-]*)", re.IGNORECASE)
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title")
+_TITLE = re.compile(r"(?is)<title[^>]{0,300}>([^<]{0,300})")
 _BOMS = b"\xef\xbb\xbf\xff\xfe\x00"
 _HEAD = 256 * 1024  # bytes of a page that are looked at
 _KB = 1000
@@ -54,11 +55,26 @@ def seen(body: bytes, content_type: str) -> str:
     return f"{content_type.partition(';')[0].strip()[:60] or 'something without a content type'} of {size}"
 
 
+class Page(NamedTuple):
+    """A page for browsers."""
+
+    words: str  # what it is, for people
+    feed: str | None  # the address of the first feed that it announces
+
+
+def page(body: bytes, url: str) -> Page | None:
+    """Describe a page for browsers at `url`; None where the body is something else."""
+    if not is_html(body):
+        return None
+    links = feed_links(body, url)
+    return Page(seen(body, ""), links[0] if links else None)
+
+
 def feed_links(body: bytes, url: str) -> list[str]:
     """Return the addresses of the feeds that an HTML page at `url` announces, in its order."""
-    page = _Page(url)
-    page.feed(_page(body))
-    return list(dict.fromkeys(page.links))
+    parser = _Page(url)
+    parser.feed(_page(body))
+    return list(dict.fromkeys(parser.links))
 
 
 def _page(body: bytes) -> str:

@@ -1,0 +1,122 @@
+"""Rules that repeat an event, brought near the window before a library walks them occurrence by occurrence.
+
+The library starts at the first occurrence ever and stops behind the window, so the start is moved: by whole periods of
+the rule, to shortly before the window.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from copy import copy
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from icalendar import Event
+
+_MARGIN = timedelta(days=8)  # before the window: more than any time zone, and more than a week
+_MOST_A_DAY = 24
+_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})
+_SPANS = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}
+_MONTHS = {"MONTHLY": 1, "YEARLY": 12}
+_SAFE_DAY = 28  # in every month
+_LEAP_YEAR = 2000
+
+
+def rules_of(event: Event | None) -> list[dict[str, list[Any]]]:
+    """Return an event's recurrence rules; broken ones are left for the library to complain about."""
+    value: Any = event.get("RRULE") if event is not None else None
+    rules = value if isinstance(value, list) else [value]
+    return [rule for rule in rules if isinstance(rule, dict)]
+
+
+def too_often(rule: Mapping[str, list[Any]]) -> bool:
+    """Whether a rule repeats more often than hourly."""
+    frequency = _frequency(rule)
+    times = len(rule.get("BYMINUTE") or (0,)) * len(rule.get("BYSECOND") or (0,))
+    if frequency == "HOURLY":
+        return times > 1
+    return frequency in _TOO_OFTEN or times * len(rule.get("BYHOUR") or (0,)) > _MOST_A_DAY
+
+
+def brought_near(event: Event, begin: datetime) -> None:
+    """Move the first occurrence of an event to shortly before `begin`, where its one rule allows that."""
+    rules = rules_of(event)
+    if len(rules) != 1:
+        return
+    (rule,) = rules
+    if _never(rule):
+        del event["RRULE"]
+        return
+    starts, ends = event.get("DTSTART"), event.get("DTEND")
+    start, end = getattr(starts, "dt", None), getattr(ends, "dt", None)
+    if not isinstance(start, date) or not _alike(start, end):
+        return
+    lasting = end - start if end is not None else getattr(event.get("DURATION"), "dt", None) or timedelta()
+    skipped, moved = _moved(rule, start, _wall(begin - max(lasting, timedelta()) - _MARGIN, start))
+    if not skipped:
+        return
+    starts.dt = moved
+    if end is not None:
+        ends.dt = end + (moved - start)
+    if rule.get("COUNT"):
+        shorter = copy(rule)
+        shorter["COUNT"] = [int(rule["COUNT"][0]) - skipped]
+        event["RRULE"] = shorter
+
+
+def _alike(start: date, end: date | None) -> bool:
+    """Whether both are days, or both are times of one zone, so that the same shift keeps what lies between them."""
+    if end is None:
+        return True
+    return type(start) is type(end) and getattr(start, "tzinfo", None) == getattr(end, "tzinfo", None)
+
+
+def _wall(moment: datetime, like: date) -> date:
+    """Return a moment as a day, or by the clock on the wall of a zone."""
+    if not isinstance(like, datetime):
+        return moment.date()
+    return moment.astimezone(like.tzinfo) if like.tzinfo else moment.replace(tzinfo=None)
+
+
+def _moved(rule: Mapping[str, list[Any]], start: date, earliest: date) -> tuple[int, date]:
+    """Return how many periods may be skipped so that the start stays before `earliest`, and the start after them."""
+    frequency, every = _frequency(rule), max(int((rule.get("INTERVAL") or [1])[0]), 1)
+    most = _skippable(rule, start)
+    if frequency in _SPANS:
+        # A day can be moved by whole days only.
+        step = _MOST_A_DAY if frequency == "HOURLY" and not isinstance(start, datetime) else 1
+        skipped = min((earliest - start) // (_SPANS[frequency] * every), most) // step * step
+        return (skipped, start + _SPANS[frequency] * every * skipped) if skipped > 0 else (0, start)
+    if frequency not in _MONTHS:
+        return 0, start
+    months = _MONTHS[frequency] * every
+    between = (earliest.year - start.year) * 12 + earliest.month - start.month - 1
+    for skipped in range(min(between // months, most), 0, -1):
+        year, month = divmod(start.year * 12 + start.month - 1 + months * skipped, 12)
+        if start.day <= monthrange(year, month + 1)[1]:
+            return skipped, start.replace(year=year, month=month + 1)
+    return 0, start
+
+
+def _skippable(rule: Mapping[str, list[Any]], start: date) -> int:
+    """Return how many periods may be skipped: of a rule that counts, only such as hold one occurrence each."""
+    if not rule.get("COUNT"):
+        return 10**9
+    plain = not any(name.startswith("BY") for name in rule)
+    each = plain and (_frequency(rule) not in _MONTHS or start.day <= _SAFE_DAY)
+    return max(int(rule["COUNT"][0]) - 1, 0) if each else 0
+
+
+def _never(rule: Mapping[str, list[Any]]) -> bool:
+    """Whether a rule names only days that there are not, such as the thirtieth of February."""
+    months, days = rule.get("BYMONTH"), rule.get("BYMONTHDAY")
+    if not months or not days:
+        return False
+    return not any(1 <= abs(int(day)) <= monthrange(_LEAP_YEAR, int(month))[1] for month in months for day in days)
+
+
+def _frequency(rule: Mapping[str, list[Any]]) -> str:
+    return str((rule.get("FREQ") or [""])[0]).upper()
