@@ -21,6 +21,7 @@ from aggregator.errors import NotAllowedError, SourceError
 from aggregator.fate import Fate, IdType, JobStatus, TellsFates, Verdict
 from aggregator.options import Sweeping
 from aggregator.source import Purpose
+from aggregator.threads import in_database_thread
 from aggregator.updates import store_updates
 from storage.compliance import Job
 
@@ -256,14 +257,14 @@ class Sweep:
             with self._store.reading() as tx:
                 return ask(tx)
 
-        return await asyncio.to_thread(read)
+        return await in_database_thread(read)
 
     async def _write(self, work: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401
         def write() -> Any:  # noqa: ANN401
             with self._store.writing() as tx:
                 return work(tx)
 
-        return await asyncio.to_thread(write)
+        return await in_database_thread(write)
 
 
 def _version(held: Held) -> str:

@@ -31,8 +31,9 @@ from aggregator.errors import (
     UnreachableError,
     WireTooLargeError,
 )
-from aggregator.fetch_errors import check_status, in_words, refused_by_proxy, too_large
+from aggregator.fetch_errors import check_status, in_words, proxy_not_found, refused_by_proxy, too_large
 from aggregator.hosts import REDIRECTS, Trail, check_address, host_key, shown, wire_url
+from aggregator.resolving import ResolvedNames, SystemResolver
 from aggregator.robot_checks import READ
 from aggregator.unpack import Unpacker, beginning
 
@@ -66,7 +67,8 @@ def _utc_now() -> datetime:
 class Limits:
     """How much of our time and memory one answer may take. Times in seconds, sizes in bytes."""
 
-    connect: float = 5.0  # name look-up and TLS included
+    look_up: float = 5.0  # of a name, once it waits for no free slot
+    connect: float = 5.0  # TLS included
     first_byte: float = 15.0  # from the start of a request until its headers are complete
     total: float = 30.0  # of all hops together, without the wait for turns
     wire: int = 8 * 1024 * 1024  # of the body as it is sent
@@ -136,8 +138,10 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._names = self._resolver or aiohttp.ThreadedResolver()
-        connector = aiohttp.TCPConnector(socket_factory=self._guarded_socket, limit=0, resolver=self._names)
+        self._names = ResolvedNames(self._resolver or SystemResolver())
+        connector = aiohttp.TCPConnector(
+            socket_factory=self._guarded_socket, limit=0, resolver=self._names, use_dns_cache=False
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             response_class=_Answer,
@@ -153,6 +157,7 @@ class Http:
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+            await self._names.close()
             self._session = None
 
     async def get(
@@ -190,8 +195,11 @@ class Http:
             sent |= _validators_to_send(etag, modified)
             sent |= dict(headers or {}) if trail.at_home else {}
             async with self._quiet.turn(host_key(trail.url)) as turn:
+                targets = await self._look_up(trail.url)
                 began = time.monotonic()
-                answer, body, private = await self._bounded(trail.url, sent, tally, self._limits.total - spent)
+                answer, body, private = await self._bounded(
+                    trail.url, sent, tally, self._limits.total - spent, targets=targets
+                )
                 spent += time.monotonic() - began
                 turn.answered = answer.status not in _PAUSING
                 # Before the turn ends, or whoever waits for the next one would be let in meanwhile.
@@ -221,20 +229,28 @@ class Http:
         """
         check_address(url, ForbiddenAddressError)
         sent = {"User-Agent": self._user_agent, "Accept": ACCEPT_ANY, **headers}
-        answer, told, _ = await self._bounded(url, sent, Tally(), self._limits.total, posted=body)
+        targets = await self._look_up(url)
+        answer, told, _ = await self._bounded(url, sent, Tally(), self._limits.total, targets=targets, posted=body)
         if answer.status in REDIRECTS:
             raise RedirectError(f"{shown(url)} redirects; give the address that it leads to.")
         check_status(url, answer.status, answer.headers, told, None, conditional=False)
 
     async def _bounded(
-        self, url: str, sent: Mapping[str, str], tally: Tally, left: float, *, posted: bytes | None = None
+        self,
+        url: str,
+        sent: Mapping[str, str],
+        tally: Tally,
+        left: float,
+        *,
+        targets: Sequence[str],
+        posted: bytes | None = None,
     ) -> tuple[_Answer, bytes, bool]:
         """Ask once, within what is left of the total time, and put the library's errors into our words."""
         refused: list[str] = []
         token = _refused.set(refused)
         try:
             async with asyncio.timeout(max(left, 0)):
-                return await self._ask(url, sent, tally, posted)
+                return await self._ask(url, sent, tally, targets, posted)
         except TimeoutError:
             raise SlowTotalError(f"{shown(url)} had not answered in full after {self._limits.total:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
@@ -248,12 +264,14 @@ class Http:
             _refused.reset(token)
 
     async def _ask(
-        self, url: str, sent: Mapping[str, str], tally: Tally, posted: bytes | None = None
+        self, url: str, sent: Mapping[str, str], tally: Tally, targets: Sequence[str], posted: bytes | None = None
     ) -> tuple[_Answer, bytes, bool]:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
-        targets = await self._check_target(url) if self._proxy is not None else ()
+        if self._proxy is not None:  # the guard sees only the proxy's own address
+            for address in targets:
+                self._check_peer(address)
         method = "GET" if posted is None else "POST"
         request = self._session.request(
             method, wire_url(url), headers=sent, data=posted, allow_redirects=False, proxy=self._proxy
@@ -275,7 +293,8 @@ class Http:
             tally.status = answer.status
             if self._proxy is not None and answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 raise refused_by_proxy(url, answer.status, self._proxy)
-            private = any(within(address, self._private_networks) for address in targets or (answer.peer,))
+            peers = (answer.peer,) if self._proxy is None else targets
+            private = any(within(address, self._private_networks) for address in peers)
             success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
             if success:
                 body = await self._body(url, answer, tally)
@@ -310,20 +329,42 @@ class Http:
                         break
         return beginning(url, answer.coding, bytes(packed), READ)
 
-    async def _check_target(self, url: str) -> Sequence[str]:
-        """Look up what a proxy is about to be asked for, since the guard sees only the proxy's own address."""
-        host = wire_url(url).raw_host or ""
+    async def _look_up(self, url: str) -> Sequence[str]:
+        """Return every address of a host, resolved before the time of the request begins to run.
+
+        Raises:
+            UnreachableError, SlowConnectError: there is none, or not in time.
+        """
+        if self._session is None:
+            raise RuntimeError("Http is used outside its 'async with'")
+        if self._proxy is not None:
+            try:
+                await self._addresses(url, wire_url(self._proxy).raw_host or "")
+            except UnreachableError:
+                raise proxy_not_found(url, self._proxy) from None
         try:
-            every = [] if is_address(host) else await self._names.resolve(host, family=socket.AF_UNSPEC)
-        except OSError:
+            return await self._addresses(url, wire_url(url).raw_host or "")
+        except UnreachableError as problem:
+            if self._proxy is None:
+                raise
             raise UnreachableError(
-                f"{shown(url)} can't be reached: the name {host!r} was not found, and we ask no proxy for a name "
-                "without knowing what it stands for."
+                f"{str(problem).removesuffix('.')}, and we ask no proxy for a name without knowing what it stands for."
             ) from None
-        addresses = [one["host"] for one in every] or [host]
-        for address in addresses:
-            self._check_peer(address)
-        return addresses
+
+    async def _addresses(self, url: str, host: str) -> Sequence[str]:
+        if is_address(host):
+            return [host]
+        try:
+            return [one["host"] for one in await self._names.look_up(host, self._limits.look_up)]
+        except TimeoutError:
+            raise SlowConnectError(
+                f"{shown(url)} could not be connected to: the name {host!r} was not resolved within "
+                f"{self._limits.look_up:g} s."
+            ) from None
+        except OSError:
+            raise UnreachableError(f"{shown(url)} can't be reached: the name {host!r} was not found.") from None
+        except ValueError as problem:  # no name can be like that
+            raise in_words(url, problem, "") from None
 
     async def _silence(self, url: str, answer: _Answer) -> datetime | None:
         """Leave a host alone that asks for it; return until when it, or this address of it, wants no request."""

@@ -63,15 +63,20 @@ def in_words(url: str, problem: BaseException, proxy: str) -> FetchError:
     if isinstance(problem, aiohttp.ClientHttpProxyError):
         return refused_by_proxy(url, problem.status, proxy)
     if isinstance(problem, aiohttp.ClientProxyConnectionError):
-        return UnreachableError(
-            f"The proxy {shown(proxy)}, through which {shown(url)} is fetched, can't be reached. See AGGREGATOR_PROXY."
-        )
+        return proxy_not_found(url, proxy)
     cause = _cause(problem)
     for kind, error, sentence in _TROUBLES:
         if isinstance(cause, kind):
             host = urlsplit(url).hostname
             return error(f"{shown(url)} {sentence.format(host=host, detail=_detail(cause))}")
     raise problem
+
+
+def proxy_not_found(url: str, proxy: str) -> UnreachableError:
+    """Return the error for a proxy that can't be reached."""
+    return UnreachableError(
+        f"The proxy {shown(proxy)}, through which {shown(url)} is fetched, can't be reached. See AGGREGATOR_PROXY."
+    )
 
 
 def too_large(error: type[TooLargeError], url: str, does: str, most: int) -> TooLargeError:

@@ -24,6 +24,7 @@ from aggregator.rules import Rulebook
 from aggregator.screening import under_freeze, under_policy, under_rules
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
 from aggregator.stories import story_of
+from aggregator.threads import in_database_thread
 from aggregator.topics import NO_TAGS
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Ingest:
         if isinstance(outcome, Failure):
             log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
             if outcome.error.permanent:
-                await asyncio.to_thread(self._stop, source, outcome, now)
+                await in_database_thread(self._stop, source, outcome, now)
             else:
                 await self._later(_failed(source, outcome, now, self._token), source)
         elif outcome.unchanged and not outcome.gone and outcome.moved_to is None:
@@ -143,7 +144,7 @@ class Ingest:
             await self._later(_harvested(source, outcome, now, self._token, pace), source)
         else:
             async with self._writing:
-                await asyncio.to_thread(self._store_harvest, source, outcome, now)
+                await in_database_thread(self._store_harvest, source, outcome, now)
 
     def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
         """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
@@ -177,7 +178,7 @@ class Ingest:
         self._quiet.append(settlement)
         self._report(source, settlement)
         if len(self._quiet) >= _FLUSH_AT or time.monotonic() - self._quiet_since > _FLUSH_AFTER:
-            await asyncio.to_thread(self._settle, self._quiet)
+            await in_database_thread(self._settle, self._quiet)
             self._quiet = []
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
@@ -202,7 +203,7 @@ class Ingest:
         deadline = time.monotonic() + _CLOSE_WITHIN
         while True:
             try:
-                await asyncio.to_thread(self._settle_and_release, left)
+                await in_database_thread(self._settle_and_release, left)
             except StoreUnavailableError:
                 if time.monotonic() >= deadline:
                     raise

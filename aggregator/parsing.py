@@ -179,8 +179,12 @@ class _Child:
         if self._answers.at_eof():  # it ends by itself; killing it now would lose how it ended
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ENDING):
-                    await self._process.wait()
+                    await self.ended()
         if self.alive:
             with suppress(ProcessLookupError):
                 self._process.kill()
-            await self._process.wait()
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until the process is gone."""
+        await self._process.wait()

@@ -6,7 +6,6 @@ appears, and again for as long as the stream shows them: weekly where we follow 
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import structlog
 
 from aggregator.errors import SourceError
 from aggregator.source import KnowsPeople, Place
+from aggregator.threads import in_database_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,14 +42,14 @@ class People:
         if self._kind is None:
             return 0
         answered = 0
-        while ids := await asyncio.to_thread(self._claim, self._kind):
+        while ids := await in_database_thread(self._claim, self._kind):
             try:
                 found = await self._kind.people(ids, self._context)
                 renamed = await self._renamed(self._kind, found)
             except SourceError as problem:  # the claim runs out, and then somebody asks again
                 log.info("people not asked about", network=self._kind.network, reason=str(problem))
                 break
-            await asyncio.to_thread(self._keep, self._kind, ids, found, renamed)
+            await in_database_thread(self._keep, self._kind, ids, found, renamed)
             answered += len(found)
             if len(ids) < self._kind.most_people:
                 break
@@ -81,7 +81,7 @@ class People:
             with self._store.reading() as tx:
                 return [source for source in tx.sources.all() if source.kind == self._name]
 
-        return await asyncio.to_thread(read)
+        return await in_database_thread(read)
 
     def _keep(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from aggregator import budget
 from aggregator.budget import DOLLAR, Cycle, dollars
 from aggregator.errors import BudgetError, CapReachedError, SourceError
 from aggregator.source import CountsUse, Purpose, Ration
+from aggregator.threads import in_database_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,29 +57,29 @@ class StoreSpending:
             BudgetError: there is not enough left; nothing was sent.
             CapReachedError: the service said so, and nobody has said otherwise since.
         """
-        return await asyncio.to_thread(self._reserve, call, self._clock())
+        return await in_database_thread(self._reserve, call, self._clock())
 
     async def settle(self, token: str, returned: Returned) -> float:
         """Enter what a call returned; return the dollars."""
-        return await asyncio.to_thread(self._settle, token, returned, self._clock())
+        return await in_database_thread(self._settle, token, returned, self._clock())
 
     async def block(self, service: str, reason: str) -> datetime:
         """Let nobody call a service until its next cycle, unless people say otherwise; return when that is."""
         until = self._cycle(service, self._clock()).ends()
-        await asyncio.to_thread(self._written, lambda tx: tx.spending.block(service, until, reason))
+        await in_database_thread(self._written, lambda tx: tx.spending.block(service, until, reason))
         return until
 
     async def ration(self, service: str) -> Ration | None:
         """Return what a source may cost; None: there is no budget."""
         now, known = self._clock(), self._rations.get(service)
         if known is None or now - known[0] > _RATION_KEPT:
-            known = (now, await asyncio.to_thread(self._ration, service, now))
+            known = (now, await in_database_thread(self._ration, service, now))
             self._rations[service] = known
         return known[1]
 
     async def room(self, service: str, purpose: Purpose) -> int | None:
         """Return how many posts may be read now: today's part of what is left, where there is a limit."""
-        return await asyncio.to_thread(self._room, service, purpose, self._clock())
+        return await in_database_thread(self._room, service, purpose, self._clock())
 
     def _reserve(self, call: Call, now: datetime) -> str:
         terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +15,7 @@ from aggregator.errors import BadRequestError, SourceError
 from aggregator.hosts import shown
 from aggregator.ingest import screened_all, store_harvest
 from aggregator.source import DiscoversTogether, Policy
+from aggregator.threads import in_database_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +112,7 @@ async def subscribe(
         )
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
-    return await asyncio.to_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
 
 
 def _add(

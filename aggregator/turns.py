@@ -19,6 +19,7 @@ from aggregator.cadence import spoken
 from aggregator.errors import PausedError
 from aggregator.groups import HostGroups, Manners, Pauses
 from aggregator.source import HostTurn
+from aggregator.threads import in_database_thread
 from storage.hosts import FIRST_PAUSE, Wanted
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 API_CONCURRENCY = 8  # requests to one endpoint of an API at the same time: its rate limit is what counts
 FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that does not say when its limit ends: the usual window
 _JITTER = 0.25  # so that those who wait do not come back together
-LONGEST_HOLD = timedelta(seconds=35)  # longer than any request may take; then the turn of a dead worker is free
+LONGEST_HOLD = timedelta(seconds=45)  # longer than any request may take; then the turn of a dead worker is free
 _GROUPS_KEPT = 60.0  # seconds after which the operators' table is read again
 
 
@@ -100,7 +101,7 @@ class HostTurns:
         if manners.pauses is Pauses.URL:
             return until or now + FIRST_PAUSE
         first = FIRST_WINDOW * (1 + _JITTER * random()) if endpoint else FIRST_PAUSE  # noqa: S311 - no secret
-        return await asyncio.to_thread(self._pause, manners.name, until, now, reason, first)
+        return await in_database_thread(self._pause, manners.name, until, now, reason, first)
 
     async def close(self) -> None:
         """Wait until every turn that ended has been given back."""
@@ -152,7 +153,7 @@ class HostTurns:
     async def _answer(self, wants: Collection[_Wants]) -> None:
         waiting = {token: answer for one in wants for token, answer in one.asks.items()}
         try:
-            turns = await asyncio.to_thread(self._transact, wants, self._clock())
+            turns = await in_database_thread(self._transact, wants, self._clock())
         except Exception as problem:  # noqa: BLE001 - whoever asked is told, whatever it was
             for answer in waiting.values():
                 if not answer.done():
@@ -170,7 +171,7 @@ class HostTurns:
     async def _manners(self, host: str, endpoint: str) -> Manners:
         async with self._reading:
             if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
-                self._groups = await asyncio.to_thread(self._read_groups)
+                self._groups = await in_database_thread(self._read_groups)
                 self._groups_read = time.monotonic()
         manners = self._groups.manners(host)
         if not endpoint:

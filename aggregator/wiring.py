@@ -34,6 +34,7 @@ from aggregator.source import KnowsPeople, PollContext
 from aggregator.sources import kinds
 from aggregator.spending import Metered, StoreSpending, reconcile
 from aggregator.subscribe import Subscription, discover_together, subscribe
+from aggregator.threads import in_database_thread
 from aggregator.turns import LONGEST_HOLD, HostTurns
 from storage.paces import Measured
 from storage.store import Store
@@ -248,7 +249,7 @@ class House:
         async def work() -> None:
             async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
                 tagger = self.configuration.tagger
-                report(await asyncio.to_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
+                report(await in_database_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
 
         self.run(work())
 

@@ -18,6 +18,7 @@ from aggregator.sources import kinds
 from aggregator.sources.rss.kind import FLOOR, PRIVATE_FLOOR
 from aggregator.subscribe import Subscription, discover, discover_together, subscribe
 from aggregator.text import canonical_url, slug
+from aggregator.threads import in_database_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -222,7 +223,7 @@ class _Bringing:
         )
 
     async def _stored(self, wanted: Wanted, found: Discovery) -> Outcome:
-        there, asked_slug = await asyncio.to_thread(self._taken, wanted, found)
+        there, asked_slug = await in_database_thread(self._taken, wanted, found)
         if there:
             return f"already there as {there}: {wanted.shown}"
         terms = replace(wanted.terms, slug=None) if asked_slug else wanted.terms
@@ -236,7 +237,7 @@ class _Bringing:
             MappingProxyType({wanted.address: found}),
             self._house.configuration.tagger,
         )
-        added = await asyncio.to_thread(self._noted, added, paused=bool(wanted.entry.paused))
+        added = await in_database_thread(self._noted, added, paused=bool(wanted.entry.paused))
         return Brought(added, first, asked_slug)
 
     def _taken(self, wanted: Wanted, found: Discovery) -> tuple[str, str]:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings", "accounts"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
-    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules",
-    "conditions", "freezes", "screening", "stories", "topics", "occasions",
+    "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules", "resolving",
+    "threads", "conditions", "freezes", "screening", "stories", "topics", "occasions",
 }  # fmt: skip
 STORED_BY = (
     "groups", "identity", "budget", "fingerprint", "findable", "stitching", "tokens", "text", "decisions", "queue",
@@ -42,7 +42,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.cadence", _types),
     *(
         (f"aggregator.{name}", _types | _pure)
-        for name in ("addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "fetch")
+        for name in ("addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "resolving", "fetch")
     ),
     *(
         (f"aggregator.{name}", _types)
@@ -57,8 +57,8 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.screening", _types | {"aggregator.text"}),
     ("aggregator.rehearsal", _types | {f"aggregator.{name}" for name in ("rules", "conditions", "resemblance")}),
     *((f"aggregator.{name}", _types) for name in ("stitching", "decisions", "queue", "differences", "history")),
-    ("aggregator.spending", _types | {"aggregator.budget"}),  # the port over the store, as are turns
-    ("aggregator.people", _types),
+    ("aggregator.spending", _types | {"aggregator.budget", "aggregator.threads"}),  # a port over the store
+    ("aggregator.people", _types | {"aggregator.threads"}),
     ("aggregator.compliance", _types | _pure | {"aggregator.ingest", "aggregator.updates", "storage.compliance"}),
     ("aggregator.updates", _types | _pure | {"aggregator.ingest"}),
     ("aggregator.purge", _types | {"storage.removals"}),
@@ -67,6 +67,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("aggregator.parsing", {"aggregator.errors", "aggregator.parser_process"}),
     ("aggregator.polling", _types | _pure | {"aggregator.fetch"}),
     ("aggregator.occasions", _types),
+    ("aggregator.threads", set()),
     ("aggregator.sources.ical", _types | _pure | {"aggregator.fetch", "aggregator.polling", "aggregator.sources.ical"}),
     ("aggregator.ingest", _types | _pure),
     *((f"aggregator.{name}", _types | _pure | {"aggregator.ingest"}) for name in ("subscribe", "manual")),
@@ -123,7 +124,7 @@ FENCES = {
     "re2": ("aggregator.conditions",),
     "brotli": ("aggregator.unpack",),
     "babel": ("aggregator.countries", "aggregator.web.dates"),
-    "aiohttp": ("aggregator.fetch", "aggregator.fetch_errors"),
+    "aiohttp": ("aggregator.resolving", "aggregator.fetch", "aggregator.fetch_errors"),
     "nh3": ("aggregator.text",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),

@@ -29,6 +29,7 @@ from aggregator.sources.twitter import problems
 from aggregator.sources.twitter.bill import returned_in
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
+from aggregator.threads import in_api_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -227,7 +228,7 @@ class Api:
     async def _off_the_loop(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
             async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
-                return await asyncio.to_thread(ask)
+                return await in_api_thread(ask)
         except asyncio.CancelledError:
             self._adapter.cut()
             raise

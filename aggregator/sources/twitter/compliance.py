@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
@@ -16,6 +15,7 @@ from aggregator.fate import BegunJob, Fate, IdType, JobReport, JobStatus, Looked
 from aggregator.sources.twitter import jobs
 from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
+from aggregator.threads import in_api_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class TellsFates:
     async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
         """Upload a job's list of ids."""
         with _connected(context) as api:
-            await asyncio.to_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
+            await in_api_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
 
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
         """Ask how a job stands; download what it found once it is complete."""
@@ -66,7 +66,7 @@ class TellsFates:
             if status is not JobStatus.COMPLETE:
                 return JobReport(status)
             address = str(told.get("download_url") or "")
-            verdicts = await asyncio.to_thread(jobs.download, address, type_, on_loopback=api.is_local)
+            verdicts = await in_api_thread(jobs.download, address, type_, on_loopback=api.is_local)
         return JobReport(status, verdicts)
 
     async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
