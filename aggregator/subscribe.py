@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from aggregator.topics import Tagger
     from storage.store import Store
 
-_SLUG_TRIES = 1000
 _MOMENT = timedelta(seconds=1)  # nobody else sees the lease: it ends within its transaction
 
 
@@ -122,8 +121,7 @@ def _add(
     with store.writing() as tx:
         if slug is None:
             former = tx.sources.at(found.kind, found.address)
-            taken = tx.sources.slug_taken
-            slug = former.slug if former else next(one for one in _slugs(found.slug) if not taken(one))
+            slug = former.slug if former else tx.sources.free_slug(found.slug)
         added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
         if terms.columns:
             tx.sources.change(added.id, **terms.columns)
@@ -144,8 +142,3 @@ def _check_slug(slug: str) -> None:
         raise BadRequestError(
             f"The slug {slug!r} can't be used: a slug is up to {text.LONGEST_SLUG} of a-z, 0-9 and dashes{instead}."
         )
-
-
-def _slugs(wanted: str) -> Iterable[str]:
-    yield wanted
-    yield from (f"{wanted}-{number}" for number in range(2, _SLUG_TRIES))

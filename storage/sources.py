@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ from sqlalchemy import case, literal, select, update
 from aggregator.activity import LATEST
 from aggregator.errors import BadRequestError
 from aggregator.source import OnEdit, Place, Policy, Source, SourceState
+from aggregator.text import LONGEST_SLUG
 from storage.audit import Audit
 from storage.groups import Groups
 from storage.stream import Stream
@@ -175,6 +177,27 @@ class Sources:
     def slug_taken(self, slug: str) -> bool:
         """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
+
+    def free_slug(self, wanted: str) -> str:
+        """Return a slug that is not in use, and let nobody else take one until the transaction ends: "a", "a-2", ...
+
+        The number is searched for in steps that double, then by halving, so that thousands of sources may share a name.
+        """
+        Stream(self._connection).take(1)  # whose lock whoever adds a source takes
+        if not self.slug_taken(wanted):
+            return wanted
+
+        def numbered(number: int) -> str:
+            suffix = f"-{number}"
+            return f"{wanted[: LONGEST_SLUG - len(suffix)].rstrip('-')}{suffix}"
+
+        def free(number: int) -> bool:
+            return not self.slug_taken(numbered(number))
+
+        most = 2
+        while not free(most):
+            most *= 2
+        return numbered(bisect_left(range(most), True, lo=most // 2 + 1, key=free))  # noqa: FBT003
 
     def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
         """Pause, resume, stop or remove a source.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from sqlalchemy import event
 
 from aggregator.activity import Review
 from aggregator.errors import BadRequestError, UnreachableError
@@ -20,7 +23,7 @@ from aggregator.subscribe import Subscription, subscribe
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from aggregator.fetch import Http
     from aggregator.source import Json, Polled, Quiet, Settlement, Source
@@ -101,6 +104,52 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     assert NOON + QUARTER <= added.due <= NOON + 1.1 * QUARTER
     with store.reading() as tx:
         assert [line["outcome"] for line in tx.schedule.log(added.id, 9)] == ["new"]
+
+
+@pytest.mark.timeout(60)
+def test_thousands_of_sources_may_share_a_name(store: Store) -> None:
+    """Each is added with a few questions to the database, however many there are already."""
+    with store.writing() as tx:
+        for number in range(1, 1101):
+            slug = "news" if number == 1 else f"news-{number}"
+            found = replace(NEWS, address=f"https://a.example/{number}")
+            tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=NOON)
+    kind = Knowing({f"more {number}": replace(NEWS, address=f"https://b.example/{number}") for number in range(50)})
+    questions = Counter[str]()
+    with counted_statements(store, questions):
+        added = [_add(store, f"more {number}", kind)[0].slug for number in range(50)]
+    assert added == [f"news-{number}" for number in range(1101, 1151)]
+    assert questions.total() < 50 * 45
+
+
+@contextmanager
+def counted_statements(store: Store, questions: Counter[str]) -> Iterator[None]:
+    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        questions[statement] += 1
+
+    event.listen(store.engine, "before_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(store.engine, "before_cursor_execute", count)
+
+
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [
+        ((), "a"),
+        (("a",), "a-2"),
+        (("a", "a-2", "a-3"), "a-4"),
+        (("a", "a-3"), "a-2"),
+        (("b" * 40,), "b" * 38 + "-2"),
+    ],
+    ids=["none", "one", "three", "gap", "long"],
+)
+def test_a_free_slug_is_short_and_the_next_number(store: Store, taken: Sequence[str], free: str) -> None:
+    with store.writing() as tx:
+        for slug in taken:
+            tx.sources.add(replace(NEWS, address=f"https://a.example/{slug}"), slug=slug, policy=Policy.AUTO, now=NOON)
+        assert tx.sources.free_slug(free[0] if free.startswith("a") else "b" * 40) == free
 
 
 def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:

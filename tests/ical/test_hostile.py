@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+import recurring_ical_events
+from icalendar import Calendar, Event
 
 from aggregator.activity import storable
 from aggregator.errors import UnreadableError
 from aggregator.sources.ical.expand import MOST_OCCURRENCES, MOST_OF_SERIES, Window, expanded
 from aggregator.sources.ical.normalise import activity_of
+from aggregator.sources.ical.recurrence import brought_near
 from tests.ical.test_recurrence import calendar
+
+if TYPE_CHECKING:
+    from icalendar import Component
 
 WINDOW = Window(
     datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), now=datetime(2026, 2, 1, tzinfo=UTC)
@@ -49,6 +56,88 @@ def test_a_broken_event_costs_no_other_one(lines: list[str]) -> None:
     assert time.process_time() - began < 5
     for one in said.occurrences:
         storable(activity_of(one, "https://c.example/a.ics", "C", "c.example"))
+
+
+def series(number: int, start: str, rule: str) -> list[str]:
+    return ["BEGIN:VEVENT", f"UID:{number}", f"DTSTART{start}", f"RRULE:{rule}", "END:VEVENT"]
+
+
+SIXTY = ",".join(map(str, range(60)))
+EVERY_SECOND = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={SIXTY};BYSECOND={SIXTY}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "least", "words"),
+    [
+        (series(1, ":16000101T000000Z", "FREQ=HOURLY"), 2 * MOST_OF_SERIES - 50, "repeat often"),
+        (series(1, ";VALUE=DATE:00010101", "FREQ=HOURLY"), 300, ""),
+        (series(1, ":16000101T000000Z", "FREQ=HOURLY;COUNT=999999999"), 2 * MOST_OF_SERIES - 50, "repeat often"),
+        (series(1, ":20260101T000000Z", f"FREQ=DAILY;{EVERY_SECOND}"), 0, "more often than hourly"),
+        (series(1, ":20260101T000000Z", "FREQ=HOURLY;BYMINUTE=0,30"), 0, "more often than hourly"),
+        (series(1, ":20260101T000000Z", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), 1, ""),
+        (
+            [line for one in range(2000) for line in series(one, f":20200101T{one % 24:02}0000Z", "FREQ=DAILY")],
+            MOST_OCCURRENCES,
+            "more than",
+        ),
+        (
+            [line for number in range(2000) for line in series(number, ";VALUE=DATE:19700615", "FREQ=YEARLY")],
+            MOST_OCCURRENCES,
+            "occurrences",
+        ),
+    ],
+    ids=[
+        "hourly-since-1600", "hourly-days-since-1", "hourly-count", "each-second", "half-hours", "never",
+        "2000-daily", "2000-birthdays",
+    ],
+)  # fmt: skip
+def test_what_repeats_is_expanded_from_near_the_window(lines: list[str], least: int, words: str) -> None:
+    began = time.process_time()
+
+    said = expanded(calendar(*lines, *GOOD), WINDOW)
+
+    assert time.process_time() - began < 5
+    assert least <= len(said.occurrences) <= MOST_OCCURRENCES
+    assert words in " ".join(said.notes)
+
+
+def test_of_many_series_the_next_occurrences_are_told() -> None:
+    lines = [line for one in range(400) for line in series(one, f":2020010{1 + one % 9}T100000Z", "FREQ=WEEKLY")]
+
+    said = expanded(calendar(*lines), WINDOW)
+
+    starts = [one.start for one in said.occurrences]
+    assert len(starts) == MOST_OCCURRENCES
+    assert min(starts) >= WINDOW.now
+    assert max(starts) < WINDOW.now + timedelta(days=21)
+
+
+@pytest.mark.parametrize("start", [":20210131T013000Z", ";TZID=Europe/Madrid:20210331T023000", ";VALUE=DATE:20200229"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY", "FREQ=DAILY;INTERVAL=3", "FREQ=DAILY;COUNT=2500", "FREQ=DAILY;COUNT=10",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SA",
+        "FREQ=WEEKLY;WKST=SU;INTERVAL=3;BYDAY=SU,TU", "FREQ=WEEKLY;BYDAY=MO,WE;COUNT=500", "FREQ=MONTHLY",
+        "FREQ=MONTHLY;INTERVAL=5", "FREQ=MONTHLY;COUNT=70", "FREQ=MONTHLY;BYDAY=MO,TU,WE;BYSETPOS=-1",
+        "FREQ=MONTHLY;BYMONTHDAY=31,-1", "FREQ=YEARLY", "FREQ=YEARLY;INTERVAL=2;BYMONTH=3,9", "FREQ=YEARLY;COUNT=6",
+        "FREQ=DAILY;UNTIL=20260401T000000Z", "FREQ=HOURLY;INTERVAL=72",
+    ],
+)  # fmt: skip
+def test_a_series_that_is_brought_near_has_the_same_occurrences(rule: str, start: str) -> None:
+    event = Event.from_ical("\r\n".join([*series(1, start, rule)[:-1], "DURATION:PT2H", "END:VEVENT", ""]))
+    near = Event.from_ical(event.to_ical())
+
+    brought_near(near, WINDOW.begin)
+
+    assert _starts(near) == _starts(event)
+
+
+def _starts(event: Component) -> list[object]:
+    whole = Calendar()
+    whole.add_component(event)
+    found = recurring_ical_events.of(whole).between(WINDOW.begin, WINDOW.end)
+    return sorted(str(one["DTSTART"].dt) + str(one.end) for one in found)
 
 
 def test_an_end_before_the_start_is_no_end() -> None:
