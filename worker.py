@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 from celery import Celery, beat, signals
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.worker import WorkController, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
@@ -28,7 +28,7 @@ from aggregator.startup import await_database
 from aggregator.wiring import House, writer_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
@@ -47,6 +47,12 @@ def create_app(house: House) -> Celery:
     app = Celery("aggregator", broker=broker, set_as_current=False)
     app.conf.update(_configuration(house))
 
+    _add_polling(app, house)
+    _add_others(app, house)
+    return app
+
+
+def _add_polling(app: Celery, house: House) -> None:
     @app.task(name="tick")
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
@@ -65,6 +71,24 @@ def create_app(house: House) -> Celery:
         with _ending(house, "poll", sources=len(ids)):
             house.poll(ids, token)
 
+    @app.task(name="lost")
+    def lost(ids: list[int], token: str) -> None:
+        """Free the sources of a poll whose process died."""
+        with _ending(house, "lost"):
+            house.lose(ids, token)
+
+    @signals.task_failure.connect(weak=False, sender=poll)
+    def free(exception: BaseException, args: Sequence[Any] | None = None, **_: object) -> None:
+        """Have the sources of a killed poll freed; runs in the main process, which has no database."""
+        if not isinstance(exception, WorkerLostError | TimeLimitExceeded) or not args:
+            return
+        try:
+            app.send_task("lost", tuple(args), queue=CONTROL)
+        except OperationalError as problem:  # the broker is away: their leases run out
+            log.warning("lost worker not reported", reason=str(problem))
+
+
+def _add_others(app: Celery, house: House) -> None:
     @app.task(name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
@@ -88,8 +112,6 @@ def create_app(house: House) -> Celery:
         """Forget old log lines and idle hosts."""
         with _ending(house, "prune"):
             log.info("pruned", counts=house.prune())
-
-    return app
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from aggregator import cadence, identity, moves
 from aggregator.activity import WITHHELD_EVERYWHERE, Review, Screened, Upstream, storable, storable_json
 from aggregator.burst import quarantined
 from aggregator.conditions import facts_of
-from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError
+from aggregator.errors import BudgetError, PausedError, StoreUnavailableError, UnreadableError, WorkerLostError
 from aggregator.findable import search_text
 from aggregator.fingerprint import fingerprint
 from aggregator.freezes import frozen_until
+from aggregator.hosts import shown
 from aggregator.rules import Rulebook
 from aggregator.screening import under_freeze, under_policy, under_rules
 from aggregator.source import Failure, FetchFacts, Harvest, Policy, Settlement, SourceState
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from storage.store import Store, Transaction
 
 _OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
+MOST_UNFINISHED = 3  # polls in a row that began and never ended; then the source fails without being polled
 _FLUSH_AT = 50  # unchanged sources that share a transaction
 _FLUSH_AFTER = 1.0  # seconds that the first of them waits for others
 _CLOSE_WITHIN = 60.0  # seconds to wait for a database that went away during the batch
@@ -91,6 +93,9 @@ class Ingest:
         """
         left = {source.id: source for source in batch}
         try:
+            for source in [source for source in batch if source.unfinished > MOST_UNFINISHED]:
+                await self._conclude(left.pop(source.id), Failure(_lost(source)))
+            batch = list(left.values())
             for name in sorted({source.kind for source in batch}):
                 await self._run_kind(name, [source for source in batch if source.kind == name], left)
         finally:
@@ -217,7 +222,7 @@ class Ingest:
             self._quiet = []
         if left or self._failed_to_store:
             with self._store.writing(lock_stream=False) as tx:
-                tx.schedule.release([*left, *self._failed_to_store], self._token)
+                tx.schedule.release([*left, *self._failed_to_store], self._token, begun=True)
 
     def _report(self, source: Source, settlement: Settlement) -> None:
         failed = settlement.error_code is not None
@@ -404,6 +409,15 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         moving=source.moving,
         message=storable_json(str(error)),
         error_code=error.code,
+        # After its pause it is polled alone again, and fails again if that does not end either.
+        unfinished=MOST_UNFINISHED - 1 if isinstance(error, WorkerLostError) else 0,
+    )
+
+
+def _lost(source: Source) -> WorkerLostError:
+    return WorkerLostError(
+        f"The process that polled {shown(source.address)} died {MOST_UNFINISHED} times in a row, the last times while "
+        "it polled nothing else. It is asked again after a pause; the log of the workers may tell more."
     )
 
 

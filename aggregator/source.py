@@ -93,6 +93,7 @@ class Source:
     on_edit: OnEdit = OnEdit.STAY
     trusted: tuple[str, ...] = ()  # handles or names of authors whose words are shown whatever the policy
     managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
+    unfinished: int = 0  # polls in a row that began and never ended, the one that runs included
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ class Settlement:
     unchanged: int = 0
     message: str | None = None  # the error's sentence, or a note
     error_code: str | None = None
+    unfinished: int = 0  # polls before that never ended, where this one does not clear the source
 
 
 @dataclass(frozen=True, slots=True)

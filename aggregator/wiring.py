@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,12 +16,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+import structlog
+
 from aggregator.attending import Attendant
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
 from aggregator.compliance import Sweep
 from aggregator.configuration import Configuration
-from aggregator.errors import AggregatorError, SetupError, SourceError, WriterRunningError
+from aggregator.errors import AggregatorError, SetupError, SourceError, StoreUnavailableError, WriterRunningError
 from aggregator.fate import TellsFates
 from aggregator.fetch import Http
 from aggregator.ingest import Ingest, store_archive
@@ -36,6 +38,7 @@ from aggregator.spending import Metered, StoreSpending, reconcile
 from aggregator.subscribe import Subscription, discover_together, subscribe
 from aggregator.threads import in_database_thread
 from aggregator.turns import LONGEST_HOLD, HostTurns
+from storage.clock import TOLERANCE
 from storage.paces import Measured
 from storage.store import Store
 
@@ -61,6 +64,8 @@ LOG_KEPT = timedelta(days=30)
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
 _CLOSING = 3.0  # seconds for requests under way to be cut
+
+log = structlog.get_logger(__name__)
 
 Added = tuple["Source", "Settlement | None"]
 _T = TypeVar("_T")
@@ -120,6 +125,7 @@ class House:
         self._http: Http | None = None
         self._turns: HostTurns | None = None
         self._parser: ParserPool | None = None
+        self._unreleased: list[tuple[tuple[int, ...], str]] = []  # what was being polled when the database went away
         self._spending: StoreSpending | None = None
 
     @cached_property
@@ -146,6 +152,9 @@ class House:
         now = self.clock()
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
+            self._forgive(tx)
+            if _set_back(tx, since, now):
+                since = None
             tx.freezes.hold_due(now)
             tx.reviews.apply_due(now)
             tx.reviews.apply_unpinning(now)
@@ -174,14 +183,32 @@ class House:
         with self.store.writing(lock_stream=False) as tx:
             tx.schedule.release(batch.ids, batch.token)
 
+    def lose(self, ids: Sequence[int], token: str) -> None:
+        """Free the sources of a poll whose process died; each is polled alone next time."""
+        with self.store.writing(lock_stream=False) as tx:
+            tx.schedule.release(ids, token)
+        log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+
+    def _forgive(self, tx: Transaction) -> None:
+        """Free what could not be freed while the database was away: no worker died of it."""
+        for ids, token in list(self._unreleased):
+            tx.schedule.release(ids, token, begun=True)
+            with suppress(ValueError):
+                self._unreleased.remove((ids, token))
+
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
         with self.store.writing(lock_stream=False) as tx:
+            self._forgive(tx)
             batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
             paces = self._paces(tx)
         if not batch:
             return []
-        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
+        try:
+            return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
+        except StoreUnavailableError:
+            self._unreleased.append((tuple(ids), token))
+            raise
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
@@ -470,23 +497,36 @@ class House:
             self._parser = None
 
 
+def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
+    ahead = since is not None and since > now + TOLERANCE
+    same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
+    if not ahead and (same_minute or not tx.clock.is_behind(now)):
+        return False
+    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
+    return True
+
+
 def _measure_paces(tx: Transaction, now: datetime) -> None:
     """Bring the average up to date of how often the sources of each kind would like to be polled."""
     known = tx.paces.all()
-    if known and all(now - one.since < PACE_KEPT for one in known.values()):
+    if known and all(timedelta() <= now - one.since < PACE_KEPT for one in known.values()):
         return
     for kind, demand in tx.paces.demand().items():
         former = known.get(kind)
-        since = now - former.since if former else timedelta()
+        since = max(now - former.since, timedelta()) if former else timedelta()
         tx.paces.put(
             kind, Measured(levelled(former.level if former else None, since, demand.total), demand.sources, now)
         )
 
 
 def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
-    """Cut by kind, sources of one host together: they wait for each other anyway."""
+    """Cut by kind, sources of one host together: they wait for each other anyway. Suspects are polled alone."""
     for name, kind in kinds().items():
-        ids = [one.id for one in sorted(claimed, key=lambda one: one.host) if one.kind == name]
+        for one in claimed:
+            if one.kind == name and one.suspect:
+                yield Batch(kind.queue, [one.id], token)
+        ids = [one.id for one in sorted(claimed, key=lambda one: one.host) if one.kind == name and not one.suspect]
         for start in range(0, len(ids), BATCH):
             yield Batch(kind.queue, ids[start : start + BATCH], token)
 

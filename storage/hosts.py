@@ -23,6 +23,7 @@ LONGEST_PAUSE = timedelta(hours=24)
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST_WAIT = timedelta(milliseconds=100)  # before asking again whether a request under way has ended
+_SLACK = timedelta(minutes=5)  # by which the clocks of workers may differ
 _EASING = timedelta(hours=1)  # of good answers takes one step of a growing pause back
 
 
@@ -128,11 +129,14 @@ def _change(row: Row[Any], one: Wanted, now: datetime, hold: timedelta, answers:
     """Return what becomes of a host's row, and fill in the answers."""
     ended = set(one.ended)
     running: Mapping[str, float] = row.running
-    held = {token: end for token, end in running.items() if end > now.timestamp() and token not in ended}
+    # What lies further ahead was written by a clock that was ahead.
+    furthest = now + one.manners.spacing * (one.manners.concurrency + 1) + _SLACK
+    begun_by, ends_by = now.timestamp(), (furthest + hold).timestamp()
+    held = {token: end for token, end in running.items() if begun_by < end <= ends_by and token not in ended}
     paused_until, strikes = row.paused_until, row.strikes
     if one.answered and strikes and (paused_until is None or now >= paused_until + _EASING):
         strikes, paused_until = strikes - 1, now  # the next step back is counted from here
-    next_start = row.next_start
+    next_start = min(row.next_start, furthest)
     for token in one.asks:
         if paused_until and paused_until > now:
             answers[token] = Turn(granted=False, start=paused_until, paused=row.pause_reason or "it asked us to wait")

@@ -34,6 +34,7 @@ class Claimed(NamedTuple):
     id: int
     kind: str
     host: str
+    suspect: bool = False  # polls of it began and never ended, so it may be what ends its worker
 
 
 class Schedule:
@@ -116,15 +117,19 @@ class Schedule:
             update(source)
             .where(source.c.id.in_(locked))
             .values(lease_token=token, lease_until=until)
-            .returning(source.c.id, source.c.kind, source.c.host)
+            .returning(source.c.id, source.c.kind, source.c.host, source.c.unfinished)
         )
-        return [Claimed(row.id, row.kind, row.host) for row in rows]
+        return [Claimed(row.id, row.kind, row.host, row.unfinished > 0) for row in rows]
 
     def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
-        """Renew the lease of what is still ours under this token and return it."""
+        """Begin to poll: renew the lease of what is still ours under this token and return it.
+
+        Each poll counts as unfinished until it is settled or released.
+        """
         leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
         lock_sources(self._connection, leased)
-        rows = self._connection.execute(update(source).where(leased).values(lease_until=until).returning(*source.c))
+        begun = {"lease_until": until, "unfinished": source.c.unfinished + 1}
+        rows = self._connection.execute(update(source).where(leased).values(begun).returning(*source.c))
         return [source_of(row) for row in rows]
 
     def lock_leased(self, source_id: int, token: str) -> Source | None:
@@ -134,11 +139,13 @@ class Schedule:
         ).one_or_none()
         return None if row is None else source_of(row)
 
-    def release(self, source_ids: Collection[int], token: str) -> None:
-        """Give back sources that were not polled; they stay due."""
+    def release(self, source_ids: Collection[int], token: str, *, begun: bool = False) -> None:
+        """Give back sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
         leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
         lock_sources(self._connection, leased)
-        self._connection.execute(update(source).where(leased).values(lease_token=None, lease_until=None))
+        counted = case((source.c.unfinished > 0, source.c.unfinished - 1), else_=0) if begun else source.c.unfinished
+        given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
+        self._connection.execute(update(source).where(leased).values(given_back))
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
         """End the polls of sources that are still ours and log them: three statements however many.
@@ -205,7 +212,7 @@ def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
 def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
     """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
     asked_since = source.c.asked > given["began"]
-    same = ("failures", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
+    same = ("failures", "unfinished", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
     said = ("last_outcome", "last_error")
     return (
         update(source)
@@ -235,6 +242,7 @@ _GIVEN: Mapping[str, TypeEngine[Any]] = {
         for name in (
             "due_reason",
             "failures",
+            "unfinished",
             "strain",
             "interval",
             "rhythm",
@@ -261,6 +269,7 @@ def _schedule_row(one: Settlement) -> dict[str, Any]:
         "to_due": one.due,
         "to_due_reason": one.due_reason,
         "to_failures": one.failures,
+        "to_unfinished": one.unfinished,
         "to_strain": one.strain,
         "to_interval": round(one.interval.total_seconds()),
         "to_rhythm": None if one.rhythm is None else dict(one.rhythm),

@@ -197,7 +197,7 @@ class Sources:
         most = 2
         while not free(most):
             most *= 2
-        return numbered(bisect_left(range(most), True, lo=most // 2 + 1, key=free))  # noqa: FBT003
+        return numbered(bisect_left(range(most), True, lo=most // 2 + 1, key=free))
 
     def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
         """Pause, resume, stop or remove a source.
@@ -261,4 +261,5 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         on_edit=OnEdit(row.on_edit),
         trusted=tuple(row.trusted or ()),
         managed=row.managed,
+        unfinished=row.unfinished,
     )

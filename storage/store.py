@@ -24,6 +24,7 @@ from storage.activities import Activities
 from storage.actors import Actors
 from storage.alerts import Alerts
 from storage.audit import Audit
+from storage.clock import Clock
 from storage.compliance import Compliance
 from storage.decisions import Decisions
 from storage.engine import make_engine
@@ -67,6 +68,7 @@ class Transaction:
         self.sources = Sources(connection)
         self.schedule = Schedule(connection)
         self.paces = Paces(connection)
+        self.clock = Clock(connection)
         self.hosts = Hosts(connection)
         self.spending = Spendings(connection)
         self.groups = Groups(connection)

@@ -118,6 +118,7 @@ source = Table(
     Column("asked", UtcDateTime),  # somebody asked for a poll now
     Column("lease_token", Text),
     Column("lease_until", UtcDateTime),
+    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that began and never ended
     Column("failures", Integer, nullable=False),
     Column("strain", Float, nullable=False, server_default="0"),  # their weights
     Column("fetch_state", _json, nullable=False),

@@ -64,7 +64,7 @@ def status(as_json: bool, ticking: bool) -> None:
 def _check_ticking(house: House, now: datetime) -> None:
     with house.store.reading() as tx:
         last_tick = tx.stream.last_tick()
-    if last_tick is None or now - last_tick > _TICKS_STOPPED:
+    if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
         raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
 
 
@@ -80,6 +80,8 @@ def _workers(house: House) -> list[str] | None:
 def _scheduler(last_tick: datetime | None, now: datetime) -> str:
     if last_tick is None:
         return "has never run; start 'aggregator run', or a worker and 'celery -A scheduler beat'"
+    if last_tick - now > _TICKS_STOPPED:
+        return f"last ticked {ago(last_tick, now)}, which is in the future: the clock was set back, or is wrong now"
     if now - last_tick > _TICKS_STOPPED:
         return f"last ticked {ago(last_tick, now)}; start it again, or see whether a worker serves the queue 'control'"
     return f"ticking (last {ago(last_tick, now)})"

@@ -120,7 +120,8 @@ def _moves(known: Mapping[str, Any], now: datetime) -> bool:
     whole = known.get("whole")
     if whole is None:
         return True
-    return now - datetime.fromisoformat(whole) >= (_MOVES_EVERY if known.get("repeats") else _WHOLE)
+    age = now - datetime.fromisoformat(whole)  # less than nothing after a clock was ahead
+    return not timedelta() <= age < (_MOVES_EVERY if known.get("repeats") else _WHOLE)
 
 
 async def _harvest(

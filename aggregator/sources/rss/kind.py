@@ -171,7 +171,7 @@ def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict
     """Return what makes the request conditional; nothing where it is time for a whole document again."""
     whole = known.get("whole")
     spread = REFRESH_SPREAD * (source.id * 0.618 % 1)  # so that sources added together do not come due together
-    if whole is not None and now - datetime.fromisoformat(whole) >= REFRESH + spread:
+    if whole is not None and not timedelta() <= now - datetime.fromisoformat(whole) < REFRESH + spread:
         return {}
     return {name: known[name] for name in ("etag", "modified") if known.get(name)}
 

@@ -1,0 +1,187 @@
+"""Sources that end the process that polls them: found out among a batch, failed alone, and nobody else's loss."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator.errors import StoreUnavailableError, WorkerLostError
+from aggregator.ingest import MOST_UNFINISHED
+from aggregator.settings import Settings
+from aggregator.wiring import House
+from storage.clock import REASON, TOLERANCE
+from tests.building import NOON, add_source
+from tests.upstream import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from aggregator.source import Source
+    from storage.store import Store
+
+LEASE = timedelta(minutes=5)
+TICK = timedelta(seconds=30)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher(feeds=5, entries=2) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> Iterator[House]:
+    environ = {
+        "AGGREGATOR_DATA_DIR": str(tmp_path),
+        "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
+        "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
+        "AGGREGATOR_HOST_SPACING": "0",
+        "AGGREGATOR_LEASE": str(int(LEASE.total_seconds())),
+    }
+    house = House(Settings.from_environment(environ), clock)
+    for number in range(1, 6):
+        add_source(store, f"s{number}", address=publisher.url(f"/good/{number}.xml"), host=publisher.host)
+    yield house
+    house.close()
+
+
+def sources(house: House) -> dict[str, Source]:
+    with house.store.reading() as tx:
+        return {one.slug: one for one in tx.sources.all()}
+
+
+def tick(house: House, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
+    """Claim and poll; the process that polls the deadly source dies before anything is stored. Return the batches."""
+    clock.now += TICK if told else LEASE
+    batches = house.claim()
+    for batch in batches:
+        if deadly not in batch.ids:
+            house.poll(batch.ids, batch.token)
+            continue
+        with house.store.writing() as tx:
+            begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
+        assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
+        if told:
+            house.lose(batch.ids, batch.token)
+    return [batch.ids for batch in batches]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told at once", "lease runs out"])
+def test_a_source_that_ends_its_process_fails_alone(house: House, clock: Clock, *, told: bool) -> None:
+    deadly = sources(house)["s3"].id
+    assert [len(ids) for ids in tick(house, clock, deadly, told=told)] == [5]
+    assert sorted(tick(house, clock, deadly, told=told)) == [[one.id] for one in sources(house).values()]
+    others = [one for one in sources(house).values() if one.id != deadly]
+    assert [(one.last_outcome, one.unfinished) for one in others] == [("new", 0)] * 4
+    assert [deadly] in tick(house, clock, deadly, told=told)
+    assert sources(house)["s3"].failures == 0
+
+    clock.now += TICK if told else LEASE
+    for batch in house.claim():  # the fourth time it is not even asked
+        house.poll(batch.ids, batch.token)
+
+    failed = sources(house)["s3"]
+    assert (failed.failures, failed.last_error_code) == (1, WorkerLostError.code)
+    assert failed.unfinished == MOST_UNFINISHED - 1
+    assert failed.due > clock.now
+
+
+def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: House, clock: Clock) -> None:
+    with house.store.writing() as tx:
+        claimed = tx.schedule.claim_these([sources(house)["s1"].id], clock.now, lease=LEASE, token="t")
+        for _ in range(MOST_UNFINISHED - 1):
+            tx.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
+    assert sources(house)["s1"].unfinished == MOST_UNFINISHED - 1
+    house.poll([claimed[0].id], "t")
+    assert (sources(house)["s1"].last_outcome, sources(house)["s1"].unfinished) == ("new", 0)
+
+
+def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: House, clock: Clock) -> None:
+    clock.now += TICK
+    (batch,) = house.claim()
+    house.give_back(batch)
+    assert {one.unfinished for one in sources(house).values()} == {0}
+    clock.now += TICK
+    (batch,) = house.claim()
+    house.limits = type(house.limits)(house.limits.hard, house.limits.soft, -1.0, house.limits.per_host)
+    house.poll(batch.ids, batch.token)  # too late for any of them to begin
+    assert {(one.unfinished, one.leased_until) for one in sources(house).values()} == {(0, None)}
+
+
+def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.now += TICK
+    (batch,) = house.claim()
+
+    def away(*_: object) -> None:
+        raise StoreUnavailableError("The database does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("aggregator.ingest.Ingest._store_harvest", away)
+        patched.setattr("aggregator.ingest.Ingest._close", away)
+        with pytest.raises(StoreUnavailableError):
+            house.poll(batch.ids, batch.token)
+    assert {one.unfinished for one in sources(house).values()} == {1}
+
+    clock.now += TICK
+    batches = house.claim()  # they are free again, and due together
+
+    assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
+    assert {one.unfinished for one in sources(house).values()} == {0}
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
+    house: House, clock: Clock, publisher: Publisher
+) -> None:
+    ahead = timedelta(days=30)
+    clock.now += ahead
+    for batch in house.claim():
+        house.poll(batch.ids, batch.token)
+    polled = sources(house)
+    assert {one.last_outcome for one in polled.values()} == {"new"}
+    with house.store.writing() as tx:
+        tx.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
+        tx.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
+
+    clock.now += TICK - ahead
+    house.claim()
+
+    for one in sources(house).values():
+        assert one.due <= clock.now + one.floor
+        assert one.due_reason == REASON
+        assert one.last_polled == clock.now
+        assert one.leased_until in {None, clock.now}
+    with house.store.reading() as tx:
+        assert tx.hosts.paused(clock.now) == []
+    clock.now += timedelta(minutes=16)
+    assert sorted(one for batch in house.claim() for one in batch.ids) == sorted(one.id for one in polled.values())
+
+
+def test_clocks_that_differ_a_little_change_nothing(house: House, clock: Clock) -> None:
+    clock.now += TICK
+    for batch in house.claim():
+        house.poll(batch.ids, batch.token)
+    before = {one.slug: one.due for one in sources(house).values()}
+    clock.now -= TOLERANCE - TICK
+    house.claim()
+    assert {one.slug: one.due for one in sources(house).values()} == before
