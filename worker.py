@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -33,20 +34,26 @@ if TYPE_CHECKING:
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
+_DATABASE_PATIENCE = 60.0  # seconds that a worker or scheduler waits at its start for a database that is away
+_DATABASE_RETRY = 2.0  # seconds
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
 
 log = structlog.get_logger(__name__)
 
 
-def create_app(house: House) -> Celery:
-    """Build the app; the house opens its database at the first task, after a fork."""
+def create_app(house: House, installation: str = "") -> Celery:
+    """Build the app; the house opens its database at the first task, after a fork.
+
+    Args:
+        house: what the tasks work with.
+        installation: the name of the database, under which all keys in Redis are kept.
+    """
     settings = house.settings
     # Kombu warns of a memory:// address without a host.
     broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
     app = Celery("aggregator", broker=broker, set_as_current=False)
-    app.conf.update(_configuration(house))
-
+    app.conf.update(_configuration(house, installation))
     _add_polling(app, house)
     _add_others(app, house)
     return app
@@ -129,9 +136,11 @@ def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
         log.info("cut short", what=what, **fields)
 
 
-def _configuration(house: House) -> dict[str, Any]:
+def _configuration(house: House, installation: str) -> dict[str, Any]:
     names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
-    visibility = {"visibility_timeout": VISIBILITY}
+    transport: dict[str, Any] = {"visibility_timeout": VISIBILITY}  # longer than a task and its wait, or it comes twice
+    if installation:
+        transport["global_keyprefix"] = f"aggregator:{installation}:"  # others may use the same Redis database
     return {
         # Sent to by name alone, without bindings in Redis that a FLUSHALL could take away.
         "task_queues": [Queue(name) for name in names],
@@ -144,7 +153,7 @@ def _configuration(house: House) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,  # a waiting poll goes to whoever is free first
         "task_time_limit": house.limits.hard,  # well below the lease: a killed task's sources are not polled twice
         "task_soft_time_limit": house.limits.soft,
-        "broker_transport_options": visibility,  # longer than a task and its wait, or Redis hands it out twice
+        "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
         "broker_connection_retry_on_startup": True,  # a worker may start before its broker
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
@@ -203,7 +212,25 @@ def _separate() -> Celery:
     def close(**_: object) -> None:
         house.close()
 
-    return create_app(house)
+    return create_app(house, _installation(house))
+
+
+def _installation(house: House) -> str:
+    """Return the name of this installation's database; wait for one that does not answer yet."""
+    until = time.monotonic() + _DATABASE_PATIENCE
+    try:
+        while True:
+            try:
+                return house.installation()
+            except StoreUnavailableError as problem:
+                if time.monotonic() > until:
+                    raise
+                sys.stderr.write(f"aggregator: {problem} Waiting for it.\n")
+                time.sleep(_DATABASE_RETRY)
+    except AggregatorError as problem:
+        _refuse(str(problem))
+    finally:
+        house.store.close()  # no connection may cross a fork
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -221,7 +248,8 @@ def __getattr__(name: str) -> Celery:
 def answering(house: House) -> list[str]:
     """Return the names of the workers that answer within a second."""
     try:
-        return sorted(name for answer in create_app(house).control.ping(timeout=1.0) or () for name in answer)
+        app = create_app(house, house.installation())
+        return sorted(name for answer in app.control.ping(timeout=1.0) or () for name in answer)
     except (OperationalError, OSError):
         return []
 

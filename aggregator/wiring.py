@@ -144,6 +144,16 @@ class House:
         authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
         return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
 
+    def installation(self) -> str:
+        """Return the name of the database, which no other has.
+
+        Raises:
+            SchemaError, StoreUnavailableError: it can't be read.
+        """
+        self.store.check_schema()
+        with self.store.reading() as tx:
+            return tx.stream.instance()
+
     # Polling
 
     def claim(self) -> list[Batch]:
