@@ -8,15 +8,17 @@ SHELL  := bash
 .SHELLFLAGS := -eu -o pipefail -c
 # pip tells far too much: every tenth package will do. What goes wrong it says on standard error.
 TOLD   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
-# All the tests run two at a time, for most of them wait; a part begins sooner without.
-TESTS  := --numprocesses 2 --dist loadgroup
+# Two tests at a time, since most of them wait; a part of them starts sooner without.
+SPREAD := --numprocesses 2 --dist loadgroup
+# Compiled tests are kept, or each run starts two seconds later.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 CODE   := aggregator storage tests bench worker.py scheduler.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check bench format lock secrets clean
+.PHONY: help install demo run test test-long check bench format lock secrets clean
 
 help: ## Show these words
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Make .venv with the 'aggregator' command
 	@echo "Ready: $(BIN)/aggregator --help"
@@ -27,9 +29,13 @@ demo: $(VENV)/installed ## Show the main job with a sample X and a sample news s
 run: $(VENV)/installed ## Run everything in one process on SQLite, with the settings of your environment
 	@$(BIN)/aggregator run
 
-test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium
+test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium, in about five minutes
 	@$(BIN)/python -m tests.chromium
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(or $(ARGS),$(TESTS)) # compiled tests are kept, or each run begins 2 s later
+	@$(PYTEST) $(or $(ARGS),-m "not slow" $(SPREAD))
+
+test-long: $(VENV)/test-installed ## Run the soaks and drills that 'make test' leaves out, in about ten minutes
+	@$(BIN)/python -m tests.chromium
+	@$(PYTEST) -m slow $(or $(ARGS),$(SPREAD))
 
 check: $(VENV)/test-installed ## Check style and types
 	@$(BIN)/ruff check $(CODE)
