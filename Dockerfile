@@ -1,5 +1,7 @@
 # One image for every service; compose says which command each runs.
-FROM python:3.13-slim-bookworm AS build
+# './pin-images' sets this to a digest: python@sha256:...
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python3 -m venv /venv
@@ -12,7 +14,7 @@ COPY storage storage
 RUN /venv/bin/python -m pip install --no-build-isolation --no-deps --editable . \
     && /venv/bin/python -m compileall -q aggregator storage worker.py scheduler.py
 
-FROM python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A name for the user and its group: Celery takes a group without one for root and warns at every start.
 RUN groupadd --gid 10001 aggregator \

@@ -16,6 +16,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from aggregator import private_files
 from aggregator.errors import SettingsError
 from aggregator.options import OPTIONS, PREFIX, SHORTEST_SECRET, Network, Option, Rate, Secret, Sweeping
 
@@ -212,7 +213,7 @@ def _key_in(data_dir: Path) -> Secret:
     path = data_dir / "secret-key"
     try:
         if not path.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(data_dir)
             with NamedTemporaryFile("w", dir=data_dir, prefix="secret-key-", encoding="ascii") as made:  # mode 0600
                 made.write(secrets.token_urlsafe(SHORTEST_SECRET))
                 made.flush()

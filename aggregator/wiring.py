@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import structlog
 
+from aggregator import private_files
 from aggregator.attending import Attendant
 from aggregator.budget import DOLLAR, Prices, Terms
 from aggregator.cadence import Pace, levelled
@@ -554,8 +555,9 @@ def writer_lock(settings: Settings) -> Iterator[None]:
     path = settings.data_dir / "writer.lock"
     with ExitStack() as held:
         try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(path.open("a"))
+            private_files.make_folder(settings.data_dir)
+            private_files.tighten_folder(settings.data_dir)
+            file = held.enter_context(open(path, "a", opener=private_files.opener))  # Path.open takes no opener
         except OSError as problem:
             raise SetupError(
                 f"The folder {settings.data_dir} can't be written: {problem.strerror}. Make it writable, or set "

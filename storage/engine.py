@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
+from aggregator import private_files
 from aggregator.errors import SettingsError, SetupError
 from storage.postgresql import make_postgresql_engine
 
@@ -84,6 +86,12 @@ def _sqlite(url: str, *, pooled: bool) -> Engine:
         raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
     options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
     engine = create_engine(url, json_serializer=_json, connect_args={"timeout": _BUSY_TIMEOUT / 1000}, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def _create_for_its_owner_alone(*_: object) -> None:
+        database = engine.url.database
+        if database and database != ":memory:" and not database.startswith("file:"):
+            private_files.make_file(Path(database))
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection

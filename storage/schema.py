@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from aggregator import private_files
 from aggregator.errors import SchemaError, SetupError
 from storage import upsert
 from storage.postgresql import allow_long_statements
@@ -135,8 +136,10 @@ def _lock(engine: Engine) -> Iterator[None]:
     path = Path(database)
     with ExitStack() as held:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(path.with_name(path.name + ".migrating").open("w"))
+            private_files.make_folder(path.parent)
+            private_files.tighten_database(path)
+            lock = path.with_name(path.name + ".migrating")
+            file = held.enter_context(open(lock, "w", opener=private_files.opener))  # Path.open takes no opener
         except OSError as problem:
             raise SetupError(
                 f"The folder {path.parent} can't be written: {problem.strerror}. Make it writable, or set "

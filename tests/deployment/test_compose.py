@@ -25,7 +25,8 @@ def _settings(service: Service, folder: Path) -> Settings:
     contents = {
         "database_url": "postgresql://aggregator:word@postgres/aggregator",
         "secret_key": "k" * 43,
-        "x_bearer_token": "",
+        "broker_url": "redis://:word@redis:6379/0",
+        **dict.fromkeys(("x_bearer_token", "rate_store", "webhook_url", "webhook_secret", "mail_server"), ""),
     }
     environ = dict(service.environment)
     for name, value in environ.items():
@@ -92,7 +93,8 @@ def test_secrets_are_declared_given_and_read() -> None:
     assert all(how == {"file": f"./secrets/{name}"} for name, how in declared.items())
     for service in SERVICES.values():
         given = set(service.said.get("secrets", ()))
-        read = {value.removeprefix(FOLDER) for value in service.environment.values() if value.startswith(FOLDER)}
+        said = [*service.environment.values(), *service.command]
+        read = {value.removeprefix(FOLDER) for value in said if value.startswith(FOLDER)}
         assert given == read, service.name
     assert {name for service in SERVICES.values() for name in service.said.get("secrets", ())} == set(declared)
 
@@ -121,15 +123,30 @@ def test_our_services_can_do_little(service: Service) -> None:
     assert not {"user", "privileged", "cap_add", "network_mode", "pid", "devices", "volumes"} & set(said)
 
 
+@pytest.mark.parametrize("name", ["postgres", "redis"])
+def test_the_servers_can_do_little_either(name: str) -> None:
+    said = SERVICES[name].said
+    assert said["user"] == name  # the images begin as root, and need capabilities to become somebody else
+    assert said["cap_drop"] == ["ALL"]
+    assert said["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & set(said)
+
+
+def test_no_secret_comes_by_the_environment() -> None:
+    secret = {option.variable for option in OPTIONS.values() if option.secret} - {"AGGREGATOR_PROXY"}
+    for service in OURS.values():
+        assert not secret & set(service.environment), service.name
+
+
 def test_only_the_reader_is_published_and_only_on_loopback() -> None:
     ports = {name: service.said["ports"] for name, service in SERVICES.items() if "ports" in service.said}
     port = SERVICES["reader"].environment["AGGREGATOR_LISTEN"].rpartition(":")[2]
     assert ports == {"reader": [f"127.0.0.1:{port}:{port}"]}
 
 
-def test_redis_forgets_nothing() -> None:
+def test_redis_forgets_nothing_and_has_a_password() -> None:
     command = SERVICES["redis"].command
-    assert command[0] == "redis-server"
+    assert command[:2] == ["redis-server", f"{FOLDER}redis_config"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
     assert command[command.index("--appendonly") + 1] == "yes"
     assert SERVICES["redis"].said["volumes"] == ["redis:/data"]

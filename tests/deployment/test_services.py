@@ -24,22 +24,22 @@ LASTING = ("worker-feeds", "worker-x", "scheduler", "reader")
 
 
 @pytest.fixture
-def secrets(tmp_path: Path, postgresql_url: str) -> Path:
+def secrets(tmp_path: Path, postgresql_url: str, redis_url: str) -> Path:
     folder = tmp_path / "secrets"
     folder.mkdir()
-    for name, content in (("database_url", postgresql_url), ("secret_key", "k" * 43), ("x_bearer_token", "")):
+    given = {"database_url": postgresql_url, "secret_key": "k" * 43, "broker_url": redis_url}
+    names = (name for service in SERVICES.values() for name in service.said.get("secrets", ()))
+    for name, content in {**dict.fromkeys(names, ""), **given}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
 
 
-def _environment(service: Service, secrets: Path, redis_url: str, port: int) -> dict[str, str]:
+def _environment(service: Service, secrets: Path, port: int) -> dict[str, str]:
     """Return its variables, with what only containers have put in its place."""
     environ = {name: value.replace(FOLDER, f"{secrets}/") for name, value in service.environment.items()}
-    assert environ["AGGREGATOR_BROKER_URL"].startswith("redis://redis:")
     here = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOSTNAME": socket.gethostname(),  # as Docker sets it
-        "AGGREGATOR_BROKER_URL": redis_url,
         "AGGREGATOR_LISTEN": f"127.0.0.1:{port}",
         "AGGREGATOR_DATA_DIR": str(secrets.parent),
     }
@@ -57,12 +57,10 @@ def _healthy(service: Service, environ: Mapping[str, str], port: int) -> bool:
     return True
 
 
-def test_every_service_starts_gets_healthy_and_stops_in_time(tmp_path: Path, secrets: Path, redis_url: str) -> None:
+def test_every_service_starts_gets_healthy_and_stops_in_time(tmp_path: Path, secrets: Path) -> None:
     with Processes(tmp_path, {}) as stack:
         environs = {
-            name: _environment(service, secrets, redis_url, stack.port)
-            for name, service in SERVICES.items()
-            if service.ours
+            name: _environment(service, secrets, stack.port) for name, service in SERVICES.items() if service.ours
         }
         migrate = stack.start("migrate", *SERVICES["migrate"].command, **environs["migrate"])
         assert migrate.wait(60) == 0

@@ -175,7 +175,7 @@ def port() -> int:
 @pytest.fixture
 def own_redis(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Give a Redis that may be killed."""
-    program, _ = servers._redis_program()
+    program, _ = servers.redis_program()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings", "accounts"}
+TYPES = {"activity", "source", "fate", "stream", "errors", "options", "settings", "accounts", "private_files"}
 PURE = {
     "text", "cadence", "addresses", "hosts", "unpack", "fetch_errors", "logs", "robot_checks", "groups", "identity",
     "moves", "burst", "seal", "fingerprint", "findable", "trackers", "embeds", "budget", "tokens", "rules", "resolving",

@@ -1,0 +1,75 @@
+"""What the program makes is for its owner alone, also where an earlier release left it open."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregator import private_files
+from aggregator.settings import Settings
+from aggregator.wiring import House, writer_lock
+from tests.building import add_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _open_umask() -> Iterator[None]:
+    """Let new files be for everybody, as far as the program does not care."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def run(folder: Path, slug: str = "news") -> dict[str, int]:
+    """Do what `migrate` and `run` do with a data folder; return the modes of all that is in it meanwhile."""
+    house = House(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
+    try:
+        house.settings.secret()
+        house.migrate()
+        with writer_lock(house.settings):
+            add_source(house.store, slug)
+            return {path.name: mode(path) for path in folder.iterdir()}
+    finally:
+        house.close()
+
+
+def test_the_data_folder_and_all_that_is_in_it_is_for_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    modes = run(folder)
+    assert {"aggregator.sqlite3", "aggregator.sqlite3-wal", "secret-key", "writer.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+    assert mode(folder) == 0o700
+
+
+def test_what_an_earlier_release_left_open_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    run(folder)
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    assert set(run(folder, "later").values()) == {0o600}
+    assert mode(folder) == 0o700
+
+
+def test_a_folder_that_others_use_stays_as_it_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)  # as /tmp
+    assert set(run(shared).values()) == {0o600}
+    private_files.tighten_folder(shared)
+    assert mode(shared) == 0o1777
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    foreign.chmod(0o755)
+    private_files.tighten_folder(foreign)
+    assert mode(foreign) == 0o755
