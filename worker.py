@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
-_DATABASE_PATIENCE = 60.0  # seconds that a worker or scheduler waits at its start for a database that is away
-_DATABASE_RETRY = 2.0  # seconds
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
 
@@ -191,7 +188,6 @@ def _separate() -> Celery:
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
         try:
-            await_database(house.store, embedded=settings.embedded_database)
             held.enter_context(writer_lock(settings))
         except AggregatorError as problem:
             _refuse(str(problem))
@@ -217,16 +213,10 @@ def _separate() -> Celery:
 
 def _installation(house: House) -> str:
     """Return the name of this installation's database; wait for one that does not answer yet."""
-    until = time.monotonic() + _DATABASE_PATIENCE
+    configure_logging(house.settings.log_level, house.settings.log_format)  # Celery does so only later
     try:
-        while True:
-            try:
-                return house.installation()
-            except StoreUnavailableError as problem:
-                if time.monotonic() > until:
-                    raise
-                sys.stderr.write(f"aggregator: {problem} Waiting for it.\n")
-                time.sleep(_DATABASE_RETRY)
+        await_database(house.store, embedded=house.settings.embedded_database)
+        return house.installation()
     except AggregatorError as problem:
         _refuse(str(problem))
     finally:
