@@ -138,7 +138,8 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
 
     with monkeypatch.context() as patched:
         patched.setattr("aggregator.ingest.Ingest._store_harvest", away)
-        patched.setattr("aggregator.ingest.Ingest._close", away)
+        patched.setattr("aggregator.ingest.Ingest._settle_and_release", away)
+        patched.setattr("aggregator.ingest._CLOSE_WITHIN", 0)
         with pytest.raises(StoreUnavailableError):
             house.poll(batch.ids, batch.token)
     assert {one.unfinished for one in sources(house).values()} == {1}
