@@ -1,19 +1,27 @@
-"""The stream's one row: its revision, the schedulers' heartbeat and the authority of `tag:` ids."""
+"""The stream's one row: its revision, when it changed, the schedulers' heartbeat and the authority of `tag:` ids."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import case, false, func, or_, select, update
 
-from storage.tables import stream
+from storage.tables import activity, actor, stream
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
 STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction holds the stream's row
+
+
+class Mark(NamedTuple):
+    """A state of the stream, to compare a later one with."""
+
+    revision: int
+    changed: datetime | None  # when it came to this revision; None: before that was noted
+    activity: int  # the newest ids
+    actor: int
 
 
 class Stream:
@@ -51,9 +59,31 @@ class Stream:
         The stream's row is locked until the transaction ends, which makes revisions visible in their order.
         """
         self.require_lock()
-        statement = update(stream).values(revision=stream.c.revision + count).returning(stream.c.revision)
+        now = datetime.now(UTC)
+        later = case((stream.c.changed > now, stream.c.changed), else_=now)  # clocks of writers differ
+        statement = update(stream).values(revision=stream.c.revision + count, changed=later)
+        statement = statement.returning(stream.c.revision)
         newest: int = self._connection.execute(statement).scalar_one()
         return newest - count + 1
+
+    def mark(self) -> Mark:
+        """Return the state of the stream; what commits while this reads counts as later."""
+        newest = [select(func.coalesce(func.max(one.c.id), 0)).scalar_subquery() for one in (activity, actor)]
+        return Mark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
+
+    def altered(self, since: Mark) -> int:
+        """Return the newest revision at which something was changed or taken out that may have been shown before.
+
+        It is 0 where things were only added since the mark. What came after the mark and is hidden by now counts as
+        taken out: it may have been shown in between.
+        """
+        newest = 0
+        for table, known in ((activity, since.activity), (actor, since.actor)):
+            hidden = activity.c.visible.is_(False) if table is activity else false()
+            altered = or_(table.c.id <= known, hidden)
+            chosen = select(func.max(table.c.revision)).where(table.c.revision > since.revision, altered)
+            newest = max(newest, self._connection.execute(chosen).scalar() or 0)
+        return newest
 
     def beat(self, now: datetime) -> datetime | None:
         """Note that a tick runs; return when the last one did. The row's lock lets one tick run at a time."""

@@ -48,6 +48,7 @@ stream = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    Column("changed", UtcDateTime),  # when a revision was last taken; none: not since that is noted
     Column("last_tick", UtcDateTime),
     Column("tag_authority", Text, nullable=False),
     Column("tag_date", Text, nullable=False),

@@ -12,6 +12,7 @@ from storage.audit import Audit
 from storage.tables import portal_token
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, timedelta
     from typing import Any
 
@@ -44,6 +45,11 @@ class Tokens:
         """Return the token of a digest, if it has not been revoked."""
         row = self._connection.execute(select(portal_token).where(portal_token.c.digest == digest, _STANDS)).first()
         return None if row is None else _token(row)
+
+    def standing(self, digests: Collection[str]) -> set[str]:
+        """Return those of some digests whose tokens exist and have not been revoked."""
+        chosen = select(portal_token.c.digest).where(portal_token.c.digest.in_(digests), _STANDS)
+        return set(self._connection.execute(chosen).scalars())
 
     def all(self) -> list[PortalToken]:
         """Return every token, revoked ones too, the oldest first."""

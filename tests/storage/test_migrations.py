@@ -36,7 +36,7 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 9)]
+    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 10)]
     full = _tables(engine)
     assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
@@ -70,7 +70,7 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]]
+    assert sorted(applied) == [[], [], [], ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]]
 
 
 def test_a_missing_schema_is_named(engine: Engine) -> None:
@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
     monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "9998")
-    with pytest.raises(SchemaError, match=r"\(0008\) is older than this version needs \(9998\)"):
+    with pytest.raises(SchemaError, match=r"\(0009\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 
@@ -121,7 +121,16 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
             ),
             {"moment": moment},
         )
-    assert schema.migrate(engine, "test.invalid", TODAY) == ["0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+    assert schema.migrate(engine, "test.invalid", TODAY) == [
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+    ]
     with Store(engine).reading() as tx:
         sources = {one.slug: one for one in tx.sources.all()}
         assert len(tx.schedule.log(sources["usual"].id, 9)) == 1
