@@ -37,14 +37,9 @@ class Cost:
 def measured(work: Callable[[], object], engine: Engine) -> Cost:
     """Do the work and say what it cost."""
     server = _server(engine)
-    wall, program, database = time.perf_counter(), _program(), _cpu(server)
+    wall, program, database = time.perf_counter(), time.process_time(), _cpu(server)
     work()
-    return Cost(time.perf_counter() - wall, _program() - program, _cpu(server) - database)
-
-
-def _program() -> float:
-    """Return the CPU seconds of this process and of those that parse for it."""
-    return time.process_time() + _cpu(os.getpid(), own=False)
+    return Cost(time.perf_counter() - wall, time.process_time() - program, _cpu(server) - database)
 
 
 def peak_memory() -> float:
@@ -61,11 +56,11 @@ def _server(engine: Engine) -> int | None:
     return int(_stat(backend)[_PARENT])
 
 
-def _cpu(server: int | None, *, own: bool = True) -> float:
+def _cpu(server: int | None) -> float:
     if server is None:
         return 0.0
     ended = sum(map(int, _stat(server)[_CHILDREN]))
-    ticks = ended + (sum(map(int, _stat(server)[_OWN])) if own else 0)
+    ticks = ended + sum(map(int, _stat(server)[_OWN]))
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:

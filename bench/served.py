@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from starlette.responses import JSONResponse
 
+from aggregator.commands.protocol import BoundedProtocol
 from aggregator.reader.app import create_app
 from storage.store import Store
 
@@ -29,7 +30,13 @@ def main() -> None:
     app = reader(argument) if what == "reader" else bare(**json.loads(argument))
     lifespan: Literal["on", "off"] = "on" if what == "reader" else "off"
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, proxy_headers=False, server_header=False, lifespan=lifespan
+        app,
+        http=BoundedProtocol,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan=lifespan,
     )
     uvicorn.Server(config).run(sockets=[listener])
 

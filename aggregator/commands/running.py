@@ -60,7 +60,7 @@ def serve() -> None:
         await_database(house.store, embedded=settings.embedded_database)
         reader = Reader(house)
         reader.bind()
-        stop_at_signal(reader.stop)
+        stop_at_signal(reader.stop_within_limit)
         reader.serve()
     finally:
         house.close()
@@ -116,6 +116,8 @@ def run_everything(
 def _server(app: ASGIApp) -> uvicorn.Server:
     import uvicorn
 
+    from aggregator.commands.protocol import BoundedProtocol
+
     class Server(uvicorn.Server):
         """A server that leaves signals to us: they stop more than the server."""
 
@@ -126,6 +128,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             app,
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             proxy_headers=False,  # the app itself knows whom to believe
@@ -216,6 +219,7 @@ class Reader:
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             secret=settings.secret(),
+            probe=app.state.probe,
             rooms=self._house.rooms,
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
@@ -225,6 +229,11 @@ class Reader:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and not (self._server and self._server.started):
             time.sleep(0.02)
+
+    def stop_within_limit(self) -> None:
+        """Ask it to end, and end the process if a thread still waits for the database some seconds later."""
+        _end_after(_PATIENCE)
+        self.stop()
 
     def stop(self) -> None:
         """Ask it to end."""

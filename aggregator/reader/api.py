@@ -1,10 +1,10 @@
 """The API: endpoints that return bytes made by `serialise`, and what the OpenAPI document says of them."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,14 +26,15 @@ from aggregator.reader.parameters import (
     refuse_unknown_sources,
     whole_number,
 )
-from aggregator.reader.rationing import SEARCH, is_costly
 from aggregator.reader.refusals import UnknownRevisionError
 from aggregator.reader.shown import shown
 from aggregator.web.answers import ALWAYS_ASK, FRESH, JSON, answer
 from aggregator.web.dates import machine_time
+from aggregator.web.threads import PATIENCE, DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from starlette.types import Receive, Scope, Send
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from aggregator.reader.health import Stale
     from aggregator.reader.live import Live
     from aggregator.reader.pulse import Pulse
-    from aggregator.reader.rationing import Rationing
+    from aggregator.reader.rationing import Admission
     from aggregator.source import Clock
     from aggregator.stream import Page, Query
     from storage.store import Store
@@ -73,9 +74,10 @@ class Api:
         store: "Store",
         clock: "Clock",
         callers: "Callers",
-        rationing: "Rationing",
+        admission: "Admission",
         *,
         pulse: "Pulse",
+        threads: "DatabaseThreads",
         live: "Live",
         link: "Callable[[str], str]",
         configuration: "Configuration",
@@ -84,8 +86,10 @@ class Api:
         self._store = store
         self._clock = clock
         self._callers = callers
-        self._rationing = rationing
+        self._admission = admission
         self._pulse = pulse
+        self._threads = threads
+        self._probing = DatabaseThreads(most=2, longest=PATIENCE)  # not to be found busy with other requests
         self._live = live
         self._link = link
         self._configuration = configuration
@@ -194,8 +198,7 @@ class Api:
         """Answer with a page of the stream."""
         values = given(request.scope["query_string"], STREAM)
         query, fields = query_of(values, self._cohorts), fields_of(values)
-        caller = self._callers.caller_of(request)
-        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        caller, counted = self._admission.admit(request, values)
         found, stale = self.page(query)
         body = serialise.encode(serialise.page(found, caller.audience, stale, fields))
         made = answer(request, body, JSON)
@@ -212,8 +215,7 @@ class Api:
         values = given(request.scope["query_string"], FILTERS)
         vocabulary = self._configuration.vocabulary
         query = query_of(values, vocabulary.cohorts)
-        caller = self._callers.caller_of(request)
-        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        caller, counted = self._admission.admit(request, values)
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             found = tx.activities.facets(query, vocabulary.cohorts)
@@ -258,11 +260,11 @@ class Api:
         limit = whole_number("limit", values, default=100, least=1, most=_MOST_CHANGES)
         wait = whole_number("wait", values, default=0, most=_LONGEST_WAIT)
         caller = await self._callers.waiting_for(request)
-        body = await run_in_threadpool(self._changes, request, after, limit)
+        body = await self._threads.run(self._changes, request, after, limit)
         if wait and body is None and await self._pulse.wait(after, wait):
-            body = await run_in_threadpool(self._changes, request, after, limit)
+            body = await self._threads.run(self._changes, request, after, limit)
         if body is None:
-            body = await run_in_threadpool(self._changes, request, after, limit, even_none=True)
+            body = await self._threads.run(partial(self._changes, request, after, limit, even_none=True))
         made = answer(request, body or b"", JSON)
         made.headers.update(headers_for(caller, ALWAYS_ASK))
         return made
@@ -288,7 +290,7 @@ class Api:
         asked = {name: value for name, value in values.items() if name != "after"}
         query = query_of(asked, self._cohorts)
         if query.sources:
-            await run_in_threadpool(self._refuse_unknown, query.sources)
+            await self._threads.run(self._refuse_unknown, query.sources)
         last = request.headers.get("last-event-id")
         begin = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
         after = whole_number("after", begin, default=-1, most=2**63 - 1)
@@ -317,12 +319,10 @@ class Api:
         """Answer that the process is alive, whatever the database does."""
         return Response(b'{"status":"alive"}', headers=_NEVER_KEPT, media_type=JSON)
 
-    def ready(self) -> Response:
+    async def ready(self) -> Response:
         """Answer whether the database is there and fits, and how long ago a tick ran."""
         try:
-            self._store.check_schema()
-            with self._store.reading() as tx:
-                tick = tx.stream.last_tick()
+            tick = await self._probing.run(self._last_tick)
         except SetupError as problem:
             body = {"status": "unavailable", "database": problem.code, "last_tick_at": None, "last_tick_age": None}
             return _report({**body, "worker": None}, 503)
@@ -337,6 +337,11 @@ class Api:
             },
             200,
         )
+
+    def _last_tick(self) -> "datetime | None":
+        self._store.check_schema()
+        with self._store.reading() as tx:
+            return tx.stream.last_tick()
 
 
 class _EventStream(Response):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,13 +17,15 @@ from aggregator.options import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.audience import PUBLIC
 from aggregator.reader.callers import Callers
+from aggregator.reader.canonical import Canon, headers_of
 from aggregator.reader.embed import Embed
-from aggregator.reader.hot import Hot, Layer
+from aggregator.reader.hot import Hot
 from aggregator.reader.live import Live
+from aggregator.reader.making import Layer, Refresher
 from aggregator.reader.openapi import document
 from aggregator.reader.page import DocumentationPages, StreamPages
 from aggregator.reader.pulse import Pulse
-from aggregator.reader.rationing import Rationing
+from aggregator.reader.rationing import Admission, Rationing
 from aggregator.reader.refusals import PROBLEMS
 from aggregator.reader.stills import Stills
 from aggregator.reader.syndication import Feeds
@@ -29,7 +33,7 @@ from aggregator.web.app import framed
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
-from aggregator.web.proxies import is_trusted
+from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -50,19 +54,34 @@ _PATIENCE = 1.0  # seconds for the last uses of tokens to be written
 _FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
 _KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", *_FEEDS})
 _KEPT_BELOW = ("/activities/", "/api/v1/activities/")
+_TELLING_OF_HEALTH = frozenset({"/", "/api/v1/activities"})
 
 
 class ReaderApp(FastAPI):
-    """An app that gives what is ready before anything else is done."""
+    """An app that gives what is ready before anything else is done, and waits for the database in bounded threads."""
 
-    def __init__(self, hot: Hot, *, across_origins: bool, **options: Any) -> None:  # noqa: ANN401  # FastAPI's own
+    def __init__(
+        self,
+        hot: Hot,
+        threads: DatabaseThreads,
+        *,
+        across_origins: bool,
+        **options: Any,  # noqa: ANN401  # FastAPI's own
+    ) -> None:
         super().__init__(**options)
         self._hot = hot
+        self._threads = threads
         self._across_origins = across_origins
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  # FastAPI's
+        """Add a route; an endpoint that is no coroutine runs in a thread that nothing but the database holds up."""
+        runs = endpoint if iscoroutinefunction(endpoint) else self._threads.endpoint(endpoint)
+        super().add_api_route(path, runs, **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        ready = self._hot.ready(scope) if scope["type"] == "http" else None
+        asked = headers_of(scope) if scope["type"] == "http" else None
+        ready = None if asked is None else self._hot.ready(scope, asked)
         if ready is None:
             await super().__call__(scope, receive, send)
             return
@@ -101,26 +120,42 @@ def create_app(
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     pulse = Pulse(store, clock)
+    threads = DatabaseThreads(pulse)
     live = Live(store, pulse, clock)
-    callers = Callers(store, clock, audience)
+    callers = Callers(store, clock, audience, threads=threads)
+    pulse.hooks.append(callers.recheck)
+    canon = Canon(
+        public_url=public_url,
+        trusted_proxies=trusted_proxies,
+        trusts=lambda authorization: callers.known(authorization) is not None,
+    )
+
+    def edition(path: str) -> tuple[datetime, object] | None:
+        if path != "/":
+            return None
+        began = clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
+        return datetime.fromtimestamp(began, UTC), configuration.stamp
+
+    hot = Hot(pulse, canon, covers=_is_kept, edition=edition, shows_health=_TELLING_OF_HEALTH.__contains__)
+    refresher = Refresher(hot, pulse)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         pulse.start()
         await live.start()
+        refresher.start()
         yield
+        refresher.stop()
         await live.stop()
         await pulse.stop()
+        threads.close()
         await asyncio.to_thread(callers.settle, _PATIENCE)
 
-    hot = Hot(
-        pulse,
-        covers=lambda path: _is_kept(path.removeprefix(prefix)),
-        believes=lambda peer: is_trusted(peer, trusted_proxies),
-        edition=lambda: (configuration.stamp, int(clock().timestamp()) // _PAGES_GOOD_FOR),
+    app = ReaderApp(
+        hot, threads, across_origins=bool(cors_origins), openapi_url=None, redirect_slashes=False, lifespan=running
     )
-    app = ReaderApp(hot, across_origins=bool(cors_origins), openapi_url=None, redirect_slashes=False, lifespan=running)
     app.state.live = live
+    app.state.probe = pulse
     app.state.callers = callers
     framed(
         app,
@@ -128,16 +163,17 @@ def create_app(
         problems=problems,
         trusted_proxies=trusted_proxies,
         prefix=prefix,
-        within=[Middleware(Layer, hot=hot)],
+        within=[Middleware(Layer, hot=hot, callers=callers, refresher=refresher)],
         cors_origins=cors_origins,
     )
-    rationing = Rationing(rate, rate_store)
+    admission = Admission(callers, Rationing(rate, rate_store))
     Api(
         store,
         clock,
         callers,
-        rationing,
+        admission,
         pulse=pulse,
+        threads=threads,
         live=live,
         link=pages.link,
         configuration=configuration,
@@ -146,7 +182,7 @@ def create_app(
     feeds = Feeds(
         store,
         callers,
-        rationing,
+        admission,
         public_url=public_url,
         prefix=prefix,
         dates=pages.dates,
@@ -155,9 +191,11 @@ def create_app(
     )
     feeds.add_to(app)
     if fetch is not None:
-        Stills(store, fetch).add_to(app)
-    StreamPages(store, clock, pages, configuration=configuration, language=locale, as2=feeds.activity).add_to(app)
-    Embed(store, pages, configuration, cors_origins, x_embed=x_embed).add_to(app)
+        Stills(store, threads, fetch).add_to(app)
+    StreamPages(
+        store, clock, pages, admission, configuration=configuration, language=locale, as2=feeds.activity
+    ).add_to(app)
+    Embed(store, pages, admission, configuration, cors_origins, x_embed=x_embed).add_to(app)
     DocumentationPages(document(app, public_url), pages, problems).add_to(app)
     return app
 

@@ -11,24 +11,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 
 from aggregator.errors import StoreUnavailableError
 from aggregator.reader.audience import EVERYTHING
+from aggregator.reader.canonical import CALLER
 from aggregator.reader.refusals import BadTokenError
 from aggregator.tokens import digest_of, id_in, is_same
 from aggregator.web.answers import ALWAYS_ASK
+from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.types import Scope
 
     from aggregator.reader.audience import Audience
     from aggregator.source import Clock
-    from storage.store import Store
+    from storage.store import Store, Transaction
 
-_FRESH = 1.0  # seconds for which a look-up counts; with as long in `Hot`, a revoked token is refused within 2
+_FRESH = 1.0  # seconds for which a look-up counts where `recheck` is not called regularly
 _TRUSTED_AWAY = 600.0  # seconds for which a good token stays good while the database is away
 _USE_NOTED = timedelta(minutes=1)
 _MOST_KEPT = 2000  # look-ups; of those that are no token's, the oldest go
@@ -48,6 +50,9 @@ class Caller:
     token: str | None = None  # its id
 
 
+_REFRESHING = "refresh"  # stands for a token's id, and a caller's key, where nobody waits for the answer
+
+
 @dataclass(slots=True)
 class _Known:
     """What the database said of a digest, in this process's monotonic seconds."""
@@ -62,8 +67,15 @@ class Callers:
     """Tells callers of one store apart. Called from any thread."""
 
     def __init__(
-        self, store: Store, clock: Clock, public: Audience, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        clock: Clock,
+        public: Audience,
+        *,
+        threads: DatabaseThreads | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._threads = threads or DatabaseThreads()
         self._store = store
         self._clock = clock
         self._public = public
@@ -72,6 +84,7 @@ class Callers:
         self._kept = threading.Lock()
         self._writers: list[threading.Thread] = []
         self._asking = [threading.Lock() for _ in range(_LOCKS)]  # by digest: one query, however many wait for it
+        self._is_rechecked = False
 
     def audience_of(self, request: Request) -> Audience:
         """Return what whoever asks may see.
@@ -88,10 +101,49 @@ class Callers:
         Raises:
             BadTokenError, StoreUnavailableError: as for `audience_of`.
         """
+        known: Caller | None = request.scope.get(CALLER)
+        if known is not None:
+            return known
         given = request.headers.getlist("authorization")
-        if not given:
-            return Caller(_address_key(request.client.host if request.client else None), self._public)
-        return self._by_token(given)
+        return self._by_token(given) if given else self.visitor(request.scope)
+
+    def visitor(self, scope: Scope) -> Caller:
+        """Return the sender of a request as one without a token."""
+        return Caller(_address_key(scope["client"][0] if scope.get("client") else None), self._public)
+
+    @staticmethod
+    def is_counted(scope: Scope) -> bool:
+        """Say whether a request comes from outside, so that it counts towards a client's limit."""
+        known: Caller | None = scope.get(CALLER)
+        return known is None or known.key != _REFRESHING
+
+    def refreshing(self, *, by_token: bool) -> Caller:
+        """Return the caller in whose name answers are made before they are asked for."""
+        if by_token:
+            return Caller(_REFRESHING, EVERYTHING, _REFRESHING)
+        return Caller(_REFRESHING, self._public)
+
+    def known(self, authorization: bytes) -> Caller | None:
+        """Return who sends this Authorization header, if its token is known to be good without a query."""
+        text = _bearer([authorization.decode("latin-1")])
+        known = None if text is None else self._remembered(digest_of(text))
+        if known is None or known.token is None:
+            return None
+        self._note_use(known)
+        return Caller(f"token:{known.token}", EVERYTHING, known.token)
+
+    def recheck(self, tx: Transaction) -> None:
+        """Look up again, in one query, which of the tokens known to be good still are; call it every second."""
+        began = self._monotonic()
+        self._is_rechecked = True
+        with self._kept:
+            good = {digest: known for digest, known in self._known.items() if known.token is not None}
+        standing = tx.tokens.standing(good) if good else set()
+        for digest, known in good.items():
+            token = known.token if digest in standing else None
+            with self._kept:
+                if self._known.get(digest) is known:  # no request looked it up meanwhile
+                    self._known[digest] = _Known(token, began, began, known.noted)
 
     async def waiting_for(self, request: Request) -> Caller:
         """Return the same on the server's loop, without holding it up.
@@ -103,7 +155,7 @@ class Callers:
         text = _bearer(given) if given else None
         if text is None or self._remembered(digest_of(text)) is not None:
             return self.caller_of(request)
-        return await run_in_threadpool(self.caller_of, request)
+        return await self._threads.run(self.caller_of, request)
 
     def _by_token(self, given: list[str]) -> Caller:
         text = _bearer(given)
@@ -126,8 +178,12 @@ class Callers:
         return known.token
 
     def _remembered(self, digest: str) -> _Known | None:
-        known = self._known.get(digest)
-        return known if known is not None and self._monotonic() - known.looked < _FRESH else None
+        known, now = self._known.get(digest), self._monotonic()
+        if known is None:
+            return None
+        if self._is_rechecked and known.token is not None:
+            return known if now - known.sure < _TRUSTED_AWAY else None
+        return known if now - known.looked < _FRESH else None
 
     def _looked_up(self, digest: str) -> _Known:
         """Ask the database, and go on with what it said lately where it does not answer."""

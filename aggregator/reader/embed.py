@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.configuration import Configuration
+    from aggregator.reader.rationing import Admission
     from aggregator.web.pages import Pages
     from storage.store import Store
 
@@ -45,12 +46,14 @@ class Embed:
         self,
         store: "Store",
         pages: "Pages",
+        admission: "Admission",
         configuration: "Configuration",
         cors_origins: "Sequence[str]",
         *,
         x_embed: bool,
     ) -> None:
         self._store = store
+        self._admission = admission
         self._pages = pages
         self._configuration = configuration
         self._linked_only = frozenset() if x_embed else frozenset({X})  # networks
@@ -78,7 +81,10 @@ class Embed:
     def items(self, request: Request) -> Response:
         """Answer with the list that the custom element shows."""
         values = given(request.scope["query_string"], ITEMS)
-        return answer(request, self._pages.render("embed_items.html", self._shown(values)), HTML, cache=ALWAYS_ASK)
+        shown, counted = self._shown(request, values)
+        made = answer(request, self._pages.render("embed_items.html", shown), HTML, cache=ALWAYS_ASK)
+        made.headers.update(counted)
+        return made
 
     def frame(self, request: Request) -> Response:
         """Answer with a page for a frame."""
@@ -89,16 +95,20 @@ class Embed:
         look = {"theme": theme, "heading": values.get("heading", [""])[0][:_LONGEST_HEADING]}
         refresh = values.get("refresh", ["yes"])[0] != "no"
         asked = {name: value for name, value in values.items() if name not in {"theme", "heading", "refresh"}}
-        shown = {**self._shown(asked), **look, "refresh": refresh}
-        made = answer(request, self._pages.render("embed.html", shown), HTML, cache=ALWAYS_ASK)
+        shown, counted = self._shown(request, asked)
+        body = self._pages.render("embed.html", {**shown, **look, "refresh": refresh})
+        made = answer(request, body, HTML, cache=ALWAYS_ASK)
+        made.headers.update(counted)
         made.headers["Content-Security-Policy"] = self._policy
         return made
 
-    def _shown(self, values: "Mapping[str, list[str]]") -> dict[str, Any]:
+    def _shown(self, request: Request, values: "Mapping[str, list[str]]") -> tuple[dict[str, Any], dict[str, str]]:
+        """Return what the template shows, and the headers that tell how often one may ask."""
         few = {"limit": [str(_FEW)], **values}
         query = query_of(few, self._configuration.vocabulary.cohorts)
+        counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
             refuse_unknown(query.sources, tx.sources.slug_taken)
             found = tx.activities.page(query)
         more = "/" + query_string(values, limit=None)
-        return {"items": found.items, "linked_only": self._linked_only, "more": more}
+        return {"items": found.items, "linked_only": self._linked_only, "more": more}, counted

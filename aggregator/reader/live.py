@@ -18,6 +18,7 @@ import structlog
 from aggregator.errors import AggregatorError
 from aggregator.reader import serialise
 from aggregator.reader.fitting import fits
+from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -35,7 +36,9 @@ _KEPT = 2000  # events, for those who come back soon
 _AT_ONCE = 500  # changes of one look
 _MOST_MISSED = 2000  # changes; whoever missed more had better load the page again
 _HEARTBEAT = 15.0  # seconds: proxies close what is silent for longer
-_PATIENCE = 3.0  # seconds for reads that are under way when the server stops
+_PATIENCE = 1.0  # seconds for reads that are under way when the server stops
+_THREADS = 4
+_AGAIN = 0.5  # seconds before changes are read again that could not be read
 _RETRY = 3000  # milliseconds after which a browser comes back
 _SKEW = timedelta(seconds=5)  # by which the clocks of writer and reader may differ
 
@@ -81,6 +84,7 @@ class Live:
     """Tells everybody who listens on one server."""
 
     def __init__(self, store: Store, pulse: Pulse, clock: Clock) -> None:
+        self._threads = DatabaseThreads(pulse, most=_THREADS)  # many listeners come back at once
         self._store = store
         self._pulse = pulse
         self._clock = clock
@@ -112,6 +116,7 @@ class Live:
                 await self._task
         if self._reading:
             await asyncio.wait(self._reading, timeout=_PATIENCE)
+        self._threads.close()
 
     def end(self) -> None:
         """Let every listener go, so that the server can stop; called from any thread."""
@@ -145,8 +150,10 @@ class Live:
         going = _departure(receive, asyncio.current_task())
         self.listeners += 1
         try:
-            await self._ready.wait()
+            await asyncio.wait_for(self._ready.wait(), _HEARTBEAT)
             await self._tell(send, query, audience_now, after)
+        except TimeoutError:  # the database was not there since the start
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         except asyncio.CancelledError:
             if not going.done():  # it is the server that ends
                 raise
@@ -158,7 +165,7 @@ class Live:
         self, send: Send, query: Query, audience_now: Callable[[], Awaitable[Audience]], after: int | None
     ) -> None:
         has, beats = after, self._beats
-        with contextlib.suppress(AggregatorError):  # the token was revoked: whoever comes back is told so
+        with contextlib.suppress(AggregatorError):  # the token was revoked, or the database is away: it may come back
             while not self._ending:
                 wake = self._wake
                 body, has = await self._news(query, await audience_now(), has)
@@ -193,13 +200,14 @@ class Live:
         return newer[::-1]
 
     async def _missed(self, after: int) -> tuple[list[Event], int] | None:
-        """Read what somebody missed, and up to which revision; None where that is too much or can't be known."""
+        """Read what a listener missed, and up to which revision; None where that is too much or can't be known.
+
+        Raises:
+            StoreUnavailableError: the database does not answer now; the listener may come back.
+        """
         found: list[Event] = []
         while True:
-            try:
-                changes = await self._read(after)
-            except AggregatorError:
-                return None
+            changes = await self._read(after)
             if changes.upto < after:  # a revision of another database, or from before it was restored
                 return None
             found.extend(_events_of(changes, None))
@@ -215,8 +223,10 @@ class Live:
             while True:
                 if not await self._pulse.wait(self._upto, _HEARTBEAT):
                     continue
-                with contextlib.suppress(AggregatorError):
+                try:
                     await self._look()
+                except AggregatorError:
+                    await asyncio.sleep(_AGAIN)
         finally:
             beat.cancel()
 
@@ -247,7 +257,7 @@ class Live:
 
     async def _read(self, after: int) -> Changes:
         """Read changes in a thread, which goes on when who waits for it is sent away: `stop` waits for it."""
-        reading = asyncio.ensure_future(asyncio.to_thread(self._changes, after))
+        reading = asyncio.ensure_future(self._threads.run(self._changes, after))
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         return await asyncio.shield(reading)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aggregator.activity import Activity
     from aggregator.configuration import Configuration
     from aggregator.portal import Portal
+    from aggregator.reader.rationing import Admission
     from aggregator.source import Clock, Source
     from aggregator.stream import Page
     from aggregator.vocabulary import Vocabulary
@@ -70,12 +71,14 @@ class StreamPages:
         store: "Store",
         clock: "Clock",
         pages: "Pages",
+        admission: "Admission",
         *,
         configuration: "Configuration",
         language: str,
         as2: "Callable[[Request, str], Response]",
     ) -> None:
         self._store = store
+        self._admission = admission
         self._clock = clock
         self._pages = pages
         self._configuration = configuration
@@ -98,12 +101,15 @@ class StreamPages:
         query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
         if portal.blocks and not values:
             return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
+        counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             sources = tx.sources.all()
             found = tx.activities.page(query)
         shown = {**self._front(values, query, found, sources), **_about(values, query, vocabulary, self._language)}
-        return answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
+        made = answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
+        made.headers.update(counted)
+        return made
 
     def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
         now = self._clock()

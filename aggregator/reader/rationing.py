@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from limits import RateLimitItemPerSecond
@@ -20,21 +20,20 @@ from aggregator.reader.refusals import TooManyRequestsError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from starlette.requests import Request
+
     from aggregator.options import Rate, Secret
+    from aggregator.reader.callers import Caller, Callers
 
 SEARCH = "search"  # the policy for searches and further pages
-_COSTLY = frozenset({"q", "cursor"})
+# Parameters that lead to another answer for each of endlessly many values.
+_COSTLY = frozenset({"q", "cursor", "archive", "since", "until"})
 _PATIENCE = 0.25  # seconds for Redis to answer
 _REST = 5.0  # seconds for which a Redis that did not answer is not asked again
 _MARGIN = 0.005  # seconds by which a window may end later than was reckoned: Redis counts whole milliseconds
 _TOLD_EVERY = 60.0  # seconds
 
 _log = structlog.get_logger(__name__)
-
-
-def is_costly(parameters: Collection[str]) -> bool:
-    """Say whether a request with these parameters is counted under `SEARCH`."""
-    return not _COSTLY.isdisjoint(parameters)
 
 
 class Rationing:
@@ -113,6 +112,38 @@ class Rationing:
                 self._told = now
         if tells:
             _log.warning("requests are not counted", error=str(problem.storage_error))
+
+
+class Admitted(NamedTuple):
+    """A request that may be answered."""
+
+    caller: Caller
+    headers: dict[str, str]  # which say how many more may be
+
+
+class Admission:
+    """Lets requests in by one rule, whichever page, feed or endpoint they ask for."""
+
+    def __init__(self, callers: Callers, rationing: Rationing) -> None:
+        self._callers = callers
+        self._rationing = rationing
+
+    def admit(self, request: Request, parameters: Collection[str], *, by_token: bool = True) -> Admitted:
+        """Return who asks, after counting the request where it is a search or a further page.
+
+        Args:
+            request: one that can be answered; others cost nothing.
+            parameters: names of those that it gives.
+            by_token: whether the answer depends on a token. Pages for people ignore one, or what stands in its place.
+
+        Raises:
+            BadTokenError, StoreUnavailableError: as for `Callers.caller_of`.
+            TooManyRequestsError: it is one too many.
+        """
+        caller = self._callers.caller_of(request) if by_token else self._callers.visitor(request.scope)
+        if _COSTLY.isdisjoint(parameters) or not self._callers.is_counted(request.scope):
+            return Admitted(caller, {})
+        return Admitted(caller, self._rationing.check(caller.key, SEARCH))
 
 
 def _storage(address: str) -> MemoryStorage | RedisStorage:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 
 from aggregator.errors import AggregatorError, NotFoundError
 from aggregator.reader.shown import shown
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from aggregator.web.threads import DatabaseThreads
     from storage.store import Store
 
 LARGEST = 1_000_000  # bytes of a picture
 _MOST_BYTES = 32 * 2**20  # of all of them
 _PATIENCE = 2.0  # seconds that a reader waits for somebody else's fetch
 _AT_ONCE = 4  # fetches
-_CACHE = "public, max-age=86400, stale-if-error=604800"
+_CACHE = "public, max-age=60"  # what is taken out goes from caches as well; asking again costs them no bytes
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 
 _log = structlog.get_logger(__name__)
@@ -47,11 +49,13 @@ class Stills:
 
     Args:
         store: tells which pictures belong to what is shown.
+        threads: for asking it.
         fetch: returns what is at a web address; raises an `AggregatorError` where nothing is to be had.
     """
 
-    def __init__(self, store: Store, fetch: Callable[[str], bytes]) -> None:
+    def __init__(self, store: Store, threads: DatabaseThreads, fetch: Callable[[str], bytes]) -> None:
         self._store = store
+        self._threads = threads
         self._fetch = fetch
         self._kept: OrderedDict[str, Picture | None] = OrderedDict()
         self._held = 0
@@ -63,12 +67,12 @@ class Stills:
         """Add the route."""
         app.router.add_route("/activities/{activity_id}/still", self.still, include_in_schema=False)
 
-    def still(self, request: Request) -> Response:
+    async def still(self, request: Request) -> Response:
         """Answer with the picture of a film."""
-        item = shown(self._store, request.path_params["activity_id"])
+        item = await self._threads.run(shown, self._store, request.path_params["activity_id"])
         media = lead(item.content)
         address = still(media) if media else None
-        picture = self._picture(address) if address else None
+        picture = await run_in_threadpool(self._picture, address) if address else None
         if picture is None:
             raise NotFoundError(f"There is no picture of activity {item.id}.")
         return answer(request, picture.body, picture.media_type, cache=_CACHE)

@@ -18,7 +18,6 @@ from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.openapi import problem_responses
 from aggregator.reader.parameters import FEED, FILTERS, given, query_of, query_string, refuse_unknown_sources
-from aggregator.reader.rationing import SEARCH, is_costly
 from aggregator.reader.refusals import GoneError
 from aggregator.reader.shown import shown
 from aggregator.stream import MOST, Cursor, Order
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from aggregator.configuration import Configuration
     from aggregator.reader.audience import Audience
     from aggregator.reader.callers import Callers
-    from aggregator.reader.rationing import Rationing
+    from aggregator.reader.rationing import Admission
     from aggregator.source import Clock
     from aggregator.stream import Query
     from aggregator.web.dates import Dates
@@ -69,7 +68,7 @@ class Feeds:
         self,
         store: "Store",
         callers: "Callers",
-        rationing: "Rationing",
+        admission: "Admission",
         *,
         public_url: str | None,
         prefix: str,
@@ -79,7 +78,7 @@ class Feeds:
     ) -> None:
         self._store = store
         self._callers = callers
-        self._rationing = rationing
+        self._admission = admission
         self._public_url = public_url
         self._prefix = prefix
         self._dates = dates
@@ -153,8 +152,7 @@ class Feeds:
         query = query_of(values, self._configuration.vocabulary.cohorts)
         since = query.since or self._clock() - calendar.PAST
         query = replace(query, order=Order.EVENT, since=since, stitch=False, limit=MOST)
-        caller = self._callers.caller_of(request)
-        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        caller, counted = self._admission.admit(request, values)
         items: list[Activity] = []
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
@@ -177,8 +175,7 @@ class Feeds:
             raise BadRequestError("Of cursor, archive and page only one can be followed; give one.")
         asked = {name: value for name, value in values.items() if name not in {"archive", "page"}}
         query = replace(query_of(asked, self._configuration.vocabulary.cohorts), stitch=False)
-        caller = self._callers.caller_of(request)
-        counted = self._rationing.check(caller.key, SEARCH) if is_costly(values) else {}
+        caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
         here = f"{base}/feed.{written.extension}"
         with self._store.reading() as tx:

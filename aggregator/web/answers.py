@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-# Seconds: what is hidden must be gone from caches, too, within 2. When we are away they show what they have for a day.
-FRESH = "public, max-age=1, stale-while-revalidate=1, stale-if-error=86400"
+# Seconds: what is hidden must be gone from caches, too, within 2, even while we can't be reached.
+FRESH = "public, max-age=1, stale-while-revalidate=1"
 ALWAYS_ASK = "no-cache"  # kept, but never shown without asking: a click on "new items" has to bring them
 _DIGEST_BYTES = 12
 

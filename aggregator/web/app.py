@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
@@ -11,7 +12,7 @@ from starlette_compress import CompressMiddleware, add_compress_type, remove_com
 from aggregator.errors import NotFoundError
 from aggregator.web.answers import ALWAYS_ASK, answer
 from aggregator.web.problems import LastResort
-from aggregator.web.proxies import Forwarded
+from aggregator.web.proxies import Forwarded, UnambiguousHost
 from aggregator.web.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ def framed(
     """Put the layers around an app that has no routes yet.
 
     From outside in: which other origins may read us (where `cors_origins` names any), who asks (`Forwarded`), the
-    layers of `within`, headers of every answer, HEAD, compression, and the last resort, so that even the answer to a
-    failure of ours has its headers.
+    layers of `within`, headers of every answer, HEAD, compression, the last resort, so that even the answer to a
+    failure of ours has its headers, and the check of the host.
     """
+    app.add_middleware(UnambiguousHost, refuse=lambda request, detail: problems.respond(request, "bad-request", detail))
     app.add_middleware(LastResort, problems=problems)
     app.add_middleware(CompressMiddleware)
     app.add_middleware(HeadAsGet)
@@ -98,7 +100,7 @@ class Mounted:
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered: the same headers, no body."""
+    """Answers HEAD wherever GET is answered: the same headers, no body, and no wait for a body that does not end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -109,7 +111,25 @@ class HeadAsGet:
             await self._app(scope, receive, send)
             return
 
-        async def without_body(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+        is_answered = asyncio.Event()
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        async def without_body(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not is_answered.is_set():
+                is_answered.set()
+                await send({"type": "http.response.body", "body": b""})
+
+        async def until_answered() -> Message:
+            """Return the request, and that the client goes as soon as it has the headers."""
+            if is_answered.is_set():
+                return {"type": "http.disconnect"}
+            coming, answered = asyncio.ensure_future(receive()), asyncio.ensure_future(is_answered.wait())
+            await asyncio.wait((coming, answered), return_when=asyncio.FIRST_COMPLETED)
+            answered.cancel()
+            if coming.done():
+                return coming.result()
+            coming.cancel()
+            return {"type": "http.disconnect"}
+
+        await self._app({**scope, "method": "GET"}, until_answered, without_body)

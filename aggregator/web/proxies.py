@@ -6,9 +6,12 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from starlette.requests import Request
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from aggregator.settings import Network
@@ -28,8 +31,7 @@ class Origin(NamedTuple):
 def origin(peer: str | None, forwarded: Mapping[bytes, str], trusted: Sequence[Network]) -> Origin:
     """Return what trusted proxies say of a request; nothing when the peer is not one of them.
 
-    `forwarded` has the values of the X-Forwarded-* headers by lower-case name, repeated ones joined by commas. Of a
-    list only the part counts that trusted proxies wrote: its end.
+    `forwarded` is what `forwarded_by` returns. Of a list only the part counts that trusted proxies wrote: its end.
     """
     if peer is None or not is_trusted(peer, trusted):
         return Origin()
@@ -66,7 +68,7 @@ class Forwarded:
 
     def _seen_from_outside(self, scope: Scope) -> Scope:
         peer = scope["client"]
-        said = origin(peer[0] if peer else None, _joined(scope["headers"]), self._trusted)
+        said = origin(peer[0] if peer else None, forwarded_by(scope["headers"]), self._trusted)
         headers = [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]
         if said.host:
             headers = [(name, value) for name, value in headers if name != b"host"]
@@ -83,7 +85,28 @@ class Forwarded:
         }
 
 
-def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
+class UnambiguousHost:
+    """Refuses a repeated or malformed Host header: caches and servers disagree about which one counts."""
+
+    def __init__(self, app: ASGIApp, refuse: Callable[[Request, str], Response]) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if its host is plain."""
+        if scope["type"] == "http":
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            if len(hosts) > 1 or (hosts and not _HOST.fullmatch(hosts[0].decode("latin-1"))):
+                # The answer may name no address that the header made up.
+                plain = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"host"]}
+                answer = self._refuse(Request(plain), "A request has one Host header with a host name in it.")
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def forwarded_by(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """Return the X-Forwarded-* headers by lower-case name, repeated ones joined by commas."""
     joined: dict[bytes, str] = {}
     for name, value in headers:
         if name in _FORWARDED:

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from aggregator.commands.protocol import BoundedProtocol
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from fastapi import FastAPI
 
@@ -59,19 +62,38 @@ class Reader:
         return found
 
 
+def until(holds: Callable[[], bool], *, seconds: float = 5) -> float:
+    """Wait until something holds; return how long that took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"Not within {seconds} s.")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
 @contextmanager
 def serving(app: FastAPI, *, watching: bool = False) -> Iterator[Reader]:
     """Serve an app on a free port until the block ends; `watching` the database as it does in earnest.
 
-    Without that nothing is kept and nothing told: each request sees what was written just before.
+    Without that nothing is kept and nothing told: each request sees what was written just before. With it the block
+    begins once the app has seen the database.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="critical", proxy_headers=False, lifespan="on" if watching else "off")
+        uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            log_level="critical",
+            proxy_headers=False,
+            lifespan="on" if watching else "off",
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
+        if watching:
+            until(lambda: app.state.probe.sure is not None, seconds=20)
         yield Reader(listener.getsockname()[1])
     finally:
         server.should_exit = True

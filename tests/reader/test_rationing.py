@@ -64,9 +64,65 @@ def test_searches_and_further_pages_count_together_and_the_rest_not_at_all(ratio
     assert rationed.ask("/api/v1/activities?q=two").status == 200
     assert rationed.ask(f"/api/v1/activities?limit=2&cursor={following}").status == 200
     assert rationed.ask("/api/v1/activities?q=four").status == 429
-    for path in ("/api/v1/activities", "/api/v1/activities?kind=article", "/api/v1/changes", "/healthz", "/?q=word"):
+    for path in (
+        "/api/v1/activities",
+        "/api/v1/activities?kind=article",
+        "/api/v1/changes",
+        "/healthz",
+        "/?kind=event",
+    ):
         answer = rationed.ask(path)
         assert (answer.status, "ratelimit" in answer.headers) == (200, False), path
+
+
+COUNTED = ("q=word", "until=2026-01-01", "since=2026-01-01")
+EVERYWHERE = (
+    *("/", "/embed", "/embed/items", "/api/v1/activities", "/api/v1/facets", "/events.ics"),
+    *("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"),
+)
+
+
+@pytest.fixture
+def spent(sqlite_store: Store) -> Iterator[Reader]:
+    """Serve a reader to a client that has used up what it may ask for."""
+    ingest_now(sqlite_store, add_source(sqlite_store), [an_activity(str(n)) for n in range(5)])
+    with serving(app_of(sqlite_store, audience=PUBLIC, rate=Rate(1, 3600))) as reader:
+        assert reader.ask("/api/v1/activities?q=first").status == 200
+        yield reader
+
+
+def test_every_room_is_one_that_is_counted(empty_reader: Reader) -> None:
+    """A route that takes one of these parameters can't be forgotten below."""
+    document = empty_reader.ask("/openapi.json").json
+    searchable = {
+        path
+        for path, item in document["paths"].items()
+        if {"q", "cursor", "archive"} & {one["name"] for one in item["get"].get("parameters", ())}
+    }
+    assert searchable - {"/api/v1/live"} <= set(EVERYWHERE)  # which reads nothing for a query
+
+
+@pytest.mark.parametrize("path", EVERYWHERE, ids=lambda path: path.strip("/").replace("/", "-") or "front")
+def test_one_limit_holds_everywhere(spent: Reader, path: str) -> None:
+    cursor = spent.ask("/api/v1/activities?limit=1").json["next"]
+    places = [f"{name}={cursor}" for name in _places(path)]
+    for asked in (*COUNTED, *places):
+        answer = spent.ask(f"{path}?{asked}", headers={"Accept": "text/html"})
+        assert answer.status == 429, asked
+        assert int(answer.headers["retry-after"]) > 0
+    assert spent.ask(path).status == 200
+    assert spent.ask(f"{path}?kind=article").status == 200
+
+
+def _places(path: str) -> tuple[str, ...]:
+    if path.startswith("/feed."):
+        return ("cursor", "archive")
+    return ("cursor",) if path in {"/", "/api/v1/activities"} else ()
+
+
+def test_a_page_counts_by_address_whatever_stands_in_authorization(spent: Reader) -> None:
+    for password in ("YTpi", "YTpj"):
+        assert spent.ask("/?q=word", headers={"Authorization": f"Basic {password}"}).status == 429
 
 
 def test_a_request_that_can_not_be_answered_costs_nothing(rationed: Reader) -> None:

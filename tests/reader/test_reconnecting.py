@@ -100,26 +100,6 @@ def test_embeds_come_back_after_a_restart(browser: Browser, sqlite_store: Store)
                     proxy.down()
 
 
-def test_a_frame_survives_a_restart(browser: Browser, sqlite_store: Store) -> None:
-    fill(sqlite_store)
-    with proxying() as proxy, serving(app_of(sqlite_store)) as reader:
-        proxy.port = reader.port
-        context = browser.new_context()
-        page = context.new_page()
-        page.clock.install()
-        page.goto(f"{proxy.address}/embed")
-        page.locator(".title").get_by_text("Title hidden").wait_for()
-        proxy.down()
-        hide_and_add(sqlite_store)
-        page.clock.fast_forward("05:01")
-        assert proxy.refused.acquire(timeout=LONGEST / 1000)
-        assert page.locator(".item").count() == 2
-        proxy.port = reader.port
-        page.clock.fast_forward("05:01")
-        assert_renewed(page, ".title")
-        context.close()
-
-
 def listeners(app: FastAPI) -> int:
     count: int = app.state.live.listeners
     return count

@@ -130,7 +130,7 @@ FENCES = {
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "limits": ("aggregator.reader.rationing",),
     "redis": ("aggregator.reader.rationing",),
-    "uvicorn": ("aggregator.demo", "aggregator.commands.running"),
+    "uvicorn": ("aggregator.demo", "aggregator.commands.running", "aggregator.commands.protocol"),
 }
 
 

@@ -27,8 +27,6 @@ MEDIA_TYPE = "application/activity+json"
 
 # The two words of the context are ActivityStreams' own and everybody's, but its context document leaves them out.
 _LONGEST_ACCEPT = 1000  # characters that are looked at
-_ACCEPTED = frozenset({MEDIA_TYPE, "application/ld+json"})
-_OFFERED = _ACCEPTED | {"text/html", "application/xhtml+xml"}
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 _CONTEXT = ["https://www.w3.org/ns/activitystreams", {"sensitive": "as:sensitive", "Hashtag": "as:Hashtag"}]
 
@@ -49,16 +47,13 @@ def tombstone(id_: str) -> bytes:
 
 
 def wanted(accept: str) -> bool:
-    """Say whether an Accept header names ActivityStreams and prefers it to HTML (RFC 9110, 12.5.1).
-
-    Of two that are accepted alike the first counts.
-    """
-    best, chosen = 0.0, ""
+    """Say whether an Accept header prefers ActivityStreams to HTML, as browsers never do (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
     for part in accept[:_LONGEST_ACCEPT].lower().split(","):
         media_type, *parameters = (one.strip() for one in part.split(";"))
-        if media_type in _OFFERED and (weight := _weight(parameters)) > best:
-            best, chosen = weight, media_type
-    return chosen in _ACCEPTED
+        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
+    ours = max(weights.get(MEDIA_TYPE, 0.0), weights.get("application/ld+json", 0.0))
+    return ours > 0 and ours >= weights.get("text/html", 0.0)
 
 
 def _weight(parameters: list[str]) -> float:
