@@ -16,7 +16,7 @@ _COMMON = frozenset(
     {"123456789012", "1234567890123", "password1234", "passwordpassword", "qwertyuiopas", "qwerty123456"}
     | {"iloveyou1234", "letmein12345", "changeme1234", "administrator", "welcome12345", "correcthorsebatterystaple"}
 )
-_AT_ONCE = 2  # hashes that one process makes at a time: each takes 64 MiB
+_AT_ONCE = 1  # hashes that one process makes at a time: each takes 64 MiB, and several processors
 
 _hasher = PasswordHasher()  # RFC 9106's profile for little memory
 _turns = threading.BoundedSemaphore(_AT_ONCE)

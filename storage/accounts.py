@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.accounts import Account, Role
 from storage import upsert
@@ -110,22 +111,35 @@ class Accounts:
         moment: datetime | None = self._connection.execute(chosen).scalar()
         return moment
 
-    def failures(self, subjects: Sequence[str], since: datetime) -> Mapping[str, int]:
-        """Return how many sign-ins failed in a row, by subject; those before `since` are forgotten."""
-        chosen = select(sign_in_failure.c.subject, sign_in_failure.c.count.label("tries")).where(
-            sign_in_failure.c.subject.in_(subjects), sign_in_failure.c.last >= since
-        )
-        return {row.subject: row.tries for row in self._connection.execute(chosen)}
+    def count_attempt(self, subjects: Sequence[str], now: datetime, *, since: datetime) -> Mapping[str, int]:
+        """Count an attempt to sign in, and return how many there were in a row, by subject.
 
-    def failed(self, counts: Mapping[str, tuple[int, datetime | None]], now: datetime) -> None:
-        """Keep how many sign-ins failed in a row, and until when the next ones are refused, by subject."""
-        changing = ["count", "last", "blocked_until"]
-        statement = upsert.statement(self._connection, sign_in_failure, index=["subject"], changing=changing)
-        rows = [
-            {"subject": subject, "count": count, "last": now, "blocked_until": until}
-            for subject, (count, until) in sorted(counts.items())
-        ]
-        self._connection.execute(statement, rows)
+        What was last counted before `since` is forgotten. Attempts at the same time count one after the other: each
+        subject's row stays locked until the transaction ends.
+        """
+        counts = {}
+        for subject in sorted(subjects):  # in one order, so that two attempts can't deadlock
+            insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+            statement = insert(sign_in_failure).values(subject=subject, count=1, last=now, blocked_until=None)
+            is_old = sign_in_failure.c.last < since
+            counted = statement.on_conflict_do_update(
+                index_elements=["subject"],
+                set_={"count": case((is_old, 1), else_=sign_in_failure.c.count + 1), "last": now},
+            )
+            counts[subject] = self._connection.execute(counted.returning(sign_in_failure.c.count)).scalar_one()
+        return counts
+
+    def block(self, subject: str, until: datetime) -> None:
+        """Refuse sign-ins of a subject for a while."""
+        chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
+        self._connection.execute(chosen.values(blocked_until=until))
+
+    def uncount(self, subject: str, tries: int) -> None:
+        """Take one attempt back, and the pause if only that one led to it; `tries` lead to one."""
+        left = sign_in_failure.c.count - 1
+        until = case((left < tries, null()), else_=sign_in_failure.c.blocked_until)
+        chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
+        self._connection.execute(chosen.values(count=left, blocked_until=until))
 
     def forgive(self, subjects: Sequence[str]) -> None:
         """Forget failures of those who signed in."""

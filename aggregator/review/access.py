@@ -141,13 +141,14 @@ class Gate:
             TooManyTriesError: too many have failed; it says for how long no more are taken.
         """
         subjects = _subjects(name, address)
-        with self._store.reading() as tx:
+        with self._store.reading() as tx:  # those who are refused write nothing
             until = tx.accounts.blocked(list(subjects.values()), now)
             hash_ = tx.accounts.password_of(name)
         if until is not None:
             raise _pausing(until, now)
+        count = self._count(subjects, now)
         if not passwords.fits(hash_, password):
-            self._failed(name, address, subjects, now)
+            self._note_failure(name, address, count, now)
             return None
         with self._store.writing() as tx:
             account = tx.accounts.get(name)
@@ -156,24 +157,38 @@ class Gate:
             if hash_ is not None and passwords.is_outdated(hash_):
                 tx.accounts.rehash(account.id, passwords.hashed(password))
             tx.accounts.forgive([subjects["both"], subjects["name"]])
+            tx.accounts.uncount(subjects["address"], _LIMITS["address"].tries)
             token = self.begin(tx, account, now)
             tx.audit.note(now, account.name, "signed in", f"account:{account.name}", {"address": address})
         return account, token
 
-    def _failed(self, name: str, address: str, subjects: dict[str, str], now: datetime) -> None:
-        with self._store.writing() as tx:
-            counts = tx.accounts.failures(list(subjects.values()), now - _COUNTED)
-            said = {}
+    def _count(self, subjects: dict[str, str], now: datetime) -> int:
+        """Count an attempt as failed before it is tried; a good one is forgiven afterwards.
+
+        Of attempts at the same time, all could pass a limit that counts when they are done. Returns how many attempts
+        of this name from this address are counted.
+
+        Raises:
+            TooManyTriesError: too many have failed, or are being tried.
+        """
+        with self._store.writing(lock_stream=False) as tx:
+            counts = tx.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
+            until = tx.accounts.blocked(list(subjects.values()), now)
+            if until is not None:
+                raise _pausing(until, now)  # which takes the count back
             for kind, subject in subjects.items():
-                count, limit = counts.get(subject, 0) + 1, _LIMITS[kind]
-                said[subject] = (count, now + _pause(count - limit.tries, limit) if count >= limit.tries else None)
-            tx.accounts.failed(said, now)
-            count, blocked = said[subjects["both"]]
-            # The first, and each that makes the pause longer; not thousands of the same.
-            if count == 1 or blocked is not None:
-                known = tx.accounts.get(name) is not None
-                subject = f"account:{name}" if known else "account:unknown"
-                tx.audit.note(now, "somebody", "failed to sign in", subject, {"address": address, "tries": count})
+                over, limit = counts[subject] - _LIMITS[kind].tries, _LIMITS[kind]
+                if over >= 0:
+                    tx.accounts.block(subject, now + _pause(over, limit))
+        return counts[subjects["both"]]
+
+    def _note_failure(self, name: str, address: str, count: int, now: datetime) -> None:
+        """Note the first failure, and each that makes the pause longer; not thousands of the same."""
+        if 1 < count < _LIMITS["both"].tries:
+            return
+        with self._store.writing() as tx:
+            subject = f"account:{name}" if tx.accounts.get(name) is not None else "account:unknown"
+            tx.audit.note(now, "somebody", "failed to sign in", subject, {"address": address, "tries": count})
 
 
 def safe_next(path: str) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +21,7 @@ from aggregator.web.app import framed
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
+from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     from aggregator.review.desk import Room, Way
     from aggregator.settings import Network
     from aggregator.source import Clock
+    from aggregator.web.threads import Probe
     from storage.store import Store
 
 _LARGEST_FORM = 256 * 1024  # bytes
 _MOST_FIELDS = 3000
+_THREADS = 16  # for the desk alone: public requests can't keep staff out
+_SIGNING_IN = 2  # threads for passwords, so that guesses keep nobody out who is signed in
+_LONGEST = 60.0  # seconds: adding a source fetches it
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -79,10 +83,12 @@ def create_desk(
     trusted_proxies: Sequence[Network],
     secret: Secret,
     rooms: Callable[[Desk], Iterable[Room]],
+    probe: Probe | None = None,
 ) -> FastAPI:
     """Return the ASGI app, which answers below `HOME`.
 
-    `secret` signs the tokens of forms; cookies go over https alone where the public address does.
+    `secret` signs the tokens of forms; cookies go over https alone where the public address does. `probe` says whether
+    the database answers, so that a request need not wait for long to find that out.
     """
     parts = urlsplit(public_url or "")
     pages = Pages(
@@ -101,35 +107,39 @@ def create_desk(
         prefix=parts.path,
         within=[Middleware(DeskHeaders)],
     )
+    threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
     entrance = SigningIn(desk, gate)
-    app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.show), methods=["GET"]))
-    app.router.routes.append(Route(f"{HOME}/sign-in", _open(entrance.sign_in), methods=["POST"]))
+    app.router.routes.append(Route(f"{HOME}/sign-in", _open(threads, entrance.show), methods=["GET"]))
+    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
+    app.router.routes.append(Route(f"{HOME}/sign-in", _open(hashing, entrance.sign_in), methods=["POST"]))
     app.state.roles = {}  # which role each change needs, by path
     for room in (entrance, *rooms(desk)):
         for way in room.ways():
-            endpoint = _guarded(desk, gate, way)
+            endpoint = _guarded(desk, gate, threads, way)
             if way.method == "POST":
                 app.state.roles[HOME + way.path] = way.role
             app.router.routes.append(Route(HOME + way.path, endpoint, methods=[way.method]))
     return app
 
 
-def _open(handle: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+def _open(
+    threads: DatabaseThreads, handle: Callable[[Request, Form], Response]
+) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint for everybody."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request)
-        return await run_in_threadpool(handle, request, form)
+        return await threads.run(handle, request, form)
 
     return endpoint
 
 
-def _guarded(desk: Desk, gate: Gate, way: Way) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(desk: Desk, gate: Gate, threads: DatabaseThreads, way: Way) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint for those whose role allows it and, where it changes something, whose form is ours."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request)
-        return await run_in_threadpool(_enter, desk, gate, way, request, form)
+        return await threads.run(_enter, desk, gate, way, request, form)
 
     return endpoint
 
