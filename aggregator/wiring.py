@@ -39,7 +39,7 @@ from aggregator.spending import Metered, StoreSpending, reconcile
 from aggregator.subscribe import Subscription, discover_together, subscribe
 from aggregator.threads import in_database_thread
 from aggregator.turns import LONGEST_HOLD, HostTurns
-from storage.clock import MOMENTS, TOLERANCE
+from storage.clock import TOLERANCE
 from storage.paces import Measured
 from storage.store import Store
 
@@ -161,10 +161,11 @@ class House:
         """Take what is due and cut it into batches; commits before it returns."""
         token = uuid4().hex
         now = self.clock()
-        self._check_clock(now)
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
             self._forgive(tx)
+            if _set_back(tx, since, now):
+                since = None
             tx.freezes.hold_due(now)
             tx.reviews.apply_due(now)
             tx.reviews.apply_unpinning(now)
@@ -178,21 +179,6 @@ class House:
                 per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
             )
         return list(_batches(claimed, token))
-
-    def _check_clock(self, now: datetime) -> None:
-        """Correct what a clock that was ahead has stored; looked for once a minute, and when the last tick is ahead."""
-        with self.store.reading() as tx:
-            last_tick = tx.stream.last_tick()
-            ahead = last_tick is not None and last_tick > now + TOLERANCE
-            same_minute = last_tick is not None and _minute(last_tick) == _minute(now)
-            if not ahead and (same_minute or not tx.clock.is_behind(now)):
-                return
-        with self.store.writing(lock_stream=False) as tx:
-            count = tx.clock.set_sources_back(now)
-        for moment in MOMENTS:
-            with self.store.writing(lock_stream=False) as tx:
-                tx.clock.set_back(moment, now)
-        log.warning("clock was set back", last_tick=last_tick, now=now, sources=count)
 
     def _most(self, since: datetime | None, now: datetime) -> int:
         """Return how many polls may begin now, so that those of a minute stay within what is set."""
@@ -522,8 +508,14 @@ class House:
             self._parser = None
 
 
-def _minute(moment: datetime) -> int:
-    return int(moment.timestamp()) // 60
+def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
+    ahead = since is not None and since > now + TOLERANCE
+    same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
+    if not ahead and (same_minute or not tx.clock.is_behind(now)):
+        return False
+    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
+    return True
 
 
 def _measure_paces(tx: Transaction, now: datetime) -> None:

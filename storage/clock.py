@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select, update
 
-from storage.locking import lock_sources
 from storage.tables import alert, host, meter, pace, reservation, sign_in_failure, source
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection
+    from sqlalchemy import Connection
 
 TOLERANCE = timedelta(minutes=5)  # clocks of several machines differ by less
 REASON = "the clock was set back"
 
 _DAY = timedelta(days=1)
-Moment = tuple["Column[datetime]", timedelta]  # how far ahead of now it may lie; what lies further is set to now
-MOMENTS: tuple[Moment, ...] = (
+# How far ahead of now each of them may lie; what lies further is set to now.
+_FURTHEST = (
     (source.c.last_polled, timedelta()),
     (source.c.last_success, timedelta()),
     (source.c.last_new, timedelta()),
@@ -47,25 +46,21 @@ class Clock:
         newest: datetime | None = self._connection.execute(select(func.max(source.c.last_polled))).scalar_one()
         return newest is not None and newest > now + TOLERANCE
 
-    def set_sources_back(self, now: datetime) -> int:
-        """Make sources due that were polled in the future; return how many.
+    def set_back(self, now: datetime) -> int:
+        """Correct every moment that lies further ahead than it can; return how many sources became due earlier.
 
-        Each is due after the least time between its polls, since it may just have been polled.
+        Such a source is due after the least time between its polls, since it may just have been polled.
         """
-        lock_sources(self._connection, source.c.last_polled > now + TOLERANCE)
         rows = self._connection.execute(
             select(source.c.id, source.c.due, source.c.floor).where(source.c.last_polled > now + TOLERANCE)
         ).all()
         soon = [{"row": row.id, "to_due": min(row.due, now + timedelta(seconds=row.floor))} for row in rows]
         if soon:
             self._connection.execute(_DUE, soon)
+        for column, ahead in _FURTHEST:
+            late = column > now + ahead + TOLERANCE
+            self._connection.execute(update(column.table).where(late).values({column: now}))
         return len(soon)
-
-    def set_back(self, moment: Moment, now: datetime) -> None:
-        """Correct one of the `MOMENTS` wherever it lies further ahead than it can."""
-        column, ahead = moment
-        late = column > now + ahead + TOLERANCE
-        self._connection.execute(update(column.table).where(late).values({column: now}))
 
 
 _DUE = update(source).where(source.c.id == bindparam("row")).values(due=bindparam("to_due"), due_reason=REASON)

@@ -179,10 +179,11 @@ class Sources:
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
 
     def free_slug(self, wanted: str) -> str:
-        """Return a slug that is not in use: "a", "a-2", ... The stream's lock keeps others from taking it meanwhile.
+        """Return a slug that is not in use, and let nobody else take one until the transaction ends: "a", "a-2", ...
 
         The number is searched for in steps that double, then by halving, so that thousands of sources may share a name.
         """
+        Stream(self._connection).take(1)  # whose lock whoever adds a source takes
         if not self.slug_taken(wanted):
             return wanted
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import StoreUnavailableError, TooComplexError, WorkerLostError
+from aggregator.errors import StoreUnavailableError, WorkerLostError
 from aggregator.ingest import MOST_UNFINISHED
-from aggregator.parsing import Limits, ParserPool
 from aggregator.settings import Settings
 from aggregator.wiring import House
 from storage.clock import REASON, TOLERANCE
@@ -139,8 +138,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
 
     with monkeypatch.context() as patched:
         patched.setattr("aggregator.ingest.Ingest._store_harvest", away)
-        patched.setattr("aggregator.ingest.Ingest._settle_and_release", away)
-        patched.setattr("aggregator.ingest._CLOSE_WITHIN", 0)
+        patched.setattr("aggregator.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
             house.poll(batch.ids, batch.token)
     assert {one.unfinished for one in sources(house).values()} == {1}
@@ -177,30 +175,6 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
         assert tx.hosts.paused(clock.now) == []
     clock.now += timedelta(minutes=16)
     assert sorted(one for batch in house.claim() for one in batch.ids) == sorted(one.id for one in polled.values())
-
-
-def test_a_document_that_costs_too_much_fails_alone(
-    house: House, clock: Clock, publisher: Publisher, store: Store
-) -> None:
-    """An hourly event that never takes place: the library would look for it until the year 9999."""
-    lines = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", "BEGIN:VEVENT", "UID:1", "DTSTART:20260101T000000Z")
-    rule = ("RRULE:FREQ=HOURLY;BYYEARDAY=366;BYMONTH=1", "END:VEVENT", "END:VCALENDAR", "")
-    publisher.serve("/c.ics", "\r\n".join((*lines, *rule)).encode(), "text/calendar")
-    add_source(store, "mean", "calendar", address=publisher.url("/c.ics"), host=publisher.host)
-    house.run(_limited(house))
-    clock.now += TICK
-    for batch in house.claim():
-        house.poll(batch.ids, batch.token)
-
-    polled = sources(house)
-    assert polled.pop("mean").last_error_code == TooComplexError.code
-    assert {one.last_outcome for one in polled.values()} == {"new"}
-
-
-async def _limited(house: House) -> None:
-    """Let the parser of a house give up sooner than in earnest."""
-    await house.context()
-    house._parser = ParserPool(Limits(cpu=1.5))
 
 
 def test_clocks_that_differ_a_little_change_nothing(house: House, clock: Clock) -> None:
