@@ -34,7 +34,11 @@ def watch(url: str, stopping: threading.Event) -> Iterator[int | None]:
     while not stopping.is_set():
         try:
             with engine.connect() as connection:
-                yield from _revisions(engine, connection, stopping)
+                try:
+                    yield from _revisions(engine, connection, stopping)
+                except SQLAlchemyError:
+                    connection.invalidate()  # a broken connection can't be reset, and the pool would log that
+                    raise
         except SQLAlchemyError:
             yield None
             stopping.wait(_RETRY)

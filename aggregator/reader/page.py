@@ -13,13 +13,13 @@ from starlette.responses import HTMLResponse, Response
 from aggregator.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.documentation import operations, schemas
-from aggregator.reader.feeds.activitystreams import wanted
 from aggregator.reader.health import health_of
 from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
 from aggregator.reader.shown import shown
 from aggregator.stream import Query
 from aggregator.web.answers import HTML, answer
 from aggregator.web.labels import PLURALS
+from aggregator.web.negotiation import ACTIVITY, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,7 +136,7 @@ class StreamPages:
     def activity(self, request: Request, activity_id: str) -> Response:
         """Answer with the page of one activity, or with the activity in ActivityStreams where that is preferred."""
         accept = ",".join(request.headers.getlist("accept"))
-        made = self._as2(request, activity_id) if wanted(accept) else self._page(request, activity_id)
+        made = self._as2(request, activity_id) if media_of(accept) == ACTIVITY else self._page(request, activity_id)
         made.headers.add_vary_header("Accept")
         return made
 

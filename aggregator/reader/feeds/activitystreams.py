@@ -6,7 +6,6 @@ document. An activity's id is its page, which answers with this format where `Ac
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/activity+json"
 
 # The two words of the context are ActivityStreams' own and everybody's, but its context document leaves them out.
-_LONGEST_ACCEPT = 1000  # characters that are looked at
-_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 _CONTEXT = ["https://www.w3.org/ns/activitystreams", {"sensitive": "as:sensitive", "Hashtag": "as:Hashtag"}]
 
 
@@ -44,21 +41,6 @@ def one(item: Activity, terms: Terms) -> bytes:
 def tombstone(id_: str) -> bytes:
     """Return what is left of an activity that is shown no longer: its id, and nothing else of it."""
     return _encoded({"id": id_, "type": "Tombstone"})
-
-
-def wanted(accept: str) -> bool:
-    """Say whether an Accept header prefers ActivityStreams to HTML, as browsers never do (RFC 9110, 12.5.1)."""
-    weights: dict[str, float] = {}
-    for part in accept[:_LONGEST_ACCEPT].lower().split(","):
-        media_type, *parameters = (one.strip() for one in part.split(";"))
-        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
-    ours = max(weights.get(MEDIA_TYPE, 0.0), weights.get("application/ld+json", 0.0))
-    return ours > 0 and ours >= weights.get("text/html", 0.0)
-
-
-def _weight(parameters: list[str]) -> float:
-    given = next((one[2:] for one in parameters if one.startswith("q=")), "1")
-    return float(given) if _WEIGHT.fullmatch(given) else 0.0
 
 
 def _collection(feed: Feed) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from aggregator.activity import ActivityKind, Mention, Occasion
 from aggregator.reader.audience import EVERYTHING, PUBLIC
 from aggregator.reader.feeds import activitystreams
 from aggregator.web.dates import machine_time
+from aggregator.web.negotiation import ACTIVITY, media_of
 from tests.building import NOON, an_activity
 from tests.reader.feeds.building import a_feed, a_post, an_item, held, hostile, specimens
 from tests.reader.specimens import OGP, tweet
@@ -229,7 +230,7 @@ WANTED = {
 
 @pytest.mark.parametrize(("accept", "expected"), WANTED.values(), ids=WANTED)
 def test_who_prefers_it_gets_it(accept: str, *, expected: bool) -> None:
-    assert activitystreams.wanted(accept) is expected
+    assert (media_of(accept) == ACTIVITY) is expected
 
 
 def test_a_date_in_the_future_is_not_believed() -> None:
