@@ -71,9 +71,12 @@ class Silent:
         thread = threading.Thread(target=lambda: loop.run_until_complete(self._serve(ready, end)))
         thread.start()
         ready.wait(10)
-        yield self
-        loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        try:
+            yield self
+        finally:
+            loop.call_soon_threadsafe(end.set)
+            thread.join(10)
+            loop.close()
 
 
 def children(pid: int) -> list[int]:
