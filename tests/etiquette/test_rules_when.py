@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -263,9 +264,10 @@ def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) 
         await asyncio.gather(*(call(workers[number % 3]) for number in range(9)))
         await asyncio.gather(*(turns.close() for turns in workers))
 
+    began = time.monotonic()  # as the clock of the event loop
     asyncio.run(everybody())
     assert running[1] == 1
-    assert max(starts) - min(starts) >= 8 * 0.2 - 0.05
+    assert max(starts) - began >= 8 * 0.2 - 0.05
 
 
 def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Store) -> None:

@@ -39,7 +39,7 @@ def proxy() -> Iterator[TcpProxy]:
 
 
 def _connected(proxy: TcpProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
 
 
 def _echoes(client: socket.socket, *, within: float = 5) -> bool:

@@ -48,7 +48,7 @@ class Reader:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
@@ -62,7 +62,7 @@ class Reader:
         return found
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 5) -> float:
+def until(holds: Callable[[], bool], *, seconds: float = 30) -> float:
     """Wait until something holds; return how long that took."""
     began = time.monotonic()
     while not holds():
@@ -93,7 +93,7 @@ def serving(app: FastAPI, *, watching: bool = False) -> Iterator[Reader]:
     thread.start()
     try:
         if watching:
-            until(lambda: app.state.probe.sure is not None, seconds=20)
+            until(lambda: app.state.probe.sure is not None, seconds=60)
         yield Reader(listener.getsockname()[1])
     finally:
         server.should_exit = True

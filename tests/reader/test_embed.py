@@ -145,11 +145,11 @@ def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browse
 
         source = add_source(sqlite_store, "late")
         ingest_now(sqlite_store, source, [an_activity("late", title="Just in", published=NOON)])
-        page.locator("activity-stream").get_by_text("Just in").wait_for(timeout=10_000)
+        page.locator("activity-stream").get_by_text("Just in").wait_for(timeout=30_000)
         with sqlite_store.reading() as tx:
             late = tx.activities.known(source.id, ["late"])["late"].id
         decide(sqlite_store, [late], Review.HIDDEN)
-        page.locator("activity-stream").get_by_text("Just in").wait_for(state="detached", timeout=10_000)
+        page.locator("activity-stream").get_by_text("Just in").wait_for(state="detached", timeout=30_000)
 
         assert Axe().run(page)["violations"] == []
         assert said == []
@@ -293,7 +293,7 @@ def test_posts_on_x_stay_a_link_when_they_arrive(sqlite_store: Store, browser: B
     with embedded(sqlite_store, browser, 'limit="20"', x_embed=False) as (page, said):
         page.locator("activity-stream .item").first.wait_for()
         fill_with_tweets(sqlite_store)
-        page.locator("activity-stream .pointer").nth(8).wait_for(timeout=10_000)
+        page.locator("activity-stream .pointer").nth(8).wait_for(timeout=30_000)
         shown = page.locator("activity-stream .stream").inner_text()
         assert "Words of a toot" in shown
         assert [word for word in (WORDS, QUOTED, NAME) if word in shown] == []

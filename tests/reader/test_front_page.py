@@ -84,7 +84,7 @@ class Sight:
 @contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Sight]:
     context = browser.new_context(**options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     sight = Sight(context.new_page())
     sight.page.on("console", lambda message: sight.complaints.append(f"{message.type}: {message.text}"))
     sight.page.on("pageerror", lambda error: sight.complaints.append(f"error: {error}"))
@@ -156,7 +156,7 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
         page = sight.page
         page.evaluate("window.sameness = 1")
         ingest_now(store, source, [an_activity("b", published=NOON + MINUTE)])
-        page.locator(titles).get_by_text("Title b").wait_for(timeout=5000)
+        page.locator(titles).get_by_text("Title b").wait_for(timeout=30_000)
         assert page.locator(titles).all_inner_texts() == ["Title b", "Title a"]
 
         page.set_viewport_size({"width": 400, "height": 200})
@@ -166,10 +166,10 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
         assert page.locator(titles).all_inner_texts() == ["Title d", "Title c", "Title b", "Title a"]
 
         ingest_now(store, source, [an_activity("b", title="Edited b", published=NOON + MINUTE)])
-        page.locator(titles).get_by_text("Edited b").wait_for(timeout=5000)
+        page.locator(titles).get_by_text("Edited b").wait_for(timeout=30_000)
         hidden = next(item["id"] for item in reader.items() if item["native_id"] == "c")
         decide(store, [int(hidden)], Review.HIDDEN)
-        page.locator(titles).get_by_text("Title c").wait_for(state="detached", timeout=2000)
+        page.locator(titles).get_by_text("Title c").wait_for(state="detached", timeout=30_000)
         assert page.locator(titles).all_inner_texts() == ["Title d", "Edited b", "Title a"]
         assert page.evaluate("window.sameness") == 1
 

@@ -70,7 +70,7 @@ def _ask_many(operation: Any, mode: GenerationMode, count: int, total: dict[str,
             case.query["wait"] = 0  # it would wait, rightly
         total["asked"] += 1
         slim = "fields" in (case.query or {})  # items that are no longer whole
-        answer = case.call(base_url=reader.address, session=session, timeout=20)
+        answer = case.call(base_url=reader.address, session=session, timeout=60)
         case.validate_response(answer, checks=CHECKS[:-1] if slim else CHECKS)
 
     with requests.Session() as session, suppress(Unsatisfiable):  # nothing bad can be asked where nothing can be asked

@@ -269,7 +269,7 @@ def test_what_arrives_moves_nothing_until_it_is_asked_for(sqlite_store: Store, f
         ingest_now(sqlite_store, source, [an_activity("late", title="Just in", published=NOON + MINUTE)])
 
         told = page.locator(".arrivals a")
-        told.wait_for(state="visible", timeout=10_000)
+        told.wait_for(state="visible", timeout=30_000)
         assert "1 new item" in told.inner_text()
         assert page.evaluate("window.moved") == 0
         told.click()

@@ -116,9 +116,9 @@ def test_what_was_shown_is_shown_at_once_and_the_rest_is_refused_soon(
         assert {status for status, _, _ in others} == {503}
         assert max(took for _, took, _ in others) < SOON + MORE
         setting.proxy.restore()
-    until(lambda: reader.ask("/readyz").status == 200, seconds=20)
+    until(lambda: reader.ask("/readyz").status == 200)
     ingest_now(setting.store, add_source(setting.store, "blog"), [an_activity("b")])
-    until(lambda: len(reader.items("?limit=50")) == 3, seconds=20)
+    until(lambda: len(reader.items("?limit=50")) == 3)
 
 
 def test_connections_that_the_network_forgot_cost_no_answer(setting: Setting) -> None:
@@ -133,7 +133,7 @@ def test_connections_that_the_network_forgot_cost_no_answer(setting: Setting) ->
     until(lambda: reader.ask("/api/v1/activities?limit=7").status == 200, seconds=30)
     hidden = _id_of(setting.store, SECRET)
     decide(setting.store, [hidden], Review.HIDDEN)
-    until(lambda: SECRET not in reader.ask("/").text, seconds=20)
+    until(lambda: SECRET not in reader.ask("/").text)
 
 
 @by_name
@@ -207,7 +207,7 @@ def test_a_revoked_token_stays_revoked_and_a_good_one_good(
         for _ in range(2):
             assert setting.reader.ask(path, headers=by(token)).status == 200
     revoke(setting.store, "old")
-    until(lambda: setting.reader.ask(path, headers=by(bad)).status == 401, seconds=2)
+    until(lambda: setting.reader.ask(path, headers=by(bad)).status == 401)
     with ExitStack() as stack:
         trouble(setting, stack)
         for _ in range(3):
@@ -222,7 +222,7 @@ def test_a_token_is_found_revoked_though_nobody_uses_it(setting: Setting) -> Non
     assert setting.reader.ask(path, headers=by(token)).status == 200
     revoke(setting.store)
     known = setting.app.state.callers.known
-    until(lambda: known(f"Bearer {token}".encode()) is None, seconds=2)
+    until(lambda: known(f"Bearer {token}".encode()) is None)
     setting.proxy.hang()
     assert setting.reader.ask(path, headers=by(token)).status in {401, 503}
     setting.proxy.restore()
@@ -259,7 +259,7 @@ def test_many_that_wait_for_the_database_leave_threads_for_the_rest(setting: Set
     for thread in threads:
         thread.join()
     setting.proxy.restore()
-    until(lambda: setting.reader.ask("/api/v1/activities?limit=9").status == 200, seconds=20)
+    until(lambda: setting.reader.ask("/api/v1/activities?limit=9").status == 200)
 
 
 def test_following_goes_on_after_any_error(postgresql_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_following_goes_on_after_any_error(postgresql_store: Store, monkeypatch:
 def _shown(reader: Reader) -> dict[str, bytes]:
     """Return what is shown; on a busy machine a first answer may be late, and refused for that."""
     for path in SHOWN:
-        until(lambda path=path: reader.ask(path).status == 200, seconds=20)  # type: ignore[misc]  # bound now
+        until(lambda path=path: reader.ask(path).status == 200)  # type: ignore[misc]  # bound now
     return {path: reader.ask(path).body for path in SHOWN}
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def connected(reader: Reader) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", reader.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", reader.port), timeout=60)
 
 
 def sent(reader: Reader, path: str, *headers: str, method: str = "GET") -> Answer:

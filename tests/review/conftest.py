@@ -113,7 +113,7 @@ class Visitor:
     def _ask(self, request: Request) -> Answer:
         opener = build_opener(_Staying, HTTPCookieProcessor(self.jar))
         try:
-            with opener.open(request, timeout=20) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
         except HTTPError as answer:
             return Answer(answer.code, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())

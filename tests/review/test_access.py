@@ -298,7 +298,7 @@ def test_sign_ins_are_in_the_history_and_passwords_nowhere(house: Installation) 
 def test_forms_that_are_none_are_refused(
     sqlite_house: Installation, headers: dict[str, str], body: bytes, status: int
 ) -> None:
-    connection = http.client.HTTPConnection(sqlite_house.address.removeprefix("http://"), timeout=20)
+    connection = http.client.HTTPConnection(sqlite_house.address.removeprefix("http://"), timeout=60)
     usual = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
     connection.request("POST", "/review/decide", body, {**usual, **headers})
     answer = connection.getresponse()

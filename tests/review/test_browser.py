@@ -68,7 +68,7 @@ def signed_in(browser: Browser, house: Installation, role: Role = Role.EDITOR, *
     with house.store.writing() as tx:
         tx.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
