@@ -29,7 +29,8 @@ def identifier(value: object, name: str) -> str | None:
     if isinstance(value, bytes):
         return name
     if isinstance(value, str):
-        plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
+        # Normalizing takes quadratic time for long runs of combining marks.
+        plain = unicodedata.normalize("NFKD", value[: 4 * LONGEST]).encode("ascii", "ignore").decode()
         return _UNREADABLE.sub("-", plain).strip("-")[:LONGEST].rstrip("-") or name
     return None
 
