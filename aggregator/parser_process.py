@@ -54,12 +54,15 @@ def main(limits: tuple[float, int, int]) -> None:
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO, bounds: Limits) -> None:
+    # A new process begins with the peak of the one that started it, on Linux.
+    recycled_at = max(_RECYCLED_AT, _peak_memory())
     while header := requests.read(LENGTH.size):
         work = requests.read(*LENGTH.unpack(header))
         function, args, kwargs = pickle.loads(work)  # noqa: S301 - of our own code
         del work
         signal.setitimer(signal.ITIMER_PROF, bounds.cpu)
         answer, last = _called(function, args, kwargs, bounds)
+        last = last or _peak_memory() > recycled_at
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(HEADER.pack(len(answer), last))
         answers.write(answer)
@@ -81,7 +84,12 @@ def _called(function: Any, args: Any, kwargs: Any, bounds: Limits) -> tuple[byte
         answer = _pickled(Answer(problem=unforeseen))
     if len(answer) > bounds.answer:
         return _pickled(Answer(problem=_too_much(bounds.answer))), True
-    return answer, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _RECYCLED_AT
+    return answer, False
+
+
+def _peak_memory() -> int:
+    """Return the most kilobytes of resident memory so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _pickled(answer: Answer) -> bytes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TODAY = date(2026, 3, 2)
+SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
 QUICK = Path(__file__).parent / "unit"
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
@@ -159,6 +160,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     faults = [f"{item.nodeid}: {fault}" for item in items if (fault := identifiers.fault(item.nodeid))]
     if faults:
         raise pytest.UsageError("Identifiers of tests must be the same in every run:\n" + "\n".join(faults))
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
     items.sort(key=_rank)
 
 

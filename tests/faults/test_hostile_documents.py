@@ -7,7 +7,7 @@ import pytest
 from tests.faults.documents import storm
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_hostile_documents_are_read_or_refused() -> None:
     toll = storm(400)
     assert set(toll.outcomes) <= {"read", "unreadable", "too-complex", "no-feed"}

@@ -37,7 +37,7 @@ FEEDS = ("application/atom+xml", "application/rss+xml")
 ENDLESS = "/api/v1/live"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the tool leaves a socket open
 def test_thousands_of_generated_requests_cause_no_fault(sqlite_store: Store, sqlite_reader: Reader) -> None:
     """Good and bad ones; every answer is one that the document names, and none is a fault of ours."""

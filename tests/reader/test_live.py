@@ -236,7 +236,7 @@ class Mirror:
                     said["actor"] = actor
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watching: Reader) -> None:
     sources = [add_source(store, f"s{number}") for number in range(4)]
     ending = time.monotonic() + LONG

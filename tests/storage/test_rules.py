@@ -334,7 +334,7 @@ def test_a_rehearsal_says_what_earlier_rules_take(store: Store) -> None:
     assert [id_ for id_, _ in told.listed] == [items[2].id, items[0].id]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "condition",
     [CASINO, Condition(Field.TEXT, MATCHES, "casin[o0]"), Condition(Field.AUTHOR, IS, "@jose")],

@@ -91,7 +91,7 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
     assert item.review is Review.PUBLISHED
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_ten_thousand_items_are_tagged_while_readers_read(store: Store) -> None:
     source = add_source(store)
     count = 10_000

@@ -21,6 +21,7 @@ from tests.feeds import broken, feed
 URL = "https://feeds.example.org/blog/feed.xml"
 CHUNKS = 8
 OF_EACH = 250  # documents; more find more
+SOME_CHUNKS = [pytest.param(chunk, marks=[pytest.mark.slow] if chunk else []) for chunk in range(CHUNKS)]
 FARM = Path(__file__).parents[2].parent / "shared" / "bench" / "feedfarm" / "feedfarm.py"
 
 Reader = Callable[[bytes, str], Document | None]
@@ -49,7 +50,7 @@ def agree(found: tuple[Document, list[Entry]] | None, body: bytes, content_type:
         return found is None or "broken" not in str(problem)
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", SOME_CHUNKS)
 def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) -> None:
     quick = parted = 0
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH):
@@ -65,7 +66,7 @@ def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) 
     assert parted >= 0.1 * OF_EACH
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", SOME_CHUNKS)
 def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -> None:
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = broken(seed)
@@ -76,7 +77,7 @@ def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -
             normalise(body, content_type, URL)
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", SOME_CHUNKS)
 def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(chunk: int) -> None:
     clear = 0
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):

@@ -41,7 +41,7 @@ def time() -> Time:
     return Time(MONTH)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_x_15_a_month_costs_no_more_than_the_cheapest_way(time: Time, follower: Follower) -> None:
     with Crowd(time, RATES) as crowd:
@@ -66,7 +66,7 @@ def test_x_15_a_month_costs_no_more_than_the_cheapest_way(time: Time, follower: 
     assert dollars < needed + (len(expanded) + len(RATES) * DAYS // 7) * USER_PRICE
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, follower: Follower) -> None:
     with Crowd(time, RATES) as crowd:
