@@ -189,7 +189,7 @@ class Ingest:
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
         try:
-            with self._store.writing(lock_stream=False) as tx:
+            with self._store.writing() as tx:
                 tx.schedule.settle(settlements)
         except StoreUnavailableError:
             raise
@@ -221,7 +221,7 @@ class Ingest:
             self._settle(self._quiet)
             self._quiet = []
         if left or self._failed_to_store:
-            with self._store.writing(lock_stream=False) as tx:
+            with self._store.writing() as tx:
                 tx.schedule.release([*left, *self._failed_to_store], self._token, begun=True)
 
     def _report(self, source: Source, settlement: Settlement) -> None:

@@ -191,12 +191,12 @@ class House:
 
     def give_back(self, batch: Batch) -> None:
         """Free what could not be handed out."""
-        with self.store.writing(lock_stream=False) as tx:
+        with self.store.writing() as tx:
             tx.schedule.release(batch.ids, batch.token)
 
     def lose(self, ids: Sequence[int], token: str) -> None:
         """Free the sources of a poll whose process died; each is polled alone next time."""
-        with self.store.writing(lock_stream=False) as tx:
+        with self.store.writing() as tx:
             tx.schedule.release(ids, token)
         log.warning("worker lost, its sources are polled one by one", sources=len(ids))
 
@@ -209,7 +209,7 @@ class House:
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
-        with self.store.writing(lock_stream=False) as tx:
+        with self.store.writing() as tx:
             self._forgive(tx)
             batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
             paces = self._paces(tx)
@@ -224,7 +224,7 @@ class House:
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
         token = uuid4().hex
-        with self.store.writing(lock_stream=False) as tx:
+        with self.store.writing() as tx:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
         reports = self.poll([one.id for one in claimed], token)
         if any(report.new or report.changed for report in reports):

@@ -9,7 +9,6 @@ from sqlalchemy import bindparam, select, update
 
 from aggregator.groups import HostGroup, HostGroups, Pauses
 from storage import upsert
-from storage.locking import lock_sources
 from storage.tables import host_group, source
 
 if TYPE_CHECKING:
@@ -68,7 +67,6 @@ class Groups:
             {"row": row.id, "group": name} for row in rows if (name := groups.manners(row.own_host).name) != row.host
         ]
         if moved:
-            lock_sources(self._connection, source.c.id.in_([one["row"] for one in moved]))
             self._connection.execute(
                 update(source).where(source.c.id == bindparam("row")).values(host=bindparam("group")), moved
             )

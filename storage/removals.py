@@ -9,7 +9,6 @@ from sqlalchemy import delete, or_, select, update
 
 from aggregator.activity import ActivityKind, Upstream
 from storage import erasure, upsert
-from storage.locking import lock_sources
 from storage.stream import Stream
 from storage.tables import activity, actor, billed, checked, compliance_job, gone_key, source
 from storage.tombstones import Tombstones, person_key
@@ -149,7 +148,6 @@ class Removals:
         """Empty what polling remembers of all sources of these kinds, removed ones included."""
         Stream(self._connection).require_lock()
         erasure.mark(self._connection)
-        lock_sources(self._connection, source.c.kind.in_(kinds))
         self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
 
     def _ban(self, reasons: Mapping[str, str], now: datetime) -> set[str]:

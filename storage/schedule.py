@@ -10,9 +10,9 @@ from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
 from aggregator.activity import LATEST
 from aggregator.source import SourceState
-from storage.locking import lock_sources
 from storage.recordset import as_json, recordset
 from storage.sources import source_of
+from storage.stream import Stream
 from storage.tables import fetch_log, host, source
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Schedule:
 
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
         """Ask for these sources to be polled at the next tick."""
+        Stream(self._connection).require_lock()
         polled = source.c.id.in_(source_ids) & (source.c.due < LATEST)  # nobody polls what people write
-        lock_sources(self._connection, polled)
         self._connection.execute(
             update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
         )
@@ -112,6 +112,7 @@ class Schedule:
     def _lease(
         self, chosen: Select[tuple[int]], condition: ColumnElement[bool], until: datetime, token: str
     ) -> list[Claimed]:
+        Stream(self._connection).require_lock()
         locked = select(source.c.id).where(source.c.id.in_(chosen), condition).with_for_update(skip_locked=True)
         rows = self._connection.execute(
             update(source)
@@ -126,8 +127,8 @@ class Schedule:
 
         Each poll counts as unfinished until it is settled or released.
         """
+        Stream(self._connection).require_lock()
         leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
-        lock_sources(self._connection, leased)
         begun = {"lease_until": until, "unfinished": source.c.unfinished + 1}
         rows = self._connection.execute(update(source).where(leased).values(begun).returning(*source.c))
         return [source_of(row) for row in rows]
@@ -141,8 +142,8 @@ class Schedule:
 
     def release(self, source_ids: Collection[int], token: str, *, begun: bool = False) -> None:
         """Give back sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
+        Stream(self._connection).require_lock()
         leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
-        lock_sources(self._connection, leased)
         counted = case((source.c.unfinished > 0, source.c.unfinished - 1), else_=0) if begun else source.c.unfinished
         given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
         self._connection.execute(update(source).where(leased).values(given_back))
@@ -152,9 +153,9 @@ class Schedule:
 
         Returns how many were still ours; the log line of one that was not says what happened all the same.
         """
+        Stream(self._connection).require_lock()
         ends, lines = [_schedule_row(one) for one in settlements], [_log_row(one) for one in settlements]
         if self._connection.dialect.name == "postgresql":
-            lock_sources(self._connection, source.c.id.in_([one.source_id for one in settlements]))
             ended = self._connection.execute(_SETTLE_ALL, {"settled": as_json(ends)}).rowcount
             self._connection.execute(_LOG_ALL, {"logged": as_json(lines)})
         else:
@@ -164,8 +165,8 @@ class Schedule:
 
     def wake(self, error_codes: Collection[str], now: datetime) -> int:
         """Make active sources due whose last poll ended in one of these errors; return how many."""
+        Stream(self._connection).require_lock()
         waiting = (source.c.state == SourceState.ACTIVE.value) & source.c.last_error_code.in_(error_codes)
-        lock_sources(self._connection, waiting)
         woken = update(source).where(waiting).values(due=now, due_reason="asked for again")
         return self._connection.execute(woken).rowcount
 

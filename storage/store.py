@@ -121,12 +121,12 @@ class Store:
     def writing(self, *, lock_stream: bool = True) -> Iterator[Transaction]:
         """Read and write in one transaction; on SQLite it waits for its turn as the one writer.
 
-        Lock order: the stream's row first, then sources by id, then everything else. So no two writers can deadlock,
-        and no decision rests on a state that another writer changes before the decision is stored.
+        Lock order: the stream's row first, then sources, activities, actors, rules and the audit log in any order. So
+        no two writers can deadlock, and no decision rests on a state that another writer changes before it is stored.
 
         Args:
-            lock_stream: False for what takes no revision, such as leases, rate limits and sessions; it runs beside
-                the transaction that holds the stream.
+            lock_stream: False for what changes none of these, such as rate limits, meters and sessions. Such a
+                transaction runs beside the one that holds the stream, and locks one kind of row only.
 
         Raises:
             StoreUnavailableError: the database does not answer.

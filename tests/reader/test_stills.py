@@ -66,7 +66,7 @@ def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: H
     assert {answer.status for answer in answers} == {200}
     assert answers[0].headers["content-type"] == "image/png"
     assert answers[0].body == PNG
-    assert "max-age=86400" in answers[0].headers["cache-control"]
+    assert "max-age=60" in answers[0].headers["cache-control"]
     assert publisher.hits["/still.png"] == 1
 
 

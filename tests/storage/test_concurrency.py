@@ -121,9 +121,9 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
 
     def lease(_: int) -> None:
         mine = token()
-        with store.writing(lock_stream=False) as tx:
+        with store.writing() as tx:
             claimed = tx.schedule.claim_these(ids, NOON, lease=LEASE, token=mine)
-        with store.writing(lock_stream=False) as tx:
+        with store.writing() as tx:
             tx.schedule.renew([one.id for one in claimed], mine, NOON + LEASE)
             tx.schedule.release(ids, mine)
 
@@ -137,15 +137,17 @@ def test_what_changes_the_stream_without_its_lock_is_refused(store: Store) -> No
     source = add_source(store)
     with pytest.raises(RuntimeError, match=r"Store\.writing"), store.writing(lock_stream=False) as tx:
         tx.sources.change(source.id, policy=Policy.HOLD.value)
+    with pytest.raises(RuntimeError, match=r"Store\.writing"), store.writing(lock_stream=False) as tx:
+        tx.schedule.release([source.id], "token")
 
 
 def _poll(
     store: Store, source: Source, outcome: Harvest | Failure, *, during: Callable[[], None] | None = None
 ) -> set[str]:
     mine = token()
-    with store.writing(lock_stream=False) as tx:
+    with store.writing() as tx:
         tx.schedule.claim_these([source.id], NOON, lease=LEASE, token=mine)
-    with store.writing(lock_stream=False) as tx:
+    with store.writing() as tx:
         batch = tx.schedule.renew([source.id], mine, NOON + LEASE)
     if during:
         during()

@@ -143,6 +143,7 @@ def test_one_broken_source_among_ten_good_ones_fails_alone(stack: Processes, pub
     assert len(stack.items()) == 40 + 9
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(stack: Processes, publisher: Publisher) -> None:
     lease = {"AGGREGATOR_LEASE": "10", "AGGREGATOR_HOST_SPACING": "0.4", "AGGREGATOR_HOST_CONCURRENCY": "16"}
     stack.environ = {**stack.environ, **lease}
@@ -177,6 +178,7 @@ def test_an_emptied_redis_costs_at_most_two_ticks(stack: Processes, publisher: P
     assert len(set(_native_ids(stack))) == 9
 
 
+@pytest.mark.slow
 def test_two_schedulers_poll_each_due_source_once_per_slot(stack: Processes, publisher: Publisher) -> None:
     names = [str(number) for number in range(1, 6)]
     stack.worker()

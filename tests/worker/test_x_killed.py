@@ -42,6 +42,7 @@ def _ask(store: Store, statement: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(statement))]
 
 
+@pytest.mark.slow
 def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
     tmp_path: Path, postgresql_url: str, redis_url: str, crowd: Crowd
 ) -> None:
