@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import structlog
+
 from aggregator.errors import ParserCrashError, TooComplexError
 from aggregator.parser_process import HEADER, LENGTH, Answer, Limits
 
@@ -30,6 +32,8 @@ _WALL = 120.0  # seconds without an answer after which a child is killed; its CP
 _ENDING = 5.0  # seconds that a child gets to end after it has closed its pipe
 _CHUNK = 1024 * 1024  # bytes
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.parser_process import main; main({limits!r})"
+
+log = structlog.get_logger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -69,6 +73,9 @@ class ParserPool:
             await self._discard(child)
         else:
             self._free.put_nowait(child)
+        if isinstance(answer.problem, RuntimeError):
+            log.error("parser failed", reason=str(answer.problem))
+            raise ParserCrashError("Reading it failed in a way that was not foreseen; the log has more.")
         if answer.problem is not None:
             raise answer.problem
         result: _T = answer.result

@@ -26,6 +26,7 @@ _FURTHEST = (
     (source.c.asked, timedelta()),
     (source.c.lease_until, timedelta(hours=1)),
     (host.c.paused_until, _DAY),
+    (host.c.next_start, timedelta()),
     (pace.c.since, timedelta()),
     (meter.c.reported_at, timedelta()),
     (meter.c.blocked_until, 32 * _DAY),

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_MARK = "removed"
+# Where SQLite keeps a number for applications: 1 while the files may hold removed words. It is part of the database, so
+# any process that writes next takes the erasure up where another one could not finish it.
+_MARK = "PRAGMA user_version"
 _PAGES = 500  # of the index for one step, so that other writers get their turn
 _BUSY = 100  # milliseconds to wait for readers in one try
 _RETRY = 0.05  # seconds between two tries
@@ -21,12 +23,13 @@ _FINISHED = 2  # changes below which a merge had nothing left to do, by SQLite's
 
 def mark(connection: Connection) -> None:
     """Note that this transaction removes content that must not be left readable in any file."""
-    connection.info[_MARK] = True
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"{_MARK} = 1")
 
 
-def take_mark(connection: Connection) -> bool:
-    """Return whether this transaction was marked, and unmark it."""
-    return bool(connection.info.pop(_MARK, False))
+def is_marked(connection: Connection) -> bool:
+    """Return whether this or an earlier transaction removed content that is not erased yet."""
+    return connection.dialect.name == "sqlite" and bool(connection.exec_driver_sql(_MARK).scalar())
 
 
 def erase(engine: Engine, within: float) -> bool:
@@ -51,6 +54,8 @@ def _try_to_erase(driver: Any) -> bool:  # noqa: ANN401  # the driver's own conn
     try:
         _merge_index(driver)
         busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if not busy:
+            driver.execute(f"{_MARK} = 0")
     except driver.OperationalError:  # another writer is at work
         return False
     return not busy

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
-_ERASE_WITHIN = 1.0  # seconds; longer readers are rare, and the next transaction tries again
+_ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
 
 
 class Transaction:
@@ -95,7 +95,6 @@ class Store:
     def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
         self.engine = engine
         self._versions_kept = versions_kept
-        self._unerased = False  # whether SQLite's files still hold what was removed
 
     @classmethod
     def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
@@ -143,21 +142,20 @@ class Store:
             connection = plain.execution_options(**options, **{VERSIONS_KEPT: self._versions_kept})
             with connection.begin():
                 yield connection
-            self._unerased |= erasure.take_mark(connection)
-        if self._unerased:
+                removed = "writing" in options and erasure.is_marked(connection)
+        if removed:
             self.erase(_ERASE_WITHIN)
 
     def erase(self, within: float) -> bool:
         """Erase removed content from SQLite's files; return False where readers prevented it for `within` seconds.
 
-        What could not be erased is tried again after the next transaction.
+        What could not be erased is tried again after the next transaction that writes, of any process.
 
         Raises:
             StoreUnavailableError: the database does not answer.
         """
         with _translated():
-            self._unerased = self.engine.dialect.name == "sqlite" and not erasure.erase(self.engine, within)
-        return not self._unerased
+            return self.engine.dialect.name != "sqlite" or erasure.erase(self.engine, within)
 
     def _connect(self) -> Connection:
         try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from storage.removals import Removal
 
 NETWORK = "x"
+_ERASE_WITHIN = 5.0  # seconds to wait for processes that read
 _ID = re.compile(r"(?:x:)?([0-9]{1,19})")
 _STATUS = re.compile(
     r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/\w+/status(?:es)?/([0-9]{1,19})\b.*", re.IGNORECASE
@@ -44,6 +45,7 @@ def post(posts: Sequence[str]) -> None:
         for native_id in ids:
             purged = house.purge.post(NETWORK, native_id)
             click.echo(f"{purged.key}: {_post_sentence(purged.removal)}")
+        _erase(house)
 
 
 @purge.command()
@@ -55,6 +57,7 @@ def account(account: str) -> None:
     """
     with opened() as house:
         purged = house.purge.account(NETWORK, _account_id(account, house))
+        _erase(house)
     click.echo(f"{purged.key}: {_account_sentence(purged)}")
 
 
@@ -75,6 +78,7 @@ def network(network: str, yes: bool) -> None:
             if typed.strip() != network:
                 raise BadRequestError("Nothing was removed.")
         purged = house.purge.network(network)
+        _erase(house)
     removal = purged.removal
     if not removal.activities and not purged.sources:
         click.echo(f"Nothing of {network} was left to remove.")
@@ -83,6 +87,16 @@ def network(network: str, yes: bool) -> None:
         f"{counted(removal.activities, 'item')} of {network} removed, with the names and pictures of its people; "
         f"{counted(len(purged.sources), 'source')} stopped."
     )
+
+
+def _erase(house: House) -> None:
+    """Erase what was purged from SQLite's files, and warn where that has to wait."""
+    if not house.store.erase(_ERASE_WITHIN):
+        click.echo(
+            "Another process is reading the database, so its files still hold the words; "
+            "the next process that writes to it erases them.",
+            err=True,
+        )
 
 
 def _post_sentence(removal: Removal) -> str:

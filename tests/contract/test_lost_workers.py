@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from aggregator.errors import StoreUnavailableError, WorkerLostError
 from aggregator.ingest import MOST_UNFINISHED
 from aggregator.settings import Settings
 from aggregator.wiring import House
 from storage.clock import REASON, TOLERANCE
+from storage.tables import host
 from tests.building import NOON, add_source
 from tests.upstream import Publisher
 
@@ -173,6 +175,10 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
         assert one.leased_until in {None, clock.now}
     with house.store.reading() as tx:
         assert tx.hosts.paused(clock.now) == []
+    with house.store.engine.connect() as connection:
+        turns = [row.next_start for row in connection.execute(select(host.c.next_start))]
+    assert turns
+    assert max(turns) <= clock.now  # or each poll would wait for its turn
     clock.now += timedelta(minutes=16)
     assert sorted(one for batch in house.claim() for one in batch.ids) == sorted(one.id for one in polled.values())
 

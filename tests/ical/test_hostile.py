@@ -43,9 +43,11 @@ def bad(*lines: str) -> list[str]:
         bad("DTSTART:00010101T000000Z"),
         bad("DTSTART:99991231T235959Z", "DURATION:P9999999D"),
         bad("DTSTART;TZID=Nowhere/City:20500605T100000"),
+        bad("DTSTART;TZID=America:20500605T100000"),
+        bad(f"DTSTART;TZID={'A' * 300}:20500605T100000"),
         bad("DTSTART:20260605T100000Z", "EXDATE:x", "RRULE:FREQ=DAILY;UNTIL=garbage"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_a_broken_event_costs_no_other_one(lines: list[str]) -> None:
     began = time.process_time()

@@ -11,12 +11,11 @@ from sqlalchemy import text
 from aggregator.activity import Upstream
 from aggregator.purge import Purges
 from aggregator.stream import Query
+from storage.store import Store
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from storage.store import Store
 
 # The index stores a word as its difference from the one before it; the first letters differ from all others here.
 WORDS = ["qqhippopotamus", "xxrhinoceros", "zzcrocodile"]
@@ -60,7 +59,9 @@ def test_a_reader_that_keeps_the_log_in_use_delays_the_erasure_to_the_next_write
         assert tx.activities.page(Query(limit=1)).items
         _withdraw(store)
         assert _words_in_files(store) != set()
-    add_source(store, "other")
+    other = Store.open(str(store.engine.url))  # as the process that purged may have ended
+    add_source(other, "other")
+    other.close()
     assert _words_in_files(store) == set()
     assert store.erase(1.0)
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from aggregator.errors import NoFeedError, ParserCrashError, TooComplexError, UnreadableError
 from aggregator.parsing import Limits, ParserPool
@@ -120,8 +121,9 @@ def test_errors_of_the_function_arrive_as_they_are() -> None:
         with pytest.raises(NoFeedError, match="no feed") as caught:
             await pool.run(no_feed)
         assert caught.value.status == 200
-        with pytest.raises(RuntimeError, match="a surprise"):
+        with pytest.raises(ParserCrashError, match="not foreseen"), capture_logs() as lines:
             await pool.run(surprise)
+        assert "a surprise" in lines[0]["reason"]
 
     within(work)
 

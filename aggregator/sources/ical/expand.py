@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import recurring_ical_events
 from icalendar import Calendar, Component, Event, vDuration
 from icalendar.error import BrokenCalendarProperty
+from icalendar.timezone import tzp
+from icalendar.timezone.zoneinfo import ZONEINFO
 
 from aggregator.errors import UnreadableError
 from aggregator.sources.ical.recurrence import brought_near, rules_of, too_often
@@ -136,6 +138,20 @@ class Counted:
             more = "" if self.complete else "more than "
             said.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
         return said
+
+
+class _Zones(ZONEINFO):
+    """The time zones of the system; a name that is a folder or too long for a file is unknown, and no error."""
+
+    def timezone(self, name: str) -> tzinfo | None:
+        """Return a time zone, or None for an unknown name."""
+        try:
+            return super().timezone(name)
+        except OSError:
+            return None
+
+
+tzp.use(_Zones())
 
 
 def _calendars(body: bytes) -> list[Calendar]:
