@@ -347,7 +347,7 @@ def test_a_hundred_thousand_items_are_rehearsed_in_seconds(many: Store, conditio
 
     assert told.looked_at == 100_000
     print(f"{took:.2f} s")
-    assert took < 10  # about one on an idle machine
+    assert took < 60  # about one on an idle machine
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
