@@ -13,6 +13,7 @@ import pytest
 
 from aggregator.errors import ForbiddenAddressError, RedirectError, SlowConnectError
 from tests.faults.wire import ALLOWED, answer, client, saying, serving
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -133,7 +134,7 @@ def in_world(
             writer.write(answer(b"secret"))
 
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(serving(saying(answers)))
+            port = await stack.enter_async_context(serving(saying(answers), port=free_port()))
             for address in LOOPBACK:
                 await stack.enter_async_context(serving(trap, address, port))
             through = f"http://{ALLOWED}:{port}" if proxy else None

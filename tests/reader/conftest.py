@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from aggregator.reader.app import create_app
 from aggregator.reader.audience import EVERYTHING
+from aggregator.web import threads
 from storage.store import Store
 from tests import chromium
 from tests.building import NOON
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.reader.serving import Reader
+
+
+@pytest.fixture(autouse=True)
+def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests wait on a busy machine; the limit itself is the matter of `test_trouble`."""
+    if request.module.__name__ != "tests.reader.test_trouble":
+        monkeypatch.setattr(threads, "PATIENCE", 30.0)
 
 
 def app_of(store: Store, **options: Any) -> FastAPI:
