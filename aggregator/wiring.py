@@ -209,13 +209,13 @@ class House:
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
-        with self.store.writing() as tx:
-            self._forgive(tx)
-            batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
-            paces = self._paces(tx)
-        if not batch:
-            return []
         try:
+            with self.store.writing() as tx:
+                self._forgive(tx)
+                batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+                paces = self._paces(tx)
+            if not batch:
+                return []
             return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
         except StoreUnavailableError:
             self._unreleased.append((tuple(ids), token))
