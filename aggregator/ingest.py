@@ -126,7 +126,7 @@ class Ingest:
             await self._conclude(source, Failure(unstored))
 
     async def _conclude(self, source: Source, outcome: Harvest | Failure) -> None:
-        """Store how a poll ended; what the database did not take is given back at the end.
+        """Store the outcome of a poll; the batch releases what the database did not take.
 
         Raises:
             StoreUnavailableError: the database does not answer.
@@ -417,7 +417,7 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
 def _lost(source: Source) -> WorkerLostError:
     return WorkerLostError(
         f"The process that polled {shown(source.address)} died {MOST_UNFINISHED} times in a row, the last times while "
-        "it polled nothing else. It is asked again after a pause; the log of the workers may tell more."
+        "it polled nothing else. It is polled again after a pause; see the logs of the workers."
     )
 
 

@@ -458,7 +458,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "VERSIONS_KEPT",
-            _whole(5, 1000),  # with fewer, servers that disagree could not be told from edits
+            _whole(5, 1000),  # fewer could not distinguish edits from servers that disagree
             "a whole number, 5 to 1000",
             "former versions kept of each item that its source edits",
             "20",

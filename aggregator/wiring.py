@@ -126,7 +126,7 @@ class House:
         self._http: Http | None = None
         self._turns: HostTurns | None = None
         self._parser: ParserPool | None = None
-        self._unreleased: list[tuple[tuple[int, ...], str]] = []  # what was being polled when the database went away
+        self._unreleased: list[tuple[tuple[int, ...], str]] = []  # batches cut short by an outage
         self._spending: StoreSpending | None = None
 
     @cached_property
@@ -161,9 +161,9 @@ class House:
         """Take what is due and cut it into batches; commits before it returns."""
         token = uuid4().hex
         now = self.clock()
+        self._release_after_outage()
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
-            self._forgive(tx)
             if _set_back(tx, since, now):
                 since = None
             tx.freezes.hold_due(now)
@@ -200,18 +200,23 @@ class House:
             tx.schedule.release(ids, token)
         log.warning("worker lost, its sources are polled one by one", sources=len(ids))
 
-    def _forgive(self, tx: Transaction) -> None:
-        """Free what could not be freed while the database was away: no worker died of it."""
-        for ids, token in list(self._unreleased):
-            tx.schedule.release(ids, token, begun=True)
-            with suppress(ValueError):
-                self._unreleased.remove((ids, token))
+    def _release_after_outage(self) -> None:
+        """Release sources that could not be released while the database was unavailable; their polls count as ended."""
+        pending = list(self._unreleased)
+        if not pending:
+            return
+        with self.store.writing() as tx:
+            for ids, token in pending:
+                tx.schedule.release(ids, token, begun=True)
+        for batch in pending:  # only once that is committed
+            with suppress(ValueError):  # another thread released it, too
+                self._unreleased.remove(batch)
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
         try:
+            self._release_after_outage()
             with self.store.writing() as tx:
-                self._forgive(tx)
                 batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
                 paces = self._paces(tx)
             if not batch:

@@ -146,7 +146,7 @@ class Activities(StreamReading):
             judge: decides on the entries that are new, all together.
             on_edit: what an edit does to what a person approved.
         """
-        # All that follows rests on what is read here, a person's approval for one; nobody may change it in between.
+        # The decisions below rest on this read, a person's approval for one; no other writer may change it meanwhile.
         Stream(self._connection).require_lock()
         wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
         known = self.known(source_id, wanted.keys())

@@ -1,4 +1,4 @@
-"""Moments that a clock which was ahead has left behind: they would stop things for as long as it was ahead."""
+"""Correct stored times after a clock that ran ahead was set back: polling would stop for as long as it was ahead."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FURTHEST = (
 
 
 class Clock:
-    """What is stored of the time, within one writing transaction."""
+    """Stored times, within one writing transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

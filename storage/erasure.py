@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-# Where SQLite keeps a number for applications: 1 while the files may hold removed words. It is part of the database, so
-# any process that writes next takes the erasure up where another one could not finish it.
+# A number that SQLite keeps for applications, here of removals that are not erased from the files. It is part of the
+# database, so that the next process that writes takes up an erasure that another process could not finish.
 _MARK = "PRAGMA user_version"
-_PAGES = 500  # of the index for one step, so that other writers get their turn
+_PAGES = 500  # of the index for one step, so that other writers are not blocked
 _BUSY = 100  # milliseconds to wait for readers in one try
 _RETRY = 0.05  # seconds between two tries
 _FINISHED = 2  # changes below which a merge had nothing left to do, by SQLite's documentation
@@ -24,7 +24,8 @@ _FINISHED = 2  # changes below which a merge had nothing left to do, by SQLite's
 def mark(connection: Connection) -> None:
     """Note that this transaction removes content that must not be left readable in any file."""
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"{_MARK} = 1")
+        pending = connection.exec_driver_sql(_MARK).scalar() or 0
+        connection.exec_driver_sql(f"{_MARK} = {pending + 1}")
 
 
 def is_marked(connection: Connection) -> bool:
@@ -33,7 +34,7 @@ def is_marked(connection: Connection) -> bool:
 
 
 def erase(engine: Engine, within: float) -> bool:
-    """Erase what was removed and committed; return False where readers kept the log in use for `within` seconds."""
+    """Erase removed, committed content; return False where readers kept the log in use for `within` seconds."""
     deadline = time.monotonic() + within
     connection = engine.raw_connection()
     driver: Any = connection.driver_connection
@@ -52,13 +53,31 @@ def erase(engine: Engine, within: float) -> bool:
 def _try_to_erase(driver: Any) -> bool:  # noqa: ANN401  # the driver's own connection
     driver.execute(f"PRAGMA busy_timeout={_BUSY}")
     try:
+        pending = _pending(driver)
         _merge_index(driver)
         busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if not busy:
-            driver.execute(f"{_MARK} = 0")
-    except driver.OperationalError:  # another writer is at work
+        if busy:
+            return False
+        if pending:
+            _clear_mark(driver, pending)
+    except driver.OperationalError:  # another process is writing
         return False
-    return not busy
+    return True
+
+
+def _pending(driver: Any) -> int:  # noqa: ANN401
+    pending: int = driver.execute(_MARK).fetchone()[0]
+    return pending
+
+
+def _clear_mark(driver: Any, pending: int) -> None:  # noqa: ANN401
+    """Clear the mark, unless another process removed more in the meantime."""
+    driver.execute("BEGIN IMMEDIATE")
+    try:
+        if _pending(driver) == pending:
+            driver.execute(f"{_MARK} = 0")
+    finally:
+        driver.execute("COMMIT")
 
 
 def _merge_index(driver: Any) -> None:  # noqa: ANN401

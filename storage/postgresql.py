@@ -74,7 +74,7 @@ def make_postgresql_engine(url: URL, *, pooled: bool, **options: Any) -> Engine:
     """Build an engine for PostgreSQL; nothing is connected yet.
 
     Args:
-        url: the database; what its query says about the connection wins over the defaults here.
+        url: the database; connection parameters in its query override the defaults here.
         pooled: whether to keep connections; without a pool each `connect` opens its own.
         options: further options of `sqlalchemy.create_engine`.
     """
@@ -113,7 +113,7 @@ def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
         "keepalives_idle": 10,  # seconds of silence before the kernel probes the peer
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,  # milliseconds without an acknowledgement of what was sent
+        "tcp_user_timeout": 10_000,  # milliseconds without an acknowledgement
         # Never a standby: it may lack the latest decisions, and show what is hidden.
         "target_session_attrs": "read-write",
         "application_name": "aggregator",

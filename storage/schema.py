@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-MIGRATION_LIMIT = 600.0  # seconds for one statement of a migration, and for another process that migrates
+MIGRATION_LIMIT = 600.0  # seconds for a statement of a migration, or to wait for another migration
 _LOCK = 7_391_508_224  # any number, the same for every process of ours
 
 

@@ -90,7 +90,7 @@ def network(network: str, yes: bool) -> None:
 
 
 def _erase(house: House) -> None:
-    """Erase what was purged from SQLite's files, and warn where that has to wait."""
+    """Erase purged content from SQLite's files, and warn if that has to wait."""
     if not house.store.erase(_ERASE_WITHIN):
         click.echo(
             "Another process is reading the database, so its files still hold the words; "

@@ -72,7 +72,8 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     if occasion.place:
         event.add("location", occasion.place)
     event.add("url", content.url or f"{home}/activities/{item.id}")
-    event.add("status", "CANCELLED" if occasion.cancelled else "CONFIRMED")
+    if occasion.cancelled:  # of other events it is not known whether they are confirmed or tentative
+        event.add("status", "CANCELLED")
     return event
 
 

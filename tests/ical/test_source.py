@@ -158,6 +158,7 @@ def test_the_stream_gives_its_events_as_a_calendar(house: House, publisher: Publ
     assert first["UID"] == second["UID"]
     assert str(first["DTSTART"].params["TZID"]) == "Europe/Madrid"
     assert first["DTSTART"].dt.replace(tzinfo=None) == SOON.replace(tzinfo=None)
-    assert (str(first["STATUS"]), str(second["STATUS"])) == ("CONFIRMED", "CANCELLED")
+    assert "STATUS" not in first  # it may be tentative
+    assert str(second["STATUS"]) == "CANCELLED"
     assert second["SEQUENCE"] > first["SEQUENCE"]
     assert str(first["LOCATION"]) == "Town hall"

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from aggregator.activity import Upstream
 from aggregator.purge import Purges
 from aggregator.stream import Query
+from storage import erasure
 from storage.store import Store
 from tests.building import NOON, add_source, an_activity, ingest_now
 
@@ -64,6 +65,21 @@ def test_a_reader_that_keeps_the_log_in_use_delays_the_erasure_to_the_next_write
     other.close()
     assert _words_in_files(store) == set()
     assert store.erase(1.0)
+
+
+def test_an_erasure_that_ends_does_not_hide_a_later_removal(sqlite_store: Store) -> None:
+    """Another process removes something between the checkpoint of this one and the end of its erasure."""
+    with sqlite_store.writing() as tx:
+        erasure.mark(tx.stream._connection)
+        erasure.mark(tx.stream._connection)
+        sqlite_store.erase = lambda _within: False  # type: ignore[method-assign]
+    connection = sqlite_store.engine.raw_connection()
+    driver = connection.driver_connection
+    erasure._clear_mark(driver, 1)
+    assert erasure._pending(driver) == 2
+    erasure._clear_mark(driver, 2)
+    assert erasure._pending(driver) == 0
+    connection.close()
 
 
 def _words_in_files(store: Store) -> set[str]:
