@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
@@ -69,12 +69,11 @@ def test_a_reader_that_keeps_the_log_in_use_delays_the_erasure_to_the_next_write
 
 def test_an_erasure_that_ends_does_not_hide_a_later_removal(sqlite_store: Store) -> None:
     """Another process removes something between the checkpoint of this one and the end of its erasure."""
-    with sqlite_store.writing() as tx:
-        erasure.mark(tx.stream._connection)
-        erasure.mark(tx.stream._connection)
-        sqlite_store.erase = lambda _within: False  # type: ignore[method-assign]
+    with sqlite_store.engine.begin() as marking:
+        erasure.mark(marking)
+        erasure.mark(marking)
     connection = sqlite_store.engine.raw_connection()
-    driver = connection.driver_connection
+    driver: Any = connection.driver_connection
     erasure._clear_mark(driver, 1)
     assert erasure._pending(driver) == 2
     erasure._clear_mark(driver, 2)
