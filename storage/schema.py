@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -27,13 +28,26 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 MIGRATION_LIMIT = 600.0  # seconds for a statement of a migration, or to wait for another migration
+_MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 7_391_508_224  # any number, the same for every process of ours
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """Return the migrations, which Alembic imports one by one."""
+    return ScriptDirectory(str(_MIGRATIONS))
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return every revision of this version of the program."""
+    return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 def configuration(engine: Engine) -> Config:
     """Return Alembic's configuration for an engine of ours."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine
     return config
 
@@ -44,9 +58,9 @@ def current(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def newest(engine: Engine) -> str:
+def newest() -> str:
     """Return the revision that the code is written for."""
-    head = ScriptDirectory.from_config(configuration(engine)).get_current_head()
+    head = _scripts().get_current_head()
     if head is None:
         raise SchemaError("This installation carries no migrations; install it again.")
     return head
@@ -62,9 +76,8 @@ def migrate(engine: Engine, authority: str, today: date) -> list[str]:
     """
     with _lock(engine):
         before = current(engine)
-        script = ScriptDirectory.from_config(configuration(engine))
-        _refuse_newer(engine, before, script)
-        applied = [one.revision for one in script.iterate_revisions("head", before or "base")]
+        _refuse_newer(before)
+        applied = [script.revision for script in _scripts().iterate_revisions("head", before or "base")]
         if applied:
             command.upgrade(configuration(engine), "head")
         _begin_stream(engine, authority, today)
@@ -96,24 +109,21 @@ def check(engine: Engine) -> None:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():  # connecting would make an empty one
         raise SchemaError(f"There is no database at {file}, so no schema yet; run 'aggregator migrate'.")
-    script = ScriptDirectory.from_config(configuration(engine))
     before = current(engine)
     if before is None:
         raise SchemaError("The database holds no schema yet; run 'aggregator migrate'.")
-    _refuse_newer(engine, before, script)
-    if before != script.get_current_head():
+    _refuse_newer(before)
+    if before != newest():
         raise SchemaError(
-            f"The database's schema ({before}) is older than this version needs ({script.get_current_head()}); "
-            "run 'aggregator migrate'."
+            f"The database's schema ({before}) is older than this version needs ({newest()}); run 'aggregator migrate'."
         )
 
 
-def _refuse_newer(engine: Engine, before: str | None, script: ScriptDirectory) -> None:
-    known = {one.revision for one in script.walk_revisions()}
-    if before is not None and before not in known:
+def _refuse_newer(before: str | None) -> None:
+    if before is not None and before not in _known():
         raise SchemaError(
             f"The database's schema ({before}) is newer than this version of the program, whose newest is "
-            f"{newest(engine)}; run the version that made it, or a later one."
+            f"{newest()}; run the version that made it, or a later one."
         )
 
 

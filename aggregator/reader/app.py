@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -196,7 +197,7 @@ def create_app(
         store, clock, pages, admission, configuration=configuration, language=locale, as2=feeds.activity
     ).add_to(app)
     Embed(store, pages, admission, configuration, cors_origins, x_embed=x_embed).add_to(app)
-    DocumentationPages(document(app, public_url), pages, problems).add_to(app)
+    DocumentationPages(partial(document, app, public_url), pages, problems).add_to(app)
     return app
 
 

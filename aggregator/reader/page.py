@@ -1,8 +1,10 @@
 """The pages for people: the merged stream, one activity, and the API's documentation."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.documentation import operations, schemas
 from aggregator.reader.health import health_of
 from aggregator.reader.parameters import PAGE, given, query_of, query_string, refuse_unknown_sources
+from aggregator.reader.serialise import encode
 from aggregator.reader.shown import shown
 from aggregator.stream import Query
 from aggregator.web.answers import HTML, answer
@@ -183,19 +186,12 @@ class StreamPages:
 
 
 class DocumentationPages:
-    """The OpenAPI document, as it is and for people."""
+    """Serve the OpenAPI document as JSON and as a page; both are built on the first request."""
 
-    def __init__(self, document: dict[str, Any], pages: "Pages", problems: "Problems") -> None:
-        from aggregator.reader.serialise import encode
-
-        self._json = encode(document)
-        values = {
-            "document": document,
-            "operations": operations(document),
-            "schemas": schemas(document),
-            "problems": problems.kinds,
-        }
-        self._html = pages.render("docs.html", values)
+    def __init__(self, build: "Callable[[], dict[str, Any]]", pages: "Pages", problems: "Problems") -> None:
+        self._build = build
+        self._pages = pages
+        self._problems = problems
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -204,11 +200,25 @@ class DocumentationPages:
 
     async def openapi(self, request: Request) -> Response:
         """Answer with the OpenAPI document."""
-        return answer(request, self._json, "application/json")
+        return answer(request, (await self._render())[0], "application/json")
 
     async def docs(self, request: Request) -> Response:
         """Answer with the documentation."""
-        return answer(request, self._html, HTML)
+        return answer(request, (await self._render())[1], HTML)
+
+    async def _render(self) -> tuple[bytes, bytes]:
+        return await asyncio.to_thread(lambda: self._rendered)
+
+    @cached_property
+    def _rendered(self) -> tuple[bytes, bytes]:
+        document = self._build()
+        values = {
+            "document": document,
+            "operations": operations(document),
+            "schemas": schemas(document),
+            "problems": self._problems.kinds,
+        }
+        return encode(document), self._pages.render("docs.html", values)
 
 
 def _feeds(here: str) -> list[tuple[str, str, str]]:

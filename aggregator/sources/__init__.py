@@ -1,4 +1,4 @@
-"""The kinds of source: one module (or package) each, found by walking this package."""
+"""Find the kinds of source: each is a package here with a module `kind` that defines `KIND`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 @cache
 def kinds() -> Mapping[str, SourceKind]:
-    """Return every kind by name: what each module of this package calls `KIND`."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    """Return every kind by name.
+
+    A package does not import its own `kind`: processes that only parse documents start without an HTTP client.
+    """
+    modules = (import_module(f"{__name__}.{found.name}.kind") for found in pkgutil.iter_modules(__path__))
     return {kind.name: kind for kind in (module.KIND for module in modules)}

@@ -17,7 +17,7 @@ from aggregator.errors import (
     SourceError,
 )
 from aggregator.source import Discovery, Failure, Harvest, HostTurn, Policy, PollContext, Polled, Source, SourceState
-from aggregator.sources.twitter import KIND
+from aggregator.sources.twitter.kind import KIND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -29,7 +29,7 @@ from aggregator.errors import (
     UnreadableError,
 )
 from aggregator.source import Failure, Harvest
-from aggregator.sources.twitter import KIND
+from aggregator.sources.twitter.kind import KIND
 from tests.contract.fake_x import (
     NOW,
     TOKEN,

@@ -20,7 +20,8 @@ from aggregator.errors import (
     TooLargeError,
     UnreachableError,
 )
-from aggregator.sources.twitter import KIND, api
+from aggregator.sources.twitter import api
+from aggregator.sources.twitter.kind import KIND
 from aggregator.sources.twitter.transport import BoundedAdapter
 from tests.contract.fake_x import (
     TOKEN,

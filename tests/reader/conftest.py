@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
+from jinja2 import BytecodeCache, Environment
 from playwright.sync_api import sync_playwright
 
 from aggregator.reader.app import create_app
 from aggregator.reader.audience import EVERYTHING
-from aggregator.web import threads
+from aggregator.web import pages, threads
 from storage.store import Store
 from tests import chromium
 from tests.building import NOON
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi import FastAPI
+    from jinja2.bccache import Bucket
     from playwright.sync_api import Browser
 
     from tests.reader.serving import Reader
@@ -31,6 +34,27 @@ def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Let requests wait on a busy machine; the limit itself is the matter of `test_trouble`."""
     if request.module.__name__ != "tests.reader.test_trouble":
         monkeypatch.setattr(threads, "PATIENCE", 30.0)
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Compile each template once for all apps of this process."""
+
+    _compiled: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self._compiled.get(bucket.key + bucket.checksum):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiled_templates() -> Iterator[None]:
+    """Share compiled templates between the apps of all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Environment", partial(Environment, bytecode_cache=_CompiledTemplates()))
+        yield
 
 
 def app_of(store: Store, **options: Any) -> FastAPI:

@@ -28,7 +28,7 @@ from aggregator.review.app import create_desk
 from aggregator.review.rooms import rooms
 from aggregator.web.app import Mounted
 from tests.building import NOON
-from tests.reader.conftest import app_of
+from tests.reader.conftest import app_of, compiled_templates  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

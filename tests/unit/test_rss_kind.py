@@ -26,7 +26,7 @@ from aggregator.source import (
     SourceKind,
     SourceState,
 )
-from aggregator.sources.rss import KIND
+from aggregator.sources.rss.kind import KIND
 from aggregator.sources.rss.normalise import READER
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

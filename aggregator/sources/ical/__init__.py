@@ -1,5 +1,1 @@
 """Calendars (iCalendar, RFC 5545) over HTTP."""
-
-from aggregator.sources.ical.kind import KIND
-
-__all__ = ["KIND"]

@@ -3,7 +3,3 @@
 `kind` fetches and decides, `normalise` turns bytes into activities, `syndication` (XML, by feedparser) and `jsonfeed`
 read what a document says into the types of `document`.
 """
-
-from aggregator.sources.rss.kind import KIND
-
-__all__ = ["KIND"]

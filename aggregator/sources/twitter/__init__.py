@@ -5,7 +5,3 @@
 page into activities. `compliance` asks what became of posts that were read before, `jobs` sends and fetches the lists
 for that.
 """
-
-from aggregator.sources.twitter.kind import KIND
-
-__all__ = ["KIND"]
