@@ -161,6 +161,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if faults:
         raise pytest.UsageError("Identifiers of tests must be the same in every run:\n" + "\n".join(faults))
     for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):  # one Chromium for all tests of a module
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
     items.sort(key=_rank)
@@ -169,7 +171,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _rank(item: pytest.Item) -> int:
     if item.path.is_relative_to(QUICK):
         return 0
-    return 1 if item.get_closest_marker("long") else 2
+    return 1 if item.get_closest_marker("long") or item.get_closest_marker("xdist_group") else 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

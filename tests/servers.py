@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds for a server to answer
 PORTS = range(20_000, 32_000)  # below those that a system hands out by itself: nobody gets one by chance
+MEMORY = "/dev/shm"  # the folder made in it is private
+LEAST_MEMORY = 2 * 1024**3  # bytes; containers often have 64 MB
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 
@@ -75,6 +77,7 @@ class PostgresNode:
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
+            "autovacuum": "off",  # a test's database does not live that long
             "shared_buffers": "64MB",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -235,7 +238,9 @@ def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=f"aggregator-test-{name}-"))
+    """Make a folder in memory where the system has a file system for that."""
+    parent = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY else None
+    folder = Path(tempfile.mkdtemp(prefix=f"aggregator-test-{name}-", dir=parent))
     try:
         yield folder
     finally:

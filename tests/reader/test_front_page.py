@@ -105,8 +105,14 @@ def filled(sqlite_store: Store, sqlite_reader: Reader, pictures: str) -> Reader:
     return sqlite_reader
 
 
-@pytest.mark.parametrize("path", ["/", "/activities/1", "/activities/9", "/docs"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("path", "width"),
+    [
+        pytest.param(path, width, marks=[pytest.mark.slow] if (path, width) == ("/docs", 1280) else [])
+        for path in ("/", "/activities/1", "/activities/9", "/docs")
+        for width in (360, 1280)
+    ],
+)
 def test_pages_fit_are_legible_and_complain_of_nothing(browser: Browser, filled: Reader, path: str, width: int) -> None:
     with opened(browser, filled.address + path, viewport={"width": width, "height": 800}) as sight:
         moved = sight.page.evaluate(SHIFT)
@@ -176,8 +182,14 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
     assert sight.complaints == []
 
 
-@pytest.mark.parametrize("path", ["/", "/?q=plan", "/docs", "/activities/1", "/nothing"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [
+        pytest.param(path, scheme, marks=[pytest.mark.slow] if (path, scheme) == ("/docs", "dark") else [])
+        for path in ("/", "/?q=plan", "/docs", "/activities/1", "/nothing")
+        for scheme in ("light", "dark")
+    ],
+)
 def test_axe_finds_nothing(browser: Browser, filled: Reader, path: str, scheme: str) -> None:
     with opened(browser, filled.address + path, color_scheme=scheme) as sight:
         found = Axe().run(sight.page)

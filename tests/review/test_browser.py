@@ -179,6 +179,7 @@ def test_what_is_restored_on_another_page_is_shown_and_selected(browser: Browser
         eventually(store, lambda now: now == ["published", "published"])
 
 
+@pytest.mark.slow
 def test_a_recorded_day_takes_about_a_key_an_item(browser: Browser, sqlite_house: Installation) -> None:
     store = sqlite_house.store
     waiting(store, 300)

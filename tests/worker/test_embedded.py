@@ -130,7 +130,7 @@ def test_the_reader_alone_serves_what_others_pulled(embedded: Processes, publish
         (("worker", "worker"), "AGGREGATOR_BROKER_URL is memory://"),
         (("scheduler", "beat"), "AGGREGATOR_BROKER_URL is memory://"),
     ],
-    ids=" ".join,
+    ids=["worker", "scheduler"],
 )
 def test_a_separate_process_on_memory_is_refused(embedded: Processes, words: tuple[str, str], reason: str) -> None:
     done = _celery(embedded, *words)
@@ -139,6 +139,7 @@ def test_a_separate_process_on_memory_is_refused(embedded: Processes, words: tup
     assert "aggregator run" in done.stderr
 
 
+@pytest.mark.slow
 def test_worker_processes_on_sqlite_are_refused(embedded: Processes, redis_url: str) -> None:
     embedded.aggregator("migrate")
     embedded.environ = {**embedded.environ, "AGGREGATOR_BROKER_URL": redis_url}

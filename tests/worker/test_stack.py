@@ -98,6 +98,7 @@ def test_tweets_retweets_and_news_of_the_sample_upstream_become_one_stream(stack
         assert SAMPLE_TOKEN not in stack.log(name)
 
 
+@pytest.mark.slow
 def test_one_broken_source_among_ten_good_ones_fails_alone(stack: Processes, publisher: Publisher) -> None:
     stack.worker()
     stack.scheduler()
@@ -164,6 +165,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(stack: Processes, pub
     assert len(set(_native_ids(stack))) == 50
 
 
+@pytest.mark.slow
 def test_an_emptied_redis_costs_at_most_two_ticks(stack: Processes, publisher: Publisher, redis_url: str) -> None:
     stack.worker()
     stack.scheduler()
@@ -196,6 +198,7 @@ def test_two_schedulers_poll_each_due_source_once_per_slot(stack: Processes, pub
     store.close()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, publisher: Publisher) -> None:
     stack.environ = {**stack.environ, "AGGREGATOR_HOST_SPACING": "0.5", "AGGREGATOR_LEASE": "30"}
     names = [str(number) for number in range(1, 5)]

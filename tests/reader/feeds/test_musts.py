@@ -139,9 +139,23 @@ def test_a_demand_is_kept(written: ModuleType, must: Must) -> None:
     assert [name for name, feed in FEEDS.items() if musts.broken(written.render(feed), [must])] == []
 
 
-@settings(max_examples=250, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_HYPOTHESIS: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=60, derandomize=True, **_HYPOTHESIS)
 @given(feeds())
-def test_whatever_is_said_every_demand_is_kept_and_two_readers_agree(feed: Feed) -> None:
+def test_generated_feeds_keep_every_demand_and_two_parsers_agree(feed: Feed) -> None:
+    _keeps_every_demand(feed)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, **_HYPOTHESIS)
+@given(feeds())
+def test_a_thousand_generated_feeds_keep_every_demand(feed: Feed) -> None:
+    _keeps_every_demand(feed)
+
+
+def _keeps_every_demand(feed: Feed) -> None:
     entries = [entry_of(item, feed.terms) for item in feed.items]
     assert musts.broken(atom.render(feed), musts.ATOM) == []
     assert musts.broken(rss.render(feed), musts.RSS) == []
