@@ -37,7 +37,5 @@ def __getattr__(name: str) -> Celery:
         from worker import app
 
         app.conf.beat_schedule = dict(SCHEDULE)
-        # In memory instead of a file: which tasks ran when does not matter to a stateless tick.
-        app.conf.beat_scheduler = "celery.beat:Scheduler"
         return app
     raise AttributeError(name)
