@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 from celery import Celery, beat, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
-from celery.worker import WorkController, state
+from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.broker import PUBLISHING, TRANSPORT
+from aggregator.broker import PUBLISHING, TRANSPORT, WAITING, Availability
 from aggregator.errors import AggregatorError, StoreUnavailableError
 from aggregator.logs import bind, configure_logging
 from aggregator.settings import Settings
@@ -30,6 +30,8 @@ from aggregator.wiring import Batch, House, writer_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from kombu import Connection
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
@@ -126,6 +128,31 @@ def _add_others(app: Celery, house: House) -> None:
             log.info("pruned", counts=house.prune())
 
 
+class Consumer(consumer.Consumer):
+    """Celery's consumer; waits for its broker for as long as it takes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        self._broker = Availability()
+        # Workers need not know of each other, and each of these talks to the broker while it is in trouble.
+        quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
+        super().__init__(*args, **kwargs)
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect, sooner or later."""
+        connection = conn.ensure_connection(
+            lambda problem, _: self._broker.away(problem), callback=state.maybe_shutdown, **WAITING
+        )
+        self.first_connection_attempt = False
+        self._broker.back()
+        return connection
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Clean up after a connection that is lost."""
+        self._broker.away(exc)
+        super().on_connection_error_after_connected(exc)
+
+
 @contextmanager
 def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
     """Let a task end early, at its time limit or because this process stops."""
@@ -161,8 +188,7 @@ def _configuration(house: House, installation: str) -> dict[str, Any]:
         "task_soft_time_limit": house.limits.soft,
         "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
-        "worker_consumer": "aggregator.broker:Consumer",
-        "beat_scheduler": "aggregator.broker:Scheduler",
+        "worker_consumer": Consumer,
         "task_publish_retry_policy": dict(PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Requests under way may end. Celery waits so long whenever a task runs; the container's grace is longer.
@@ -262,6 +288,8 @@ class Embedded:
         self._house = house
         self._app = create_app(house)
         self._app.conf.beat_schedule = dict(schedule)
+        # In memory: what is due is in the database, so the beat has nothing to remember.
+        self._app.conf.beat_scheduler = "celery.beat:Scheduler"
         self._app.conf.beat_max_loop_interval = 0.5  # seconds; the beat looks so often whether it should stop
         self._worker = WorkController(
             app=self._app,
