@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import structlog
+from celery import beat
+from celery.beat import SchedulingError
 from celery.schedules import crontab
+from kombu.common import ignore_errors
+from kombu.exceptions import OperationalError
+
+from aggregator.broker import WAITING, Availability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from celery import Celery
+    from kombu import Connection
+
+log = structlog.get_logger(__name__)
 
 TICK = 5.0  # seconds between looks at what is due
 ATTEND = 60.0  # seconds between looks at what people should know of
@@ -31,13 +41,53 @@ SCHEDULE: Mapping[str, Any] = {
 }
 
 
+class Scheduler(beat.Scheduler):
+    """Celery's scheduler without a traceback for each task that can't be sent; its schedule is kept in memory."""
+
+    def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        self._broker = Availability()
+        app.conf.task_publish_retry = False  # kombu would go on with the closed channel of a connection it replaced
+        super().__init__(app, *args, **kwargs)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401
+        """Send a task, by a new connection where the present one fails; else it is sent when it is next due."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as problem:
+            self._broker.away(problem.__context__)
+            self._disconnect()
+            self._apply_again(entry)
+        else:
+            self._broker.back()
+
+    def _apply_again(self, entry: Any) -> None:  # noqa: ANN401
+        try:
+            self.apply_async(entry, producer=self.producer, advance=False)
+        except SchedulingError as problem:
+            self._disconnect()
+            if isinstance(problem.__context__, OperationalError):
+                self._broker.away(problem.__context__)
+            else:
+                log.exception("task not sent", task=entry.task)
+
+    def _disconnect(self) -> None:
+        self.__dict__.pop("producer", None)  # made again, with a new connection, when it is next used
+        connection = self.__dict__.pop("connection", None)
+        if connection is not None:
+            ignore_errors(connection, connection.release)
+
+    def _ensure_connected(self) -> Connection:
+        connection = self.connection.ensure_connection(lambda problem, _: self._broker.away(problem), **WAITING)
+        self._broker.back()
+        return connection
+
+
 def __getattr__(name: str) -> Celery:
     """Give `celery -A scheduler` its app: the worker's, with the schedule."""
     if name == "app":
         from worker import app
 
         app.conf.beat_schedule = dict(SCHEDULE)
-        # In memory instead of a file: which tasks ran when does not matter to a stateless tick.
-        app.conf.beat_scheduler = "celery.beat:Scheduler"
+        app.conf.beat_scheduler = Scheduler
         return app
     raise AttributeError(name)

@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 from celery import Celery, beat, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
-from celery.worker import WorkController, state
+from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from aggregator.broker import PUBLISHING, TRANSPORT, WAITING, Availability
 from aggregator.errors import AggregatorError, StoreUnavailableError
 from aggregator.logs import bind, configure_logging
 from aggregator.settings import Settings
 from aggregator.sources import kinds
 from aggregator.startup import await_database
-from aggregator.wiring import House, writer_lock
+from aggregator.wiring import Batch, House, writer_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from kombu import Connection
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
@@ -60,14 +63,8 @@ def _add_polling(app: Celery, house: House) -> None:
     @app.task(name="tick")
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
-        lease = house.settings.lease.total_seconds()
         with _ending(house, "tick"):
-            for batch in house.claim():
-                try:
-                    app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
-                except OperationalError as problem:  # the broker is away: free them, the next tick tries again
-                    log.warning("poll not sent", queue=batch.queue, reason=str(problem))
-                    house.give_back(batch)
+            _hand_out(app, house, house.claim())
 
     @app.task(name="poll")
     def poll(ids: list[int], token: str) -> None:
@@ -90,6 +87,19 @@ def _add_polling(app: Celery, house: House) -> None:
             app.send_task("lost", tuple(args), queue=CONTROL)
         except OperationalError as problem:  # the broker is away: their leases run out
             log.warning("lost worker not reported", reason=str(problem))
+
+
+def _hand_out(app: Celery, house: House, batches: Sequence[Batch]) -> None:
+    lease, sent = house.settings.lease.total_seconds(), 0
+    try:
+        for batch in batches:
+            app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
+            sent += 1
+    except OperationalError as problem:  # the broker is away; each further attempt would take seconds
+        log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
+    finally:
+        for unsent in batches[sent:]:  # the next tick tries again
+            house.give_back(unsent)
 
 
 def _add_others(app: Celery, house: House) -> None:
@@ -118,6 +128,31 @@ def _add_others(app: Celery, house: House) -> None:
             log.info("pruned", counts=house.prune())
 
 
+class Consumer(consumer.Consumer):
+    """Celery's consumer; waits for its broker for as long as it takes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        self._broker = Availability()
+        # Workers need not know of each other, and each of these talks to the broker while it is in trouble.
+        quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
+        super().__init__(*args, **kwargs)
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect, sooner or later."""
+        connection = conn.ensure_connection(
+            lambda problem, _: self._broker.away(problem), callback=state.maybe_shutdown, **WAITING
+        )
+        self.first_connection_attempt = False
+        self._broker.back()
+        return connection
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Clean up after a connection that is lost."""
+        self._broker.away(exc)
+        super().on_connection_error_after_connected(exc)
+
+
 @contextmanager
 def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
     """Let a task end early, at its time limit or because this process stops."""
@@ -135,7 +170,8 @@ def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
 
 def _configuration(house: House, installation: str) -> dict[str, Any]:
     names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
-    transport: dict[str, Any] = {"visibility_timeout": VISIBILITY}  # longer than a task and its wait, or it comes twice
+    # Longer than a task and its wait, or it comes twice.
+    transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
         transport["global_keyprefix"] = f"aggregator:{installation}:"  # others may use the same Redis database
     return {
@@ -152,7 +188,8 @@ def _configuration(house: House, installation: str) -> dict[str, Any]:
         "task_soft_time_limit": house.limits.soft,
         "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
-        "broker_connection_retry_on_startup": True,  # a worker may start before its broker
+        "worker_consumer": Consumer,
+        "task_publish_retry_policy": dict(PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Requests under way may end. Celery waits so long whenever a task runs; the container's grace is longer.
         "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, house.limits.hard),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import recurring_ical_events
+from dateutil.rrule import rrulestr
 from icalendar import Calendar, Event
 
 from aggregator.activity import storable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 WINDOW = Window(
     datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), now=datetime(2026, 2, 1, tzinfo=UTC)
 )
+QUICK = 1.5  # seconds of CPU: far below the limit of a document, with room for a slow machine
 GOOD = ["BEGIN:VEVENT", "UID:good", "SUMMARY:Good", "DTSTART:20260605T100000Z", "END:VEVENT"]
 
 
@@ -101,6 +103,83 @@ def test_what_repeats_is_expanded_from_near_the_window(lines: list[str], least: 
     assert time.process_time() - began < 5
     assert least <= len(said.occurrences) <= MOST_OCCURRENCES
     assert words in " ".join(said.notes)
+
+
+FREQUENCIES = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]
+
+
+@pytest.mark.parametrize("more", ["", ";COUNT=5", ";UNTIL=20270101T000000Z", ";BYMONTH=2;BYMONTHDAY=30"])
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+def test_a_rule_that_stands_still_is_left_out(frequency: str, more: str) -> None:
+    lines = series(1, ":20260605T100000Z", f"FREQ={frequency};INTERVAL=0{more}")
+    began = time.process_time()
+
+    said = expanded(calendar(*lines, *GOOD), WINDOW)
+
+    assert time.process_time() - began < QUICK
+    assert [one.uid for one in said.occurrences] == ["good"]
+    assert said.notes == ["Left out, since they can't be read: 1 events."]
+
+
+def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> None:
+    """The rule of a single changed occurrence is heeded by the library too where that stands for all later ones."""
+    lines = series(1, ":20260605T100000Z", "FREQ=DAILY;COUNT=3")
+    changed = series(1, ":20260606T100000Z", "FREQ=DAILY;INTERVAL=0")
+    changed.insert(-1, "RECURRENCE-ID;RANGE=THISANDFUTURE:20260606T100000Z")
+
+    said = expanded(calendar(*lines, *changed, *GOOD), WINDOW)
+
+    assert [one.uid for one in said.occurrences] == ["good"]
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        "BYMONTH=2;BYMONTHDAY=30", "BYMONTH=2,4;BYMONTHDAY=31", "BYMONTHDAY=32", "BYMONTHDAY=31;BYYEARDAY=1",
+        "BYMONTH=13", "BYYEARDAY=400", "BYYEARDAY=366;BYMONTH=1", "BYYEARDAY=60;BYMONTHDAY=15", "BYWEEKNO=60",
+        "BYWEEKNO=1;BYMONTH=7", "BYSETPOS=5", "BYDAY=MO;BYSETPOS=400", "BYDAY=WE;INTERVAL=168",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("start", [":20260605T100000Z", ";VALUE=DATE:20260605", ";TZID=Europe/Madrid:19700102T100000"])
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+def test_a_rule_that_never_fits_is_not_followed_for_ever(frequency: str, never: str, start: str) -> None:
+    began = time.process_time()
+
+    said = expanded(calendar(*series(1, start, f"FREQ={frequency};{never}"), *GOOD), WINDOW)
+
+    assert time.process_time() - began < QUICK
+    assert "good" in {one.uid for one in said.occurrences}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["FREQ=HOURLY;COUNT=9999999;BYSETPOS=5"],
+        ["FREQ=HOURLY;COUNT=9999999;BYHOUR=1,2,3,4,5,6,7"],
+        ["FREQ=HOURLY", "FREQ=HOURLY;INTERVAL=2"],
+        ["FREQ=DAILY;COUNT=9999999;BYMONTHDAY=32"],
+        ["FREQ=DAILY;BYMONTHDAY=32"] * 500,
+    ],
+    ids=["set-positions", "hours", "two-rules", "days", "many-rules"],
+)
+def test_what_is_too_long_to_walk_is_left_out(rules: list[str]) -> None:
+    event = [*series(1, ":08000101T000000Z", rules[0])[:-1], *(f"RRULE:{rule}" for rule in rules[1:]), "END:VEVENT"]
+    began = time.process_time()
+
+    said = expanded(calendar(*event, *GOOD), WINDOW)
+
+    assert time.process_time() - began < QUICK
+    assert [one.uid for one in said.occurrences] == ["good"]
+    assert "too often" in " ".join(said.notes)
+
+
+def test_years_are_bounded_within_an_expansion_only() -> None:
+    far = rrulestr("FREQ=YEARLY;INTERVAL=1000", dtstart=datetime(2026, 1, 1))  # noqa: DTZ001
+    before = len(list(far))
+
+    expanded(calendar(*GOOD), WINDOW)
+
+    assert len(list(rrulestr("FREQ=YEARLY;INTERVAL=1000", dtstart=datetime(2026, 1, 1)))) == before == 8  # noqa: DTZ001
 
 
 def test_of_many_series_the_next_occurrences_are_told() -> None:

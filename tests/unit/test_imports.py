@@ -52,6 +52,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     *((f"aggregator.{name}", _types) for name in ("budget", "passwords", "freezes", "resemblance", "health")),
     ("aggregator.alerts", _types | {"aggregator.health"}),
     ("aggregator.startup", _types),
+    ("aggregator.broker", set()),
     ("aggregator.attending", _types | {"aggregator.alerts"}),
     ("aggregator.conditions", _types | {"aggregator.text"}),  # and `resemblance` where types are checked
     ("aggregator.rules", _types | {"aggregator.text", "aggregator.conditions"}),

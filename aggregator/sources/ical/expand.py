@@ -19,7 +19,14 @@ from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from aggregator.errors import UnreadableError
-from aggregator.sources.ical.recurrence import brought_near, rules_of, too_often
+from aggregator.sources.ical.recurrence import (
+    brought_near,
+    followed_until,
+    rules_of,
+    stands_still,
+    too_far,
+    too_often,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,7 +83,11 @@ def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
     Raises:
         UnreadableError: it is no calendar.
     """
-    calendars = _calendars(body)
+    with followed_until(window.end.year + 1):
+        return _expanded(_calendars(body), window, otherwise)
+
+
+def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
     first = calendars[0]
     zone = _zone_of(first) or otherwise
     cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
@@ -129,7 +140,9 @@ class Counted:
         if self.broken:
             said.append(f"Left out, since they can't be read: {self.broken} events.")
         if self.too_often:
-            said.append(f"Left out, since they repeat more often than hourly: {self.too_often} events.")
+            said.append(
+                f"Left out, since they repeat more often than hourly, or too often to follow: {self.too_often} events."
+            )
         if self.cut:
             said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
         if events > MOST_EVENTS:
@@ -268,7 +281,11 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
     newest: dict[Any, Event] = {}
     for event in sorted(versions, key=_newness):  # the last of each wins
         newest[_recurrence_key(event)] = event
-    if any(map(too_often, rules_of(newest.get(None)))):
+    rules = [rule for event in newest.values() for rule in rules_of(event)]
+    if any(map(stands_still, rules)):
+        notes.broken += 1
+        return None
+    if any(map(too_often, rules)):
         notes.too_often += 1
         return None
     calendar = Calendar()
@@ -276,6 +293,9 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
         placed = _placed(event, zone)
         if key is None and not _changes_what_follows(newest.values()):
             brought_near(placed, window.begin)
+        if too_far(placed, window.end):
+            notes.too_often += 1
+            return None
         calendar.add_component(placed)
     return _Series(uid, recurring_ical_events.of(calendar, components=["VEVENT"]).series, zone)
 

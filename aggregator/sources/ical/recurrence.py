@@ -1,18 +1,24 @@
 """Rules that repeat an event, brought near the window before a library walks them occurrence by occurrence.
 
 The library starts at the first occurrence ever and stops behind the window, so the start is moved: by whole periods of
-the rule, to shortly before the window.
+the rule, to shortly before the window. A rule that never fits has no occurrence behind the window at which to stop, so
+the years are bounded too.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from calendar import monthrange
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from dateutil import rrule
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from icalendar import Event
 
@@ -23,6 +29,36 @@ _SPANS = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": ti
 _MONTHS = {"MONTHLY": 1, "YEARLY": 12}
 _SAFE_DAY = 28  # in every month
 _LEAP_YEAR = 2000
+_MOST_PERIODS = 150_000  # of an event, from its start to the end of the window: 17 years of hours, 400 of days
+_last_year: ContextVar[int] = ContextVar("last_year", default=MAXYEAR)
+
+
+class _BoundedYears:
+    """The module `datetime` as `dateutil.rrule` sees it.
+
+    That library follows a rule to the year MAXYEAR, and has no other bound for a rule without occurrences.
+    """
+
+    def __init__(self) -> None:
+        self.__dict__.update(vars(dt))
+
+    @property
+    def MAXYEAR(self) -> int:  # noqa: N802  # the name that the library reads
+        """The last year to look for occurrences in."""
+        return _last_year.get()
+
+
+rrule.datetime = _BoundedYears()
+
+
+@contextmanager
+def followed_until(year: int) -> Iterator[None]:
+    """Let no rule be followed beyond a year."""
+    before = _last_year.set(min(year, MAXYEAR))
+    try:
+        yield
+    finally:
+        _last_year.reset(before)
 
 
 def rules_of(event: Event | None) -> list[dict[str, list[Any]]]:
@@ -39,6 +75,21 @@ def too_often(rule: Mapping[str, list[Any]]) -> bool:
     if frequency == "HOURLY":
         return times > 1
     return frequency in _TOO_OFTEN or times * len(rule.get("BYHOUR") or (0,)) > _MOST_A_DAY
+
+
+def stands_still(rule: Mapping[str, list[Any]]) -> bool:
+    """Whether a rule repeats at intervals of nothing, at which libraries never come to an end."""
+    return any(int(every) < 1 for every in rule.get("INTERVAL") or ())
+
+
+def too_far(event: Event, end: datetime) -> bool:
+    """Whether there are more periods from the start of an event to `end` than can be walked."""
+    start = getattr(event.get("DTSTART"), "dt", None)
+    if not isinstance(start, date):
+        return False
+    between = _wall(end, start) - start
+    rules = [rule for rule in rules_of(event) if _frequency(rule) in _SPANS]
+    return sum(between // (_SPANS[_frequency(rule)] * _interval(rule)) for rule in rules) > _MOST_PERIODS
 
 
 def brought_near(event: Event, begin: datetime) -> None:
@@ -83,7 +134,7 @@ def _wall(moment: datetime, like: date) -> date:
 
 def _moved(rule: Mapping[str, list[Any]], start: date, earliest: date) -> tuple[int, date]:
     """Return how many periods may be skipped so that the start stays before `earliest`, and the start after them."""
-    frequency, every = _frequency(rule), max(int((rule.get("INTERVAL") or [1])[0]), 1)
+    frequency, every = _frequency(rule), _interval(rule)
     most = _skippable(rule, start)
     if frequency in _SPANS:
         # A day can be moved by whole days only.
@@ -116,6 +167,10 @@ def _never(rule: Mapping[str, list[Any]]) -> bool:
     if not months or not days:
         return False
     return not any(1 <= abs(int(day)) <= monthrange(_LEAP_YEAR, int(month))[1] for month in months for day in days)
+
+
+def _interval(rule: Mapping[str, list[Any]]) -> int:
+    return max(int((rule.get("INTERVAL") or [1])[0]), 1)
 
 
 def _frequency(rule: Mapping[str, list[Any]]) -> str:

@@ -1,0 +1,99 @@
+"""What becomes of batches and log lines while the broker is away, without processes."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from kombu.transport.redis import Transport
+from structlog.testing import capture_logs
+
+from aggregator.broker import TRANSPORT, Availability
+from aggregator.settings import Settings
+from aggregator.wiring import Batch, House
+from tests.upstream import refused
+from worker import _hand_out, create_app
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+class Given:
+    """A house that notes which batches it was given back."""
+
+    def __init__(self) -> None:
+        self.settings = SimpleNamespace(lease=timedelta(minutes=5))
+        self.back: list[Batch] = []
+
+    def give_back(self, batch: Batch) -> None:
+        self.back.append(batch)
+
+
+BATCHES = [Batch("rss", [number], "token") for number in range(20)]
+
+
+def _app(broker: str) -> Celery:
+    return create_app(House(Settings.from_environment({"AGGREGATOR_BROKER_URL": broker})))
+
+
+def test_all_batches_are_free_again_after_one_attempt() -> None:
+    house: Any = Given()
+    address = refused().removeprefix("http://").split("/")[0]
+    began = time.monotonic()
+
+    with capture_logs() as lines:
+        _hand_out(_app(f"redis://{address}/0"), house, BATCHES)
+
+    assert house.back == BATCHES
+    assert [(line["event"], line["batches"]) for line in lines] == [("polls not sent", 20)]
+    assert time.monotonic() - began < 15  # an attempt for each batch would take minutes
+
+
+@pytest.mark.parametrize("problem", [OperationalError("away"), AttributeError("closed channel")])
+def test_whatever_keeps_batches_from_being_sent_frees_those_that_are_left(problem: Exception) -> None:
+    house: Any = Given()
+    sent: list[Any] = []
+
+    def send_task(_: str, arguments: Any, **__: Any) -> None:
+        if len(sent) == 3:
+            raise problem
+        sent.append(arguments)
+
+    app: Any = SimpleNamespace(send_task=send_task)
+    try:
+        _hand_out(app, house, BATCHES)
+    except AttributeError:
+        assert isinstance(problem, AttributeError)
+
+    assert len(sent) == 3
+    assert house.back == BATCHES[3:]
+
+
+def test_an_absent_broker_is_logged_once_and_then_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    broker = Availability()
+
+    with capture_logs() as lines:
+        for _ in range(200):  # every five seconds
+            broker.away("refused")
+            now += 5
+        broker.back()
+        broker.back()
+        broker.away("refused")
+
+    events = [(line["event"], line["seconds"]) for line in lines]
+    away = "broker is away"
+    assert events == [(away, 0), (away, 300), (away, 600), (away, 900), ("broker is back", 1000), (away, 0)]
+
+
+def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
+    options = _app("redis://localhost/0").conf.broker_transport_options
+
+    assert options.items() >= TRANSPORT.items()
+    assert TRANSPORT["socket_timeout"] > Transport.brpop_timeout
+    assert Transport.brpop_timeout + 2 * TRANSPORT["health_check_interval"] <= 10
