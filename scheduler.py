@@ -14,7 +14,7 @@ from celery.schedules import crontab
 from kombu.common import ignore_errors
 from kombu.exceptions import OperationalError
 
-from aggregator.broker import WAITING, Availability
+from aggregator.config.broker import WAITING, Availability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

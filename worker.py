@@ -20,18 +20,21 @@ from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.broker import PUBLISHING, TRANSPORT, WAITING, Availability
-from aggregator.errors import AggregatorError, StoreUnavailableError
-from aggregator.logs import bind, configure_logging
-from aggregator.settings import Settings
+from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability
+from aggregator.config.logging import bind, configure_logging
+from aggregator.config.process_lock import writer_lock
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.errors import AggregatorError, StoreUnavailableError
+from aggregator.services.database_wait import await_database
 from aggregator.sources import kinds
-from aggregator.startup import await_database
-from aggregator.wiring import Batch, House, writer_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kombu import Connection
+
+    from aggregator.services.dispatch import Batch
 
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds

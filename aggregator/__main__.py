@@ -6,10 +6,10 @@ from importlib import import_module
 
 import click
 
-from aggregator.commands.session import FAILED, WRONG_USAGE
-from aggregator.errors import AggregatorError, BadRequestError, SettingsError
+from aggregator.cli.context import FAILED, WRONG_USAGE
+from aggregator.domain.errors import AggregatorError, BadRequestError, SettingsError
 
-# Word -> module of aggregator.commands that holds it, so that `--help` and short commands start at once.
+# Word -> module of aggregator.cli that holds it, so that `--help` and short commands start at once.
 _WORDS = {
     "run": "running",
     "serve": "running",
@@ -43,7 +43,7 @@ class _Words(click.Group):
         del ctx
         if cmd_name not in _WORDS:
             return None
-        command: click.Command = getattr(import_module(f"aggregator.commands.{_WORDS[cmd_name]}"), cmd_name)
+        command: click.Command = getattr(import_module(f"aggregator.cli.{_WORDS[cmd_name]}"), cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
-from aggregator.logs import configure_logging
-from aggregator.settings import Settings
-from aggregator.source import Discovery, Policy
-from aggregator.sources.rss.kind import PRIVATE_FLOOR
-from aggregator.stream import Query
-from aggregator.wiring import BATCH, House
+from aggregator.config.logging import configure_logging
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.polling.results import Discovery
+from aggregator.domain.polling.schedule import PRIVATE_FLOOR
+from aggregator.domain.source import Policy
+from aggregator.domain.stream import Query
+from aggregator.services.dispatch import BATCH
 from bench import reading
 from bench.cost import measured, peak_memory
 from bench.farm import farm, write

@@ -1,4 +1,4 @@
-"""How fresh the stream is for a number of polls: the policy of `aggregator.cadence` played over real posting times.
+"""Simulate how fresh the stream is for a number of polls: `domain.polling.schedule` played over real posting times.
 
     python -m bench.freshness FOLDER [--budgets 1 4 12] [--seeds 3]
 
@@ -24,7 +24,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aggregator.cadence import SHORTEST, Pace, Rhythm, Terms, after_success, levelled, observed, speed
+from aggregator.domain.polling.schedule import (
+    SHORTEST,
+    Pace,
+    Rhythm,
+    Terms,
+    after_success,
+    levelled,
+    observed,
+    speed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

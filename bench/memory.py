@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from aggregator.logs import configure_logging
+from aggregator.config.logging import configure_logging
 from bench.__main__ import follow, house_on, poll
 from bench.farm import farm, write
 

@@ -25,16 +25,16 @@ from urllib.request import urlopen
 
 from sqlalchemy import text
 
-from aggregator.activity import ActivityKind
-from aggregator.search import Search
-from aggregator.stream import Query
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.search_query import Search
+from aggregator.domain.stream import Query
 from storage.store import Store
 from tests import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aggregator.stream import Cursor, Page
+    from aggregator.domain.stream import Cursor, Page
 
 SIZES = (20_000, 1_000_000)
 PATHS = ("/api/v1/activities?limit=50", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2", "/")
@@ -196,7 +196,7 @@ def _raw(store: Store) -> None:
 
 def _deep(store: Store) -> Cursor:
     """Return the place at which page 10,000 begins, or that of the middle of a small stream."""
-    from aggregator.stream import Cursor as Place
+    from aggregator.domain.stream import Cursor as Place
 
     with store.engine.connect() as connection:
         row = connection.execute(

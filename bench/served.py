@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from starlette.responses import JSONResponse
 
-from aggregator.commands.protocol import BoundedProtocol
 from aggregator.reader.app import create_app
+from aggregator.web.http_protocol import BoundedProtocol
 from storage.store import Store
 
 if TYPE_CHECKING:

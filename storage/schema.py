@@ -15,11 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from aggregator import private_files
-from aggregator.errors import SchemaError, SetupError
-from storage import upsert
-from storage.postgresql import allow_long_statements
-from storage.tables import stream
+from aggregator.domain.errors import SchemaError, SetupError
+from aggregator.system import private_files
+from storage.engine import upsert
+from storage.engine.postgresql import allow_long_statements
+from storage.tables.stream import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

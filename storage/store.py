@@ -17,35 +17,36 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from aggregator.errors import StoreUnavailableError
-from storage import erasure, schema
-from storage.accounts import Accounts
-from storage.activities import Activities
-from storage.actors import Actors
-from storage.alerts import Alerts
-from storage.audit import Audit
-from storage.clock import Clock
-from storage.compliance import Compliance
-from storage.decisions import Decisions
-from storage.engine import make_engine
-from storage.freezes import Freezes
-from storage.groups import Groups
-from storage.held_edits import HeldEdits
-from storage.hosts import Hosts
-from storage.paces import Paces
-from storage.postgresql import READ_ONLY
-from storage.queue import Queue
-from storage.reviews import Reviews
-from storage.rules import Rules
-from storage.schedule import Schedule
-from storage.sources import Sources
-from storage.spending import Spendings
-from storage.stories import Stories
-from storage.stream import STREAM_LOCKED, Stream
-from storage.tagging import Tagging
-from storage.tokens import Tokens
-from storage.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT, Versions
-from storage.watching import watch
+from aggregator.domain.errors import StoreUnavailableError
+from storage import schema
+from storage.access.accounts import Accounts
+from storage.access.api_tokens import Tokens
+from storage.billing.ledger import Spendings
+from storage.compliance.jobs import Compliance
+from storage.engine import erasure
+from storage.engine.connect import make_engine
+from storage.engine.postgresql import READ_ONLY
+from storage.moderation.audit_log import Audit
+from storage.moderation.decisions import Decisions
+from storage.moderation.freezes import Freezes
+from storage.moderation.pending_edits import HeldEdits
+from storage.moderation.queue import Queue
+from storage.moderation.review_states import Reviews
+from storage.moderation.rules import Rules
+from storage.monitoring.alerts import Alerts
+from storage.polling.clock_correction import Clock
+from storage.polling.host_groups import Groups
+from storage.polling.hosts import Hosts
+from storage.polling.pace import Paces
+from storage.polling.schedule import Schedule
+from storage.polling.sources import Sources
+from storage.revision import STREAM_LOCKED, Stream
+from storage.stream.activities import Activities
+from storage.stream.actors import Actors
+from storage.stream.stories import Stories
+from storage.stream.tags import Tagging
+from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT, Versions
+from storage.stream.watch import watch
 
 if TYPE_CHECKING:
     import threading

@@ -7,16 +7,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from aggregator.activity import ActivityKind, Actor, Content, NewActivity, Review
-from aggregator.ingest import screened
-from aggregator.source import Discovery, Policy
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    NewActivity,
+    Review,
+)
+from aggregator.domain.polling.results import Discovery
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.source import Source
-    from storage.activities import Stored
+    from aggregator.domain.source import Source
     from storage.store import Store
+    from storage.stream.activities import Stored
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 
 from aggregator.demo.app import create_upstream
-from aggregator.errors import SetupError
+from aggregator.domain.errors import SetupError
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -8,13 +8,15 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregator.errors import SetupError
-from aggregator.reader import models, serialise
-from aggregator.reader.callers import headers_for
+from aggregator.domain.errors import SetupError
+from aggregator.reader import schemas, serialization
+from aggregator.reader.authentication import headers_for
+from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import health_of, worker_warning
+from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import problem_responses
-from aggregator.reader.parameters import (
+from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
     LIVE,
@@ -26,11 +28,9 @@ from aggregator.reader.parameters import (
     refuse_unknown_sources,
     whole_number,
 )
-from aggregator.reader.refusals import UnknownRevisionError
-from aggregator.reader.shown import shown
-from aggregator.web.answers import ALWAYS_ASK, FRESH, JSON, answer
+from aggregator.web.database_threads import PATIENCE, DatabaseThreads
 from aggregator.web.dates import machine_time
-from aggregator.web.threads import PATIENCE, DatabaseThreads
+from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from aggregator.configuration import Configuration
-    from aggregator.reader.audience import Audience
-    from aggregator.reader.callers import Callers
+    from aggregator.config.portal_folder import Configuration
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.stream import Page, Query
+    from aggregator.reader.authentication import Callers
+    from aggregator.reader.change_watcher import Pulse
     from aggregator.reader.health import Stale
-    from aggregator.reader.live import Live
-    from aggregator.reader.pulse import Pulse
-    from aggregator.reader.rationing import Admission
-    from aggregator.source import Clock
-    from aggregator.stream import Page, Query
+    from aggregator.reader.rate_limits import Admission
+    from aggregator.reader.sse import Live
+    from aggregator.reader.visibility import Audience
     from storage.store import Store
 
 _NEVER_KEPT = {"Cache-Control": "no-store"}
@@ -105,7 +105,7 @@ class Api:
             description="Newest first. Follow `next` for older ones, `prev` for newer ones; both are in `Link`, too. "
             "All filters may be combined.",
             tags=["stream"],
-            response_model=models.ActivityPage,
+            response_model=schemas.ActivityPage,
             response_description="One page",
             responses=problem_responses(*_REFUSED, "too-many-requests"),
             openapi_extra={"parameters": [parameter.documented() for parameter in STREAM]},
@@ -116,7 +116,7 @@ class Api:
             operation_id="getActivity",
             summary="One activity",
             tags=["stream"],
-            response_model=models.ActivityItem,
+            response_model=schemas.ActivityItem,
             response_description="The activity",
             responses=problem_responses("unknown-parameter", "not-found", "gone", "bad-token"),
         )
@@ -128,7 +128,7 @@ class Api:
             description="Counts kinds, networks, sources, topics, countries, cohorts and languages among the newest "
             "activities that fit the same filters as a page's.",
             tags=["stream"],
-            response_model=models.FacetList,
+            response_model=schemas.FacetList,
             response_description="The facets",
             responses=problem_responses(*_REFUSED_FACETS, "too-many-requests"),
             openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
@@ -141,7 +141,7 @@ class Api:
             description="For mirrors. Begin with `after=0`, store what comes, and ask again after `next`; whatever was "
             "missed in between, the mirror then equals the stream. Each thing comes once, as it is now.",
             tags=["stream"],
-            response_model=models.ChangeList,
+            response_model=schemas.ChangeList,
             response_description="The changes",
             responses=problem_responses(
                 "unknown-revision", "unknown-parameter", "repeated-parameter", "bad-request", "bad-limit", "bad-token"
@@ -169,7 +169,7 @@ class Api:
             operation_id="listSources",
             summary="All sources and how they are",
             tags=["sources"],
-            response_model=models.SourceList,
+            response_model=schemas.SourceList,
             response_description="All sources",
             description="Addresses and error sentences are for callers with a token.",
             responses=problem_responses("unknown-parameter", "bad-token"),
@@ -181,7 +181,7 @@ class Api:
             summary="Is the process alive?",
             description="Does not touch the database.",
             tags=["operation"],
-            response_model=models.Liveness,
+            response_model=schemas.Liveness,
         )
         app.add_api_route(
             "/readyz",
@@ -190,8 +190,8 @@ class Api:
             summary="Can this reader answer?",
             description="`worker` holds a warning where nothing seems to be polled; readers get answers all the same.",
             tags=["operation"],
-            response_model=models.Readiness,
-            responses={503: {"model": models.Readiness, "description": "The database is away or needs migrating"}},
+            response_model=schemas.Readiness,
+            responses={503: {"model": schemas.Readiness, "description": "The database is away or needs migrating"}},
         )
 
     def activities(self, request: Request) -> Response:
@@ -200,7 +200,7 @@ class Api:
         query, fields = query_of(values, self._cohorts), fields_of(values)
         caller, counted = self._admission.admit(request, values)
         found, stale = self.page(query)
-        body = serialise.encode(serialise.page(found, caller.audience, stale, fields))
+        body = serialization.encode(serialization.page(found, caller.audience, stale, fields))
         made = answer(request, body, JSON)
         made.headers["Link"] = self._links(request.url.path, values, found)
         made.headers.update({**headers_for(caller, FRESH), **counted})
@@ -222,7 +222,7 @@ class Api:
             sources = tx.sources.all()
         values_of = named(found, vocabulary, sources, self._locale)
         made = answer(
-            request, serialise.encode(serialise.facets(values_of, found.examined, partial=found.partial)), JSON
+            request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )
         made.headers.update({**headers_for(caller, FRESH), **counted})
         return made
@@ -249,7 +249,7 @@ class Api:
         given(request.scope["query_string"], ())
         caller = self._callers.caller_of(request)
         item = shown(self._store, activity_id)
-        made = answer(request, serialise.encode(serialise.activity(item, caller.audience)), JSON)
+        made = answer(request, serialization.encode(serialization.activity(item, caller.audience)), JSON)
         made.headers.update(headers_for(caller, FRESH))
         return made
 
@@ -282,7 +282,7 @@ class Api:
             if after == newest and not even_none:
                 return None
             found, instance = tx.activities.changes(after, limit), tx.stream.instance()
-        return serialise.encode(serialise.changes(found, instance, audience, self._clock()))
+        return serialization.encode(serialization.changes(found, instance, audience, self._clock()))
 
     async def live(self, request: Request) -> Response:
         """Answer with changes as they come."""
@@ -310,8 +310,8 @@ class Api:
         given(request.scope["query_string"], ())
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            items = [serialise.source(source, now, caller.audience) for source in tx.sources.all()]
-        made = answer(request, serialise.encode({"items": items}), JSON)
+            items = [serialization.source(source, now, caller.audience) for source in tx.sources.all()]
+        made = answer(request, serialization.encode({"items": items}), JSON)
         made.headers.update(headers_for(caller, ALWAYS_ASK))
         return made
 
@@ -362,4 +362,4 @@ class _EventStream(Response):
 
 
 def _report(body: dict[str, Any], status: int) -> Response:
-    return Response(serialise.encode(body), status, _NEVER_KEPT, JSON)
+    return Response(serialization.encode(body), status, _NEVER_KEPT, JSON)

@@ -13,28 +13,28 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from aggregator.configuration import Configuration
-from aggregator.options import Secret
+from aggregator.config.portal_folder import Configuration
+from aggregator.config.secrets import Secret
 from aggregator.reader.api import Api
-from aggregator.reader.audience import PUBLIC
-from aggregator.reader.callers import Callers
-from aggregator.reader.canonical import Canon, headers_of
+from aggregator.reader.authentication import Callers
+from aggregator.reader.cache_key import Canon, headers_of
+from aggregator.reader.cache_middleware import Layer, Refresher
+from aggregator.reader.change_watcher import Pulse
 from aggregator.reader.embed import Embed
-from aggregator.reader.hot import Hot
-from aggregator.reader.live import Live
-from aggregator.reader.making import Layer, Refresher
+from aggregator.reader.errors import PROBLEMS
+from aggregator.reader.feed_endpoints import Feeds
+from aggregator.reader.html_pages import DocumentationPages, StreamPages
 from aggregator.reader.openapi import document
-from aggregator.reader.page import DocumentationPages, StreamPages
-from aggregator.reader.pulse import Pulse
-from aggregator.reader.rationing import Admission, Rationing
-from aggregator.reader.refusals import PROBLEMS
-from aggregator.reader.stills import Stills
-from aggregator.reader.syndication import Feeds
+from aggregator.reader.rate_limits import Admission, Rationing
+from aggregator.reader.response_cache import Hot
+from aggregator.reader.sse import Live
+from aggregator.reader.thumbnails import Stills
+from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
+from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
-from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from aggregator.options import Rate
-    from aggregator.reader.audience import Audience
-    from aggregator.settings import Network
-    from aggregator.source import Clock
+    from aggregator.config.options import Rate
+    from aggregator.config.settings import Network
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.reader.visibility import Audience
     from storage.store import Store
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aggregator.activity import Activity
-    from aggregator.stream import Cursor
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.stream import Cursor
 
     Read = Callable[[Cursor | None], tuple[Sequence[Activity], Cursor | None]]
 

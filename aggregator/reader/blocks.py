@@ -9,20 +9,20 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from aggregator import countries
-from aggregator.activity import ActivityKind
-from aggregator.portal import BlockType
-from aggregator.reader.parameters import query_string
-from aggregator.stream import Cursor, Order, Query
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.portal_page import BlockType
+from aggregator.domain.stream import Cursor, Order, Query
+from aggregator.domain.tagging import countries
+from aggregator.reader.query_params import query_string
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aggregator.activity import Activity
-    from aggregator.portal import Block, Portal
-    from aggregator.source import Source
-    from aggregator.stream import Page
-    from aggregator.vocabulary import Topic, Vocabulary
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.portal_page import Block, Portal
+    from aggregator.domain.source import Source
+    from aggregator.domain.stream import Page
+    from aggregator.domain.tagging.vocabulary import Topic, Vocabulary
     from storage.store import Transaction
 
 _X = "twitter"  # the kind of source that an account is

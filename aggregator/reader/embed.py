@@ -11,18 +11,25 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from aggregator.errors import BadRequestError
-from aggregator.reader.audience import X
-from aggregator.reader.parameters import FILTERS, LIMIT, Parameter, given, query_of, query_string
-from aggregator.reader.parameters import refuse_unknown_sources as refuse_unknown
-from aggregator.web.answers import ALWAYS_ASK, HTML, answer
+from aggregator.domain.errors import BadRequestError
+from aggregator.reader.query_params import (
+    FILTERS,
+    LIMIT,
+    Parameter,
+    given,
+    query_of,
+    query_string,
+)
+from aggregator.reader.query_params import refuse_unknown_sources as refuse_unknown
+from aggregator.reader.visibility import X
+from aggregator.web.responses import ALWAYS_ASK, HTML, answer
 from aggregator.web.security import policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aggregator.configuration import Configuration
-    from aggregator.reader.rationing import Admission
+    from aggregator.config.portal_folder import Configuration
+    from aggregator.reader.rate_limits import Admission
     from aggregator.web.pages import Pages
     from storage.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import (
+from aggregator.domain.activity import (
     Activity,
     ActivityKind,
     Actor,
@@ -17,10 +17,10 @@ from aggregator.activity import (
     SourceRef,
     Upstream,
 )
-from aggregator.reader import serialise
-from aggregator.reader.audience import EVERYTHING, PUBLIC
-from aggregator.source import Policy, Source, SourceState
-from aggregator.stream import Changes, Cursor, Page
+from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.stream import Changes, Cursor, Page
+from aggregator.reader import serialization
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,12 +95,12 @@ _SOURCE = Source(
 )
 
 BY_PATH: Mapping[str, dict[str, Any]] = {
-    "/api/v1/activities": serialise.page(
+    "/api/v1/activities": serialization.page(
         Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision), EVERYTHING
     ),
-    "/api/v1/activities/{activity_id}": serialise.activity(_REPOST, EVERYTHING),
-    "/api/v1/changes": serialise.changes(
+    "/api/v1/activities/{activity_id}": serialization.activity(_REPOST, EVERYTHING),
+    "/api/v1/changes": serialization.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),
-    "/api/v1/sources": {"items": [serialise.source(_SOURCE, _SEEN, PUBLIC)]},
+    "/api/v1/sources": {"items": [serialization.source(_SOURCE, _SEEN, PUBLIC)]},
 }

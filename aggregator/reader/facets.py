@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregator import countries
-from aggregator.activity import ActivityKind
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.tagging import countries
 from aggregator.web.labels import PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from aggregator.source import Source
-    from aggregator.stream import Facets
-    from aggregator.vocabulary import Vocabulary
+    from aggregator.domain.source import Source
+    from aggregator.domain.stream import Facets
+    from aggregator.domain.tagging.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

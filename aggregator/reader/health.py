@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.health import is_stale
+from aggregator.domain.source_health import is_stale
 from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
 
 _SILENCE = timedelta(seconds=60)  # between ticks, after which nobody seems to poll
 

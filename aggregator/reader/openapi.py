@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 
 from aggregator.reader import examples
-from aggregator.reader.refusals import PROBLEMS
-from aggregator.web.answers import JSON
+from aggregator.reader.errors import PROBLEMS
 from aggregator.web.problems import KINDS, MEDIA_TYPE, Problem
+from aggregator.web.responses import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aggregator.source import SourceState
+from aggregator.domain.source import SourceState
 
 if TYPE_CHECKING:
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
 
 OVERDUE = "overdue"  # the code of a source that has no error but was not polled for a long time
 FAILED = "source-failed"  # the code of a stopped source without an error of its own

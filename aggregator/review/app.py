@@ -11,17 +11,17 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.accounts import Role
-from aggregator.review.access import Gate
-from aggregator.review.desk import HOME, Desk, Visit
+from aggregator.domain.access.accounts import Role
+from aggregator.review.auth import Gate
+from aggregator.review.context import HOME, Desk, Visit
+from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
 from aggregator.review.form import BadFormError, Form
-from aggregator.review.refusals import PROBLEMS, RoleNeededError, SignInNeededError
-from aggregator.review.signing_in import SigningIn
+from aggregator.review.sign_in import SigningIn
 from aggregator.web.app import framed
+from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
 from aggregator.web.problems import Problems
-from aggregator.web.threads import DatabaseThreads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from aggregator.options import Secret
-    from aggregator.review.desk import Room, Way
-    from aggregator.settings import Network
-    from aggregator.source import Clock
-    from aggregator.web.threads import Probe
+    from aggregator.config.secrets import Secret
+    from aggregator.config.settings import Network
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.review.context import Room, Way
+    from aggregator.web.database_threads import Probe
     from storage.store import Store
 
 _LARGEST_FORM = 256 * 1024  # bytes

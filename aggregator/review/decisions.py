@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.accounts import Role
-from aggregator.decisions import REASONS, USUAL_REASON, Decided, Verb
-from aggregator.review.desk import HOME, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, Decided, Verb
+from aggregator.review.context import HOME, Way
 from aggregator.review.form import BadFormError
 from aggregator.review.queue import HANDED_OUT, cards_part
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.review.context import Desk, Visit
 
 _MARK = re.compile(r"([1-9][0-9]{0,18}):([0-9]{1,18})")
 _TAPPED = re.compile(r"([a-z]+) ([1-9][0-9]{0,18}:[0-9]{1,18})(?: ([1-9]))?")

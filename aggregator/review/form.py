@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from aggregator.errors import BadRequestError
+from aggregator.domain.errors import BadRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

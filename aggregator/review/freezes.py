@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.accounts import Role
-from aggregator.errors import NotFoundError
-from aggregator.freezes import LONGEST
-from aggregator.review.desk import HOME, Banner, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.errors import NotFoundError
+from aggregator.domain.moderation.freezes import LONGEST
+from aggregator.review.context import HOME, Banner, Way
+from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
-from aggregator.review.refusals import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.review.context import Desk, Visit
     from aggregator.web.dates import Dates
     from storage.store import Transaction
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from aggregator.accounts import Role
-from aggregator.decisions import PAST
-from aggregator.review.desk import HOME, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.moderation.decisions import PAST
+from aggregator.review.context import HOME, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.responses import Response
 
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.review.context import Desk, Visit
 
 _LINES = 50
 _LARGEST_ID = 2**63 - 1

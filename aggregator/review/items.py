@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.accounts import Role
-from aggregator.activity import ActivityKind
-from aggregator.decisions import Verb
-from aggregator.differences import difference
-from aggregator.errors import NotFoundError
-from aggregator.review.desk import HOME, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.errors import NotFoundError
+from aggregator.domain.moderation.decisions import Verb
+from aggregator.domain.moderation.text_diff import difference
+from aggregator.review.context import HOME, Way
 from aggregator.review.queue import card_values, cards_part, seen_all
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.activity import Activity
-    from aggregator.differences import Piece
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.moderation.text_diff import Piece
+    from aggregator.review.context import Desk, Visit
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1

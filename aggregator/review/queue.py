@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse
 
-from aggregator.accounts import Role
-from aggregator.activity import ActivityKind, Review
-from aggregator.decisions import PAST, REASONS, USUAL_REASON
-from aggregator.differences import difference
-from aggregator.errors import BadSearchError
-from aggregator.queue import PAGE, Asked, Pile
-from aggregator.review.desk import HOME, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.errors import BadSearchError
+from aggregator.domain.moderation.decisions import PAST, REASONS, USUAL_REASON
+from aggregator.domain.moderation.queue_query import PAGE, Asked, Pile
+from aggregator.domain.moderation.text_diff import difference
+from aggregator.domain.search_query import Search
+from aggregator.review.context import HOME, Way
 from aggregator.review.form import BadFormError
-from aggregator.search import Search
 from aggregator.web.labels import PLURALS
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.activity import Activity, Content
-    from aggregator.differences import Piece
-    from aggregator.review.desk import Desk, Visit
-    from storage.queue import Intention
+    from aggregator.domain.activity import Activity, Content
+    from aggregator.domain.matching.stories import Related
+    from aggregator.domain.moderation.queue_query import Intention
+    from aggregator.domain.moderation.text_diff import Piece
+    from aggregator.review.context import Desk, Visit
     from storage.store import Transaction
-    from storage.stories import Related
 
 HANDED_OUT = 20  # items at once
 _MOST_WATCHED = 200  # cards that one page may ask about

@@ -6,22 +6,36 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.accounts import Role
-from aggregator.activity import ActivityKind
-from aggregator.conditions import EXACT, FLAGS, NUMBERS, Condition, Field, Operator, described
-from aggregator.errors import BadRequestError, NotFoundError
-from aggregator.rehearsal import SPAN, book_with, rehearse
-from aggregator.review.desk import HOME, Way
-from aggregator.rules import LONGEST_NAME, MOST_CONDITIONS, Action, Rule, checked
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.errors import BadRequestError, NotFoundError
+from aggregator.domain.moderation.conditions import (
+    EXACT,
+    FLAGS,
+    NUMBERS,
+    Condition,
+    Field,
+    Operator,
+    described,
+)
+from aggregator.domain.moderation.rule_preview import SPAN, book_with, rehearse
+from aggregator.domain.moderation.rules import (
+    LONGEST_NAME,
+    MOST_CONDITIONS,
+    Action,
+    Rule,
+    checked,
+)
+from aggregator.review.context import HOME, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from starlette.responses import Response
 
-    from aggregator.activity import Activity
-    from aggregator.rehearsal import Rehearsed
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.moderation.rule_preview import Rehearsed
+    from aggregator.review.context import Desk, Visit
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aggregator.accounts import Role
-from aggregator.activity import LATEST, Review
-from aggregator.cadence import spoken
-from aggregator.errors import AggregatorError, NotFoundError
-from aggregator.health import is_stale
-from aggregator.review.desk import HOME, Banner, Way
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import LATEST, Review
+from aggregator.domain.errors import AggregatorError, NotFoundError
+from aggregator.domain.source import OnEdit, Policy, Source, SourceState
+from aggregator.domain.source_health import is_stale
+from aggregator.review.context import HOME, Banner, Way
+from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
-from aggregator.review.refusals import ConflictError
-from aggregator.source import OnEdit, Policy, Source, SourceState
+from aggregator.text.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.review.desk import Desk, Visit
+    from aggregator.domain.polling.host_turns import Pause
+    from aggregator.review.context import Desk, Visit
     from aggregator.review.form import Form
-    from storage.hosts import Pause
     from storage.store import Transaction
 
 # Finds out what an address is and adds it; raises an AggregatorError whose sentence says why not.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.source import SourceKind
+    from aggregator.source_api.kind import SourceKind
 
 
 @cache

@@ -9,10 +9,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
-from aggregator.errors import NotFoundError
-from aggregator.web.answers import ALWAYS_ASK, answer
+from aggregator.domain.errors import NotFoundError
 from aggregator.web.problems import LastResort
 from aggregator.web.proxies import Forwarded, UnambiguousHost
+from aggregator.web.responses import ALWAYS_ASK, answer
 from aggregator.web.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from aggregator.settings import Network
+    from aggregator.config.settings import Network
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator import countries
-from aggregator.activity import ActivityKind
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.tagging import countries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.activity import Activity, Content
+    from aggregator.domain.activity import Activity, Content
 
 PLURALS: Mapping[ActivityKind, str] = {
     ActivityKind.ARTICLE: "News",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aggregator import countries
-from aggregator.text import excerpt
+from aggregator.domain.tagging import countries
+from aggregator.text.html import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
 from aggregator.web.labels import label, sentence
-from aggregator.web.players import player
+from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aggregator.web.addresses import web_address
 
 if TYPE_CHECKING:
-    from aggregator.activity import Content, Media
+    from aggregator.domain.activity import Content, Media
 
 MOVING = frozenset({"video", "animation"})
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aggregator.errors import AggregatorError
-from aggregator.web.answers import HTML
+from aggregator.domain.errors import AggregatorError
+from aggregator.web.responses import HTML
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

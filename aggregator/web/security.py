@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 
-from aggregator.web.players import FRAMES
+from aggregator.web.video_players import FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage.postgresql import allow_long_statements
+from storage.engine.postgresql import allow_long_statements
 from storage.schema import MIGRATION_LIMIT
-from storage.tables import metadata
+from storage.tables.metadata import metadata
 
 _LOCK_LIMIT = 5.0  # seconds; a migration that can't get its table gives way to the running system
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.commands.budget import Account, advice
+from aggregator.cli.budget import Account, advice
 from aggregator.demo import SAMPLE_TOKEN, Upstream
 
 if TYPE_CHECKING:

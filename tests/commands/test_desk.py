@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from aggregator.source import OnEdit, Policy
-from aggregator.wiring import utc_now
+from aggregator.container import utc_now
+from aggregator.domain.source import OnEdit, Policy
 from tests.building import add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from aggregator.stream import Query
+from aggregator.domain.stream import Query
 from tests.contract.compliant_x import CompliantX
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.demo import SAMPLE_TOKEN, Upstream
-from aggregator.stream import Query
+from aggregator.domain.stream import Query
 from tests.upstream import refused
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.activity import Review
-from aggregator.ingest import screened
-from aggregator.seal import basic
-from aggregator.source import Place, Policy
-from aggregator.wiring import utc_now
+from aggregator.config.encryption import basic
+from aggregator.container import utc_now
+from aggregator.domain.activity import Review
+from aggregator.domain.source import Place, Policy
+from aggregator.services.ingest import screened
 from tests.building import an_activity
 from tests.etiquette.publisher import Publisher as Scripted
 from tests.etiquette.publisher import Says, feed
@@ -20,7 +20,7 @@ from tests.etiquette.publisher import Says, feed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aggregator.activity import Screened
+    from aggregator.domain.activity import Screened
     from storage.store import Store
     from tests.commands.conftest import CommandLine
     from tests.upstream import Publisher

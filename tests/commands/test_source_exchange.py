@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
+from aggregator.container import utc_now
 from aggregator.demo import SAMPLE_TOKEN, Upstream
-from aggregator.opml import OWN
-from aggregator.source import Policy, SourceState
-from aggregator.wiring import utc_now
+from aggregator.domain.source import Policy, SourceState
+from aggregator.services.subscription_lists.opml import OWN
 from storage.store import Store
 from tests.building import add_source
 from tests.commands.conftest import CommandLine
@@ -21,7 +21,7 @@ from tests.commands.conftest import CommandLine
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
     from tests.upstream import Publisher
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.tokens import digest_of, id_in
+from aggregator.domain.access.api_tokens import digest_of, id_in
 
 if TYPE_CHECKING:
     from storage.store import Store

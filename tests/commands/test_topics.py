@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aggregator.stream import Query
+from aggregator.domain.stream import Query
 from tests.building import add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:

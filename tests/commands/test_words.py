@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from aggregator.ingest import Report
-from aggregator.pull import pull as pull_sources
-from aggregator.settings import Settings
-from aggregator.stream import Query
-from aggregator.wiring import House, utc_now
+from aggregator.config.settings import Settings
+from aggregator.container import House, utc_now
+from aggregator.domain.stream import Query
+from aggregator.services.ingest import Report
 from tests.upstream import Entry
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
         tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
     house = House(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []
-    pull_sources(house, [source], reports.append)
+    house.pull.run([source], reports.append)
     house.close()
     assert reports == [Report("feed-1", "failed", error="no worker took it up; is one running?")]
 

@@ -12,18 +12,18 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from aggregator.errors import (
-    PausedError,
-    SourceError,
-)
-from aggregator.source import Discovery, Failure, Harvest, HostTurn, Policy, PollContext, Polled, Source, SourceState
-from aggregator.sources.twitter.kind import KIND
+from aggregator.domain.errors import PausedError, SourceError
+from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.results import Discovery, Failure, Harvest, Polled
+from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.source_api.kind import PollContext
+from aggregator.sources.twitter.plugin import KIND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
-    from aggregator.fetch import Http
+    from aggregator.fetching.client import Http
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TOKEN = "secret-token-7f3a"

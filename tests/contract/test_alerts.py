@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.alerts import Wrong, send_mail, wrongs
-from aggregator.ingest import screened_all, store_harvest
-from aggregator.options import Secret
-from aggregator.settings import Settings
-from aggregator.source import Harvest, Policy, SourceState
-from aggregator.wiring import House
-from storage.tables import alert
+from aggregator.config.secrets import Secret
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.monitoring.alerts import Wrong, wrongs
+from aggregator.domain.polling.results import Harvest
+from aggregator.domain.source import Policy, SourceState
+from aggregator.services.alert_delivery import send_mail
+from aggregator.services.ingest import screened_all, store_harvest
+from storage.tables.moderation import alert
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.faults.certificates import untrusted
 from tests.faults.wire import ALLOWED

@@ -61,7 +61,7 @@ def _shown(house: Following) -> set[int]:
 
 def _everything(store: Store) -> str:
     """Return every row of every table, so that nothing can hide."""
-    from storage.tables import metadata
+    from storage.tables.metadata import metadata
 
     with store.engine.connect() as connection:
         tables = [table for table in metadata.sorted_tables if table.name != "raw_payload"]
@@ -311,7 +311,7 @@ def test_a_worker_that_dies_between_download_and_storing_costs_nothing(
         raise SystemError("killed")
 
     with monkeypatch.context() as killed:
-        killed.setattr("aggregator.compliance.Sweep._withdraw", dies)
+        killed.setattr("aggregator.services.compliance_sweep.Sweep._withdraw", dies)
         with pytest.raises(SystemError):
             house.house.sweep()
     assert _shown(house) == {POST, REPOST, QUOTE, REPLY, ALONE}

@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from aggregator.activity import Media
-from aggregator.errors import AccountError, PausedError, StatusError
-from aggregator.ingest import Ingest
-from aggregator.source import Discovery, Failure, FetchFacts, Harvest, PollContext, Polled, SourceState
-from aggregator.stream import Query
+from aggregator.domain.activity import Media
+from aggregator.domain.errors import AccountError, PausedError, StatusError
+from aggregator.domain.polling.results import (
+    Discovery,
+    Failure,
+    FetchFacts,
+    Harvest,
+    Polled,
+)
+from aggregator.domain.source import SourceState
+from aggregator.domain.stream import Query
+from aggregator.services.ingest import Ingest
+from aggregator.source_api.kind import PollContext
 from tests.building import NOON, add_source, an_activity, token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.fetch import Http
-    from aggregator.ingest import Report
-    from aggregator.source import Json, Quiet, Source
+    from aggregator.domain.polling.rate_limit import Quiet
+    from aggregator.domain.source import Json, Source
+    from aggregator.fetching.client import Http
+    from aggregator.services.ingest import Report
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)

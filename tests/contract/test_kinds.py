@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from aggregator.activity import ActivityKind
+from aggregator.config.settings import Settings
+from aggregator.container import House
 from aggregator.demo import SAMPLE_TOKEN, Upstream
-from aggregator.settings import Settings
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.stream import Query
 from aggregator.sources import kinds
-from aggregator.stream import Query
-from aggregator.wiring import House
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.activity import Activity
+    from aggregator.domain.activity import Activity
     from storage.store import Store
 
 ADDRESSES = {"calendar": "{}/events.ics", "rss": "{}/news.xml", "twitter": "@opengovpart"}

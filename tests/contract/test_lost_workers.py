@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from aggregator.errors import StoreUnavailableError, WorkerLostError
-from aggregator.ingest import MOST_UNFINISHED
-from aggregator.settings import Settings
-from aggregator.wiring import House
-from storage.clock import REASON, TOLERANCE
-from storage.tables import host
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
+from aggregator.services.ingest import MOST_UNFINISHED
+from storage.polling.clock_correction import REASON, TOLERANCE
+from storage.tables.polling import host
 from tests.building import NOON, add_source
 from tests.upstream import Publisher
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)
@@ -139,8 +139,8 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         raise StoreUnavailableError("The database does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("aggregator.ingest.Ingest._store_harvest", away)
-        patched.setattr("aggregator.ingest.Ingest._close", away)
+        patched.setattr("aggregator.services.ingest.Ingest._store_harvest", away)
+        patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
             house.poll(batch.ids, batch.token)
     assert {one.unfinished for one in sources(house).values()} == {1}

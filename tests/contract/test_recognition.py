@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.activity import Review
-from aggregator.burst import quarantined
-from aggregator.ingest import screened
-from aggregator.stream import Query
+from aggregator.domain.activity import Review
+from aggregator.domain.polling.backfill_detection import quarantined
+from aggregator.domain.stream import Query
+from aggregator.services.ingest import screened
 from tests.building import NOON, add_source, an_activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from aggregator.activity import NewActivity
-    from aggregator.source import Source
-    from storage.activities import Stored
+    from aggregator.domain.activity import NewActivity
+    from aggregator.domain.source import Source
     from storage.store import Store
+    from storage.stream.activities import Stored
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

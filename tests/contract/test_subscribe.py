@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import event
 
-from aggregator.activity import Review
-from aggregator.errors import BadRequestError, UnreachableError
-from aggregator.options import Secret
-from aggregator.seal import Seal
-from aggregator.source import Discovery, Harvest, Policy, PollContext, SourceState
-from aggregator.stream import Query
-from aggregator.subscribe import Subscription, subscribe
+from aggregator.config.encryption import Seal
+from aggregator.config.secrets import Secret
+from aggregator.domain.activity import Review
+from aggregator.domain.errors import BadRequestError, UnreachableError
+from aggregator.domain.polling.results import Discovery, Harvest
+from aggregator.domain.source import Policy, SourceState
+from aggregator.domain.stream import Query
+from aggregator.services.subscribe import Subscription, subscribe
+from aggregator.source_api.kind import PollContext
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from aggregator.fetch import Http
-    from aggregator.source import Json, Polled, Quiet, Settlement, Source
+    from aggregator.domain.polling.rate_limit import Quiet
+    from aggregator.domain.polling.results import Polled, Settlement
+    from aggregator.domain.source import Json, Source
+    from aggregator.fetching.client import Http
     from storage.store import Store
 
 QUARTER = timedelta(minutes=15)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import PausedError
-from aggregator.turns import HostTurns
-from aggregator.wiring import utc_now
+from aggregator.container import utc_now
+from aggregator.domain.errors import PausedError
+from aggregator.services.rate_limiter import HostTurns
 
 if TYPE_CHECKING:
     from storage.store import Store

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aggregator.activity import ActivityKind
 from aggregator.demo import SAMPLE_TOKEN, Upstream, create_upstream
-from aggregator.errors import (
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.errors import (
     AccountError,
     ApiChangedError,
     BadRequestError,
@@ -28,8 +28,8 @@ from aggregator.errors import (
     StatusError,
     UnreadableError,
 )
-from aggregator.source import Failure, Harvest
-from aggregator.sources.twitter.kind import KIND
+from aggregator.domain.polling.results import Failure, Harvest
+from aggregator.sources.twitter.plugin import KIND
 from tests.contract.fake_x import (
     NOW,
     TOKEN,
@@ -47,7 +47,7 @@ from tests.contract.fake_x import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.source import SourceKind
+    from aggregator.source_api.kind import SourceKind
 
 DESCRIPTION = Path(__file__).parents[2].parent / "shared" / "data" / "x-openapi-2.166.json"
 

@@ -14,14 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from aggregator.errors import (
-    SlowError,
-    SourceError,
-    TooLargeError,
-    UnreachableError,
-)
+from aggregator.domain.errors import SlowError, SourceError, TooLargeError, UnreachableError
 from aggregator.sources.twitter import api
-from aggregator.sources.twitter.kind import KIND
+from aggregator.sources.twitter.plugin import KIND
 from aggregator.sources.twitter.transport import BoundedAdapter
 from tests.contract.fake_x import (
     TOKEN,

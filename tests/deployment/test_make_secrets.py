@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 from sqlalchemy.engine import make_url
 
-from aggregator.settings import Settings
+from aggregator.config.settings import Settings
 from tests.deployment.compose import FOLDER, ROOT, document, services
 from tests.processes import eventually
 from tests.servers import free_port, redis_program

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.settings import OPTIONS, Settings
-from aggregator.wiring import House
+from aggregator.config.settings import OPTIONS, Settings
+from aggregator.container import House
 from tests.deployment.compose import services
 from tests.deployment.units import CREDENTIALS, FOLDER, Unit, example, units
 from worker import create_app

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from aggregator.settings import Settings
-from aggregator.source import Discovery, Policy
-from aggregator.sources.rss.kind import FLOOR
-from aggregator.stream import Query
-from aggregator.wiring import House
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.polling.results import Discovery
+from aggregator.domain.polling.schedule import DOCUMENT_FLOOR
+from aggregator.domain.source import Policy
+from aggregator.domain.stream import Query
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from types import TracebackType
 
-    from aggregator.activity import Activity
-    from aggregator.ingest import Report
-    from aggregator.source import Source
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.source import Source
+    from aggregator.services.ingest import Report
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"
@@ -133,7 +134,7 @@ class Polling:
         """Return what a new process would be."""
         return Polling(self.time, self._environ)
 
-    def follow(self, url: str, *, slug: str = "feed", floor: timedelta = FLOOR, **changes: Any) -> Source:
+    def follow(self, url: str, *, slug: str = "feed", floor: timedelta = DOCUMENT_FLOOR, **changes: Any) -> Source:
         """Follow an address without asking it."""
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)

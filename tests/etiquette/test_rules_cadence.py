@@ -11,18 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cadence import LONGEST_DEAD, Pace, Rhythm, Terms, after_failure, after_success, observed, speed
-from aggregator.errors import SlowFirstByteError, StatusError, UnreachableError, UnreadableError
-from aggregator.source import Wishes
+from aggregator.domain.errors import SlowFirstByteError, StatusError, UnreachableError, UnreadableError
+from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.schedule import (
+    LONGEST_DEAD,
+    Pace,
+    Rhythm,
+    Terms,
+    after_failure,
+    after_success,
+    observed,
+    speed,
+)
 from aggregator.sources.rss.document import Announced
-from aggregator.sources.rss.wishes import wishes_of
+from aggregator.sources.rss.polling_hints import wishes_of
 from tests.building import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from aggregator.errors import SourceError
+    from aggregator.domain.errors import SourceError
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FLOOR = 15 * MINUTE

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import RedirectError
-from aggregator.hosts import Trail
-from aggregator.options import Secret
-from aggregator.seal import Seal, basic
-from aggregator.source import SourceState
-from aggregator.subscribe import Subscription
+from aggregator.config.encryption import Seal, basic
+from aggregator.config.secrets import Secret
+from aggregator.domain.errors import RedirectError
+from aggregator.domain.source import SourceState
+from aggregator.fetching.request_target import Trail
+from aggregator.services.subscribe import Subscription
 from tests.etiquette.publisher import HTML, START, Publisher, Says, feed
 
 if TYPE_CHECKING:

@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.cadence import Pace, Rhythm, Terms, after_success, observed, speed
-from aggregator.errors import PausedError
-from aggregator.groups import HostGroup, Pauses
-from aggregator.pull import pull
-from aggregator.turns import HostTurns
-from aggregator.wiring import utc_now
+from aggregator.container import utc_now
+from aggregator.domain.errors import PausedError
+from aggregator.domain.polling.host_groups import HostGroup, Pauses
+from aggregator.domain.polling.schedule import (
+    Pace,
+    Rhythm,
+    Terms,
+    after_success,
+    observed,
+    speed,
+)
+from aggregator.services.rate_limiter import HostTurns
 from tests.etiquette.publisher import START, Publisher, Says, feed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.ingest import Report
+    from aggregator.services.ingest import Report
     from storage.store import Store
     from tests.etiquette.publisher import Polling, Time
 
@@ -238,7 +244,7 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
     time.passes(minutes=20)
     again = polling.restarted()
     reports: list[Report] = []
-    pull(again.house, [again.source()], reports.append)
+    again.house.pull.run([again.source()], reports.append)
     again.house.close()
     assert len(publisher.asked) == 1
     [report] = reports

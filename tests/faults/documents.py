@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aggregator.errors import UnreadableError
-from aggregator.ingest import screened
-from aggregator.source import Policy
-from aggregator.sources.rss.normalise import normalise
+from aggregator.domain.errors import UnreadableError
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened
+from aggregator.sources.rss.parse import normalise
 from tests import feeds
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 
 import brotli
 
-from aggregator.errors import SourceError
-from aggregator.fetch import Limits
+from aggregator.domain.errors import SourceError
+from aggregator.fetching.client import Limits
 from tests.faults.wire import ALLOWED, client, request, serving
 from tests.upstream import render, sample_feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aggregator.fetch import Http
+    from aggregator.fetching.client import Http
 
 if sys.version_info < (3, 14):
     from backports import zstd

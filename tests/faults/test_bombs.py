@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import brotli
 import pytest
 
-from aggregator.errors import UnpackedTooLargeError
-from aggregator.fetch import Limits
+from aggregator.domain.errors import UnpackedTooLargeError
+from aggregator.fetching.client import Limits
 from tests.faults.wire import ALLOWED, answer, client, saying, serving
 
 if TYPE_CHECKING:

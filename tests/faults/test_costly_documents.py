@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.errors import UnreadableError
-from aggregator.parsing import Limits, ParserPool
-from aggregator.sources.ical.expand import Window
+from aggregator.domain.errors import UnreadableError
+from aggregator.source_api.parser_pool import Limits, ParserPool
+from aggregator.sources.ical.expansion import Window
 from aggregator.sources.ical.normalise import read
-from aggregator.sources.rss.normalise import normalise
-from aggregator.sources.rss.sniff import page
+from aggregator.sources.rss.detect import page
+from aggregator.sources.rss.parse import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

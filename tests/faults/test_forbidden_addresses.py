@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import ForbiddenAddressError, RedirectError, SlowConnectError
+from aggregator.domain.errors import ForbiddenAddressError, RedirectError, SlowConnectError
 from tests.faults.wire import ALLOWED, answer, client, saying, serving
 from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from aggregator.fetch import Http
+    from aggregator.fetching.client import Http
 
 # As written in an address; a literal, or a spelling that look-ups take for one.
 LITERALS = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import brotli
 import pytest
 
-from aggregator.errors import (
+from aggregator.domain.errors import (
     BrokenOffError,
     ForbiddenAddressError,
     GoneError,
@@ -38,7 +38,7 @@ from tests.faults.test_forbidden_addresses import blackhole
 from tests.faults.wire import ALLOWED, QUICK, answer, client, request, serving
 
 if TYPE_CHECKING:
-    from aggregator.fetch import Response
+    from aggregator.fetching.client import Response
     from tests.faults.wire import Play
 
 if sys.version_info < (3, 14):

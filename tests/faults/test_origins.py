@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import ForbiddenAddressError, RedirectError, UnreachableError
+from aggregator.domain.errors import ForbiddenAddressError, RedirectError, UnreachableError
 from tests.faults.certificates import NAME, trusted, untrusted
 from tests.faults.wire import ALLOWED, QUICK, answer, client, request, saying, serving
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aggregator.fetch import Http, Limits
-from aggregator.source import HostTurn
+from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.fetching.client import Http, Limits
 
 if TYPE_CHECKING:
     import ssl

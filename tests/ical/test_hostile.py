@@ -11,9 +11,9 @@ import recurring_ical_events
 from dateutil.rrule import rrulestr
 from icalendar import Calendar, Event
 
-from aggregator.activity import storable
-from aggregator.errors import UnreadableError
-from aggregator.sources.ical.expand import MOST_OCCURRENCES, MOST_OF_SERIES, Window, expanded
+from aggregator.domain.activity import storable
+from aggregator.domain.errors import UnreadableError
+from aggregator.sources.ical.expansion import MOST_OCCURRENCES, MOST_OF_SERIES, Window, expanded
 from aggregator.sources.ical.normalise import activity_of
 from aggregator.sources.ical.recurrence import brought_near
 from tests.ical.test_recurrence import calendar

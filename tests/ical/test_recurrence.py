@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.rrule import rrulestr
 
-from aggregator.sources.ical.expand import Window, expanded
+from aggregator.sources.ical.expansion import Window, expanded
 
 WINDOW = Window(
     datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), now=datetime(2026, 2, 1, tzinfo=UTC)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import icalendar
 import pytest
 
-from aggregator.activity import ActivityKind
-from aggregator.errors import BadRequestError, UnreadableError
-from aggregator.settings import Settings
-from aggregator.sources.ical.kind import KIND
-from aggregator.stream import Query
-from aggregator.wiring import House, utc_now
+from aggregator.config.settings import Settings
+from aggregator.container import House, utc_now
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.errors import BadRequestError, UnreadableError
+from aggregator.domain.stream import Query
+from aggregator.sources.ical.plugin import KIND
 from tests.ical.test_recurrence import calendar
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aggregator.activity import Activity
+    from aggregator.domain.activity import Activity
     from storage.store import Store
 
 SOON = (utc_now() + timedelta(days=3)).replace(hour=10, minute=0, second=0, microsecond=0)

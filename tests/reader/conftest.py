@@ -12,8 +12,8 @@ from jinja2 import BytecodeCache, Environment
 from playwright.sync_api import sync_playwright
 
 from aggregator.reader.app import create_app
-from aggregator.reader.audience import EVERYTHING
-from aggregator.web import pages, threads
+from aggregator.reader.visibility import EVERYTHING
+from aggregator.web import database_threads, pages
 from storage.store import Store
 from tests import chromium
 from tests.building import NOON
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let requests wait on a busy machine; the limit itself is the matter of `test_trouble`."""
     if request.module.__name__ != "tests.reader.test_trouble":
-        monkeypatch.setattr(threads, "PATIENCE", 30.0)
+        monkeypatch.setattr(database_threads, "PATIENCE", 30.0)
 
 
 class _CompiledTemplates(BytecodeCache):

@@ -6,7 +6,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import ActivityKind, Actor, Link, Media, Mention, NewActivity, Occasion, Original
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Link,
+    Media,
+    Mention,
+    NewActivity,
+    Occasion,
+    Original,
+)
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:

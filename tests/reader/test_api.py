@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import Review
-from aggregator.source import Policy, SourceState
+from aggregator.domain.activity import Review
+from aggregator.domain.source import Policy, SourceState
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
 

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import event
 from starlette.requests import Request
 
-from aggregator.errors import StoreUnavailableError
-from aggregator.reader.audience import EVERYTHING, PUBLIC
-from aggregator.reader.callers import Callers, headers_for
-from aggregator.reader.refusals import BadTokenError
-from aggregator.tokens import PortalToken, Scope, make_token
-from aggregator.web.answers import ALWAYS_ASK, FRESH
+from aggregator.domain.access.api_tokens import PortalToken, Scope, make_token
+from aggregator.domain.errors import StoreUnavailableError
+from aggregator.reader.authentication import Callers, headers_for
+from aggregator.reader.errors import BadTokenError
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
+from aggregator.web.responses import ALWAYS_ASK, FRESH
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until

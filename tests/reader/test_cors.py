@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.reader.audience import PUBLIC
+from aggregator.reader.visibility import PUBLIC
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 

@@ -14,7 +14,15 @@ import brotli
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Original, Review
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Media,
+    NewActivity,
+    Original,
+    Review,
+)
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
     from storage.store import Store
     from tests.reader.serving import Reader
 

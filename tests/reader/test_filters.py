@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.activity import ActivityKind, Media, Occasion
+from aggregator.domain.activity import ActivityKind, Media, Occasion
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:

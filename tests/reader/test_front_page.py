@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.activity import Review
+from aggregator.domain.activity import Review
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import app_of

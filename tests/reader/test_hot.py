@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import brotli
 import pytest
 
-from aggregator.activity import Review
-from storage.reading import StreamReading
+from aggregator.domain.activity import Review
 from storage.store import Store
+from storage.stream.pages import StreamReading
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import ActivityKind, Review
-from aggregator.errors import StoreUnavailableError
-from aggregator.reader.audience import EVERYTHING
-from aggregator.reader.serialise import activity as item_of
-from aggregator.reader.serialise import source as source_of
-from aggregator.source import SourceState
-from aggregator.stream import Query
+from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.errors import StoreUnavailableError
+from aggregator.domain.source import SourceState
+from aggregator.domain.stream import Query
+from aggregator.reader.serialization import activity as item_of
+from aggregator.reader.serialization import source as source_of
+from aggregator.reader.visibility import EVERYTHING
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until
@@ -294,7 +294,7 @@ def _something(store: Store, source: Any, chance: random.Random) -> None:
 
 
 def _said(chance: random.Random, number: int, *, name: str = "News Desk") -> Any:
-    from aggregator.activity import Actor
+    from aggregator.domain.activity import Actor
 
     actor = Actor("web", f"desk-{number % 7}", name)
     return an_activity(str(number), title=f"Title {chance.randrange(3)}", actor=actor, published=NOON - number * MINUTE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from aggregator.reader.parameters import STREAM
+from aggregator.reader.query_params import STREAM
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
 

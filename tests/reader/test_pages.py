@@ -10,8 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor, Link, Media, Occasion, Original
-from aggregator.source import SourceState
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Link,
+    Media,
+    Occasion,
+    Original,
+)
+from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import app_of

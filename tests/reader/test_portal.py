@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Occasion
-from aggregator.configuration import Configuration
+from aggregator.config.portal_folder import Configuration
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Media,
+    NewActivity,
+    Occasion,
+)
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import text
 
-from aggregator.activity import ActivityKind
-from aggregator.configuration import Configuration
-from aggregator.reader.audience import PUBLIC, Audience
+from aggregator.config.portal_folder import Configuration
+from aggregator.domain.activity import ActivityKind
 from aggregator.reader.public_sources import site_of
-from aggregator.sources.rss.normalise import normalise
+from aggregator.reader.visibility import PUBLIC, Audience
+from aggregator.sources.rss.parse import normalise
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving

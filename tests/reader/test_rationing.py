@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from aggregator.options import Rate, Secret
-from aggregator.reader.audience import PUBLIC
-from aggregator.reader.rationing import Rationing
-from aggregator.reader.refusals import TooManyRequestsError
+from aggregator.config.options import Rate
+from aggregator.config.secrets import Secret
+from aggregator.reader.errors import TooManyRequestsError
+from aggregator.reader.rate_limits import Rationing
+from aggregator.reader.visibility import PUBLIC
 from tests import servers
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of

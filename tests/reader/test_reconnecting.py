@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.activity import ActivityKind, Review
-from aggregator.reader import live
+from aggregator.domain.activity import ActivityKind, Review
+from aggregator.reader import sse
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.proxying import proxying
@@ -54,7 +54,7 @@ def test_a_page_comes_back_after_a_restart(
 ) -> None:
     fill(sqlite_store)
     if missed == "too-many-changes":
-        monkeypatch.setattr(live, "_MOST_MISSED", 0)
+        monkeypatch.setattr(sse, "_MOST_MISSED", 0)
     with proxying() as proxy, serving(app_of(sqlite_store), watching=True) as reader:
         proxy.port = reader.port
         shown = opened(browser, proxy.address)

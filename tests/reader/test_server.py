@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.commands import protocol as server
+from aggregator.web import http_protocol as server
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 from tests.reader.wire import answered, connected, sent

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.activity import ActivityKind, Media, Review
-from aggregator.settings import Settings
-from aggregator.wiring import House
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.domain.activity import ActivityKind, Media, Review
 from tests.building import add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving

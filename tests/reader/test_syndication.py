@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 import pytest
 
-from aggregator.activity import ActivityKind, Occasion, Review
-from aggregator.reader.audience import PUBLIC
+from aggregator.domain.activity import ActivityKind, Occasion, Review
+from aggregator.reader.visibility import PUBLIC
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import app_of

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import pytest
 
-from aggregator.activity import Review
-from aggregator.reader import making
-from aggregator.reader.audience import PUBLIC
+from aggregator.domain.activity import Review
+from aggregator.reader import cache_middleware
+from aggregator.reader.visibility import PUBLIC
 from storage.store import Store
 from tests.building import add_source, an_activity, decide, ingest_now
 from tests.faults.tcp_proxy import TcpProxy
@@ -141,7 +141,7 @@ def test_what_was_hidden_before_stays_hidden(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where nothing was asked for between the decision and the trouble, and nothing was made anew."""
-    monkeypatch.setattr(making, "_REFRESHED", 0)
+    monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     hidden = _id_of(setting.store, SECRET)
     paths = (*SHOWN, f"/activities/{hidden}", f"/api/v1/activities/{hidden}", f"/activities/{hidden}.as2")
     for path in paths:
@@ -183,7 +183,7 @@ def test_pages_are_made_anew_before_anybody_asks(
 def test_a_page_that_lacks_only_the_newest_is_shown(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "_REFRESHED", 0)
+    monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     shown = _shown(setting.reader)
     ingest_now(setting.store, add_source(setting.store, "blog"), [an_activity("b")])
     newest = _await_newest(setting)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.activity import ActivityKind, Content, Media
-from aggregator.health import is_stale
+from aggregator.domain.activity import ActivityKind, Content, Media
+from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.source_health import is_stale
 from aggregator.reader.health import worker_warning
-from aggregator.source import Policy, Source, SourceState
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.dates import Dates, When, machine_time
 from aggregator.web.pictures import attached, lead, visible

@@ -19,13 +19,13 @@ import pytest
 import uvicorn
 from argon2 import PasswordHasher
 
-from aggregator import passwords
-from aggregator.accounts import Role
-from aggregator.errors import UnreachableError
-from aggregator.manual import publish
-from aggregator.options import Secret
+from aggregator.config import passwords
+from aggregator.config.secrets import Secret
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.errors import UnreachableError
 from aggregator.review.app import create_desk
-from aggregator.review.rooms import rooms
+from aggregator.review.routes import rooms
+from aggregator.services.editorial import publish
 from aggregator.web.app import Mounted
 from tests.building import NOON
 from tests.reader.conftest import app_of, compiled_templates  # noqa: F401  # a fixture
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from aggregator.source import Policy, Source
+    from aggregator.domain.source import Policy, Source
     from storage.store import Store
 
 SECRET = Secret("a secret of the tests, which is long enough")

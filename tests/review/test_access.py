@@ -12,9 +12,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from aggregator import passwords
-from aggregator.accounts import Role
-from aggregator.review.access import safe_next
+from aggregator.config import passwords
+from aggregator.domain.access.accounts import Role
+from aggregator.review.auth import safe_next
 from tests.review.conftest import PASSWORD, Installation, Visitor, installed
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from aggregator import passwords
-from aggregator.accounts import Role
-from aggregator.activity import Review
-from aggregator.conditions import Condition, Field
-from aggregator.rules import Action, Rule
-from aggregator.source import Policy
+from aggregator.config import passwords
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import Review
+from aggregator.domain.moderation.conditions import Condition, Field
+from aggregator.domain.moderation.rules import Action, Rule
+from aggregator.domain.source import Policy
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
 from tests.reader.conftest import browser

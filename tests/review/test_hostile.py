@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.accounts import Role
-from aggregator.activity import ActivityKind, Actor, Link, Media, NewActivity
-from aggregator.conditions import Condition, Field
-from aggregator.rules import Action, Rule
-from aggregator.source import Policy
-from aggregator.text import clean_html
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Link,
+    Media,
+    NewActivity,
+)
+from aggregator.domain.moderation.conditions import Condition, Field
+from aggregator.domain.moderation.rules import Action, Rule
+from aggregator.domain.source import Policy
+from aggregator.text.html import clean_html
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.review.test_browser import browser, signed_in
 

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from aggregator import passwords
-from aggregator.accounts import Role
+from aggregator.config import passwords
+from aggregator.domain.access.accounts import Role
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader.serving import Reader
 from tests.reader.test_live import listening

@@ -6,8 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from aggregator.accounts import Role
-from aggregator.source import Policy
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.source import Policy
 from tests.building import add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:

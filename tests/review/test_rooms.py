@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.accounts import Role
-from aggregator.source import OnEdit, Policy, SourceState
-from aggregator.stream import Query
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.source import OnEdit, Policy, SourceState
+from aggregator.domain.stream import Query
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.review.test_queue import eventually, marks, waiting
 
 if TYPE_CHECKING:
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
     from storage.store import Store
     from tests.review.conftest import Answer, Installation
 

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, text
 
-from aggregator.activity import ActivityKind, Actor, Content, Media, Original, Review, Upstream
-from aggregator.source import Policy
-from aggregator.stream import Query
-from storage.tables import activity as table
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Media,
+    Original,
+    Review,
+    Upstream,
+)
+from aggregator.domain.source import Policy
+from aggregator.domain.stream import Query
+from storage.tables.stream import activity as table
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:

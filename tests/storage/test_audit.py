@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from storage.audit import Verified
+    from storage.moderation.audit_log import Verified
     from storage.store import Store
 
 LINES = 9

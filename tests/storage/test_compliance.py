@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
-from aggregator.activity import ActivityKind, Actor, NewActivity, Original, Upstream
-from aggregator.ingest import screened
-from aggregator.source import Policy, SourceState
-from storage.compliance import Job
-from storage.removals import NAMELESS
-from storage.stream import Stream
-from storage.tables import activity
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    NewActivity,
+    Original,
+    Upstream,
+)
+from aggregator.domain.compliance.records import Job
+from aggregator.domain.source import Policy, SourceState
+from aggregator.services.ingest import screened
+from storage.compliance.removals import NAMELESS
+from storage.revision import Stream
+from storage.tables.stream import activity
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.source import Source
-    from storage.removals import Removal
+    from aggregator.domain.compliance.removal import Removal
+    from aggregator.domain.source import Source
     from storage.store import Store
 
 LATER = NOON + timedelta(hours=1)

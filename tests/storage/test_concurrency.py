@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import event, text
 
-from aggregator.activity import Review
-from aggregator.decisions import Decided, Verb
-from aggregator.errors import UnreadableError
-from aggregator.ingest import Ingest
-from aggregator.source import Failure, Harvest, Policy, PollContext
+from aggregator.domain.activity import Review
+from aggregator.domain.errors import UnreadableError
+from aggregator.domain.moderation.decisions import Decided, Verb
+from aggregator.domain.polling.results import Failure, Harvest
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import Ingest
+from aggregator.source_api.kind import PollContext
 from tests.building import NOON, add_source, an_activity, ingest_now, token
 from tests.contract.test_ingest import LEASE, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
     from storage.store import Store
 
 PATIENCE = 20.0  # seconds

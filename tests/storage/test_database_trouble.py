@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
-from aggregator.errors import StoreUnavailableError
-from aggregator.startup import await_database
-from storage import postgresql
+from aggregator.domain.errors import StoreUnavailableError
+from aggregator.services.database_wait import await_database
+from storage.engine import postgresql
 from storage.store import Store
 from tests import servers
 from tests.building import NOON, add_source

@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.activity import ActivityKind, Actor, Later, Link, Review
-from aggregator.decisions import Decided, Verb
-from aggregator.ingest import screened
-from aggregator.source import OnEdit, Policy
-from aggregator.text import web_key
-from storage.tables import audit, held_edit, transition
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Later,
+    Link,
+    Review,
+)
+from aggregator.domain.moderation.decisions import Decided, Verb
+from aggregator.domain.source import OnEdit, Policy
+from aggregator.services.ingest import screened
+from aggregator.text.urls import web_key
+from storage.tables.moderation import audit, held_edit
+from storage.tables.stream import transition
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.activity import Activity
-    from aggregator.source import Source
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.source import Source
     from storage.store import Store
 
 MINUTE = timedelta(minutes=1)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.activity import Upstream
-from aggregator.purge import Purges
-from aggregator.stream import Query
-from storage import erasure
+from aggregator.domain.activity import Upstream
+from aggregator.domain.stream import Query
+from aggregator.services.purge import Purges
+from storage.engine import erasure
 from storage.store import Store
 from tests.building import NOON, add_source, an_activity, ingest_now
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
-from aggregator.activity import ActivityKind, Media, Occasion, Review
-from aggregator.findable import search_text
-from aggregator.search import Search
-from aggregator.stream import Order, Query
-from storage import finding
-from storage.tables import activity_tag
+from aggregator.domain.activity import ActivityKind, Media, Occasion, Review
+from aggregator.domain.search_query import Search
+from aggregator.domain.search_text import search_text
+from aggregator.domain.stream import Order, Query
+from storage.stream import query as finding
+from storage.tables.stream import activity_tag
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.activity import Activity
-    from aggregator.stream import Cursor, Page
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.stream import Cursor, Page
     from storage.store import Store
 
 MINUTE = timedelta(minutes=1)

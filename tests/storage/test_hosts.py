@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.groups import Manners, Pauses
-from storage.hosts import Wanted
+from aggregator.domain.polling.host_groups import Manners, Pauses
+from aggregator.domain.polling.host_turns import Wanted
 from tests.building import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from storage.hosts import Turn
+    from aggregator.domain.polling.host_turns import Turn
     from storage.store import Store
 
 SPACING, HOLD = timedelta(seconds=2), timedelta(seconds=30)

@@ -10,9 +10,9 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from aggregator.errors import SchemaError
+from aggregator.domain.errors import SchemaError
 from storage import schema
-from storage.engine import make_engine
+from storage.engine.connect import make_engine
 from storage.store import Store
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from aggregator.activity import ActivityKind, Review
-from aggregator.source import SourceState
-from aggregator.stream import Query
+from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.source import SourceState
+from aggregator.domain.stream import Query
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.activity import Activity
-    from aggregator.stream import Cursor
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.stream import Cursor
     from storage.store import Store
 
 MINUTE = timedelta(minutes=1)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.activity import ActivityKind, Actor, Media, Review
-from aggregator.conditions import Condition, Field, Operator
-from aggregator.ingest import screened_all, store_harvest
-from aggregator.rehearsal import book_with, rehearse
-from aggregator.rules import Action, Rule
-from aggregator.source import Harvest, Policy
+from aggregator.domain.activity import ActivityKind, Actor, Media, Review
+from aggregator.domain.moderation.conditions import Condition, Field, Operator
+from aggregator.domain.moderation.rule_preview import book_with, rehearse
+from aggregator.domain.moderation.rules import Action, Rule
+from aggregator.domain.polling.results import Harvest
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened_all, store_harvest
 from storage.store import Store
 from tests.building import NOON, add_source, an_activity
 from tests.conftest import _database, _migrate
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from aggregator.activity import Activity, NewActivity
-    from aggregator.rehearsal import Rehearsed
-    from aggregator.source import Source
+    from aggregator.domain.activity import Activity, NewActivity
+    from aggregator.domain.moderation.rule_preview import Rehearsed
+    from aggregator.domain.source import Source
 
 CONTAINS, IS, MATCHES = Operator.CONTAINS, Operator.IS, Operator.MATCHES
 CASINO = Condition(Field.TEXT, CONTAINS, "casino")

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.errors import BadRequestError
-from aggregator.source import FetchFacts, Settlement, SourceState
+from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.results import FetchFacts, Settlement
+from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, token
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from storage.schedule import Claimed
+    from storage.polling.schedule import Claimed
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)

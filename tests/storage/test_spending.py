@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.budget import DOLLAR, Cycle, Prices, Terms
-from aggregator.errors import BudgetError, CapReachedError
-from aggregator.source import Call, Purpose, Returned
-from aggregator.spending import HOLD, Metered, StoreSpending
+from aggregator.domain.billing.budget import DOLLAR, Cycle, Prices, Terms
+from aggregator.domain.billing.metering import Call, Purpose, Returned
+from aggregator.domain.errors import BudgetError, CapReachedError
+from aggregator.services.billing_ledger import HOLD, Metered, StoreSpending
 from storage.store import Store
 from tests.building import NOON, add_source
 

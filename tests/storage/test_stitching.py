@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from aggregator.activity import ActivityKind, Review
-from aggregator.stream import Query
+from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.stream import Query
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.specimens import OGP, about, tweet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.activity import Activity, NewActivity
-    from aggregator.stream import Cursor
+    from aggregator.domain.activity import Activity, NewActivity
+    from aggregator.domain.stream import Cursor
     from storage.store import Store
 
 MINUTE = timedelta(minutes=1)

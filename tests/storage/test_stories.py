@@ -6,13 +6,20 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.activity import ActivityKind, Actor, Content, Link, NewActivity, Original
-from aggregator.stream import Query
-from aggregator.text import web_key
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Link,
+    NewActivity,
+    Original,
+)
+from aggregator.domain.stream import Query
+from aggregator.text.urls import web_key
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.stream import Page
+    from aggregator.domain.stream import Page
     from storage.store import Store
 
 ARTICLE = "https://news.example/plan"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
-from aggregator.activity import Review, Upstream
-from storage.tables import actor, stream
+from aggregator.domain.activity import Review, Upstream
+from storage.tables.stream import actor, stream
 from tests.building import add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
+    from aggregator.domain.stream import Mark
     from storage.store import Store
-    from storage.stream import Mark
 
 
 def _mark(store: Store) -> Mark:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.activity import BY_RULE, Review
-from aggregator.conditions import Condition, Field
-from aggregator.ingest import screened
-from aggregator.rules import Action, Rule
-from aggregator.source import Policy
-from aggregator.stream import Query
-from aggregator.vocabulary import Vocabulary
+from aggregator.domain.activity import BY_RULE, Review
+from aggregator.domain.moderation.conditions import Condition, Field
+from aggregator.domain.moderation.rules import Action, Rule
+from aggregator.domain.source import Policy
+from aggregator.domain.stream import Query
+from aggregator.domain.tagging.vocabulary import Vocabulary
+from aggregator.services.ingest import screened
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 
 if TYPE_CHECKING:
-    from aggregator.topics import Tagger
+    from aggregator.domain.tagging.tagger import Tagger
     from storage.store import Store
 
 TOML = "[topics.water]\nlabel = 'Water'\nkeywords = {en = ['water']}\n"
@@ -72,8 +72,8 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
     with store.writing() as tx:
         rule = Rule(0, "r", Action.TAG, (Condition(Field.TITLE, value="Title"),), value="ours", author="ana")
         tx.rules.add(rule, NOON)
-    from aggregator.ingest import store_harvest
-    from aggregator.source import Harvest
+    from aggregator.domain.polling.results import Harvest
+    from aggregator.services.ingest import store_harvest
 
     with store.writing() as tx:
         said = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from aggregator.tokens import NewToken, PortalToken, Scope, digest_of, id_in, is_name, is_same, make_token
+from aggregator.domain.access.api_tokens import (
+    NewToken,
+    PortalToken,
+    Scope,
+    digest_of,
+    id_in,
+    is_name,
+    is_same,
+    make_token,
+)
 from tests.building import NOON
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from storage.store import Store
-from storage.tables import activity_version
-from storage.versions import DEFAULT_VERSIONS_KEPT
+from storage.stream.versions import DEFAULT_VERSIONS_KEPT
+from storage.tables.stream import activity_version
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.source import Source
+    from aggregator.domain.source import Source
 
 MINUTE = timedelta(minutes=1)
 

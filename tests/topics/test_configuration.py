@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.configuration import COUNTRIES, PORTAL, TOPICS, Configuration
-from aggregator.errors import ConfigurationError
-from aggregator.portal import BlockType, Portal
+from aggregator.config.portal_folder import COUNTRIES, PORTAL, TOPICS, Configuration
+from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.portal_page import BlockType, Portal
 
 if TYPE_CHECKING:
     from pathlib import Path

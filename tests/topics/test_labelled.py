@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from aggregator.activity import ActivityKind, Content
-from aggregator.vocabulary import Vocabulary
+from aggregator.domain.activity import ActivityKind, Content
+from aggregator.domain.tagging.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

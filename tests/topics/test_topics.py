@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.activity import BY_SOURCE, ActivityKind, Content, Original
-from aggregator.errors import ConfigurationError
-from aggregator.topics import Tags
-from aggregator.vocabulary import Vocabulary
+from aggregator.domain.activity import BY_SOURCE, ActivityKind, Content, Original
+from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.tagging.tagger import Tags
+from aggregator.domain.tagging.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parents[2] / "config"
 TABLE = "iso2,country,cohort,joined\nGH,Ghana,3,2013-04\nMX,Mexico,1,2011-09\n"

@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from aggregator.addresses import parsed, refusal, within
+from aggregator.fetching.ip_policy import parsed, refusal, within
 
 FORBIDDEN = [
     "127.0.0.1",

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.budget import DOLLAR, Cycle, Prices, Standing, Terms, dollars, forecast, presumed, ration
+from aggregator.domain.billing.budget import (
+    DOLLAR,
+    Cycle,
+    Prices,
+    Standing,
+    Terms,
+    dollars,
+    forecast,
+    presumed,
+    ration,
+)
 
 PRICES = Prices(post=5_000, user=10_000)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.activity import Review
-from aggregator.burst import LATE, MANY, quarantined
-from aggregator.ingest import screened
-from aggregator.source import Policy
+from aggregator.domain.activity import Review
+from aggregator.domain.polling.backfill_detection import LATE, MANY, quarantined
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aggregator.activity import Screened
+    from aggregator.domain.activity import Screened
 
 
 def _entries(count: int, published: datetime | None) -> list[Screened]:

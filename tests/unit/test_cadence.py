@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cadence import (
+from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.schedule import (
     DAY,
     LONGEST_DEAD,
     LONGEST_FAILING,
@@ -23,9 +24,8 @@ from aggregator.cadence import (
     levelled,
     observed,
     speed,
-    spoken,
 )
-from aggregator.source import Wishes
+from aggregator.text.durations import spoken
 from tests.building import NOON
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

@@ -20,7 +20,7 @@ from aggregator.demo import SAMPLE_TOKEN, Upstream, create_upstream
 from aggregator.demo.portal import ENTRIES, RETWEETS
 from aggregator.demo.texts import TEXTS
 from aggregator.demo.world import LONGEST_RETWEET, LONGEST_TEXT, Article, Post, World
-from aggregator.errors import SetupError
+from aggregator.domain.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator import errors
-from aggregator.errors import AggregatorError, SourceError
+from aggregator.domain import errors
+from aggregator.domain.errors import AggregatorError, SourceError
 
 
 def _below(kind: type[AggregatorError]) -> Iterator[type[AggregatorError]]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import brotli
 import pytest
 
-from aggregator.errors import (
+from aggregator.domain.errors import (
     ForbiddenAddressError,
     GoneError,
     HeadersTooLargeError,
@@ -27,8 +27,16 @@ from aggregator.errors import (
     UnreachableError,
     UnreadableError,
 )
-from aggregator.fetch import Http, Limits, Response, Tally, host_key, parse_retry_after, validators
-from aggregator.source import HostTurn
+from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.fetching.client import (
+    Http,
+    Limits,
+    Response,
+    Tally,
+    host_key,
+    parse_retry_after,
+    validators,
+)
 
 if sys.version_info < (3, 14):
     from backports import zstd

@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor, Content, Link, Media, Original
-from aggregator.fingerprint import fingerprint
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Link,
+    Media,
+    Original,
+)
+from aggregator.domain.matching.fingerprint import fingerprint
 
 CONTENT = Content(
     kind=ActivityKind.ARTICLE,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aggregator.groups import HostGroup, HostGroups, Manners, Pauses
+from aggregator.domain.polling.host_groups import HostGroup, HostGroups, Manners, Pauses
 
 SECOND = timedelta(seconds=1)
 GROUPS = HostGroups(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.identity import Held, marks, recognised
-from aggregator.ingest import screened
-from aggregator.source import Policy
+from aggregator.domain.matching.entry_matching import Held, marks, recognised
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
-    from aggregator.activity import NewActivity
+    from aggregator.domain.activity import NewActivity
 
 LONG = "A text that is long enough to be told from any other text by what it says, and not by chance alone."
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 import structlog
 
-from aggregator.logs import bind, configure_logging
+from aggregator.config.logging import bind, configure_logging
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.moves import APART, refused, sighted
+from aggregator.domain.polling.permanent_redirects import APART, refused, sighted
 from tests.building import NOON
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aggregator.occasions import announced, read_time
+from aggregator.sources.rss.event_lines import announced, read_time
 
 EST = "Wednesday, April 16, 2014\n10:00 - 11:00 AM EST"
 

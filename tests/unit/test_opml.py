@@ -10,8 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aggregator.errors import BadRequestError
-from aggregator.opml import DEEPEST, LONGEST_TITLE, MOST_BYTES, MOST_OUTLINES, OWN, Outline, read, written
+from aggregator.domain.errors import BadRequestError
+from aggregator.services.subscription_lists.opml import (
+    DEEPEST,
+    LONGEST_TITLE,
+    MOST_BYTES,
+    MOST_OUTLINES,
+    OWN,
+    Outline,
+    read,
+    written,
+)
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BOMB = (

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from aggregator.errors import NoFeedError, ParserCrashError, TooComplexError, UnreadableError
-from aggregator.parsing import Limits, ParserPool
+from aggregator.domain.errors import NoFeedError, ParserCrashError, TooComplexError, UnreadableError
+from aggregator.source_api.parser_pool import Limits, ParserPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

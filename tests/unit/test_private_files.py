@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator import private_files
-from aggregator.settings import Settings
-from aggregator.wiring import House, writer_lock
+from aggregator.config.process_lock import writer_lock
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.system import private_files
 from tests.building import add_source
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.errors import SlowConnectError, UnreachableError
-from aggregator.fetch import Http, Limits
-from aggregator.resolving import ResolvedNames, SystemResolver
-from aggregator.threads import in_database_thread
+from aggregator.domain.errors import SlowConnectError, UnreachableError
+from aggregator.fetching.client import Http, Limits
+from aggregator.fetching.dns_resolver import ResolvedNames, SystemResolver
+from aggregator.system.thread_pools import in_database_thread
 from tests.faults.wire import ALLOWED, Turns, answer, saying, serving
 
 if TYPE_CHECKING:
-    from aggregator.addresses import Network
+    from aggregator.fetching.ip_policy import Network
 
 ROOT = Path(__file__).parents[2]
 NETWORKS: list[Network] = [ip_network(f"{ALLOWED}/32")]
@@ -45,7 +45,7 @@ class NameServers:
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> NameServers:
     servers = NameServers()
-    monkeypatch.setattr("aggregator.resolving.socket.getaddrinfo", servers)
+    monkeypatch.setattr("aggregator.fetching.dns_resolver.socket.getaddrinfo", servers)
     return servers
 
 

@@ -8,12 +8,12 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from aggregator.activity import ActivityKind
-from aggregator.sources.rss.normalise import normalise
-from aggregator.web.players import player
+from aggregator.domain.activity import ActivityKind
+from aggregator.sources.rss.parse import normalise
+from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
-    from aggregator.activity import Content
+    from aggregator.domain.activity import Content
 
 NAMESPACES = (
     'xmlns:ev="http://purl.org/rss/1.0/modules/event/" xmlns:xcal="urn:ietf:params:xml:ns:xcal" '

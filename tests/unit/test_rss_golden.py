@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.sources.rss.normalise import normalise
+from aggregator.sources.rss.parse import normalise
 
 FOLDER = Path(__file__).parents[1] / "golden" / "rss"
 URL = "https://feeds.example.org/blog/feed.xml"

@@ -12,22 +12,14 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp import web
 
-from aggregator.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
-from aggregator.fetch import Http
-from aggregator.source import (
-    Discovery,
-    Failure,
-    Harvest,
-    HostTurn,
-    Policy,
-    PollContext,
-    Polled,
-    Source,
-    SourceKind,
-    SourceState,
-)
-from aggregator.sources.rss.kind import KIND
-from aggregator.sources.rss.normalise import READER
+from aggregator.domain.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
+from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.results import Discovery, Failure, Harvest, Polled
+from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.fetching.client import Http
+from aggregator.source_api.kind import PollContext, SourceKind
+from aggregator.sources.rss.parse import READER
+from aggregator.sources.rss.plugin import KIND
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FEED = (

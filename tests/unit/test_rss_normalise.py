@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.activity import ActivityKind, NewActivity
-from aggregator.errors import UnreadableError
-from aggregator.sources.rss import sniff
+from aggregator.domain.activity import ActivityKind, NewActivity
+from aggregator.domain.errors import UnreadableError
+from aggregator.sources.rss import detect
 from aggregator.sources.rss.document import LONGEST_TEXT, MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
 from aggregator.sources.rss.media_types import media_type, seconds, whole
-from aggregator.sources.rss.normalise import ParsedFeed, normalise
+from aggregator.sources.rss.parse import ParsedFeed, normalise
 
 URL = "https://news.example/feed"
 
@@ -250,7 +250,7 @@ def test_a_page_says_where_its_feeds_are() -> None:
     <link REL="Alternate" type="application/rss+xml; charset=utf-8" href="rss.xml">
     <link rel="alternate" type="application/feed+json" href="//cdn.example/f.json">
     <link rel="alternate" type="application/atom+xml" href="javascript:1">"""
-    found = sniff.feed_links(page, "https://news.example/")
+    found = detect.feed_links(page, "https://news.example/")
     assert found == ["https://news.example/sub/rss.xml", "https://cdn.example/f.json"]
 
 

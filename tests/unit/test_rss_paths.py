@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import UnreadableError
-from aggregator.sources.rss import names, split, syndication, tree
-from aggregator.sources.rss.activities import activity_of, name_of, setting_of
+from aggregator.domain.errors import UnreadableError
+from aggregator.sources.rss import feedparser_reader
 from aggregator.sources.rss.document import NO_ENTRIES, Document, Entry
-from aggregator.sources.rss.names import UnfamiliarError
-from aggregator.sources.rss.normalise import normalise
-from aggregator.sources.rss.seen import Seen
+from aggregator.sources.rss.fast_xml import names, partial_reader, reader
+from aggregator.sources.rss.fast_xml.names import UnfamiliarError
+from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
+from aggregator.sources.rss.parse import normalise
+from aggregator.sources.rss.seen_entries import Seen
 from tests.feeds import broken, feed
 
 URL = "https://feeds.example.org/blog/feed.xml"
@@ -44,7 +45,7 @@ def claimed(read: Reader, body: bytes, content_type: str) -> tuple[Document, lis
 def agree(found: tuple[Document, list[Entry]] | None, body: bytes, content_type: str) -> bool:
     """Whether a document that was read in some way, if it was, says the same as with feedparser."""
     try:
-        return whole(syndication.read(body, content_type)) == found or found is None
+        return whole(feedparser_reader.read(body, content_type)) == found or found is None
     except UnreadableError as problem:
         # Single values, such as a licence, are too much for feedparser; what is broken must be so for all.
         return found is None or "broken" not in str(problem)
@@ -55,11 +56,11 @@ def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) 
     quick = parted = 0
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH):
         body, content_type = feed(seed)
-        found = claimed(tree.read, body, content_type)
+        found = claimed(reader.read, body, content_type)
         assert agree(found, body, content_type), seed
         quick += found is not None
         if seed % 4 == 0 or found is None:
-            found = claimed(split.read, body, content_type)
+            found = claimed(partial_reader.read, body, content_type)
             assert agree(found, body, content_type), seed
             parted += found is not None
     assert quick >= 0.6 * OF_EACH
@@ -70,7 +71,7 @@ def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) 
 def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -> None:
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = broken(seed)
-        found = claimed(tree.read, body, content_type)
+        found = claimed(reader.read, body, content_type)
         if found is not None:
             assert agree(found, body, content_type), seed
         with suppress(UnreadableError):  # nothing else, that is
@@ -100,7 +101,9 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
 
 def _only_the_unseen(body: bytes, content_type: str) -> bool:
     """Check one by one what is left out of a document that tells its entries apart; False for any other."""
-    document = next((one for read in (tree.read, split.read) if (one := _document(read, body, content_type))), None)
+    document = next(
+        (one for read in (reader.read, partial_reader.read) if (one := _document(read, body, content_type))), None
+    )
     if document is None:
         return False
     setting = setting_of(document, URL)
@@ -139,9 +142,9 @@ def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
     bodies = [path.read_bytes() for path in sorted(tmp_path.glob("f/*.xml"))]
     quick = 0
     for body in bodies:
-        found = claimed(tree.read, body, "application/xml")
+        found = claimed(reader.read, body, "application/xml")
         quick += found is not None
-        assert found is None or found == whole(syndication.read(body, "application/xml"))
+        assert found is None or found == whole(feedparser_reader.read(body, "application/xml"))
     assert quick >= 0.95 * len(bodies)
 
 
@@ -232,9 +235,9 @@ def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
 
 def test_every_element_that_feedparser_handles_is_known_to_be_so() -> None:
     """A new version of feedparser that handles more must not find us passing over what it now reads."""
-    assert not names._QUIET - syndication.HANDLED
-    assert not {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} - syndication.HANDLED
-    assert syndication.NAMESPACES["http://www.itunes.com/dtds/podcast-1.0.dtd"] == "itunes"
+    assert not names._QUIET - feedparser_reader.HANDLED
+    assert not {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} - feedparser_reader.HANDLED
+    assert feedparser_reader.NAMESPACES["http://www.itunes.com/dtds/podcast-1.0.dtd"] == "itunes"
 
 
 def test_a_reply_says_what_it_answers() -> None:
@@ -249,4 +252,4 @@ def test_a_reply_says_what_it_answers() -> None:
 
 @pytest.mark.parametrize("odd", ["<a b့='1'/>", "<?xmlɀ x?>", "<bɀ/>"])
 def test_names_that_not_every_parser_takes_are_left_to_feedparser(odd: str) -> None:
-    assert claimed(tree.read, rss(HEAD + odd), "application/xml") is None
+    assert claimed(reader.read, rss(HEAD + odd), "application/xml") is None

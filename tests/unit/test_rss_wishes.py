@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aggregator.source import Wishes
+from aggregator.domain.polling.results import Wishes
 from aggregator.sources.rss.document import Announced
-from aggregator.sources.rss.wishes import LONGEST, LONGEST_SLOW, announced_json, announced_of, wishes_of
+from aggregator.sources.rss.polling_hints import (
+    LONGEST,
+    LONGEST_SLOW,
+    announced_json,
+    announced_of,
+    wishes_of,
+)
 from tests.building import NOON
 
 if TYPE_CHECKING:

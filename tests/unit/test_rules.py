@@ -8,12 +8,29 @@ from typing import Any
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor, Link, Media, NewActivity, Original, Review
-from aggregator.conditions import Condition, Facts, Field, Operator, Surroundings, compiled, described, facts_of
-from aggregator.errors import BadRequestError
-from aggregator.findable import search_text
-from aggregator.resemblance import Recent
-from aggregator.rules import Action, Rule, Rulebook, checked
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Link,
+    Media,
+    NewActivity,
+    Original,
+    Review,
+)
+from aggregator.domain.errors import BadRequestError
+from aggregator.domain.matching.near_duplicates import Recent
+from aggregator.domain.moderation.conditions import (
+    Condition,
+    Facts,
+    Field,
+    Operator,
+    Surroundings,
+    compiled,
+    described,
+    facts_of,
+)
+from aggregator.domain.moderation.rules import Action, Rule, Rulebook, checked
+from aggregator.domain.search_text import search_text
 from tests.building import NOON, an_activity
 
 CONTAINS, IS, STARTS, MATCHES = Operator.CONTAINS, Operator.IS, Operator.STARTS, Operator.MATCHES

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.errors import SettingsError
-from aggregator.settings import OPTIONS, Rate, Secret, Settings
+from aggregator.config.settings import OPTIONS, Rate, Secret, Settings
+from aggregator.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.activity import ActivityKind
-from aggregator.stitching import REACH, Entry, entry_of, stitched
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.matching.repost_grouping import REACH, Entry, entry_of, stitched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,20 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.activity import ActivityKind, Content
-from aggregator.fingerprint import fingerprint
-from aggregator.text import (
+from aggregator.domain.activity import ActivityKind, Content
+from aggregator.domain.matching.fingerprint import fingerprint
+from aggregator.text.html import (
     MOST_TAGS,
-    canonical_url,
     clean_html,
     excerpt,
     paragraphs,
     plain_text,
-    searchable,
-    slug,
     text_of_clean,
-    web_key,
 )
+from aggregator.text.search_terms import searchable
+from aggregator.text.urls import canonical_url, slug, web_key
 
 BASE = "https://example.org/blog/"
 LAZY = 'loading="lazy" decoding="async" referrerpolicy="no-referrer"'

@@ -6,8 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from aggregator.source import Ration
-from aggregator.sources.twitter.appetite import FIRST_RUN, LEAST_PAGE, PAGE, Meal, Portion, digesting, learnt, portion
+from aggregator.domain.billing.metering import Ration
+from aggregator.sources.twitter.read_budget import (
+    FIRST_RUN,
+    LEAST_PAGE,
+    PAGE,
+    Meal,
+    Portion,
+    digesting,
+    learnt,
+    portion,
+)
 
 DAY = timedelta(days=1)
 

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.errors import ForbiddenAddressError, SlowError, SourceError, StatusError, TooLargeError
-from aggregator.fate import Fate, IdType, Verdict
+from aggregator.domain.compliance.takedowns import Fate, IdType, Verdict
+from aggregator.domain.errors import (
+    ForbiddenAddressError,
+    SlowError,
+    SourceError,
+    StatusError,
+    TooLargeError,
+)
 from aggregator.sources.twitter import jobs
 from aggregator.sources.twitter.compliance import verdicts_in
 from aggregator.sources.twitter.jobs import verdict_in

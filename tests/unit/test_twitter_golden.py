@@ -13,7 +13,7 @@ import pytest
 from aggregator.sources.twitter.normalise import normalise
 
 if TYPE_CHECKING:
-    from aggregator.activity import NewActivity
+    from aggregator.domain.activity import NewActivity
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "twitter"
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "x-samples"

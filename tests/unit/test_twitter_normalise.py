@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor
-from aggregator.errors import UnreadableError
+from aggregator.domain.activity import ActivityKind, Actor
+from aggregator.domain.errors import UnreadableError
 from aggregator.sources.twitter.markup import Shown, render
 from aggregator.sources.twitter.normalise import normalise
 

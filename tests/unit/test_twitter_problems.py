@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.errors import (
+from aggregator.domain.errors import (
     ApiChangedError,
     CapReachedError,
     CredentialsError,
@@ -22,7 +22,13 @@ from aggregator.errors import (
     SuspendedAccountError,
     UnreadableError,
 )
-from aggregator.sources.twitter.problems import from_errors, from_status, is_exhausted, refused_expansions, reset_time
+from aggregator.sources.twitter.errors import (
+    from_errors,
+    from_status,
+    is_exhausted,
+    refused_expansions,
+    reset_time,
+)
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "x-samples"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import Actor
-from aggregator.errors import AccountError, PausedError
-from aggregator.sources.twitter.appetite import FIRST_RUN, PAGE, PAGES, Portion
+from aggregator.domain.activity import Actor
+from aggregator.domain.errors import AccountError, PausedError
+from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES, Portion
 from aggregator.sources.twitter.timeline import Reading, Watermark, read
 
 if TYPE_CHECKING:

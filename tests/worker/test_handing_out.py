@@ -12,9 +12,10 @@ from kombu.exceptions import OperationalError
 from kombu.transport.redis import Transport
 from structlog.testing import capture_logs
 
-from aggregator.broker import TRANSPORT, Availability
-from aggregator.settings import Settings
-from aggregator.wiring import Batch, House
+from aggregator.config.broker import TRANSPORT, Availability
+from aggregator.config.settings import Settings
+from aggregator.container import House
+from aggregator.services.dispatch import Batch
 from tests.upstream import refused
 from worker import _hand_out, create_app
 

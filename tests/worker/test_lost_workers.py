@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis as redis_client
 
-from aggregator.source import Place
+from aggregator.domain.source import Place
 from storage.store import Store
 from tests.processes import Processes, eventually
 from tests.upstream import Publisher

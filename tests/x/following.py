@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from aggregator.config.settings import Settings
+from aggregator.container import House
 from aggregator.demo import SAMPLE_TOKEN
-from aggregator.settings import Settings
-from aggregator.stream import Query
-from aggregator.subscribe import Subscription
-from aggregator.wiring import House
+from aggregator.domain.stream import Query
+from aggregator.services.subscribe import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aggregator.activity import Activity
-    from aggregator.ingest import Report
-    from aggregator.source import Source
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.source import Source
+    from aggregator.services.ingest import Report
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

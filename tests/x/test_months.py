@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.commands.budget import View
+from aggregator.cli.budget import View
 from aggregator.demo.x_bill import POST_PRICE, USER_PRICE
 from tests.x.crowd import OUTSIDERS, Crowd
 from tests.x.following import Following, Time

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.cadence import LOOK_AFTER
-from aggregator.errors import AccountError
-from aggregator.source import SourceState
-from aggregator.sources.twitter import kind as kind_module
-from aggregator.sources.twitter.appetite import FIRST_RUN, PAGE, PAGES
+from aggregator.domain.errors import AccountError
+from aggregator.domain.polling.schedule import LOOK_AFTER
+from aggregator.domain.source import SourceState
+from aggregator.sources.twitter import plugin as kind_module
+from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES
 from tests.x.following import START
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
@@ -96,7 +96,7 @@ def test_x_02_a_crash_between_pages_loses_nothing_and_repeats_nothing(
     one.poll()
     posts = rest
     with monkeypatch.context() as dying:
-        dying.setattr("aggregator.ingest.Ingest._store_harvest", _die)
+        dying.setattr("aggregator.services.ingest.Ingest._store_harvest", _die)
         with pytest.raises(_DiedError):
             one.poll()
     time.passes(hours=1)  # the dead worker's lease is over

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.source import SourceState
-from aggregator.subscribe import Subscription
+from aggregator.domain.source import SourceState
+from aggregator.services.subscribe import Subscription
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import ActivityKind, Upstream
-from aggregator.ingest import screened
-from aggregator.source import Policy
+from aggregator.domain.activity import ActivityKind, Upstream
+from aggregator.domain.source import Policy
+from aggregator.services.ingest import screened
 from aggregator.sources.twitter.normalise import normalise
 from tests.x.following import START
 from tests.x.scripted import page, post
 
 if TYPE_CHECKING:
-    from aggregator.activity import NewActivity
+    from aggregator.domain.activity import NewActivity
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "x-samples"
 GOLDEN = Path(__file__).parents[1] / "golden" / "twitter"

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.demo import create_upstream
 from aggregator.demo.server import Upstream
-from aggregator.source import SourceState
+from aggregator.domain.source import SourceState
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 

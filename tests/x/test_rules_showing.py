@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import ActivityKind, Actor, Media, Review
-from aggregator.reader.audience import PUBLIC
-from aggregator.stream import Query
+from aggregator.domain.activity import ActivityKind, Actor, Media, Review
+from aggregator.domain.stream import Query
+from aggregator.reader.visibility import PUBLIC
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -20,7 +20,7 @@ from tests.reader.specimens import HUB, OGP, POWELL, about, tweet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.activity import NewActivity
+    from aggregator.domain.activity import NewActivity
     from storage.store import Store
     from tests.reader.serving import Reader
 

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from aggregator.activity import ActivityKind
+from aggregator.domain.activity import ActivityKind
+from aggregator.reader.feeds.as2_objects import (
+    actor_id,
+    object_of,
+    original_of_activity,
+    person,
+    said_only,
+)
+from aggregator.reader.feeds.entry_html import title_of
 from aggregator.reader.feeds.feed import published_at, updated_at
-from aggregator.reader.feeds.things import actor_id, object_of, original_of_activity, person, said_only
-from aggregator.reader.feeds.wording import title_of
-from aggregator.reader.feeds.written import address, legible_json
+from aggregator.reader.feeds.sanitize import address, legible_json
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
-    from aggregator.activity import Activity
+    from aggregator.domain.activity import Activity
     from aggregator.reader.feeds.feed import Feed, Terms
 
 MEDIA_TYPE = "application/activity+json"

@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from aggregator.reader.feeds.written import address, media_type
+from aggregator.reader.feeds.sanitize import address, media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aggregator.activity import Media
+    from aggregator.domain.activity import Media
 
 PLAYED = frozenset({"audio", "video", "animation"})
 

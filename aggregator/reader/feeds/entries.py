@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregator.activity import ActivityKind
+from aggregator.domain.activity import ActivityKind
 from aggregator.reader.feeds.enclosures import enclosures_of
+from aggregator.reader.feeds.entry_html import html_of, original_of, own_title, title_of
 from aggregator.reader.feeds.feed import published_at, tag, tag_id, updated_at
-from aggregator.reader.feeds.wording import html_of, original_of, own_title, title_of
-from aggregator.reader.feeds.written import address, language, legible
-from aggregator.text import excerpt, text_of_clean
+from aggregator.reader.feeds.sanitize import address, language, legible
+from aggregator.text.html import excerpt, text_of_clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from aggregator.activity import Activity, Actor, SourceRef
+    from aggregator.domain.activity import Activity, Actor, SourceRef
     from aggregator.reader.feeds.enclosures import Enclosure
     from aggregator.reader.feeds.feed import Terms
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from aggregator.activity import Activity
-    from aggregator.reader.audience import Audience
+    from aggregator.domain.activity import Activity
+    from aggregator.reader.visibility import Audience
 
 IN_UTC = Dates(UTC, "en_GB")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from aggregator.reader.feeds.entries import entry_of
-from aggregator.reader.feeds.written import language, legible_json
+from aggregator.reader.feeds.sanitize import language, legible_json
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:

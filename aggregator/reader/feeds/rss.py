@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from aggregator.reader.feeds.elements import (
+from aggregator.reader.feeds.enclosures import foremost
+from aggregator.reader.feeds.entries import entry_of
+from aggregator.reader.feeds.sanitize import language
+from aggregator.reader.feeds.xml import (
     ATOM,
     CONTENT,
     DC,
@@ -21,9 +24,6 @@ from aggregator.reader.feeds.elements import (
     in_language,
     paging,
 )
-from aggregator.reader.feeds.enclosures import foremost
-from aggregator.reader.feeds.entries import entry_of
-from aggregator.reader.feeds.written import language
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:

@@ -11,9 +11,17 @@ from urllib.parse import urlsplit
 
 from icalendar.prop import vBroken
 
-from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Occasion
-from aggregator.sources.ical.expand import expanded
-from aggregator.text import canonical_url, clean_html, paragraphs, text_of_clean
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Media,
+    NewActivity,
+    Occasion,
+)
+from aggregator.sources.ical.expansion import expanded
+from aggregator.text.html import clean_html, paragraphs, text_of_clean
+from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 
     from icalendar import Event
 
-    from aggregator.sources.ical.expand import Occurrence, Window
+    from aggregator.sources.ical.expansion import Occurrence, Window
 
 READER = 2  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from aggregator.activity import Media
+    from aggregator.domain.activity import Media
 
 MOST_ENTRIES = 500  # of one document; the rest of a longer one is not read
 LONGEST_TEXT = 200_000  # characters of one entry's body

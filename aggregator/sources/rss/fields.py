@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import Media
+from aggregator.domain.activity import Media
 from aggregator.sources.rss.document import Author, Document, Entry, Markup
 from aggregator.sources.rss.media_types import media_type, seconds, whole
 

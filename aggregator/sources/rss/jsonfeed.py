@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import Media
-from aggregator.errors import UnreadableError
+from aggregator.domain.activity import Media
+from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss.document import MOST_ENTRIES, Author, Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.media_types import media_type, whole
 

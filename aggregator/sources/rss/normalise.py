@@ -1,146 +1,235 @@
-"""A feed document into activities: bytes in, `ParsedFeed` out. Pure.
-
-Most documents are read straight from their XML tree (`tree`); what has anything that this can't claim to understand
-exactly as feedparser does goes there.
-"""
+"""Entries into activities: what a feed says, cleaned, resolved and judged. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+import html as entities
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
-from aggregator.errors import NoFeedError
-from aggregator.sources.rss import jsonfeed, sniff, split, syndication, tree
-from aggregator.sources.rss.activities import activity_of, name_of, setting_of
-from aggregator.sources.rss.document import NOTHING_ANNOUNCED, Announced
-from aggregator.sources.rss.names import UnfamiliarError
-from aggregator.sources.rss.seen import Seen, digest
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Link,
+    Media,
+    NewActivity,
+)
+from aggregator.sources.rss.document import LONGEST_TEXT, Author, Document, Entry, Markup
+from aggregator.sources.rss.events import occasion_of
+from aggregator.sources.rss.media_types import whole
+from aggregator.text.html import clean_html, paragraphs, plain_text, text_of_clean
+from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
-    from aggregator.activity import NewActivity
-    from aggregator.sources.rss.activities import Setting
-    from aggregator.sources.rss.document import Document, Entry
-
-READER = 4  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
+_MOST_LINKS = 50
+_MOST_MEDIA = 50
+_MOST_TAGS = 50
+_LONGEST_TITLE = 1000  # characters
+_LONGEST_RAW = 400_000  # bytes
+_LITTLE_TEXT = 500  # characters that may go with a film without making it an article
+_BCP47 = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
+# What clean_html writes: every value in double quotes, the address first.
+_ANCHOR = re.compile(r'<a\b[^>]*? ?href="(https?:[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)>")
+_ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedFeed:
-    """What a feed document says: activities oldest first."""
+class Setting:
+    """What every entry of a document shares."""
 
+    base: str  # for what is relative
+    follows_base: bool
+    host: str
     title: str | None
-    activities: Sequence[NewActivity]  # without those that were seen
-    note: str | None = None
-    seen: str = ""  # to be given back with the next document of this feed
-    skipped: int = 0  # entries that were seen
-    present: tuple[str, ...] = ()  # native ids of those
-    entries: int = 0  # in the document
-    announced: Announced = NOTHING_ANNOUNCED
+    link: str | None
+    author: Author | None
+    lang: str | None
+    image: str | None
 
 
-def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> ParsedFeed:
-    """Turn a feed document into activities.
-
-    Entries that share an id within the document are one entry: the newest of them wins.
-
-    Args:
-        body: as the publisher sent it, unpacked.
-        content_type: the header, for its charset; may be empty.
-        url: the final address of the document, against which relative addresses are resolved.
-        seen: what the last document of this feed left; its entries that come again in the same bytes are skipped.
-
-    Raises:
-        UnreadableError: it is no feed; the sentence says what it is.
-    """
-    for read in _readers(body):
-        try:
-            document = read(body, content_type)
-            if document is None:
-                break
-            return _parsed(document, url, Seen.of(seen))
-        except UnfamiliarError:
-            continue
-    raise NoFeedError(f"Instead of a feed there is {sniff.seen(body, content_type)}.")
-
-
-def _readers(body: bytes) -> Iterator[Callable[[bytes, str], Document | None]]:
-    """Return what may read a document, the quickest first; only the last understands everything."""
-    if sniff.is_json(body):
-        yield lambda body, _: jsonfeed.read(body)
-    elif body.strip() and not sniff.is_html(body):
-        yield from (tree.read, split.read, syndication.read)
-
-
-def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
-    setting = setting_of(document, url)
-    header = digest(repr((READER, setting, document.around)).encode("utf-8", "surrogatepass"))
-    digests = [digest(raw) for raw in document.entries.raws]
-    before = known.entries if known.header == header else {}
-    skipped = {index for index, own in enumerate(digests) if own in before}
-    names = {index: name_of(document.entries.names(index), setting) for index in sorted(skipped)}
-    undated = any(before[digests[index]] for index in skipped)
-    fresh = _fresh(document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated)
-    again = {index for index, name in names.items() if name in fresh.activities}
-    if again:  # only side by side do they tell which of them is the newest
-        skipped -= again
-        fresh = _fresh(
-            document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated
-        )
-    undateds = {**before, **{digests[index]: undated for index, undated in fresh.undated.items()}}
-    notes = [*document.notes]
-    if fresh.doubles:
-        notes.append(f"Left out, since a newer entry has the same id: {fresh.doubles}.")
-    return ParsedFeed(
-        setting.title,
-        tuple(fresh.activities.values()),
-        " ".join(notes) or None,
-        seen=Seen(header, {own: undateds[own] for own in digests}).line(),
-        skipped=len(skipped),
-        present=tuple(name for index in sorted(skipped) if (name := names[index])),
-        entries=len(digests),
-        announced=document.announced,
+def setting_of(document: Document, url: str) -> Setting:
+    """Return what all entries of a document that was found at `url` share."""
+    url = url.partition("?")[0]  # the query may hold a key, which a relative address would take over
+    link = canonical_url(document.link, url) if document.link else None
+    return Setting(
+        base=url if document.follows_base else link or url,
+        follows_base=document.follows_base,
+        host=urlsplit(url).hostname or "",
+        title=_title(document.title),
+        link=link,
+        author=document.author,
+        lang=document.lang,
+        image=canonical_url(document.image, url) if document.image else None,
     )
 
 
-class _Fresh(NamedTuple):
-    """What the entries that were not seen say."""
-
-    activities: dict[str, NewActivity]  # by native id, oldest first
-    undated: dict[int, bool]  # by index: whether the entry spoils the order by dates
-    doubles: int
+def name_of(names: tuple[str | None, str | None], setting: Setting) -> str | None:
+    """Return the native id of an entry by its id and link; None where neither gives one."""
+    own, link = names
+    return own or (canonical_url(link, setting.base) if link else None)
 
 
-def _fresh(document: Document, setting: Setting, indices: Sequence[int], *, undated: bool) -> _Fresh:
-    read = document.entries.read(indices)
-    spoils = [_says_something(entry) and not _date(entry) for entry in read]
-    entries = _oldest_first([entry for entry in read if _says_something(entry)], undated=undated)
-    unique: dict[str, NewActivity] = {}
-    for entry in entries:
-        activity = activity_of(entry, setting)
-        unique.pop(activity.native_id, None)  # the newest one also takes the newest one's place
-        unique[activity.native_id] = activity
-    return _Fresh(unique, dict(zip(indices, spoils, strict=True)), len(entries) - len(unique))
+def activity_of(entry: Entry, setting: Setting) -> NewActivity:
+    """Return an entry as an activity."""
+    url = canonical_url(entry.link, setting.base) if entry.link else None
+    base = _base(entry.body, url, setting)
+    html, text = _body(entry.body, base)
+    title = _title(entry.title)
+    actor = _actor(entry.author, setting)
+    lang = _language(entry.lang) or _language(setting.lang)
+    media = _media(entry, html, base)
+    published = entry.published or entry.updated
+    occasion = occasion_of(entry, text, published)
+    native_id = entry.id or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
+    content = Content(
+        kind=ActivityKind.EVENT if occasion else _kind(media, text),
+        network="web",
+        url=url,
+        actor=actor,
+        title=title,
+        text=text,
+        html=html,
+        lang=lang,
+        published=published,
+        updated=entry.updated if entry.updated != published else None,
+        media=media,
+        links=_links(html),
+        hashtags=_hashtags(entry.tags),
+        event=occasion,
+        in_reply_to=canonical_url(entry.reply_to, setting.base) if entry.reply_to else None,
+    )
+    around = repr((actor, lang, url, base)).encode("utf-8", "replace")
+    return NewActivity(
+        native_id=native_id,
+        key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as `web_key` has it
+        content=content,
+        entry_digest=hashlib.sha256(entry.raw + b"\n" + around).hexdigest(),
+        raw=entry.raw if len(entry.raw) <= _LONGEST_RAW else b"",
+    )
 
 
-def _oldest_first(entries: Sequence[Entry], *, undated: bool) -> list[Entry]:
-    """Order by date where every entry has one, else turn the document round: feeds begin with the newest.
-
-    `undated` says that among the entries that are not read again one has none.
-    """
-    turned = list(reversed(entries))
-    known = [date for entry in turned if (date := _date(entry)) is not None]
-    if undated or len(known) < len(turned):
-        return turned
-    order = sorted(range(len(turned)), key=known.__getitem__)
-    return [turned[index] for index in order]
+def _base(body: Markup | None, url: str | None, setting: Setting) -> str:
+    """Return what the addresses within an entry are relative to: what it says, else the page that it stands on."""
+    if body is None or not body.base:
+        return setting.base if setting.follows_base else url or setting.base
+    try:
+        return urljoin(setting.base, body.base)
+    except ValueError:
+        return setting.base
 
 
-def _date(entry: Entry) -> datetime | None:
-    return entry.published or entry.updated
+def _body(body: Markup | None, base: str) -> tuple[str, str]:
+    """Return the entry's clean HTML and plain text."""
+    if body is None:
+        return "", ""
+    value = body.value[:LONGEST_TEXT]
+    html = clean_html(value, base) if body.html else paragraphs(value)
+    return html, text_of_clean(html)
 
 
-def _says_something(entry: Entry) -> bool:
-    return bool(entry.title or entry.body or entry.link or entry.media)
+def _title(title: Markup | None) -> str | None:
+    if title is None:
+        return None
+    value = title.value[:LONGEST_TEXT]
+    if title.html:
+        value = plain_text(value) if "<" in value else entities.unescape(value)
+    return " ".join(value.split())[:_LONGEST_TITLE] or None
+
+
+@lru_cache(maxsize=512)
+def _actor(author: Author | None, setting: Setting) -> Actor:
+    """Return who wrote it: the entry's author, the feed's, else the publication itself."""
+    author = author or setting.author
+    name = (author.name if author else None) or setting.title or setting.host
+    url = canonical_url(author.url, setting.base) if author and author.url else None
+    own = canonical_url(author.avatar, setting.base) if author and author.avatar else None
+    return Actor(
+        network="web",
+        native_id=url or f"{setting.host}/{name.casefold()}",
+        name=" ".join(name.split())[:_LONGEST_TITLE],
+        url=url or (None if author else setting.link),
+        avatar=own or setting.image,
+    )
+
+
+def _language(tag: str | None) -> str | None:
+    tag = (tag or "").replace("_", "-")
+    return tag if _BCP47.fullmatch(tag) else None
+
+
+def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
+    film = bool(media) and media[0].type == "video" and len(text) <= _LITTLE_TEXT
+    return ActivityKind.VIDEO if film else ActivityKind.ARTICLE
+
+
+def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
+    """Return what the entry brings along, each address once, and the text's first picture where it brings nothing."""
+    found: dict[str, Media] = {}
+    stills: list[Media] = []
+    for media in entry.media:
+        url = canonical_url(media.url, base)
+        if url is None:
+            continue
+        preview = canonical_url(media.preview, base) if media.preview else None
+        same = url == media.url and preview == media.preview
+        placed = media if same else replace(media, url=url, preview=preview)
+        if media.type == "thumbnail":
+            stills.append(placed)
+        else:
+            found[url] = _merged(found[url], placed) if url in found else placed
+    films = [media for media in found.values() if media.type == "video"]
+    if stills and films and films[0].preview is None:
+        found[films[0].url] = replace(films[0], preview=stills[0].url)
+    elif stills and not found:
+        found[stills[0].url] = replace(stills[0], type="image")
+    elif not found and (picture := _first_picture(html, entry, base)):
+        found[picture.url] = picture
+    return tuple(found.values())[:_MOST_MEDIA]
+
+
+def _merged(first: Media, second: Media) -> Media:
+    """Join what an enclosure and a media:content say of the same file."""
+    told = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
+    return replace(first, **told)
+
+
+def _first_picture(html: str, entry: Entry, base: str) -> Media | None:
+    for found in _IMAGE.finditer(html):
+        values = {name: entities.unescape(value) for name, value in _ATTRIBUTE.findall(found[1])}
+        url = canonical_url(values.get("src", ""))
+        if url:
+            width, height = whole(values.get("width")), whole(values.get("height"))
+            return Media("image", url, alt=values.get("alt") or None, width=width, height=height)
+    url = canonical_url(entry.image, base) if entry.image else None
+    return Media("image", url) if url else None
+
+
+def _links(html: str) -> tuple[Link, ...]:
+    links: dict[str, Link] = {}
+    for href, inner in _ANCHOR.findall(html):
+        url = canonical_url(entities.unescape(href))
+        if url and url not in links:
+            plain = text_of_clean(inner) if "<" in inner or "&" in inner else inner
+            links[url] = Link(url, " ".join(plain.split()) or None)
+            if len(links) == _MOST_LINKS:
+                break
+    return tuple(links.values())
+
+
+def _hashtags(tags: Sequence[str]) -> tuple[str, ...]:
+    kept: dict[str, str] = {}
+    for tag in (tag.strip().lstrip("#").strip() for tag in tags):
+        if tag:
+            kept.setdefault(tag.casefold(), tag)
+    return tuple(kept.values())[:_MOST_TAGS]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import requests
 import tweepy
 
-from aggregator.errors import (
+from aggregator.domain.billing.metering import Call, Purpose, Returned
+from aggregator.domain.errors import (
     CapReachedError,
     CredentialsError,
     ForbiddenAddressError,
@@ -24,17 +25,16 @@ from aggregator.errors import (
     UnreachableError,
     UnreadableError,
 )
-from aggregator.source import Call, Purpose, Returned
-from aggregator.sources.twitter import problems
-from aggregator.sources.twitter.bill import returned_in
+from aggregator.sources.twitter import errors
+from aggregator.sources.twitter.pricing import returned_in
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
-from aggregator.threads import in_api_thread
+from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from aggregator.source import PollContext
+    from aggregator.source_api.kind import PollContext
 
 DEFAULT_BASE = "https://api.x.com"
 SERVICE = "x"  # as the ledger calls it
@@ -178,7 +178,7 @@ class Api:
             try:
                 return await self._asked(call, partial(ask, **fields))
             except SourceError:
-                refused = problems.refused_expansions(self.exchange.body, fields["expansions"])
+                refused = errors.refused_expansions(self.exchange.body, fields["expansions"])
                 if self.exchange.status != requests.codes.bad_request or not refused:
                     raise
                 _refused[self.host] |= refused
@@ -220,7 +220,7 @@ class Api:
     async def _heed(self, call: Call) -> None:
         """Do as after a 429 where a success says that it was the last one that the window allows."""
         headers = self.exchange.headers
-        until = problems.reset_time(headers, self._context.clock()) if problems.is_exhausted(headers) else None
+        until = errors.reset_time(headers, self._context.clock()) if errors.is_exhausted(headers) else None
         if until is not None:
             reason = f"X's rate limit window has no call left for {call.endpoint}"
             await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._mark}")
@@ -244,7 +244,7 @@ class Api:
         """Return our error; X's answer counts for more than the exception that tweepy made of it."""
         seen = self.exchange
         if seen.status is not None and not requests.codes.ok <= seen.status < requests.codes.multiple_choices:
-            return problems.from_status(seen.status, seen.headers, seen.body, self._context.clock())
+            return errors.from_status(seen.status, seen.headers, seen.body, self._context.clock())
         if seen.status is not None:
             return UnreadableError(
                 f"X answered with something that is no JSON ({len(seen.body)} bytes); is AGGREGATOR_X_BASE_URL right?",

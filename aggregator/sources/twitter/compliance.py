@@ -9,19 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from aggregator.activity import WITHHELD_EVERYWHERE
-from aggregator.errors import BudgetError, UnreadableError
-from aggregator.fate import BegunJob, Fate, IdType, JobReport, JobStatus, LookedUp, Verdict
+from aggregator.domain.activity import WITHHELD_EVERYWHERE
+from aggregator.domain.compliance.takedowns import (
+    BegunJob,
+    Fate,
+    IdType,
+    JobReport,
+    JobStatus,
+    LookedUp,
+    Verdict,
+)
+from aggregator.domain.errors import BudgetError, UnreadableError
 from aggregator.sources.twitter import jobs
 from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
-from aggregator.threads import in_api_thread
+from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aggregator.activity import Actor, NewActivity
-    from aggregator.source import PollContext
+    from aggregator.domain.activity import Actor, NewActivity
+    from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
 log = structlog.get_logger(__name__)
@@ -30,7 +38,7 @@ _POSTS = {"tweet", "post"}  # X's words for what an error is about
 
 
 class TellsFates:
-    """The part of a kind of source that `aggregator.fate.TellsFates` asks for."""
+    """The part of a kind of source that `aggregator.source_api.takedowns.TellsFates` asks for."""
 
     most_looked_up = 100
     bill_of_one = MOST_PER_POST

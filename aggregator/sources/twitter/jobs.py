@@ -16,7 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from aggregator.errors import (
+from aggregator.domain.compliance.takedowns import Fate, IdType, Verdict
+from aggregator.domain.errors import (
     ForbiddenAddressError,
     SlowError,
     SourceError,
@@ -25,7 +26,6 @@ from aggregator.errors import (
     UnreachableError,
     UnreadableError,
 )
-from aggregator.fate import Fate, IdType, Verdict
 from aggregator.sources.twitter.normalise import NETWORK, moment_of
 from aggregator.sources.twitter.transport import CONNECT, READ, BoundedAdapter
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from aggregator.activity import Link, Mention
+from aggregator.domain.activity import Link, Mention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

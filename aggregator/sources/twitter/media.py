@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import Media
+from aggregator.domain.activity import Media
 from aggregator.sources.twitter.markup import web_address
 
 if TYPE_CHECKING:

@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import WITHHELD_EVERYWHERE, ActivityKind, Actor, Content, NewActivity, Original
-from aggregator.errors import UnreadableError
+from aggregator.domain.activity import (
+    WITHHELD_EVERYWHERE,
+    ActivityKind,
+    Actor,
+    Content,
+    NewActivity,
+    Original,
+)
+from aggregator.domain.errors import UnreadableError
 from aggregator.sources.twitter.markup import SITE, Shown, render, unescape, web_address
 from aggregator.sources.twitter.media import pictures_and_films
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.errors import BadRequestError
-from aggregator.source import Discovery
+from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.results import Discovery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.sources.twitter.appetite import Portion
+    from aggregator.sources.twitter.read_budget import Portion
     from aggregator.sources.twitter.timeline import Pages
 
 LONGEST_QUERY = 512  # characters, on plans that people can sign up for by themselves

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aggregator.errors import SourceError
-from aggregator.sources.twitter import problems
+from aggregator.domain.errors import SourceError
+from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.normalise import moment_of, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from aggregator.activity import Actor, NewActivity
-    from aggregator.sources.twitter.appetite import Portion
+    from aggregator.domain.activity import Actor, NewActivity
+    from aggregator.sources.twitter.read_budget import Portion
 
 
 class Pages(Protocol):
@@ -147,7 +147,7 @@ def _question(mark: Watermark, token: str | None, portion: Portion) -> dict[str,
 def _check(payload: Mapping[str, Any], who: str) -> None:
     """Raise where an answer has errors instead of posts: that is no empty timeline."""
     if not payload.get("data") and payload.get("errors"):
-        raise problems.from_errors(payload["errors"], who)
+        raise errors.from_errors(payload["errors"], who)
 
 
 def _token(payload: Mapping[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from aggregator.errors import RedirectError, SlowError, TooLargeError, UnreachableError
+from aggregator.domain.errors import RedirectError, SlowError, TooLargeError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from storage.engine import UtcDateTime
+from storage.engine.connect import UtcDateTime
 
 revision = "0001"
 down_revision = None

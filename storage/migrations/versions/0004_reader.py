@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from storage.engine import UtcDateTime
+from storage.engine.connect import UtcDateTime
 
 revision = "0004"
 down_revision = "0003"

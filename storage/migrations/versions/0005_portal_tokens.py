@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from storage.engine import UtcDateTime
+from storage.engine.connect import UtcDateTime
 
 revision = "0005"
 down_revision = "0004"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from storage.engine import UtcDateTime
+from storage.engine.connect import UtcDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,16 +6,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aggregator.activity import LATEST, Activity, ActivityKind, Actor, Media, NewActivity, Review, SourceRef, Upstream
-from aggregator.reader.audience import EVERYTHING
+from aggregator.domain.activity import (
+    LATEST,
+    Activity,
+    ActivityKind,
+    Actor,
+    Media,
+    NewActivity,
+    Review,
+    SourceRef,
+    Upstream,
+)
 from aggregator.reader.feeds.feed import Feed, newest
+from aggregator.reader.visibility import EVERYTHING
 from tests.building import NOON, an_activity
 from tests.reader.specimens import OGP, every_kind, tweet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.reader.audience import Audience
+    from aggregator.reader.visibility import Audience
 
 AUTHORITY = ("example.org", "2026-11-23")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

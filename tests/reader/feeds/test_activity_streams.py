@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import apmodel  # type: ignore[import-untyped]  # it ships types, but does not say so
 import pytest
 
-from aggregator.activity import ActivityKind, Mention, Occasion
-from aggregator.reader.audience import EVERYTHING, PUBLIC
+from aggregator.domain.activity import ActivityKind, Mention, Occasion
 from aggregator.reader.feeds import activitystreams
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from aggregator.web.dates import machine_time
 from aggregator.web.negotiation import ACTIVITY, media_of
 from tests.building import NOON, an_activity
@@ -21,8 +21,8 @@ from tests.reader.specimens import OGP, tweet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.activity import Activity
-    from aggregator.reader.audience import Audience
+    from aggregator.domain.activity import Activity
+    from aggregator.reader.visibility import Audience
 
 OF_THE_VOCABULARY = {
     *("@context", "id", "type", "actor", "object", "summary", "url", "published", "updated", "attributedTo", "name"),

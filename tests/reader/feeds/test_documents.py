@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from lxml import etree
 
-from aggregator.activity import Actor, Media
+from aggregator.domain.activity import Actor, Media
 from aggregator.reader.feeds import atom, rss
 from tests.building import NOON
 from tests.reader.feeds.building import PICTURES, a_feed, an_item

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.activity import ActivityKind, Occasion
+from aggregator.domain.activity import ActivityKind, Occasion
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
-from aggregator.reader.feeds.wording import html_of
+from aggregator.reader.feeds.entry_html import html_of
 from aggregator.web.dates import Dates
 from tests.building import NOON
 from tests.reader.feeds.building import a_feed, an_item
@@ -20,7 +20,7 @@ from tests.reader.feeds.building import a_feed, an_item
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from aggregator.activity import Activity
+    from aggregator.domain.activity import Activity
 
 CHRISTMAS = datetime(2026, 12, 24, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.activity import Media
-from aggregator.reader.audience import PUBLIC
+from aggregator.domain.activity import Media
 from aggregator.reader.feeds import jsonfeed
+from aggregator.reader.visibility import PUBLIC
 from tests.reader.feeds.building import LONG_AGO, PICTURES, a_feed, a_post, an_item, hostile, specimens
 from tests.reader.feeds.rules import RULES, broken
 

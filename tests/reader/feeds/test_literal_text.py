@@ -11,10 +11,16 @@ import pytest
 from icalendar import Calendar
 from lxml import html
 
-from aggregator.activity import ActivityKind, Actor, Media, Occasion, Original
-from aggregator.reader import calendar
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Media,
+    Occasion,
+    Original,
+)
+from aggregator.reader import ical_feed
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
-from aggregator.text import paragraphs
+from aggregator.text.html import paragraphs
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.feeds.building import AUTHORITY, a_feed, held
@@ -24,7 +30,7 @@ from tests.reader.serving import serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aggregator.activity import Activity, NewActivity
+    from aggregator.domain.activity import Activity, NewActivity
     from storage.store import Store
     from tests.reader.feeds.readings import Reading
 
@@ -119,7 +125,7 @@ def _walk(value: Any, names: set[str]) -> Iterator[str]:
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_calendar(text: dict[str, str]) -> None:
     item = held(1, new("event", text, LITERAL))
-    (event,) = Calendar.from_ical(calendar.calendar_of([item], "Events", AUTHORITY, "https://o.example")).events
+    (event,) = Calendar.from_ical(ical_feed.calendar_of([item], "Events", AUTHORITY, "https://o.example")).events
     assert event["SUMMARY"] == event["LOCATION"] == LITERAL
     assert LITERAL in str(event["DESCRIPTION"])
 

@@ -10,10 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from aggregator.activity import ActivityKind, Actor, Content, Media, NewActivity, Occasion, Original
-from aggregator.reader.audience import EVERYTHING, PUBLIC
+from aggregator.domain.activity import (
+    ActivityKind,
+    Actor,
+    Content,
+    Media,
+    NewActivity,
+    Occasion,
+    Original,
+)
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.entries import entry_of
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from tests.reader.feeds import musts, rules
 from tests.reader.feeds.building import HOSTILE, LONG_AGO, a_feed, held, hostile, specimens
 from tests.reader.feeds.looking import all_of

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.reader.audience import EVERYTHING, PUBLIC
 from aggregator.reader.feeds import atom, rss
 from aggregator.reader.feeds.entries import entry_of
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from tests.reader.feeds.building import a_feed, hostile, specimens
 from tests.reader.feeds.readings import Reading, by_fastfeedparser, by_feedparser, meant
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from aggregator.activity import Activity
-    from aggregator.reader.audience import Audience
+    from aggregator.domain.activity import Activity
+    from aggregator.reader.visibility import Audience
 
 FORMATS = [rss, atom]
 READERS = [by_feedparser, by_fastfeedparser]

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.activity import LATEST, ActivityKind, Actor, Media
-from aggregator.reader.audience import EVERYTHING, PUBLIC
+from aggregator.domain.activity import LATEST, ActivityKind, Actor, Media
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.entries import Category, entry_of
+from aggregator.reader.feeds.entry_html import html_of, title_of
 from aggregator.reader.feeds.feed import newest, tag_id
-from aggregator.reader.feeds.wording import html_of, title_of
+from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from aggregator.web.dates import Dates
 from tests.building import NOON, an_activity
 from tests.reader.feeds.building import (
@@ -33,7 +33,7 @@ from tests.reader.specimens import HUB, OGP, about, tweet
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from aggregator.activity import Activity, NewActivity
+    from aggregator.domain.activity import Activity, NewActivity
 
 TERMS = a_feed([]).terms
 FORMATS = [rss, atom, jsonfeed, activitystreams]

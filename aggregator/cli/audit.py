@@ -1,0 +1,74 @@
+"""`audit verify|list`: the history of decisions and changes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from aggregator.cli.context import FAILED, opened
+from aggregator.cli.output import one_line, print_json, print_table
+
+
+@click.group()
+def audit() -> None:
+    """Show the history of decisions and changes, and prove that nobody changed it."""
+
+
+@audit.command()
+@click.option("--expect", metavar="HASH", help="The hash of the last line, as noted elsewhere: is it still there?")
+def verify(expect: str | None) -> None:
+    """Go through every line of the history.
+
+    Each line has a SHA-256 hash over itself and the hash before it. Whoever can write to the database could make all
+    of them anew: note the last hash elsewhere from time to time, and give it to --expect.
+    """
+    with opened() as house, house.store.reading() as tx:
+        found = tx.audit.verify()
+        expected = expect is None or any(hash_ == expect for _, hash_ in tx.audit.lines())
+    if found.broken is not None:
+        note = found.broken
+        click.echo(
+            f"Line {note.id} ({note.at:%Y-%m-%d %H:%M:%S} UTC, {note.who} {note.what} {note.subject}) does not fit: "
+            f"{found.why}. {found.lines} lines before it are as they were written.",
+            err=True,
+        )
+    elif found.why:
+        click.echo(f"{found.why.capitalize()}.", err=True)
+    elif not expected:
+        click.echo(f"No line has the hash {one_line(str(expect), 80)}: the history was made anew.", err=True)
+    else:
+        click.echo(f"{found.lines} lines, all as they were written. The last hash is {found.newest or 'none'}.")
+        return
+    sys.exit(FAILED)
+
+
+@audit.command("list")
+@click.option("--who", default="", help="Only of this person.")
+@click.option("--subject", default="", help="Only about this, such as activity:12 or source:.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
+    """List the newest lines, newest first."""
+    with opened() as house, house.store.reading() as tx:
+        notes = tx.audit.page(limit=limit, who=who, subject=subject)
+    if as_json:
+        for note in notes:
+            print_json(note)
+    elif notes:
+        print_table(
+            ("LINE", "AT (UTC)", "WHO", "WHAT", "ABOUT", "WHY"),
+            [
+                (
+                    str(note["id"]),
+                    f"{note['at']:%Y-%m-%d %H:%M:%S}",
+                    one_line(note["who"], 30),
+                    note["what"],
+                    note["subject"],
+                    one_line(str((note["detail"] or {}).get("reason") or ""), 80),
+                )
+                for note in notes
+            ],
+        )
+    else:
+        click.echo("The history has no such line.")

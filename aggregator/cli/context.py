@@ -1,0 +1,58 @@
+"""What every command begins with: settings, logging, an open house with a fitting schema."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aggregator.config.logging import configure_logging
+from aggregator.config.settings import Settings
+from aggregator.domain.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.container import House
+    from aggregator.domain.source import Source
+    from storage.store import Transaction
+
+WRONG_USAGE = 2  # exit code
+FAILED = 1
+WHO = "command line"  # decides, as the history has it
+
+
+@contextmanager
+def opened(settings: Settings | None = None) -> Iterator[House]:
+    """Open the house for a command that prints its own results: only errors are logged.
+
+    Raises:
+        SettingsError, SchemaError, StoreUnavailableError: the sentence says what to do.
+    """
+    from aggregator.container import House
+
+    settings = settings or Settings.from_environment()
+    configure_logging("debug" if settings.log_level == "debug" else "error", settings.log_format)
+    house = House(settings)
+    try:
+        house.store.check_schema()
+        yield house
+    finally:
+        house.close()
+
+
+def existing(tx: Transaction, slug: str) -> Source:
+    """Return a source by its slug.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = tx.sources.get(slug)
+    if found is None:
+        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+    return found
+
+
+def on_terminal() -> bool:
+    """Say whether a person watches standard error."""
+    return sys.stderr.isatty()

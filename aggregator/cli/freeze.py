@@ -1,0 +1,84 @@
+"""`freeze begin|end|list`: hold everything new until a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.output import ago, counted, one_line, print_table
+from aggregator.domain.errors import BadRequestError, NotFoundError
+from aggregator.domain.moderation.freezes import LONGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@click.group()
+def freeze() -> None:
+    """Show nothing new for a time; what is shown stays."""
+
+
+@freeze.command()
+@click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
+@click.option("--reason", required=True, help="Why, for the record and the banner.")
+@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; by default all of them.")
+def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
+    """Hold what comes from now on until a time."""
+    end = until.replace(tzinfo=UTC)
+    with opened() as house, house.store.writing() as tx:
+        now = house.clock()
+        if end <= now:
+            raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC has passed; give a time to come.")
+        if end > now + LONGEST:
+            raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
+        ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
+        made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
+        told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
+        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
+    click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
+
+
+@freeze.command()
+@click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
+def end(freeze_id: int | None) -> None:
+    """End a freeze now, or all of them; what waited for that is shown."""
+    with opened() as house, house.store.writing() as tx:
+        now = house.clock()
+        active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
+        if not active:
+            raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
+        shown = 0
+        for one in active:
+            count = tx.freezes.end(one, WHO, now)
+            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
+            shown += count
+    click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
+
+
+@freeze.command("list")
+def list_() -> None:
+    """List the freezes under way."""
+    with opened() as house, house.store.reading() as tx:
+        now, active = house.clock(), tx.freezes.active(house.clock())
+        slugs = {one.id: one.slug for one in tx.sources.all()}
+    if not active:
+        click.echo("Nothing is frozen.")
+        return
+    print_table(
+        ("ID", "SOURCE", "ENDS", "BY", "WHY"),
+        [
+            (
+                str(one.id),
+                "all" if one.source_id is None else slugs.get(one.source_id, "removed"),
+                ago(one.until, now),
+                one_line(one.author, 30),
+                one_line(one.reason, 80),
+            )
+            for one in active
+        ],
+    )

@@ -1,0 +1,103 @@
+"""`host list|group|ungroup|resume`: which hosts are one service, and whom we leave alone."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import click
+
+from aggregator.cli.context import opened
+from aggregator.cli.output import one_line, print_json, print_table
+from aggregator.domain.errors import BadRequestError, NotFoundError
+from aggregator.domain.polling.host_groups import HostGroup, Pauses
+from aggregator.text.durations import spoken
+
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+
+
+@click.group()
+def host() -> None:
+    """Say which hosts are one service, and see whom we leave alone."""
+
+
+@host.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: groups, then pauses.")
+def list_(as_json: bool) -> None:
+    """List the groups of hosts, and the hosts that asked to be left alone."""
+    with opened() as house, house.store.reading() as tx:
+        now = house.clock()
+        groups, paused = tx.groups.all(), tx.hosts.paused(now)
+    if as_json:
+        for group in groups:
+            print_json(group)
+        for one in paused:
+            print_json(one._asdict())
+        return
+    print_table(
+        ("HOSTS BELOW", "GROUP", "SPACING", "AT A TIME", "429 PAUSES"),
+        [
+            (
+                group.suffix,
+                group.name,
+                "as set" if group.spacing is None else spoken(group.spacing),
+                str(group.concurrency or "as set"),
+                "the group" if group.pauses is Pauses.GROUP else "the address",
+            )
+            for group in groups
+        ],
+    )
+    for one in paused:
+        click.echo(f"Left alone: {one.host}, for another {spoken(_rounded(one.until - now))} ({one_line(one.reason)})")
+
+
+@host.command()
+@click.argument("suffix", metavar="HOST")
+@click.option("--name", help="Name of the group, shared by several hosts; by default the host's own.")
+@click.option("--spacing", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Between the starts of requests.")
+@click.option("--concurrency", type=click.IntRange(1, 64), metavar="NUMBER", help="Requests at the same time.")
+@click.option(
+    "--pauses",
+    type=click.Choice([pauses.value for pauses in Pauses]),
+    default=Pauses.GROUP.value,
+    show_default=True,
+    help="Whether a 429 or 503 pauses the whole group or only that address.",
+)
+def group(suffix: str, name: str | None, spacing: float | None, concurrency: int | None, pauses: str) -> None:
+    """Treat HOST and every host below it as one service."""
+    suffix, name = _checked(suffix), _checked(name or suffix)
+    put = HostGroup(suffix, name, None if spacing is None else timedelta(seconds=spacing), concurrency, Pauses(pauses))
+    with opened() as house, house.store.writing() as tx:
+        tx.groups.put(put)
+    click.echo(f"{suffix}: in the group {name}; workers know within a minute.")
+
+
+@host.command()
+@click.argument("suffix", metavar="HOST")
+def ungroup(suffix: str) -> None:
+    """Treat each host below HOST by itself again."""
+    with opened() as house, house.store.writing() as tx:
+        if not tx.groups.drop(suffix.lower()):
+            raise NotFoundError(f"There is no group for {suffix!r}; 'aggregator host list' shows them.")
+    click.echo(f"{suffix}: no group any more.")
+
+
+@host.command()
+@click.argument("name", metavar="HOST:PORT")
+def resume(name: str) -> None:
+    """End a host's pause before its time; only do that when its owner agreed."""
+    with opened() as house, house.store.writing() as tx:
+        if not tx.hosts.lift(name, house.clock()):
+            raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows who is.")
+    click.echo(f"{name}: polled again.")
+
+
+def _checked(name: str) -> str:
+    name = name.lower().rstrip(".")
+    if not _NAME.fullmatch(name):
+        raise BadRequestError(f"{name!r} is no name of a host; give it without scheme and port, as in example.org.")
+    return name
+
+
+def _rounded(span: timedelta) -> timedelta:
+    return timedelta(seconds=round(span.total_seconds()))

@@ -1,0 +1,96 @@
+"""How results are printed: aligned columns for people, one JSON object a line for programs."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import asdict, is_dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aggregator.text.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aggregator.domain.source import Source
+
+_WIDE = frozenset("WF")  # East Asian widths that take two columns
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows below a head, columns aligned, the last one as long as it likes."""
+    table = [list(head), *(list(row) for row in rows)]
+    widths = [max(_width(row[column]) for row in table) for column in range(len(head))]
+    for number, row in enumerate(table):
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        line = "  ".join([*padded, row[-1]]).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def print_json(value: object) -> None:
+    """Print one value as one line of JSON."""
+    click.echo(json.dumps(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value,
+                          ensure_ascii=False, default=_plain))  # fmt: skip
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return a moment as people say it: "3 min ago", "in 12 s", "never"."""
+    if moment is None:
+        return "never"
+    span = timedelta(seconds=round((now - moment).total_seconds()))
+    return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun: "1 item", "3 items"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def one_line(text: str, length: int = 100) -> str:
+    """Return text without anything that a terminal would act on, at most `length` characters."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
+def _width(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in _WIDE else 1 for char in text
+    )
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401  # whatever the json module can't write
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def source_facts(one: Source) -> dict[str, object]:
+    """Return what programs are told of a source."""
+    return {
+        "slug": one.slug,
+        "name": one.name,
+        "kind": one.kind,
+        "address": one.address,
+        "state": one.state.value,
+        "state_reason": one.state_reason,
+        "policy": one.policy.value,
+        "every": one.every.total_seconds() if one.every else None,
+        "interval": one.interval.total_seconds(),
+        "next_poll": one.due,
+        "next_reason": one.due_reason,
+        "failures": one.failures,
+        "last_polled": one.last_polled,
+        "last_success": one.last_success,
+        "last_new": one.last_new,
+        "last_error": one.last_error,
+        "last_error_code": one.last_error_code,
+        "newest_id": newest_id(one),
+        "dollars_a_day": one.appetite,
+    }
+
+
+def newest_id(one: Source) -> str | None:
+    """Return the highest id that was read of a source whose network counts its posts."""
+    known = [one.fetch_state.get(name) for name in ("high_id", "since_id")]
+    return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

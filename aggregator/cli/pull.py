@@ -1,0 +1,76 @@
+"""`pull`: poll sources now."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import FAILED, on_terminal, opened
+from aggregator.cli.output import one_line, print_json
+from aggregator.domain.errors import BadRequestError, NotFoundError
+from aggregator.domain.source import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aggregator.container import House
+    from aggregator.domain.source import Source
+    from aggregator.services.ingest import Report
+
+
+@click.command()
+@click.argument("slugs", nargs=-1, metavar="[SLUG...]")
+@click.option("--all", "everything", is_flag=True, help="Every active source.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, changed, unchanged, error."
+)
+def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
+    """Poll sources now and wait for how it goes. Beside a running writer on SQLite it asks that one."""
+    if bool(slugs) == everything:
+        raise click.UsageError("Name the sources to pull, or --all.")
+    with opened() as house:
+        sources = _chosen(house, slugs)
+        if not sources:
+            click.echo("There is no active source to pull; 'aggregator source list' shows them all.", err=True)
+            return
+        reports: list[Report] = []
+        bar = click.progressbar(
+            length=len(sources), label="Pulling", file=sys.stderr, hidden=as_json or not on_terminal()
+        )
+        with bar:
+
+            def ended(report: Report) -> None:
+                reports.append(report)
+                bar.update(1)
+                if as_json:
+                    print_json(report)
+
+            house.pull.run(sources, ended)
+    if not as_json:
+        for report in sorted(reports, key=lambda one: one.slug):
+            click.echo(_sentence(report))
+    if any(report.error for report in reports):
+        sys.exit(FAILED)
+
+
+def _chosen(house: House, slugs: Sequence[str]) -> list[Source]:
+    with house.store.reading() as tx:
+        held = {source.slug: source for source in tx.sources.all()}
+    if not slugs:
+        return [source for source in held.values() if source.state is SourceState.ACTIVE]
+    for slug in slugs:
+        if slug not in held:
+            raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+        if held[slug].state is not SourceState.ACTIVE:
+            raise BadRequestError(
+                f"{slug} is {held[slug].state.value}; 'aggregator source resume {slug}' makes it active again."
+            )
+    return [held[slug] for slug in dict.fromkeys(slugs)]
+
+
+def _sentence(report: Report) -> str:
+    if report.error:
+        return f"{report.slug}: failed. {one_line(report.error, 300)}"
+    return f"{report.slug}: {report.outcome} ({report.new} new, {report.changed} changed, {report.unchanged} known)"

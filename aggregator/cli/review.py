@@ -1,0 +1,132 @@
+"""`review list|approve|hide`: decide on items from the command line."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.output import ago, one_line, print_json, print_table
+from aggregator.domain.activity import Review
+from aggregator.domain.moderation.decisions import Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aggregator.domain.activity import Activity
+
+_BY = "person"
+_ID = click.IntRange(1, 2**63 - 1)  # what the database can hold
+_MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@click.group()
+def review() -> None:
+    """List held items, approve and hide."""
+
+
+@review.command("list")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in Review]),
+    default=Review.WAITING.value,
+    show_default=True,
+    help="Which items.",
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an item.")
+def list_(state: str, limit: int, as_json: bool) -> None:
+    """List items in a review state, and why they are in it.
+
+    The oldest come first.
+    """
+    with opened() as house:
+        now = house.clock()
+        with house.store.reading() as tx:
+            items = tx.activities.in_review(Review(state), limit)
+    if as_json:
+        for item in items:
+            print_json(_facts(item))
+    elif items:
+        print_table(
+            ("ID", "SOURCE", "KIND", "PUBLISHED", "WHAT", "WHY"),
+            [
+                (
+                    str(item.id),
+                    item.source.slug,
+                    item.content.kind.value,
+                    ago(item.content.published, now),
+                    one_line(_words(item), 60),
+                    one_line(item.review_reason, 80),
+                )
+                for item in items
+            ],
+        )
+    else:
+        click.echo(f"Nothing is {state}.")
+
+
+@review.command()
+@click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
+@click.option(
+    "--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Show them from then on (UTC)."
+)
+@click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
+def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
+    """Show items, now or from a moment on."""
+    with opened() as house:
+        now = house.clock()
+        due = at.replace(tzinfo=UTC) if at else now
+        with house.store.writing() as tx:
+            if due > now:
+                found = {id_ for id_ in ids if (held := tx.activities.get(id_)) and held.gone is None}
+                if found:
+                    tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
+            else:
+                found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.APPROVE, who=WHO, reason=note, now=now).done)
+    _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
+
+
+@review.command()
+@click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
+@click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
+def hide(ids: Sequence[int], reason: str) -> None:
+    """Take items out of the stream."""
+    with opened() as house, house.store.writing() as tx:
+        now = house.clock()
+        found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.HIDE, who=WHO, reason=reason, now=now).done)
+    _say(ids, found, "hidden")
+
+
+def _say(ids: Sequence[int], found: set[int], word: str) -> None:
+    for id_ in dict.fromkeys(ids):
+        if id_ in found:
+            click.echo(f"{id_}: {word}.")
+        else:
+            click.echo(f"{id_}: there is no such item, or it is gone; 'aggregator review list' shows them.", err=True)
+    if found < set(ids):
+        sys.exit(FAILED)
+
+
+def _words(item: Activity) -> str:
+    content = item.content
+    said = item.object.content if item.object and not content.text else content
+    return said.title or said.text or content.url or content.kind.value
+
+
+def _facts(item: Activity) -> dict[str, object]:
+    return {
+        "id": str(item.id),
+        "source": item.source.slug,
+        "kind": item.content.kind.value,
+        "url": item.content.url,
+        "title": item.content.title,
+        "text": _words(item),
+        "published_at": item.content.published,
+        "review": item.review.value,
+        "review_by": item.review_by,
+        "reason": item.review_reason,
+    }

@@ -1,0 +1,290 @@
+"""`run` (everything in one process) and `serve` (the reader alone)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+import structlog
+
+from aggregator.config.logging import configure_logging
+from aggregator.config.settings import Settings
+from aggregator.domain.errors import SettingsError, SetupError
+from aggregator.services.database_wait import await_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    import uvicorn
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+    from aggregator.container import House
+
+_USUAL_PORT = 8080
+_PATIENCE = 4.0  # seconds after which stopping becomes ending
+_MOST_OPEN = 65_536  # files and connections
+_INTERRUPTED = 130  # exit code: ended by Ctrl-C, as shells say it
+
+log = structlog.get_logger(__name__)
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Polling threads.")
+def run(threads: int) -> None:
+    """Run everything in one process: workers, scheduler and reader."""
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, settings.log_format)
+    run_everything(settings, threads=threads)
+
+
+@click.command()
+def serve() -> None:
+    """Run the reader alone; workers and the scheduler run elsewhere."""
+    from aggregator.container import House
+
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level, settings.log_format)
+    house = House(settings)
+    try:
+        await_database(house.store, embedded=settings.embedded_database)
+        reader = Reader(house)
+        reader.bind()
+        stop_at_signal(reader.stop_within_limit)
+        reader.serve()
+    finally:
+        house.close()
+
+
+def run_everything(
+    settings: Settings, *, threads: int = 4, ready: Callable[[House, Reader], None] | None = None
+) -> None:
+    """Run workers, scheduler and reader as threads of this process until a signal comes.
+
+    Args:
+        settings: an SQLite database is migrated first; PostgreSQL must be up to date.
+        threads: how many polls run at the same time.
+        ready: called once everything answers.
+
+    Raises:
+        WriterRunningError: another process polls into this SQLite database.
+        SchemaError, StoreUnavailableError, SetupError: the sentence says what to do.
+    """
+    from aggregator.config.process_lock import writer_lock
+    from aggregator.container import House
+    from scheduler import SCHEDULE
+    from worker import Embedded
+
+    house = House(settings)
+    with ExitStack() as stack:
+        stack.enter_context(writer_lock(settings))
+        settings.secret()  # made at the first start, so that what it signs outlives restarts
+        if settings.embedded_database:
+            house.migrate()
+        await_database(house.store, embedded=settings.embedded_database)
+        reader = Reader(house)
+        reader.bind()
+        stopping = threading.Event()
+        stop_at_signal(stopping.set)
+        serving = threading.Thread(target=reader.serve, name="reader", daemon=True)
+        serving.start()
+        embedded = Embedded(house, SCHEDULE, threads=threads)
+        embedded.start()
+        reader.await_start()
+        log.info("running", address=reader.address)
+        if ready is not None:
+            ready(house, reader)
+        while serving.is_alive() and not stopping.wait(1.0):
+            pass
+        log.info("stopping")
+        _end_after(_PATIENCE)
+        reader.stop()
+        embedded.stop()
+        serving.join(1.0)
+        log.info("stopped")
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    import uvicorn
+
+    from aggregator.web.http_protocol import BoundedProtocol
+
+    class Server(uvicorn.Server):
+        """A server that leaves signals to us: they stop more than the server."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(
+        uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the app itself knows whom to believe
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+
+class Reader:
+    """The reader's HTTP server."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._server: uvicorn.Server | None = None
+        self._app: FastAPI | None = None  # the reader's, which has the live listeners
+        self._socket: socket.socket | None = None
+
+    def bind(self) -> None:
+        """Take the address, so that a taken one is told at once and plainly.
+
+        Raises:
+            SetupError: it can't be had.
+        """
+        _allow_many_listeners()
+        host, port = self._house.settings.listen
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        except OSError as problem:
+            reason = os.strerror(problem.errno) if problem.errno else str(problem)
+            raise SetupError(
+                f"The reader can't listen on {host}:{port}: {reason}. "
+                "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
+            ) from None
+        self._app = self._made()
+        self._server = _server(self._with_desk(self._app))
+
+    @property
+    def address(self) -> str:
+        """Where it answers, for a browser on this machine."""
+        if self._socket is None:
+            raise SettingsError("The reader has no address before it is bound.")
+        host, port = self._socket.getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"http://{shown}:{port}"
+
+    def serve(self) -> None:
+        """Serve until stopped."""
+        if self._server is None:
+            raise SettingsError("The reader can't serve before it is bound.")
+        self._server.run(sockets=[self._socket] if self._socket else None)
+
+    def _made(self) -> FastAPI:
+        # Here and not where it serves, in a thread of its own: two threads that import disturb each other's warnings.
+        from aggregator.reader.app import create_app
+        from aggregator.reader.visibility import Audience
+
+        settings = self._house.settings
+        return create_app(
+            self._house.store,
+            clock=self._house.clock,
+            public_url=settings.public_url,
+            timezone=settings.timezone,
+            locale=settings.locale,
+            trusted_proxies=settings.trusted_proxies,
+            audience=Audience(x_text=settings.x_public_text),
+            x_embed=settings.x_embed,
+            cors_origins=settings.cors_origins,
+            rate=settings.rate_limit,
+            rate_store=settings.rate_store,
+            configuration=self._house.configuration,
+            fetch=self._house.fetched,
+        )
+
+    def _with_desk(self, app: FastAPI) -> ASGIApp:
+        """Put the review desk beside the public side."""
+        from aggregator.review.app import create_desk
+        from aggregator.review.context import HOME
+        from aggregator.web.app import Mounted
+
+        settings = self._house.settings
+        desk = create_desk(
+            self._house.store,
+            clock=self._house.clock,
+            public_url=settings.public_url,
+            timezone=settings.timezone,
+            locale=settings.locale,
+            trusted_proxies=settings.trusted_proxies,
+            secret=settings.secret(),
+            probe=app.state.probe,
+            rooms=self._house.rooms,
+        )
+        return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
+
+    def await_start(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not (self._server and self._server.started):
+            time.sleep(0.02)
+
+    def stop_within_limit(self) -> None:
+        """Ask it to end, and end the process if a thread still waits for the database some seconds later."""
+        _end_after(_PATIENCE)
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._app is not None:
+            self._app.state.live.end()  # listeners would stay for ever
+
+
+def _allow_many_listeners() -> None:
+    """Raise how many connections this process may hold: each live listener keeps one, and 1024 is the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def free_address() -> str:
+    """Return the usual address on loopback, or one with a free port where it is taken."""
+    for port in (_USUAL_PORT, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as tried:
+                return f"127.0.0.1:{tried.getsockname()[1]}"
+        except OSError:
+            continue
+    raise SetupError("There is no free port on 127.0.0.1.")
+
+
+def stop_at_signal(stop: Callable[[], Any]) -> None:
+    """Stop at the first SIGINT or SIGTERM; end at the second."""
+    asked: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            os._exit(_INTERRUPTED)
+        asked.append(number)
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+def _end_after(seconds: float) -> None:
+    """End the process if stopping takes longer; whatever was under way is repeated after its lease."""
+
+    def end() -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

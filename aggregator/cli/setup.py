@@ -1,0 +1,33 @@
+"""`settings` and `migrate`."""
+
+from __future__ import annotations
+
+import click
+
+from aggregator.cli.output import print_json, print_table
+from aggregator.config.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def settings(as_json: bool) -> None:
+    """Print every setting and where it came from; secrets are hidden."""
+    rows = Settings.from_environment().rows()
+    if as_json:
+        for variable, value, origin, meaning in rows:
+            print_json({"variable": variable, "value": value, "origin": origin, "meaning": meaning})
+    else:
+        print_table(("VARIABLE", "VALUE", "FROM", "MEANING"), rows)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to repeat, and safe for several at once."""
+    from aggregator.container import House
+
+    house = House(Settings.from_environment())
+    try:
+        applied = house.migrate()
+    finally:
+        house.close()
+    click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")

@@ -1,0 +1,307 @@
+"""`source add|list|show|pause|resume|remove`; `source_changes` changes, `source_exchange` exports and imports."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import FAILED, WHO, existing, opened
+from aggregator.cli.output import (
+    ago,
+    counted,
+    newest_id,
+    one_line,
+    print_json,
+    print_table,
+    source_facts,
+)
+from aggregator.cli.source_apply import apply
+from aggregator.cli.source_edit import (
+    asked_headers,
+    backfill,
+    drop,
+    kind_options,
+    release,
+    revert,
+    set_,
+    sign_in,
+    sign_in_options,
+)
+from aggregator.cli.source_io import export_, import_
+from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
+from aggregator.domain.polling.schedule import LONGEST_INTERVAL
+from aggregator.domain.source import Policy, SourceState
+from aggregator.text.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from typing import TextIO
+
+    from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.source import Source
+    from aggregator.services.dispatch import Added
+
+_LOG_LINES = 10
+_GONE_KEPT = timedelta(days=30)
+
+
+@click.group()
+def source() -> None:
+    """Add, list, show, change and remove sources."""
+
+
+for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_):
+    source.add_command(_command)
+
+
+@source.command()
+@click.argument("addresses", nargs=-1, metavar="URL|@HANDLE...")
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
+@click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
+@click.option("--name", help="Name for people; by default what the source calls itself.")
+@click.option(
+    "--every",
+    type=click.IntRange(1, LONGEST_INTERVAL),
+    metavar="SECONDS",
+    help="Time between polls; by default as the source's own rhythm asks for.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice([policy.value for policy in Policy]),
+    default=Policy.AUTO.value,
+    show_default=True,
+    help="auto shows items at once, delay after a while, hold keeps them for review.",
+)
+@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long delay waits.")
+@kind_options
+@sign_in_options
+def add(
+    addresses: Sequence[str],
+    listed: TextIO | None,
+    slug: str | None,
+    name: str | None,
+    every: int | None,
+    policy: str,
+    delay: int | None,
+    user: str | None,
+    header: Sequence[str],
+    **options: str | bool | None,
+) -> None:
+    """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
+    wanted = [*addresses, *_lines(listed)]
+    if not wanted:
+        raise click.UsageError("Give at least one address, or --from FILE.")
+    if (policy == Policy.DELAY.value) != (delay is not None):
+        raise click.UsageError("--policy delay and --delay SECONDS go together.")
+    if len(wanted) > 1 and (slug or name or user or header):
+        raise click.UsageError("--slug, --name, --user and --header go with one address.")
+    from aggregator.fetching.request_target import shown
+    from aggregator.services.subscribe import Subscription
+
+    failed = False
+
+    def report(address: str, outcome: Added | AggregatorError) -> None:
+        nonlocal failed
+        if isinstance(outcome, AggregatorError):
+            failed = True
+            click.echo(f"{one_line(shown(address))}: not added. {outcome}", err=True)
+        else:
+            _say_added(*outcome)
+            with house.store.writing() as tx:
+                told = {"policy": outcome[0].policy.value}
+                tx.audit.note(house.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
+
+    terms = Subscription(
+        slug=slug,
+        name=name,
+        every=timedelta(seconds=every) if every else None,
+        policy=Policy(policy),
+        delay=timedelta(seconds=delay) if delay else None,
+        options={name: value for name, value in options.items() if value is not None},
+        headers=asked_headers(user, header),
+    )
+    with opened() as house:
+        house.subscribe_all(wanted, terms, report)
+    if failed:
+        sys.exit(FAILED)
+
+
+@source.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List the sources."""
+    with opened() as house, house.store.reading() as tx:
+        sources = tx.sources.all()
+    if as_json:
+        for one in sources:
+            print_json(source_facts(one))
+    elif sources:
+        print_table(
+            ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
+            [
+                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address)
+                for s in sources
+            ],
+        )
+    else:
+        click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
+
+
+@source.command()
+@click.argument("slug")
+@click.option("--json", "as_json", is_flag=True, help="The source, then its log lines, one JSON object a line.")
+def show(slug: str, as_json: bool) -> None:
+    """Show one source and how its last polls went."""
+    with opened() as house, house.store.reading() as tx:
+        now = house.clock()
+        one = existing(tx, slug)
+        lines = tx.schedule.log(one.id, _LOG_LINES)
+        former = tx.sources.former_addresses(one.id)
+        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, one)]
+    if as_json:
+        not_before = max((pause.until for pause in pauses), default=None)
+        print_json({**source_facts(one), "not_before": not_before})
+        for line in lines:
+            print_json(line)
+        return
+    for label, value in (
+        ("Name", one.name),
+        ("Address", f"{one.address} ({one.kind})"),
+        ("State", f"{one.state.value} {one.state_reason}".strip()),
+        ("Policy", one.policy.value),
+        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(one.options.items())) or "none"),
+        ("Sign-in", "kept for its host" if one.sealed else "none"),
+        ("Polled", f"{_pace(one)}, between {spoken(one.floor)} and {spoken(one.ceiling)}"),
+        *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
+        *((("Redirected", _moving(one)),) if one.moving else ()),
+        ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
+        ("Last success", ago(one.last_success, now)),
+        ("Last new item", ago(one.last_new, now)),
+        *((("Newest id", str(newest_id(one))),) if newest_id(one) else ()),
+        *((("Costs", f"about ${one.appetite:,.4f} a day"),) if one.appetite is not None else ()),
+        ("Failures in a row", str(one.failures)),
+        ("Last error", f"{one.last_error} ({one.last_error_code})" if one.last_error else "none"),
+    ):
+        click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
+    if lines:
+        click.echo()
+        print_table(
+            ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT, AND WHY"),
+            [
+                (
+                    ago(line["started"], now),
+                    f"{line['milliseconds']} ms",
+                    str(line["status"] or "-"),
+                    str(line["bytes"]),
+                    line["outcome"],
+                    str(line["new"]),
+                    str(line["changed"]),
+                    one_line(f"{line['next_reason']}{'. ' + line['message'] if line['message'] else ''}", 200),
+                )
+                for line in lines
+            ],
+        )
+
+
+@source.command()
+@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+def pause(slugs: Sequence[str]) -> None:
+    """Stop polling sources until they are resumed. What they brought stays."""
+    _set_state(slugs, SourceState.PAUSED, "paused by hand", "paused")
+
+
+@source.command()
+@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
+@click.option("--anyway", is_flag=True, help="Also one that said less than a month ago that it is gone for good.")
+def resume(slugs: Sequence[str], anyway: bool) -> None:
+    """Poll sources again, now."""
+    if not anyway:
+        with opened() as house, house.store.reading() as tx:
+            for one in [existing(tx, slug) for slug in slugs]:
+                _refuse_what_is_gone(one, house.clock())
+    _set_state(slugs, SourceState.ACTIVE, "", "resumed")
+
+
+def _refuse_what_is_gone(one: Source, now: datetime) -> None:
+    """Raise where a publisher said not long ago that there will never be anything again."""
+    if one.last_error_code == GoneError.code and one.last_polled and now - one.last_polled < _GONE_KEPT:
+        raise BadRequestError(
+            f"{one.slug} answered 410 Gone {ago(one.last_polled, now)}; who says that is asked once a month "
+            "at most. If you know better, add --anyway."
+        )
+
+
+@source.command()
+@click.argument("slug")
+@click.option(
+    "--items",
+    type=click.Choice(["keep", "hide", "purge"]),
+    help="keep shows its items on; hide takes them out of the stream; purge deletes their content for good.",
+)
+def remove(slug: str, items: str | None) -> None:
+    """Stop following a source, and say what becomes of its items."""
+    with opened() as house:
+        with house.store.reading() as tx:
+            one = existing(tx, slug)
+        if items is None:
+            if not sys.stdin.isatty():
+                raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
+            choice = click.Choice(["keep", "hide", "purge"])
+            items = click.prompt("What becomes of its items", type=choice, default="keep")
+        now = house.clock()
+        with house.store.writing() as tx:
+            touched = 0
+            if items == "hide":
+                touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
+            elif items == "purge":
+                touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
+            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+            tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
+    of_them = counted(touched, "item")
+    done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
+    click.echo(f"{slug}: removed, {done}.")
+
+
+def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str) -> None:
+    with opened() as house:
+        now = house.clock()
+        with house.store.writing() as tx:
+            for one in [existing(tx, slug) for slug in slugs]:
+                tx.sources.set_state(one.id, state, reason, now)
+                tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
+                click.echo(f"{one.slug}: {word}.")
+
+
+def _lines(listed: TextIO | None) -> Iterator[str]:
+    """Give the addresses of a list; blank lines and lines that begin with # do not count."""
+    try:
+        yield from (line.strip() for line in listed or () if line.strip() and not line.lstrip().startswith("#"))
+    except UnicodeDecodeError as problem:
+        raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
+
+
+def _moving(one: Source) -> str:
+    told = one.moving or {}
+    if told.get("refused"):
+        return f"for good to {told['to']}, which people took back"
+    return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"
+
+
+def _say_added(added: Source, first: Settlement | None) -> None:
+    brought = f"{counted(first.new, 'item')}" if first else "due now"
+    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
+
+
+def _pace(one: Source) -> str:
+    return f"every {spoken(one.every)}" if one.every else "at its own rhythm"
+
+
+def _concerns(pause: Pause, one: Source) -> bool:
+    """Whether a pause keeps a source from being polled: its host's, or that of an endpoint there."""
+    return pause.host == one.host or pause.host.startswith(f"{one.own_host}/")

@@ -1,0 +1,113 @@
+"""`status`: is it running, what is broken, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import opened
+from aggregator.cli.output import (
+    ago,
+    counted,
+    one_line,
+    print_json,
+    print_table,
+    source_facts,
+)
+from aggregator.domain.errors import SetupError
+from aggregator.domain.source import SourceState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aggregator.container import House
+    from aggregator.domain.source import Source
+
+_TICKS_STOPPED = timedelta(seconds=60)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
+@click.option("--ticking", is_flag=True, help="Only say, by the exit code, whether ticks ran within a minute.")
+def status(as_json: bool, ticking: bool) -> None:
+    """Show what runs, what is broken, and why.
+
+    The scheduler, the workers, hosts that are left alone, and every source: its state, last success and next poll.
+    """
+    with opened() as house:
+        now = house.clock()
+        if ticking:
+            _check_ticking(house, now)
+            return
+        with house.store.reading() as tx:
+            last_tick = tx.stream.last_tick()
+            revision = tx.stream.revision()
+            sources = tx.sources.all()
+            paused = tx.hosts.paused(now)
+        workers = _workers(house)
+        if as_json:
+            left_alone = [one._asdict() for one in paused]
+            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
+            for source in sources:
+                print_json(source_facts(source))
+            return
+        click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
+        if workers is not None:
+            click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
+        for one in paused:
+            click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
+        click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
+        if not sources:
+            click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
+            return
+        print_table(
+            ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
+            [_row(source, now) for source in sources],
+        )
+
+
+def _check_ticking(house: House, now: datetime) -> None:
+    with house.store.reading() as tx:
+        last_tick = tx.stream.last_tick()
+    if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
+        raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
+
+
+def _workers(house: House) -> list[str] | None:
+    """Return the names of the workers that answer within a second; None where none can be asked."""
+    if house.settings.embedded_broker:
+        return None
+    from worker import answering
+
+    return answering(house)
+
+
+def _scheduler(last_tick: datetime | None, now: datetime) -> str:
+    if last_tick is None:
+        return "has never run; start 'aggregator run', or a worker and 'celery -A scheduler beat'"
+    if last_tick - now > _TICKS_STOPPED:
+        return f"last ticked {ago(last_tick, now)}, which is in the future: the clock was set back, or is wrong now"
+    if now - last_tick > _TICKS_STOPPED:
+        return f"last ticked {ago(last_tick, now)}; start it again, or see whether a worker serves the queue 'control'"
+    return f"ticking (last {ago(last_tick, now)})"
+
+
+def _row(source: Source, now: datetime) -> tuple[str, ...]:
+    wrong = source.last_error or ""
+    if source.state is not SourceState.ACTIVE:
+        wrong = source.state_reason
+    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE else "-"
+    if source.state is SourceState.ACTIVE and source.due <= now:
+        upcoming = "now"
+    state = "failing" if source.state is SourceState.ACTIVE and source.last_error else source.state.value
+    return (
+        source.slug,
+        source.kind,
+        state,
+        ago(source.last_success, now),
+        ago(source.last_new, now),
+        upcoming,
+        one_line(wrong, 200),
+    )

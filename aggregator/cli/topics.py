@@ -1,0 +1,116 @@
+"""`topics`: what a changed vocabulary would tag, and tagging what is stored already."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.context import WHO, on_terminal, opened
+from aggregator.cli.output import one_line
+from aggregator.domain.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.container import House
+    from aggregator.domain.tagging.tagger import Tagger
+    from storage.stream.tags import Batch, Retagged
+
+_EXAMPLES = 20
+_SHOWN = 60  # characters of an item
+
+
+@click.group()
+def topics() -> None:
+    """Tag activities with topics and countries, as topics.toml and countries.csv of AGGREGATOR_CONFIG_DIR say."""
+
+
+@topics.command()
+@click.option("--examples", type=click.IntRange(0, 1000), default=_EXAMPLES, show_default=True, help="Items to show.")
+@click.option("--newest", type=click.IntRange(min=1), default=None, help="Look at so many of the newest items alone.")
+def rehearse(examples: int, newest: int | None) -> None:
+    """Show what the files, as they are now, would tag otherwise than it is; changes nothing."""
+    with opened() as house:
+        tagger = _tagger(house)
+        seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
+        for batch in _batches(house, tagger, newest):
+            seen += batch.looked_at
+            for one in batch.retagged:
+                changed += 1
+                gained.update(_gained(one))
+                lost.update(_lost(one))
+                if changed <= examples:
+                    click.echo(_line(one))
+        if changed > examples:
+            click.echo(f"… and {changed - examples} more.")
+        click.echo(f"{changed} of {seen} items would be tagged otherwise.")
+        for sign, counted in (("+", gained), ("-", lost)):
+            for tag, count in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])):
+                click.echo(f"  {sign}{count} {tag}")
+
+
+@topics.command()
+def apply() -> None:
+    """Tag what is stored already as the files say now, in batches; readers go on meanwhile, and see it come."""
+    with opened() as house:
+        tagger = _tagger(house)
+        with house.store.reading() as tx:
+            total = tx.tagging.count()
+        seen = changed = 0
+        for batch in _batches(house, tagger, None, write=True):
+            seen += batch.looked_at
+            changed += len(batch.retagged)
+            if on_terminal():
+                click.echo(f"\r{seen} of {total} items", err=True, nl=False)
+        if on_terminal() and seen:
+            click.echo("", err=True)
+        with house.store.writing() as tx:
+            tx.audit.note(house.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed})
+        click.echo(f"{changed} of {seen} items are tagged otherwise now.")
+
+
+def _tagger(house: House) -> Tagger:
+    house.configuration.check()
+    tagger = house.configuration.tagger
+    if tagger is None:
+        folder = house.settings.config_dir
+        missing = f"{folder / 'topics.toml'} is not there." if folder else "AGGREGATOR_CONFIG_DIR is not set."
+        raise SetupError(f"There are no topics: {missing} The folder 'config' of this project is a sample.")
+    return tagger
+
+
+def _batches(house: House, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
+    """Give what becomes of the items, batch by batch; each is written in a transaction of its own."""
+    after = 0
+    if newest is not None:
+        with house.store.reading() as tx:
+            after = tx.tagging.before_newest(newest)
+    while True:
+        with house.store.writing() if write else house.store.reading() as tx:
+            batch = tx.tagging.batch(tagger, after)
+            if batch is not None and write:
+                tx.tagging.write(batch.retagged)
+        if batch is None:
+            return
+        after = batch.last
+        yield batch
+
+
+def _gained(one: Retagged) -> Iterator[str]:
+    before = {*one.item.topics, *one.item.countries}
+    return (tag for tag in (*one.topics, *one.countries) if tag not in before)
+
+
+def _lost(one: Retagged) -> Iterator[str]:
+    after = {*one.topics, *one.countries}
+    return (tag for tag in (*one.item.topics, *one.item.countries) if tag not in after)
+
+
+def _line(one: Retagged) -> str:
+    gained = [f"+{tag} ({one.reasons.get(tag, '')})" for tag in _gained(one)]
+    changes = [*gained, *(f"-{tag}" for tag in _lost(one))] or ["for another word"]
+    content = one.item.object.content if one.item.object and not one.item.content.text else one.item.content
+    said = one_line(content.title or content.text)
+    return f"{one.item.id}: {said[:_SHOWN]}{'…' if len(said) > _SHOWN else ''}  {', '.join(changes)}"

@@ -1,0 +1,165 @@
+"""`user add|list|set`: who works at the review desk."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aggregator.cli.context import WHO, opened
+from aggregator.cli.output import ago, print_json, print_table
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.errors import BadRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aggregator.domain.access.accounts import Account
+    from storage.store import Transaction
+
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@click.group()
+def user() -> None:
+    """Add and change accounts of the review desk."""
+
+
+@user.command()
+@click.argument("name")
+@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What they may do.")
+@click.option("--generate", is_flag=True, help="Make a password and show it this once.")
+def add(name: str, role: str, generate: bool) -> None:
+    """Add an account; its password is asked for, or read from standard input."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
+    with opened() as house:
+        with house.store.reading() as tx:
+            if tx.accounts.get(name) is not None:
+                raise _is_taken(name)
+        password = _new_password(name, generate=generate)
+        hash_ = _hashed(password, name)  # slow: outside of the transaction
+        with house.store.writing() as tx:
+            now = house.clock()
+            if not tx.accounts.add(name, Role(role), hash_, now):
+                raise _is_taken(name)
+            tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+    if generate:
+        click.echo(password)
+    click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List the accounts."""
+    with opened() as house, house.store.reading() as tx:
+        now, accounts = house.clock(), tx.accounts.all()
+    if as_json:
+        for one in accounts:
+            print_json(_facts(one))
+    elif accounts:
+        print_table(
+            ("NAME", "ROLE", "ADDED", "LAST SIGN-IN", "DISABLED"),
+            [
+                (
+                    one.name,
+                    one.role.value,
+                    ago(one.created, now),
+                    ago(one.last_sign_in, now),
+                    ago(one.disabled, now) if one.disabled else "-",
+                )
+                for one in accounts
+            ],
+        )
+    else:
+        click.echo("Nobody can sign in yet; add somebody with 'aggregator user add NAME --role admin'.")
+
+
+@user.command("set")
+@click.argument("name")
+@click.option("--role", type=_ROLES, help="What they may do.")
+@click.option("--password", is_flag=True, help="Give them a new password.")
+@click.option("--generate", is_flag=True, help="Make that password and show it this once.")
+@click.option("--disable/--enable", default=None, help="Whether they may sign in.")
+def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
+    """Change an account. It is signed out everywhere."""
+    if not (password or generate) and role is None and disable is None:
+        raise click.UsageError("Say what to change; --help shows what can be.")
+    with opened() as house:
+        with house.store.reading() as tx:
+            _refuse_the_last_admin(tx, _account(tx, name), role=role, disable=bool(disable))
+        new = _new_password(name, generate=generate) if password or generate else None
+        hash_ = _hashed(new, name) if new is not None else None
+        with house.store.writing() as tx:
+            one = _account(tx, name)
+            _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
+            _change(tx, one, house.clock(), role=role, hash_=hash_, disable=disable)
+    if generate:
+        click.echo(new)
+    click.echo(f"{name}: changed, and signed out everywhere.", err=generate)
+
+
+def _change(
+    tx: Transaction, one: Account, now: datetime, *, role: str | None, hash_: str | None, disable: bool | None
+) -> None:
+    """Change an account and note that in the history."""
+    changes: dict[str, Any] = {}
+    noted: dict[str, Any] = {}
+    if role is not None:
+        changes["role"] = noted["role"] = role
+    if hash_ is not None:
+        changes |= {"password": hash_, "password_set": now}
+        noted["password"] = "new"  # noqa: S105  # that there is one, not which
+    if disable is not None:
+        changes["disabled"] = now if disable else None
+        noted["disabled"] = disable
+    tx.accounts.change(one.id, **changes)
+    tx.audit.note(now, WHO, "changed an account", f"account:{one.name}", noted)
+
+
+def _is_taken(name: str) -> BadRequestError:
+    return BadRequestError(f"There is an account {name!r} already; 'aggregator user set' changes it.")
+
+
+def _account(tx: Transaction, name: str) -> Account:
+    found = tx.accounts.get(name)
+    if found is None:
+        raise NotFoundError(f"There is no account {name!r}; 'aggregator user list' shows them.")
+    return found
+
+
+def _refuse_the_last_admin(tx: Transaction, one: Account, *, role: str | None, disable: bool) -> None:
+    loses = disable or (role is not None and role != Role.ADMIN.value)
+    if one.role is Role.ADMIN and one.disabled is None and loses and tx.accounts.admins() == 1:
+        raise BadRequestError(f"{one.name} is the only admin; make somebody else one first.")
+
+
+def _new_password(name: str, *, generate: bool) -> str:
+    """Return a password that was entered, read or made; a made one is printed only once it is stored."""
+    from aggregator.config import passwords
+
+    if generate:
+        return passwords.generated()
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _hashed(password: str, name: str) -> str:
+    from aggregator.config import passwords
+
+    passwords.check(password, name)
+    return passwords.hashed(password)
+
+
+def _facts(one: Account) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "role": one.role.value,
+        "created": one.created,
+        "last_sign_in": one.last_sign_in,
+        "disabled": one.disabled,
+    }

@@ -1,0 +1,1 @@
+"""Settings, secrets and the files that configure an installation."""

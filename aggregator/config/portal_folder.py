@@ -1,0 +1,131 @@
+"""The configuration folder: what people edit to make this their portal. Files are read again once they changed.
+
+A broken edit takes nothing away: what was read last stays in force, and the log says what is wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import structlog
+
+from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.portal_page import NO_PORTAL, Portal
+from aggregator.domain.tagging.vocabulary import NO_VOCABULARY, Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from aggregator.domain.tagging.tagger import Tagger
+
+TOPICS, COUNTRIES, PORTAL = "topics.toml", "countries.csv", "portal.toml"
+_LARGEST = 2_000_000  # bytes of a file
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+class Configuration:
+    """The files of a folder; without a folder nothing is configured."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._vocabulary = _Watched(_paths(folder, TOPICS, COUNTRIES), lambda said: Vocabulary.of(*said), NO_VOCABULARY)
+        self._portal = _Watched(_paths(folder, PORTAL), lambda said: Portal.of(*said), NO_PORTAL)
+
+    def check(self) -> None:
+        """Read everything.
+
+        Raises:
+            ConfigurationError: a file can't be used; the sentence says which, where and why.
+        """
+        self._vocabulary.read()
+        self._portal.read()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Topics, countries and cohorts."""
+        return self._vocabulary.now()
+
+    @property
+    def portal(self) -> Portal:
+        """The front page."""
+        return self._portal.now()
+
+    @property
+    def tagger(self) -> Tagger | None:
+        """What tells topics and countries; None where none are configured."""
+        return self.vocabulary.tagger
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """Something that differs once a file has changed."""
+        return (*self._vocabulary.stamp(), *self._portal.stamp())
+
+
+class _Watched(Generic[_T]):
+    """What some files say, read again when one of them changed."""
+
+    def __init__(self, paths: Sequence[Path], made_of: Callable[[Sequence[str]], _T], otherwise: _T) -> None:
+        self._paths = paths
+        self._made_of = made_of
+        self._otherwise = otherwise  # where the first file is not there
+        self._held: tuple[tuple[object, ...], _T] | None = None
+        self._reading = threading.Lock()
+
+    def stamp(self) -> tuple[object, ...]:
+        return tuple(_stamp(path) for path in self._paths)
+
+    def read(self) -> _T:
+        """Read the files as they are now; refuse what can't be used."""
+        with self._reading:
+            stamp = self.stamp()
+            if not stamp or stamp[0] is None:
+                self._held = (stamp, self._otherwise)
+            elif self._held is None or self._held[0] != stamp:
+                self._held = (stamp, self._made())
+            return self._held[1]
+
+    def _made(self) -> _T:
+        try:
+            return self._made_of([_text(path) for path in self._paths])
+        except ConfigurationError as problem:
+            raise ConfigurationError(f"{self._paths[0]}: {problem}") from None
+
+    def now(self) -> _T:
+        """Return what the files say; where they are broken now, what they said before."""
+        held = self._held
+        if held is None:
+            return self.read()
+        if held[0] != self.stamp():
+            try:
+                return self.read()
+            except ConfigurationError as problem:
+                _log.error("configuration not read, the former one stays", reason=str(problem))
+                self._held = (self.stamp(), held[1])  # said once for each edit
+                return held[1]
+        return held[1]
+
+
+def _paths(folder: Path | None, *names: str) -> Sequence[Path]:
+    return [folder / name for name in names] if folder is not None else []
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_mtime_ns, told.st_size
+
+
+def _text(path: Path) -> str:
+    """Return what a file says; nothing where it is not there."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ConfigurationError(f"{path.name} is larger than {_LARGEST} bytes.")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeError) as problem:
+        raise ConfigurationError(f"{path.name} can't be read: {problem}.") from None

@@ -1,0 +1,239 @@
+"""Every setting, read once from the environment (`AGGREGATOR_*`) into one validated, frozen object.
+
+A secret may come from a file instead (`AGGREGATOR_SECRET_KEY_FILE`); secrets hide their value in every printed form.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aggregator.config.options import (
+    OPTIONS,
+    PREFIX,
+    SHORTEST_SECRET,
+    Network,
+    Option,
+    Rate,
+)
+from aggregator.config.secrets import Secret
+from aggregator.domain.compliance.sweep_mode import Sweeping
+from aggregator.domain.errors import SettingsError
+from aggregator.system import private_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings", "Sweeping"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. `origins` says per option where its value came from: "environment", a file, "default" or "made"."""
+
+    data_dir: Path
+    config_dir: Path | None  # None: nothing is configured
+    database_url: Secret
+    broker_url: Secret
+    x_bearer_token: Secret | None
+    x_base_url: str
+    x_vocabulary: str
+    x_budget: float | None  # dollars
+    x_reserve: float
+    x_cycle_day: int
+    x_sweep: Sweeping
+    x_public_text: bool
+    x_embed: bool
+    x_post_price: float  # dollars
+    x_user_price: float
+    private_networks: tuple[Network, ...]
+    contact_url: str | None
+    public_url: str | None
+    listen: tuple[str, int]
+    trusted_proxies: tuple[Network, ...]
+    cors_origins: tuple[str, ...]  # or ("*",)
+    rate_limit: Rate | None  # None: as much as anybody likes
+    rate_store: Secret
+    secret_key: Secret | None  # None until `with_secret_key` made one
+    lease: timedelta
+    host_spacing: timedelta
+    host_concurrency: int
+    polls_per_hour: float
+    polls_per_minute: int
+    proxy: Secret | None
+    versions_kept: int
+    versions_age: timedelta
+    queue_age: timedelta | None  # None: nobody is told that the queue grows old
+    webhook_url: Secret | None
+    webhook_secret: Secret | None
+    mail_server: Secret | None
+    mail_from: str | None
+    mail_to: tuple[str, ...]
+    timezone: ZoneInfo
+    locale: str
+    log_level: str
+    log_format: str
+    origins: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read and check every variable.
+
+        Raises:
+            SettingsError: a value can't be used, a variable is unknown, or a file can't be read. All of them at once.
+        """
+        environ = os.environ if environ is None else environ
+        problems = _unknown(environ)
+        values: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        for option in OPTIONS.values():
+            try:
+                values[option.name.lower()], origins[option.name] = _value(option, environ)
+            except SettingsError as problem:
+                problems.append(str(problem))
+        problems.extend(_unfinished(values))
+        if problems:
+            raise SettingsError("\n".join(problems))
+        if values["database_url"] is None:
+            origins["DATABASE_URL"] = "default"
+            values["database_url"] = f"sqlite:///{(values['data_dir'] / 'aggregator.sqlite3').absolute()}"
+        values["database_url"] = Secret(values["database_url"])
+        values["broker_url"] = Secret(values["broker_url"])
+        values["rate_store"] = Secret(values["rate_store"])
+        return cls(**values, origins=origins)
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is an SQLite file, which has one writing process."""
+        return self.database_url.reveal().startswith("sqlite")
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether messages only pass between threads of one process."""
+        return self.broker_url.reveal().startswith("memory")
+
+    @property
+    def user_agent_contact(self) -> str:
+        """The contact that publishers see, or what to say where none is set."""
+        return self.contact_url or self.public_url or "no contact address configured"
+
+    def secret(self) -> Secret:
+        """Return the key that signs sessions; make one in the data directory at first need.
+
+        Raises:
+            SettingsError: the data directory can't be written.
+        """
+        return self.secret_key or _key_in(self.data_dir)
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Return `(variable, value, origin, meaning)` of every option, secrets hidden, for people."""
+        return [
+            (
+                option.variable,
+                _shown(option, getattr(self, option.name.lower())),
+                self.origins[option.name],
+                option.meaning,
+            )
+            for option in OPTIONS.values()
+        ]
+
+
+def _unfinished(values: Mapping[str, Any]) -> list[str]:
+    """Return what goes together and is only there in part."""
+    together = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
+    return [
+        f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
+        for names in together
+        if len({bool(values.get(name.lower())) for name in names}) > 1
+    ]
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {option.variable for option in OPTIONS.values()}
+    known |= {option.variable + "_FILE" for option in OPTIONS.values() if option.secret}
+    return [
+        f"{name} is no setting of ours; 'aggregator settings' lists them all."
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, str]:
+    """Return the value of one option and where it came from; an empty variable counts as not set."""
+    text, origin = environ.get(option.variable, "").strip(), "environment"
+    path = environ.get(option.variable + "_FILE", "").strip() if option.secret else ""
+    if text and path:
+        raise SettingsError(f"{option.variable} and {option.variable}_FILE are both set; keep one of them.")
+    if path:
+        try:
+            text, origin = Path(path).read_text(encoding="utf-8").strip(), f"file {path}"
+        except (OSError, UnicodeError) as problem:
+            raise SettingsError(f"{option.variable}_FILE: {path!r} can't be read: {problem}.") from None
+    if not text:
+        if option.default is None:
+            return None, "not set"
+        text, origin = option.default, "default"
+    try:
+        return option.read(text), origin
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        shown = "its value (hidden, since it is secret)" if option.secret else repr(_without_password(text))
+        raise SettingsError(f"{option.variable}: {shown} can't be used; allowed is {option.allowed}.") from None
+
+
+def _shown(option: Option[Any], value: object) -> str:
+    if value is None:
+        return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE"} else "-"
+    if isinstance(value, Secret):
+        return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"
+    if option.name == "LISTEN" and isinstance(value, tuple):
+        host, port = value
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return _plainly(value)
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g} s"
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value) or "-"
+    return str(value)
+
+
+def _without_password(address: str) -> str:
+    """Hide every password that an address may carry; rather too much of it than too little."""
+    address = re.sub(r"(://[^/@:]*:).*(@)", r"\1****\2", address, flags=re.DOTALL)
+    return re.sub(r"(?i)([?&][a-z_]*passw(?:or)?d=)[^&]*", r"\1****", address)
+
+
+def _key_in(data_dir: Path) -> Secret:
+    """Return the key in a folder; made whole beside its place and then put there, so that nobody reads half of one."""
+    path = data_dir / "secret-key"
+    try:
+        if not path.exists():
+            private_files.make_folder(data_dir)
+            with NamedTemporaryFile("w", dir=data_dir, prefix="secret-key-", encoding="ascii") as made:  # mode 0600
+                made.write(secrets.token_urlsafe(SHORTEST_SECRET))
+                made.flush()
+                with suppress(FileExistsError):  # somebody else was first: theirs counts
+                    os.link(made.name, path)
+        key = path.read_text(encoding="ascii").strip()
+        if len(key) < SHORTEST_SECRET:
+            raise SettingsError(f"{path} holds no usable key; remove the file, and a new one is made.")
+        return Secret(key)
+    except (OSError, UnicodeError) as problem:
+        raise SettingsError(
+            f"AGGREGATOR_SECRET_KEY is not set and {path} can't be made: {problem}. "
+            "Set the variable, or make AGGREGATOR_DATA_DIR writable."
+        ) from None

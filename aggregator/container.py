@@ -1,0 +1,496 @@
+"""Wiring: builds everything from the settings, once per process; used by the worker and the command line alone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from aggregator.config.encryption import Seal
+from aggregator.config.portal_folder import Configuration
+from aggregator.domain.billing.budget import DOLLAR, Prices, Terms
+from aggregator.domain.errors import (
+    AggregatorError,
+    SourceError,
+    StoreUnavailableError,
+)
+from aggregator.domain.polling.schedule import Pace
+from aggregator.fetching.client import Http
+from aggregator.services.billing_ledger import Metered, StoreSpending, reconcile
+from aggregator.services.compliance_sweep import Sweep
+from aggregator.services.dispatch import FIRST_TICK, LONGEST_CATCH_UP, Added, Batch, Limits, batches, measure_paces
+from aggregator.services.editorial import publish
+from aggregator.services.ingest import Ingest, store_archive
+from aggregator.services.notifier import Attendant
+from aggregator.services.poll_now import PollNow
+from aggregator.services.profiles import People
+from aggregator.services.purge import Purges
+from aggregator.services.rate_limiter import LONGEST_HOLD, HostTurns
+from aggregator.services.subscribe import Subscription, discover_together, subscribe
+from aggregator.source_api.kind import KnowsPeople, PollContext
+from aggregator.source_api.parser_pool import ParserPool
+from aggregator.source_api.takedowns import TellsFates
+from aggregator.sources import kinds
+from aggregator.system.thread_pools import in_database_thread
+from storage.polling.clock_correction import TOLERANCE
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from aggregator.config.secrets import Secret
+    from aggregator.config.settings import Settings
+    from aggregator.domain.activity import Content
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.source import Policy, Source
+    from aggregator.review.context import Desk, Room
+    from aggregator.services.compliance_sweep import SweepReport
+    from aggregator.services.ingest import Report
+    from storage.store import Transaction
+
+PRODUCT = "ActivityStreamAggregator"
+LOG_KEPT = timedelta(days=30)
+_CLOSING = 3.0  # seconds for requests under way to be cut
+
+log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def metered(settings: Settings) -> dict[str, Metered]:
+    """Return the services that bill what they return, and what is set for them."""
+    prices = Prices(round(settings.x_post_price * DOLLAR), round(settings.x_user_price * DOLLAR))
+    budget = None if settings.x_budget is None else round(settings.x_budget * DOLLAR)
+    return {"x": Metered("x", "twitter", Terms(prices, budget, settings.x_reserve, settings.x_cycle_day))}
+
+
+class House:
+    """What a process of ours has; each part is opened at first use, so that a worker can fork before."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.limits = Limits.of(settings)
+        self.closed = False  # for good: nothing may begin any more
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._http: Http | None = None
+        self._turns: HostTurns | None = None
+        self._parser: ParserPool | None = None
+        self._unreleased: list[tuple[tuple[int, ...], str]] = []  # batches cut short by an outage
+        self._spending: StoreSpending | None = None
+
+    @cached_property
+    def store(self) -> Store:
+        """The database."""
+        return Store.open(self.settings.database_url.reveal(), versions_kept=self.settings.versions_kept)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What people say of topics, countries and the front page."""
+        return Configuration(self.settings.config_dir)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; return the revisions applied."""
+        public = self.settings.public_url
+        authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
+        return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
+
+    def installation(self) -> str:
+        """Return the name of the database, which no other has.
+
+        Raises:
+            SchemaError, StoreUnavailableError: it can't be read.
+        """
+        self.store.check_schema()
+        with self.store.reading() as tx:
+            return tx.stream.instance()
+
+    # Polling
+
+    def claim(self) -> list[Batch]:
+        """Take what is due and cut it into batches; commits before it returns."""
+        token = uuid4().hex
+        now = self.clock()
+        self._release_after_outage()
+        with self.store.writing() as tx:
+            since = tx.stream.beat(now)
+            if _set_back(tx, since, now):
+                since = None
+            tx.freezes.hold_due(now)
+            tx.reviews.apply_due(now)
+            tx.reviews.apply_unpinning(now)
+            measure_paces(tx, now)
+            claimed = tx.schedule.claim(
+                now,
+                lease=self.settings.lease,
+                token=token,
+                most=self._most(since, now),
+                per_host=self.limits.per_host,
+                per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
+            )
+        return list(batches(claimed, token))
+
+    def _most(self, since: datetime | None, now: datetime) -> int:
+        """Return how many polls may begin now, so that those of a minute stay within what is set."""
+        since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
+        # Whole turns of an hourglass that both moments see alike, so that short ticks lose no fraction of a poll.
+        begun, now_begun = (
+            math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
+        )
+        return max(now_begun - begun, 0)
+
+    def give_back(self, batch: Batch) -> None:
+        """Free what could not be handed out."""
+        with self.store.writing() as tx:
+            tx.schedule.release(batch.ids, batch.token)
+
+    def lose(self, ids: Sequence[int], token: str) -> None:
+        """Free the sources of a poll whose process died; each is polled alone next time."""
+        with self.store.writing() as tx:
+            tx.schedule.release(ids, token)
+        log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+
+    def _release_after_outage(self) -> None:
+        """Release sources that could not be released while the database was unavailable; their polls count as ended."""
+        pending = list(self._unreleased)
+        if not pending:
+            return
+        with self.store.writing() as tx:
+            for ids, token in pending:
+                tx.schedule.release(ids, token, begun=True)
+        for batch in pending:  # only once that is committed
+            with suppress(ValueError):  # another thread released it, too
+                self._unreleased.remove(batch)
+
+    def poll(self, ids: Sequence[int], token: str) -> list[Report]:
+        """Poll what of these sources is still ours under this token."""
+        try:
+            self._release_after_outage()
+            with self.store.writing() as tx:
+                batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+                paces = self._paces(tx)
+            if not batch:
+                return []
+            return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
+        except StoreUnavailableError:
+            self._unreleased.append((tuple(ids), token))
+            raise
+
+    @property
+    def pull(self) -> PollNow:
+        """Polls sources at once."""
+        return PollNow(self.store, self.settings, self.clock, self.poll_now)
+
+    def poll_now(self, ids: Sequence[int]) -> list[Report]:
+        """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
+        token = uuid4().hex
+        with self.store.writing() as tx:
+            claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
+        reports = self.poll([one.id for one in claimed], token)
+        if any(report.new or report.changed for report in reports):
+            self.run(self._ask_about_people())
+        return reports
+
+    def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, Settlement | None]:  # noqa: B008 - frozen
+        """Find out what an address is and add it; see `aggregator.services.subscribe`."""
+
+        async def work() -> tuple[Source, Settlement | None]:
+            return await subscribe(
+                address,
+                kinds().values(),
+                await self.context(),
+                self.store,
+                lambda: self.seal,
+                terms,
+                tagger=self.configuration.tagger,
+            )
+
+        return self.run(work())
+
+    def subscribe_all(
+        self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
+    ) -> None:
+        """Add many addresses, looked up together where that can be, and report how each of them went."""
+
+        async def work() -> None:
+            context = await self.context()
+            try:
+                known = await discover_together(addresses, kinds().values(), context)
+            except SourceError:  # each of them says it in its own words
+                known = {}
+            for address in addresses:
+                try:
+                    added = await subscribe(
+                        address,
+                        kinds().values(),
+                        context,
+                        self.store,
+                        lambda: self.seal,
+                        terms,
+                        known,
+                        self.configuration.tagger,
+                    )
+                except AggregatorError as problem:
+                    report(address, problem)
+                else:
+                    report(address, added)
+
+        self.run(work())
+
+    def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
+        """Read what a source published longest ago, store what is new and report each page.
+
+        Raises:
+            SourceError: a page can't be read; what came before it is stored.
+        """
+
+        async def work() -> None:
+            async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
+                tagger = self.configuration.tagger
+                report(await in_database_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
+
+        self.run(work())
+
+    def prune(self) -> dict[str, int]:
+        """Forget what nobody will ask for any more; return how much of each."""
+        before = self.clock() - LOG_KEPT
+        versions = self._prune_versions()
+        with self.store.writing(lock_stream=False) as tx:
+            return {
+                "log lines": tx.schedule.prune_log(before),
+                "hosts": tx.hosts.forget_idle(before),
+                "bills": tx.spending.forget_billed(self.clock()),
+                "checks": tx.compliance.forget_checked(before),
+                "sign-ins": tx.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
+                "alerts": tx.alerts.forget(before),
+                "versions": versions,
+            }
+
+    def _prune_versions(self) -> int:
+        """Delete old versions, a slice for each transaction; return how many."""
+        total = 0
+        while True:
+            with self.store.writing(lock_stream=False) as tx:
+                pruned = tx.versions.prune(self.clock() - self.settings.versions_age)
+            total += pruned
+            if not pruned:
+                return total
+
+    def upkeep(self) -> None:
+        """Ask for names and pictures of people who are new or not asked for of late, and daily for X's own count."""
+        self.run(self._upkeep())
+
+    def sweep(self) -> list[SweepReport]:
+        """Learn what networks have taken down or changed since we read it, and do alike; return what was done."""
+        return self.run(self._sweep())
+
+    def attend(self) -> None:
+        """See what people should know of, and tell them where that is set up."""
+        Attendant(self.store, self.settings, self.clock, self._post).attend()
+
+    def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
+        async def work() -> None:
+            await (await self.context()).http.post(url.reveal(), body, headers)
+
+        self.run(work())
+
+    @property
+    def purge(self) -> Purges:
+        """What makes things gone because somebody here wants them gone."""
+        return Purges(
+            self.store,
+            self.clock,
+            {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, KnowsPeople)},
+        )
+
+    def fetched(self, address: str) -> bytes:
+        """Return what is at a web address.
+
+        Raises:
+            FetchError, PausedError: nothing usable came.
+        """
+
+        async def work() -> bytes:
+            return (await (await self.context()).http.get(address)).body
+
+        return self.run(work())
+
+    def rooms(self, desk: Desk) -> Iterable[Room]:
+        """Return the rooms of the review desk, with what they need of this house."""
+        from aggregator.review.routes import rooms
+
+        def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
+            return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
+
+        def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
+            return publish(tx, content, native_id, who, now, self.configuration.tagger)
+
+        return rooms(desk, publish=store, subscribe=add)
+
+    def _paces(self, tx: Transaction) -> dict[str, Pace]:
+        """Return at what pace each kind of source may be polled."""
+        each = self.settings.polls_per_hour / timedelta(hours=1).total_seconds()
+        known = kinds()
+        return {
+            name: Pace(one.level, each * known[name].eagerness * one.sources)
+            for name, one in tx.paces.all().items()
+            if name in known
+        }
+
+    async def _ingest(
+        self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
+    ) -> list[Report]:
+        context = await self.context(deadline)
+        tagger = self.configuration.tagger
+        return await Ingest(self.store, kinds(), context, token=token, paces=paces, tagger=tagger).run(batch)
+
+    async def _ask_about_people(self) -> None:
+        context = await self.context()
+        for kind in kinds().values():
+            await People(self.store, kind, context).ask()
+
+    async def _upkeep(self) -> None:
+        await self._ask_about_people()
+        context = await self.context()
+        for kind in kinds().values():
+            await reconcile(self.store, kind, context)
+
+    async def _sweep(self) -> list[SweepReport]:
+        context = await self.context(time.monotonic() + self.limits.begin)
+        asked = [kind for kind in kinds().values() if isinstance(kind, TellsFates)]
+        how, tagger = self.settings.x_sweep, self.configuration.tagger
+        return [await Sweep(self.store, kind, context, how, tagger).run() for kind in asked]
+
+    async def context(self, deadline: float = float("inf")) -> PollContext:
+        """Return what kinds of source work with; call it on this house's event loop (`run`)."""
+        settings = self.settings
+        if self._http is None or self._turns is None:
+            self._turns = HostTurns(
+                self.store,
+                self.clock,
+                spacing=settings.host_spacing,
+                concurrency=settings.host_concurrency,
+                hold=min(LONGEST_HOLD, settings.lease),
+            )
+            self._http = await Http(
+                user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
+                private_networks=settings.private_networks,
+                quiet=self._turns,
+                clock=self.clock,
+                proxy=settings.proxy.reveal() if settings.proxy else None,
+            ).__aenter__()
+        if self._parser is None:
+            self._parser = ParserPool()
+        if self._spending is None:
+            self._spending = StoreSpending(self.store, self.clock, metered(settings))
+        credentials = {"x_base_url": settings.x_base_url, "x_vocabulary": settings.x_vocabulary}
+        if settings.x_bearer_token:
+            credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
+        return PollContext(
+            self._http,
+            self.clock,
+            self._turns,
+            credentials,
+            self._unsealed,
+            deadline,
+            spending=self._spending,
+            parser=self._parser,
+        )
+
+    @cached_property
+    def seal(self) -> Seal:
+        """What keeps the sign-ins of sources unreadable in the database."""
+        return Seal(self.settings.secret())
+
+    def _unsealed(self, source: Source) -> Mapping[str, str]:
+        return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}
+
+    # The event loop
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on this process's one event loop and wait for it; when interrupted, cancel it first.
+
+        Raises:
+            CancelledError: this house was closed.
+        """
+        try:
+            loop = self._running_loop()
+        except CancelledError:
+            work.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self.closed:
+                raise CancelledError("this process stops")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="polling", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def close(self) -> None:
+        """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
+        with self._starting:
+            self.closed = True
+            loop, self._loop = self._loop, None
+        if loop is not None and self._thread is not None:
+            try:
+                asyncio.run_coroutine_threadsafe(self._end(), loop).result(_CLOSING)
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+                self._thread.join(_CLOSING)
+                if not loop.is_running():
+                    loop.close()
+        if "store" in self.__dict__:
+            self.store.close()
+
+    async def _end(self) -> None:
+        # The turns are let finish: their transaction runs in a thread, which would lose its connection underneath.
+        serving = {self._turns.serving} if self._turns is not None else set()
+        others = asyncio.all_tasks() - {asyncio.current_task()} - serving
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._turns is not None:
+            await self._turns.close()
+        if self._http is not None:
+            await self._http.__aexit__(None, None, None)
+            self._http = None
+        if self._parser is not None:
+            await self._parser.close()
+            self._parser = None
+
+
+def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
+    ahead = since is not None and since > now + TOLERANCE
+    same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
+    if not ahead and (same_minute or not tx.clock.is_behind(now)):
+        return False
+    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
+    return True

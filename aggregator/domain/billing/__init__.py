@@ -1,0 +1,1 @@
+"""What reads cost, and how much may be spent."""

@@ -1,0 +1,1 @@
+"""Content that was deleted or withheld upstream."""

@@ -1,0 +1,1 @@
+"""Decide which entries, edits, reposts and stories belong together."""

@@ -1,0 +1,83 @@
+"""Stories: which activities are about one thing. Pure.
+
+An article, an event or a video is its own story; a post is about the first thing that it links to, a repost about what
+its original is about, and anything else about itself. People split and join stories at the review desk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aggregator.domain.activity import NewActivity
+
+import re
+from typing import TYPE_CHECKING
+
+from aggregator.domain.activity import ActivityKind
+from aggregator.text.urls import web_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aggregator.domain.activity import Activity, Content, NewActivity
+
+MOST_LINKS = 20  # of one post; more is no post about one thing
+_WHOLE = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
+_WEB = "web"
+# What a network's own posts link to within it (the quoted post, a picture) is no news of the web.
+_WITHIN = re.compile(r"https?://(?:[a-z]+\.)?(?:x|twitter)\.com/", re.IGNORECASE)
+
+
+def story_of(new: NewActivity) -> str:
+    """Return the key of what an activity is about."""
+    if new.content.kind in _WHOLE:
+        return new.object_key or new.key  # an event that repeats is about its series
+    for content in _contents(new):
+        for key in _keys(content):
+            return key
+    is_repost = new.content.kind is ActivityKind.REPOST
+    return new.object_key if is_repost and new.object_key else new.key
+
+
+def leads(item: Activity) -> int:
+    """Return what to order a story by: what it is about comes first, then what somebody said themselves."""
+    if item.content.kind in _WHOLE:
+        return 0
+    if item.content.kind is ActivityKind.REPOST:
+        return 3
+    return 1 if item.key == item.story else 2
+
+
+def links_of(new: NewActivity) -> Sequence[str]:
+    """Return the keys of everything that a post links to; an article is known by its own address."""
+    if new.content.network == _WEB:
+        return ()
+    addresses = [link.url for content in _contents(new) for link in content.links][:MOST_LINKS]
+    return list(dict.fromkeys(web_key(address) for address in addresses))
+
+
+def _contents(new: NewActivity) -> Iterator[Content]:
+    yield new.content
+    if new.object is not None and new.content.kind is ActivityKind.REPOST:
+        yield new.object.content
+
+
+def _keys(content: Content) -> Iterator[str]:
+    if content.network == _WEB:
+        return
+    yield from (web_key(link.url) for link in content.links[:MOST_LINKS] if not _WITHIN.match(link.url))
+
+
+class Related(NamedTuple):
+    """An activity that is about the same thing as another."""
+
+    id: int
+    kind: str
+    source: str  # its name
+    title: str | None
+    text: str | None
+    review: str
+    position: datetime

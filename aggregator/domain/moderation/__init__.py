@@ -1,0 +1,1 @@
+"""Rules, freezes and decisions about what is shown."""

@@ -1,0 +1,1 @@
+"""Conditions that ops are alerted to."""

@@ -1,0 +1,89 @@
+"""Decide which conditions to alert on, when to retry a delivery, and what the message says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from aggregator.domain.source import SourceState
+from aggregator.domain.source_health import is_stale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from aggregator.domain.source import Source
+
+
+SOURCE = "source-stopped"
+QUEUE = "queue-old"
+_SURE = 5  # failures in a row after which a source is not just having a bad hour
+_LONG = timedelta(hours=24)
+_FIRST_RETRY = timedelta(minutes=2)
+_LONGEST_RETRY = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Something that people should know."""
+
+    kind: str  # SOURCE or QUEUE
+    subject: str  # "source:nasa", "queue"
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that people are told of, while it holds and when it is over."""
+
+    id: int
+    kind: str
+    subject: str
+    sentence: str
+    opened: datetime
+    closed: datetime | None
+    tries: int
+
+
+def wrongs(
+    sources: Iterable[Source], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
+) -> Iterator[Wrong]:
+    """Give what is wrong now: sources that stopped or fail for long, and a queue that nobody looks at."""
+    for source in sources:
+        if source.state is SourceState.STOPPED:
+            why = source.state_reason or source.last_error or "it can't be polled"
+            yield Wrong(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
+        elif source.state is SourceState.ACTIVE and is_stale(source, now) and _for_long(source, now):
+            why = source.last_error or "it is long overdue."
+            yield Wrong(SOURCE, f"source:{source.slug}", f"{source.name} brings nothing: {why}")
+    if queue_age is not None and oldest_waiting is not None and now - oldest_waiting > queue_age:
+        hours = round(queue_age.total_seconds() / 3600)
+        yield Wrong(QUEUE, "queue", f"Something has waited for review for more than {hours} hours.")
+
+
+def next_try(alert: Alert, now: datetime) -> datetime:
+    """Return when telling is tried again after it failed."""
+    return now + min(_FIRST_RETRY * (1 << min(alert.tries, 12)), _LONGEST_RETRY)
+
+
+def body_of(alert: Alert, link: str | None) -> bytes:
+    """Return an alert as the JSON that a webhook gets."""
+    state = "ended" if alert.closed else "began"
+    return json.dumps(
+        {
+            "type": f"{alert.kind}.{state}",
+            "id": str(alert.id),
+            "subject": alert.subject,
+            "sentence": alert.sentence,
+            "opened_at": alert.opened.isoformat(),
+            "closed_at": alert.closed.isoformat() if alert.closed else None,
+            "link": link,
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def _for_long(source: Source, now: datetime) -> bool:
+    last = source.last_success or source.created
+    return source.failures >= _SURE or now - last > _LONG

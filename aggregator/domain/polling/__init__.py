@@ -1,0 +1,1 @@
+"""When to poll, how fast, and the results of polls."""

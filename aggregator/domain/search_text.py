@@ -1,0 +1,26 @@
+"""What a search finds an activity by. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aggregator.text import search_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.domain.activity import Content, Original
+
+
+def search_text(content: Content, original: Original | None) -> str:
+    """Return the words of an activity and of the object it is about, as `text.words` parts them, joined by spaces."""
+    return " ".join(search_terms.words(*_words(content), *(_words(original.content) if original else ())))
+
+
+def _words(content: Content) -> Iterator[str]:
+    yield content.title or ""
+    yield content.text
+    yield from content.hashtags
+    if content.actor:
+        yield content.actor.name
+        yield content.actor.handle or ""

@@ -1,0 +1,119 @@
+"""Sources: what we poll, how a kind of source is plugged in, and what a poll brings back.
+
+A new kind of source is one module in `aggregator/sources/` whose `KIND` satisfies `SourceKind`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+Json = Any  # what the json module reads and writes
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Policy(StrEnum):
+    """What happens to what a source brings."""
+
+    AUTO = "auto"  # shown at once
+    DELAY = "delay"  # shown after a while in which people may still take it back
+    HOLD = "hold"  # waits for a person
+
+
+class OnEdit(StrEnum):
+    """What becomes of an activity that a person approved when its publisher edits it. X's edits always replace."""
+
+    STAY = "stay"  # it stays as it was approved; the new words wait for a person
+    RETURN = "return"  # it takes the new words and waits for a person
+
+
+class SourceState(StrEnum):
+    """Whether a source is polled."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"  # by a person
+    STOPPED = "stopped"  # by us, for a reason that only a person can mend
+    REMOVED = "removed"  # kept only for what its items and gone keys refer to
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as the database holds it.
+
+    `options` and `fetch_state` belong to the kind: the first is what people set, the second what polling remembers
+    (validators, watermarks).
+    """
+
+    id: int
+    slug: str
+    name: str
+    kind: str
+    address: str
+    host: str  # under which its turns are counted: host group and port
+    options: Mapping[str, Json]
+    policy: Policy
+    state: SourceState
+    state_reason: str
+    every: timedelta | None  # between polls, where people set it; else the source's rhythm decides
+    floor: timedelta  # the least time between polls
+    due: datetime
+    due_reason: str
+    failures: int  # in a row
+    fetch_state: Mapping[str, Json]
+    created: datetime
+    revision: int
+    last_polled: datetime | None = None
+    last_success: datetime | None = None
+    last_new: datetime | None = None  # when a poll last brought something new
+    last_outcome: str | None = None
+    last_error: str | None = None  # the sentence
+    last_error_code: str | None = None
+    leased_until: datetime | None = None
+    own_host: str = ""  # name and port
+    ceiling: timedelta = timedelta(hours=24)  # the most time between polls that bring an answer
+    interval: timedelta = timedelta(hours=1)  # until the next poll, as its last answer had it
+    strain: float = 0.0  # the weights of its failures in a row
+    rhythm: Mapping[str, Json] | None = None  # when it publishes, see `cadence.Rhythm`
+    moving: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `moves`
+    sealed: str | None = None  # headers that nobody else may read, see `seal`
+    appetite: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
+    delay: timedelta | None = None  # under the policy to delay
+    on_edit: OnEdit = OnEdit.STAY
+    trusted: tuple[str, ...] = ()  # handles or names of authors whose words are shown whatever the policy
+    managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
+    unfinished: int = 0  # polls in a row that began and never ended, the one that runs included
+
+
+class Place(NamedTuple):
+    """Where a source lives."""
+
+    address: str
+    host: str  # "name:port"; which group of hosts that belongs to is for the store to say
+
+
+class Parser(Protocol):
+    """Reads untrusted documents within limits."""
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function of a module and return its result, or raise its exception; both can be pickled.
+
+        Raises:
+            TooComplexError: it reached a limit. ParserCrashError: its process died.
+        """
+        ...
+
+
+class InProcessParser:
+    """The `Parser` port without limits, for documents that can be trusted."""
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call the function here and now."""
+        return function(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""Topics and countries found in text."""

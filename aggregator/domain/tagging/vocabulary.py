@@ -1,0 +1,269 @@
+"""The vocabulary: topics, countries and cohorts as an operator's files say, checked and made ready for tagging.
+
+`topics.toml` has topics with their words in several languages, what sources are always about, names of countries
+besides the known ones, and what cohorts are called; `countries.csv` has which countries take part, and in which cohort.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aggregator.domain.errors import ConfigurationError
+from aggregator.domain.tagging import countries
+from aggregator.domain.tagging.tagger import (
+    Always,
+    Doubt,
+    Phrases,
+    Sense,
+    Tagger,
+    folded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_CODE = re.compile(r"[A-Z]{2}")
+_COHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
+_JOINED = re.compile(r"\d{4}(-\d{2}){0,2}")
+_BRACES = re.compile(r"([^{}]*)\{([^{}]*)\}([^{}]*)")
+_MOST_ENDINGS = 50
+_COLUMNS = ("iso2", "country", "cohort", "joined")
+_NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic, as pages show it."""
+
+    slug: str
+    label: str
+    definition: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)  # by language
+
+    def label_in(self, language: str) -> str:
+        """Return what it is called in a language (BCP 47), or else its plain label."""
+        return self.labels.get(language.partition("-")[0].lower(), self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A country that takes part."""
+
+    code: str  # ISO 3166, two capitals
+    name: str
+    cohort: str = ""
+    joined: str = ""  # "2011-09"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Everything that activities are tagged with."""
+
+    topics: Sequence[Topic] = ()  # in the order of the front page
+    participants: Sequence[Participant] = ()
+    cohort_names: Mapping[str, str] = field(default_factory=dict)  # in their order
+    tagger: Tagger | None = None  # none: nothing is tagged
+
+    @cached_property
+    def cohorts(self) -> Mapping[str, frozenset[str]]:
+        """The countries of each cohort."""
+        named = {one.cohort for one in self.participants if one.cohort}
+        return {name: frozenset(one.code for one in self.participants if one.cohort == name) for name in sorted(named)}
+
+    @classmethod
+    def of(cls, toml: str, table: str = "") -> Vocabulary:
+        """Read the texts of `topics.toml` and `countries.csv`.
+
+        Raises:
+            ConfigurationError: one of them can't be used; the sentence says where, why and what to do.
+        """
+        said = _read(toml)
+        ordered = sorted(said.topics.items(), key=lambda pair: (pair[1].order, pair[0]))
+        return cls(
+            topics=tuple(Topic(slug, one.label, one.definition, one.labels) for slug, one in ordered),
+            participants=tuple(_participants(table)),
+            cohort_names=said.cohorts,
+            tagger=_tagger(said),
+        )
+
+
+NO_VOCABULARY = Vocabulary()
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Topic(_Strict):
+    label: str = Field(min_length=1, max_length=100)
+    order: int = 1000
+    definition: str = Field(default="", max_length=2000)
+    hashtags: list[str] = []
+    never: list[str] = []
+    labels: dict[str, str] = {}
+    keywords: dict[str, list[str]] = {}
+
+
+class _Always(_Strict):
+    topics: list[str] = []
+    countries: list[str] = []
+
+
+class _Names(_Strict):
+    also: list[str] = []
+    doubtful: list[str] = []
+    near: list[str] = []
+    never: list[str] = []
+    words: list[str] = []
+
+
+class _File(_Strict):
+    languages: list[str] = Field(default=["en"], min_length=1)
+    topics: dict[str, _Topic] = {}
+    sources: dict[str, _Always] = {}
+    cohorts: dict[str, str] = {}
+    countries: dict[str, _Names] = {}
+
+
+def _read(toml: str) -> _File:
+    try:
+        said = _File.model_validate(tomllib.loads(toml))
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigurationError(f"It is no TOML: {problem}.") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+    _check(said)
+    return said
+
+
+def _check(said: _File) -> None:
+    for slug in said.topics:
+        if not _SLUG.fullmatch(slug):
+            raise ConfigurationError(f"topics.{slug}: a topic's name has small letters, digits and dashes: open-data.")
+    for code in said.countries:
+        if not (_CODE.fullmatch(code) or code == _NOWHERE):
+            raise ConfigurationError(f"countries.{code}: a country's name here is its two capitals (ISO 3166): GH.")
+    for language in (*said.languages, *(one for topic in said.topics.values() for one in topic.keywords)):
+        if not countries.is_language(language):
+            raise ConfigurationError(f"{language!r} is no language that we know; write it as en, or pt.")
+    for slug, always in said.sources.items():
+        unknown = sorted(set(always.topics) - set(said.topics))
+        if unknown:
+            raise ConfigurationError(f"sources.{slug}: there is no topic {unknown[0]!r} in this file.")
+        odd = [code for code in always.countries if not _CODE.fullmatch(code)]
+        if odd:
+            raise ConfigurationError(f"sources.{slug}: {odd[0]!r} is not a country's two capitals (ISO 3166), as GH.")
+
+
+def _participants(table: str) -> Iterator[Participant]:
+    if not table.strip():
+        return
+    rows = csv.DictReader(io.StringIO(table.lstrip("\ufeff"), newline=""))
+    if not set(_COLUMNS[:2]) <= set(rows.fieldnames or ()):
+        raise ConfigurationError(f"countries.csv: the first line must name its columns: {','.join(_COLUMNS)}.")
+    seen: set[str] = set()
+    for row in rows:
+        values = {name: (row.get(name) or "").strip() for name in _COLUMNS}
+        where = f"countries.csv, line {rows.line_num}"
+        if not _CODE.fullmatch(values["iso2"]):
+            raise ConfigurationError(f"{where}: {values['iso2']!r} is not a country's two capitals (ISO 3166), as GH.")
+        if values["iso2"] in seen:
+            raise ConfigurationError(f"{where}: {values['iso2']} is there twice; take one of the two out.")
+        if values["cohort"] and not _COHORT.fullmatch(values["cohort"]):
+            raise ConfigurationError(f"{where}: the cohort {values['cohort']!r} must be letters, digits and dashes.")
+        if values["joined"] and not _JOINED.fullmatch(values["joined"]):
+            raise ConfigurationError(f"{where}: joined is {values['joined']!r}, but must be as 2011-09.")
+        seen.add(values["iso2"])
+        name = values["country"] or countries.name(values["iso2"], "en")
+        yield Participant(values["iso2"], name, values["cohort"], values["joined"])
+
+
+def _tagger(said: _File) -> Tagger:
+    words: list[tuple[str, Sense]] = []
+    hashtags: dict[str, set[str]] = {}
+    for slug, topic in said.topics.items():
+        for language, phrases in topic.keywords.items():
+            spoken = frozenset({language})
+            words += [(folded(one), Sense(slug, spoken)) for one in _spelled(phrases, f"topics.{slug}")]
+        words += [(folded(one), Sense("", frozenset())) for one in _spelled(topic.never, f"topics.{slug}")]
+        for tag in topic.hashtags:
+            hashtags.setdefault(folded(tag.removeprefix("#")), set()).add(slug)
+    names = dict(_known_names())
+    for code, more in said.countries.items():
+        names[code] = _joined(names.get(code, _Names()), more)
+    places, doubts = _places(names, said.languages)
+    return Tagger(
+        topics=Phrases.of(words),
+        hashtags={tag: frozenset(slugs) for tag, slugs in hashtags.items()},
+        countries=Phrases.of(places),
+        doubts=doubts,
+        first_language=said.languages[0],
+        languages=frozenset(said.languages),
+        by_source={slug: Always(tuple(one.topics), tuple(one.countries)) for slug, one in said.sources.items()},
+    )
+
+
+def _places(names: Mapping[str, _Names], languages: Sequence[str]) -> tuple[list[tuple[str, Sense]], dict[str, Doubt]]:
+    """Return the phrases that name countries, and which of them are doubtful."""
+    senses: dict[str, Sense] = {}
+    doubts: dict[str, Doubt] = {}
+    for code in countries.countries():
+        for spelling, language in countries.spellings(code, languages):
+            phrase = folded(spelling)
+            known = senses.get(phrase)
+            spoken = known.languages if known is not None and known.tag == code else frozenset[str]()
+            senses[phrase] = Sense(code, spoken | {language})
+    for code, one in names.items():
+        where = f"countries.{code}"
+        tag = "" if code == _NOWHERE else code
+        for phrase in (*_spelled(one.also, where), *_spelled(one.words, where), *one.doubtful):
+            known = senses.get(folded(phrase))
+            if known is None or known.tag != tag or phrase not in one.doubtful:
+                senses[folded(phrase)] = Sense(tag, frozenset())
+        near, never = frozenset(map(folded, one.near)), frozenset(map(folded, one.never))
+        doubts |= {folded(name): Doubt(near, never) for name in one.doubtful}
+    return list(senses.items()), doubts
+
+
+@cache
+def _known_names() -> Mapping[str, _Names]:
+    """Return the names that we know besides those in the locale data."""
+    text = files("aggregator.domain.tagging").joinpath("country_names.toml").read_text(encoding="utf-8")
+    return {code: _Names.model_validate(value) for code, value in tomllib.loads(text).items()}
+
+
+def _joined(one: _Names, other: _Names) -> _Names:
+    return _Names(**{name: [*getattr(one, name), *getattr(other, name)] for name in _Names.model_fields})
+
+
+def _spelled(phrases: Iterable[str], where: str) -> Iterator[str]:
+    """Write out the endings in braces: "technolog{y,ies}" is "technology" and "technologies"."""
+    for phrase in phrases:
+        many: list[str] = [phrase]
+        while any("{" in one or "}" in one for one in many):
+            spelled: list[str] = []
+            for one in many:
+                parted = _BRACES.match(one)
+                if parted is None or len(many) > _MOST_ENDINGS:
+                    raise ConfigurationError(
+                        f"{where}: {phrase!r} has braces that do not fit, as in 'technolog{{y,ies}}'."
+                    )
+                rest = one[parted.end() :]
+                spelled += [f"{parted[1]}{ending.strip()}{parted[3]}{rest}" for ending in parted[2].split(",")]
+            many = spelled
+        for one in many:
+            if not folded(one):
+                raise ConfigurationError(f"{where}: {phrase!r} has no letters or digits to look for.")
+            yield one

@@ -1,0 +1,1 @@
+"""The HTTP client for documents, hardened against hostile servers."""

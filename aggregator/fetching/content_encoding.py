@@ -1,0 +1,212 @@
+"""Undoing a Content-Encoding piece by piece, in flat memory however much a body unpacks to."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+import brotli
+
+from aggregator.domain.errors import BrokenOffError, SourceError, UnpackedTooLargeError, UnreadableError
+from aggregator.fetching.errors import too_large
+from aggregator.fetching.request_target import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+if TYPE_CHECKING or sys.version_info < (3, 14):
+    from backports import zstd
+else:
+    from compression import zstd
+
+_TELLING = 2  # bytes that show how "deflate" is meant
+_SLICE = 64 * 1024  # bytes unpacked at a time, so that a bomb costs no more memory than its bound
+_GZIP, _ZSTD = b"\x1f", b"\x28"  # how another member or frame begins, where a body has several in a row
+_GZIP_MEMBER = b"\x1f"  # how each begins
+_MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but unpack to no byte that would count
+_ZSTD_WINDOW = 23  # log2 of the bytes that a zstd body may look back: what RFC 9659 lets senders use
+
+
+class _Undo(Protocol):
+    """Unpacks one body, a slice at a time."""
+
+    ended: bool
+
+    def feed(self, data: bytes) -> None:
+        """Take more of the packed body."""
+        ...
+
+    def slice(self) -> bytes:
+        """Return at most about a slice of what that unpacks to; nothing when more of the body is needed."""
+        ...
+
+
+class Unpacker:
+    """Undoes one Content-Encoding piece by piece, never holding more than `most` bytes.
+
+    Raises:
+        UnreadableError: it is none that we asked for.
+    """
+
+    def __init__(self, url: str, encoding: str, most: int) -> None:
+        self._url, self._most = url, most
+        self._encoding = encoding.strip().lower().removeprefix("x-")
+        if self._encoding not in {"", "identity", *_UNDOING}:
+            raise UnreadableError(f"{shown(url)} is packed as {encoding[:40]!r}, which we did not ask for.")
+        self._undo = _UNDOING[self._encoding]() if self._encoding in _UNDOING else None
+        self._fed = False
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body.
+
+        Raises:
+            UnpackedTooLargeError: it unpacks to more than `most` bytes.
+            UnreadableError: it is not packed the way the headers say.
+        """
+        if self._undo is None:
+            self._keep(data)
+            return
+        self._fed = self._fed or bool(data)
+        try:
+            self._undo.feed(data)
+            while out := self._undo.slice():
+                self._keep(out)
+        except (zlib.error, brotli.error, zstd.ZstdError):
+            raise UnreadableError(f"{shown(self._url)} says it is packed by {self._encoding}, but it is not.") from None
+
+    def whole(self) -> bytes:
+        """Return the unpacked body.
+
+        Raises:
+            BrokenOffError: the packed body has no end.
+        """
+        if self._undo is not None and self._fed and not self._undo.ended:
+            raise BrokenOffError(f"{shown(self._url)} broke off in the middle of its packed body.")
+        return self.so_far()
+
+    def so_far(self) -> bytes:
+        """Return what was unpacked until now."""
+        return b"".join(self._parts)
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._most:
+            raise too_large(UnpackedTooLargeError, self._url, "unpacks to", self._most)
+        self._parts.append(data)
+
+
+def beginning(url: str, encoding: str, data: bytes, most: int) -> bytes:
+    """Return what the first bytes of a body unpack to, as far as they can be unpacked and up to about `most` bytes."""
+    with suppress(SourceError):
+        unpacker = Unpacker(url, encoding, most)
+        with suppress(SourceError):
+            unpacker.feed(data)
+        return unpacker.so_far()
+    return b""
+
+
+class _Zlib:
+    """gzip, whose body may be several members in a row, and deflate, which is sent with and without zlib's wrapping."""
+
+    def __init__(self, *, gzip: bool) -> None:
+        self.ended = False
+        self._gzip = gzip
+        self._members = 0
+        self._data = b""
+        self._inflate: zlib._Decompress | None = None
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        while (inflate := self._member()) is not None:
+            out = inflate.decompress(self._data, _SLICE)
+            if inflate.eof:
+                self._data, self._inflate, self.ended = inflate.unused_data, None, True
+            else:
+                self._data = inflate.unconsumed_tail
+                if not out and not self._data:
+                    break
+            if out:
+                return out
+        return b""
+
+    def _member(self) -> zlib._Decompress | None:
+        """Return what unpacks the present member, or the next one where that has ended; None: there is none yet."""
+        if self._inflate is None and self.ended and not (self._gzip and self._data[:1] == _GZIP_MEMBER):
+            self._data = b""  # what stands behind the end is padding
+        if self._inflate is None and len(self._data) >= _TELLING:
+            self._members += 1
+            if self._members > _MOST_PARTS:
+                raise zlib.error("too many members")
+            self._inflate, self.ended = self._fresh(self._data), False
+        return self._inflate
+
+    def _fresh(self, head: bytes) -> zlib._Decompress:
+        if self._gzip:
+            return zlib.decompressobj(zlib.MAX_WBITS | 16)
+        wrapped = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
+        return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self.ended = False
+        self._data = b""
+        self._decompressor = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        if self.ended and not self._data:
+            return b""
+        data = b""
+        if self._decompressor.can_accept_more_data():
+            data, self._data = self._data, b""
+        out: bytes = self._decompressor.process(data, output_buffer_limit=_SLICE)
+        self.ended = self._decompressor.is_finished()
+        return out
+
+
+class _Zstd:
+    """zstd, whose body may be several frames in a row."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._frames = 0
+        self._data = b""
+        self._decompressor = self._fresh()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+
+    def slice(self) -> bytes:
+        while self._data or not self._decompressor.needs_input:
+            self.ended = False
+            data, self._data = self._data, b""
+            out = self._decompressor.decompress(data, _SLICE)
+            if self._decompressor.eof:
+                self._data, self.ended = self._decompressor.unused_data, True
+                self._decompressor = self._fresh()
+            if out:
+                return out
+        return b""
+
+    def _fresh(self) -> zstd.ZstdDecompressor:
+        self._frames += 1
+        if self._frames > _MOST_PARTS:
+            raise zstd.ZstdError("too many frames")
+        return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW})
+
+
+_UNDOING: Mapping[str, Callable[[], _Undo]] = {
+    "gzip": lambda: _Zlib(gzip=True),
+    "deflate": lambda: _Zlib(gzip=False),
+    "br": _Brotli,
+    "zstd": _Zstd,
+}

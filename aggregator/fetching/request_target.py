@@ -1,0 +1,132 @@
+"""Web addresses as far as fetching cares: whose turn counts, what may be asked, where a redirect may lead. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from yarl import URL
+
+from aggregator.domain.errors import ForbiddenAddressError, RedirectError
+
+if TYPE_CHECKING:
+    from aggregator.domain.errors import FetchError
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_PERMANENT = frozenset({301, 308})
+_PORTS = {"http": 80, "https": 443}
+_UNSENDABLE = re.compile(r"[\x00-\x20\x7f]")
+
+
+def host_key(url: str) -> str:
+    """Return "name:port" of `url`, one spelling for each.
+
+    Raises:
+        ForbiddenAddressError: the address has no usable host.
+    """
+    try:
+        parts = URL(url)
+        host, port = parts.raw_host, parts.port
+    except ValueError:
+        host = port = None
+    if not host or port is None:
+        raise ForbiddenAddressError(f"{shown(url)!r} is no address that we can fetch from.")
+    return f"{host.rstrip('.').lower()}:{port}"
+
+
+def shown(url: str) -> str:
+    """Return an address as messages may show it: without user name and password."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*:)?//[^/?#]*@", r"\1//", url, flags=re.IGNORECASE)[:500]
+
+
+def check_address(url: str, error: type[FetchError], by_way_of: str = "") -> None:
+    """Raise `error` for what is no plain web address, before anything is sent."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises on a port that is none
+        usable = bool(parts.hostname)
+    except ValueError:
+        raise error(f"{shown(url)!r}{by_way_of} is no address that we can fetch from.") from None
+    if parts.scheme.lower() not in _PORTS:
+        raise error(f"{shown(url)!r}{by_way_of} is neither http nor https; we fetch nothing else.")
+    if not usable or _UNSENDABLE.search(url):
+        raise error(f"{shown(url)!r}{by_way_of} is no address that we can fetch from.")
+    if parts.username is not None or parts.password is not None:
+        raise error(f"{shown(url)!r}{by_way_of} carries a user name or password; give the address without.")
+
+
+def wire_url(url: str) -> URL:
+    """Return the address for the library: as it was given, since some publishers sign theirs byte for byte."""
+    if not url.isascii():
+        return URL(url)
+    parts = urlsplit(url)
+    return URL(parts._replace(path=parts.path or "/", fragment="").geturl(), encoded=True)
+
+
+class Trail:
+    """The way of one fetch through its redirects: where it stands, and what of it may be remembered.
+
+    Args:
+        url: where it begins.
+        most: redirects that are followed.
+        downgrade: whether one may lead from https to http.
+
+    Attributes:
+        url: what to ask next.
+        permanent: where the unbroken run of permanent redirects at the beginning leads; None without one.
+    """
+
+    def __init__(self, url: str, most: int, *, downgrade: bool = False) -> None:
+        self._downgrade = downgrade
+        self.url = self._first = url
+        self.permanent: str | None = None
+        self._most = most
+        self._unbroken = True
+        self._seen = {url}
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the address to ask is of the origin where the fetch began."""
+        return _origin(self.url) == _origin(self._first)
+
+    def follow(self, status: int, location: str | None) -> None:
+        """Take one redirect.
+
+        Raises:
+            RedirectError: it leads in a loop, is one too many, or leads where we refuse to go.
+        """
+        target = _target(self.url, location, downgrade=self._downgrade)
+        if target in self._seen:
+            raise RedirectError(f"{shown(self._first)} redirects in a loop, by way of {shown(target)}.")
+        if len(self._seen) > self._most:
+            raise RedirectError(f"{shown(self._first)} redirects more than {self._most} times.")
+        self._unbroken = self._unbroken and status in _PERMANENT
+        if self._unbroken:
+            self.permanent = target
+        self._seen.add(target)
+        self.url = target
+
+
+def _target(url: str, location: str | None, *, downgrade: bool) -> str:
+    if not location or not location.strip():
+        raise RedirectError(f"{shown(url)} redirects, but does not say where.")
+    try:
+        target = urljoin(url, location.strip().replace(" ", "%20")).partition("#")[0]
+    except ValueError:
+        target = location
+    check_address(target, RedirectError, f", to which {shown(url)} redirects,")
+    schemes = (urlsplit(url).scheme.lower(), urlsplit(target).scheme.lower())
+    if schemes == ("https", "http") and not downgrade:
+        raise RedirectError(
+            f"{shown(url)} redirects from https to http ({shown(target)}), which is followed only where a source "
+            "allows it ('aggregator source set SLUG --downgrade')."
+        )
+    return target
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme)

@@ -1,0 +1,169 @@
+"""Making answers for the response cache: once for all who ask the same, with a limit on every wait."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aggregator.reader.cache_key import headers_of, scope_of
+from aggregator.reader.response_cache import KEY, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aggregator.reader.authentication import Caller, Callers
+    from aggregator.reader.cache_key import Key
+    from aggregator.reader.change_watcher import Pulse
+    from aggregator.reader.response_cache import Hot
+
+_SOON = 0.25  # seconds to wait for a current answer where one that lacks the newest is there
+_REFRESHED = 32  # answers that are made anew after a change before they are asked for
+_PAUSE = 1.0  # seconds between two rounds of that
+_REGULARLY = 15.0  # seconds to wait for a change
+
+
+class Layer:
+    """Has answers made by the layers within, one at a time for each key, and keeps them."""
+
+    def __init__(self, app: ASGIApp, *, hot: Hot, callers: Callers, refresher: Refresher) -> None:
+        self._app = app
+        self._hot = hot
+        self._callers = callers
+        self._making: dict[Key, asyncio.Task[Kept | list[Message]]] = {}
+        refresher.make = self._refresh
+        self._template: Scope = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give what is kept, or have it made."""
+        key: Key | None = scope.get(KEY)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        asked = headers_of(scope) or {}
+        caller = self._caller(key, scope, asked)
+        if caller is None:
+            await self._app(scope, receive, send)
+            return
+        found = self._hot.current(key) or await self._found(key, scope, caller)
+        if isinstance(found, list):
+            await _pass_on(found, scope["method"], send)
+            return
+        start, body = found.answer(asked, self._hot.changed(key, found), scope["method"])
+        await send({**start})  # its own: outer layers add headers in place
+        await send(body)
+
+    def _caller(self, key: Key, scope: Scope, asked: Mapping[bytes, bytes]) -> Caller | None:
+        """Return who asks; None where a token was revoked just now."""
+        if key.by_token:
+            return self._callers.known(asked.get(b"authorization", b""))
+        return self._callers.visitor(scope)
+
+    async def _found(self, key: Key, scope: Scope, caller: Caller) -> Kept | list[Message]:
+        """Return an answer as current as it can be had in time, or what was answered instead of one to keep."""
+        fallback = self._hot.fallback(key)
+        if fallback is not None and self._hot.in_trouble:
+            return fallback
+        is_first = key not in self._making
+        making = self._begun(key, scope, caller)
+        await asyncio.wait((making,), timeout=None if fallback is None else _SOON)
+        if fallback is not None and not making.done():
+            return fallback
+        made = await asyncio.shield(making)
+        if isinstance(made, Kept):
+            return made
+        status = made[0]["status"]
+        if status == HTTPStatus.TOO_MANY_REQUESTS and not is_first:  # it is about another client
+            return await self._make(key, scope, caller)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._hot.fallback(key) or made
+        return made
+
+    def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[Kept | list[Message]]:
+        """Return the task that makes an answer. It does not end when the client that began it goes away."""
+        task = self._making.get(key)
+        if task is None:
+            self._template = scope
+            task = self._making[key] = asyncio.create_task(self._make(key, scope, caller))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        return task
+
+    async def _refresh(self, key: Key) -> None:
+        """Make an answer that nobody waits for."""
+        if key not in self._making and self._hot.current(key) is None:
+            await self._begun(key, self._template, self._callers.refreshing(by_token=key.by_token))
+
+    async def _make(self, key: Key, scope: Scope, caller: Caller) -> Kept | list[Message]:
+        """Have an answer made from its key alone, and keep it if it may be kept; else return the messages."""
+        # Before anything is read: what comes meanwhile makes it old, never wrongly new.
+        beat, edition = self._hot.beat, self._hot.edition(key)
+        messages: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope_of(key, scope, caller), _nothing_more, hold)
+        start = messages[0]
+        answer = {name.lower(): value for name, value in start["headers"]}
+        if start["status"] != HTTPStatus.OK or b"etag" not in answer:
+            return messages
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        kept = Kept(beat, start["headers"], body, answer[b"etag"], *(edition or ()))
+        if beat is not None and b"no-store" not in answer[b"cache-control"]:
+            self._hot.keep(key, kept)
+        return kept
+
+
+class Refresher:
+    """Makes the answers that were asked for last anew after each change, so that they are there when the database goes.
+
+    It is bounded: so many answers, one after the other, and a pause between two rounds.
+    """
+
+    def __init__(self, hot: Hot, pulse: Pulse) -> None:
+        self._hot = hot
+        self._pulse = pulse
+        self._task: asyncio.Task[None] | None = None
+        self.make: Callable[[Key], Awaitable[None]] | None = None  # set by the layer
+
+    def start(self) -> None:
+        """Begin, on the server's loop."""
+        self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        revision = -1
+        while True:
+            if not await self._pulse.wait(revision, _REGULARLY):
+                await asyncio.sleep(_PAUSE)  # `wait` returns at once where the pulse stops
+                continue
+            beat = self._pulse.beat
+            is_done = await self._round()
+            revision = beat.revision if is_done and beat is not None else -1
+            await asyncio.sleep(_PAUSE)
+
+    async def _round(self) -> bool:
+        """Refresh once; return whether all of it could be done."""
+        for key in self._hot.hottest(_REFRESHED):
+            if self._hot.in_trouble:
+                return False
+            if self.make is not None:
+                await self.make(key)
+        return True
+
+
+async def _nothing_more() -> Message:
+    """Return the body of a GET."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _pass_on(messages: list[Message], method: str, send: Send) -> None:
+    for message in messages:
+        is_body = message["type"] == "http.response.body"
+        await send({**message, "body": b""} if is_body and method == "HEAD" else {**message})

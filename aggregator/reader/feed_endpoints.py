@@ -1,0 +1,284 @@
+"""The stream as feeds: which entries a document holds, and how documents lead to each other."""
+
+# Annotations are evaluated: FastAPI reads them when the routes are added.
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aggregator.domain.errors import BadCursorError, BadRequestError
+from aggregator.domain.stream import MOST, Cursor, Order
+from aggregator.reader import archive, ical_feed
+from aggregator.reader.authentication import headers_for
+from aggregator.reader.errors import GoneError
+from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
+from aggregator.reader.feeds.feed import Feed, Terms, newest
+from aggregator.reader.lookup import shown
+from aggregator.reader.openapi import problem_responses
+from aggregator.reader.query_params import (
+    FEED,
+    FILTERS,
+    given,
+    query_of,
+    query_string,
+    refuse_unknown_sources,
+)
+from aggregator.web.responses import FRESH, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aggregator.config.portal_folder import Configuration
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.stream import Query
+    from aggregator.reader.authentication import Callers
+    from aggregator.reader.rate_limits import Admission
+    from aggregator.reader.visibility import Audience
+    from aggregator.web.dates import Dates
+    from storage.store import Store, Transaction
+
+_TITLE = "Activity Stream"
+_AT_ONCE = 64  # entries of one look for where a run begins
+_MOST_LOOKS = 10
+_NOWHERE = {"cursor": None, "archive": None, "page": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write a feed."""
+
+    extension: str
+    name: str
+    media_type: str
+    shape: str  # what it is to JSON Schema
+    render: Callable[[Feed], bytes]
+
+
+FORMATS = (
+    Format("atom", "Atom", atom.MEDIA_TYPE, "string", atom.render),
+    Format("rss", "RSS 2.0", rss.MEDIA_TYPE, "string", rss.render),
+    Format("json", "JSON Feed 1.1", jsonfeed.MEDIA_TYPE, "object", jsonfeed.render),
+    Format("as2", "ActivityStreams 2.0", activitystreams.MEDIA_TYPE, "object", activitystreams.render),
+)
+
+
+class Feeds:
+    """The feeds over one store."""
+
+    def __init__(
+        self,
+        store: "Store",
+        callers: "Callers",
+        admission: "Admission",
+        *,
+        public_url: str | None,
+        prefix: str,
+        dates: "Dates",
+        configuration: "Configuration",
+        clock: "Clock",
+    ) -> None:
+        self._store = store
+        self._callers = callers
+        self._admission = admission
+        self._public_url = public_url
+        self._prefix = prefix
+        self._dates = dates
+        self._configuration = configuration
+        self._clock = clock
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        for one in FORMATS:
+            app.add_api_route(
+                f"/feed.{one.extension}",
+                self._endpoint(one),
+                operation_id=f"feed{one.extension.capitalize()}",
+                summary=f"The stream as {one.name}",
+                description="Every filter has its feed. Reposts of one original stay apart here.",
+                tags=["feeds"],
+                response_class=Response,
+                responses={
+                    200: {"description": "The feed", "content": {one.media_type: {"schema": {"type": one.shape}}}},
+                    **problem_responses(
+                        *("bad-limit", "bad-cursor", "bad-search", "unknown-kind", "unknown-source"),
+                        *("unknown-parameter", "repeated-parameter", "bad-request", "bad-token", "too-many-requests"),
+                    ),
+                },
+                openapi_extra={"parameters": [parameter.documented() for parameter in FEED]},
+            )
+        app.add_api_route(
+            "/events.ics",
+            self.events,
+            operation_id="calendar",
+            summary="The events of the stream as a calendar",
+            description="iCalendar, to be subscribed to: what is coming, and what took place in the last 30 days.",
+            tags=["feeds"],
+            response_class=Response,
+            responses={
+                200: {"description": "The calendar", "content": {ical_feed.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+                **problem_responses(
+                    *("bad-search", "unknown-kind", "unknown-source", "unknown-parameter", "repeated-parameter"),
+                    *("bad-request", "bad-token", "too-many-requests"),
+                ),
+            },
+            openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
+        )
+        app.add_api_route("/activities/{activity_id}.as2", self.activity, include_in_schema=False)
+
+    def _endpoint(self, written: Format) -> Callable[[Request], Response]:
+        def feed(request: Request) -> Response:
+            return self._answer(request, written)
+
+        return feed
+
+    def activity(self, request: Request, activity_id: str) -> Response:
+        """Answer with one activity in the words of ActivityStreams."""
+        caller = self._callers.caller_of(request)
+        with self._store.reading() as tx:
+            authority = tx.stream.tag_authority()
+        terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
+        headers = headers_for(caller, FRESH)
+        try:
+            item = shown(self._store, activity_id)
+        except GoneError:
+            body = activitystreams.tombstone(terms.page_of(int(activity_id)))
+            return Response(body, HTTPStatus.GONE, headers, activitystreams.MEDIA_TYPE)
+        made = answer(request, activitystreams.one(item, terms), activitystreams.MEDIA_TYPE)
+        made.headers.update(headers)
+        return made
+
+    def events(self, request: Request) -> Response:
+        """Answer with a calendar."""
+        values = given(request.scope["query_string"], FILTERS)
+        query = query_of(values, self._configuration.vocabulary.cohorts)
+        since = query.since or self._clock() - ical_feed.PAST
+        query = replace(query, order=Order.EVENT, since=since, stitch=False, limit=MOST)
+        caller, counted = self._admission.admit(request, values)
+        items: list[Activity] = []
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            authority = tx.stream.tag_authority()
+            while len(items) < ical_feed.MOST:
+                page = tx.activities.page(query)
+                items += page.items
+                if page.next is None:
+                    break
+                query = replace(query, after=page.next)
+        told = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
+        body = ical_feed.calendar_of(told, f"{_TITLE}: events", authority, self._base(request))
+        made = answer(request, body, ical_feed.MEDIA_TYPE)
+        made.headers.update({**headers_for(caller, FRESH), **counted})
+        return made
+
+    def _answer(self, request: Request, written: Format) -> Response:
+        values = given(request.scope["query_string"], FEED)
+        if len({"cursor", "archive", "page"} & set(values)) > 1:
+            raise BadRequestError("Of cursor, archive and page only one can be followed; give one.")
+        asked = {name: value for name, value in values.items() if name not in {"archive", "page"}}
+        query = replace(query_of(asked, self._configuration.vocabulary.cohorts), stitch=False)
+        caller, counted = self._admission.admit(request, values)
+        base, now = self._base(request), self._clock()
+        here = f"{base}/feed.{written.extension}"
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            entries = _entries(tx, query, values)
+            authority = tx.stream.tag_authority()
+
+        def to(**place: object) -> str:
+            return here + query_string(values, **{**_NOWHERE, **place})
+
+        feed = Feed(
+            title=_TITLE,
+            description="Posts, news and events from all sources, in order of time.",
+            home=f"{base}/{query_string(values, **_NOWHERE, limit=None)}",
+            self_url=here + query_string(values),
+            first=to(),
+            first_page=to(page="first"),
+            next=to(cursor=entries.next) if entries.next else None,
+            prev=to(cursor=entries.prev) if entries.prev else None,
+            prev_archive=to(archive=entries.older) if entries.older else None,
+            next_archive=to(archive=entries.newer) if entries.newer else None,
+            archive="archive" in values,
+            whole=not {"cursor", "archive", "page"} & set(values),
+            updated=_updated(entries.items, authority, caller.audience, now),
+            items=entries.items,
+            authority=authority,
+            audience=caller.audience,
+            base=base,
+            now=now,
+            dates=self._dates,
+        )
+        made = answer(request, written.render(feed), written.media_type)
+        made.headers.update({**headers_for(caller, FRESH), **counted})
+        return made
+
+    def _base(self, request: Request) -> str:
+        """Return the address of this installation as readers reach it."""
+        return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """What one document holds, and where the others begin."""
+
+    items: "Sequence[Activity]"
+    next: Cursor | None = None
+    prev: Cursor | None = None
+    older: Cursor | None = None  # archives
+    newer: Cursor | None = None
+
+
+def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> _Entries:
+    if "archive" in values:
+        place = Cursor.parse(values["archive"][0])
+        if place.back:  # of a page; no archive has such a place
+            raise BadCursorError(values["archive"][0])
+        return _archive(tx, query, place)
+    if query.after is not None:
+        page = tx.activities.page(query)
+        return _Entries(page.items, page.next, page.prev)
+    items, beginning = archive.run(_reader(tx, query), None, query.limit)
+    next_ = Cursor(items[-1].position, items[-1].id) if beginning else None
+    return _Entries(items, next=next_, older=_place(beginning))
+
+
+def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:
+    """Return the run that begins at a place, and where the runs beside it begin."""
+    start = replace(place, id=place.id + 1)  # the place itself is the first entry
+    items, beginning = archive.run(_reader(tx, query), start, 1)
+    back: Cursor | None = replace(place, back=True)
+    for _ in range(_MOST_LOOKS):
+        page = tx.activities.page(replace(query, after=back, limit=_AT_ONCE))
+        newer = next((item for item in reversed(page.items) if archive.begins(item.id)), None)
+        back = page.prev
+        if newer is not None or back is None:
+            return _Entries(items, older=_place(beginning), newer=_place(newer))
+    return _Entries(items, older=_place(beginning))
+
+
+def _reader(tx: "Transaction", query: "Query") -> "archive.Read":
+    looks = 0
+
+    def read(start: Cursor | None) -> "tuple[Sequence[Activity], Cursor | None]":
+        nonlocal looks
+        looks += 1
+        page = tx.activities.page(replace(query, after=start, limit=_AT_ONCE))
+        return page.items, page.next if looks < _MOST_LOOKS else None
+
+    return read
+
+
+def _place(item: "Activity | None") -> Cursor | None:
+    return None if item is None else Cursor(item.position, item.id)
+
+
+def _updated(items: "Sequence[Activity]", authority: tuple[str, str], audience: "Audience", now: datetime) -> datetime:
+    """Return when the newest thing of a feed happened; of an empty one, when the installation was made."""
+    made = datetime.fromisoformat(authority[1]).replace(tzinfo=UTC)
+    return max([newest(items, audience, now, made), *(item.first_seen for item in items)])

@@ -1,0 +1,159 @@
+"""What activities of ActivityStreams 2.0 are about: people, notes, articles, events, films. Pure.
+
+Ids are fragments of the activity's own page: no two things share one, and each can be looked up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from aggregator.domain.activity import ActivityKind
+from aggregator.reader.feeds.enclosures import PLAYED, enclosures_of
+from aggregator.reader.feeds.entry_html import named, original_of
+from aggregator.reader.feeds.feed import past
+from aggregator.reader.feeds.sanitize import address, language, legible
+from aggregator.text.html import paragraphs
+from aggregator.web.dates import machine_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from aggregator.domain.activity import Activity, Actor, Content
+    from aggregator.reader.feeds.enclosures import Enclosure
+    from aggregator.reader.feeds.feed import Terms
+
+_TYPES = {ActivityKind.ARTICLE: "Article", ActivityKind.EVENT: "Event", ActivityKind.VIDEO: "Video"}
+_ATTACHED = {"image": "Image", "video": "Video", "animation": "Video", "audio": "Audio"}
+_QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation by which servers know a quotation (FEP-e232)
+
+
+def person(actor: Actor, id_: str) -> dict[str, Any]:
+    """Return somebody."""
+    avatar = address(actor.avatar)
+    return said_only(
+        {
+            "id": id_,
+            "type": "Person",
+            "name": actor.name or actor.handle,
+            "preferredUsername": actor.handle,
+            "url": address(actor.url),
+            "icon": {"type": "Image", "url": avatar} if avatar else None,
+        }
+    )
+
+
+def actor_id(item: Activity, terms: Terms) -> str:
+    """Return the id of the person who published or reposted something."""
+    return f"{terms.page_of(item.id)}#actor"
+
+
+def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
+    """Return what an activity published, with what it quotes as an attachment."""
+    page, said = terms.page_of(item.id), terms.audience.content(item.content)
+    made = _object(said, f"{page}#object", actor_id(item, terms), terms)
+    quoted = original_of(item, terms.audience)
+    tags = [*made.pop("tag", []), *_named("topic", item.topics, terms), *_named("country", item.countries, terms)]
+    attached = made.pop("attachment", [])
+    if quoted:
+        inner = _original(item, quoted, terms)
+        attached.append(inner)
+        tags.append({"type": "Link", "rel": [_QUOTED], "href": inner["id"], "name": "Quoted post"})
+    return made | said_only({"attachment": attached or None, "tag": tags or None})
+
+
+def original_of_activity(item: Activity, terms: Terms) -> dict[str, Any]:
+    """Return what an activity reposts; where it could not be had, what the repost itself says of it."""
+    if original := original_of(item, terms.audience):
+        return _original(item, original, terms)
+    made = _original(item, terms.audience.content(item.content), terms)
+    of_the_repost = {"attributedTo", "url", "published", "updated"}
+    return {name: value for name, value in made.items() if name not in of_the_repost}
+
+
+def _original(item: Activity, content: Content, terms: Terms) -> dict[str, Any]:
+    page = terms.page_of(item.id)
+    return _object(content, f"{page}#original", f"{page}#author", terms)
+
+
+def said_only(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not known."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[str, Any]:
+    url, lang = address(content.url), language(content.lang)
+    html = legible(content.html or paragraphs(content.text)) or None
+    enclosures = enclosures_of(content.media)
+    film = next((one for one in enclosures if one.kind in PLAYED), None) if content.kind is ActivityKind.VIDEO else None
+    return said_only(
+        {
+            "id": id_,
+            "type": _TYPES.get(content.kind, "Note"),
+            "url": url,
+            "attributedTo": person(content.actor, author_id) if content.actor else None,
+            "name": named(content),
+            "content": html,
+            "contentMap": {lang: html} if lang and html else None,
+            "published": _moment(content.published, terms),
+            "updated": _moment(content.updated, terms),
+            "sensitive": True if content.sensitive else None,
+            # As an object, since not every reader takes the bare address; without an id, since it is not ours.
+            "inReplyTo": {"type": "Note", "url": reply} if (reply := address(content.in_reply_to)) else None,
+            "duration": _duration(film),
+            **_occasion(content),
+            "attachment": [_attached(one) for one in enclosures] or None,
+            "tag": list(_tags(content)) or None,
+        }
+    )
+
+
+def _moment(moment: datetime | None, terms: Terms) -> str | None:
+    believed = past(moment, terms.now)
+    return machine_time(believed) if believed else None
+
+
+def _occasion(content: Content) -> dict[str, Any]:
+    if content.event is None:
+        return {}
+    end, place = content.event.end, content.event.place
+    return {
+        "startTime": machine_time(content.event.start),
+        "endTime": machine_time(end) if end else None,
+        "location": {"type": "Place", "name": place} if place else None,
+    }
+
+
+def _attached(enclosure: Enclosure) -> dict[str, Any]:
+    return said_only(
+        {
+            "type": _ATTACHED.get(enclosure.kind, "Document"),
+            "mediaType": enclosure.mime,
+            "url": enclosure.url,
+            "name": enclosure.alt or None,
+            "width": enclosure.width,
+            "height": enclosure.height,
+            "duration": _duration(enclosure),
+            "preview": {"type": "Image", "url": enclosure.preview} if enclosure.preview else None,
+        }
+    )
+
+
+def _duration(enclosure: Enclosure | None) -> str | None:
+    """Return an xsd:duration: "PT154S"."""
+    return f"PT{enclosure.duration:.3f}".rstrip("0").rstrip(".") + "S" if enclosure and enclosure.duration else None
+
+
+def _tags(content: Content) -> Iterator[dict[str, Any]]:
+    for word in content.hashtags:
+        yield {"type": "Hashtag", "name": f"#{word}"}
+    for mention in content.mentions:
+        yield said_only({"type": "Mention", "name": f"@{mention.handle}", "href": address(mention.url)})
+
+
+def _named(kind: str, names: Sequence[str], terms: Terms) -> list[dict[str, Any]]:
+    """Return topics or countries; the id of each is the page of the stream about it."""
+    # Half a character has no UTF-8; an id may be made of it all the same.
+    where = f"{terms.base}/?{kind}="
+    return [{"type": "Object", "id": where + quote(name, safe="", errors="replace"), "name": name} for name in names]

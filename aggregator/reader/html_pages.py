@@ -1,0 +1,294 @@
+"""The pages for people: the merged stream, one activity, and the API's documentation."""
+
+# Annotations are evaluated: FastAPI reads them when the routes are added.
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from aggregator.domain.stream import Query
+from aggregator.domain.tagging.countries import name, sort_key
+from aggregator.reader.blocks import Blocks, world
+from aggregator.reader.docs_page import operations, schemas
+from aggregator.reader.health import health_of
+from aggregator.reader.lookup import shown
+from aggregator.reader.query_params import (
+    PAGE,
+    given,
+    query_of,
+    query_string,
+    refuse_unknown_sources,
+)
+from aggregator.reader.serialization import encode
+from aggregator.web.labels import PLURALS
+from aggregator.web.negotiation import ACTIVITY, media_of
+from aggregator.web.responses import HTML, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from aggregator.config.portal_folder import Configuration
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.portal_page import Portal
+    from aggregator.domain.source import Source
+    from aggregator.domain.stream import Page
+    from aggregator.domain.tagging.vocabulary import Vocabulary
+    from aggregator.reader.rate_limits import Admission
+    from aggregator.web.pages import Pages
+    from aggregator.web.problems import Problems
+    from storage.store import Store
+
+
+_FEEDS = (
+    ("atom", "application/atom+xml", "Atom"),
+    ("rss", "application/rss+xml", "RSS"),
+    ("json", "application/feed+json", "JSON Feed"),
+    ("as2", "application/activity+json", "ActivityStreams 2.0"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One filter that a reader may choose."""
+
+    label: str
+    address: str
+    chosen: bool
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The items of one calendar day."""
+
+    heading: str
+    on: date
+    items: "Sequence[Activity]"
+
+
+class StreamPages:
+    """The pages over one store."""
+
+    def __init__(
+        self,
+        store: "Store",
+        clock: "Clock",
+        pages: "Pages",
+        admission: "Admission",
+        *,
+        configuration: "Configuration",
+        language: str,
+        as2: "Callable[[Request, str], Response]",
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._clock = clock
+        self._pages = pages
+        self._configuration = configuration
+        self._language = language
+        self._as2 = as2  # answers with an activity in ActivityStreams
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        for path, endpoint in (
+            ("/", self.front),
+            ("/activities/{activity_id}", self.activity),
+            ("/activities/{activity_id}/card", self.card),
+        ):
+            app.add_api_route(path, endpoint, include_in_schema=False, response_class=HTMLResponse)
+
+    def front(self, request: Request) -> Response:
+        """Answer with the portal's page, or where something of the stream is asked for with a page of that."""
+        values = given(request.scope["query_string"], PAGE, strict=False)
+        portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
+        query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
+        if portal.blocks and not values:
+            return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
+        counted = self._admission.admit(request, values, by_token=False).headers
+        with self._store.reading() as tx:
+            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            sources = tx.sources.all()
+            found = tx.activities.page(query)
+        shown = {**self._front(values, query, found, sources), **_about(values, query, vocabulary, self._language)}
+        made = answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
+        made.headers.update(counted)
+        return made
+
+    def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
+        now = self._clock()
+        with self._store.reading() as tx:
+            sources = tx.sources.all()
+            blocks = Blocks(tx, portal, vocabulary, sources, now, self._language).all()
+            revision = tx.stream.revision()
+        shown = next((one for one in blocks if one.page is not None), None)
+        stream, asked = (shown.page, shown.asked) if shown else (None, {})
+        return {
+            "portal": portal,
+            "blocks": blocks,
+            "world": world(),
+            "now": now,
+            "days": self._days(stream.items) if stream else [],
+            "older": "/" + query_string(asked, cursor=str(stream.next)) if stream and stream.next else None,
+            "failing": health_of(sources, now).stale,
+            "live": "/api/v1/live" + query_string(asked, after=str(stream.revision if stream else revision)),
+            "kinds": _kind_choices({}, Query()),
+            "feeds": _feeds(""),
+            "pinned": stream.pinned if stream else (),
+        }
+
+    def activity(self, request: Request, activity_id: str) -> Response:
+        """Answer with the page of one activity, or with the activity in ActivityStreams where that is preferred."""
+        accept = ",".join(request.headers.getlist("accept"))
+        made = self._as2(request, activity_id) if media_of(accept) == ACTIVITY else self._page(request, activity_id)
+        made.headers.add_vary_header("Accept")
+        return made
+
+    def _page(self, request: Request, activity_id: str) -> Response:
+        item = shown(self._store, activity_id)
+        return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
+
+    def card(self, request: Request, activity_id: str) -> Response:
+        """Answer with the card of one activity alone, for a page that is open already."""
+        item = shown(self._store, activity_id)
+        (day,) = self._days([item])
+        return answer(request, self._pages.render("fragment.html", {"day": day}), HTML)
+
+    def _front(
+        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", sources: "Sequence[Source]"
+    ) -> dict[str, Any]:
+        now = self._clock()
+        failing = health_of(sources, now).stale
+        here = query_string(values, cursor=None)
+        return {
+            "pinned": found.pinned,
+            "days": self._days([item for item in found.items if item not in found.pinned]),
+            "others": found.others,
+            "kinds": _kind_choices(values, query),
+            "sources": _source_choices(values, query, sources, {source.slug for source in failing}),
+            "failing": failing,
+            "filtered": query.is_filtered,
+            "asked": values.get("q", [""])[0],
+            "kept": [(name, value) for name in values if name not in {"q", "cursor"} for value in values[name]],
+            "first_page": query.after is None,
+            "partial": found.partial,
+            "newest": "/" + here,
+            "older": "/" + query_string(values, cursor=str(found.next)) if found.next else None,
+            "newer": "/" + query_string(values, cursor=str(found.prev)) if found.prev else None,
+            "live": "/api/v1/live" + query_string(values, cursor=None, after=str(found.revision)),
+            "feeds": _feeds(here),
+        }
+
+    def _days(self, items: "Iterable[Activity]") -> list[Day]:
+        dates = self._pages.dates
+        today = dates.local_day(self._clock())
+        grouped = groupby(items, key=lambda item: dates.local_day(item.position))
+        return [Day(dates.heading(on, today), on, list(group)) for on, group in grouped]
+
+
+class DocumentationPages:
+    """Serve the OpenAPI document as JSON and as a page; both are built on the first request."""
+
+    def __init__(self, build: "Callable[[], dict[str, Any]]", pages: "Pages", problems: "Problems") -> None:
+        self._build = build
+        self._pages = pages
+        self._problems = problems
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        app.add_api_route("/openapi.json", self.openapi, include_in_schema=False)
+        app.add_api_route("/docs", self.docs, include_in_schema=False, response_class=HTMLResponse)
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer with the OpenAPI document."""
+        return answer(request, (await self._render())[0], "application/json")
+
+    async def docs(self, request: Request) -> Response:
+        """Answer with the documentation."""
+        return answer(request, (await self._render())[1], HTML)
+
+    async def _render(self) -> tuple[bytes, bytes]:
+        return await asyncio.to_thread(lambda: self._rendered)
+
+    @cached_property
+    def _rendered(self) -> tuple[bytes, bytes]:
+        document = self._build()
+        values = {
+            "document": document,
+            "operations": operations(document),
+            "schemas": schemas(document),
+            "problems": self._problems.kinds,
+        }
+        return encode(document), self._pages.render("docs.html", values)
+
+
+def _feeds(here: str) -> list[tuple[str, str, str]]:
+    return [(f"/feed.{name}{here}", media_type, title) for name, media_type, title in _FEEDS]
+
+
+def _about(
+    values: "Mapping[str, list[str]]", query: "Query", vocabulary: "Vocabulary", language: str
+) -> dict[str, Any]:
+    """Return the topics and countries that one may choose, and what is told of those chosen."""
+    topics, participants = vocabulary.topics, vocabulary.participants
+    cohorts = values.get("cohort", [])
+    return {
+        "topics": _choices(
+            "topic", "All topics", [(one.slug, one.label_in(language)) for one in topics], values, query.topics
+        ),
+        "countries": _choices(
+            *("country", "All countries"),
+            sorted(((one.code, one.name) for one in participants), key=lambda pair: sort_key(pair[1])),
+            *(values, query.countries if "country" in values else frozenset()),
+        ),
+        "definitions": [one for one in topics if one.slug in query.topics],
+        "about": [
+            *(name(code.upper(), language) for code in values.get("country", ())),
+            *(vocabulary.cohort_names.get(cohort, cohort) for cohort in cohorts),
+        ],
+    }
+
+
+def _choices(
+    parameter: str,
+    every: str,
+    named: "Sequence[tuple[str, str]]",
+    values: "Mapping[str, list[str]]",
+    chosen: "frozenset[str]",
+) -> list[Choice]:
+    if not named:
+        return []
+    all_of_them = Choice(every, "/" + query_string(values, **{"cursor": None, parameter: None}), not chosen)
+    return [all_of_them] + [
+        Choice(label, "/" + query_string(values, **{"cursor": None, parameter: value}), value in chosen)
+        for value, label in named
+    ]
+
+
+def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Choice]:
+    every = Choice("Everything", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
+    return [every] + [
+        Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
+        for kind, label in PLURALS.items()
+    ]
+
+
+def _source_choices(
+    values: "Mapping[str, list[str]]", query: "Query", sources: "Iterable[Source]", failing: set[str]
+) -> list[Choice]:
+    every = Choice("All sources", "/" + query_string(values, cursor=None, source=None), not query.sources)
+    return [every] + [
+        Choice(
+            source.name,
+            "/" + query_string(values, cursor=None, source=source.slug),
+            source.slug in query.sources,
+            source.slug in failing,
+        )
+        for source in sorted(sources, key=lambda source: source.name.casefold())
+    ]

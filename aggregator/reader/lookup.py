@@ -1,0 +1,36 @@
+"""One activity for the public, or the right refusal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aggregator.domain.activity import Review
+from aggregator.domain.errors import NotFoundError
+from aggregator.reader.errors import GoneError
+
+if TYPE_CHECKING:
+    from aggregator.domain.activity import Activity
+    from storage.store import Store
+
+_LARGEST_ID = 2**63 - 1
+_NOT_YET = frozenset({Review.WAITING, Review.QUARANTINED})  # may still appear, and 410 would say that it can't
+
+
+def shown(store: Store, id_text: str) -> Activity:
+    """Return the activity of an id from an address, if the public may see it.
+
+    Raises:
+        NotFoundError: there is none, or it has not been shown yet.
+        GoneError: it was there and is shown no longer, for whatever reason.
+    """
+    missing = NotFoundError(f"There is no activity {id_text[:80]!r}.")
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", id_text) or int(id_text) > _LARGEST_ID:
+        raise missing
+    with store.reading() as tx:
+        item = tx.activities.get(int(id_text))
+    if item is None or (item.gone is None and item.review in _NOT_YET):
+        raise missing
+    if not item.visible:
+        raise GoneError(f"Activity {id_text} is no longer shown.")
+    return item

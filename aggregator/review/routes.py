@@ -1,0 +1,37 @@
+"""All rooms of the desk."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aggregator.review.accounts import PeoplePages
+from aggregator.review.decisions import DecisionPages
+from aggregator.review.editorial import ManualPages
+from aggregator.review.freezes import FreezePages, freeze_banners
+from aggregator.review.history import HistoryPages
+from aggregator.review.items import ItemPages
+from aggregator.review.queue import QueuePages
+from aggregator.review.rules import RulePages
+from aggregator.review.sources import SourcePages, alert_banners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aggregator.review.context import Desk, Room
+    from aggregator.review.editorial import Publish
+    from aggregator.review.sources import Subscribe
+
+
+def rooms(desk: Desk, *, publish: Publish, subscribe: Subscribe) -> Iterable[Room]:
+    """Return them; what else they need of the house are arguments."""
+    yield QueuePages(desk)
+    yield DecisionPages(desk)
+    yield ManualPages(desk, publish)
+    yield ItemPages(desk)
+    yield RulePages(desk)
+    yield SourcePages(desk, subscribe)
+    yield FreezePages(desk)
+    yield HistoryPages(desk)
+    yield PeoplePages(desk)
+    desk.banners.extend([partial(freeze_banners, desk.pages.dates), alert_banners])

@@ -1,0 +1,163 @@
+"""The `Spending` port over the store: every request that costs money is promised for before, and entered after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+
+from aggregator.domain.billing import budget
+from aggregator.domain.billing.budget import DOLLAR, Cycle, dollars
+from aggregator.domain.billing.metering import Purpose, Ration
+from aggregator.domain.errors import BudgetError, CapReachedError, SourceError
+from aggregator.source_api.kind import CountsUse
+from aggregator.system.thread_pools import in_database_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from aggregator.domain.billing.budget import Terms
+    from aggregator.domain.billing.metering import Call, Returned
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.source_api.kind import PollContext, SourceKind
+    from storage.store import Store, Transaction
+
+HOLD = timedelta(seconds=60)  # longer than any request takes; then whoever promised is dead
+ASK_AGAIN = timedelta(hours=1)  # a refusal of ours costs nothing, and people may have raised the budget meanwhile
+COUNTED_AFTER = timedelta(hours=20)  # between looks at what the service itself has counted
+FIRST_READING = 0.1  # of what is left, for the first polls of all sources together
+_RATION_KEPT = timedelta(minutes=1)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A service that bills, the kind of source that calls it, and what is set for it."""
+
+    service: str
+    kind: str
+    terms: Terms
+
+
+class StoreSpending:
+    """Money, for one process; what all of them promise together is settled in the database."""
+
+    def __init__(self, store: Store, clock: Clock, metered: Mapping[str, Metered]) -> None:
+        self._store = store
+        self._clock = clock
+        self._metered = metered
+        self._rations: dict[str, tuple[datetime, Ration | None]] = {}  # by service: when it was reckoned, and what
+
+    async def reserve(self, call: Call) -> str:
+        """Set the money for a call aside.
+
+        Raises:
+            BudgetError: there is not enough left; nothing was sent.
+            CapReachedError: the service said so, and nobody has said otherwise since.
+        """
+        return await in_database_thread(self._reserve, call, self._clock())
+
+    async def settle(self, token: str, returned: Returned) -> float:
+        """Enter what a call returned; return the dollars."""
+        return await in_database_thread(self._settle, token, returned, self._clock())
+
+    async def block(self, service: str, reason: str) -> datetime:
+        """Let nobody call a service until its next cycle, unless people say otherwise; return when that is."""
+        until = self._cycle(service, self._clock()).ends()
+        await in_database_thread(self._written, lambda tx: tx.spending.block(service, until, reason))
+        return until
+
+    async def ration(self, service: str) -> Ration | None:
+        """Return what a source may cost; None: there is no budget."""
+        now, known = self._clock(), self._rations.get(service)
+        if known is None or now - known[0] > _RATION_KEPT:
+            known = (now, await in_database_thread(self._ration, service, now))
+            self._rations[service] = known
+        return known[1]
+
+    async def room(self, service: str, purpose: Purpose) -> int | None:
+        """Return how many posts may be read now: today's part of what is left, where there is a limit."""
+        return await in_database_thread(self._room, service, purpose, self._clock())
+
+    def _reserve(self, call: Call, now: datetime) -> str:
+        terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)
+        most = terms.prices.of(call.posts, call.users)
+        token = uuid4().hex
+        with self._store.writing(lock_stream=False) as tx:
+            block = tx.spending.lock(call.service)
+            if block is not None and block.until > now:
+                raise CapReachedError(block.reason, until=min(block.until, now + ASK_AGAIN))
+            tx.spending.reclaim(call, now)
+            free = tx.spending.standing(call.service, cycle).free(terms, compliance=call.purpose is Purpose.COMPLIANCE)
+            if free is not None and most > free:
+                raise BudgetError(
+                    f"The budget for {call.service.upper()} is used up: {dollars(free)} is left until {cycle.end}, and "
+                    f"this may cost {dollars(most)}. Nothing was asked; 'aggregator budget' shows what would help.",
+                    until=min(cycle.ends(), now + ASK_AGAIN),
+                )
+            tx.spending.reserve(token, call, most, now, now + HOLD)
+        return token
+
+    def _settle(self, token: str, returned: Returned, now: datetime) -> float:
+        prices = {service: one.terms.prices for service, one in self._metered.items()}
+        with self._store.writing(lock_stream=False) as tx:
+            return tx.spending.settle(token, returned, prices, now) / DOLLAR
+
+    def _written(self, work: Callable[[Transaction], None]) -> None:
+        with self._store.writing(lock_stream=False) as tx:
+            work(tx)
+
+    def _ration(self, service: str, now: datetime) -> Ration | None:
+        one, cycle = self._metered[service], self._cycle(service, now)
+        with self._store.reading() as tx:
+            free = tx.spending.standing(service, cycle).free(one.terms, compliance=False)
+            appetites = tx.spending.appetites(one.kind)
+        if free is None:
+            return None
+        per_day = budget.ration(budget.presumed(appetites.values(), one.terms), free, cycle.left(now))
+        price = one.terms.prices.post
+        if not price:
+            return None
+        first = int(free * FIRST_READING / max(len(appetites), 1) / price)
+        return Ration(first, free // price, per_day, None if per_day is None else per_day * DOLLAR / price)
+
+    def _room(self, service: str, purpose: Purpose, now: datetime) -> int | None:
+        terms, cycle = self._metered[service].terms, self._cycle(service, now)
+        if terms.budget is None or not terms.prices.post:
+            return None
+        compliance = purpose is Purpose.COMPLIANCE
+        with self._store.reading() as tx:
+            standing = tx.spending.standing(service, cycle)
+            today = tx.spending.spent_today(service, purpose, now)
+        left = standing.free(terms, compliance=compliance) or 0
+        if compliance:  # what is kept for it, and no more: the rest is for what is new
+            left = min(left, max(round(terms.budget * terms.reserve) - standing.compliance, 0))
+        for_today = (left + today) * (budget.DAY / max(cycle.left(now), budget.DAY)) - today
+        return max(int(for_today // terms.prices.post), 0)
+
+    def _cycle(self, service: str, now: datetime) -> Cycle:
+        return Cycle.at(now, self._metered[service].terms.cycle_day)
+
+
+async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> None:
+    """Note once a day what a service itself has counted, for people to compare with the ledger."""
+    if not isinstance(kind, CountsUse):
+        return
+    now = context.clock()
+    with store.reading() as tx:
+        known = tx.spending.reported(kind.service)
+    if known is not None and now - known[1] < COUNTED_AFTER:
+        return
+    try:
+        posts = await kind.counted(context)
+    except SourceError as problem:  # not every plan allows it, and nothing depends on it
+        log.info("use not counted", service=kind.service, reason=str(problem))
+        return
+    if posts is not None:
+        with store.writing(lock_stream=False) as tx:
+            tx.spending.report(kind.service, posts, now)

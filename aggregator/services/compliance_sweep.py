@@ -1,0 +1,290 @@
+"""The sweep: what a network has taken down, protected, withheld or edited since we read it leaves or changes here too.
+
+Jobs over lists of ids come first, since they cost nothing; where a network has none, posts are looked up again, the
+newest first, within what the budget keeps for that. What a sweep did not get to, the next one does: each step is
+stored by itself and repeats harmlessly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from aggregator.domain.billing.metering import Purpose
+from aggregator.domain.compliance.records import Job
+from aggregator.domain.compliance.sweep_mode import Sweeping
+from aggregator.domain.compliance.takedowns import Fate, IdType, JobStatus, Verdict
+from aggregator.domain.errors import NotAllowedError, SourceError
+from aggregator.services.upstream_updates import store_updates
+from aggregator.system.thread_pools import in_database_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from aggregator.domain.compliance.records import Held
+    from aggregator.domain.compliance.removal import Removal
+    from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.source_api.kind import PollContext
+    from aggregator.source_api.takedowns import TellsFates
+    from storage.store import Store, Transaction
+
+JOB_EVERY = timedelta(hours=6)
+LOOK_AGAIN = timedelta(hours=24)
+SYSTEM = "system"  # who
+
+_CLAIMED = timedelta(minutes=15)  # by one sweep; then it is taken for dead
+_LONGEST_WAIT = timedelta(hours=1)  # of a job for its list, which is given at once
+_LONGEST_JOB = timedelta(hours=24)
+_MOST = 2000  # posts that one sweep looks up
+_TOGETHER = 200  # verdicts of one transaction
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What a sweep did; `notes` are sentences for people."""
+
+    network: str
+    held: int = 0  # posts
+    asked: int = 0  # posts that were looked up
+    gone: int = 0  # posts and people
+    activities: int = 0  # that went or lost what they embedded
+    updated: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+class Sweep:
+    """One sweep over what is held of one network."""
+
+    def __init__(
+        self, store: Store, kind: TellsFates, context: PollContext, how: Sweeping, tagger: Tagger | None = None
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._context = context
+        self._how = how
+        self._tagger = tagger
+        self.report = SweepReport(kind.network)
+
+    async def run(self) -> SweepReport:
+        """Sweep, unless another sweep does."""
+        if self._how is Sweeping.OFF:
+            self.report.note("Sweeping is switched off (AGGREGATOR_X_SWEEP=off).")
+            return self.report
+        now = self._context.clock()
+        what, until = f"sweep:{self._kind.network}", now + _CLAIMED
+        if not await self._write(lambda tx: tx.compliance.claim(what, now, until)):
+            self.report.note("Another sweep is under way.")
+            return self.report
+        try:
+            self.report.held = len(await self._read(lambda tx: tx.compliance.keys_held(self._kind.network)))
+            if self.report.held:
+                await self._sweep()
+            else:
+                self.report.note(f"Nothing of {self._kind.network} is held.")
+        finally:
+            await asyncio.shield(self._write(lambda tx: tx.compliance.release(what, until)))
+        done = self.report
+        log.info("swept", network=done.network, gone=done.gone, updated=done.updated, notes=done.notes)
+        return done
+
+    async def _sweep(self) -> None:
+        refused = False
+        if self._how is not Sweeping.LOOKUP:
+            refused = await self._by_jobs()
+        if self._how is Sweeping.LOOKUP or (refused and self._how is Sweeping.AUTO):
+            try:
+                await self._by_lookup()
+            except SourceError as problem:
+                self.report.note(str(problem))
+
+    # Jobs
+
+    async def _by_jobs(self) -> bool:
+        """Look at the jobs that run and begin those that are due; return whether the network refuses them."""
+        for type_ in IdType:
+            try:
+                await self._job(type_)
+            except SourceError as problem:
+                self.report.note(str(problem))
+                if isinstance(problem, NotAllowedError) or problem.status == HTTPStatus.NOT_FOUND:
+                    return True
+        return False
+
+    async def _job(self, type_: IdType) -> None:
+        last = await self._read(lambda tx: tx.compliance.last_job(self._kind.network, type_))
+        if last is not None and last.ended is None:
+            last = await self._look_at(last, type_)
+            if last.ended is None:
+                self.report.note(f"The job over {_spoken(last)} is not finished yet.")
+                return
+        is_fine = last is not None and last.status == JobStatus.COMPLETE
+        if last is None or not is_fine or self._context.clock() - last.created >= JOB_EVERY:
+            await self._begin(type_)
+
+    async def _look_at(self, job: Job, type_: IdType) -> Job:
+        """Take in how a job stands; one that is complete has ended once its verdicts are stored."""
+        now = self._context.clock()
+        seen = await self._kind.look_at_job(job.id, type_, self._context)
+        status = seen.status
+        waits = status is JobStatus.CREATED and now - job.created > _LONGEST_WAIT
+        if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} and (waits or now - job.created > _LONGEST_JOB):
+            status = JobStatus.EXPIRED
+        if status is JobStatus.COMPLETE:
+            await self._carry_out(seen.verdicts, f"job {job.id}")
+            self.report.note(f"The job over {_spoken(job)} is complete.")
+        elif status in {JobStatus.FAILED, JobStatus.EXPIRED}:
+            self.report.note(f"The job over {_spoken(job)} has {status.value}; another one takes its place.")
+        ended = None if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} else self._context.clock()
+        await self._write(lambda tx: tx.compliance.move_job(job.id, status, ended))
+        return job._replace(status=status, ended=ended)
+
+    async def _begin(self, type_: IdType) -> None:
+        network = self._kind.network
+        if type_ is IdType.POSTS:
+            held = await self._read(lambda tx: tx.compliance.keys_held(network))
+            ids = [key.partition(":")[2] for key in held]
+        else:
+            ids = await self._read(lambda tx: tx.compliance.people_held(network))
+        ids = [one for one in ids if one.isascii() and one.isdigit()]
+        if not ids:
+            return
+        begun = await self._kind.begin_job(type_, self._context)
+        job = Job(begun.id, type_, len(ids), self._context.clock(), JobStatus.CREATED, None)
+        await self._write(lambda tx: tx.compliance.add_job(network, job))
+        try:
+            await self._kind.give_ids(begun, ids, self._context)
+        except SourceError:
+            ended = self._context.clock()
+            await self._write(lambda tx: tx.compliance.move_job(job.id, JobStatus.FAILED, ended))
+            raise
+        self.report.note(f"A job over {_spoken(job)} was begun.")
+
+    # Looking up
+
+    async def _by_lookup(self) -> None:
+        kind, now = self._kind, self._context.clock()
+        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST))
+        while left and time.monotonic() < self._context.deadline:
+            room = await self._context.spending.room(kind.service, Purpose.COMPLIANCE)
+            size = kind.most_looked_up if room is None else min(kind.most_looked_up, room // kind.bill_of_one)
+            if size < 1:
+                self.report.note(
+                    "What the budget keeps for checking is used up for today; the next sweep that may goes on."
+                )
+                break
+            seen = await self._look_up(left[:size])
+            left = [one for one in left[size:] if one.key not in seen]
+
+    async def _look_up(self, batch: Sequence[Held]) -> set[str]:
+        """Look posts up; return the keys of all that were answered for."""
+        wanted = {_version(one): one.key for one in batch}
+        people = await self._read(lambda tx: tx.compliance.authors([one.key for one in batch]))
+        looked = await self._kind.look_up(wanted, people, self._context)
+        self.report.asked += len(batch)
+        await self._carry_out(looked.verdicts, "lookup")
+        seen = {*wanted.values(), *looked.seen}
+        now = self._context.clock()
+        self.report.updated += await self._write(lambda tx: store_updates(tx, looked, now, self._tagger))
+        await self._write(lambda tx: tx.compliance.note_checked(seen, now))
+        return seen
+
+    # What follows
+
+    async def _carry_out(self, verdicts: Sequence[Verdict], how: str) -> None:
+        """Let go of everything that a network has verdicts on."""
+        noticed = self._context.clock()
+        final = [one for one in verdicts if one.fate is not Fate.SCRUB_GEO]  # places are not asked for, so not held
+        posts = [one for one in final if ":@" not in one.key]
+        for start in range(0, len(posts), _TOGETHER):
+            some = posts[start : start + _TOGETHER]
+            for removal in await self._write(partial(self._withdraw, verdicts=some, how=how, noticed=noticed)):
+                self._count(removal)
+        for one in (one for one in final if ":@" in one.key):
+            while True:
+                removal = await self._write(partial(self._withdraw_person, verdict=one, how=how, noticed=noticed))
+                self._count(removal)
+                if not removal.more:
+                    break
+
+    def _withdraw(self, tx: Transaction, verdicts: Sequence[Verdict], how: str, noticed: datetime) -> list[Removal]:
+        now = self._context.clock()
+        held = tx.compliance.still_held([one.key for one in verdicts])
+        by_key = {one.key: one for one in verdicts if one.key in held}
+        done: dict[str, Removal] = {}
+        for upstream in dict.fromkeys(one.fate.upstream for one in by_key.values()):
+            reasons = {key: one.reason for key, one in by_key.items() if one.fate.upstream is upstream}
+            done |= tx.compliance.withdraw(reasons, upstream, now)
+        for key, removal in done.items():
+            tx.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
+        return list(done.values())
+
+    def _withdraw_person(self, tx: Transaction, verdict: Verdict, how: str, noticed: datetime) -> Removal:
+        """Take out what somebody said; who only closed the doors may come back with new words."""
+        now = self._context.clock()
+        network, _, native_id = verdict.key.partition(":@")
+        removal = tx.compliance.withdraw_person(
+            network,
+            native_id,
+            verdict.reason,
+            now,
+            upstream=verdict.fate.upstream,
+            for_good=verdict.fate is Fate.DELETED,
+        )
+        if removal.revision is not None:
+            tx.audit.note(now, SYSTEM, "account gone", verdict.key, _detail(verdict, how, noticed, removal))
+        return removal
+
+    def _count(self, removal: Removal) -> None:
+        self.report.gone += removal.revision is not None
+        self.report.activities += removal.activities
+
+    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # whatever is asked for
+        def read() -> Any:  # noqa: ANN401
+            with self._store.reading() as tx:
+                return ask(tx)
+
+        return await in_database_thread(read)
+
+    async def _write(self, work: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401
+        def write() -> Any:  # noqa: ANN401
+            with self._store.writing() as tx:
+                return work(tx)
+
+        return await in_database_thread(write)
+
+
+def _version(held: Held) -> str:
+    """Return the native id of the newest version that we know of a post."""
+    told = (held.url or "").rpartition("/")[2]
+    return told if told.isascii() and told.isdigit() else held.key.partition(":")[2]
+
+
+def _detail(verdict: Verdict, how: str, noticed: datetime, removal: Removal) -> dict[str, Any]:
+    return {
+        "how": how,
+        "reason": verdict.reason,
+        "at": verdict.at.isoformat() if verdict.at else None,
+        "noticed": noticed.isoformat(),
+        "activities": removal.activities,
+        "revision": removal.revision,
+    }
+
+
+def _spoken(job: Job) -> str:
+    what = "post" if job.type == IdType.POSTS else "account"
+    return f"{job.ids:,} {what}{'' if job.ids == 1 else 's'}"

@@ -1,0 +1,47 @@
+"""Start of a long-running process: wait for its database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aggregator.domain.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from storage.store import Store
+
+_AGAIN = 1.0  # seconds between two tries
+
+log = structlog.get_logger(__name__)
+
+
+def await_database(store: Store, *, embedded: bool) -> None:
+    """Return once the database answers and has the schema of this code.
+
+    A server that starts at the same time as its database need not be restarted by hand. A signal ends the wait.
+
+    Args:
+        store: the database.
+        embedded: whether it is a file of this process, for which waiting would not help.
+
+    Raises:
+        SchemaError: the schema is missing, older or newer.
+        StoreUnavailableError: the file can't be used.
+    """
+    waiting = False
+    while True:
+        try:
+            store.check_schema()
+        except StoreUnavailableError as error:
+            if embedded:
+                raise
+            if not waiting:
+                log.warning("waiting for the database", reason=str(error))
+            waiting = True
+            time.sleep(_AGAIN)
+        else:
+            if waiting:
+                log.info("database found")
+            return

@@ -1,0 +1,79 @@
+"""Attending: sees what people should know of, and tells them by every way that is set up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aggregator.domain.errors import AggregatorError
+from aggregator.domain.monitoring.alerts import SOURCE, body_of, next_try, wrongs
+from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from aggregator.config.secrets import Secret
+    from aggregator.config.settings import Settings
+    from aggregator.domain.monitoring.alerts import Alert
+    from aggregator.domain.polling.rate_limit import Clock
+    from storage.store import Store
+
+    # Sends a body to an address with headers; raises an AggregatorError whose sentence says why it could not.
+    Post = Callable[[Secret, bytes, Mapping[str, str]], None]
+
+_TELLING = timedelta(minutes=5)  # in which no other worker tells the same
+_AT_ONCE = 10
+
+log = structlog.get_logger(__name__)
+
+
+class Attendant:
+    """Opens and closes alerts, and tells people of them once each."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, post: Post) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._post = post
+
+    def attend(self) -> None:
+        """See what is wrong and what is well again; tell what was not told, where a way is set up."""
+        now, settings = self._clock(), self._settings
+        with self._store.writing(lock_stream=False) as tx:
+            tx.alerts.hold(wrongs(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
+            if settings.webhook_url is None and settings.mail_server is None:
+                return
+            due = tx.alerts.claim(now, now + _TELLING, _AT_ONCE)
+        for alert in due:
+            problems = [*self._tell(alert, now)]
+            for problem in problems:
+                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
+            with self._store.writing(lock_stream=False) as tx:
+                if problems:
+                    tx.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
+                else:
+                    tx.alerts.told(alert.id, now)  # not later: it may be over by then, which is still to be told
+
+    def _tell(self, alert: Alert, now: datetime) -> Iterator[str]:
+        """Tell people by each way, also where another fails; give what went wrong.
+
+        Where one did, all of them are tried again: hearing twice is better than not at all.
+        """
+        settings = self._settings
+        page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
+        link = f"{settings.public_url}{page}" if settings.public_url else None
+        if settings.webhook_url is not None and settings.webhook_secret is not None:
+            body = body_of(alert, link)
+            name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"
+            try:
+                self._post(settings.webhook_url, body, signed(body, name, settings.webhook_secret, now))
+            except (AggregatorError, OSError) as problem:
+                yield f"The webhook: {without_paths(str(problem))}"
+        if settings.mail_server is not None and settings.mail_from is not None:
+            try:
+                send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
+            except OSError as problem:
+                yield f"The mail: {problem}"

@@ -1,0 +1,121 @@
+"""Poll sources now: in this process where no other one polls, else by asking the workers and waiting."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aggregator.config.process_lock import writer_lock
+from aggregator.domain.errors import WriterRunningError
+from aggregator.services.dispatch import BATCH
+from aggregator.services.ingest import Report
+from aggregator.services.rate_limiter import left_alone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aggregator.config.settings import Settings
+    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.source import Source
+    from storage.store import Store, Transaction
+
+_LOOK = 0.3  # seconds between looks at whether an asked-for poll has ended
+_TRY = 2.0  # seconds between tries to do it here after all, should whoever polls have ended
+
+
+@dataclass(frozen=True, slots=True)
+class PollNow:
+    """Polls sources at once, whoever does it.
+
+    Args:
+        store: the database.
+        settings: of this process.
+        clock: gives the present moment.
+        poll: polls sources with these ids in this process, as far as no other one holds them.
+    """
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    poll: Callable[[Sequence[int]], Sequence[Report]]
+
+    def run(self, sources: Sequence[Source], report: Callable[[Report], None]) -> None:
+        """Poll sources and report each as it ends.
+
+        A source that no worker takes up within a lease is reported as failed.
+        """
+        left = self._try_here(sources, report)
+        if left:
+            self._request_and_wait(left, report)
+
+    def _try_here(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
+        """Poll in this process what is free, if this process may poll; return the others."""
+        try:
+            with writer_lock(self.settings):
+                return self._poll_here(sources, report)
+        except WriterRunningError:
+            return list(sources)
+
+    def _poll_here(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
+        """Poll what is free; return the others."""
+        waiting, leased = list(sources), []
+        while waiting:
+            batch, waiting = waiting[:BATCH], waiting[BATCH:]
+            reports = {result.slug: result for result in self.poll([source.id for source in batch])}
+            for result in reports.values():
+                report(result)
+            missed = [source for source in batch if source.slug not in reports]
+            if reports:
+                waiting += missed  # there was no time to begin them
+            else:
+                leased += missed  # another worker has them
+        return leased
+
+    def _request_and_wait(self, sources: Sequence[Source], report: Callable[[Report], None]) -> None:
+        by_id = {source.id: source for source in sources}
+        with self.store.writing() as tx:
+            before = {source.id: _newest(tx.schedule.log(source.id, 1)) for source in sources}
+            tx.schedule.ask(by_id.keys(), self.clock())
+        deadline = time.monotonic() + self.settings.lease.total_seconds()
+        tried = time.monotonic()
+        while by_id and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+            with self.store.reading() as tx:
+                ended = self._ended(tx, by_id, before)
+            for id_, result in ended.items():
+                del by_id[id_]
+                report(result)
+            if by_id and time.monotonic() - tried > _TRY:
+                by_id = {source.id: source for source in self._try_here(list(by_id.values()), report)}
+                tried = time.monotonic()
+        for source in by_id.values():
+            report(Report(source.slug, "failed", error="no worker took it up; is one running?"))
+
+    def _ended(
+        self, tx: Transaction, waiting: Mapping[int, Source], before: Mapping[int, int | None]
+    ) -> dict[int, Report]:
+        """Return the results of those that were polled meanwhile, or will not be for a while."""
+        now = self.clock()
+        paused = {pause.host: pause for pause in tx.hosts.paused(now)}
+        requested = tx.schedule.still_asked(waiting.keys())
+        ended: dict[int, Report] = {}
+        for id_, source in waiting.items():
+            if id_ not in requested:
+                ended[id_] = _report(source, tx.schedule.log(id_, 1), before[id_])
+            elif host := paused.get(source.host):  # no tick takes it up before that is over
+                error = str(left_alone(host.host, host.until, host.reason, now))
+                ended[id_] = Report(source.slug, "failed", error=error)
+        return ended
+
+
+def _report(source: Source, newest: Sequence[Mapping[str, Any]], before: int | None) -> Report:
+    if _newest(newest) in {None, before}:
+        return Report(source.slug, "failed", error="it was paused or removed meanwhile")
+    line = newest[0]
+    error = line["message"] if line["error_code"] is not None else None
+    return Report(source.slug, line["outcome"], line["new"], line["changed"], line["unchanged"], error)
+
+
+def _newest(lines: Sequence[Mapping[str, Any]]) -> int | None:
+    return next((line["id"] for line in lines), None)

@@ -1,0 +1,105 @@
+"""People: their names and pictures, asked for by their ids, many at once and seldom.
+
+Activities tell who said something by an id, and often by a handle. The rest is asked for once when somebody first
+appears, and again for as long as the stream shows them: weekly where we follow them, else every four weeks.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aggregator.domain.errors import SourceError
+from aggregator.domain.source import Place
+from aggregator.source_api.kind import KnowsPeople
+from aggregator.system.thread_pools import in_database_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aggregator.domain.activity import Actor
+    from aggregator.domain.source import Source
+    from aggregator.source_api.kind import PollContext, SourceKind
+    from storage.store import Store
+
+CLAIMED = timedelta(minutes=10)  # in which nobody else asks about somebody whom we are asking about
+SHOWN = timedelta(days=30)  # whoever the stream has not shown since is not asked for again
+
+log = structlog.get_logger(__name__)
+
+
+class People:
+    """The people of one kind of source; nothing to do where its network tells nothing about them."""
+
+    def __init__(self, store: Store, kind: SourceKind, context: PollContext) -> None:
+        self._store = store
+        self._name = kind.name
+        self._kind = kind if isinstance(kind, KnowsPeople) else None
+        self._context = context
+
+    async def ask(self) -> int:
+        """Ask about those whom nobody asked about yet, or not for long; return how many answered."""
+        if self._kind is None:
+            return 0
+        answered = 0
+        while ids := await in_database_thread(self._claim, self._kind):
+            try:
+                found = await self._kind.people(ids, self._context)
+                renamed = await self._renamed(self._kind, found)
+            except SourceError as problem:  # the claim runs out, and then somebody asks again
+                log.info("people not asked about", network=self._kind.network, reason=str(problem))
+                break
+            await in_database_thread(self._keep, self._kind, ids, found, renamed)
+            answered += len(found)
+            if len(ids) < self._kind.most_people:
+                break
+        return answered
+
+    def _claim(self, kind: KnowsPeople) -> list[str]:
+        now = self._context.clock()
+        with self._store.writing(lock_stream=False) as tx:
+            return tx.actors.claim_profiles(
+                kind.network, now, shown_since=now - SHOWN, most=kind.most_people, again=CLAIMED
+            )
+
+    async def _renamed(self, kind: KnowsPeople, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
+        """Return sources whose account has another handle now, with what to say of the old one."""
+        by_id = {one.native_id: one for one in found}
+        followed = [(source, by_id.get(str(source.options.get("user_id")))) for source in await self._sources()]
+        renamed = []
+        for source, account in followed:
+            if account is None or account.handle is None or not source.address.startswith("@"):
+                continue
+            if source.address.casefold() != f"@{account.handle}".casefold():
+                owner = await kind.owner(source.address.removeprefix("@"), self._context)
+                taken = f"; {source.address} is another account's now, which is not followed" if owner else ""
+                renamed.append((source, account, f"its owner renamed it{taken}"))
+        return renamed
+
+    async def _sources(self) -> list[Source]:
+        def read() -> list[Source]:
+            with self._store.reading() as tx:
+                return [source for source in tx.sources.all() if source.kind == self._name]
+
+        return await in_database_thread(read)
+
+    def _keep(
+        self,
+        kind: KnowsPeople,
+        asked: Sequence[str],
+        found: Sequence[Actor],
+        renamed: Sequence[tuple[Source, Actor, str]],
+    ) -> None:
+        now = self._context.clock()
+        with self._store.writing() as tx:
+            followed = {str(source.options.get("user_id")) for source in tx.sources.all() if source.kind == self._name}
+            ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
+            tx.actors.refreshed(found)
+            tx.actors.refresh_after(kind.network, ours, now + kind.people_kept)
+            tx.actors.refresh_after(kind.network, others, now + kind.others_kept)
+            for source, account, reason in renamed:
+                place = Place(f"@{account.handle}", source.own_host)
+                if tx.sources.move(source, place, reason, now, who="system"):
+                    log.info("account renamed", source=source.slug, address=place.address)

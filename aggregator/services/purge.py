@@ -1,0 +1,129 @@
+"""Purging: what somebody here wants gone goes at once, and does not come back. All of it repeats harmlessly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aggregator.domain.activity import Upstream
+from aggregator.domain.compliance.removal import Removal
+from aggregator.domain.source import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
+
+    from aggregator.domain.polling.rate_limit import Clock
+    from storage.store import Store, Transaction
+
+OPERATOR = "operator"  # who
+REASON = "purged by an operator"
+
+
+@dataclass(slots=True)
+class Purged:
+    """What purging one thing did."""
+
+    key: str
+    removal: Removal = field(default_factory=Removal)
+    sources: list[str] = field(default_factory=list)  # slugs of those that are not polled any more
+
+
+class Purges:
+    """Purges posts, accounts and whole networks.
+
+    Args:
+        store: the database.
+        clock: the time.
+        kinds: names of the kinds of source, by the network that they read.
+    """
+
+    def __init__(self, store: Store, clock: Clock, kinds: Mapping[str, Collection[str]]) -> None:
+        self._store = store
+        self._clock = clock
+        self._kinds = kinds
+
+    def post(self, network: str, native_id: str) -> Purged:
+        """Purge a post by the id of any version that we know, or have never seen."""
+        key = f"{network}:{native_id}"
+        now = self._clock()
+        with self._store.writing() as tx:
+            keys = sorted({key, *tx.compliance.keys_at(network, native_id)})
+            purged = Purged(key)
+            for removal in tx.compliance.withdraw(dict.fromkeys(keys, REASON), Upstream.GONE, now).values():
+                purged.removal.add(removal)
+            if purged.removal.is_new or purged.removal.activities:
+                tx.audit.note(now, OPERATOR, "post purged", key, {**_detail(now, purged.removal), "keys": keys})
+        return purged
+
+    def account(self, network: str, native_id: str) -> Purged:
+        """Purge everything of an account, and follow it no more."""
+        purged = Purged(f"{network}:@{native_id}")
+        reason = f"{purged.key} was {REASON}"
+        purged.sources = self._end_sources(network, native_id, SourceState.REMOVED, reason)
+        self._until_done(purged, lambda tx, now: tx.compliance.withdraw_person(network, native_id, REASON, now))
+        if purged.removal.is_new or purged.removal.activities or purged.sources:
+            self._note(purged, "account purged")
+        return purged
+
+    def network(self, network: str) -> Purged:
+        """Purge everything of a network: its posts, names and pictures, and all that was remembered of reading it."""
+        purged = Purged(f"network:{network}")
+        purged.sources = self._end_sources(network, None, SourceState.STOPPED, f"everything of {network} was {REASON}")
+        self._until_done(purged, lambda tx, now: tx.compliance.withdraw_network(network, REASON, now))
+        with self._store.writing() as tx:
+            tx.compliance.forget_reading(self._kinds.get(network, ()))
+        self._note(purged, "network purged")
+        return purged
+
+    def id_of(self, network: str, handle: str) -> str | None:
+        """Return the id of the account with a handle (without "@"), as far as we know any."""
+        with self._store.reading() as tx:
+            followed = [
+                source
+                for source in tx.sources.all()
+                if source.kind in self._kinds.get(network, ()) and source.address.casefold() == f"@{handle}".casefold()
+            ]
+            told = str(followed[0].options.get("user_id") or "") if followed else ""
+            return told or tx.compliance.person_called(network, handle)
+
+    def _end_sources(self, network: str, native_id: str | None, state: SourceState, reason: str) -> list[str]:
+        """Poll nothing of this any more; what a poll under way brings is not stored."""
+        kinds = self._kinds.get(network, ())
+        with self._store.writing() as tx:
+            followed = [
+                source
+                for source in tx.sources.all()
+                if source.kind in kinds
+                and (native_id is None or str(source.options.get("user_id")) == native_id)
+                and (source.state, source.state_reason) != (state, reason)
+            ]
+            for source in followed:
+                tx.sources.set_state(source.id, state, reason, self._clock())
+                tx.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)
+        return [source.slug for source in followed]
+
+    def _until_done(self, purged: Purged, work: Callable[[Transaction, datetime], Removal]) -> None:
+        """Repeat one slice a transaction, so that readers and polls go on meanwhile."""
+        while True:
+            with self._store.writing() as tx:
+                removal = work(tx, self._clock())
+            purged.removal.add(removal)
+            if not removal.more:
+                return
+
+    def _note(self, purged: Purged, what: str) -> None:
+        now = self._clock()
+        with self._store.writing() as tx:
+            tx.audit.note(now, OPERATOR, what, purged.key, _detail(now, purged.removal))
+
+
+def _detail(now: datetime, removal: Removal) -> dict[str, Any]:
+    return {
+        "how": "purge",
+        "reason": REASON,
+        "at": None,
+        "noticed": now.isoformat(),
+        "activities": removal.activities,
+        "revision": removal.revision,
+    }

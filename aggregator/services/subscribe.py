@@ -1,0 +1,147 @@
+"""Find out what an address is and add it as a source, with one request; nothing is stored when it is no source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from aggregator.domain.errors import BadRequestError, SourceError
+from aggregator.domain.source import Policy
+from aggregator.fetching.request_target import shown
+from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.source_api.kind import DiscoversTogether
+from aggregator.system.thread_pools import in_database_thread
+from aggregator.text import urls
+from aggregator.text.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from aggregator.config.encryption import Seal
+    from aggregator.domain.polling.results import Discovery, Settlement
+    from aggregator.domain.source import Json, Source
+    from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.source_api.kind import PollContext, SourceKind
+    from storage.store import Store
+
+_MOMENT = timedelta(seconds=1)  # nobody else sees the lease: it ends within its transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What people say of a source when they add it."""
+
+    slug: str | None = None
+    name: str | None = None
+    every: timedelta | None = None  # between polls; None: as its rhythm asks for
+    policy: Policy = Policy.AUTO
+    delay: timedelta | None = None  # under the policy to delay
+    options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
+    columns: Mapping[str, Json] = field(default_factory=dict)  # set before what it already brought is judged
+
+
+Found = Mapping[str, "Discovery | SourceError"]  # by address, what was found out about many together
+
+
+async def discover_together(
+    addresses: Sequence[str], kinds: Iterable[SourceKind], context: PollContext
+) -> dict[str, Discovery | SourceError]:
+    """Find out about many addresses at once, as far as their kinds can; what is left out is asked one by one."""
+    found: dict[str, Discovery | SourceError] = {}
+    for kind in kinds:
+        if isinstance(kind, DiscoversTogether) and len(addresses) > 1:
+            found.update(await kind.discover_all(addresses, context))
+    return found
+
+
+async def discover(
+    address: str,
+    kinds: Iterable[SourceKind],
+    context: PollContext,
+    terms: Subscription,
+    known: Found = MappingProxyType({}),
+) -> Discovery:
+    """Say what an address is; `known` is what was found out before.
+
+    Raises:
+        SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
+        BadRequestError: it is nothing for any kind, or an option is none of its kind's.
+    """
+    for kind in sorted(kinds, key=lambda kind: kind.any_address):
+        found = known.get(address) or await kind.discover(address, context, terms.options, terms.headers)
+        if isinstance(found, SourceError):
+            raise found
+        if found is not None and found.kind == kind.name:
+            return replace(found, options=kind.parse_options({**found.options, **terms.options}))
+    if shown(address) != address:
+        raise BadRequestError(f"{shown(address)!r} carries a user name or password; give the address without.")
+    raise BadRequestError(
+        f"{address!r} is nothing that can be followed: give a web address (https://...) or an X handle (@name)."
+    )
+
+
+async def subscribe(
+    address: str,
+    kinds: Iterable[SourceKind],
+    context: PollContext,
+    store: Store,
+    seal: Callable[[], Seal],
+    terms: Subscription,
+    known: Found = MappingProxyType({}),
+    tagger: Tagger | None = None,
+) -> tuple[Source, Settlement | None]:
+    """Discover an address, add it and store what discovery already brought.
+
+    Returns the source, and how its first poll went where discovering it was one.
+
+    Raises:
+        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is none, or `every` is
+            too short.
+    """
+    if terms.slug is not None:
+        _check_slug(terms.slug)
+    found = await discover(address, kinds, context, terms, known)
+    if terms.every is not None and terms.every < found.floor:
+        raise BadRequestError(
+            f"{found.address} may be polled every {spoken(found.floor)} at the most often; "
+            "only hosts in AGGREGATOR_PRIVATE_NETWORKS may be polled faster."
+        )
+    found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
+    sealed = seal().close(found.host, terms.headers) if terms.headers else None
+    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+
+
+def _add(
+    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime, tagger: Tagger | None
+) -> tuple[Source, Settlement | None]:
+    token, slug = uuid4().hex, terms.slug
+    with store.writing() as tx:
+        if slug is None:
+            former = tx.sources.at(found.kind, found.address)
+            slug = former.slug if former else tx.sources.free_slug(found.slug)
+        added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
+        if terms.columns:
+            tx.sources.change(added.id, **terms.columns)
+            added = tx.sources.get(slug) or added
+        if found.harvest is None:
+            return added, None
+        harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
+        screening = screened_all(added, harvest, now, tagger)
+        tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
+        settlement = store_harvest(tx, added, harvest, screening, now=now, token=token, pace=None)
+        return tx.sources.get(added.slug) or added, settlement
+
+
+def _check_slug(slug: str) -> None:
+    usual = urls.slug(slug)
+    if not slug or slug != usual:
+        instead = f"; {usual!r} would do" if usual else ""
+        raise BadRequestError(
+            f"The slug {slug!r} can't be used: a slug is up to {urls.LONGEST_SLUG} of a-z, 0-9 and dashes{instead}."
+        )

@@ -1,0 +1,212 @@
+"""What files say of sources: a table for each, checked on its way in and written on its way out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aggregator.domain.activity import storable_json
+from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, LONGEST_INTERVAL, SHORTEST_FLOOR
+from aggregator.domain.source import OnEdit, Policy, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aggregator.domain.source import Source
+
+Table = dict[str, Any]  # of one source, as TOML gives and takes it
+
+_KNOWN = frozenset(
+    {
+        *("address", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
+        *("floor", "ceiling", "options", "paused"),
+    }
+)
+_LISTS = frozenset({"trusted", "options", "paused"})  # what attributes of OPML hold as JSON
+_SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CEILING = timedelta(hours=24)
+_OURS = frozenset({"user_id", "query"})  # options that looking an address up finds again
+_CALENDAR = re.compile(r"(?i)https?://[^\s?#]+\.ics(?:[?#]\S*)?")  # an address that says so itself
+_WEB = re.compile(r"(?i)https?://")
+_KEYS = re.compile(  # parameters of an address that let in whoever has it
+    r"(?i)(?:^|&)((?:access_?|auth_?)?token|(?:api_?)?key|pass(?:word|wd)?|pwd|secret|auth|sig(?:nature)?)="
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a file says of one source; what it does not say stays as it is."""
+
+    address: str
+    slug: str  # "": to be made from what the source calls itself
+    changes: Mapping[str, Any]  # columns
+    policy: Policy
+    delay: timedelta | None
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its kind
+    paused: bool | None = None
+    says_policy: bool = True
+
+
+def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
+    """Check what a file says of one source.
+
+    Raises:
+        BadRequestError: it can't be used; the sentence begins with `where`.
+    """
+    if not isinstance(table, dict) or not set(table) <= _KNOWN:
+        strange = sorted(set(table) - _KNOWN) if isinstance(table, dict) else []
+        raise BadRequestError(f"{where}: {', '.join(strange) or 'it'} is none of {', '.join(sorted(_KNOWN))}.")
+    table = storable_json(table)
+    if not isinstance(table.get("address"), str) or not table["address"].strip():
+        raise BadRequestError(f"{where}: address is missing.")
+    slug = table.get("slug", "")
+    if not isinstance(slug, str) or (slug and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", slug)):
+        raise BadRequestError(f"{where}: slug is {slug!r}; it has 1 to 40 of a-z, 0-9 and dashes.")
+    try:
+        policy = Policy(table.get("policy", Policy.AUTO.value))
+        on_edit = OnEdit(table.get("on_edit", OnEdit.STAY.value))
+    except ValueError as problem:
+        raise BadRequestError(f"{where}: {problem}.") from None
+    delay = _span(table.get("delay"), f"{where}: delay")
+    if (policy is Policy.DELAY) != (delay is not None):
+        raise BadRequestError(f'{where}: policy = "delay" and delay go together.')
+    trusted = table.get("trusted", [])
+    if not isinstance(trusted, list) or not all(isinstance(one, str) and one.strip() for one in trusted):
+        raise BadRequestError(f"{where}: trusted is a list of names.")
+    options, paused = table.get("options", {}), table.get("paused")
+    if not isinstance(options, dict):
+        raise BadRequestError(f"{where}: options is a table.")
+    if not isinstance(paused, bool | None):
+        raise BadRequestError(f"{where}: paused is true or false.")
+    changes: dict[str, Any] = {
+        "policy": policy.value,
+        "delay": round(delay.total_seconds()) if delay else None,
+        "on_edit": on_edit.value,
+        "trusted": [one.strip().removeprefix("@") for one in trusted] or None,
+        **_pace(table, where),
+    }
+    if isinstance(table.get("name"), str) and table["name"].strip():
+        changes["name"] = table["name"].strip()
+    return Entry(table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table)
+
+
+def _pace(table: Mapping[str, Any], where: str) -> dict[str, int]:
+    """Return how often a source is polled, as far as it is said: columns in seconds."""
+    spans = {name: _span(table.get(name), f"{where}: {name}") for name in ("every", "floor", "ceiling")}
+    seconds = {name: round(span.total_seconds()) for name, span in spans.items() if span is not None}
+    for name, span in seconds.items():
+        least = 1 if name == "every" else SHORTEST_FLOOR
+        if not least <= span <= LONGEST_INTERVAL:
+            raise BadRequestError(f"{where}: {name} is {table[name]!r}; it is {least} s to {LONGEST_INTERVAL} s.")
+    if "floor" in seconds and seconds["floor"] > seconds.get("ceiling", LONGEST_INTERVAL):
+        raise BadRequestError(f"{where}: the floor {table['floor']!r} is above the ceiling {table['ceiling']!r}.")
+    return seconds
+
+
+def _span(value: Any, where: str) -> timedelta | None:  # noqa: ANN401
+    if value is None:
+        return None
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise BadRequestError(f'{where} is {value!r}; write it like "90s", "10m", "2h" or "1d".')
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def _span_text(span: timedelta) -> str:
+    seconds = round(span.total_seconds())
+    unit = next(unit for unit in "dhms" if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def table_of(one: Source) -> Table:
+    """Return what a file says of a source, in the form that `entry_of` reads; no secret is in it."""
+    options = {name: value for name, value in sorted(one.options.items()) if name not in _OURS}
+    return {
+        "address": _portable(one),
+        "slug": one.slug,
+        "name": one.name,
+        "policy": one.policy.value,
+        **({"delay": _span_text(one.delay)} if one.delay and one.policy is Policy.DELAY else {}),
+        **({"on_edit": one.on_edit.value} if one.on_edit is not OnEdit.STAY else {}),
+        **({"trusted": list(one.trusted)} if one.trusted else {}),
+        **({"every": _span_text(one.every)} if one.every else {}),
+        # Shorter ones are of hosts that the operator opened: looking them up finds that again.
+        **(
+            {"floor": _span_text(one.floor)}
+            if one.floor != DOCUMENT_FLOOR and one.floor >= timedelta(minutes=1)
+            else {}
+        ),
+        **({"ceiling": _span_text(one.ceiling)} if one.ceiling != _CEILING else {}),
+        **({"options": options} if options else {}),
+        **({"paused": True} if one.state is not SourceState.ACTIVE else {}),
+    }
+
+
+def secrets_of(one: Source) -> list[str]:
+    """Say in sentences what of a source is secret, or may be."""
+    told = []
+    if one.sealed is not None:
+        told.append(f"its sign-in is not exported; give it again with 'aggregator source sign-in {one.slug}'")
+    parts = urlsplit(one.address) if _WEB.match(one.address) else None
+    if parts and "@" in parts.netloc:
+        told.append("the user name and password in its address are not exported")
+    if parts and (key := _KEYS.search(parts.query)):
+        told.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
+    return told
+
+
+def _portable(one: Source) -> str:
+    """Return an address that leads to the same source again, without user name or password."""
+    address = one.address
+    if _WEB.match(address):
+        parts = urlsplit(address)
+        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if one.kind == "calendar" and not _CALENDAR.fullmatch(address):
+        address = re.sub(r"(?i)^https?:", "webcal:", address)
+    return address
+
+
+def attributes_of(table: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes by which OPML holds a table; name and feed address have places of their own there."""
+    return {
+        name: json.dumps(value, ensure_ascii=False) if name in _LISTS else str(value)
+        for name, value in table.items()
+        if name != "name"
+    }
+
+
+def table_in(attributes: Mapping[str, str], where: str) -> Table:
+    """Read a table from the attributes of OPML; which ones there are is for `entry_of` to judge.
+
+    Raises:
+        BadRequestError: one of them is no JSON where it should be.
+    """
+    table: Table = {}
+    for name, value in attributes.items():
+        try:
+            table[name] = json.loads(value) if name in _LISTS else value
+        except (ValueError, RecursionError):
+            raise BadRequestError(f"{where}: {name} is {value[:80]!r}, which is no JSON.") from None
+    return table
+
+
+def toml_of(tables: Iterable[Mapping[str, Any]]) -> str:
+    """Write tables as `source apply` reads them."""
+    return "\n".join(
+        "[[source]]\n" + "".join(f"{name} = {_value(value)}\n" for name, value in table.items()) for table in tables
+    )
+
+
+def _value(value: Any) -> str:  # noqa: ANN401  # what options hold
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_value(one)}" for name, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    # A string of JSON is one of TOML, but for the one control character that JSON lets stand.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

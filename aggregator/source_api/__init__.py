@@ -1,0 +1,1 @@
+"""Everything that a kind of source imports."""

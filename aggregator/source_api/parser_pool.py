@@ -1,0 +1,197 @@
+"""Parse untrusted documents in child processes, which can be killed at a limit without taking anything else along.
+
+A child is a plain subprocess, since Celery's pool processes are daemonic and may not have `multiprocessing` children.
+It takes one document at a time over its standard input and answers over its standard output (`parser_process`). The
+CPU time of a document is limited by the kernel, also inside of C code; so is the child's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import structlog
+
+from aggregator.domain.errors import ParserCrashError, TooComplexError
+from aggregator.source_api.parser_process import HEADER, LENGTH, Answer, Limits
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable
+
+__all__ = ["Limits", "ParserPool"]
+
+MOST_PROCESSES = 2
+_PATIENCE = 0.3  # seconds that a document waits for a busy child before another one is started
+_WALL = 120.0  # seconds without an answer after which a child is killed; its CPU limit usually ends it long before
+_ENDING = 5.0  # seconds that a child gets to end after it has closed its pipe
+_CHUNK = 1024 * 1024  # bytes
+_START = "import sys; sys.path[:] = {path!r}; from aggregator.parser_process import main; main({limits!r})"
+
+log = structlog.get_logger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ParserPool:
+    """Child processes for one event loop, started as they are needed; `close` kills them."""
+
+    def __init__(self, limits: Limits | None = None, *, most: int = MOST_PROCESSES, wall: float = _WALL) -> None:
+        self._limits = limits or Limits()
+        self._most = most
+        self._wall = wall
+        self._count = 0  # of children, those that start included
+        self._free: asyncio.LifoQueue[_Child | None] = asyncio.LifoQueue()  # None wakes a waiter after a child died
+        self.children: set[_Child] = set()
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function of a module in a child process and return its result, or raise its exception.
+
+        Raises:
+            TooComplexError: it reached the limit of CPU time, memory or size of the result.
+            ParserCrashError: the child process died.
+        """
+        work = pickle.dumps((function, args, kwargs), pickle.HIGHEST_PROTOCOL)
+        child = await self._take()
+        try:
+            async with asyncio.timeout(self._wall):
+                answer, last = await child.ask(work)
+        except BaseException as problem:
+            await self._discard(child)
+            if isinstance(problem, TimeoutError):
+                raise TooComplexError(f"Reading it took more than {self._wall:g} s.") from None
+            if isinstance(problem, EOFError | OSError):
+                raise self._explain(child) from None
+            raise
+        if last:
+            await self._discard(child)
+        else:
+            self._free.put_nowait(child)
+        if isinstance(answer.problem, RuntimeError):
+            log.error("parser failed", reason=str(answer.problem))
+            raise ParserCrashError("Reading it failed in a way that was not foreseen; the log has more.")
+        if answer.problem is not None:
+            raise answer.problem
+        result: _T = answer.result
+        return result
+
+    async def close(self) -> None:
+        """Kill every child; what it was working on is lost."""
+        for child in list(self.children):
+            await self._discard(child)
+
+    async def _take(self) -> _Child:
+        """Return an idle child; start one where there is none, or where all have been busy for a while."""
+        while True:
+            patience = None if self._count >= self._most else _PATIENCE if self._count else 0
+            try:
+                async with asyncio.timeout(patience):
+                    child = await self._free.get()
+            except TimeoutError:
+                if self._count < self._most:
+                    return await self._start()
+                continue
+            if child is not None and child.alive:
+                return child
+            if child is not None:
+                await self._discard(child)
+
+    async def _start(self) -> _Child:
+        self._count += 1
+        try:
+            child = await _Child.start(self._limits)
+        except BaseException:
+            self._count -= 1
+            self._free.put_nowait(None)
+            raise
+        self.children.add(child)
+        return child
+
+    async def _discard(self, child: _Child) -> None:
+        if child in self.children:
+            self.children.remove(child)
+            self._count -= 1
+            self._free.put_nowait(None)
+        await asyncio.shield(child.kill())
+
+    def _explain(self, child: _Child) -> TooComplexError | ParserCrashError:
+        if child.signal is signal.SIGPROF:
+            return TooComplexError(f"Reading it takes more than {self._limits.cpu:g} s of CPU time.")
+        why = child.signal.name if child.signal is not None else f"exit code {child.code}"
+        return ParserCrashError(f"The process that read it died ({why}).")
+
+
+class _Child:
+    """One child process and the pipes to it."""
+
+    def __init__(self, process: Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the child process has no pipes")
+        self._process = process
+        self._requests, self._answers = process.stdin, process.stdout
+
+    @classmethod
+    async def start(cls, limits: Limits) -> _Child:
+        """Start a process with this one's module path, without its settings and secrets."""
+        code = _START.format(path=sys.path, limits=tuple(limits))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+            limit=_CHUNK,
+        )
+        return cls(process)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.returncode is None
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of a process that has ended."""
+        return self._process.returncode
+
+    @property
+    def signal(self) -> signal.Signals | None:
+        """The signal that ended the process."""
+        return signal.Signals(-self.code) if self.code is not None and self.code < 0 else None
+
+    async def ask(self, work: bytes) -> tuple[Answer, bool]:
+        """Send work; return its answer, and whether the process ends behind it.
+
+        Raises:
+            EOFError, OSError: the process ended.
+        """
+        self._requests.write(LENGTH.pack(len(work)))
+        self._requests.write(work)
+        await self._requests.drain()
+        size, last = HEADER.unpack(await self._answers.readexactly(HEADER.size))
+        answer = pickle.loads(await self._answers.readexactly(size))  # noqa: S301 - of our own code
+        if not isinstance(answer, Answer):
+            raise TypeError("the parser process answered something else")
+        return answer, last
+
+    async def kill(self) -> None:
+        """End the process and wait until it is gone."""
+        self._requests.close()
+        if self._answers.at_eof():  # it ends by itself; killing it now would lose how it ended
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENDING):
+                    await self.ended()
+        if self.alive:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until the process is gone."""
+        await self._process.wait()

@@ -1,0 +1,425 @@
+"""A calendar's document into occurrences within a window: what repeats is written out, what was replaced is left out.
+
+Each event is read by itself, so that a broken one costs no other one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import recurring_ical_events
+from icalendar import Calendar, Component, Event, vDuration
+from icalendar.error import BrokenCalendarProperty
+from icalendar.timezone import tzp
+from icalendar.timezone.zoneinfo import ZONEINFO
+
+from aggregator.domain.errors import UnreadableError
+from aggregator.sources.ical.recurrence import (
+    brought_near,
+    followed_until,
+    rules_of,
+    stands_still,
+    too_far,
+    too_often,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+MOST_EVENTS = 20_000  # VEVENTs of a document
+MOST_OCCURRENCES = 1000  # of a document
+MOST_OF_SERIES = 370  # of one event that repeats, before now and from now on: a year of days
+_MOMENT = timedelta(seconds=1)
+_GROWTH = 8  # of each span that is searched for occurrences over the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when events are told."""
+
+    begin: datetime
+    end: datetime
+    now: datetime  # what lies ahead of it counts first where not all can be told
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One time at which an event takes place."""
+
+    event: Event  # with its own words: an occurrence may have others than the series
+    uid: str
+    recurrence: datetime | None  # when it was to begin at first; None: the event does not repeat
+    start: datetime
+    end: datetime | None
+    all_day: bool
+    zone_label: str | None  # as the calendar wrote it
+    cancelled: bool
+
+
+@dataclass(slots=True)
+class Expanded:
+    """What a document holds."""
+
+    name: str | None
+    occurrences: Sequence[Occurrence]
+    refresh: timedelta | None = None  # how often it asks to be read
+    repeats: bool = False  # more comes into the window as time passes
+    notes: list[str] = field(default_factory=list)
+
+
+def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
+    """Read a document.
+
+    Args:
+        body: as the publisher sent it, unpacked.
+        window: from when to when.
+        otherwise: the zone of times that name none, where the calendar itself names none.
+
+    Raises:
+        UnreadableError: it is no calendar.
+    """
+    with followed_until(window.end.year + 1):
+        return _expanded(_calendars(body), window, otherwise)
+
+
+def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
+    first = calendars[0]
+    zone = _zone_of(first) or otherwise
+    cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
+    series: dict[str, list[Event]] = defaultdict(list)
+    broken = events = 0
+    for event in _events(calendars):
+        events += 1
+        if events > MOST_EVENTS:
+            break
+        uid = str(event.get("UID", "")).strip()
+        if not uid or _start(event) is None:
+            broken += 1
+            continue
+        series[uid].append(event)
+    notes = Counted(broken)
+    several: list[_Series] = []
+    found: list[_Found] = []
+    for uid, versions in series.items():
+        try:
+            if not _is_series(versions):
+                found += _single(uid, versions, window, zone)
+            elif one := _series(uid, versions, window, zone, notes):
+                several.append(one)
+        except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
+            notes.broken += 1
+    repeats = any(map(_is_series, series.values()))
+    complete = _collect(several, window, found, notes)
+    notes.found, notes.complete = len(found), complete
+    nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))[:MOST_OCCURRENCES]
+    occurrences = sorted(_built(nearest, zone, notes), key=lambda one: (one.start, one.uid))
+    if cancels:
+        occurrences = [_cancelled(one) for one in occurrences]
+    name = _text(first, "NAME") or _text(first, "X-WR-CALNAME")
+    return Expanded(name, occurrences, _refresh(first), repeats, notes.sentences(events))
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was left out."""
+
+    broken: int = 0
+    too_often: int = 0
+    cut: int = 0
+    found: int = 0  # occurrences
+    complete: bool = True  # there are no others in the window
+
+    def sentences(self, events: int) -> list[str]:
+        """Return it for people."""
+        said = []
+        if self.broken:
+            said.append(f"Left out, since they can't be read: {self.broken} events.")
+        if self.too_often:
+            said.append(
+                f"Left out, since they repeat more often than hourly, or too often to follow: {self.too_often} events."
+            )
+        if self.cut:
+            said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
+        if events > MOST_EVENTS:
+            said.append(f"Only the first {MOST_EVENTS} events are read.")
+        if self.found > MOST_OCCURRENCES or not self.complete:
+            more = "" if self.complete else "more than "
+            said.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
+        return said
+
+
+class _Zones(ZONEINFO):
+    """The time zones of the system; a name that is a folder or too long for a file is unknown, and no error."""
+
+    def timezone(self, name: str) -> tzinfo | None:
+        """Return a time zone, or None for an unknown name."""
+        try:
+            return super().timezone(name)
+        except OSError:
+            return None
+
+
+tzp.use(_Zones())
+
+
+def _calendars(body: bytes) -> list[Calendar]:
+    text = body.decode("utf-8-sig", "replace")
+    if "BEGIN:VCALENDAR" not in text[:65_536].upper():
+        raise UnreadableError("Instead of a calendar there is something else: it has no BEGIN:VCALENDAR.")
+    try:
+        read = Calendar.from_ical(text, multiple=True)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as problem:
+        raise UnreadableError(f"The calendar can't be read: {str(problem)[:200] or type(problem).__name__}.") from None
+    calendars: list[Calendar] = [one for one in read if one.name == "VCALENDAR"]
+    if not calendars:
+        raise UnreadableError("The calendar can't be read: it holds no VCALENDAR.")
+    return calendars
+
+
+def _events(calendars: Sequence[Component]) -> Iterator[Event]:
+    for calendar in calendars:
+        yield from (found for found in calendar.walk("VEVENT") if isinstance(found, Event))
+
+
+def _is_series(versions: Sequence[Event]) -> bool:
+    return any(event.get(name) is not None for event in versions for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
+
+
+class _Found(NamedTuple):
+    """An occurrence in the window that is not written out yet."""
+
+    start: datetime
+    uid: str
+    write: Callable[[], Event]
+
+
+@dataclass(slots=True)
+class _Series:
+    """An event that repeats."""
+
+    uid: str
+    parts: Sequence[Any]  # the library's series, which has no types
+    zone: tzinfo
+    seen: set[object] = field(default_factory=set)
+    broken: bool = False
+
+    def between(self, begin: datetime, end: datetime) -> list[_Found]:
+        """Return the occurrences that touch a span of time and were not returned before."""
+        found = []
+        for part in self.parts:
+            for one in part.between(begin, end):
+                if one.id not in self.seen:
+                    self.seen.add(one.id)
+                    found.append(_Found(_utc(one.start, self.zone), self.uid, partial(one.as_component, False)))
+        return found
+
+
+def _collect(several: Sequence[_Series], window: Window, found: list[_Found], notes: Counted) -> bool:
+    """Add the occurrences of events that repeat, the next ones first; return whether those are all in the window.
+
+    All events are looked at side by side, in spans of time that grow, until there are more than can be told.
+    """
+    for edge in (window.end, window.begin):
+        told: Counter[str] = Counter()  # occurrences by event
+        for begin, end in _spans(window.now, edge):
+            for one in several:
+                if one.broken or told[one.uid] > MOST_OF_SERIES:
+                    continue
+                inside = sorted(_between(one, begin, end, notes), key=lambda each: abs(each.start - window.now))
+                room = max(MOST_OF_SERIES - told[one.uid], 0)
+                found += inside[:room]
+                told[one.uid] += len(inside)
+                notes.cut += len(inside) > room and edge is window.end
+            if several and len(found) > MOST_OCCURRENCES:
+                return False
+    return True
+
+
+def _between(one: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
+    try:
+        found = one.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
+    except Exception:  # noqa: BLE001 - as above
+        notes.broken += 1
+        one.broken = True
+        return []
+    return [each for each in found if each.start <= end]
+
+
+def _spans(now: datetime, edge: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Cut the time between now and an edge of the window into spans that grow with their distance from now."""
+    near, away = now, timedelta(days=1)
+    while near != edge:
+        far = min(now + away, edge) if edge > now else max(now - away, edge)
+        yield min(near, far), max(near, far)
+        near, away = far, away * _GROWTH
+
+
+def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[Occurrence]:
+    for one in nearest:
+        try:
+            event = one.write()
+            yield _occurrence(one.uid, event, _told(event, "RECURRENCE-ID"), zone)
+        except Exception:  # noqa: BLE001 - as above
+            notes.broken += 1
+
+
+def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
+    """Give the newest version of an event that does not repeat."""
+    event = max(versions, key=_newness)
+    one = _occurrence(uid, event, None, zone)
+    if (one.end or one.start) >= window.begin and one.start <= window.end:
+        yield _Found(one.start, uid, lambda: event)
+
+
+def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
+    """Prepare an event that repeats, with the occurrences that were moved or cancelled by themselves."""
+    newest: dict[Any, Event] = {}
+    for event in sorted(versions, key=_newness):  # the last of each wins
+        newest[_recurrence_key(event)] = event
+    rules = [rule for event in newest.values() for rule in rules_of(event)]
+    if any(map(stands_still, rules)):
+        notes.broken += 1
+        return None
+    if any(map(too_often, rules)):
+        notes.too_often += 1
+        return None
+    calendar = Calendar()
+    for key, event in newest.items():
+        placed = _placed(event, zone)
+        if key is None and not _changes_what_follows(newest.values()):
+            brought_near(placed, window.begin)
+        if too_far(placed, window.end):
+            notes.too_often += 1
+            return None
+        calendar.add_component(placed)
+    return _Series(uid, recurring_ical_events.of(calendar, components=["VEVENT"]).series, zone)
+
+
+def _changes_what_follows(versions: Iterable[Event]) -> bool:
+    """Whether one of the versions of an event stands for all later occurrences too."""
+    return any("RANGE" in getattr(event.get("RECURRENCE-ID"), "params", ()) for event in versions)
+
+
+def _recurrence_key(event: Event) -> object:
+    told = _told(event, "RECURRENCE-ID")
+    return None if told is None else _utc(told, UTC)
+
+
+def _placed(event: Event, zone: tzinfo) -> Event:
+    """Return an event whose times that name no zone are in one, so that all of a series can be compared."""
+    placed = event.copy()
+    placed.subcomponents = []
+    for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
+        told: Any = placed.get(name)
+        moment = getattr(told, "dt", None)
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            told.dt = moment.replace(tzinfo=zone)
+    return placed
+
+
+def _occurrence(uid: str, event: Event, recurrence: date | None, zone: tzinfo) -> Occurrence:
+    begins = _told(event, "DTSTART")
+    all_day = not isinstance(begins, datetime)
+    start = _utc(begins, zone)
+    end = _end(event, begins, zone)
+    return Occurrence(
+        event=event,
+        uid=uid,
+        recurrence=_utc(recurrence, zone) if recurrence is not None else None,
+        start=start,
+        end=end if end is not None and end > start else None,
+        all_day=all_day,
+        zone_label=None if all_day else _label(event, begins, zone),
+        cancelled=str(event.get("STATUS", "")).upper() == "CANCELLED",
+    )
+
+
+def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
+    told = _told(event, "DTEND")
+    if told is not None:
+        return _utc(told, zone)
+    span = _told(event, "DURATION")
+    if isinstance(span, timedelta):
+        if isinstance(begins, datetime):  # by the clock on the wall where it lasts whole days, else by the hours
+            return _utc(begins + span, zone) if not span % timedelta(days=1) else _utc(begins, zone) + span
+        return _utc(begins, zone) + span
+    return None if isinstance(begins, datetime) else _utc(begins, zone) + timedelta(days=1)
+
+
+def _label(event: Event, begins: datetime, zone: tzinfo) -> str | None:
+    """Return the zone as the calendar wrote it; that of the whole calendar where the time names none."""
+    told: Any = event.get("DTSTART")
+    told = told.params.get("TZID")
+    if told:
+        return str(told)
+    if begins.tzinfo is None or (isinstance(begins.tzinfo, ZoneInfo) and begins.tzinfo is zone):
+        return str(zone) if isinstance(zone, ZoneInfo) else None
+    return "UTC" if begins.utcoffset() == timedelta() else None
+
+
+def _utc(moment: date, zone: tzinfo) -> datetime:
+    """Return an instant; a calendar day is the midnight UTC at which it is told."""
+    if not isinstance(moment, datetime):
+        return datetime.combine(moment, time(), UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _told(event: Event, name: str) -> Any:  # noqa: ANN401 - dates and spans of icalendar
+    """Return the value of a property that is a time, a day or a span; None where it is none."""
+    try:
+        return getattr(event.get(name), "dt", None)
+    except BrokenCalendarProperty:
+        return None
+
+
+def _start(event: Event) -> date | None:
+    told = _told(event, "DTSTART")
+    return told if isinstance(told, date) else None
+
+
+def _newness(event: Event) -> tuple[int, datetime]:
+    """Return what to compare versions of an event by: its sequence, then when it was written."""
+    told: Any = event.get("SEQUENCE", 0)
+    try:
+        sequence = int(told)
+    except (TypeError, ValueError):
+        sequence = 0
+    written = [_told(event, name) for name in ("LAST-MODIFIED", "DTSTAMP")]
+    times = [_utc(one, UTC) for one in written if isinstance(one, date)]
+    return sequence, times[0] if times else datetime.min.replace(tzinfo=UTC)
+
+
+def _cancelled(one: Occurrence) -> Occurrence:
+    return Occurrence(
+        one.event, one.uid, one.recurrence, one.start, one.end, one.all_day, one.zone_label, cancelled=True
+    )
+
+
+def _zone_of(calendar: Calendar) -> tzinfo | None:
+    try:
+        return ZoneInfo(str(calendar.get("X-WR-TIMEZONE", "")).strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _refresh(calendar: Calendar) -> timedelta | None:
+    for name in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL"):
+        told = calendar.get(name)
+        span = getattr(told, "dt", None)
+        if told is not None and span is None:
+            try:
+                span = vDuration.from_ical(str(told))  # type: ignore[no-untyped-call]
+            except ValueError:
+                continue
+        if isinstance(span, timedelta) and span > timedelta():
+            return span
+    return None
+
+
+def _text(calendar: Calendar, name: str) -> str | None:
+    return " ".join(str(calendar.get(name, "")).split()) or None

@@ -1,0 +1,83 @@
+"""Documents that are built to cost: refused after one quick look, before the general parser meets them.
+
+That parser's time grows with the square of several things that a feed for readers never has many of.
+"""
+
+from __future__ import annotations
+
+from xml.parsers import expat
+
+from lxml import etree
+
+from aggregator.domain.errors import TooComplexError, UnreadableError
+
+_DEEPEST = 200  # elements within each other
+_MOST_ATTRIBUTES = 100  # of one element
+_MOST_OF_ENTRY = 3_000  # elements within one entry
+_MOST_ELEMENTS = 200_000
+_LONGEST_BROKEN = 1024 * 1024  # bytes that are guessed at, where the XML is broken
+_MOST_BROKEN_TAGS = 30_000
+
+_LARGE = "The document has more elements, or deeper ones, than any feed needs."
+_WIDE = "The document has more attributes than any feed needs."
+_TOO_WIDE = etree.XPath(f"boolean(//@*[{_MOST_ATTRIBUTES + 1}])")
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
+_TOO_MANY = etree.XPath(f"count(//*) > {_MOST_ELEMENTS}")
+_ENTRIES = "*[local-name() = 'item' or local-name() = 'entry']"
+_TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {_MOST_OF_ENTRY}])")
+
+
+def refuse(body: bytes) -> None:
+    """Look at the outline of a document.
+
+    Raises:
+        TooComplexError: it is deeper, wider or longer than any feed needs.
+    """
+    try:
+        _Outline().run(body)
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an encoding that there is not
+        if len(body) > _LONGEST_BROKEN or body.count(b"<") > _MOST_BROKEN_TAGS:
+            raise UnreadableError("The feed's XML is broken, and too long to guess at. Tell the publisher.") from None
+
+
+def refuse_tree(root: etree._Element, body: bytes) -> None:
+    """Hold a document that is parsed already to the same bounds; nearly free for a usual one.
+
+    Raises:
+        TooComplexError: it is deeper, wider or longer than any feed needs.
+    """
+    if _TOO_WIDE(root):
+        raise TooComplexError(_WIDE)
+    if _TOO_DEEP(root):
+        raise TooComplexError(_LARGE)
+    # There are no more elements than "<".
+    if body.count(b"<") > _MOST_OF_ENTRY and (_TOO_MANY(root) or _TOO_FULL(root)):
+        raise TooComplexError(_LARGE)
+
+
+class _Outline:
+    def __init__(self) -> None:
+        self._depth = self._elements = self._entry_depth = self._entry_start = 0
+
+    def run(self, body: bytes) -> None:
+        parser = expat.ParserCreate()
+        parser.ordered_attributes = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.Parse(body, True)
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        self._depth += 1
+        self._elements += 1
+        if not self._entry_depth and name.rpartition(":")[2].lower() in {"item", "entry"}:
+            self._entry_depth, self._entry_start = self._depth, self._elements
+        within = self._elements - self._entry_start if self._entry_depth else 0
+        if self._depth > _DEEPEST or self._elements > _MOST_ELEMENTS or within > _MOST_OF_ENTRY:
+            raise TooComplexError(_LARGE)
+        if len(attributes) > 2 * _MOST_ATTRIBUTES:
+            raise TooComplexError(_WIDE)
+
+    def _end(self, _: str) -> None:
+        if self._depth == self._entry_depth:
+            self._entry_depth = 0
+        self._depth -= 1

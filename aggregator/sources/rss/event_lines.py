@@ -1,0 +1,203 @@
+"""Occasions: what a line such as "Wednesday, April 16, 2014 10:00 - 11:00 AM EST" says, and what it leaves open. Pure.
+
+A zone's abbreviation is what somebody typed, never guessed away: where it may mean two instants, both are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aggregator.domain.activity import Occasion
+
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_LONGEST = 160  # characters of a line that can be nothing but a date
+_HALF_DAY = 12
+_HOURS = 24
+
+# What people mean by an abbreviation, and the offset (hours) that it stands for literally. Where both agree on a day,
+# nothing is open; a winter's name in summer may mean either.
+_LABELS: dict[str, tuple[str, float]] = {
+    "EST": ("America/New_York", -5), "EDT": ("America/New_York", -4),
+    "CST": ("America/Chicago", -6), "CDT": ("America/Chicago", -5),
+    "MST": ("America/Denver", -7), "MDT": ("America/Denver", -6),
+    "PST": ("America/Los_Angeles", -8), "PDT": ("America/Los_Angeles", -7),
+    "GMT": ("Europe/London", 0), "BST": ("Europe/London", 1),
+    "CET": ("Europe/Paris", 1), "CEST": ("Europe/Paris", 2),
+    "EET": ("Europe/Athens", 2), "EEST": ("Europe/Athens", 3),
+    "WIB": ("Asia/Jakarta", 7), "WITA": ("Asia/Makassar", 8), "WIT": ("Asia/Jayapura", 9),
+    "JST": ("Asia/Tokyo", 9), "SAST": ("Africa/Johannesburg", 2), "EAT": ("Africa/Nairobi", 3),
+    "AEST": ("Australia/Sydney", 10), "AEDT": ("Australia/Sydney", 11),
+    "NZST": ("Pacific/Auckland", 12), "NZDT": ("Pacific/Auckland", 13),
+}  # fmt: skip
+_GENERAL = {
+    "ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles",
+    "EASTERN": "America/New_York", "CENTRAL": "America/Chicago", "MOUNTAIN": "America/Denver",
+    "PACIFIC": "America/Los_Angeles",
+}  # fmt: skip
+_UTC = frozenset({"UTC", "Z", "GMT+0", "UTC+0"})
+# Abbreviations that stand for quite different places: the two of them that are most likely.
+_AMONG = {"IST": ("Asia/Kolkata", "Europe/Dublin")}
+
+_MONTHS = (
+    "january february march april may june july august september october november december".split()  # noqa: SIM905
+)
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
+_TIME = r"(?P<hour{0}>[01]?\d|2[0-4])(?:[:.h](?P<minute{0}>[0-5]\d))?\s*(?P<half{0}>[ap]\.?m\.?)?"
+_ZONE = (
+    r"(?:\s*\(?(?P<zone>[A-Za-z]{1,9}(?:[+-]\d{1,2}(?::?[0-5]\d)?)?|[+-]\d{2}:?\d{2}|[A-Z][a-z]+/[A-Za-z_]+)\)?"
+    r"(?:\s+time)?)?"
+)
+_LINE = re.compile(
+    rf"{_WEEKDAY}(?:{_MONTH}\s+{_DAY},?\s+(?P<year>\d{{4}})|(?P<day2>[0-3]?\d)(?:st|nd|rd|th)?\s+"
+    rf"{_MONTH.replace('?P<month>', '?P<month2>')},?\s+(?P<year2>\d{{4}}))"
+    rf"(?:\s*(?:,|at|-|–|\|)?\s*{_TIME.format(1)}(?:\s*(?:-|–|—|to|until)\s*{_TIME.format(2)})?{_ZONE})?",  # noqa: RUF001
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a wall clock's time means under a label: an instant, and another one where the label leaves that open."""
+
+    instant: datetime  # UTC
+    other: datetime | None = None
+
+
+def read_time(local: datetime, label: str | None, otherwise: tzinfo = UTC) -> Reading:
+    """Say what a wall clock's time (naive) means under a zone's label; `otherwise` where the label says nothing.
+
+    The first reading of an abbreviation is the clock on the wall at the place that people mean by it; the other one
+    is the offset that it stands for literally, where that differs on the day.
+    """
+    first, second = _zones((label or "").strip()) or (otherwise, None)
+    instant = _instant(local, first)
+    other = _instant(local, second) if second is not None else None
+    return Reading(instant, other if other != instant else None)
+
+
+def _zones(name: str) -> tuple[tzinfo, tzinfo | None] | None:
+    """Return the zones that a label may mean, the likelier first; None where it means nothing."""
+    known = name.upper()
+    if known in _UTC:
+        return UTC, None
+    if known in _AMONG:
+        likely, other = _AMONG[known]
+        return ZoneInfo(likely), ZoneInfo(other)
+    if known in _LABELS:
+        zone, hours = _LABELS[known]
+        return ZoneInfo(zone), timezone(timedelta(hours=hours))
+    if known in _GENERAL:
+        return ZoneInfo(_GENERAL[known]), None
+    return _fixed(name) or _named(name)
+
+
+def _fixed(name: str) -> tuple[tzinfo, None] | None:
+    offset = _OFFSET.fullmatch(name)
+    if offset is None or int(offset[2]) >= _HOURS:
+        return None
+    span = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+    return timezone(span if offset[1] == "+" else -span), None
+
+
+def _named(name: str) -> tuple[tzinfo, None] | None:
+    try:
+        return (ZoneInfo(name), None) if "/" in name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def knows(label: str) -> bool:
+    """Say whether a label means something."""
+    return _zones(label.strip()) is not None
+
+
+def announced(text: str) -> Occasion | None:
+    """Return what a text announces where it has exactly one line (or two in a row) that is nothing but a time.
+
+    A day alone is as likely the day of writing, and so is a time without an end or a zone. Prose that mentions days
+    ("This May 4-5, 2014 there will be ...") announces nothing that a machine can be sure of.
+    """
+    lines = [" ".join(line.split()) for line in text.splitlines()[:200]]
+    found: list[Occasion] = []
+    skip = -1
+    for place, line in enumerate(lines):
+        if place == skip or not line:
+            continue
+        following = lines[place + 1] if place + 1 < len(lines) else ""
+        both = f"{line} {following}".strip()
+        occasion = _of_line(both) if following else None
+        if occasion is not None:
+            skip = place + 1
+        else:
+            occasion = _of_line(line)
+        if occasion is not None:
+            found.append(occasion)
+    return found[0] if len(found) == 1 else None
+
+
+def _of_line(line: str) -> Occasion | None:
+    if not line or len(line) > _LONGEST:
+        return None
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    said = match.groupdict()
+    month = (said["month"] or said["month2"]).lower().rstrip(".")[:3]
+    number = next(place for place, name in enumerate(_MONTHS, 1) if name.startswith(month))
+    try:
+        on = date(int(said["year"] or said["year2"]), number, int(said["day"] or said["day2"]))
+        return _occasion(on, said)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _occasion(on: date, said: dict[str, str | None]) -> Occasion | None:
+    """Return what is announced for a day.
+
+    Raises:
+        ValueError, OverflowError: there is no such time.
+    """
+    if said["hour1"] is None or not (said["hour2"] or said["zone"]):
+        return None
+    if said["minute1"] is None and not (said["half1"] or said["half2"]):
+        return None  # "April 16, 2014 10" may be anything
+    label = said["zone"]
+    if label is not None and not knows(label):
+        return None  # some other word
+    # "10:00 - 11:00 AM": the one half of the day is meant for both, unless that turns them round.
+    start = _clock(on, said["hour1"], said["minute1"], said["half1"] or said["half2"])
+    end = _clock(on, said["hour2"], said["minute2"], said["half2"]) if said["hour2"] else None
+    if end is not None and end <= start:
+        earlier = start - timedelta(hours=_HALF_DAY)
+        start, end = (earlier, end) if not said["half1"] and said["half2"] and earlier.date() == on else (
+            start, end + timedelta(days=1)
+        )  # fmt: skip
+    reading = read_time(start, label)
+    length = end - start if end is not None else None
+    return Occasion(
+        reading.instant,
+        reading.instant + length if length is not None else None,
+        zone_label=label,
+        other_start=reading.other,
+    )
+
+
+def _clock(on: date, hour: str, minute: str | None, half: str | None) -> datetime:
+    hours = int(hour)
+    if half is not None:
+        if not 1 <= hours <= _HALF_DAY:
+            raise ValueError(hour)
+        hours = hours % _HALF_DAY + (_HALF_DAY if half[0].lower() == "p" else 0)
+    return datetime.combine(on, time()) + timedelta(hours=hours, minutes=int(minute or 0))
+
+
+def _instant(local: datetime, zone: tzinfo) -> datetime:
+    return local.replace(tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,175 @@
+"""Events that feeds announce where a machine can tell: by xCal or `ev:` elements, schema.org, or a clear line. Pure."""
+
+from __future__ import annotations
+
+import html as entities
+import json
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aggregator.domain.activity import Occasion
+from aggregator.sources.rss.event_lines import announced, read_time
+from aggregator.text.urls import canonical_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aggregator.sources.rss.document import Entry
+
+_LONGEST_PLACE = 500  # characters
+_LONGEST_JSON = 100_000
+_DEEPEST = 6
+# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the prefixes that feeds use.
+_ELEMENT = re.compile(
+    rb"<(?:ev|event|xcal|xCal|cal|ical):(startdate|enddate|dtstart|dtend|location)\b[^<>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,1000})",
+    re.IGNORECASE,
+)
+_LINKED_DATA = re.compile(r"(?is)<script\b[^<>]*application/ld\+json[^<>]*>(.*?)</script")
+_ITEM = re.compile(
+    r"(?i)itemprop\s*=\s*[\"']?(startDate|endDate)[\"'\s][^<>]*?(?:content|datetime)\s*=\s*[\"']([^\"']{1,100})"
+)
+_ITEM_TURNED = re.compile(
+    r"(?i)(?:content|datetime)\s*=\s*[\"']([^\"']{1,100})[\"'][^<>]*?itemprop\s*=\s*[\"']?(startDate|endDate)\b"
+)
+_EVENT_TYPE = re.compile(r"(?i)itemtype\s*=\s*[\"']?https?://schema\.org/[a-z]*event\b")
+_BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
+_STATUSES = ("eventcancelled",)
+
+
+class _Told(NamedTuple):
+    """What is told of an event, as it is written."""
+
+    start: str
+    end: str | None = None
+    place: str | None = None
+    online: str | None = None
+    cancelled: bool = False
+
+
+def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion | None:
+    """Return what an entry announces, or None: most announce nothing, and it takes little to see that.
+
+    Args:
+        entry: as the feed has it.
+        text: its plain text.
+        published: when it was; a line of the text counts only if it lies ahead of that.
+    """
+    told = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
+    if told is not None:
+        return _occasion(told)
+    if len(text) > _LONGEST_JSON or not any(character.isdigit() for character in text[:2000]):
+        return None
+    found = announced(text) or (announced(entry.title.value) if entry.title else None)
+    return found if found is not None and (published is None or found.start > published) else None
+
+
+def _by_elements(raw: bytes) -> _Told | None:
+    if b":startdate" not in raw and b":dtstart" not in raw:
+        return None
+    values: dict[str, str] = {}
+    for name, value in _ELEMENT.findall(raw):
+        values.setdefault(name.decode().lower(), entities.unescape(value.decode("utf-8", "replace")).strip())
+    start = values.get("startdate") or values.get("dtstart")
+    if not start:
+        return None
+    return _Told(start, values.get("enddate") or values.get("dtend"), values.get("location"))
+
+
+def _by_schema(html: str) -> _Told | None:
+    if "startDate" not in html:
+        return None
+    for found in _LINKED_DATA.finditer(html[: 4 * _LONGEST_JSON]):
+        try:
+            said = json.loads(found[1][:_LONGEST_JSON])
+        except (ValueError, RecursionError):
+            continue
+        for one in _things(said, 0):
+            if isinstance(one.get("startDate"), str):
+                return _of_thing(one)
+    if _EVENT_TYPE.search(html):
+        values = {name.lower(): value for name, value in _ITEM.findall(html)}
+        values |= {name.lower(): value for value, name in _ITEM_TURNED.findall(html)}
+        if "startdate" in values:
+            return _Told(values["startdate"], values.get("enddate"))
+    return None
+
+
+def _things(said: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
+    if depth > _DEEPEST:
+        return
+    if isinstance(said, list):
+        for one in said[:50]:
+            yield from _things(one, depth + 1)
+    elif isinstance(said, dict):
+        kinds = said.get("@type")
+        if any(
+            isinstance(kind, str) and kind.endswith("Event") for kind in (kinds if isinstance(kinds, list) else [kinds])
+        ):
+            yield said
+        yield from _things(said.get("@graph"), depth + 1)
+
+
+def _of_thing(said: dict[str, Any]) -> _Told:
+    places = said.get("location")
+    place: str | None = None
+    online: str | None = None
+    for one in places if isinstance(places, list) else [places]:
+        if isinstance(one, str):
+            place = place or one
+        elif isinstance(one, dict):
+            if one.get("@type") == "VirtualLocation":
+                online = online or (one["url"] if isinstance(one.get("url"), str) else None)
+            else:
+                place = place or (one["name"] if isinstance(one.get("name"), str) else None)
+    end = said.get("endDate")
+    status = str(said.get("eventStatus", "")).rpartition("/")[2].lower()
+    return _Told(said["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
+
+
+def _occasion(told: _Told) -> Occasion | None:
+    start, all_day, label = _moment(told.start)
+    if start is None:
+        return None
+    end = _moment(told.end)[0] if told.end else None
+    if end is not None and all_day and told.end and _is_day(told.end):
+        end += timedelta(days=1)  # these name the last day, calendars the one after it
+    place = " ".join((told.place or "").split())[:_LONGEST_PLACE]
+    return Occasion(
+        start,
+        end if end is not None and end > start else (start + timedelta(days=1) if all_day else None),
+        zone_label=label,
+        place=place or None,
+        all_day=all_day,
+        online=canonical_url(told.online) if told.online else None,
+        cancelled=told.cancelled,
+    )
+
+
+def _is_day(text: str) -> bool:
+    return re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text.strip()) is not None
+
+
+def _moment(text: str) -> tuple[datetime | None, bool, str | None]:
+    """Return an instant, whether it is a whole day, and the zone as it is written, of a date in the usual forms."""
+    text = text.strip()
+    try:
+        if _is_day(text):
+            return datetime.combine(date.fromisoformat(text), time(), UTC), True, None
+        basic = _BASIC.fullmatch(text)
+        moment = datetime.fromisoformat(text) if basic is None or basic[4] else None
+        if moment is None:
+            return None, False, None
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None, False, None
+    try:
+        if moment.tzinfo is None:
+            return read_time(moment, None).instant, False, None
+        label = f"{moment:%z}"
+        return moment.astimezone(UTC), False, "UTC" if not moment.utcoffset() else f"{label[:3]}:{label[3:5]}"
+    except (ValueError, OverflowError):
+        return None, False, None

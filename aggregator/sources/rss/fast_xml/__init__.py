@@ -1,0 +1,1 @@
+"""Read well-formed feeds with lxml."""

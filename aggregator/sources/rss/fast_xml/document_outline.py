@@ -1,0 +1,140 @@
+"""Where things stand in a well-formed document: its feed, its entries and what these inherit. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from aggregator.sources.rss.complexity_limits import refuse_tree
+from aggregator.sources.rss.fast_xml.channel import pass_over_beside
+from aggregator.sources.rss.fast_xml.charset import as_utf8, ascii_compatible
+from aggregator.sources.rss.fast_xml.markup import Surroundings
+from aggregator.sources.rss.fast_xml.names import (
+    ATOM,
+    RSS10,
+    UnfamiliarError,
+    attributes_of,
+    check_prefixes,
+    name_of_tag,
+)
+from aggregator.sources.rss.truncate import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_RSS10 = {RSS10, "http://my.netscape.com/rdf/simple/0.9/"}
+_ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
+_ODD_INSTRUCTION = re.compile(rb"<\?[^\s?]*[\x80-\xff]")
+_ODD_HEAD = (b"<!DOCTYPE", b"<!ENTITY")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Where things stand in a document."""
+
+    root: etree._Element
+    feed: etree._Element  # the element whose children say what the feed is
+    entries: Sequence[etree._Element]
+    inside: Surroundings  # of the feed's own elements
+    around: Surroundings  # of the entries
+    notes: tuple[str, ...]
+    atom: bool = False
+
+    def scope(self) -> str:
+        """Return what else decides what an entry's bytes mean."""
+        holders = (self.root, self.feed)
+        told = [
+            (holder.tag, sorted(holder.attrib.items()), sorted(map(str, holder.nsmap.items()))) for holder in holders
+        ]
+        return repr((told, self.around))
+
+
+def outline_of(body: bytes, content_type: str) -> Outline:
+    """Parse a document.
+
+    Raises:
+        UnfamiliarError: it is not well-formed, or of a kind or with something that only feedparser understands.
+        UnreadableError: it is absurdly large.
+    """
+    body, content_type = ascii_compatible(body, content_type)
+    body, notes = shortened(body)
+    text = as_utf8(body, content_type)
+    if text is None:
+        raise UnfamiliarError("its encoding")
+    root = _root(text)
+    refuse_tree(root, text)
+    check_prefixes(text)
+    around = Surroundings().within(attributes_of(root))
+    names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are no mappings
+    if not around.base and any(name.rpartition("}")[2].lower() == "base" for name in names):
+        raise UnfamiliarError("a base within the feed")  # feedparser lets it leak to what follows
+    if _ODD_INSTRUCTION.search(text) or not all(name.isascii() for name in names):
+        raise UnfamiliarError("a name that not every edition of XML allows")
+    if name_of_tag(root.tag) == "rss":
+        return _rss(root, around, notes)
+    if name_of_tag(root.tag) == "rdf_rdf" and ATOM.encode() not in text:  # else the order of declarations would decide
+        return _rdf(root, around, notes)
+    if root.tag == f"{{{ATOM}}}feed" and not _RSS10 & set(root.nsmap.values()):
+        return Outline(root, root, _named(root, "entry"), around, around, notes, atom=True)
+    raise UnfamiliarError(root.tag)
+
+
+def _root(text: bytes) -> etree._Element:
+    start = re.search(rb"<\w", text)
+    head = text[: start.start()] if start else text
+    if any(odd in head for odd in _ODD_HEAD):
+        raise UnfamiliarError("a document type")
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+    try:
+        root = etree.fromstring(text, parser)
+    except (etree.XMLSyntaxError, ValueError) as problem:
+        raise UnfamiliarError(str(problem)) from None
+    return root
+
+
+def _rss(root: etree._Element, around: Surroundings, notes: tuple[str, ...]) -> Outline:
+    channel = _channel(list(root))
+    around = around.within(attributes_of(channel))
+    return Outline(root, channel, _named(channel, "item"), around, around, notes)
+
+
+def _rdf(root: etree._Element, around: Surroundings, notes: tuple[str, ...]) -> Outline:
+    entries = _named(root, "item")
+    beside = [child for child in root if name_of_tag(child.tag) in {"image", "textinput"}]
+    for child in beside:
+        pass_over_beside(child)
+    known = {*entries, *beside}
+    channel = _channel([child for child in root if child not in known])
+    if not _RSS10 & set(root.nsmap.values()) or len(_named(channel, "item")):
+        raise UnfamiliarError(root.tag)
+    return Outline(root, channel, entries, around.within(attributes_of(channel)), around, notes)
+
+
+def _channel(elements: list[etree._Element]) -> etree._Element:
+    """Return the only one of some elements, which is to be a channel."""
+    if len(elements) != 1 or name_of_tag(elements[0].tag) != "channel":
+        raise UnfamiliarError("several channels, or none")
+    if _ODD_ATTRIBUTES & attributes_of(elements[0]).keys():
+        raise UnfamiliarError("an attribute of the channel")
+    return elements[0]
+
+
+def _named(element: etree._Element, name: str) -> list[etree._Element]:
+    return [child for child in element if name_of_tag(child.tag) == name]
+
+
+def raw_of(entry: etree._Element) -> bytes:
+    """Return the XML of an element, complete in itself."""
+    return etree.tostring(entry, encoding="utf-8", with_tail=False)

@@ -1,0 +1,263 @@
+"""One entry of a tree, element by element to the same end as in feedparser. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from aggregator.sources.rss import feedparser_reader
+from aggregator.sources.rss.fast_xml import dates
+from aggregator.sources.rss.fast_xml.authors import add_author
+from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
+from aggregator.sources.rss.fast_xml.markup import (
+    HTML,
+    PLAIN,
+    Surroundings,
+    address_of,
+    part_of,
+    text_of,
+)
+from aggregator.sources.rss.fast_xml.media import add_media, own_names
+from aggregator.sources.rss.fast_xml.names import (
+    REPLY,
+    UnfamiliarError,
+    attributes_of,
+    name_of_tag,
+    pass_over,
+    pass_over_children,
+)
+from aggregator.sources.rss.fields import entry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from lxml.etree import _Element
+
+    from aggregator.sources.rss.document import Entry
+    from aggregator.sources.rss.fields import Fields
+
+_NAMES = frozenset({"guid", "id", "link"})
+_NO_ATTRIBUTES: dict[str, str] = {}
+_ITUNES = "http://www.itunes.com/"
+_ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
+_SOURCE = frozenset(
+    {"author", "category", "contributor", "generator", "icon", "id", "link", "logo", "rights", "subtitle", "title"}
+    | {"updated", "published"}
+)
+
+
+class Item:
+    """An entry while it is read."""
+
+    def __init__(self, element: _Element, around: Surroundings, *, atom: bool) -> None:
+        self.fields: Fields = {}
+        self.atom = atom
+        self.published: datetime | None = None
+        self.updated: datetime | None = None
+        self.created: datetime | None = None
+        self.titled = False  # further titles do not count
+        self.sourced = False  # it was copied from another feed, which has a title too
+        self.filled = False  # there was a content, so that further summaries are no contents
+        attributes = attributes_of(element)
+        if _ODD_ATTRIBUTES & attributes.keys():
+            raise UnfamiliarError(element.tag)
+        if attributes.get("rdf:about"):
+            self.fields["id"] = attributes["rdf:about"]
+        self._element = element
+        self._inner = around.within(attributes)
+
+    def read(self, raw: bytes) -> Entry:
+        """Read it all.
+
+        Raises:
+            UnfamiliarError: something in it is only known to feedparser.
+        """
+        for child in self._element:
+            name = name_of_tag(child.tag)
+            handle = self._handlers.get(name)
+            if handle is None:
+                pass_over(child, name)
+            else:
+                self._handle(handle, child)
+        return entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
+
+    def names(self) -> tuple[str | None, str | None]:
+        """Read the id and the link alone.
+
+        Raises:
+            UnfamiliarError: something in it is only known to feedparser.
+        """
+        for child in self._element:
+            name = name_of_tag(child.tag)
+            if name in _NAMES:
+                self._handle(self._handlers[name], child)
+            elif name not in self._handlers:
+                pass_over(child, name)
+        return (self.fields.get("id") or "").strip() or None, (self.fields.get("link") or "").strip() or None
+
+    def _handle(self, handle: Callable[[Item, _Element, dict[str, str], Surroundings], None], child: _Element) -> None:
+        if child.keys():
+            attributes = attributes_of(child)
+            handle(self, child, attributes, self._inner.within(attributes))
+        else:
+            handle(self, child, _NO_ATTRIBUTES, self._inner.within(_NO_ATTRIBUTES))
+
+    def _title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        part = part_of(element, attributes, inner, PLAIN, atom=self.atom)
+        if not self.titled:
+            self.fields["title"], self.fields["title_detail"] = part["value"], part
+            self.titled = bool(part["value"])
+
+    def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        """File what RSS calls a description."""
+        self._file_summary(element, attributes, inner, HTML)
+
+    def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        self._file_summary(element, attributes, inner, PLAIN)
+
+    def _file_summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str) -> None:
+        if "summary" in self.fields and not self.filled:
+            self._content(element, attributes, inner)
+        else:
+            part = part_of(element, attributes, inner, default, atom=self.atom)
+            self.fields["summary"], self.fields["summary_detail"] = part["value"], part
+
+    def _content(
+        self, element: _Element, attributes: dict[str, str], inner: Surroundings, default: str = PLAIN
+    ) -> None:
+        self.filled = True
+        part = part_of(element, attributes, inner, default, atom=self.atom)
+        self.fields.setdefault("content", []).append(part)
+        self.fields.setdefault("summary", part["value"])
+
+    def _encoded(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        self._content(element, attributes, inner, HTML)
+
+    def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        is_link = attributes.get("ispermalink", "true") == "true"
+        value = address_of(element, inner.base) if is_link else text_of(element)
+        self.fields["id"] = value
+        if is_link:
+            self.fields.setdefault("link", value)
+
+    def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        add_link(self.fields, element, attributes, inner, text_of_link)
+
+    def _enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        pass_over_children(element)
+        self.fields.setdefault("links", []).append({**with_href(attributes), "rel": "enclosure"})
+
+    def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
+        add_author(self.fields, element, inner)
+
+    def category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        """File a category with all that may be said of one."""
+        scheme = attributes.get("scheme", attributes.get("domain"))
+        self.tag(attributes.get("term"), scheme, attributes.get("label"))
+        self._last_tag(element)
+
+    def _itunes_category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        self.tag(attributes.get("text"), _ITUNES, None)
+        self._last_tag(element)
+
+    def tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
+        """File a category, each once."""
+        tags: list[Fields] = self.fields.setdefault("tags", [])
+        tag = {"term": term, "scheme": scheme, "label": label}
+        if (term or scheme or label) and tag not in tags:
+            tags.append(tag)
+
+    def _last_tag(self, element: _Element) -> None:
+        value = text_of(element)
+        if not value:
+            return
+        tags = self.fields["tags"]
+        if tags and not tags[-1]["term"]:
+            tags[-1]["term"] = value
+        else:
+            self.tag(value, None, None)
+
+    def _keywords(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        if attributes:
+            raise UnfamiliarError(element.tag)
+        for term in text_of(element).split(","):
+            if term.strip():
+                self.tag(term.strip(), _ITUNES, None)
+
+    def own_names(self) -> set[str]:
+        """Return the local names of what it holds beside Media RSS."""
+        return own_names(self._element)
+
+    def _media(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+        add_media(self, element, attributes, inner)
+
+    def _duration(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        self.fields["itunes_duration"] = attributes or text_of(element)
+
+    def _itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        pass_over_children(element)
+        href = attributes.get("href") or attributes.get("url")
+        if href:
+            self.fields["image"] = {"href": href}
+
+    def _image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        pass_over_children(element)
+
+    def _source(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.titled, self.sourced = False, True
+        for child in element:
+            if name_of_tag(child.tag) not in _SOURCE or any(len(inner) for inner in child):
+                raise UnfamiliarError(child.tag)
+
+    def _reply(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        pass_over_children(element)
+        if element.prefix is None:  # then feedparser files it under another name
+            raise UnfamiliarError(element.tag)
+        self.fields[f"{element.prefix}_in-reply-to"] = attributes or text_of(element)
+
+    def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        for child in element:
+            if name_of_tag(child.tag) not in {"name", "email", "uri", "url"}:
+                raise UnfamiliarError(child.tag)
+            pass_over_children(child)
+
+    def _is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.published = _moment(text_of(element))
+
+    def _is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.updated = _moment(text_of(element))
+
+    def _is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.created = _moment(text_of(element))
+
+    _handlers: ClassVar[dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]]] = {
+        **dict.fromkeys(("title", "dc_title"), _title),
+        **dict.fromkeys(("description", "dc_description"), description),
+        **dict.fromkeys(("summary", "itunes_summary"), _summary),
+        "content": _content,
+        "content_encoded": _encoded,
+        **dict.fromkeys(("guid", "id"), _guid),
+        "link": _link,
+        "enclosure": _enclosure,
+        **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
+        **dict.fromkeys(("category", "keywords", "dc_subject"), category),
+        "itunes_category": _itunes_category,
+        "itunes_keywords": _keywords,
+        **dict.fromkeys(
+            ("media_content", "media_group", "media_thumbnail", "media_title", "media_description"), _media
+        ),
+        **dict.fromkeys(("media_category", "media_keywords"), _media),
+        "itunes_duration": _duration,
+        "itunes_image": _itunes_image,
+        "image": _image,
+        "source": _source,
+        REPLY: _reply,
+        "contributor": _contributor,
+        **dict.fromkeys(("pubdate", "published", "issued", "dcterms_issued"), _is_published),
+        **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), _is_updated),
+        **dict.fromkeys(("created", "dcterms_created"), _is_created),
+    }
+
+
+def _moment(text: str) -> datetime | None:
+    return (dates.usual(text) or feedparser_reader.moment(text)) if text else None

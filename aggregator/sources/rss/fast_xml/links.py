@@ -1,0 +1,60 @@
+"""Links of feeds and entries in a tree, to the same end as in feedparser. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aggregator.sources.rss.fast_xml.markup import HTML, XHTML_TYPE, address_of, resolved
+from aggregator.sources.rss.fast_xml.names import pass_over_children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lxml.etree import _Element
+
+    from aggregator.sources.rss.fast_xml.markup import Surroundings
+    from aggregator.sources.rss.fields import Fields
+
+_BARE_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
+
+
+def add_link(
+    fields: Fields,
+    element: _Element,
+    attributes: dict[str, str],
+    inner: Surroundings,
+    text: Callable[[_Element, str], str],
+) -> None:
+    """File a link element; `text` reads one that is written as a text."""
+    pass_over_children(element)
+    link = with_href(attributes)
+    link.setdefault("rel", "alternate")
+    kind = link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else HTML)
+    fields.setdefault("links", []).append(link)
+    if "href" in link:
+        link["href"] = resolved(inner.base, link["href"])
+        if link["rel"] == "alternate" and kind in {"html", "xhtml", HTML, XHTML_TYPE}:
+            fields["link"] = link["href"]
+        return
+    fields["link"] = text(element, inner.base)
+    if fields["link"]:
+        link["href"] = fields["link"]
+
+
+def with_href(attributes: dict[str, str]) -> dict[str, str]:
+    """Return attributes with the address in one place, whatever it is called."""
+    href = attributes.get("url", attributes.get("uri", attributes.get("href")))
+    if not href:
+        return dict(attributes)
+    return {**{name: value for name, value in attributes.items() if name not in {"url", "uri"}}, "href": href}
+
+
+def text_of_link(element: _Element, base: str) -> str:
+    """Return the address in an entry's link element: feedparser mends what it takes for damaged queries."""
+    return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base).replace("&amp;", "&"))
+
+
+def text_of_feed_link(element: _Element, base: str) -> str:
+    """Return the address in a feed's own link element."""
+    return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base))

@@ -1,0 +1,107 @@
+"""Media RSS within a tree: what `media_rss` makes of the bytes, made of the elements. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aggregator.sources.rss.fast_xml.markup import (
+    PLAIN,
+    address_of,
+    bare_text,
+    part_of,
+    text_of,
+)
+from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+    from aggregator.sources.rss.fast_xml.entry import Item
+    from aggregator.sources.rss.fast_xml.markup import Surroundings
+
+_SCHEME = "http://search.yahoo.com/mrss/category_schema"
+_LIFTED = {"media_description": "alt", "media_title": "caption"}
+_BODIES = frozenset({"description", "summary", "content", "encoded"})
+
+
+def add_media(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """File an element of Media RSS.
+
+    Raises:
+        UnfamiliarError: it holds what only feedparser knows how to take.
+    """
+    name = name_of_tag(element.tag)
+    if name == "media_group":
+        _add_all(item, element, inner, nested={"media_content"})
+    elif name == "media_content":
+        _add_content(item, element, attributes, inner)
+    elif name == "media_thumbnail":
+        url = address_of(element, inner.base)
+        own = {"url": url, **attributes} if url else attributes
+        item.fields.setdefault("media_thumbnail", []).append(own)
+    elif name == "media_category":
+        item.category(element, {"scheme": _SCHEME, **attributes}, inner)
+    elif name == "media_keywords":
+        _add_keywords(item, element, attributes)
+    else:
+        _add_words(item, element, attributes, inner)
+
+
+def _add_all(item: Item, element: _Element, inner: Surroundings, nested: set[str]) -> None:
+    for child in element:
+        name = name_of_tag(child.tag)
+        if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
+            attributes = attributes_of(child)
+            add_media(item, child, attributes, inner.within(attributes))
+        else:
+            pass_over(child, name)
+
+
+def _add_content(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """File a media:content with the words and the still picture that are inside it."""
+    lifted: dict[str, str] = {}
+    for child in element:
+        name = name_of_tag(child.tag)
+        if name in _LIFTED:
+            lifted.setdefault(_LIFTED[name], bare_text(child))
+        elif name == "media_thumbnail":
+            lifted.setdefault("preview", child.get("url") or bare_text(child))
+        elif name in {"media_category", "media_keywords"}:
+            own = attributes_of(child)
+            add_media(item, child, own, inner.within(own))
+        else:
+            pass_over(child, name)
+    told = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
+    item.fields.setdefault("media_content", []).append({**attributes, **told})
+
+
+def _add_keywords(item: Item, element: _Element, attributes: dict[str, str]) -> None:
+    if attributes:
+        raise UnfamiliarError(element.tag)
+    for term in text_of(element).split(","):
+        if term.strip():
+            item.tag(term.strip(), None, None)
+
+
+def _add_words(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """Take the words of a group or entry for the entry's own where it has none itself."""
+    if name_of_tag(element.tag) == "media_title":
+        if "title" in item.own_names():
+            return
+        if "title" in item.fields or item.sourced:
+            raise UnfamiliarError(element.tag)
+        part = part_of(element, attributes, inner, PLAIN, atom=item.atom)
+        item.fields["title"], item.fields["title_detail"] = part["value"], part
+    elif not item.own_names() & _BODIES:
+        if "summary" in item.fields:
+            raise UnfamiliarError(element.tag)
+        item.description(element, attributes, inner)
+
+
+def own_names(element: _Element) -> set[str]:
+    """Return the local names of an entry's children that are not Media RSS."""
+    names: set[str] = set()
+    for child in element:
+        if not name_of_tag(child.tag).startswith("media_"):
+            names.add(child.tag.rpartition("}")[2].lower())
+    return names

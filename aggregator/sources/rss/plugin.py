@@ -1,0 +1,252 @@
+"""The feed source: what is asked of publishers, when an answer counts as unchanged, and what is remembered of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aggregator.domain.errors import BadRequestError, NoFeedError, UnreadableError
+from aggregator.domain.polling.results import Harvest
+from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
+from aggregator.fetching.client import host_key, shown, validators
+from aggregator.source_api.documents import discovered, facts_of, moved_to, side_by_side
+from aggregator.sources.rss import detect
+from aggregator.sources.rss.parse import READER, normalise
+from aggregator.sources.rss.polling_hints import announced_json, announced_of, wishes_of
+from aggregator.text.urls import canonical_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aggregator.domain.polling.results import Discovery, FetchFacts, Polled, Wishes
+    from aggregator.domain.source import Json, Parser, Source
+    from aggregator.fetching.client import Response, Tally
+    from aggregator.source_api.kind import PollContext
+    from aggregator.sources.rss.document import Announced
+    from aggregator.sources.rss.parse import ParsedFeed
+
+ACCEPT = (
+    "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, application/xml;q=0.9, "
+    "text/xml;q=0.9, application/json;q=0.8, text/html;q=0.5, */*;q=0.1"
+)
+BARE = 4  # times the floor, where they carry none, so that every poll costs the publisher a whole document
+REFRESH = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
+REFRESH_SPREAD = timedelta(days=1)
+
+_OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
+    {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
+)
+_BARE = re.compile(r"(?:[^\s/@:]+\.)+[^\s/@:.]{2,}(?::\d{1,5})?(?:[/?#]\S*)?")
+
+
+class RssKind:
+    """News feeds over HTTP."""
+
+    name = "rss"
+    queue = "rss"
+    any_address = True
+    eagerness = 1.0
+    per_host: int | None = None
+
+    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Check options.
+
+        `identity`: what makes an entry the same: "layers" (its id, else what it is recognised by), "guid" (its id
+        alone) or "link" (its address). `slow`: the publisher may ask for up to 31 days between polls instead of one.
+        `downgrade`: a redirect from https to http is followed.
+
+        Raises:
+            BadRequestError: an option is unknown or its value can't be used.
+        """
+        unknown = sorted(set(options) - set(_OPTIONS))
+        if unknown:
+            raise BadRequestError(
+                f"A feed has no option {', '.join(map(repr, unknown))}; it has {', '.join(_OPTIONS)}."
+            )
+        for name, value in options.items():
+            if value not in _OPTIONS[name]:
+                allowed = ", ".join(map(repr, _OPTIONS[name]))
+                raise BadRequestError(f"The option {name!r} of a feed can't be {value!r}; allowed is {allowed}.")
+        return dict(options)
+
+    async def discover(
+        self,
+        address: str,
+        context: PollContext,
+        options: Mapping[str, Json] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Discovery | None:
+        """Fetch an address once and say whether it is a feed, or a page that announces one (fetched in turn).
+
+        Raises:
+            SourceError: it can't be fetched, or is neither; the sentence says what was seen.
+        """
+        url = _web_address(address)
+        if url is None:
+            return None
+        downgrade = bool(options.get("downgrade"))
+        response = await context.http.get(url, accept=ACCEPT, headers=headers, downgrade=downgrade)
+        page = await context.parser.run(detect.page, response.body, response.url)
+        if page is not None:
+            if page.feed is None:
+                raise NoFeedError(
+                    f"{shown(response.url)} is {page.words} without a feed link. Give the address of a feed."
+                )
+            secret = headers if host_key(page.feed) == host_key(url) else {}
+            url = page.feed
+            response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
+        canonical = canonical_url(response.permanent_url or url) or url
+        floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
+        asked = _Asked(canonical, {}, options, floor, context.clock())
+        harvest = await _harvest(response, asked, facts_of(response), context.parser)
+        return discovered(self.name, canonical, floor, options, harvest, "feed")
+
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+        """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
+
+        Raises:
+            SourceError: a page can't be read, or leads back to one that was read.
+        """
+        headers = context.unsealed(source)
+        url, read = source.address, {source.address}
+        for number in range(pages + 1):
+            secret = headers if host_key(url) == source.own_host else {}
+            response = await context.http.get(url, accept=ACCEPT, headers=secret)
+            feed = await _read(response, "", context.parser)
+            if number:
+                yield Harvest(feed.activities, source.fetch_state, facts=facts_of(response))
+            previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
+            if previous is None:
+                return
+            if previous in read:
+                raise UnreadableError(f"The archive of {shown(source.address)} leads back to {shown(previous)}.")
+            url = previous
+            read.add(url)
+            await asyncio.sleep(min(PAGE_PAUSE, source.floor).total_seconds())
+
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+        """Poll feeds side by side, each failing alone; those not begun by the deadline are left out."""
+        async for polled in side_by_side(batch, context, _read_source):
+            yield polled
+
+
+class _Asked(NamedTuple):
+    """What is asked for and what is remembered of it."""
+
+    address: str
+    known: Mapping[str, Any]  # of the last good answer
+    options: Mapping[str, Json]
+    floor: timedelta
+    now: datetime
+
+
+async def _read_source(source: Source, context: PollContext, tally: Tally) -> Harvest:
+    known, started = _known(source), context.clock()
+    asked = _Asked(source.address, known, source.options, source.floor, started)
+    validators = _validators(source, known, started)
+    headers = {**context.unsealed(source), **({"A-IM": "feed"} if validators else {})}
+    response = await context.http.get(
+        source.address,
+        accept=ACCEPT,
+        headers=headers,
+        tally=tally,
+        downgrade=bool(source.options.get("downgrade")),
+        **validators,
+    )
+    return await _harvest(response, asked, facts_of(response), context.parser)
+
+
+def _known(source: Source) -> Mapping[str, Any]:
+    """Return what is remembered of the last good answer, if it still speaks of this address and this reader."""
+    state = source.fetch_state
+    same = state.get("url") == source.address and state.get("reader") == READER
+    return state if same else {}
+
+
+def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict[str, str]:
+    """Return what makes the request conditional; nothing where it is time for a whole document again."""
+    whole = known.get("whole")
+    spread = REFRESH_SPREAD * (source.id * 0.618 % 1)  # so that sources added together do not come due together
+    if whole is not None and not timedelta() <= now - datetime.fromisoformat(whole) < REFRESH + spread:
+        return {}
+    return {name: known[name] for name in ("etag", "modified") if known.get(name)}
+
+
+async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser: Parser) -> Harvest:
+    """Judge an answer: the same as before, or a document to read.
+
+    The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
+    so that a broken document is asked for again in full.
+    """
+    known = asked.known
+    if response.status == 304:  # noqa: PLR2004 - everybody knows it by its number
+        return _unchanged(response, asked, {**known, **validators(response)}, facts)
+    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: only what is new
+    digest = hashlib.sha256(response.body).hexdigest()
+    state = {**validators(response), "url": asked.address, "reader": READER, "whole": asked.now.isoformat()}
+    remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
+    if digest == known.get("body_sha256"):
+        return _unchanged(response, asked, {**remembered, **state, "body_sha256": digest}, facts)
+    feed = await _read(response, known.get("seen", ""), parser)
+    empty = not delta and not feed.entries and bool(known.get("entries"))
+    if delta:
+        state = {**state, **remembered, "whole": known.get("whole", state["whole"])}
+    else:
+        announced = announced_json(feed.announced)
+        state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
+        state |= {"announced": announced} if announced else {}
+    wishes, note = _wishes(response, feed.announced, asked)
+    suddenly = (
+        f"Suddenly empty: it had {known.get('entries')} entries before. What it brought stays." if empty else None
+    )
+    return Harvest(
+        feed.activities,
+        state,
+        name=feed.title,
+        skipped=feed.skipped,
+        present=feed.present,
+        entries=None if delta else feed.entries,
+        wishes=wishes,
+        moved_to=moved_to(response, asked.address),
+        note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
+        facts=facts,
+    )
+
+
+async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
+    content_type = response.headers.get("Content-Type", "")
+    try:
+        return await parser.run(normalise, response.body, content_type, response.url, seen)
+    except UnreadableError as problem:
+        raise type(problem)(f"{shown(response.url)}: {problem}") from None
+
+
+def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> Harvest:
+    wishes, note = _wishes(response, announced_of(state.get("announced")), asked)
+    moved = moved_to(response, asked.address)
+    return Harvest(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
+
+
+def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[Wishes, str | None]:
+    validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
+    floor = asked.floor if validated or asked.floor < DOCUMENT_FLOOR else asked.floor * BARE
+    return wishes_of(response.headers, announced, asked.now, slow=bool(asked.options.get("slow")), floor=floor)
+
+
+def _web_address(address: str) -> str | None:
+    """Return the web address that people mean, or None where it is none."""
+    address = address.strip()
+    if address.lower().startswith("feed:"):
+        address = address[len("feed:") :].removeprefix("//")
+        address = address if re.match(r"(?i)https?://", address) else f"https://{address}"
+    elif _BARE.fullmatch(address):
+        address = f"https://{address}"
+    return canonical_url(address)
+
+
+KIND = RssKind()

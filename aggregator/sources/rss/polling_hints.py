@@ -1,0 +1,131 @@
+"""What a publisher asks of our polling: the caching headers of an answer and what the feed itself says. Pure.
+
+Of all that is asked the latest counts, within a day for news and a month for sources that are marked as slow.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aggregator.domain.polling.results import Wishes
+from aggregator.source_api.documents import freshness
+from aggregator.sources.rss.document import Announced
+from aggregator.text.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+LONGEST = timedelta(days=1)
+LONGEST_SLOW = timedelta(days=31)
+
+_LONGEST_ASKED = timedelta(days=366)  # beyond this it is a slip, not a wish
+_PERIODS = {
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(weeks=1),
+    "monthly": timedelta(days=30),
+    "yearly": timedelta(days=365),
+}
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOURS = 24
+
+
+def wishes_of(
+    headers: Mapping[str, str],
+    announced: Announced,
+    now: datetime,
+    *,
+    slow: bool,
+    floor: timedelta,
+) -> tuple[Wishes, str | None]:
+    """Return what is asked for, and a note on what of it makes no sense or is more than we grant.
+
+    Args:
+        headers: of the answer, a 304 as well as a 200; names in any case.
+        announced: what the feed says, or said when it was last read.
+        now: the present moment.
+        slow: whether people marked the source as one that may ask for long waits.
+        floor: the least time between polls that is polite for what the answers give us.
+    """
+    notes: list[str] = []
+    asked = [*freshness(headers, now), *_by_feed(announced, notes)]
+    span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
+    longest = LONGEST_SLOW if slow else LONGEST
+    if span > longest:
+        notes.append(f"The publisher asks for {spoken(span)} between polls ({why}); {spoken(longest)} are granted.")
+        span = longest
+    wishes = Wishes(
+        floor=floor,
+        at_least=span,
+        why=why,
+        skip_hours=_hours(announced, notes),
+        skip_days=_days(announced, notes),
+    )
+    return wishes, " ".join(notes) or None
+
+
+def announced_json(announced: Announced) -> dict[str, Any]:
+    """Return what a feed says as it is kept in the fetch state: only what is said."""
+    told = {field.name: getattr(announced, field.name) for field in fields(announced)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}
+
+
+def announced_of(stored: object) -> Announced:
+    """Read what was kept; whatever is damaged counts as not said."""
+    told = stored if isinstance(stored, dict) else {}
+    kept: dict[str, Any] = {}
+    for field in fields(Announced):
+        value = told.get(field.name)
+        if field.name in {"skip_hours", "skip_days"}:
+            if isinstance(value, list):
+                kept[field.name] = tuple(one for one in value if isinstance(one, str))
+        elif isinstance(value, bool if field.name == "complete" else str):
+            kept[field.name] = value
+    return Announced(**kept)
+
+
+def _by_feed(announced: Announced, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
+    if announced.ttl is not None:
+        minutes = _number(announced.ttl)
+        span = timedelta(minutes=minutes) if minutes is not None and 0 < minutes < 10**6 else None
+        yield from _sensible(span, "ttl", announced.ttl, notes)
+    if announced.update_period is not None:
+        times = _number(announced.update_frequency or "1")
+        period = _PERIODS.get(announced.update_period.strip().lower())
+        span = period / times if period and times else None
+        said = f"{announced.update_period} {announced.update_frequency or ''}".strip()
+        yield from _sensible(span, "sy:updatePeriod", said, notes)
+
+
+def _sensible(span: timedelta | None, name: str, said: str, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
+    if span is None or span > _LONGEST_ASKED:
+        notes.append(f"Its {name} ({said[:40]!r}) makes no sense and is ignored.")
+    else:
+        yield span, name
+
+
+def _number(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) and int(text) > 0 else None
+
+
+def _hours(announced: Announced, notes: list[str]) -> frozenset[int]:
+    said = [hour.strip() for hour in announced.skip_hours]
+    hours = frozenset(int(hour) % _HOURS for hour in said if re.fullmatch(r"[0-9]{1,2}", hour) and int(hour) <= _HOURS)
+    if len(hours) == _HOURS:
+        notes.append("Its skipHours name every hour and are ignored.")
+        return frozenset()
+    return hours
+
+
+def _days(announced: Announced, notes: list[str]) -> frozenset[int]:
+    said = {day.strip().lower() for day in announced.skip_days}
+    days = frozenset(number for number, day in enumerate(_DAYS) if day in said)
+    if len(days) == len(_DAYS):
+        notes.append("Its skipDays name every day and are ignored.")
+        return frozenset()
+    return days

@@ -1,0 +1,377 @@
+"""The kinds of source that X has: an account's timeline, and a search."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from aggregator.domain.activity import Actor
+from aggregator.domain.errors import (
+    AccountError,
+    BadRequestError,
+    BudgetError,
+    PausedError,
+    ProtectedAccountError,
+    SlowError,
+    SourceError,
+    UnreachableError,
+    UnreadableError,
+)
+from aggregator.domain.polling.results import (
+    Discovery,
+    Failure,
+    FetchFacts,
+    Harvest,
+    Polled,
+)
+from aggregator.sources.twitter import errors as problems
+from aggregator.sources.twitter import read_budget, search, timeline
+from aggregator.sources.twitter.compliance import TellsFates
+from aggregator.sources.twitter.normalise import NETWORK, actor_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
+
+    from aggregator.domain.billing.metering import Ration
+    from aggregator.domain.source import Json, Source
+    from aggregator.source_api.kind import PollContext
+    from aggregator.sources.twitter.api import Api
+
+MOST_TROUBLES = 3  # accounts in a row that X does not answer for; then it is left alone, so that nothing waits for it
+RECOVERING = timedelta(minutes=5)
+FLOOR = timedelta(minutes=1)
+FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nobody
+
+_AT_HANDLE = re.compile(r"@([A-Za-z0-9_]{1,15})")
+_PROFILE = re.compile(
+    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/@?([A-Za-z0-9_]{1,15})/?(?:\?[^#]*)?", re.IGNORECASE
+)
+# First parts of addresses at X that are its own pages and nobody's handle.
+_NO_HANDLE = re.compile(
+    "about|account|compose|download|explore|hashtag|home|i|intent|jobs|login|logout|messages|notifications|privacy"
+    "|search|settings|share|signup|tos|who_to_follow",
+    re.IGNORECASE,
+)
+_USER_ID = re.compile(r"[0-9]{1,19}")
+_LEFT_OUT = ("replies", "retweets")
+
+
+class Twitter(TellsFates):
+    """Polls timelines by the accounts' numeric ids, so that a renamed account stays the same source."""
+
+    name = "twitter"
+    queue = "twitter"
+    any_address = False
+    eagerness = 12.0  # polls that bring nothing are free
+    per_host: int | None = 100  # X's own limits say how fast, and one host serves all accounts
+    service = "x"
+    network = NETWORK
+    most_people = 100
+    people_kept = timedelta(days=7)  # names and pictures change seldom, and each person returned is billed
+    others_kept = timedelta(days=28)
+
+    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Check the options: `user_id` or `query`, and `exclude`, a list or a comma-separated text.
+
+        Raises:
+            BadRequestError: an option is unknown or has a value that can't be used.
+        """
+        if unknown := sorted(options.keys() - {"user_id", "query", "exclude"}):
+            raise BadRequestError(f"A twitter source has no option {unknown[0]!r}; it knows exclude.")
+        exclude = _excluded(options.get("exclude"))
+        query = options.get("query")
+        if query is not None:
+            if exclude:
+                raise BadRequestError("A search leaves out by its query: -is:retweet, -is:reply.")
+            return {"query": search.checked(str(query))}
+        user_id = options.get("user_id")
+        if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id):
+            raise BadRequestError(
+                f"The option user_id of a twitter source is {user_id!r}; it must be the account's numeric id as text."
+            )
+        return {"user_id": user_id, **({"exclude": exclude} if exclude else {})}
+
+    async def discover(
+        self,
+        address: str,
+        context: PollContext,
+        options: Mapping[str, Json] = MappingProxyType({}),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Discovery | None:
+        """Look an account up by "@handle" or the address of its profile, or take "search:QUERY"; no sign-in.
+
+        Raises:
+            MissingAccountError, SuspendedAccountError, ProtectedAccountError: there is no such account to be read.
+            BadRequestError: the query can't be used, or there are options that X does not have.
+            SourceError: X gave no usable answer.
+        """
+        query = search.query_in(address)
+        handle = _handle_in(address)
+        if query is None and handle is None:
+            return None
+        if headers or options.keys() - {"exclude"}:
+            raise BadRequestError("A source on X takes no sign-in of its own, and of the options only exclude.")
+        api = _connect(context)
+        try:
+            if query is not None:
+                return search.discovered(query, api.host, _floor(api), self.name)
+            return self._account(await api.user(str(handle)), str(handle), api)
+        finally:
+            api.close()
+
+    async def discover_all(
+        self, addresses: Sequence[str], context: PollContext
+    ) -> Mapping[str, Discovery | SourceError]:
+        """Look many accounts up, a hundred with one request.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        handles = {address: handle for address in addresses if (handle := _handle_in(address)) is not None}
+        if len(handles) <= 1:
+            return {}
+        api = _connect(context)
+        found: dict[str, Discovery | SourceError] = {}
+        try:
+            wanted = list(handles)
+            for start in range(0, len(wanted), self.most_people):
+                some = wanted[start : start + self.most_people]
+                payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
+                found |= {address: self._one_of(payload, handles[address], api) for address in some}
+        finally:
+            api.close()
+        return found
+
+    def _one_of(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
+        """Say what an answer about many accounts says of one of them."""
+        data, errors = payload.get("data"), payload.get("errors")
+        users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
+        told = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+        user = next((user for user in users if str(user.get("username")).casefold() == handle.casefold()), None)
+        about = [error for error in told if str(error.get("value")).casefold() == handle.casefold()]
+        try:
+            return self._account({"data": user, "errors": about}, handle, api)
+        except SourceError as error:
+            return error
+
+    def _account(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery:
+        user = payload.get("data")
+        if not isinstance(user, dict) or not _USER_ID.fullmatch(str(user.get("id"))):
+            raise problems.from_errors(payload.get("errors"), f"@{handle}")
+        actor = actor_of(user)
+        if user.get("protected") is True:
+            raise ProtectedAccountError(f"@{handle} on X is protected: only followers whom it accepted see its posts.")
+        return Discovery(
+            kind=self.name,
+            address=f"@{actor.handle or handle}",
+            host=api.host,
+            name=actor.name,
+            slug=(actor.handle or handle).casefold().replace("_", "-").strip("-") or f"x-{actor.native_id}",
+            every=None,
+            floor=_floor(api),
+            options={"user_id": actor.native_id},
+        )
+
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+        """Give nothing: what X lets one read of the past is read by polling."""
+        del source, context, pages
+        nothing: tuple[Harvest, ...] = ()
+        for page in nothing:
+            yield page
+
+    async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
+        """Ask for up to 100 people by their ids.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        api = _connect(context)
+        try:
+            payload = await api.users(native_ids)
+        finally:
+            api.close()
+        found = payload.get("data")
+        users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
+        return [actor_of(user) for user in users if _USER_ID.fullmatch(str(user.get("id")))]
+
+    async def owner(self, handle: str, context: PollContext) -> str | None:
+        """Return the id of whoever has a handle now; None where nobody has.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        api = _connect(context)
+        try:
+            user = (await api.user(handle)).get("data")
+        finally:
+            api.close()
+        return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
+
+    async def counted(self, context: PollContext) -> int | None:
+        """Return how many posts X has counted in its own cycle; None where it does not say.
+
+        Raises:
+            SourceError: X gave no usable answer.
+        """
+        if not context.credentials.get("x_bearer_token"):
+            return None
+        api = _connect(context)
+        try:
+            said = (await api.usage()).get("data")
+        finally:
+            api.close()
+        posts = str(said.get("project_usage")) if isinstance(said, dict) else ""
+        return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
+
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+        """Poll sources one after the other: they share one endpoint and its rate limit."""
+        try:
+            api = _connect(context)
+        except SourceError as error:
+            for source in batch:
+                yield Polled(source.id, Failure(error))
+            return
+        try:
+            troubles = 0
+            for source in batch:
+                if time.monotonic() >= context.deadline:
+                    return
+                if troubles >= MOST_TROUBLES:
+                    yield Polled(source.id, Failure(_not_asked(context.clock())))
+                    continue
+                outcome = await self._polled(source, api, context)
+                troubles = troubles + 1 if isinstance(outcome, Failure) and _is_trouble(outcome.error) else 0
+                yield Polled(source.id, outcome)
+        finally:
+            api.close()
+
+    async def _polled(self, source: Source, api: Api, context: PollContext) -> Harvest | Failure:
+        started, began = context.clock(), time.monotonic()
+        api.begin()
+
+        def facts() -> FetchFacts:
+            seen = api.exchange
+            spent = timedelta(seconds=time.monotonic() - began)
+            return FetchFacts(started, spent, seen.status, seen.wire_bytes, seen.requests)
+
+        try:
+            ration = await context.spending.ration(api.service)
+            portion = read_budget.portion(ration, source.appetite)
+            mark = timeline.Watermark.of(source.fetch_state)
+            reading = await self._read(source, api, mark, portion, started)
+        except SourceError as error:
+            return Failure(error, facts())
+        except BadRequestError as error:
+            return Failure(AccountError(f"{error} Remove the source and add it again."), facts())
+        except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
+            return Failure(UnreadableError(f"X's answer could not be read ({type(error).__name__})."), facts())
+        return _harvest(source, reading, mark, ration, api.cost, facts())
+
+    async def _read(
+        self, source: Source, api: Api, mark: timeline.Watermark, portion: read_budget.Portion, now: datetime
+    ) -> timeline.Reading:
+        options = self.parse_options(source.options)
+        if "query" in options:
+            ask = search.asking(partial(api.search, options["query"], source.id), now)
+            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.widened(portion))
+        user_id = str(options["user_id"])
+        left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
+        handle = _handle_in(source.address)
+        account = replace(_account_of(user_id, source.name, handle), partial=True)
+        ask = partial(api.timeline, user_id, source.id, **left_out)
+        return await timeline.read(ask, source.address, mark, account, portion)
+
+
+def _is_trouble(error: SourceError) -> bool:
+    """Whether an error says that X itself is away, and nothing of the account."""
+    server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, SlowError | UnreachableError) or server_failed
+
+
+def _not_asked(now: datetime) -> PausedError:
+    return PausedError(
+        f"X did not answer for {MOST_TROUBLES} accounts in a row, so this one was not asked.", until=now + RECOVERING
+    )
+
+
+def _harvest(
+    source: Source,
+    reading: timeline.Reading,
+    before: timeline.Watermark,
+    ration: Ration | None,
+    cost: float,
+    facts: FetchFacts,
+) -> Harvest:
+    now = facts.started
+    meal = read_budget.Meal(
+        cost,
+        reading.posts,
+        age=now - reading.oldest if reading.oldest else None,
+        reach=reading.newest - reading.oldest if reading.newest and reading.oldest else None,
+        whole=reading.whole,
+    )
+    known = source.appetite if before.is_first is False else None
+    hunger = read_budget.learnt(known, meal, now - source.last_success if source.last_success else None)
+    if not reading.activities and reading.mark == before and reading.error is None:
+        return Harvest(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
+    error = reading.error
+    rest = read_budget.digesting(ration, cost)
+    paused = error.until if isinstance(error, PausedError | BudgetError) else None
+    return Harvest(
+        activities=reading.activities,
+        state=reading.mark.state(),
+        not_before=paused or (now + rest if rest else None),
+        look_again=reading.editable,
+        appetite=hunger,
+        note=_note(reading),
+        facts=facts,
+    )
+
+
+def _note(reading: timeline.Reading) -> str | None:
+    if reading.error:
+        return f"Not everything was read: {reading.error}"
+    if reading.skipped:
+        return "Older posts were left out, so that the budget lasts; 'aggregator budget' shows what would help."
+    return None
+
+
+def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
+    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
+
+
+def _excluded(value: Json) -> list[str]:
+    given: Any = value.split(",") if isinstance(value, str) else value or []
+    wanted = [str(one).strip() for one in given if str(one).strip()] if isinstance(given, list) else [repr(value)]
+    for one in wanted:
+        if one not in _LEFT_OUT:
+            raise BadRequestError(f"Of an account on X, {' and '.join(_LEFT_OUT)} can be left out, not {one!r}.")
+    return sorted(set(wanted))
+
+
+def _handle_in(address: str) -> str | None:
+    """Return the handle that an address is about; None where it is no bare profile."""
+    if match := _AT_HANDLE.fullmatch(address):
+        return match[1]
+    match = _PROFILE.fullmatch(address)
+    return match[1] if match and not _NO_HANDLE.fullmatch(match[1]) else None
+
+
+def _floor(api: Api) -> timedelta:
+    return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
+
+
+def _connect(context: PollContext) -> Api:
+    from aggregator.sources.twitter.api import Api  # tweepy takes a while to import, and only polling needs it
+
+    return Api(context)
+
+
+KIND = Twitter()

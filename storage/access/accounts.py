@@ -1,0 +1,150 @@
+"""Accounts of the review desk, their sessions, and sign-ins that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import case, func, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aggregator.domain.access.accounts import Account, Role
+from storage.engine import upsert
+from storage.tables.access import account, session, sign_in_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Connection, Row
+
+
+class Session(NamedTuple):
+    """A sign-in that stands."""
+
+    account: Account
+    last_used: datetime
+
+
+class Accounts:
+    """The accounts, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, name: str, role: Role, password: str, now: datetime) -> bool:
+        """Add an account with the hash of its password; return False where the name is taken."""
+        statement = upsert.statement(self._connection, account, index=["name"], changing=[])
+        values = {"name": name, "role": role.value, "password": password, "created": now, "password_set": now}
+        return self._connection.execute(statement.values(**values).returning(account.c.id)).scalar() is not None
+
+    def get(self, name: str) -> Account | None:
+        """Return the account of a name."""
+        row = self._connection.execute(select(account).where(account.c.name == name)).one_or_none()
+        return None if row is None else _account(row)
+
+    def password_of(self, name: str) -> str | None:
+        """Return the hash of a password; None where nobody of that name may sign in."""
+        chosen = select(account.c.password).where(account.c.name == name, account.c.disabled.is_(None))
+        hash_: str | None = self._connection.execute(chosen).scalar()
+        return hash_
+
+    def all(self) -> list[Account]:
+        """Return every account, by name."""
+        return [_account(row) for row in self._connection.execute(select(account).order_by(account.c.name))]
+
+    def admins(self) -> int:
+        """Return how many admins may sign in."""
+        chosen = select(func.count()).where(account.c.role == Role.ADMIN.value, account.c.disabled.is_(None))
+        return self._connection.execute(chosen).scalar_one()
+
+    def change(self, id_: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
+        """Set columns of an account and end its sessions: whoever holds one may do something else from now on."""
+        self._connection.execute(update(account).where(account.c.id == id_).values(**values))
+        self.close_all(id_)
+
+    def rehash(self, id_: int, password: str) -> None:
+        """Keep a newer hash of the same password."""
+        self._connection.execute(update(account).where(account.c.id == id_).values(password=password))
+
+    # Sessions
+
+    def open(self, digest: str, account_id: int, now: datetime, expires: datetime) -> None:
+        """Note a sign-in."""
+        values = {"digest": digest, "account_id": account_id, "created": now, "last_used": now, "expires": expires}
+        self._connection.execute(session.insert().values(**values))
+        self._connection.execute(update(account).where(account.c.id == account_id).values(last_sign_in=now))
+
+    def session(self, digest: str, now: datetime, *, idle: timedelta) -> Session | None:
+        """Return the session of a digest, if it stands and its account may sign in."""
+        row = self._connection.execute(
+            select(account, session.c.last_used)
+            .join(session, session.c.account_id == account.c.id)
+            .where(session.c.digest == digest, session.c.expires > now, session.c.last_used > now - idle)
+            .where(account.c.disabled.is_(None))
+        ).one_or_none()
+        return None if row is None else Session(_account(row), row.last_used)
+
+    def touch(self, digest: str, now: datetime) -> None:
+        """Note that a session was used."""
+        self._connection.execute(update(session).where(session.c.digest == digest).values(last_used=now))
+
+    def close(self, digest: str) -> None:
+        """End a session."""
+        self._connection.execute(session.delete().where(session.c.digest == digest))
+
+    def close_all(self, account_id: int) -> None:
+        """End every session of an account."""
+        self._connection.execute(session.delete().where(session.c.account_id == account_id))
+
+    def forget(self, now: datetime, before: datetime) -> int:
+        """Forget sessions that ran out and failures that are old; return how many."""
+        gone = self._connection.execute(session.delete().where(session.c.expires <= now)).rowcount
+        old = sign_in_failure.delete().where(sign_in_failure.c.last < before)
+        return gone + self._connection.execute(old).rowcount
+
+    # Sign-ins that failed
+
+    def blocked(self, subjects: Sequence[str], now: datetime) -> datetime | None:
+        """Return until when sign-ins from or as any of these are refused."""
+        until = func.max(sign_in_failure.c.blocked_until)
+        chosen = select(until).where(sign_in_failure.c.subject.in_(subjects), sign_in_failure.c.blocked_until > now)
+        moment: datetime | None = self._connection.execute(chosen).scalar()
+        return moment
+
+    def count_attempt(self, subjects: Sequence[str], now: datetime, *, since: datetime) -> Mapping[str, int]:
+        """Count an attempt to sign in, and return how many there were in a row, by subject.
+
+        What was last counted before `since` is forgotten. Attempts at the same time count one after the other: each
+        subject's row stays locked until the transaction ends.
+        """
+        counts = {}
+        for subject in sorted(subjects):  # in one order, so that two attempts can't deadlock
+            insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+            statement = insert(sign_in_failure).values(subject=subject, count=1, last=now, blocked_until=None)
+            is_old = sign_in_failure.c.last < since
+            counted = statement.on_conflict_do_update(
+                index_elements=["subject"],
+                set_={"count": case((is_old, 1), else_=sign_in_failure.c.count + 1), "last": now},
+            )
+            counts[subject] = self._connection.execute(counted.returning(sign_in_failure.c.count)).scalar_one()
+        return counts
+
+    def block(self, subject: str, until: datetime) -> None:
+        """Refuse sign-ins of a subject for a while."""
+        chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
+        self._connection.execute(chosen.values(blocked_until=until))
+
+    def uncount(self, subject: str, tries: int) -> None:
+        """Take one attempt back, and the pause if only that one led to it; `tries` lead to one."""
+        left = sign_in_failure.c.count - 1
+        until = case((left < tries, null()), else_=sign_in_failure.c.blocked_until)
+        chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
+        self._connection.execute(chosen.values(count=left, blocked_until=until))
+
+    def forgive(self, subjects: Sequence[str]) -> None:
+        """Forget failures of those who signed in."""
+        self._connection.execute(sign_in_failure.delete().where(sign_in_failure.c.subject.in_(subjects)))
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(row.id, row.name, Role(row.role), row.created, row.password_set, row.last_sign_in, row.disabled)

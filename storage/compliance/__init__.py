@@ -1,0 +1,1 @@
+"""Removals and compliance jobs."""

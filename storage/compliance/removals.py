@@ -1,0 +1,158 @@
+"""Removals: what goes because its network says that it is gone, or because somebody here wants it gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, or_, select, update
+
+from aggregator.domain.activity import ActivityKind, Upstream
+from aggregator.domain.compliance.removal import Removal
+from storage.engine import erasure, upsert
+from storage.revision import Stream
+from storage.stream.tombstones import Tombstones, person_key
+from storage.tables.billing import billed
+from storage.tables.compliance import checked, compliance_job, gone_key
+from storage.tables.polling import source
+from storage.tables.stream import activity, actor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from storage.stream.tombstones import Buried
+
+NAMELESS = "Removed account"  # the name of people whose content went
+
+_SLICE = 2000  # rows of one transaction, so that readers and polls go on
+
+
+class Removals:
+    """What goes for every source, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tombstones = Tombstones(connection)
+
+    def withdraw(
+        self, reasons: Mapping[str, str], upstream: Upstream, now: datetime, *, for_good: bool = True
+    ) -> dict[str, Removal]:
+        """Make posts gone, with plain reposts of them; return by key what that did.
+
+        Quotes and replies that embed one lose it and keep their own words.
+
+        Args:
+            reasons: why, by key ("x:123").
+            upstream: how they stand at their network now.
+            now: the present moment.
+            for_good: nobody may bring them again.
+        """
+        Stream(self._connection).require_lock()
+        removals = {key: Removal() for key in reasons}
+        for key in self._ban(reasons, now) if for_good else ():
+            removals[key].is_new = True
+        for reason in dict.fromkeys(reasons.values()):
+            keys = [key for key, why in reasons.items() if why == reason]
+            embedding = activity.c.object_key.in_(keys)
+            reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
+            for one in self._tombstones.bury(activity.c.key.in_(keys), reason, now, upstream=upstream):
+                _count(removals[one.key], one, "posts")
+            for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream):
+                _count(removals[str(one.object_key)], one, "reposts")
+            for one in self._tombstones.strip(embedding):
+                _count(removals[str(one.object_key)], one, "quotes")
+        return removals
+
+    def withdraw_person(
+        self,
+        network: str,
+        native_id: str,
+        reason: str,
+        now: datetime,
+        *,
+        upstream: Upstream = Upstream.GONE,
+        for_good: bool = True,
+        most: int = _SLICE,
+    ) -> Removal:
+        """Make everything gone that somebody said, and take their name and picture away; call it until no more is left.
+
+        With `for_good` nothing of theirs is ever stored again; else only what is gone now stays so.
+        """
+        Stream(self._connection).require_lock()
+        removal = Removal()
+        if for_good:
+            removal.is_new = bool(self._ban({person_key(network, native_id): reason}, now))
+        who = self._connection.execute(
+            select(actor.c.id).where(actor.c.network == network, actor.c.native_id == native_id)
+        ).scalar()
+        if who is None:
+            return removal
+        own = self._tombstones.bury(activity.c.actor_id == who, reason, now, upstream=upstream, most=most)
+        self._ban({one.key: reason for one in own}, now)
+        for one in own:
+            _count(removal, one, "posts")
+        embedding = activity.c.object_actor_id == who
+        reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
+        for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
+            _count(removal, one, "reposts")
+        for one in self._tombstones.strip(embedding, most=most):
+            _count(removal, one, "quotes")
+        removal.more = max(removal.posts, removal.reposts, removal.quotes) == most
+        revision = self._anonymise(actor.c.id == who, _SLICE)
+        removal.revision = max(filter(None, (removal.revision, revision)), default=None)
+        return removal
+
+    def withdraw_network(self, network: str, reason: str, now: datetime, *, most: int = _SLICE) -> Removal:
+        """Make a part of what a network's people said gone; call it until no more is left."""
+        removal = Removal()
+        for one in self._tombstones.bury(activity.c.network == network, reason, now, most=most):
+            _count(removal, one, "posts")
+        removal.more = removal.posts == most
+        if removal.more:
+            return removal
+        nameless = self._anonymise(actor.c.network == network, most)
+        removal.revision = max(filter(None, (removal.revision, nameless)), default=None)
+        removal.more = nameless is not None
+        if not removal.more:
+            self._connection.execute(delete(checked).where(checked.c.key.startswith(f"{network}:", autoescape=True)))
+            self._connection.execute(delete(billed).where(billed.c.service == network))
+            self._connection.execute(delete(compliance_job).where(compliance_job.c.network == network))
+        return removal
+
+    def forget_reading(self, kinds: Collection[str]) -> None:
+        """Empty what polling remembers of all sources of these kinds, removed ones included."""
+        Stream(self._connection).require_lock()
+        erasure.mark(self._connection)
+        self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
+
+    def _ban(self, reasons: Mapping[str, str], now: datetime) -> set[str]:
+        """Note what must never be stored again; return what was not noted yet."""
+        if not reasons:
+            return set()
+        fresh = set(reasons) - self._tombstones.among(reasons)
+        rows = [{"key": key, "at": now, "reason": reasons[key]} for key in sorted(fresh)]
+        if rows:
+            self._connection.execute(upsert.statement(self._connection, gone_key, index=["key"], changing=[]), rows)
+        return fresh
+
+    def _anonymise(self, which: ColumnElement[bool], most: int) -> int | None:
+        """Take names and pictures away; return the newest revision, or None where there were none."""
+        named = or_(
+            actor.c.name != NAMELESS, actor.c.handle.is_not(None), actor.c.url.is_not(None), actor.c.avatar.is_not(None)
+        )
+        ids = self._connection.execute(select(actor.c.id).where(which, named).limit(most)).scalars().all()
+        if not ids:
+            return None
+        erasure.mark(self._connection)
+        first = Stream(self._connection).take(len(ids))
+        nameless = {"name": NAMELESS, "handle": None, "url": None, "avatar": None, "refresh_after": None}
+        for offset, id_ in enumerate(ids):
+            self._connection.execute(update(actor).where(actor.c.id == id_).values(**nameless, revision=first + offset))
+        return first + len(ids) - 1
+
+
+def _count(removal: Removal, one: Buried, what: str) -> None:
+    setattr(removal, what, getattr(removal, what) + 1)
+    removal.revision = max(removal.revision or 0, one.revision)

@@ -1,0 +1,109 @@
+"""Engines for SQLite and PostgreSQL, set up so that both behave alike, and the one type for moments."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+from sqlalchemy import DateTime, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import TypeDecorator
+
+from aggregator.domain.errors import SettingsError, SetupError
+from aggregator.system import private_files
+from storage.engine.postgresql import make_postgresql_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Dialect, Engine
+
+_OLDEST_SQLITE = (3, 35, 0)  # RETURNING
+_BUSY_TIMEOUT = 5000  # milliseconds that a SQLite writer waits for another
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: refuses naive values, gives aware UTC back on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone; SQLite stores the UTC reading of it."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"A moment needs a time zone: {value!r}.")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the moment back in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def make_engine(url: str, *, pooled: bool = True) -> Engine:
+    """Build the engine for a database URL; nothing is connected yet.
+
+    Args:
+        url: the database.
+        pooled: whether to keep connections; without a pool each `connect` opens its own.
+
+    Raises:
+        SettingsError: the URL can't be read.
+        SetupError: this Python's SQLite is too old.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(url, pooled=pooled)
+        return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json)
+    except (ValueError, ImportError, AttributeError) as problem:
+        raise SettingsError(f"AGGREGATOR_DATABASE_URL can't be used: {type(problem).__name__}.") from None
+
+
+def _json(value: object) -> str:
+    """Write JSON, moments included, at a third of what the standard library takes."""
+    return to_json(value).decode()
+
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    f"busy_timeout={_BUSY_TIMEOUT}",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what was deleted because it had to go is not left readable in the file
+)
+
+
+def _sqlite(url: str, *, pooled: bool) -> Engine:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
+    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    engine = create_engine(url, json_serializer=_json, connect_args={"timeout": _BUSY_TIMEOUT / 1000}, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def _create_for_its_owner_alone(*_: object) -> None:
+        database = engine.url.database
+        if database and database != ":memory:" and not database.startswith("file:"):
+            private_files.make_file(Path(database))
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
+        connection.isolation_level = None  # we say BEGIN ourselves, see `begin`
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads and then writes fails at once under a plain BEGIN when another writer came
+        # between; a writer therefore takes the lock at its start and waits its turn (busy_timeout).
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

@@ -1,0 +1,1 @@
+"""Review states, decisions, rules, freezes and the audit log."""

@@ -1,0 +1,391 @@
+"""Decisions: what people do to items, each with its line in the history, and how it is undone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import bindparam, or_, select, update
+
+from aggregator.domain.activity import Review, Upstream
+from aggregator.domain.moderation.decisions import PAST, Decided, Verb
+from storage.moderation.audit_log import Audit
+from storage.moderation.pending_edits import HeldEdits
+from storage.revision import Stream
+from storage.stream.activities import Activities
+from storage.tables.moderation import audit, handout, rule
+from storage.tables.stream import activity, transition
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row, Select
+
+State = dict[str, Any]  # what a decision may change, as JSON holds it
+
+_PERSON = "person"
+_BECOMES = {Verb.APPROVE: Review.PUBLISHED, Verb.HIDE: Review.HIDDEN, Verb.RETURN: Review.WAITING}
+_SUBJECT = "activity:"
+_RECENT = 60  # lines of the history in which a person's last decision is looked for
+_STATE = (
+    activity.c.id,
+    activity.c.source_id,
+    activity.c.revision,
+    activity.c.gone,
+    activity.c.upstream,
+    activity.c.review,
+    activity.c.review_by,
+    activity.c.review_reason,
+    activity.c.reviewed,
+    activity.c.reviewer,
+    activity.c.review_rule,
+    activity.c.headline,
+    activity.c.note,
+    activity.c.pinned_until,
+    activity.c.story,
+    activity.c.story_by_hand,
+)
+_CHANGE = (
+    update(activity)
+    .where(activity.c.id == bindparam("row"))
+    .values(
+        {
+            **{name: bindparam(f"new_{name}") for name in (
+                "review", "review_by", "review_reason", "reviewed", "reviewer", "review_rule", "headline", "note",
+                "pinned_until", "story", "story_by_hand", "visible", "revision",
+            )},
+        }
+    )
+)  # fmt: skip
+
+
+class Decisions:
+    """The decisions of people, within one writing transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._audit = Audit(connection)
+
+    def decide(
+        self,
+        seen: Mapping[int, int | None],
+        verb: Verb,
+        *,
+        who: str,
+        now: datetime,
+        reason: str = "",
+        until: datetime | None = None,
+        batch: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Decided:
+        """Decide on activities as a person saw them.
+
+        Args:
+            seen: by id, the revision that the person saw; None: whatever it is by now.
+            verb: what to do: not `JOIN`, `SPLIT`, `WRITE` or `UNDO`.
+            who: the person's name.
+            now: the present moment.
+            reason: why, for the history.
+            until: of a pin.
+            batch: what it belongs to; by default a batch of its own.
+            detail: what else the history should hold.
+        """
+        batch = batch or uuid4().hex
+        rows, missed = self._found(seen, who, now)
+        edits = HeldEdits(self._connection).waiting([row.id for row in rows])
+        changes: list[tuple[Row[Any], State]] = []
+        for row in rows:
+            if verb is Verb.KEEP:
+                if row.id not in edits:
+                    missed[row.id] = f"Item {row.id} has no edit that waits."
+                    continue
+                changes.append((row, {}))
+            elif verb is Verb.APPROVE and row.id in edits:
+                Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
+                changes.append((row, _decided(Review.PUBLISHED, reason or "the edit was approved", who, now)))
+            else:
+                changes.append((row, _wanted(verb, reason, until, who, now)))
+        touched = [row.id for row, _ in changes]
+        if verb is not Verb.PIN and verb is not Verb.UNPIN:
+            HeldEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
+        extra = {"reason": reason, **(detail or {})}
+        took = [id_ for id_ in touched if verb is Verb.APPROVE and id_ in edits]
+        self._write(changes, PAST[verb], who, now, batch, extra, edits={id_: id_ in took for id_ in edits})
+        return Decided(batch, verb, touched, missed)
+
+    def write(
+        self, activity_id: int, seen: int | None, headline: str | None, note: str | None, *, who: str, now: datetime
+    ) -> Decided:
+        """Put an editor's headline and note beside an activity, whose own words stay as they are."""
+        batch = uuid4().hex
+        rows, missed = self._found({activity_id: seen}, who, now)
+        self._write(
+            [(row, {"headline": headline, "note": note}) for row in rows], PAST[Verb.WRITE], who, now, batch, {}
+        )
+        return Decided(batch, Verb.WRITE, [row.id for row in rows], missed)
+
+    def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
+        """Make an activity part of another one's story, or, where `other` is None, a story of its own."""
+        verb = Verb.SPLIT if other is None else Verb.JOIN
+        batch = uuid4().hex
+        rows, missed = self._found({activity_id: seen}, who, now)
+        story = f"own:{activity_id}"
+        if other is not None:
+            named = select(activity.c.story, activity.c.key).where(activity.c.id == other, activity.c.gone.is_(None))
+            found = self._connection.execute(named).one_or_none()
+            if found is None:
+                return Decided(batch, verb, [], {activity_id: f"There is no item {other} to join it to."})
+            story = found.story or found.key
+        changes: list[tuple[Row[Any], State]] = [(row, {"story": story, "by_hand": True}) for row in rows]
+        self._write(changes, PAST[verb], who, now, batch, {})
+        return Decided(batch, verb, [row.id for row in rows], missed)
+
+    def by_author(self, activity_id: int, *, most: int) -> list[int]:
+        """Return what is shown or waits of the author of an activity, also in reposts; newest first."""
+        chosen = select(activity.c.actor_id, activity.c.object_actor_id, activity.c.kind).where(
+            activity.c.id == activity_id
+        )
+        row = self._connection.execute(chosen).one_or_none()
+        author = None if row is None else (row.object_actor_id if row.kind == "repost" else row.actor_id)
+        if author is None:
+            return []
+        theirs = or_(activity.c.actor_id == author, activity.c.object_actor_id == author)
+        return list(
+            self._connection.execute(
+                select(activity.c.id)
+                .where(theirs, activity.c.review != Review.HIDDEN.value, activity.c.gone.is_(None))
+                .order_by(activity.c.id.desc())
+                .limit(most)
+            ).scalars()
+        )
+
+    def undo(self, batch: str, *, who: str, now: datetime) -> Decided:
+        """Take back what was decided together, where nobody has decided otherwise since.
+
+        Upstream's own edits stay: only what people decided is put back.
+        """
+        notes = {int(note["subject"].removeprefix(_SUBJECT)): note for note in self._audit.batch(batch)
+                 if note["subject"].startswith(_SUBJECT)}  # fmt: skip
+        rows, missed = self._found(dict.fromkeys(notes), who, now)
+        changes: list[tuple[Row[Any], State]] = []
+        for row in rows:
+            detail = notes[row.id]["detail"] or {}
+            now_is, was = self._state(row), detail.get("from") or {}
+            if any(now_is[name] != value for name, value in (detail.get("to") or {}).items() if name in now_is):
+                missed[row.id] = self._faster(row, who, now)
+                continue
+            if "edit" in detail:
+                self._return_edit(row, took=bool(detail["edit"]))
+            changes.append((row, was))
+        rules = {(note["detail"] or {}).get("rule") for note in notes.values()} - {None}
+        if rules:  # that were set up with what is taken back
+            self._connection.execute(update(rule).where(rule.c.id.in_(rules)).values(enabled=False, changed=now))
+        new = uuid4().hex
+        self._write(changes, PAST[Verb.UNDO], who, now, new, {"undoes": batch}, later=True)
+        return Decided(new, Verb.UNDO, [row.id for row, _ in changes], missed)
+
+    def _return_edit(self, row: Row[Any], *, took: bool) -> None:
+        """Let a held edit wait again; where its words were taken over, put the former ones back."""
+        if took:
+            Activities(self._connection).put_back(row.id)
+        HeldEdits(self._connection).let_wait(row.id)
+
+    def latest(self, who: str) -> Mapping[str, Any] | None:
+        """Return the first line of the newest batch of a person that was not undone yet, with its `count` of lines."""
+        rows = self._connection.execute(
+            select(audit)
+            .where(audit.c.who == who, audit.c.batch.is_not(None))
+            .order_by(audit.c.id.desc())
+            .limit(_RECENT)
+        ).mappings()
+        undone: set[str] = set()
+        for row in rows:
+            detail = row["detail"] or {}
+            if row["what"] == PAST[Verb.UNDO]:
+                undone.add(detail.get("undoes", ""))
+            elif row["batch"] not in undone:
+                return {**row, "count": len(self._audit.batch(row["batch"]))}
+        return None
+
+    def hand_out(self, who: str, count: int, now: datetime, until: datetime) -> list[int]:
+        """Give a person the oldest waiting activities that nobody else has in hand; return their ids, oldest first."""
+        Stream(self._connection).require_lock()
+        self._connection.execute(handout.delete().where((handout.c.until <= now) | (handout.c.account == who)))
+        taken = select(handout.c.activity_id)
+        ids = list(
+            self._connection.execute(
+                select(activity.c.id)
+                .where(
+                    activity.c.review == Review.WAITING.value, activity.c.gone.is_(None), activity.c.id.not_in(taken)
+                )
+                .order_by(activity.c.id)
+                .limit(count)
+            ).scalars()
+        )
+        if ids:
+            rows = [{"activity_id": id_, "account": who, "until": until} for id_ in ids]
+            self._connection.execute(handout.insert(), rows)
+        return ids
+
+    def give_back(self, who: str) -> None:
+        """Take what a person has in hand out of it."""
+        self._connection.execute(handout.delete().where(handout.c.account == who))
+
+    def _found(self, seen: Mapping[int, int | None], who: str, now: datetime) -> tuple[list[Row[Any]], dict[int, str]]:
+        """Return the rows to decide on, locked, and why the others are not."""
+        Stream(self._connection).require_lock()
+        chosen: Select[Any] = select(*_STATE).where(activity.c.id.in_(seen.keys()))
+        rows: Sequence[Row[Any]] = self._connection.execute(chosen).all()
+        by_id = {row.id: row for row in rows}
+        missed: dict[int, str] = {}
+        found = []
+        for id_, revision in seen.items():
+            row = by_id.get(id_)
+            if row is None:
+                missed[id_] = f"There is no item {id_}."
+            elif row.gone is not None:
+                missed[id_] = f"Item {id_} is gone: its source or its author took it away."
+            elif revision is not None and row.revision != revision:
+                missed[id_] = self._faster(row, who, now)
+            else:
+                found.append(row)
+        return found, missed
+
+    def _faster(self, row: Row[Any], who: str, now: datetime) -> str:
+        """Say who or what changed an activity in the meantime."""
+        note = next(iter(self._audit.of(f"{_SUBJECT}{row.id}", 1)), None)
+        if note is None or (note["detail"] or {}).get("revision") != row.revision:
+            return f"Item {row.id} has changed at its source; look at it again."
+        seconds = max(round((now - note["at"]).total_seconds()), 0)
+        ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004
+        whom = "You" if note["who"] == who else note["who"]
+        return f"{whom} {note['what']} item {row.id} {ago} ago."
+
+    def _write(
+        self,
+        changes: Sequence[tuple[Row[Any], State]],
+        what: str,
+        who: str,
+        now: datetime,
+        batch: str,
+        detail: Mapping[str, Any],
+        *,
+        edits: Mapping[int, bool] | None = None,
+        later: bool = False,
+    ) -> None:
+        """Write new states and the history; what the clock was to decide is called off where the review changes.
+
+        `later`: it is a return to former states, which may have been waiting for the clock.
+        """
+        if not changes:
+            return
+        ids = [row.id for row, _ in changes]
+        intentions = self._intentions(ids)
+        first = Stream(self._connection).take(len(changes))
+        rows, notes = [], []
+        for offset, (row, change) in enumerate(changes):
+            before = {**self._state(row), "later": intentions.get(row.id)}
+            after = {**before, **({"later": None} if "review" in change else {}), **change}
+            rows.append(_written(row, after, first + offset))
+            told = {"from": _differing(before, after), "to": _differing(after, before), "revision": first + offset}
+            notes.append((f"{_SUBJECT}{row.id}", {**told, **detail, **_edit_of(row.id, edits)}))
+        self._connection.execute(_CHANGE, rows)
+        called_off = [row.id for row, change in changes if "review" in change or later]
+        self._connection.execute(transition.delete().where(transition.c.activity_id.in_(called_off)))
+        returned = [
+            {"activity_id": row.id, **_intention(change["later"])} for row, change in changes if change.get("later")
+        ]
+        if returned:
+            self._connection.execute(transition.insert(), returned)
+        self._connection.execute(handout.delete().where(handout.c.activity_id.in_(ids)))
+        self._audit.notes(now, who, what, notes, batch=batch)
+
+    def _intentions(self, ids: Collection[int]) -> dict[int, State]:
+        rows = self._connection.execute(select(transition).where(transition.c.activity_id.in_(ids)))
+        return {
+            row.activity_id: {
+                "due": _moment(row.due), "review": row.review, "by": row.review_by, "reviewer": row.reviewer,
+                "reason": row.reason,
+            }
+            for row in rows
+        }  # fmt: skip
+
+    @staticmethod
+    def _state(row: Row[Any]) -> State:
+        return {
+            "review": row.review,
+            "by": row.review_by,
+            "why": row.review_reason,
+            "at": _moment(row.reviewed),
+            "reviewer": row.reviewer,
+            "rule": row.review_rule,
+            "headline": row.headline,
+            "note": row.note,
+            "pinned": _moment(row.pinned_until),
+            "story": row.story,
+            "by_hand": row.story_by_hand,
+        }
+
+
+def _wanted(verb: Verb, reason: str, until: datetime | None, who: str, now: datetime) -> State:
+    """Return what a decision changes."""
+    if verb is Verb.PIN:
+        return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}
+    if verb is Verb.UNPIN:
+        return {"pinned": None}
+    change = _decided(_BECOMES[verb], reason or f"{PAST[verb]} by hand", who, now)
+    return change if verb is Verb.APPROVE else {**change, "pinned": None}
+
+
+def _decided(review: Review, reason: str, who: str, now: datetime) -> State:
+    return {
+        "review": review.value, "by": _PERSON, "why": reason, "at": _moment(now), "reviewer": who, "rule": None,
+        "later": None,
+    }  # fmt: skip
+
+
+def _written(row: Row[Any], state: State, revision: int) -> dict[str, Any]:
+    """Return a state as the parameters of `_CHANGE`."""
+    shown = state["review"] == Review.PUBLISHED.value and row.upstream == Upstream.LIVE.value
+    return {
+        "row": row.id,
+        "new_review": state["review"],
+        "new_review_by": state["by"],
+        "new_review_reason": state["why"],
+        "new_reviewed": _read(state["at"]),
+        "new_reviewer": state["reviewer"],
+        "new_review_rule": state["rule"],
+        "new_headline": state["headline"],
+        "new_note": state["note"],
+        "new_pinned_until": _read(state["pinned"]),
+        "new_story": state["story"],
+        "new_story_by_hand": state["by_hand"],
+        "new_visible": shown,
+        "new_revision": revision,
+    }
+
+
+def _differing(one: State, other: State) -> State:
+    """Return of one state what the other has otherwise."""
+    return {name: value for name, value in one.items() if other.get(name) != value}
+
+
+def _intention(later: State) -> dict[str, Any]:
+    return {
+        "due": _read(later["due"]), "review": later["review"], "review_by": later["by"], "reviewer": later["reviewer"],
+        "reason": later["reason"],
+    }  # fmt: skip
+
+
+def _edit_of(activity_id: int, edits: Mapping[int, bool] | None) -> State:
+    """Say whether a held edit was decided on, and whether its words were taken."""
+    return {"edit": edits[activity_id]} if edits and activity_id in edits else {}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,142 @@
+"""The queue: what the review desk lists, in the order of arrival, by keyset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Boolean, and_, func, literal, literal_column, select, type_coerce, union
+from sqlalchemy.dialects.postgresql import JSONB
+
+from aggregator.domain.activity import Review
+from aggregator.domain.moderation.queue_query import Intention, Pile
+from storage.stream import full_text
+from storage.stream.content_columns import activity_of
+from storage.stream.pages import whole
+from storage.tables.moderation import handout, held_edit
+from storage.tables.polling import fetch_log, source
+from storage.tables.stream import activity, transition
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.moderation.queue_query import Asked
+
+_UNSHOWN: ColumnElement[bool] = literal_column("activity.review <> 'published'", Boolean())  # for the index of these
+
+
+class Listed(NamedTuple):
+    """A page of the queue."""
+
+    items: Sequence[Activity]
+    more: bool  # there is another page behind it
+
+
+class Queue:
+    """The queue, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_postgresql = connection.dialect.name == "postgresql"
+
+    def page(self, asked: Asked, now: datetime) -> Listed:
+        """Return a page of what fits."""
+        ids = self._ids(asked, now)
+        held = {one.id: one for one in self.items(ids[: asked.limit])}
+        return Listed([held[id_] for id_ in ids[: asked.limit] if id_ in held], len(ids) > asked.limit)
+
+    def items(self, ids: Collection[int]) -> list[Activity]:
+        """Return activities by id, whatever their state, those that are gone left out."""
+        rows = self._connection.execute(whole().where(activity.c.id.in_(ids), activity.c.gone.is_(None)))
+        return [activity_of(row) for row in rows]
+
+    def touched(self, after: int, ids: Collection[int]) -> set[int]:
+        """Return which of these activities have changed since a revision of the stream."""
+        changed = select(activity.c.id).where(activity.c.id.in_(ids), activity.c.revision > after)
+        return set(self._connection.execute(changed).scalars())
+
+    def quarantined(self, source_id: int) -> int:
+        """Return how many activities of a source are kept apart."""
+        apart = (activity.c.review == Review.QUARANTINED.value, _UNSHOWN, activity.c.source_id == source_id)
+        counted = select(func.count()).where(*apart, activity.c.gone.is_(None))
+        return self._connection.execute(counted).scalar_one()
+
+    def in_hand(self, ids: Collection[int], now: datetime) -> Mapping[int, tuple[str, datetime]]:
+        """Return who has which of these activities in hand, and until when."""
+        rows = self._connection.execute(select(handout).where(handout.c.activity_id.in_(ids), handout.c.until > now))
+        return {row.activity_id: (row.account, row.until) for row in rows}
+
+    def intentions(self, ids: Collection[int]) -> Mapping[int, Intention]:
+        """Return what the clock will decide on these activities."""
+        rows = self._connection.execute(select(transition).where(transition.c.activity_id.in_(ids)))
+        return {row.activity_id: Intention(row.due, Review(row.review), row.reason) for row in rows}
+
+    def brought_by(self, activity_id: int) -> Mapping[str, Any] | None:
+        """Return the line of the fetch log of the poll that brought an activity, while it is kept."""
+        first = select(activity.c.source_id, activity.c.first_seen).where(activity.c.id == activity_id).subquery()
+        rows = self._connection.execute(
+            select(fetch_log)
+            .join(first, and_(fetch_log.c.source_id == first.c.source_id, fetch_log.c.started <= first.c.first_seen))
+            .order_by(fetch_log.c.id.desc())
+            .limit(1)
+        )
+        return next((dict(row) for row in rows.mappings()), None)
+
+    def _ids(self, asked: Asked, now: datetime) -> list[int]:
+        parts = [self._part(asked, clause, now) for clause in _piles(asked)]
+        together = union(*(select(part.subquery().c.id) for part in parts)).subquery()
+        order = together.c.id if asked.oldest_first else together.c.id.desc()
+        return list(self._connection.execute(select(together.c.id).order_by(order).limit(asked.limit + 1)).scalars())
+
+    def _part(self, asked: Asked, clauses: Sequence[ColumnElement[bool]], now: datetime) -> Select[tuple[int]]:
+        statement = select(activity.c.id).where(*clauses, activity.c.gone.is_(None), *self._filters(asked))
+        if asked.pile is Pile.MINE:
+            mine = and_(
+                handout.c.activity_id == activity.c.id, handout.c.account == asked.account, handout.c.until > now
+            )
+            statement = statement.join(handout, mine)
+        if asked.after is not None:
+            statement = statement.where(
+                activity.c.id > asked.after if asked.oldest_first else activity.c.id < asked.after
+            )
+        return statement.order_by(activity.c.id if asked.oldest_first else activity.c.id.desc()).limit(asked.limit + 1)
+
+    def _filters(self, asked: Asked) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if asked.source:
+            found.append(
+                activity.c.source_id == select(source.c.id).where(source.c.slug == asked.source).scalar_subquery()
+            )
+        if asked.kind:
+            found.append(activity.c.kind == asked.kind.value)
+        if asked.topic:
+            found.append(self._lists(activity.c.topics, asked.topic))
+        if asked.country:
+            found.append(self._lists(activity.c.countries, asked.country))
+        if asked.search is not None:
+            found.append(activity.c.id.in_(full_text.ids(asked.search, postgresql=self._is_postgresql)))
+        return found
+
+    def _lists(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+        if self._is_postgresql:
+            return type_coerce(column, JSONB).contains([value])
+        each = func.json_each(column).table_valued("value")
+        return select(literal(1)).select_from(each).where(each.c.value == value).exists()
+
+
+def _piles(asked: Asked) -> list[list[ColumnElement[bool]]]:
+    """Return what makes a pile, in parts that an index each serves."""
+    waiting: list[ColumnElement[bool]] = [activity.c.review == Review.WAITING.value, _UNSHOWN]
+    edit = select(held_edit.c.activity_id).where(held_edit.c.dealt_with.is_(None))
+    if asked.pile is Pile.WAITING:
+        return [waiting, [activity.c.id.in_(edit)]]
+    if asked.pile is Pile.MINE:
+        return [waiting]
+    if asked.pile is Pile.ALL:
+        return [[]]
+    if asked.pile is Pile.PUBLISHED:
+        return [[activity.c.review == Review.PUBLISHED.value]]
+    return [[activity.c.review == asked.pile.value, _UNSHOWN]]

@@ -1,0 +1,1 @@
+"""Sources, their schedule, hosts and pace."""

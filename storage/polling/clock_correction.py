@@ -1,0 +1,70 @@
+"""Correct stored times after a clock that ran ahead was set back: polling would stop for as long as it was ahead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, func, select, update
+
+from storage.tables.access import sign_in_failure
+from storage.tables.billing import meter, reservation
+from storage.tables.moderation import alert
+from storage.tables.polling import host, pace, source
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+TOLERANCE = timedelta(minutes=5)  # clocks of several machines differ by less
+REASON = "the clock was set back"
+
+_DAY = timedelta(days=1)
+# How far ahead of now each of them may lie; what lies further is set to now.
+_FURTHEST = (
+    (source.c.last_polled, timedelta()),
+    (source.c.last_success, timedelta()),
+    (source.c.last_new, timedelta()),
+    (source.c.asked, timedelta()),
+    (source.c.lease_until, timedelta(hours=1)),
+    (host.c.paused_until, _DAY),
+    (host.c.next_start, timedelta()),
+    (pace.c.since, timedelta()),
+    (meter.c.reported_at, timedelta()),
+    (meter.c.blocked_until, 32 * _DAY),
+    (reservation.c.until, _DAY),
+    (alert.c.next_try, _DAY),
+    (sign_in_failure.c.blocked_until, _DAY),
+)
+
+
+class Clock:
+    """Stored times, within one writing transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def is_behind(self, now: datetime) -> bool:
+        """Say whether sources were polled in the future: the clock was ahead then, or is behind now."""
+        newest: datetime | None = self._connection.execute(select(func.max(source.c.last_polled))).scalar_one()
+        return newest is not None and newest > now + TOLERANCE
+
+    def set_back(self, now: datetime) -> int:
+        """Correct every moment that lies further ahead than it can; return how many sources became due earlier.
+
+        Such a source is due after the least time between its polls, since it may just have been polled.
+        """
+        rows = self._connection.execute(
+            select(source.c.id, source.c.due, source.c.floor).where(source.c.last_polled > now + TOLERANCE)
+        ).all()
+        soon = [{"row": row.id, "to_due": min(row.due, now + timedelta(seconds=row.floor))} for row in rows]
+        if soon:
+            self._connection.execute(_DUE, soon)
+        for column, ahead in _FURTHEST:
+            late = column > now + ahead + TOLERANCE
+            self._connection.execute(update(column.table).where(late).values({column: now}))
+        return len(soon)
+
+
+_DUE = update(source).where(source.c.id == bindparam("row")).values(due=bindparam("to_due"), due_reason=REASON)

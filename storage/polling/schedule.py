@@ -1,0 +1,307 @@
+"""The schedule: what is due, who holds it, how a poll ended. Due-ness lives here and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
+
+from aggregator.domain.activity import LATEST
+from aggregator.domain.source import SourceState
+from storage.engine.recordset import as_json, recordset
+from storage.polling.sources import source_of
+from storage.revision import Stream
+from storage.tables.polling import fetch_log, host, source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Select, Subquery, Update
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+    from sqlalchemy.types import TypeEngine
+
+    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.source import Source
+
+MOST_OUTSTANDING = 500  # sources of one kind under lease: a queue with that much work is left alone
+
+
+class Claimed(NamedTuple):
+    """A due source that is ours for as long as the lease runs."""
+
+    id: int
+    kind: str
+    host: str
+    suspect: bool = False  # polls of it began and never ended, so it may be what ends its worker
+
+
+class Schedule:
+    """The schedule, within one writing transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ask(self, source_ids: Collection[int], now: datetime) -> None:
+        """Ask for these sources to be polled at the next tick."""
+        Stream(self._connection).require_lock()
+        polled = source.c.id.in_(source_ids) & (source.c.due < LATEST)  # nobody polls what people write
+        self._connection.execute(
+            update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
+        )
+
+    def still_asked(self, source_ids: Collection[int]) -> set[int]:
+        """Return those whose asked-for poll has not ended yet."""
+        return set(
+            self._connection.execute(
+                select(source.c.id).where(source.c.id.in_(source_ids), source.c.asked.is_not(None))
+            ).scalars()
+        )
+
+    def claim(
+        self,
+        now: datetime,
+        *,
+        lease: timedelta,
+        token: str,
+        most: int,
+        per_host: int,
+        per_host_of: Mapping[str, int] = MappingProxyType({}),
+    ) -> list[Claimed]:
+        """Take up to `most` due sources under a lease, at most `per_host` of one host counting those under lease.
+
+        `per_host_of` says otherwise for some kinds. Two schedulers never get the same source: rows that another one is
+        claiming are skipped, and the condition is checked again under the row's lock.
+        """
+        claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
+        hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
+        paused = select(host.c.name).where(host.c.paused_until > now)
+        order = (source.c.asked.is_(None), source.c.due, source.c.id)  # who asked waits for no queue
+        in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
+        in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
+        ranked = (
+            select(
+                source.c.id,
+                source.c.asked,
+                source.c.due,
+                case(per_host_of, value=source.c.kind, else_=per_host).label("per_host")
+                if per_host_of
+                else literal(per_host).label("per_host"),
+                (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
+                (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
+            )
+            .outerjoin(hosts, hosts.c.group == source.c.host)
+            .outerjoin(kinds, kinds.c.group == source.c.kind)
+            .where(claimable, source.c.host.not_in(paused))
+            .subquery()
+        )
+        chosen = (
+            select(ranked.c.id)
+            .where(ranked.c.in_host <= ranked.c.per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
+            .order_by(ranked.c.asked.is_(None), ranked.c.due, ranked.c.id)
+            .limit(most)
+        )
+        return self._lease(chosen, claimable, now + lease, token)
+
+    def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
+        """Take these sources, due or not, where nobody else holds them."""
+        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due < LATEST, _free(now))
+        return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
+
+    def _lease(
+        self, chosen: Select[tuple[int]], condition: ColumnElement[bool], until: datetime, token: str
+    ) -> list[Claimed]:
+        Stream(self._connection).require_lock()
+        locked = select(source.c.id).where(source.c.id.in_(chosen), condition).with_for_update(skip_locked=True)
+        rows = self._connection.execute(
+            update(source)
+            .where(source.c.id.in_(locked))
+            .values(lease_token=token, lease_until=until)
+            .returning(source.c.id, source.c.kind, source.c.host, source.c.unfinished)
+        )
+        return [Claimed(row.id, row.kind, row.host, row.unfinished > 0) for row in rows]
+
+    def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
+        """Begin to poll: renew the lease of what is still ours under this token and return it.
+
+        Each poll counts as unfinished until it is settled or released.
+        """
+        Stream(self._connection).require_lock()
+        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
+        begun = {"lease_until": until, "unfinished": source.c.unfinished + 1}
+        rows = self._connection.execute(update(source).where(leased).values(begun).returning(*source.c))
+        return [source_of(row) for row in rows]
+
+    def lock_leased(self, source_id: int, token: str) -> Source | None:
+        """Lock a source that is still under our lease and return it as it is now; None where the lease was lost."""
+        row = self._connection.execute(
+            select(source).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
+        ).one_or_none()
+        return None if row is None else source_of(row)
+
+    def release(self, source_ids: Collection[int], token: str, *, begun: bool = False) -> None:
+        """Give back sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
+        Stream(self._connection).require_lock()
+        leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
+        counted = case((source.c.unfinished > 0, source.c.unfinished - 1), else_=0) if begun else source.c.unfinished
+        given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
+        self._connection.execute(update(source).where(leased).values(given_back))
+
+    def settle(self, settlements: Sequence[Settlement]) -> int:
+        """End the polls of sources that are still ours and log them: three statements however many.
+
+        Returns how many were still ours; the log line of one that was not says what happened all the same.
+        """
+        Stream(self._connection).require_lock()
+        ends, lines = [_schedule_row(one) for one in settlements], [_log_row(one) for one in settlements]
+        if self._connection.dialect.name == "postgresql":
+            ended = self._connection.execute(_SETTLE_ALL, {"settled": as_json(ends)}).rowcount
+            self._connection.execute(_LOG_ALL, {"logged": as_json(lines)})
+        else:
+            ended = self._connection.execute(_SETTLE_EACH, ends).rowcount
+            self._connection.execute(fetch_log.insert(), lines)
+        return ended
+
+    def wake(self, error_codes: Collection[str], now: datetime) -> int:
+        """Make active sources due whose last poll ended in one of these errors; return how many."""
+        Stream(self._connection).require_lock()
+        waiting = (source.c.state == SourceState.ACTIVE.value) & source.c.last_error_code.in_(error_codes)
+        woken = update(source).where(waiting).values(due=now, due_reason="asked for again")
+        return self._connection.execute(woken).rowcount
+
+    def log(self, source_id: int, limit: int) -> list[Mapping[str, Any]]:
+        """Return the newest lines of a source's fetch log, newest first, by column name."""
+        rows = self._connection.execute(
+            select(fetch_log).where(fetch_log.c.source_id == source_id).order_by(fetch_log.c.id.desc()).limit(limit)
+        )
+        return [dict(row) for row in rows.mappings()]
+
+    def brought_daily(self, since: datetime) -> dict[int, dict[str, int]]:
+        """Return how many new activities sources brought, by source and day (UTC, "2026-05-04"); no day has none."""
+        is_postgresql = self._connection.dialect.name == "postgresql"
+        day = func.date(func.timezone("UTC", fetch_log.c.started) if is_postgresql else fetch_log.c.started)
+        rows = self._connection.execute(
+            select(fetch_log.c.source_id, day, func.sum(fetch_log.c.new))
+            .where(fetch_log.c.started >= since, fetch_log.c.new > 0)
+            .group_by(fetch_log.c.source_id, day)
+        )
+        found: dict[int, dict[str, int]] = {}
+        for source_id, on, count in rows:
+            found.setdefault(source_id, {})[str(on)] = int(count)
+        return found
+
+    def prune_log(self, before: datetime) -> int:
+        """Forget log lines that started before a moment; return how many."""
+        return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(source.c.lease_until.is_(None), source.c.lease_until <= now)
+
+
+def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
+    """How many sources of each group are under lease."""
+    return (
+        select(group.label("group"), func.count().label("outstanding"))
+        .where(source.c.lease_until > now)
+        .group_by(group)
+        .subquery()
+    )
+
+
+def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
+    """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
+    asked_since = source.c.asked > given["began"]
+    same = ("failures", "unfinished", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
+    said = ("last_outcome", "last_error")
+    return (
+        update(source)
+        .where(source.c.id == given["row"], source.c.lease_token == given["token"])
+        .values(
+            lease_token=None,
+            lease_until=None,
+            asked=case((asked_since, source.c.asked), else_=None),
+            due=case((asked_since, source.c.due), else_=given["to_due"]),
+            due_reason=case((asked_since, source.c.due_reason), else_=given["to_due_reason"]),
+            last_polled=given["polled"],
+            last_success=func.coalesce(given["success"], source.c.last_success),
+            last_new=func.coalesce(given["brought"], source.c.last_new),
+            last_error_code=given["to_last_error_code"],
+            **{name: given[f"to_{name}"] for name in (*same, *said)},
+        )
+    )
+
+
+_MOMENTS = ("began", "polled", "success", "brought", "to_due")
+_GIVEN: Mapping[str, TypeEngine[Any]] = {
+    "row": source.c.id.type,
+    "token": source.c.lease_token.type,
+    **dict.fromkeys(_MOMENTS, source.c.due.type),
+    **{
+        f"to_{name}": source.c[name].type
+        for name in (
+            "due_reason",
+            "failures",
+            "unfinished",
+            "strain",
+            "interval",
+            "rhythm",
+            "speed",
+            "appetite",
+            "moving",
+            "fetch_state",
+        )
+    },
+    **{f"to_{name}": source.c[name].type for name in ("fetch_state", "last_outcome", "last_error", "last_error_code")},
+}
+_LOGGED = {column.name: column.type for column in fetch_log.c if column.name != "id"}
+_SETTLE_EACH = _settlement({name: bindparam(name, type_=type_) for name, type_ in _GIVEN.items()})
+_SETTLE_ALL = _settlement(recordset("settled", _GIVEN).c)
+_LOG_ALL = fetch_log.insert().from_select(list(_LOGGED), select(recordset("logged", _LOGGED)))
+
+
+def _schedule_row(one: Settlement) -> dict[str, Any]:
+    failed = one.error_code is not None
+    return {
+        "row": one.source_id,
+        "token": one.token,
+        "began": one.facts.started,
+        "to_due": one.due,
+        "to_due_reason": one.due_reason,
+        "to_failures": one.failures,
+        "to_unfinished": one.unfinished,
+        "to_strain": one.strain,
+        "to_interval": round(one.interval.total_seconds()),
+        "to_rhythm": None if one.rhythm is None else dict(one.rhythm),
+        "to_speed": one.speed,
+        "to_appetite": one.appetite,
+        "to_moving": None if one.moving is None else dict(one.moving),
+        "to_fetch_state": dict(one.fetch_state),
+        "polled": one.now,
+        "to_last_outcome": one.outcome,
+        "success": None if failed else one.now,
+        "brought": one.now if one.new else None,
+        "to_last_error": one.message if failed else None,
+        "to_last_error_code": one.error_code,
+    }
+
+
+def _log_row(one: Settlement) -> dict[str, Any]:
+    return {
+        "source_id": one.source_id,
+        "started": one.facts.started,
+        "milliseconds": round(one.facts.duration / timedelta(milliseconds=1)),
+        "status": one.facts.status,
+        "bytes": one.facts.bytes,
+        "requests": one.facts.requests,
+        "outcome": one.outcome,
+        "new": one.new,
+        "changed": one.changed,
+        "unchanged": one.unchanged,
+        "error_code": one.error_code,
+        "message": one.message,
+        "next_poll": one.due,
+        "next_reason": one.due_reason,
+    }

@@ -1,0 +1,271 @@
+"""Sources: what is polled, and whether. When they are polled is `storage/polling/schedule.py`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import case, literal, select, update
+
+from aggregator.domain.activity import LATEST
+from aggregator.domain.errors import BadRequestError
+from aggregator.domain.source import (
+    OnEdit,
+    Place,
+    Policy,
+    Source,
+    SourceState,
+)
+from aggregator.text.urls import LONGEST_SLUG
+from storage.moderation.audit_log import Audit
+from storage.polling.host_groups import Groups
+from storage.revision import Stream
+from storage.tables.polling import source, source_address
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from aggregator.domain.polling.results import Discovery
+
+
+_CHANGEABLE = frozenset(
+    {
+        *("name", "every", "ceiling", "floor", "options", "sealed", "moving", "fetch_state", "appetite"),
+        *("policy", "delay", "on_edit", "trusted", "managed"),
+    }
+)
+
+
+class FormerAddress(NamedTuple):
+    """Where a source lived, until when, and why it left."""
+
+    place: Place
+    left: datetime
+    reason: str
+
+
+class Sources:
+    """The sources, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> list[Source]:
+        """Return every source that was not removed, by slug."""
+        rows = self._connection.execute(
+            select(source).where(source.c.state != SourceState.REMOVED.value).order_by(source.c.slug)
+        )
+        return [source_of(row) for row in rows]
+
+    def get(self, slug: str) -> Source | None:
+        """Return a source that was not removed."""
+        row = self._connection.execute(
+            select(source).where(source.c.slug == slug, source.c.state != SourceState.REMOVED.value)
+        ).one_or_none()
+        return None if row is None else source_of(row)
+
+    def at(self, kind: str, address: str) -> Source | None:
+        """Return the source of an address, removed or not."""
+        row = self._connection.execute(
+            select(source).where(source.c.kind == kind, source.c.address == address)
+        ).one_or_none()
+        return None if row is None else source_of(row)
+
+    def add(
+        self,
+        found: Discovery,
+        *,
+        slug: str,
+        policy: Policy,
+        now: datetime,
+        sealed: str | None = None,
+        delay: timedelta | None = None,
+        polled: bool = True,
+    ) -> Source:
+        """Add a source, due now; one that was removed comes back with everything it still holds.
+
+        One that is not `polled` is never due: its items are written by people.
+
+        Raises:
+            BadRequestError: the address or the slug is taken.
+        """
+        revision = Stream(self._connection).take(1)
+        former = self.at(found.kind, found.address)
+        if former and former.state is not SourceState.REMOVED:
+            raise BadRequestError(f"{found.address} is already there, as {former.slug!r}.")
+        values = {
+            "slug": slug,
+            "kind": found.kind,
+            "name": found.name,
+            "address": found.address,
+            "own_host": found.host,
+            "host": Groups(self._connection).group_of(found.host),
+            "options": dict(found.options),
+            "policy": policy.value,
+            "delay": round(delay.total_seconds()) if delay else None,
+            "state": SourceState.ACTIVE.value,
+            "state_reason": "",
+            "every": round(found.every.total_seconds()) if found.every else None,
+            "floor": round(found.floor.total_seconds()),
+            "interval": round((found.every or found.floor).total_seconds()),
+            "due": now if polled else LATEST,
+            "due_reason": "just added" if polled else "nobody polls it",
+            "failures": 0,
+            "strain": 0.0,
+            "fetch_state": {},
+            "rhythm": None,
+            "speed": None,
+            "appetite": None,
+            "moving": None,
+            "sealed": sealed,
+            "revision": revision,
+        }
+        if self._connection.execute(
+            select(source.c.id).where(source.c.slug == slug, source.c.id != (former.id if former else 0))
+        ).first():
+            raise BadRequestError(f"The slug {slug!r} is taken; choose another with --slug.")
+        if former:
+            self._connection.execute(update(source).where(source.c.id == former.id).values(**values))
+        else:
+            self._connection.execute(source.insert().values(**values, created=now))
+        added = self.get(slug)
+        if added is None:
+            raise BadRequestError(f"The source {slug!r} was removed by somebody else meanwhile.")
+        return added
+
+    def move(self, one: Source, place: Place, reason: str, now: datetime, *, who: str) -> bool:
+        """Give a source another address, keep the old one in its history and note it in the audit.
+
+        Returns False where another source has that address already.
+        """
+        taken = self.at(one.kind, place.address)
+        if taken is not None and taken.id != one.id:
+            return False
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(
+            source_address.insert().values(
+                source_id=one.id, address=one.address, host=one.own_host, left=now, reason=reason
+            )
+        )
+        self._connection.execute(
+            update(source)
+            .where(source.c.id == one.id)
+            .values(
+                address=place.address,
+                own_host=place.host,
+                host=Groups(self._connection).group_of(place.host),
+                revision=revision,
+            )
+        )
+        Audit(self._connection).note(
+            now, who, "source moved", f"source:{one.slug}", {"from": one.address, "to": place.address, "why": reason}
+        )
+        return True
+
+    def former_addresses(self, source_id: int) -> list[FormerAddress]:
+        """Return where a source lived before, newest first."""
+        rows = self._connection.execute(
+            select(source_address).where(source_address.c.source_id == source_id).order_by(source_address.c.id.desc())
+        )
+        return [FormerAddress(Place(row.address, row.host), row.left, row.reason) for row in rows]
+
+    def change(self, source_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
+        """Set columns by their names; `every`, `ceiling`, `floor` and `delay` are in seconds."""
+        unknown = set(values) - _CHANGEABLE
+        if unknown:
+            raise ValueError(f"No such thing to change in a source: {sorted(unknown)}")
+        revision = Stream(self._connection).take(1)
+        self._connection.execute(update(source).where(source.c.id == source_id).values(**values, revision=revision))
+
+    def slug_taken(self, slug: str) -> bool:
+        """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
+        return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
+
+    def free_slug(self, wanted: str) -> str:
+        """Return a slug that is not in use, and let nobody else take one until the transaction ends: "a", "a-2", ...
+
+        The number is searched for in steps that double, then by halving, so that thousands of sources may share a name.
+        """
+        Stream(self._connection).take(1)  # whose lock whoever adds a source takes
+        if not self.slug_taken(wanted):
+            return wanted
+
+        def numbered(number: int) -> str:
+            suffix = f"-{number}"
+            return f"{wanted[: LONGEST_SLUG - len(suffix)].rstrip('-')}{suffix}"
+
+        def free(number: int) -> bool:
+            return not self.slug_taken(numbered(number))
+
+        most = 2
+        while not free(most):
+            most *= 2
+        return numbered(bisect_left(range(most), True, lo=most // 2 + 1, key=free))
+
+    def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
+        """Pause, resume, stop or remove a source.
+
+        A resumed one is due now. A lease that runs is taken away, and so is the wish for a poll of one that ends.
+        """
+        revision = Stream(self._connection).take(1)
+        active = state is SourceState.ACTIVE
+        due = case((source.c.due == LATEST, source.c.due), else_=literal(now, source.c.due.type))  # if it is polled
+        self._connection.execute(
+            update(source)
+            .where(source.c.id == source_id)
+            .values(
+                state=state.value,
+                state_reason=reason,
+                revision=revision,
+                lease_token=None,
+                lease_until=None,
+                **({"due": due, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
+            )
+        )
+
+
+def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlchemy can't type
+    """Build the source of a row."""
+    return Source(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        kind=row.kind,
+        address=row.address,
+        host=row.host,
+        options=row.options,
+        policy=Policy(row.policy),
+        state=SourceState(row.state),
+        state_reason=row.state_reason,
+        every=None if row.every is None else timedelta(seconds=row.every),
+        floor=timedelta(seconds=row.floor),
+        due=row.due,
+        due_reason=row.due_reason,
+        failures=row.failures,
+        fetch_state=row.fetch_state,
+        created=row.created,
+        revision=row.revision,
+        last_polled=row.last_polled,
+        last_success=row.last_success,
+        last_new=row.last_new,
+        last_outcome=row.last_outcome,
+        last_error=row.last_error,
+        last_error_code=row.last_error_code,
+        leased_until=row.lease_until,
+        own_host=row.own_host,
+        ceiling=timedelta(seconds=row.ceiling),
+        interval=timedelta(seconds=row.interval),
+        strain=row.strain,
+        rhythm=row.rhythm,
+        moving=row.moving,
+        sealed=row.sealed,
+        appetite=row.appetite,
+        delay=None if row.delay is None else timedelta(seconds=row.delay),
+        on_edit=OnEdit(row.on_edit),
+        trusted=tuple(row.trusted or ()),
+        managed=row.managed,
+        unfinished=row.unfinished,
+    )

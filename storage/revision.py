@@ -1,0 +1,94 @@
+"""The stream's one row: its revision, when it changed, the schedulers' heartbeat and the authority of `tag:` ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, false, func, or_, select, update
+
+from aggregator.domain.stream import Mark
+from storage.tables.stream import activity, actor, stream
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction holds the stream's row
+
+
+class Stream:
+    """What is true of the stream as a whole."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def revision(self) -> int:
+        """Return the newest revision; everything up to it is visible to statements that follow."""
+        revision: int = self._connection.execute(select(stream.c.revision)).scalar_one()
+        return revision
+
+    def instance(self) -> str:
+        """Return the name of this database, which no other has: revisions of another mean nothing here."""
+        name: str = self._connection.execute(select(stream.c.instance)).scalar_one()
+        return name
+
+    def lock(self) -> None:
+        """Lock the stream's row until the transaction ends; on SQLite the transaction is the one writer anyway."""
+        self._connection.execute(select(stream.c.id).with_for_update())
+
+    def require_lock(self) -> None:
+        """Check that this transaction began by locking the stream, see `Store.writing`.
+
+        Raises:
+            RuntimeError: it did not, so what it writes could deadlock or rest on an outdated state.
+        """
+        if not self._connection.get_execution_options().get(STREAM_LOCKED, False):
+            raise RuntimeError("This transaction changes the stream, so open it with `Store.writing()`.")
+
+    def take(self, count: int) -> int:
+        """Take `count` revisions and return the first.
+
+        The stream's row is locked until the transaction ends, which makes revisions visible in their order.
+        """
+        self.require_lock()
+        now = datetime.now(UTC)
+        later = case((stream.c.changed > now, stream.c.changed), else_=now)  # clocks of writers differ
+        statement = update(stream).values(revision=stream.c.revision + count, changed=later)
+        statement = statement.returning(stream.c.revision)
+        newest: int = self._connection.execute(statement).scalar_one()
+        return newest - count + 1
+
+    def mark(self) -> Mark:
+        """Return the state of the stream; what commits while this reads counts as later."""
+        newest = [select(func.coalesce(func.max(one.c.id), 0)).scalar_subquery() for one in (activity, actor)]
+        return Mark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
+
+    def altered(self, since: Mark) -> int:
+        """Return the newest revision at which something was changed or taken out that may have been shown before.
+
+        It is 0 where things were only added since the mark. What came after the mark and is hidden by now counts as
+        taken out: it may have been shown in between.
+        """
+        newest = 0
+        for table, known in ((activity, since.activity), (actor, since.actor)):
+            hidden = activity.c.visible.is_(False) if table is activity else false()
+            altered = or_(table.c.id <= known, hidden)
+            chosen = select(func.max(table.c.revision)).where(table.c.revision > since.revision, altered)
+            newest = max(newest, self._connection.execute(chosen).scalar() or 0)
+        return newest
+
+    def beat(self, now: datetime) -> datetime | None:
+        """Note that a tick runs; return when the last one did. The row's lock lets one tick run at a time."""
+        last: datetime | None = self._connection.execute(select(stream.c.last_tick).with_for_update()).scalar_one()
+        self._connection.execute(update(stream).values(last_tick=now))
+        return last
+
+    def last_tick(self) -> datetime | None:
+        """Return when a tick last ran."""
+        moment: datetime | None = self._connection.execute(select(stream.c.last_tick)).scalar_one()
+        return moment
+
+    def tag_authority(self) -> tuple[str, str]:
+        """Return authority and date of our `tag:` ids, fixed when the database was made."""
+        row = self._connection.execute(select(stream.c.tag_authority, stream.c.tag_date)).one()
+        return row.tag_authority, row.tag_date

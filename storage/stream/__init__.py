@@ -1,0 +1,1 @@
+"""Activities: writing, reading, searching and tagging."""

@@ -1,0 +1,80 @@
+"""Stories: which activities are about the same thing, by their keys and the links that they carry."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, union
+
+from aggregator.domain.matching.stories import Related, links_of
+from storage.tables.polling import source
+from storage.tables.stream import activity, activity_link
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Connection
+
+    from aggregator.domain.activity import NewActivity
+
+_MOST = 300  # activities of all stories that are asked for at once
+
+
+class Stories:
+    """The stories, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def link(self, written: Mapping[int, NewActivity], replaced: Collection[int]) -> None:
+        """Keep what posts link to; an article is known by its own address."""
+        if replaced:
+            self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(replaced)))
+        rows = [{"key": key, "activity_id": id_} for id_, new in written.items() for key in links_of(new)]
+        if rows:
+            known = {row["activity_id"] for row in rows} - set(replaced)
+            if known:  # written again without an edit: the same links, or better ones
+                self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(known)))
+            self._connection.execute(activity_link.insert(), rows)
+
+    def related(self, ids: Collection[int]) -> dict[int, list[Related]]:
+        """Return what is about the same thing as each of these activities, newest first, in two queries."""
+        about = self._about(ids)
+        keys = {key for one in about.values() for key in one}
+        if not keys:
+            return {}
+        by_key = union(
+            select(activity.c.id, activity.c.key.label("about")).where(activity.c.key.in_(keys)),
+            select(activity.c.id, activity.c.object_key).where(activity.c.object_key.in_(keys)),
+            select(activity.c.id, activity.c.story).where(activity.c.story.in_(keys)),
+            select(activity_link.c.activity_id, activity_link.c.key).where(activity_link.c.key.in_(keys)),
+        ).subquery()
+        columns = (activity.c.kind, source.c.name, activity.c.title, activity.c.text, activity.c.review)
+        rows = self._connection.execute(
+            select(by_key.c.about, activity.c.id, *columns, activity.c.position)
+            .join(activity, activity.c.id == by_key.c.id)
+            .join(source, source.c.id == activity.c.source_id)
+            .where(activity.c.gone.is_(None))
+            .order_by(activity.c.id.desc())
+            .limit(_MOST)
+        ).all()
+        found: dict[int, dict[int, Related]] = defaultdict(dict)
+        for about_key, *rest in rows:
+            one = Related(*rest)
+            for id_, keys_of in about.items():
+                if about_key in keys_of and one.id != id_:
+                    found[id_][one.id] = one
+        return {id_: list(them.values()) for id_, them in found.items()}
+
+    def _about(self, ids: Collection[int]) -> dict[int, set[str]]:
+        """Return the keys of what activities are about."""
+        about: dict[int, set[str]] = {id_: set() for id_ in ids}
+        columns = (activity.c.id, activity.c.key, activity.c.object_key, activity.c.story)
+        own = select(*columns).where(activity.c.id.in_(ids))
+        for id_, *keys in self._connection.execute(own):
+            about[id_].update(filter(None, keys))
+        links = select(activity_link.c.activity_id, activity_link.c.key).where(activity_link.c.activity_id.in_(ids))
+        for id_, key in self._connection.execute(links):
+            about[id_].add(key)
+        return about

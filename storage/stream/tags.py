@@ -1,0 +1,116 @@
+"""Tagging what is stored already: with the topics and countries of a changed vocabulary, in batches.
+
+Nothing else of an activity changes: no version, no review. What rules tagged keeps these tags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+
+from aggregator.domain.activity import BY_RULE
+from storage.revision import Stream
+from storage.stream.content_columns import activity_of
+from storage.stream.pages import whole
+from storage.tables.stream import activity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from aggregator.domain.activity import Activity
+    from aggregator.domain.tagging.tagger import Tagger
+
+BATCH = 250  # activities of one transaction: readers and pollers wait for it no longer than a moment
+
+
+class Retagged(NamedTuple):
+    """An activity whose tags differ from what it bears."""
+
+    item: Activity
+    topics: tuple[str, ...]
+    countries: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a vocabulary makes of some activities, in the order of their ids."""
+
+    last: int  # id
+    looked_at: int
+    retagged: Sequence[Retagged] = field(default=())
+
+
+class Tagging:
+    """The tags of activities, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def count(self) -> int:
+        """Return how many activities can be tagged."""
+        counted = select(func.count()).select_from(activity).where(activity.c.gone.is_(None))
+        return self._connection.execute(counted).scalar_one()
+
+    def before_newest(self, count: int) -> int:
+        """Return an id behind which the newest so many activities are."""
+        newest = select(activity.c.id).where(activity.c.gone.is_(None)).order_by(activity.c.id.desc())
+        first = self._connection.execute(newest.offset(count).limit(1)).scalar_one_or_none()
+        return first or 0
+
+    def batch(self, tagger: Tagger, after: int, size: int = BATCH) -> Batch | None:
+        """Look at the next activities behind an id; None where there are no more."""
+        rows = self._connection.execute(
+            whole().where(activity.c.id > after, activity.c.gone.is_(None)).order_by(activity.c.id).limit(size)
+        ).all()
+        if not rows:
+            return None
+        looked_at = [_retagged(activity_of(row), tagger) for row in rows]
+        return Batch(rows[-1].id, len(rows), [one for one in looked_at if _differs(one)])
+
+    def write(self, retagged: Sequence[Retagged]) -> None:
+        """Give activities their new tags, each with a revision of its own; what changed meanwhile keeps its own."""
+        if not retagged:
+            return
+        first = Stream(self._connection).take(len(retagged))
+        self._connection.execute(
+            update(activity)
+            .where(activity.c.id == bindparam("row"), activity.c.revision == bindparam("seen"))
+            .values({name: bindparam(f"new_{name}") for name in ("topics", "countries", "reasons", "revision")}),
+            [
+                {
+                    "row": one.item.id,
+                    "seen": one.item.revision,
+                    "new_topics": list(one.topics) or None,
+                    "new_countries": list(one.countries) or None,
+                    "new_reasons": dict(one.reasons) or None,
+                    "new_revision": first + offset,
+                }
+                for offset, one in enumerate(retagged)
+            ],
+        )
+
+
+def rules_tags(topics: Sequence[str] | None, reasons: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return those of an activity's topics that a rule gave it; older ones have no reason kept."""
+    return tuple(topic for topic in topics or () if (reasons or {}).get(topic, BY_RULE) == BY_RULE)
+
+
+def _retagged(item: Activity, tagger: Tagger) -> Retagged:
+    tags = tagger.tags(item.content, item.object, item.source.slug)
+    by_rules = rules_tags(item.topics, item.reasons)
+    return Retagged(
+        item,
+        tuple(dict.fromkeys((*tags.topics, *by_rules))),
+        tuple(tags.countries),
+        {**dict.fromkeys(by_rules, BY_RULE), **tags.topics, **tags.countries},
+    )
+
+
+def _differs(one: Retagged) -> bool:
+    item = one.item
+    return (set(one.topics), set(one.countries), one.reasons) != (set(item.topics), set(item.countries), item.reasons)

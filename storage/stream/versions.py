@@ -1,0 +1,83 @@
+"""Former versions of activities: what edits replaced, bounded in number and age."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, literal, select
+
+from storage.tables.stream import activity, activity_version
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+VERSIONS_KEPT = "versions_kept"  # execution option of a connection: former versions kept of each activity
+DEFAULT_VERSIONS_KEPT = 20
+_SLICE = 5000  # versions of one transaction of pruning
+_FLAPPING = timedelta(days=7)
+_SAME_AGAIN = 2  # times that an edit may be taken back; a person does that once
+COLUMNS = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
+
+
+class Versions:
+    """The former versions, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def keep(self, ids: Sequence[int], now: datetime) -> None:
+        """Copy what activities show before an edit replaces it, and delete the oldest versions beyond the limit."""
+        moment = literal(now, activity_version.c.replaced.type)
+        old = select(activity.c.id, moment, *(activity.c[name] for name in COLUMNS)).where(
+            activity.c.id.in_(ids), activity.c.gone.is_(None)
+        )
+        self._connection.execute(insert(activity_version).from_select(["activity_id", "replaced", *COLUMNS], old))
+        place = func.row_number().over(
+            partition_by=activity_version.c.activity_id, order_by=activity_version.c.id.desc()
+        )
+        ranked = (
+            select(activity_version.c.id, place.label("place"))
+            .where(activity_version.c.activity_id.in_(ids))
+            .subquery()
+        )
+        limit = self._connection.get_execution_options().get(VERSIONS_KEPT, DEFAULT_VERSIONS_KEPT)
+        excess = select(ranked.c.id).where(ranked.c.place > limit)
+        self._connection.execute(activity_version.delete().where(activity_version.c.id.in_(excess)))
+
+    def of(self, activity_id: int) -> Sequence[Mapping[str, Any]]:
+        """Return what edits replaced, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
+        chosen = select(activity_version).where(activity_version.c.activity_id == activity_id)
+        return [dict(row) for row in self._connection.execute(chosen.order_by(activity_version.c.id)).mappings()]
+
+    def take_newest(self, activity_id: int) -> Row[Any] | None:
+        """Return and delete the newest version."""
+        chosen = select(activity_version).where(activity_version.c.activity_id == activity_id)
+        newest = self._connection.execute(chosen.order_by(activity_version.c.id.desc()).limit(1)).one_or_none()
+        if newest is not None:
+            self._connection.execute(activity_version.delete().where(activity_version.c.id == newest.id))
+        return newest
+
+    def flapping(self, edited: Mapping[int, str], now: datetime) -> set[int]:
+        """Return those whose new looks they had twice before within a few days: servers that disagree, no edits."""
+        if not edited:
+            return set()
+        recent = select(activity_version.c.activity_id, activity_version.c.fingerprint).where(
+            activity_version.c.activity_id.in_(edited.keys()), activity_version.c.replaced > now - _FLAPPING
+        )
+        seen = Counter((row.activity_id, row.fingerprint) for row in self._connection.execute(recent))
+        return {id_ for id_, fingerprint in edited.items() if seen[id_, fingerprint] >= _SAME_AGAIN}
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Delete every version of these activities."""
+        self._connection.execute(activity_version.delete().where(activity_version.c.activity_id.in_(ids)))
+
+    def prune(self, before: datetime) -> int:
+        """Delete versions replaced before a moment, at most some thousands; return how many."""
+        old = select(activity_version.c.id).where(activity_version.c.replaced < before)
+        some = old.order_by(activity_version.c.id).limit(_SLICE)
+        return self._connection.execute(activity_version.delete().where(activity_version.c.id.in_(some))).rowcount

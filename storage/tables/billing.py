@@ -1,0 +1,60 @@
+"""Tables of paid reads."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    Table,
+    Text,
+)
+
+from storage.engine.connect import UtcDateTime
+from storage.tables.metadata import metadata
+
+# A service that bills what it returns. Its row is the lock under which money is reserved.
+meter = Table(
+    "meter",
+    metadata,
+    Column("service", Text, primary_key=True),  # "x"
+    Column("blocked_until", UtcDateTime),  # it said that a cap is reached
+    Column("blocked_reason", Text),
+    Column("reported", Integer),  # posts of this cycle, as the service itself counts
+    Column("reported_at", UtcDateTime),
+)
+# The ledger: what was asked and returned, by UTC day. `source_id` is 0 where it was for none in particular.
+spend = Table(
+    "spend",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("day", Text, primary_key=True),  # "2026-05-04"
+    Column("source_id", BigInteger, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("posts", Integer, nullable=False),  # each counts once a day
+    Column("users", Integer, nullable=False),
+    Column("micros", BigInteger, nullable=False),  # millionths of a dollar
+)
+# Money for requests under way, so that all workers together never promise more than there is.
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("source_id", BigInteger, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("micros", BigInteger, nullable=False),  # at the most
+    Column("until", UtcDateTime, nullable=False),  # after which whoever made it is dead
+)
+# What was billed already on a day, since a service bills each thing once a day; kept for two days.
+billed = Table(
+    "billed",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # "post:123", "user:9"
+)

@@ -1,0 +1,36 @@
+"""Tables of removals and compliance jobs."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Integer,
+    Table,
+    Text,
+)
+
+from storage.engine.connect import UtcDateTime
+from storage.tables.metadata import metadata
+
+# What must never be stored again, whichever source brings it: keys of posts ("x:123"), and of people ("x:@9").
+gone_key = Table(
+    "gone_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+# When the network was last asked whether something we hold still stands.
+checked = Table("checked", metadata, Column("key", Text, primary_key=True), Column("at", UtcDateTime, nullable=False))
+# Lists of ids that a network was asked to check; how they are fetched stays with the network, never their addresses.
+compliance_job = Table(
+    "compliance_job",
+    metadata,
+    Column("id", Text, primary_key=True),  # the network's
+    Column("network", Text, nullable=False),
+    Column("type", Text, nullable=False),  # "tweets" or "users"
+    Column("ids", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ended", UtcDateTime),
+)

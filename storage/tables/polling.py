@@ -1,0 +1,134 @@
+"""Tables of sources, hosts and the fetch log."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from storage.engine.connect import UtcDateTime
+from storage.tables.metadata import big_integer, json_document, metadata
+
+# Who may be called when, for all workers. `running` maps the token of each request under way to its end at the latest
+# (Unix seconds), so that a worker that died gives its turn back.
+host = Table(
+    "host",
+    metadata,
+    Column("name", Text, primary_key=True),  # host group and port
+    Column("next_start", UtcDateTime, nullable=False),
+    Column("running", json_document, nullable=False),
+    Column("paused_until", UtcDateTime),
+    Column("pause_reason", Text),
+    Column("strikes", Integer, nullable=False, server_default="0"),  # pauses that it did not say the length of
+)
+# Which hosts belong together, and what holds for them. The longest suffix that fits a host's name counts.
+host_group = Table(
+    "host_group",
+    metadata,
+    Column("suffix", Text, primary_key=True),  # "tumblr.com" is that host and everything below it
+    Column("name", Text, nullable=False),  # of the group; several suffixes may share one
+    Column("spacing", Float),  # seconds; none: as set for all
+    Column("concurrency", Integer),  # none: as set for all
+    Column("pauses", Text, nullable=False),  # "group" or "url": what a 429 or 503 makes us leave alone
+)
+# How often a kind of source may be polled in all, against how often its sources would like to be.
+pace = Table(
+    "pace",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("level", Float, nullable=False),  # the daily average of the sum of all speeds
+    Column("sources", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+source = Table(
+    "source",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("own_host", Text, nullable=False, server_default=""),  # name and port
+    Column("host", Text, nullable=False),  # under which its turns are counted: host group and port
+    Column("options", json_document, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("delay", Integer),  # seconds after which what it brings is shown, where its policy is to wait so long
+    Column("on_edit", Text, nullable=False, server_default="stay"),  # what an edit does to what a person approved
+    Column("trusted", json_document),  # authors whose words need no review: handles or names
+    Column("managed", Text, nullable=False, server_default=""),  # the file that says how it is set; people don't
+    Column("state", Text, nullable=False),
+    Column("state_reason", Text, nullable=False),
+    Column("every", Integer),  # seconds between polls, where people set it; else the rhythm decides
+    Column("floor", Integer, nullable=False),  # seconds: the least between polls
+    Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: the most
+    Column("interval", Integer, nullable=False),  # seconds, as the last answer had it
+    Column("due", UtcDateTime, nullable=False),
+    Column("due_reason", Text, nullable=False),
+    Column("asked", UtcDateTime),  # somebody asked for a poll now
+    Column("lease_token", Text),
+    Column("lease_until", UtcDateTime),
+    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that began and never ended
+    Column("failures", Integer, nullable=False),
+    Column("strain", Float, nullable=False, server_default="0"),  # their weights
+    Column("fetch_state", json_document, nullable=False),
+    Column("rhythm", json_document),  # when it publishes
+    Column("speed", Float),  # what the rhythm asks for; none: it does not follow it
+    Column("appetite", Float),  # dollars a day that reading all of it costs; none: it costs nothing, or is not known
+    Column("moving", json_document),  # a permanent redirect that was seen
+    Column("sealed", Text),  # headers that nobody else may read, encrypted
+    Column("created", UtcDateTime, nullable=False),
+    Column("last_polled", UtcDateTime),
+    Column("last_success", UtcDateTime),
+    Column("last_new", UtcDateTime),
+    Column("last_outcome", Text),
+    Column("last_error", Text),
+    Column("last_error_code", Text),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("kind", "address"),
+    Index("ix_source_state_due", "state", "due"),
+    Index("ix_source_revision", "revision"),
+    sqlite_autoincrement=True,
+)
+# Where sources lived before.
+source_address = Table(
+    "source_address",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("source_id", big_integer, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("left", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_source_address_source_id", "source_id"),
+    sqlite_autoincrement=True,
+)
+fetch_log = Table(
+    "fetch_log",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("source_id", big_integer, ForeignKey("source.id", ondelete="CASCADE"), nullable=False),
+    Column("started", UtcDateTime, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("status", Integer),
+    Column("bytes", BigInteger, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("message", Text),
+    Column("next_poll", UtcDateTime, nullable=False),
+    Column("next_reason", Text, nullable=False),
+    Index("ix_fetch_log_source_id_id", "source_id", "id"),
+    Index("ix_fetch_log_started", "started"),
+    sqlite_autoincrement=True,
+)

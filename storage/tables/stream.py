@@ -1,0 +1,223 @@
+"""Tables of the stream: activities, actors, tags, versions and links."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    column,
+    false,
+    table,
+    text,
+)
+
+from storage.engine.connect import UtcDateTime
+from storage.tables.metadata import big_integer, json_document, metadata
+
+# One row. `revision` numbers every change of the stream; a writer updates it just before its rows and so holds its
+# lock until it commits: the order of revisions is the order in which changes become visible, without gaps that a
+# follower could skip. `last_tick` is the schedulers' heartbeat; the tag fields make `tag:` ids, for ever.
+stream = Table(
+    "stream",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("changed", UtcDateTime),  # when a revision was last taken; none: not since that is noted
+    Column("last_tick", UtcDateTime),
+    Column("tag_authority", Text, nullable=False),
+    Column("tag_date", Text, nullable=False),
+    Column("instance", Text, nullable=False, server_default=""),  # of this database: revisions of another mean nothing
+    # The end of the history: id and hash of the newest row of `audit`.
+    Column("audit_last", BigInteger, nullable=False, server_default="0"),
+    Column("audit_hash", Text, nullable=False, server_default=""),
+)
+actor = Table(
+    "actor",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("network", Text, nullable=False),
+    Column("native_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("handle", Text),
+    Column("url", Text),
+    Column("avatar", Text),
+    Column("refresh_after", UtcDateTime),  # when the network is to be asked about it; none: it never was
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("network", "native_id"),
+    Index("ix_actor_revision", "revision"),
+    Index("ix_actor_network_refresh_after", "network", "refresh_after"),
+    sqlite_autoincrement=True,
+)
+activity = Table(
+    "activity",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("source_id", big_integer, ForeignKey("source.id"), nullable=False),
+    Column("native_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("object_key", Text),
+    # What it is known by where the publisher changes every id: see `aggregator/domain/matching/entry_matching.py`.
+    Column("alias", Text),
+    Column("likeness", Text),
+    Column("kind", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("actor_id", big_integer, ForeignKey("actor.id")),
+    # What people see. Gone rows keep none of it.
+    Column("url", Text),
+    Column("title", Text),
+    Column("text", Text),
+    Column("html", Text),
+    Column("lang", Text),
+    Column("published", UtcDateTime),
+    Column("updated", UtcDateTime),
+    Column("detail", json_document),  # media, links, hashtags, mentions, event, flags
+    Column("object", json_document),  # the embedded original of a repost or quote
+    Column(
+        "object_actor_id", big_integer
+    ),  # whose that is; names an actor, whose name and picture are kept there alone
+    Column("topics", json_document),
+    Column("countries", json_document),
+    Column("reasons", json_document),  # of these: topic or country -> the word that says so
+    # The key of what it is about; "by_hand" where a person said so, and no source changes it.
+    Column("story", Text),
+    Column("story_by_hand", Boolean, nullable=False, server_default=false()),
+    Column("search_text", Text),
+    # How it came.
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("entry_digest", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    # Where it stands.
+    Column("position", UtcDateTime, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("gone", UtcDateTime),
+    Column("gone_reason", Text),
+    Column("review", Text, nullable=False),
+    Column("review_by", Text, nullable=False),
+    Column("review_reason", Text, nullable=False),
+    Column("reviewed", UtcDateTime),
+    Column("reviewer", Text),  # the person who decided, by name
+    Column("review_rule", BigInteger),  # the rule that decided
+    Column("visible", Boolean, nullable=False),
+    # What editors add; what others wrote is never changed.
+    Column("headline", Text),
+    Column("note", Text),
+    Column("pinned_until", UtcDateTime),
+    UniqueConstraint("source_id", "native_id"),
+    Index("ix_activity_source_id_alias", "source_id", "alias"),
+    Index("ix_activity_source_id_likeness", "source_id", "likeness"),
+    Index("ix_activity_key", "key"),
+    Index("ix_activity_story", "story"),
+    # Only what has one: the posts of a network. Articles, the many, pay nothing for it.
+    Index(
+        "ix_activity_object_key",
+        "object_key",
+        postgresql_where=text("object_key IS NOT NULL"),
+        sqlite_where=text("object_key IS NOT NULL"),
+    ),
+    Index("ix_activity_revision", "revision"),
+    Index("ix_activity_actor_id", "actor_id"),
+    Index(
+        "ix_activity_object_actor_id",
+        "object_actor_id",
+        postgresql_where=text("object_actor_id IS NOT NULL"),
+        sqlite_where=text("object_actor_id IS NOT NULL"),
+    ),
+    # The stream as readers page it; only what is shown. Parts of it are read by `activity_tag`.
+    Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
+    # What waits for somebody or was taken out; what is simply shown is found by the stream's indexes.
+    Index(
+        "ix_activity_review",
+        "review",
+        "id",
+        postgresql_where=text("review <> 'published'"),
+        sqlite_where=text("review <> 'published'"),
+    ),
+    Index(
+        "ix_activity_pinned_until",
+        "pinned_until",
+        postgresql_where=text("pinned_until IS NOT NULL"),
+        sqlite_where=text("pinned_until IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+# What is shown, by what readers filter by: "kind:post", "network:x", "source:12", "lang:en", "topic:health",
+# "country:GH", "has:media"; for events also "event", whose position is when it begins. Triggers keep it and the words
+# below in step with `activity`, whoever writes there.
+activity_tag = Table(
+    "activity_tag",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("position", UtcDateTime, primary_key=True),
+    Column("id", big_integer, primary_key=True),
+    Index("ix_activity_tag_id", "id"),
+    sqlite_with_rowid=False,
+)
+# What is searched: on PostgreSQL (id, position where it is shown, words tsvector), on SQLite an FTS5 table over
+# `activity.search_text`. Not in the metadata, since each database has its own.
+activity_words = table(
+    "activity_words",
+    column("id", BigInteger),
+    column("rowid", BigInteger),
+    column("position", UtcDateTime),
+    column("words"),
+)
+# What an edit replaced.
+activity_version = Table(
+    "activity_version",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", BigInteger, nullable=False),  # of the version that was replaced
+    Column("replaced", UtcDateTime, nullable=False),
+    Column("title", Text),
+    Column("text", Text),
+    Column("html", Text),
+    Column("url", Text),
+    Column("detail", json_document),
+    Column("object", json_document),
+    Column("entry_digest", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Index("ix_activity_version_activity_id", "activity_id"),
+    sqlite_autoincrement=True,
+)
+# The newest raw entry of each activity, zlib-compressed.
+raw_payload = Table(
+    "raw_payload",
+    metadata,
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+    Column("stored", UtcDateTime, nullable=False),
+)
+# What the clock will change: applied as a write with a revision, never evaluated at read time.
+transition = Table(
+    "transition",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), nullable=False),
+    Column("due", UtcDateTime, nullable=False),
+    Column("review", Text, nullable=False),
+    Column("review_by", Text, nullable=False),
+    Column("reviewer", Text),
+    Column("reason", Text, nullable=False),
+    Index("ix_transition_due", "due"),
+    Index("ix_transition_activity_id", "activity_id"),
+    sqlite_autoincrement=True,
+)
+# Which links activities carry: keys of what they point to ("web:..."), so that those about one thing find each other.
+activity_link = Table(
+    "activity_link",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_activity_link_activity_id", "activity_id"),
+    sqlite_with_rowid=False,
+)
