@@ -11,8 +11,8 @@ from aggregator.domain.errors import AggregatorError, BadRequestError, SettingsE
 
 # Word -> module of aggregator.cli that holds it, so that `--help` and short commands start at once.
 _WORDS = {
-    "run": "running",
-    "serve": "running",
+    "run": "serve",
+    "serve": "serve",
     "demo": "demo",
     "source": "source",
     "host": "host",
@@ -27,8 +27,8 @@ _WORDS = {
     "freeze": "freeze",
     "topics": "topics",
     "status": "status",
-    "settings": "installation",
-    "migrate": "installation",
+    "settings": "setup",
+    "migrate": "setup",
 }
 
 

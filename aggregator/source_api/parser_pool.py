@@ -31,7 +31,7 @@ _PATIENCE = 0.3  # seconds that a document waits for a busy child before another
 _WALL = 120.0  # seconds without an answer after which a child is killed; its CPU limit usually ends it long before
 _ENDING = 5.0  # seconds that a child gets to end after it has closed its pipe
 _CHUNK = 1024 * 1024  # bytes
-_START = "import sys; sys.path[:] = {path!r}; from aggregator.parser_process import main; main({limits!r})"
+_START = "import sys; sys.path[:] = {path!r}; from aggregator.source_api.parser_process import main; main({limits!r})"
 
 log = structlog.get_logger(__name__)
 

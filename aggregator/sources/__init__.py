@@ -1,4 +1,4 @@
-"""Find the kinds of source: each is a package here with a module `kind` that defines `KIND`."""
+"""Find the kinds of source: each is a package here with a module `plugin` that defines `KIND`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def kinds() -> Mapping[str, SourceKind]:
     """Return every kind by name.
 
-    A package does not import its own `kind`: processes that only parse documents start without an HTTP client.
+    A package does not import its own `plugin`: processes that only parse documents start without an HTTP client.
     """
-    modules = (import_module(f"{__name__}.{found.name}.kind") for found in pkgutil.iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{found.name}.plugin") for found in pkgutil.iter_modules(__path__))
     return {kind.name: kind for kind in (module.KIND for module in modules)}

@@ -248,7 +248,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
 
 
 def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:
-    script = "from aggregator.settings import Settings; print(Settings.from_environment().secret().reveal())"
+    script = "from aggregator.config.settings import Settings; print(Settings.from_environment().secret().reveal())"
     environ = {**os.environ, "AGGREGATOR_DATA_DIR": str(tmp_path / "new")}
     command = [sys.executable, "-c", script]
     started = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(4)]
