@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL, ExceptionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 RV = TypeVar("RV")
 
@@ -29,13 +30,16 @@ STATEMENT_LIMIT = 30.0  # seconds after which the server cancels a statement
 _ANSWER_LIMIT = STATEMENT_LIMIT + 1  # seconds after which the client closes the connection
 _LOCK_LIMIT = 10.0  # seconds to wait for a row or table lock
 _IDLE_LIMIT = 60.0  # seconds that an open transaction may idle: a vanished client must not keep its locks
-_PING_LIMIT = 2.0  # seconds for a pooled connection to prove that it works
+# Seconds for a pooled connection to prove that it works. Little is lost where a slow server takes longer: another
+# connection is opened, which gets as long as connecting may take.
+_PING_LIMIT = 0.5
 _CONNECT_LIMIT = 3  # seconds for each address of the server
 _POOL_LIMIT = 3.0  # seconds to wait for a free connection
 _POOL_SIZE = 5  # connections kept by a process; its threads share them, and as many again for a rush
 # Filter values are unevenly distributed, so a generic plan is a bad one for most of them. Parallel workers take longer
 # to start than any of these queries takes.
 _PLANNER = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": 0}
+_PROVEN = "proven"  # in what the pool notes of a connection: it was used before
 READ_ONLY = "25006"  # SQLSTATE
 # The server ends the session or is not ready for it: the next connection may reach another node.
 _SESSION_ENDED = frozenset({READ_ONLY, "57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -127,14 +131,15 @@ def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> Bo
     return BoundedConnection.connect(*args, **arguments)
 
 
-def _check_session(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Prove that a connection still reaches the primary before it is used.
 
     Raises:
         InvalidatePoolError: it does not, so no connection of the pool is trusted; the pool opens a new one.
     """
+    limit = _PING_LIMIT if _PROVEN in record.info else _CONNECT_LIMIT
     try:
-        with connection.answering_within(_PING_LIMIT):
+        with connection.answering_within(limit):
             connection.autocommit = True
             read_only = connection.execute("SHOW transaction_read_only").fetchone()
             connection.autocommit = False
@@ -142,6 +147,7 @@ def _check_session(connection: BoundedConnection, _record: object, _proxy: objec
         raise InvalidatePoolError(f"The connection is broken: {error}") from error
     if read_only == ("on",):
         raise InvalidatePoolError("The server became read-only.")
+    record.info[_PROVEN] = True  # forgotten when the pool opens another connection in its place
 
 
 def _mark_disconnect(context: ExceptionContext) -> None:
