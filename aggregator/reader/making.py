@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from aggregator.reader.hot import Hot
     from aggregator.reader.pulse import Pulse
 
-_SOON = 0.25  # seconds to wait for a current answer where one that lacks the newest is there
+# Seconds to wait for a current answer where one that lacks the newest is there. It has to be short: no request can tell
+# a database that just went from one that takes a moment. What is made meanwhile is there for the next request.
+_SOON = 0.03
 _REFRESHED = 32  # answers that are made anew after a change before they are asked for
 _PAUSE = 1.0  # seconds between two rounds of that
 _REGULARLY = 15.0  # seconds to wait for a change
