@@ -7,6 +7,8 @@ never answers, as one that is stopped or a proxy without a backend, only the cli
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +41,7 @@ _POOL_SIZE = 5  # connections kept by a process; its threads share them, and as 
 # Filter values are unevenly distributed, so a generic plan is a bad one for most of them. Parallel workers take longer
 # to start than any of these queries takes.
 _PLANNER = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": 0}
+_pinging: dict[int, float] = {}  # by thread: since when a pooled connection proves itself, monotonic
 _PROVEN = "proven"  # in what the pool notes of a connection: it was used before
 READ_ONLY = "25006"  # SQLSTATE
 # The server ends the session or is not ready for it: the next connection may reach another node.
@@ -131,13 +134,27 @@ def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> Bo
     return BoundedConnection.connect(*args, **arguments)
 
 
+def longest_ping() -> float:
+    """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+    return longest(_pinging)
+
+
+def longest(waiting: Mapping[int, float]) -> float:
+    """Return for how many seconds the thread waits that began first; 0 where none waits."""
+    now = time.monotonic()
+    return max((now - since for since in tuple(waiting.values())), default=0.0)
+
+
 def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Prove that a connection still reaches the primary before it is used.
 
     Raises:
         InvalidatePoolError: it does not, so no connection of the pool is trusted; the pool opens a new one.
     """
-    limit = _PING_LIMIT if _PROVEN in record.info else _CONNECT_LIMIT
+    thread = threading.get_ident()
+    limit: float = _CONNECT_LIMIT
+    if _PROVEN in record.info:
+        limit, _pinging[thread] = _PING_LIMIT, time.monotonic()
     try:
         with connection.answering_within(limit):
             connection.autocommit = True
@@ -145,6 +162,8 @@ def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _
             connection.autocommit = False
     except psycopg.Error as error:
         raise InvalidatePoolError(f"The connection is broken: {error}") from error
+    finally:
+        _pinging.pop(thread, None)
     if read_only == ("on",):
         raise InvalidatePoolError("The server became read-only.")
     record.info[_PROVEN] = True  # forgotten when the pool opens another connection in its place

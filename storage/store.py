@@ -35,7 +35,7 @@ from storage.groups import Groups
 from storage.held_edits import HeldEdits
 from storage.hosts import Hosts
 from storage.paces import Paces
-from storage.postgresql import READ_ONLY
+from storage.postgresql import READ_ONLY, longest, longest_ping
 from storage.queue import Queue
 from storage.reviews import Reviews
 from storage.rules import Rules
@@ -171,8 +171,12 @@ class Store:
 
     def longest_wait(self) -> float:
         """Return for how many seconds some thread has been waiting for a connection; 0 where none waits."""
-        now = time.monotonic()
-        return max((now - since for since in tuple(self._connecting.values())), default=0.0)
+        return longest(self._connecting)
+
+    @staticmethod
+    def longest_ping() -> float:
+        """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+        return longest_ping()
 
     def migrate(self, *, authority: str, today: date) -> list[str]:
         """Bring the schema up to the code's; return the revisions applied.

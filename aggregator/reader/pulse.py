@@ -34,6 +34,7 @@ _PATIENCE = 1.5  # seconds for the threads to end
 _SILENT = 4.0  # seconds without an answer of any kind, after which nothing is sure
 _SLOW = 0.5  # seconds after which a look is stuck; it takes a few milliseconds
 _NO_CONNECTION = 0.75  # seconds after which the wait for a connection means the same; the limit of a ping passes before
+_DEAD = 0.015  # seconds after which a pooled connection seems to be dead; it answers within a millisecond
 _AGAIN = 0.5  # seconds before the stream is followed again after an unforeseen error
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +63,7 @@ class Pulse:
         self._threads: tuple[threading.Thread, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._moved: asyncio.Event | None = None
-        self._heard = self._published = -math.inf  # monotonic
+        self._heard = self._published = self._answered = -math.inf  # monotonic
         self._lost = False  # the stream can't be followed
         self._looking_since: float | None = None
         self._look_failed = False
@@ -111,6 +112,10 @@ class Pulse:
         since = self._looking_since
         is_slow = since is not None and time.monotonic() - since > _SLOW
         return self._look_failed or is_slow or self._store.longest_wait() > _NO_CONNECTION
+
+    def has_answered(self, since: float) -> bool:
+        """Say whether the database answered since a moment in monotonic seconds, and no connection seems to be dead."""
+        return max(self._answered, self._heard) >= since and self._store.longest_ping() < _DEAD
 
     def look(self) -> None:
         """Look at the database soon, without waiting for it."""
@@ -188,7 +193,7 @@ class Pulse:
                 self._health, self._health_read = health_of(tx.sources.all(), self._clock()), began
             for hook in self.hooks:
                 hook(tx)
-        self._mark, self._altered = mark, altered
+        self._mark, self._altered, self._answered = mark, altered, time.monotonic()
         with self._publishing:
             self._publish_look(mark, began)
 

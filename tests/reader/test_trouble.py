@@ -17,6 +17,7 @@ import pytest
 from aggregator.activity import Review
 from aggregator.reader import making
 from aggregator.reader.audience import PUBLIC
+from storage.reading import StreamReading
 from storage.store import Store
 from tests.building import add_source, an_activity, decide, ingest_now
 from tests.faults.tcp_proxy import TcpProxy
@@ -223,6 +224,32 @@ def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
         assert body == shown[path] or trouble is forgotten  # there a new connection may bring the newest in time
         assert took < SOON + MORE
     assert statistics.median(took for _, took, _ in answers.values()) < FIRST
+
+
+def test_a_page_that_takes_a_moment_is_current_while_the_database_is_well(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "_REFRESHED", 0)
+    page = StreamReading.page
+
+    def slowly(self: StreamReading, query: Any) -> Any:
+        time.sleep(2 * making._AT_ONCE)
+        return page(self, query)
+
+    monkeypatch.setattr(StreamReading, "page", slowly)
+    _shown(setting.reader)
+    names = (f"new{number}" for number in itertools.count())
+
+    def is_current() -> bool:  # the answer may be an older one where a busy machine keeps the look waiting, too
+        name = next(names)
+        ingest_now(setting.store, add_source(setting.store, name), [an_activity(name)])
+        newest = _await_newest(setting)
+        until(lambda: setting.app.state.probe.unaltered_since < newest)
+        was_current = f"Title {name}" in setting.reader.ask("/feed.rss").text
+        until(lambda: f"Title {name}" in setting.reader.ask("/feed.rss").text)  # or what is made may hold the next one
+        return was_current
+
+    until(is_current, seconds=10)
 
 
 def test_no_request_waits_for_long_for_a_connection_that_can_not_be_opened(setting: Setting) -> None:

@@ -109,6 +109,21 @@ def test_the_wait_for_a_connection_is_known_while_it_lasts(proxied: tuple[Store,
     assert store.longest_wait() == 0
 
 
+def test_a_pooled_connection_that_seems_dead_is_known_before_it_is_given_up(
+    proxied: tuple[Store, TcpProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, proxy = proxied
+    monkeypatch.setattr(postgresql, "_PING_LIMIT", 3.0)  # time enough to look
+    _read(store)
+    assert store.longest_ping() == 0
+    proxy.forget()
+    waiting = threading.Thread(target=_read, args=(store,))
+    waiting.start()
+    eventually("it is seen", lambda: store.longest_ping() > 0.1)
+    waiting.join(PATIENCE)
+    assert store.longest_ping() == 0
+
+
 @pytest.mark.usefixtures("short_limits")
 def test_a_full_pool_is_the_databases_trouble(postgresql_store: Store) -> None:
     url = postgresql_store.engine.url.render_as_string(hide_password=False)
