@@ -121,7 +121,7 @@ def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest
 
     with pytest.raises(StoreUnavailableError):
         app.tasks["poll"]([1, 2], "token")
-    app.tasks[sent[0][0]].apply(args=sent[0][1:], throw=True)
+    app.tasks[sent[0][0]].apply(args=sent[0][1:])
 
     assert sent == [("release", [1, 2], "token", True)]
     assert released == [([1, 2], "token", True)]
