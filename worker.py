@@ -301,6 +301,7 @@ class Embedded:
     def __init__(self, house: House, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
         self._house = house
         self._app = create_app(house)
+        self._app.set_default()  # where threads of the pool look for tasks
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: what is due is in the database, so the beat has nothing to remember.
         self._app.conf.beat_scheduler = "celery.beat:Scheduler"
