@@ -37,6 +37,11 @@ Answer = tuple["MutableMapping[str, Any]", "MutableMapping[str, Any]"]  # the tw
 _NOTHING = {"type": "http.response.body", "body": b""}
 
 
+# RFC 9211. Always sent, since a 304 without it would leave "stale" in what a browser has stored.
+CURRENT = (b"cache-status", b"activity-stream; detail=current")
+STALE = (b"cache-status", b"activity-stream; detail=stale")
+
+
 @dataclass(slots=True)
 class Kept:
     """One answer, ready to be sent."""
@@ -55,6 +60,7 @@ class Kept:
 
     def __post_init__(self) -> None:
         """Make the messages once."""
+        self.headers = [*self.headers, CURRENT]
         self._start = {"type": "http.response.start", "status": _OK, "headers": self.headers}
         self._content = {"type": "http.response.body", "body": self.body}
 

@@ -218,12 +218,15 @@ def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
         trouble(setting, stack)
         with ThreadPoolExecutor(len(SHOWN)) as clients:
             answers = dict(zip(SHOWN, clients.map(partial(timed, setting.reader), SHOWN), strict=True))
+        marked = setting.reader.ask(SHOWN[0]).headers["cache-status"]
         setting.proxy.restore()
     for path, (status, took, body) in answers.items():
         assert status == 200
         assert body == shown[path] or trouble is forgotten  # there a new connection may bring the newest in time
         assert took < SOON + MORE
     assert statistics.median(took for _, took, _ in answers.values()) < FIRST
+    assert marked == "activity-stream; detail=stale" or trouble is forgotten
+    until(lambda: setting.reader.ask(SHOWN[0]).headers["cache-status"] == "activity-stream; detail=current")
 
 
 def test_a_page_that_takes_a_moment_is_current_while_the_database_is_well(
