@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aggregator.reader.canonical import headers_of, scope_of
-from aggregator.reader.hot import CURRENT, KEY, STALE, Kept
+from aggregator.reader.hot import KEY, Kept, as_stale
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aggregator.reader.canonical import Key
     from aggregator.reader.hot import Hot
     from aggregator.reader.pulse import Pulse
-
-Headers = list[tuple[bytes, bytes]]
 
 # Seconds to wait for a current answer where one that lacks the newest is there: until the database should have answered
 # a look, and from a database that did.
@@ -59,14 +57,9 @@ class Layer:
             await _pass_on(found, scope["method"], send)
             return
         start, body = found.answer(asked, self._hot.changed(key, found), scope["method"])
-        await send({**start, "headers": self._marked(key, found, start["headers"])})  # its own: outer layers add to them
+        is_stale = self._hot.current(key) is None and self._hot.fallback(key) is found
+        await send(as_stale(start) if is_stale else {**start})  # its own: outer layers add headers in place
         await send(body)
-
-    def _marked(self, key: Key, found: Kept, headers: Headers) -> Headers:
-        """Say in the headers whether a newer answer can be had soon."""
-        if self._hot.current(key) is not None or self._hot.fallback(key) is not found:
-            return headers
-        return [STALE if header == CURRENT else header for header in headers]
 
     def _caller(self, key: Key, scope: Scope, asked: Mapping[bytes, bytes]) -> Caller | None:
         """Return who asks; None where a token was revoked just now."""
