@@ -8,8 +8,8 @@ SHELL  := bash
 .SHELLFLAGS := -eu -o pipefail -c
 # pip tells far too much: every tenth package will do. What goes wrong it says on standard error.
 TOLD   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
-# Three tests at a time, since most of them wait; a part of them starts sooner without.
-SPREAD := --numprocesses 3 --dist loadgroup
+# Four tests at a time, since most of them wait; a part of them starts sooner without.
+SPREAD := --numprocesses 4 --dist loadgroup
 # Compiled tests are kept, or each run starts two seconds later.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 CODE   := aggregator storage tests bench worker.py scheduler.py

@@ -32,6 +32,7 @@ from aggregator.sources import kinds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from celery import Task
     from kombu import Connection
 
     from aggregator.services.dispatch import Batch
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 CONTROL = "control"  # the queue of tick and prune
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
+RELEASE_AGAIN = 2  # seconds between tries to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
 
@@ -63,33 +65,45 @@ def create_app(house: House, installation: str = "") -> Celery:
 
 
 def _add_polling(app: Celery, house: House) -> None:
-    @app.task(name="tick")
+    @app.task(shared=False, name="tick")
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
         with _ending(house, "tick"):
             _hand_out(app, house, house.claim())
 
-    @app.task(name="poll")
+    @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
         """Poll one batch; what was not stored has been given back and is still due."""
         with _ending(house, "poll", sources=len(ids)):
-            house.poll(ids, token)
+            try:
+                house.poll(ids, token)
+            except StoreUnavailableError:
+                _release_later(app, house, ids, token, ended=True)
+                raise
 
-    @app.task(name="lost")
-    def lost(ids: list[int], token: str) -> None:
-        """Free the sources of a poll whose process died."""
-        with _ending(house, "lost"):
-            house.lose(ids, token)
+    @app.task(shared=False, name="release", bind=True, max_retries=None)
+    def release(self: Task[..., None], ids: list[int], token: str, ended: bool) -> None:  # JSON
+        """Release the leases of a poll that stored nothing, as soon as the database answers."""
+        with _ending(house, "release"):
+            try:
+                house.release(ids, token, ended=ended)
+            except StoreUnavailableError as error:
+                raise self.retry(exc=error, countdown=RELEASE_AGAIN) from error
 
     @signals.task_failure.connect(weak=False, sender=poll)
     def free(exception: BaseException, args: Sequence[Any] | None = None, **_: object) -> None:
         """Have the sources of a killed poll freed; runs in the main process, which has no database."""
-        if not isinstance(exception, WorkerLostError | TimeLimitExceeded) or not args:
-            return
-        try:
-            app.send_task("lost", tuple(args), queue=CONTROL)
-        except OperationalError as problem:  # the broker is away: their leases run out
-            log.warning("lost worker not reported", reason=str(problem))
+        if isinstance(exception, WorkerLostError | TimeLimitExceeded) and args:
+            _release_later(app, house, *args, ended=False)
+
+
+def _release_later(app: Celery, house: House, ids: Sequence[int], token: str, *, ended: bool) -> None:
+    """Have leases released by any worker process that gets to it; the database may be unavailable now."""
+    try:
+        lease = house.settings.lease.total_seconds()
+        app.send_task("release", (list(ids), token, ended), queue=CONTROL, expires=lease)
+    except OperationalError as problem:  # the broker is unavailable, too: the leases run out
+        log.warning("leases not released", reason=str(problem))
 
 
 def _hand_out(app: Celery, house: House, batches: Sequence[Batch]) -> None:
@@ -106,25 +120,25 @@ def _hand_out(app: Celery, house: House, batches: Sequence[Batch]) -> None:
 
 
 def _add_others(app: Celery, house: House) -> None:
-    @app.task(name="upkeep")
+    @app.task(shared=False, name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
         with _ending(house, "upkeep"):
             house.upkeep()
 
-    @app.task(name="sweep")
+    @app.task(shared=False, name="sweep")
     def sweep() -> None:
         """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
         with _ending(house, "sweep"):
             house.sweep()
 
-    @app.task(name="attend")
+    @app.task(shared=False, name="attend")
     def attend() -> None:
         """See what people should know of, and tell them."""
         with _ending(house, "attend"):
             house.attend()
 
-    @app.task(name="prune")
+    @app.task(shared=False, name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""
         with _ending(house, "prune"):
@@ -290,6 +304,7 @@ class Embedded:
     def __init__(self, house: House, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
         self._house = house
         self._app = create_app(house)
+        self._app.set_default()  # where threads of the pool look for tasks
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: what is due is in the database, so the beat has nothing to remember.
         self._app.conf.beat_scheduler = "celery.beat:Scheduler"

@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
@@ -22,7 +21,6 @@ from aggregator.domain.billing.budget import DOLLAR, Prices, Terms
 from aggregator.domain.errors import (
     AggregatorError,
     SourceError,
-    StoreUnavailableError,
 )
 from aggregator.domain.polling.schedule import Pace
 from aggregator.fetching.client import Http
@@ -94,7 +92,6 @@ class House:
         self._http: Http | None = None
         self._turns: HostTurns | None = None
         self._parser: ParserPool | None = None
-        self._unreleased: list[tuple[tuple[int, ...], str]] = []  # batches cut short by an outage
         self._spending: StoreSpending | None = None
 
     @cached_property
@@ -129,7 +126,6 @@ class House:
         """Take what is due and cut it into batches; commits before it returns."""
         token = uuid4().hex
         now = self.clock()
-        self._release_after_outage()
         with self.store.writing() as tx:
             since = tx.stream.beat(now)
             if _set_back(tx, since, now):
@@ -162,37 +158,27 @@ class House:
         with self.store.writing() as tx:
             tx.schedule.release(batch.ids, batch.token)
 
-    def lose(self, ids: Sequence[int], token: str) -> None:
-        """Free the sources of a poll whose process died; each is polled alone next time."""
-        with self.store.writing() as tx:
-            tx.schedule.release(ids, token)
-        log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+    def release(self, ids: Sequence[int], token: str, *, ended: bool) -> None:
+        """Release the leases of a poll that stored nothing.
 
-    def _release_after_outage(self) -> None:
-        """Release sources that could not be released while the database was unavailable; their polls count as ended."""
-        pending = list(self._unreleased)
-        if not pending:
-            return
+        Args:
+            ids: its sources.
+            token: of their lease.
+            ended: whether the poll ended by itself. If not, its process died, and each source is polled alone next.
+        """
         with self.store.writing() as tx:
-            for ids, token in pending:
-                tx.schedule.release(ids, token, begun=True)
-        for batch in pending:  # only once that is committed
-            with suppress(ValueError):  # another thread released it, too
-                self._unreleased.remove(batch)
+            tx.schedule.release(ids, token, begun=ended)
+        if not ended:
+            log.warning("worker lost, its sources are polled one by one", sources=len(ids))
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
-        try:
-            self._release_after_outage()
-            with self.store.writing() as tx:
-                batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
-                paces = self._paces(tx)
-            if not batch:
-                return []
-            return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
-        except StoreUnavailableError:
-            self._unreleased.append((tuple(ids), token))
-            raise
+        with self.store.writing() as tx:
+            batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+            paces = self._paces(tx)
+        if not batch:
+            return []
+        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
 
     @property
     def pull(self) -> PollNow:

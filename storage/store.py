@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from storage.billing.ledger import Spendings
 from storage.compliance.jobs import Compliance
 from storage.engine import erasure
 from storage.engine.connect import make_engine
-from storage.engine.postgresql import READ_ONLY
+from storage.engine.postgresql import READ_ONLY, longest, longest_ping
 from storage.moderation.audit_log import Audit
 from storage.moderation.decisions import Decisions
 from storage.moderation.freezes import Freezes
@@ -49,7 +51,6 @@ from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT, Versio
 from storage.stream.watch import watch
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
     from datetime import date
 
@@ -96,6 +97,7 @@ class Store:
     def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
         self.engine = engine
         self._versions_kept = versions_kept
+        self._connecting: dict[int, float] = {}  # by thread: since when it waits for a connection, monotonic
 
     @classmethod
     def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
@@ -159,10 +161,23 @@ class Store:
             return self.engine.dialect.name != "sqlite" or erasure.erase(self.engine, within)
 
     def _connect(self) -> Connection:
+        thread = threading.get_ident()
+        self._connecting[thread] = time.monotonic()
         try:
             return self.engine.connect()
         except InvalidRequestError as error:  # the pool tried two connections, and neither reached the primary
             raise StoreUnavailableError("The database does not answer.") from error
+        finally:
+            del self._connecting[thread]
+
+    def longest_wait(self) -> float:
+        """Return for how many seconds some thread has been waiting for a connection; 0 where none waits."""
+        return longest(self._connecting)
+
+    @staticmethod
+    def longest_ping() -> float:
+        """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+        return longest_ping()
 
     def migrate(self, *, authority: str, today: date) -> list[str]:
         """Bring the schema up to the code's; return the revisions applied.

@@ -75,7 +75,6 @@ class PostgresNode:
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "autovacuum": "off",  # a test's database does not live that long
             "shared_buffers": "64MB",

@@ -164,7 +164,7 @@ def create_app(
         problems=problems,
         trusted_proxies=trusted_proxies,
         prefix=prefix,
-        within=[Middleware(Layer, hot=hot, callers=callers, refresher=refresher)],
+        within=[Middleware(Layer, hot=hot, pulse=pulse, callers=callers, refresher=refresher)],
         cors_origins=cors_origins,
     )
     admission = Admission(callers, Rationing(rate, rate_store))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aggregator.reader.cache_key import headers_of, scope_of
-from aggregator.reader.response_cache import KEY, Kept
+from aggregator.reader.response_cache import KEY, Kept, as_stale
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from aggregator.reader.change_watcher import Pulse
     from aggregator.reader.response_cache import Hot
 
-_SOON = 0.25  # seconds to wait for a current answer where one that lacks the newest is there
+# Seconds to wait for a current answer where one that lacks the newest is there: until the database should have answered
+# a look, and from a database that did.
+_AT_ONCE = 0.03
+_SOON = 0.25
 _REFRESHED = 32  # answers that are made anew after a change before they are asked for
 _PAUSE = 1.0  # seconds between two rounds of that
 _REGULARLY = 15.0  # seconds to wait for a change
@@ -28,9 +32,10 @@ _REGULARLY = 15.0  # seconds to wait for a change
 class Layer:
     """Has answers made by the layers within, one at a time for each key, and keeps them."""
 
-    def __init__(self, app: ASGIApp, *, hot: Hot, callers: Callers, refresher: Refresher) -> None:
+    def __init__(self, app: ASGIApp, *, hot: Hot, pulse: Pulse, callers: Callers, refresher: Refresher) -> None:
         self._app = app
         self._hot = hot
+        self._pulse = pulse
         self._callers = callers
         self._making: dict[Key, asyncio.Task[Kept | list[Message]]] = {}
         refresher.make = self._refresh
@@ -52,7 +57,8 @@ class Layer:
             await _pass_on(found, scope["method"], send)
             return
         start, body = found.answer(asked, self._hot.changed(key, found), scope["method"])
-        await send({**start})  # its own: outer layers add headers in place
+        is_stale = self._hot.current(key) is None and self._hot.fallback(key) is found
+        await send(as_stale(start) if is_stale else {**start})  # its own: outer layers add headers in place
         await send(body)
 
     def _caller(self, key: Key, scope: Scope, asked: Mapping[bytes, bytes]) -> Caller | None:
@@ -68,8 +74,7 @@ class Layer:
             return fallback
         is_first = key not in self._making
         making = self._begun(key, scope, caller)
-        await asyncio.wait((making,), timeout=None if fallback is None else _SOON)
-        if fallback is not None and not making.done():
+        if fallback is not None and not await self._is_soon(making):
             return fallback
         made = await asyncio.shield(making)
         if isinstance(made, Kept):
@@ -80,6 +85,15 @@ class Layer:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._hot.fallback(key) or made
         return made
+
+    async def _is_soon(self, making: asyncio.Task[Kept | list[Message]]) -> bool:
+        """Wait for an answer as long as the database seems to be well; say whether it was made."""
+        began = time.monotonic()
+        self._pulse.look()
+        await asyncio.wait((making,), timeout=_AT_ONCE)
+        if not making.done() and self._pulse.has_answered(began):
+            await asyncio.wait((making,), timeout=_SOON - _AT_ONCE)
+        return making.done()
 
     def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[Kept | list[Message]]:
         """Return the task that makes an answer. It does not end when the client that began it goes away."""

@@ -2,7 +2,8 @@
 
 Two threads keep it. One follows the revision, over a connection of its own. The other looks at the database every
 second, and when a request waits for long: at the health of sources, at tokens, at what was changed or taken out. If a
-look takes long, the database is in trouble, whatever the reason: it hangs, it refuses, or its pool is full.
+look takes long, or anything waits long for a connection, the database is in trouble, whatever the reason: it hangs, it
+refuses, or its pool is full.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _HEALTH_EVERY = 5.0  # seconds
 _PATIENCE = 1.5  # seconds for the threads to end
 _SILENT = 4.0  # seconds without an answer of any kind, after which nothing is sure
 _SLOW = 0.5  # seconds after which a look is stuck; it takes a few milliseconds
+_NO_CONNECTION = 0.75  # seconds after which the wait for a connection means the same; the limit of a ping passes before
+_DEAD = 0.015  # seconds after which a pooled connection seems to be dead; it answers within a millisecond
 _AGAIN = 0.5  # seconds before the stream is followed again after an unforeseen error
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +63,7 @@ class Pulse:
         self._threads: tuple[threading.Thread, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._moved: asyncio.Event | None = None
-        self._heard = self._published = -math.inf  # monotonic
+        self._heard = self._published = self._answered = -math.inf  # monotonic
         self._lost = False  # the stream can't be followed
         self._looking_since: float | None = None
         self._look_failed = False
@@ -105,9 +108,14 @@ class Pulse:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the database is slow to answer the present look, or did not answer the last one."""
+        """Whether the database is slow to answer the present look or to connect, or did not answer the last look."""
         since = self._looking_since
-        return self._look_failed or (since is not None and time.monotonic() - since > _SLOW)
+        is_slow = since is not None and time.monotonic() - since > _SLOW
+        return self._look_failed or is_slow or self._store.longest_wait() > _NO_CONNECTION
+
+    def has_answered(self, since: float) -> bool:
+        """Say whether the database answered since a moment in monotonic seconds, and no connection seems to be dead."""
+        return max(self._answered, self._heard) >= since and self._store.longest_ping() < _DEAD
 
     def look(self) -> None:
         """Look at the database soon, without waiting for it."""
@@ -185,7 +193,7 @@ class Pulse:
                 self._health, self._health_read = health_of(tx.sources.all(), self._clock()), began
             for hook in self.hooks:
                 hook(tx)
-        self._mark, self._altered = mark, altered
+        self._mark, self._altered, self._answered = mark, altered, time.monotonic()
         with self._publishing:
             self._publish_look(mark, began)
 

@@ -37,6 +37,11 @@ Answer = tuple["MutableMapping[str, Any]", "MutableMapping[str, Any]"]  # the tw
 _NOTHING = {"type": "http.response.body", "body": b""}
 
 
+# RFC 9211. Always sent, since a 304 without it would leave "stale" in what a browser has stored.
+_CURRENT = (b"cache-status", b"activity-stream; detail=current")
+_STALE = (b"cache-status", b"activity-stream; detail=stale")
+
+
 @dataclass(slots=True)
 class Kept:
     """One answer, ready to be sent."""
@@ -55,6 +60,7 @@ class Kept:
 
     def __post_init__(self) -> None:
         """Make the messages once."""
+        self.headers = [*self.headers, _CURRENT]
         self._start = {"type": "http.response.start", "status": _OK, "headers": self.headers}
         self._content = {"type": "http.response.body", "body": self.body}
 
@@ -92,6 +98,11 @@ class Kept:
             return dated is not None and _moment(dated) <= _moment(asked[b"if-modified-since"])
         except (ValueError, TypeError, OverflowError):
             return False
+
+
+def as_stale(start: Message) -> Message:
+    """Mark the start of an answer that lacks the newest."""
+    return {**start, "headers": [_STALE if header == _CURRENT else header for header in start["headers"]]}
 
 
 class Hot:
@@ -151,8 +162,14 @@ class Hot:
         scope[KEY] = key
         if b"origin" in asked:  # the layer for other origins has something to add
             return None
-        kept = self.current(key) or (self.fallback(key) if self.in_trouble else None)
-        return None if kept is None else kept.answer(asked, self.changed(key, kept), method)
+        kept = self.current(key)
+        if kept is not None:
+            return kept.answer(asked, self.changed(key, kept), method)
+        kept = self.fallback(key) if self.in_trouble else None
+        if kept is None:
+            return None
+        start, body = kept.answer(asked, self.changed(key, kept), method)
+        return as_stale(start), body
 
     def current(self, key: Key) -> Kept | None:
         """Return the answer that is kept under a key, if it says how things are now, as far as this process knows."""

@@ -34,7 +34,7 @@ remove_compress_type("text/event-stream")  # a compressor for each listener cost
 
 # Across origins: what pages may send besides what is always allowed, and read besides the usual.
 _ASKED_WITH = ("Authorization", "If-None-Match", "Last-Event-ID")
-_TOLD = ("ETag", "Last-Modified", "Link", "RateLimit", "RateLimit-Policy", "Retry-After")
+_TOLD = ("Cache-Status", "ETag", "Last-Modified", "Link", "RateLimit", "RateLimit-Policy", "Retry-After")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -27,7 +27,7 @@ _MOST = 32  # threads
 _UNREMARKABLE = 0.2  # seconds that work may take before the database is probed
 PATIENCE = 0.85  # seconds to wait for a database that does not answer the probe
 _LONGEST = 10.0  # seconds to wait for one that does
-_STEP = 0.25  # seconds between looks at the probe
+_STEP = 0.1  # seconds between looks at the probe
 
 
 class Probe(Protocol):
@@ -38,7 +38,7 @@ class Probe(Protocol):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the database is slow to answer the present look, or did not answer the last one."""
+        """Whether the database is slow to answer the present look or to connect, or did not answer the last look."""
 
 
 class Unprobed:
@@ -76,7 +76,7 @@ class DatabaseThreads:
                 future.add_done_callback(_ignore)
                 future.cancel()
                 raise StoreUnavailableError(f"The database did not answer within {waited:.1f} s.")
-            step = PATIENCE - waited if waited < PATIENCE else _STEP
+            step = min(_STEP, PATIENCE - waited) if waited < PATIENCE else _STEP
             await asyncio.wait((future,), timeout=min(step, self._longest - waited))
         return future.result()
 

@@ -7,6 +7,8 @@ never answers, as one that is stopped or a proxy without a backend, only the cli
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL, ExceptionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 RV = TypeVar("RV")
 
@@ -29,13 +32,17 @@ STATEMENT_LIMIT = 30.0  # seconds after which the server cancels a statement
 _ANSWER_LIMIT = STATEMENT_LIMIT + 1  # seconds after which the client closes the connection
 _LOCK_LIMIT = 10.0  # seconds to wait for a row or table lock
 _IDLE_LIMIT = 60.0  # seconds that an open transaction may idle: a vanished client must not keep its locks
-_PING_LIMIT = 2.0  # seconds for a pooled connection to prove that it works
+# Seconds for a pooled connection to prove that it works. Little is lost where a slow server takes longer: another
+# connection is opened, which gets as long as connecting may take.
+_PING_LIMIT = 0.5
 _CONNECT_LIMIT = 3  # seconds for each address of the server
 _POOL_LIMIT = 3.0  # seconds to wait for a free connection
 _POOL_SIZE = 5  # connections kept by a process; its threads share them, and as many again for a rush
 # Filter values are unevenly distributed, so a generic plan is a bad one for most of them. Parallel workers take longer
 # to start than any of these queries takes.
 _PLANNER = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": 0}
+_pinging: dict[int, float] = {}  # by thread: since when a pooled connection proves itself, monotonic
+_PROVEN = "proven"  # in what the pool notes of a connection: it was used before
 READ_ONLY = "25006"  # SQLSTATE
 # The server ends the session or is not ready for it: the next connection may reach another node.
 _SESSION_ENDED = frozenset({READ_ONLY, "57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -127,21 +134,39 @@ def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> Bo
     return BoundedConnection.connect(*args, **arguments)
 
 
-def _check_session(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+def longest_ping() -> float:
+    """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+    return longest(_pinging)
+
+
+def longest(waiting: Mapping[int, float]) -> float:
+    """Return for how many seconds the thread waits that began first; 0 where none waits."""
+    now = time.monotonic()
+    return max((now - since for since in tuple(waiting.values())), default=0.0)
+
+
+def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Prove that a connection still reaches the primary before it is used.
 
     Raises:
         InvalidatePoolError: it does not, so no connection of the pool is trusted; the pool opens a new one.
     """
+    thread = threading.get_ident()
+    limit: float = _CONNECT_LIMIT
+    if _PROVEN in record.info:
+        limit, _pinging[thread] = _PING_LIMIT, time.monotonic()
     try:
-        with connection.answering_within(_PING_LIMIT):
+        with connection.answering_within(limit):
             connection.autocommit = True
             read_only = connection.execute("SHOW transaction_read_only").fetchone()
             connection.autocommit = False
     except psycopg.Error as error:
         raise InvalidatePoolError(f"The connection is broken: {error}") from error
+    finally:
+        _pinging.pop(thread, None)
     if read_only == ("on",):
         raise InvalidatePoolError("The server became read-only.")
+    record.info[_PROVEN] = True  # forgotten when the pool opens another connection in its place
 
 
 def _mark_disconnect(context: ExceptionContext) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, select, text, true
+from sqlalchemy import Select, bindparam, select, text, true
 
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.repost_grouping import REACH, Stitched, shown_before, stitched
@@ -48,7 +49,7 @@ class StreamReading:
 
     def get(self, activity_id: int) -> Activity | None:
         """Return one activity, whatever its state."""
-        row = self._connection.execute(whole().where(activity.c.id == activity_id)).one_or_none()
+        row = self._connection.execute(_by_id(), {"wanted": activity_id}).one_or_none()
         return None if row is None else activity_of(row)
 
     def page(self, query: Query) -> Page:
@@ -183,6 +184,12 @@ def _led(
     return items, others
 
 
+@cache
+def _by_id() -> Select[Any]:
+    return whole().where(activity.c.id == bindparam("wanted"))
+
+
+@cache
 def whole() -> Select[Any]:
     """Select activities with everything that `content.activity_of` needs."""
     return (

@@ -83,7 +83,7 @@ def tick(house: House, clock: Clock, deadly: int, *, told: bool = True) -> list[
             begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
         assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
         if told:
-            house.lose(batch.ids, batch.token)
+            house.release(batch.ids, batch.token, ended=False)
     return [batch.ids for batch in batches]
 
 
@@ -145,6 +145,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
             house.poll(batch.ids, batch.token)
     assert {one.unfinished for one in sources(house).values()} == {1}
 
+    house.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
     batches = house.claim()  # they are free again, and due together
 

@@ -57,6 +57,7 @@ def _healthy(service: Service, environ: Mapping[str, str], port: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_every_service_starts_gets_healthy_and_stops_in_time(tmp_path: Path, secrets: Path) -> None:
     with Processes(tmp_path, {}) as stack:
         environs = {

@@ -3,6 +3,7 @@
 with TcpProxy.before("127.0.0.1", 5432) as proxy:
     proxy.hang()      # connections are accepted and never answered; open ones get nothing either
     proxy.forget()    # open connections are never answered again, new ones work (a NAT lost its table)
+    proxy.stall()     # open connections work, new ones are accepted and never answered (the listening process stopped)
     proxy.refuse()    # nothing listens, and open connections are reset
     proxy.restore()   # forwards again; what a hang kept back arrives
     proxy.target = ("127.0.0.1", 5433)   # for connections from now on: a failover
@@ -90,6 +91,10 @@ class TcpProxy:
         """Never forward anything again on the connections that are open now; new ones work."""
         self._call(self._forget)
 
+    def stall(self) -> None:
+        """Accept connections from now on, but forward nothing on them; open ones work."""
+        self._call(self._stall)
+
     def restore(self) -> None:
         """Forward again."""
         self._call(self._restore)
@@ -112,10 +117,16 @@ class TcpProxy:
     async def _hang(self) -> None:
         await self._listen()
         self._flowing.clear()
+        for link in self._links:
+            if link.flowing.is_set():  # it was open when others stalled
+                link.flowing = self._flowing
 
     async def _forget(self) -> None:
         for link in self._links:
             link.flowing = asyncio.Event()  # nobody sets it
+
+    async def _stall(self) -> None:
+        self._flowing = asyncio.Event()
 
     async def _restore(self) -> None:
         await self._listen()

@@ -40,7 +40,7 @@ def test_a_named_origin_may_read_and_sees_what_it_needs(open_to_portal: Reader) 
     assert answer.headers["access-control-allow-origin"] == PORTAL
     assert "access-control-allow-credentials" not in answer.headers
     assert _words(answer.headers["access-control-expose-headers"]) == {
-        "etag", "link", "ratelimit", "ratelimit-policy", "retry-after", "last-modified"
+        "cache-status", "etag", "link", "ratelimit", "ratelimit-policy", "retry-after", "last-modified"
     }  # fmt: skip
 
 

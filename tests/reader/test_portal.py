@@ -238,8 +238,14 @@ def test_an_edit_of_the_file_shows_without_a_restart(store: Store, portal: Reade
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 768, 1440])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        pytest.param(theme, width, marks=[] if (theme, width) in {("light", 390), ("dark", 1440)} else pytest.mark.slow)
+        for theme in ("light", "dark")
+        for width in (390, 768, 1440)
+    ],
+)
 def test_it_is_sound_at_any_width_in_both_themes(
     sqlite_store: Store,
     folder: Path,

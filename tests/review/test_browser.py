@@ -382,7 +382,7 @@ def _drawn(route: Route) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
 def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Installation, width: int) -> None:
     options = {"viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
     with signed_in(browser, furnished, Role.ADMIN, **options) as page:

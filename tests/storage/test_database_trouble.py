@@ -80,6 +80,50 @@ def test_connections_that_the_network_forgot_are_replaced(proxied: tuple[Store, 
     assert proxy.accepted >= 2
 
 
+def test_connections_that_the_network_forgot_are_replaced_within_a_second(proxied: tuple[Store, TcpProxy]) -> None:
+    store, proxy = proxied
+    _read(store)
+    proxy.forget()
+    assert _within(1.5, lambda: _read(store)) >= 0  # the machine may be busy
+
+
+def test_a_server_that_is_slow_to_prove_itself_may_do_so_on_a_new_connection(
+    proxied: tuple[Store, TcpProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, proxy = proxied
+    monkeypatch.setattr(postgresql, "_PING_LIMIT", -1.0)  # no server is that quick
+    for _ in range(3):
+        assert _read(store) >= 0
+    assert proxy.accepted == 3
+
+
+def test_the_wait_for_a_connection_is_known_while_it_lasts(proxied: tuple[Store, TcpProxy]) -> None:
+    store, proxy = proxied
+    assert store.longest_wait() == 0
+    proxy.hang()
+    waiting = threading.Thread(target=_is_refused, args=(lambda: _read(store),))
+    waiting.start()
+    eventually("a wait is seen", lambda: store.longest_wait() > 0.1)
+    proxy.restore()
+    waiting.join(PATIENCE)
+    assert store.longest_wait() == 0
+
+
+def test_a_pooled_connection_that_seems_dead_is_known_before_it_is_given_up(
+    proxied: tuple[Store, TcpProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, proxy = proxied
+    monkeypatch.setattr(postgresql, "_PING_LIMIT", 3.0)  # time enough to look
+    _read(store)
+    assert store.longest_ping() == 0
+    proxy.forget()
+    waiting = threading.Thread(target=_read, args=(store,))
+    waiting.start()
+    eventually("it is seen", lambda: store.longest_ping() > 0.1)
+    waiting.join(PATIENCE)
+    assert store.longest_ping() == 0
+
+
 @pytest.mark.usefixtures("short_limits")
 def test_a_full_pool_is_the_databases_trouble(postgresql_store: Store) -> None:
     url = postgresql_store.engine.url.render_as_string(hide_password=False)

@@ -243,6 +243,7 @@ def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> No
     assert (by_hand and by_hand.visible, count, shown and shown.visible) == (True, 1, True)
 
 
+@pytest.mark.slow
 def test_the_end_of_a_freeze_frees_any_number(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:

@@ -53,6 +53,7 @@ def test_a_feed_added_beside_it_is_followed_and_pulled_by_it(embedded: Processes
     assert (embedded.folder / "secret-key").exists()
 
 
+@pytest.mark.slow
 def test_a_pull_beside_it_is_told_of_a_host_that_wants_silence(embedded: Processes, publisher: Publisher) -> None:
     _run(embedded)
     embedded.aggregator("source", "add", "--every", "600", publisher.url("/good/1.xml"))
@@ -74,6 +75,7 @@ def test_what_is_approved_for_later_appears_by_itself(embedded: Processes, publi
     eventually("it is shown", lambda: [item["id"] for item in embedded.items()] == ["1"])
 
 
+@pytest.mark.slow
 def test_it_ends_within_five_seconds_also_in_the_middle_of_a_poll(embedded: Processes, publisher: Publisher) -> None:
     _run(embedded)
     embedded.aggregator("source", "add", "--every", "600", publisher.url("/good/1.xml"))
@@ -132,6 +134,7 @@ def test_the_reader_alone_serves_what_others_pulled(embedded: Processes, publish
     ],
     ids=["worker", "scheduler"],
 )
+@pytest.mark.slow
 def test_a_separate_process_on_memory_is_refused(embedded: Processes, words: tuple[str, str], reason: str) -> None:
     done = _celery(embedded, *words)
     assert done.returncode == 2

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from aggregator.config.broker import TRANSPORT, Availability
 from aggregator.config.settings import Settings
 from aggregator.container import House
+from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services.dispatch import Batch
 from tests.upstream import refused
 from worker import _hand_out, create_app
@@ -98,3 +99,31 @@ def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
     assert options.items() >= TRANSPORT.items()
     assert TRANSPORT["socket_timeout"] > Transport.brpop_timeout
     assert Transport.brpop_timeout + 2 * TRANSPORT["health_check_interval"] <= 10
+
+
+def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever worker process gets to it, since the one whose poll failed may get nothing more to do."""
+    app = _app("memory://")
+    answers: list[Exception | None] = [StoreUnavailableError("away"), StoreUnavailableError("away"), None]
+    released: list[tuple[Any, ...]] = []
+    sent: list[tuple[Any, ...]] = []
+
+    def unavailable(*_: Any) -> None:
+        raise StoreUnavailableError("away")
+
+    def release(_: House, ids: Any, token: str, *, ended: bool) -> None:
+        if problem := answers.pop(0):
+            raise problem
+        released.append((ids, token, ended))
+
+    monkeypatch.setattr(House, "poll", unavailable)
+    monkeypatch.setattr(House, "release", release)
+    monkeypatch.setattr(app, "send_task", lambda name, arguments, **_: sent.append((name, *arguments)))
+
+    with pytest.raises(StoreUnavailableError):
+        app.tasks["poll"]([1, 2], "token")
+    app.tasks[sent[0][0]].apply(args=sent[0][1:])
+
+    assert sent == [("release", [1, 2], "token", True)]
+    assert released == [([1, 2], "token", True)]
+    assert answers == []

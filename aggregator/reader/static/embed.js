@@ -7,6 +7,7 @@
   const home = new URL(".", document.currentScript.src).href;
   const filters = ["kind", "topic", "country", "cohort", "source", "network", "lang", "q"];
   const soon = 300; // milliseconds in which several changes become one
+  const newer = 2000; // milliseconds after a list that lacks the newest, since the database was slow
   const retry = 15_000; // milliseconds after a list that could not be loaded
   const shortest = 1000; // milliseconds before a lost connection is opened again; each further try waits twice as long
   const longest = 60_000;
@@ -134,8 +135,10 @@
         if (turn !== this.#asked) return;
         this.#section.removeAttribute("aria-busy");
         const items = request.status === 200 ? request.response?.querySelector(".items") : null;
-        if (items) this.#show(items);
-        else this.#failed(request.status);
+        if (items) {
+          this.#show(items);
+          if (request.getResponseHeader("Cache-Status")?.includes("stale")) this.#later(newer);
+        } else this.#failed(request.status);
       };
       this.#section.setAttribute("aria-busy", "true");
       request.send();
