@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.domain.errors import ForbiddenAddressError, RedirectError, SlowConnectError
-from tests.faults.wire import ALLOWED, answer, client, saying, serving
+from tests.faults.wire import ALLOWED, PATIENT, QUICK, answer, client, saying, serving
 from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from aggregator.fetching.client import Http
+    from aggregator.fetching.client import Http, Limits
 
 # As written in an address; a literal, or a spelling that look-ups take for one.
 LITERALS = {
@@ -122,6 +122,7 @@ def in_world(
     names: Mapping[str, Sequence[Sequence[str]]] | None = None,
     proxy: bool = False,
     allowed: Sequence[str] = (f"{ALLOWED}/32",),
+    limits: Limits = PATIENT,
 ) -> World:
     """Run `script` and return what it has seen of the trap."""
 
@@ -138,7 +139,7 @@ def in_world(
             for address in LOOPBACK:
                 await stack.enter_async_context(serving(trap, address, port))
             through = f"http://{ALLOWED}:{port}" if proxy else None
-            http = await stack.enter_async_context(client(names=names, proxy=through, allowed=allowed))
+            http = await stack.enter_async_context(client(names=names, proxy=through, allowed=allowed, limits=limits))
             world = World(http, port, answers, caught)
             await script(world)
             return world
@@ -222,9 +223,9 @@ def test_a_public_address_that_is_dead_is_no_way_to_the_private_one_beside_it(pr
         with blackhole("127.0.0.8", world.port), pytest.raises(SlowConnectError):
             await world.http.get(f"http://feed.example:{world.port}/")
 
-    for script in (refusing, silent):
+    for script, limits in ((refusing, PATIENT), (silent, QUICK)):
         names = {"feed.example": [["127.0.0.8", private]]}
-        assert in_world(script, names=names, allowed=["127.0.0.8/32"]).caught == []
+        assert in_world(script, names=names, allowed=["127.0.0.8/32"], limits=limits).caught == []
 
 
 @pytest.mark.parametrize("url", NOT_THE_WEB)

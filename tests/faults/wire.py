@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALLOWED = "127.0.0.9"  # stands for the public internet: the one address that clients of tests may reach
 USER_AGENT = "ActivityStreamAggregator/1 (+https://example.org/contact)"
+PATIENT = Limits(connect=20, first_byte=20, total=60, wire=100_000, decoded=200_000, page=20)
 QUICK = Limits(connect=0.2, first_byte=0.4, total=0.7, wire=100_000, decoded=200_000, page=0.2)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from psycopg import connect
+from psycopg import OperationalError, connect
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services.database_wait import await_database
 from storage.engine import postgresql
+from storage.engine.postgresql import BoundedConnection
 from storage.store import Store
 from tests import servers
 from tests.building import NOON, add_source
@@ -91,7 +92,15 @@ def test_a_server_that_is_slow_to_prove_itself_may_do_so_on_a_new_connection(
     proxied: tuple[Store, TcpProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, proxy = proxied
-    monkeypatch.setattr(postgresql, "_PING_LIMIT", -1.0)  # no server is that quick
+    wait = BoundedConnection.wait
+
+    def slow_to_prove(connection: BoundedConnection, *arguments: Any) -> Any:
+        if connection.answer_limit == postgresql._PING_LIMIT:
+            connection.pgconn.finish()
+            raise OperationalError("no answer in time")
+        return wait(connection, *arguments)
+
+    monkeypatch.setattr(BoundedConnection, "wait", slow_to_prove)
     for _ in range(3):
         assert _read(store) >= 0
     assert proxy.accepted == 3
