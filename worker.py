@@ -24,7 +24,7 @@ from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availabilit
 from aggregator.config.logging import bind, configure_logging
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
 from aggregator.services.database_wait import await_database
 from aggregator.sources import kinds
@@ -47,7 +47,7 @@ _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
 log = structlog.get_logger(__name__)
 
 
-def create_app(house: House, installation: str = "") -> Celery:
+def create_app(house: Container, installation: str = "") -> Celery:
     """Build the app; the house opens its database at the first task, after a fork.
 
     Args:
@@ -64,7 +64,7 @@ def create_app(house: House, installation: str = "") -> Celery:
     return app
 
 
-def _add_polling(app: Celery, house: House) -> None:
+def _add_polling(app: Celery, house: Container) -> None:
     @app.task(shared=False, name="tick")
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
@@ -97,7 +97,7 @@ def _add_polling(app: Celery, house: House) -> None:
             _release_later(app, house, *args, ended=False)
 
 
-def _release_later(app: Celery, house: House, ids: Sequence[int], token: str, *, ended: bool) -> None:
+def _release_later(app: Celery, house: Container, ids: Sequence[int], token: str, *, ended: bool) -> None:
     """Have leases released by any worker process that gets to it; the database may be unavailable now."""
     try:
         lease = house.settings.lease.total_seconds()
@@ -106,7 +106,7 @@ def _release_later(app: Celery, house: House, ids: Sequence[int], token: str, *,
         log.warning("leases not released", reason=str(problem))
 
 
-def _hand_out(app: Celery, house: House, batches: Sequence[Batch]) -> None:
+def _hand_out(app: Celery, house: Container, batches: Sequence[Batch]) -> None:
     lease, sent = house.settings.lease.total_seconds(), 0
     try:
         for batch in batches:
@@ -119,7 +119,7 @@ def _hand_out(app: Celery, house: House, batches: Sequence[Batch]) -> None:
             house.give_back(unsent)
 
 
-def _add_others(app: Celery, house: House) -> None:
+def _add_others(app: Celery, house: Container) -> None:
     @app.task(shared=False, name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
@@ -171,7 +171,7 @@ class Consumer(consumer.Consumer):
 
 
 @contextmanager
-def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
+def _ending(house: Container, what: str, **fields: int) -> Iterator[None]:
     """Let a task end early, at its time limit or because this process stops."""
     try:
         yield
@@ -185,7 +185,7 @@ def _ending(house: House, what: str, **fields: int) -> Iterator[None]:
         log.info("cut short", what=what, **fields)
 
 
-def _configuration(house: House, installation: str) -> dict[str, Any]:
+def _configuration(house: Container, installation: str) -> dict[str, Any]:
     names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
     # Longer than a task and its wait, or it comes twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
@@ -232,7 +232,7 @@ def _separate() -> Celery:
             "scheduler would never hear of the other. Set it to a redis:// address, or use 'aggregator run', which "
             "is all of them in one process."
         )
-    house = House(settings)
+    house = Container(settings)
     held = ExitStack()  # the writer's lock, until the process ends
 
     @signals.setup_logging.connect(weak=False)
@@ -265,7 +265,7 @@ def _separate() -> Celery:
     return create_app(house, _installation(house))
 
 
-def _installation(house: House) -> str:
+def _installation(house: Container) -> str:
     """Return the name of this installation's database; wait for one that does not answer yet."""
     configure_logging(house.settings.log_level, house.settings.log_format)  # Celery does so only later
     try:
@@ -289,7 +289,7 @@ def __getattr__(name: str) -> Celery:
     raise AttributeError(name)
 
 
-def answering(house: House) -> list[str]:
+def answering(house: Container) -> list[str]:
     """Return the names of the workers that answer within a second."""
     try:
         app = create_app(house, house.installation())
@@ -301,7 +301,7 @@ def answering(house: House) -> list[str]:
 class Embedded:
     """Worker and beat as threads of this process, on `memory://`, with the very same tasks and schedule."""
 
-    def __init__(self, house: House, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
+    def __init__(self, house: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
         self._house = house
         self._app = create_app(house)
         self._app.set_default()  # where threads of the pool look for tasks

@@ -15,29 +15,29 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.config.encryption import Seal
+from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
 from aggregator.domain.billing.budget import DOLLAR, Prices, Terms
 from aggregator.domain.errors import (
     AggregatorError,
     SourceError,
 )
-from aggregator.domain.polling.schedule import Pace
+from aggregator.domain.polling.schedule import PollBudget
 from aggregator.fetching.client import Http
 from aggregator.services.billing_ledger import Metered, StoreSpending, reconcile
-from aggregator.services.compliance_sweep import Sweep
+from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import FIRST_TICK, LONGEST_CATCH_UP, Added, Batch, Limits, batches, measure_paces
 from aggregator.services.editorial import publish
 from aggregator.services.ingest import Ingest, store_archive
-from aggregator.services.notifier import Attendant
+from aggregator.services.notifier import AlertNotifier
 from aggregator.services.poll_now import PollNow
-from aggregator.services.profiles import People
-from aggregator.services.purge import Purges
-from aggregator.services.rate_limiter import LONGEST_HOLD, HostTurns
+from aggregator.services.profiles import ProfileRefresher
+from aggregator.services.purge import PurgeService
+from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
 from aggregator.services.subscribe import Subscription, discover_together, subscribe
-from aggregator.source_api.kind import KnowsPeople, PollContext
+from aggregator.source_api.kind import PollContext, ProfileSource
 from aggregator.source_api.parser_pool import ParserPool
-from aggregator.source_api.takedowns import TellsFates
+from aggregator.source_api.takedowns import TakedownSource
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
 from storage.polling.clock_correction import TOLERANCE
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Policy, Source
-    from aggregator.review.context import Desk, Room
+    from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.ingest import Report
     from storage.store import Transaction
@@ -78,7 +78,7 @@ def metered(settings: Settings) -> dict[str, Metered]:
     return {"x": Metered("x", "twitter", Terms(prices, budget, settings.x_reserve, settings.x_cycle_day))}
 
 
-class House:
+class Container:
     """What a process of ours has; each part is opened at first use, so that a worker can fork before."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
@@ -90,7 +90,7 @@ class House:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._http: Http | None = None
-        self._turns: HostTurns | None = None
+        self._turns: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
         self._spending: StoreSpending | None = None
 
@@ -195,10 +195,10 @@ class House:
             self.run(self._ask_about_people())
         return reports
 
-    def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, Settlement | None]:  # noqa: B008 - frozen
+    def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, PollRecord | None]:  # noqa: B008 - frozen
         """Find out what an address is and add it; see `aggregator.services.subscribe`."""
 
-        async def work() -> tuple[Source, Settlement | None]:
+        async def work() -> tuple[Source, PollRecord | None]:
             return await subscribe(
                 address,
                 kinds().values(),
@@ -290,7 +290,7 @@ class House:
 
     def attend(self) -> None:
         """See what people should know of, and tell them where that is set up."""
-        Attendant(self.store, self.settings, self.clock, self._post).attend()
+        AlertNotifier(self.store, self.settings, self.clock, self._post).attend()
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
         async def work() -> None:
@@ -299,12 +299,12 @@ class House:
         self.run(work())
 
     @property
-    def purge(self) -> Purges:
+    def purge(self) -> PurgeService:
         """What makes things gone because somebody here wants them gone."""
-        return Purges(
+        return PurgeService(
             self.store,
             self.clock,
-            {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, KnowsPeople)},
+            {kind.network: [kind.name] for kind in kinds().values() if isinstance(kind, ProfileSource)},
         )
 
     def fetched(self, address: str) -> bytes:
@@ -319,7 +319,7 @@ class House:
 
         return self.run(work())
 
-    def rooms(self, desk: Desk) -> Iterable[Room]:
+    def rooms(self, desk: DeskContext) -> Iterable[Section]:
         """Return the rooms of the review desk, with what they need of this house."""
         from aggregator.review.routes import rooms
 
@@ -331,18 +331,18 @@ class House:
 
         return rooms(desk, publish=store, subscribe=add)
 
-    def _paces(self, tx: Transaction) -> dict[str, Pace]:
+    def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
         """Return at what pace each kind of source may be polled."""
         each = self.settings.polls_per_hour / timedelta(hours=1).total_seconds()
         known = kinds()
         return {
-            name: Pace(one.level, each * known[name].eagerness * one.sources)
+            name: PollBudget(one.level, each * known[name].eagerness * one.sources)
             for name, one in tx.paces.all().items()
             if name in known
         }
 
     async def _ingest(
-        self, batch: Sequence[Source], token: str, paces: Mapping[str, Pace], deadline: float
+        self, batch: Sequence[Source], token: str, paces: Mapping[str, PollBudget], deadline: float
     ) -> list[Report]:
         context = await self.context(deadline)
         tagger = self.configuration.tagger
@@ -351,7 +351,7 @@ class House:
     async def _ask_about_people(self) -> None:
         context = await self.context()
         for kind in kinds().values():
-            await People(self.store, kind, context).ask()
+            await ProfileRefresher(self.store, kind, context).ask()
 
     async def _upkeep(self) -> None:
         await self._ask_about_people()
@@ -361,15 +361,15 @@ class House:
 
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
-        asked = [kind for kind in kinds().values() if isinstance(kind, TellsFates)]
+        asked = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
         how, tagger = self.settings.x_sweep, self.configuration.tagger
-        return [await Sweep(self.store, kind, context, how, tagger).run() for kind in asked]
+        return [await ComplianceSweep(self.store, kind, context, how, tagger).run() for kind in asked]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this house's event loop (`run`)."""
         settings = self.settings
         if self._http is None or self._turns is None:
-            self._turns = HostTurns(
+            self._turns = HostRateLimiter(
                 self.store,
                 self.clock,
                 spacing=settings.host_spacing,
@@ -402,9 +402,9 @@ class House:
         )
 
     @cached_property
-    def seal(self) -> Seal:
+    def seal(self) -> HeaderCipher:
         """What keeps the sign-ins of sources unreadable in the database."""
-        return Seal(self.settings.secret())
+        return HeaderCipher(self.settings.secret())
 
     def _unsealed(self, source: Source) -> Mapping[str, str]:
         return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}

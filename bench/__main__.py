@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.polling.schedule import PRIVATE_FLOOR
 from aggregator.domain.source import Policy
@@ -71,7 +71,7 @@ def main() -> None:
             print(f"\npeak memory {peak_memory():.0f} MB")
 
 
-def _measure(house: House, database: str, address: str, names: Sequence[str], alone: float) -> None:
+def _measure(house: Container, database: str, address: str, names: Sequence[str], alone: float) -> None:
     head = ("wall s", "CPU s", "+ database", "= in all", "ms a feed", "x feedparser")
     print(f"\n{database:<26}" + "".join(f"{word:>13}" for word in head))
 
@@ -94,7 +94,7 @@ def _measure(house: House, database: str, address: str, names: Sequence[str], al
     _measure_reading(house)
 
 
-def _measure_reading(house: House) -> None:
+def _measure_reading(house: Container) -> None:
     with house.store.reading() as tx:
         page = tx.activities.page(Query(limit=50))
         deep = page
@@ -105,14 +105,14 @@ def _measure_reading(house: House) -> None:
         print(f"  read {name:<21}{1000 * times[READS // 2]:>8.2f} ms median,{1000 * times[-3]:>7.2f} ms p99")
 
 
-def _timed(house: House, query: Query) -> float:
+def _timed(house: Container, query: Query) -> float:
     began = time.perf_counter()
     with house.store.reading() as tx:
         tx.activities.page(query)
     return time.perf_counter() - began
 
 
-def poll(house: House, ids: Sequence[int]) -> None:
+def poll(house: Container, ids: Sequence[int]) -> None:
     """Poll in batches as large as a worker's task has them."""
     reports = [report for start in range(0, len(ids), BATCH) for report in house.poll_now(ids[start : start + BATCH])]
     failed = [report for report in reports if report.error]
@@ -120,7 +120,7 @@ def poll(house: House, ids: Sequence[int]) -> None:
         raise RuntimeError(f"{len(reports)} of {len(ids)} polled, {len(failed)} failed: {failed[:1]}")
 
 
-def follow(house: House, address: str, how: str, names: Sequence[str]) -> list[int]:
+def follow(house: Container, address: str, how: str, names: Sequence[str]) -> list[int]:
     ids = []
     with house.store.writing() as tx:
         for name in names:
@@ -148,7 +148,7 @@ def _parse_alone(paths: Sequence[Path], **options: bool) -> float:
 
 
 @contextmanager
-def house_on(database: str) -> Iterator[House]:
+def house_on(database: str) -> Iterator[Container]:
     with tempfile.TemporaryDirectory() as folder, servers.postgresql() as (url, _):
         environ = {
             "AGGREGATOR_DATA_DIR": folder,
@@ -160,7 +160,7 @@ def house_on(database: str) -> Iterator[House]:
             "AGGREGATOR_HOST_CONCURRENCY": "64",
             "AGGREGATOR_LEASE": "3600",
         }
-        house = House(Settings.from_environment(environ))
+        house = Container(Settings.from_environment(environ))
         house.migrate()
         yield house
         house.close()

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.polling.schedule import (
     SHORTEST,
-    Pace,
-    Rhythm,
+    PollBudget,
+    PublishingProfile,
     Terms,
     after_success,
     levelled,
@@ -49,10 +49,10 @@ def policy() -> Callable[[Any, float], float]:
 
     def next_poll(state: Any, now: float) -> float:  # noqa: ANN401 - a type of that script
         if "terms" not in state.mem:
-            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "rhythm": Rhythm(_moment(now))}
+            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "rhythm": PublishingProfile(_moment(now))}
         rhythm = observed(state.mem["rhythm"], _moment(now), map(_moment, state.new))
         state.mem["rhythm"] = rhythm
-        pace = Pace(state.scale * _USUAL, 1.0)
+        pace = PollBudget(state.scale * _USUAL, 1.0)
         asked = speed(rhythm, rhythm.at)
         return after_success(rhythm.at, state.mem["terms"], speed=asked, pace=pace).at.timestamp()
 
@@ -65,7 +65,7 @@ class Followed:
 
     terms: Terms
     events: Sequence[float]
-    rhythm: Rhythm
+    rhythm: PublishingProfile
     speed: float
     seen: int = 0  # events
     delays: list[float] = field(default_factory=list)  # of the measured fortnight, seconds
@@ -101,7 +101,7 @@ def together(simulate: Any, frames: Sequence[int], budget: float, seed: int) -> 
 
 def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tuple[list[Followed], int]:  # noqa: ANN401
     first = _moment(simulate.T0)
-    fresh = Rhythm(first)
+    fresh = PublishingProfile(first)
     sources = [
         Followed(Terms(number, None, SHORTEST), events, fresh, speed(fresh, first))
         for number, (_, events) in enumerate(simulate.load([frame]), 1)
@@ -119,7 +119,7 @@ def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tup
         before, one.speed = one.speed, speed(one.rhythm, moment)
         total += one.speed - before
         level, last = levelled(level, moment - last, total), moment
-        upcoming = after_success(moment, one.terms, speed=one.speed, pace=Pace(level, per_second))
+        upcoming = after_success(moment, one.terms, speed=one.speed, pace=PollBudget(level, per_second))
         heapreplace(queue, (upcoming.at.timestamp(), number))
     return sources, polls
 

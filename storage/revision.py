@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import case, false, func, or_, select, update
 
-from aggregator.domain.stream import Mark
+from aggregator.domain.stream import StreamMark
 from storage.tables.stream import activity, actor, stream
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ class Stream:
         newest: int = self._connection.execute(statement).scalar_one()
         return newest - count + 1
 
-    def mark(self) -> Mark:
+    def mark(self) -> StreamMark:
         """Return the state of the stream; what commits while this reads counts as later."""
         newest = [select(func.coalesce(func.max(one.c.id), 0)).scalar_subquery() for one in (activity, actor)]
-        return Mark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
+        return StreamMark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
 
-    def altered(self, since: Mark) -> int:
+    def altered(self, since: StreamMark) -> int:
         """Return the newest revision at which something was changed or taken out that may have been shown before.
 
         It is 0 where things were only added since the mark. What came after the mark and is hidden by now counts as

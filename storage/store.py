@@ -39,7 +39,7 @@ from storage.monitoring.alerts import Alerts
 from storage.polling.clock_correction import Clock
 from storage.polling.host_groups import Groups
 from storage.polling.hosts import Hosts
-from storage.polling.pace import Paces
+from storage.polling.pace import PaceTable
 from storage.polling.schedule import Schedule
 from storage.polling.sources import Sources
 from storage.revision import STREAM_LOCKED, Stream
@@ -69,7 +69,7 @@ class Transaction:
         self.actors = Actors(connection)
         self.sources = Sources(connection)
         self.schedule = Schedule(connection)
-        self.paces = Paces(connection)
+        self.paces = PaceTable(connection)
         self.clock = Clock(connection)
         self.hosts = Hosts(connection)
         self.spending = Spendings(connection)

@@ -16,7 +16,7 @@ from aggregator.domain.billing.metering import Purpose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.billing.budget import Forecast
     from storage.billing.ledger import Block, Entry
 
@@ -88,7 +88,7 @@ def resume() -> None:
 class View:
     """Everything that there is to say, read in one transaction."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Container) -> None:
         from aggregator.container import metered
 
         metering = metered(house.settings)[SERVICE]

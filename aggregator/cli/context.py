@@ -13,7 +13,7 @@ from aggregator.domain.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.source import Source
     from storage.store import Transaction
 
@@ -23,17 +23,17 @@ WHO = "command line"  # decides, as the history has it
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[House]:
+def opened(settings: Settings | None = None) -> Iterator[Container]:
     """Open the house for a command that prints its own results: only errors are logged.
 
     Raises:
         SettingsError, SchemaError, StoreUnavailableError: the sentence says what to do.
     """
-    from aggregator.container import House
+    from aggregator.container import Container
 
     settings = settings or Settings.from_environment()
     configure_logging("debug" if settings.log_level == "debug" else "error", settings.log_format)
-    house = House(settings)
+    house = Container(settings)
     try:
         house.store.check_schema()
         yield house

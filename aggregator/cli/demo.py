@@ -21,7 +21,7 @@ from aggregator.domain.stream import MOST
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.activity import Activity
 
 _EVERY = timedelta(seconds=10)
@@ -53,7 +53,7 @@ def demo(publish_every: float) -> None:
         configure_logging(settings.log_level, settings.log_format)
         click.echo(f"A sample X and a sample news site answer at {upstream.url} (this machine only).")
 
-        def ready(house: House, reader: Reader) -> None:
+        def ready(house: Container, reader: Reader) -> None:
             from aggregator.services.subscribe import Subscription
 
             password = _editor(house)
@@ -86,7 +86,7 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
     }
 
 
-def _editor(house: House) -> str:
+def _editor(house: Container) -> str:
     """Make somebody who may do everything at the review desk, with something to decide; return their password."""
     from aggregator.config import passwords
     from aggregator.domain.access.accounts import Role
@@ -116,7 +116,7 @@ def _say_where(address: str, folder: str, password: str) -> None:
     click.echo("New items follow as they arrive; Ctrl-C ends everything.\n")
 
 
-def _tell(house: House) -> None:
+def _tell(house: Container) -> None:
     """Print each item as it arrives, until the process ends."""
     with house.store.reading() as tx:
         revision = tx.stream.revision()

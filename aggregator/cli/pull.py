@@ -15,7 +15,7 @@ from aggregator.domain.source import SourceState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.source import Source
     from aggregator.services.ingest import Report
 
@@ -55,7 +55,7 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _chosen(house: House, slugs: Sequence[str]) -> list[Source]:
+def _chosen(house: Container, slugs: Sequence[str]) -> list[Source]:
     with house.store.reading() as tx:
         held = {source.slug: source for source in tx.sources.all()}
     if not slugs:

@@ -14,7 +14,7 @@ from aggregator.domain.errors import BadRequestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.compliance.removal import Removal
     from aggregator.services.purge import Purged
 
@@ -89,7 +89,7 @@ def network(network: str, yes: bool) -> None:
     )
 
 
-def _erase(house: House) -> None:
+def _erase(house: Container) -> None:
     """Erase purged content from SQLite's files, and warn if that has to wait."""
     if not house.store.erase(_ERASE_WITHIN):
         click.echo(
@@ -135,7 +135,7 @@ def _post_id(given: str) -> str:
     return found[1]
 
 
-def _account_id(given: str, house: House) -> str:
+def _account_id(given: str, house: Container) -> str:
     if found := _ACCOUNT_ID.fullmatch(given):
         return found[1]
     named = _HANDLE.fullmatch(given)

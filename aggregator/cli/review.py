@@ -11,7 +11,7 @@ import click
 from aggregator.cli.context import FAILED, WHO, opened
 from aggregator.cli.output import ago, one_line, print_json, print_table
 from aggregator.domain.activity import Review
-from aggregator.domain.moderation.decisions import Verb
+from aggregator.domain.moderation.decisions import DecisionAction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,9 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
                 if found:
                     tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
-                found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.APPROVE, who=WHO, reason=note, now=now).done)
+                found = set(
+                    tx.decisions.decide(dict.fromkeys(ids), DecisionAction.APPROVE, who=WHO, reason=note, now=now).done
+                )
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
 
 
@@ -97,7 +99,7 @@ def hide(ids: Sequence[int], reason: str) -> None:
     """Take items out of the stream."""
     with opened() as house, house.store.writing() as tx:
         now = house.clock()
-        found = set(tx.decisions.decide(dict.fromkeys(ids), Verb.HIDE, who=WHO, reason=reason, now=now).done)
+        found = set(tx.decisions.decide(dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now).done)
     _say(ids, found, "hidden")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
-    from aggregator.container import House
+    from aggregator.container import Container
 
 _USUAL_PORT = 8080
 _PATIENCE = 4.0  # seconds after which stopping becomes ending
@@ -51,11 +51,11 @@ def run(threads: int) -> None:
 @click.command()
 def serve() -> None:
     """Run the reader alone; workers and the scheduler run elsewhere."""
-    from aggregator.container import House
+    from aggregator.container import Container
 
     settings = Settings.from_environment()
     configure_logging(settings.log_level, settings.log_format)
-    house = House(settings)
+    house = Container(settings)
     try:
         await_database(house.store, embedded=settings.embedded_database)
         reader = Reader(house)
@@ -67,7 +67,7 @@ def serve() -> None:
 
 
 def run_everything(
-    settings: Settings, *, threads: int = 4, ready: Callable[[House, Reader], None] | None = None
+    settings: Settings, *, threads: int = 4, ready: Callable[[Container, Reader], None] | None = None
 ) -> None:
     """Run workers, scheduler and reader as threads of this process until a signal comes.
 
@@ -81,11 +81,11 @@ def run_everything(
         SchemaError, StoreUnavailableError, SetupError: the sentence says what to do.
     """
     from aggregator.config.process_lock import writer_lock
-    from aggregator.container import House
+    from aggregator.container import Container
     from scheduler import SCHEDULE
     from worker import Embedded
 
-    house = House(settings)
+    house = Container(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
         settings.secret()  # made at the first start, so that what it signs outlives restarts
@@ -142,7 +142,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
 class Reader:
     """The reader's HTTP server."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Container) -> None:
         self._house = house
         self._server: uvicorn.Server | None = None
         self._app: FastAPI | None = None  # the reader's, which has the live listeners

@@ -23,9 +23,9 @@ def settings(as_json: bool) -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to repeat, and safe for several at once."""
-    from aggregator.container import House
+    from aggregator.container import Container
 
-    house = House(Settings.from_environment())
+    house = Container(Settings.from_environment())
     try:
         applied = house.migrate()
     finally:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from aggregator.domain.polling.host_turns import Pause
-    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from aggregator.services.dispatch import Added
 
@@ -100,7 +100,7 @@ def add(
         raise click.UsageError("--policy delay and --delay SECONDS go together.")
     if len(wanted) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
-    from aggregator.fetching.request_target import shown
+    from aggregator.fetching.request_target import display_url
     from aggregator.services.subscribe import Subscription
 
     failed = False
@@ -109,7 +109,7 @@ def add(
         nonlocal failed
         if isinstance(outcome, AggregatorError):
             failed = True
-            click.echo(f"{one_line(shown(address))}: not added. {outcome}", err=True)
+            click.echo(f"{one_line(display_url(address))}: not added. {outcome}", err=True)
         else:
             _say_added(*outcome)
             with house.store.writing() as tx:
@@ -293,7 +293,7 @@ def _moving(one: Source) -> str:
     return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"
 
 
-def _say_added(added: Source, first: Settlement | None) -> None:
+def _say_added(added: Source, first: PollRecord | None) -> None:
     brought = f"{counted(first.new, 'item')}" if first else "due now"
     click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
 

@@ -16,7 +16,7 @@ from aggregator.services.subscription_lists.toml import entry_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.source import Source
     from aggregator.services.subscription_lists.toml import Entry
     from storage.store import Transaction
@@ -89,7 +89,7 @@ def tables_in(text: str, where: str) -> list[Any]:
     return tables
 
 
-def _applied(house: House, entry: Entry, name: str, *, dry_run: bool) -> str:
+def _applied(house: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
     """Add or change a source, and return what was done."""
     from aggregator.services.subscribe import Subscription
 
@@ -135,13 +135,13 @@ def _state(one: Source, entry: Entry) -> SourceState | None:
     return SourceState.ACTIVE if entry.paused is False and one.state is SourceState.PAUSED else None
 
 
-def _set_state(tx: Transaction, house: House, one: Source, state: SourceState) -> None:
+def _set_state(tx: Transaction, house: Container, one: Source, state: SourceState) -> None:
     paused = state is SourceState.PAUSED
     tx.sources.set_state(one.id, state, "paused by its file" if paused else "", house.clock())
     tx.audit.note(house.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
 
 
-def _change(tx: Transaction, house: House, one: Source, changes: Mapping[str, Any]) -> None:
+def _change(tx: Transaction, house: Container, one: Source, changes: Mapping[str, Any]) -> None:
     tx.sources.change(one.id, **changes)
     tx.audit.note(house.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
 

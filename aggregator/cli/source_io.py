@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.source import Source
     from aggregator.services.subscription_lists.importer import Brought, Outcome, Wanted
     from aggregator.services.subscription_lists.opml import Outline
@@ -167,7 +167,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
 
 def _bring(
-    house: House, wanted: Sequence[Wanted], file: str, report: Callable[[Wanted, Outcome], None], *, no_fetch: bool
+    house: Container, wanted: Sequence[Wanted], file: str, report: Callable[[Wanted, Outcome], None], *, no_fetch: bool
 ) -> None:
     from aggregator.services.subscription_lists.importer import Target, bring
 

@@ -22,7 +22,7 @@ from aggregator.domain.source import SourceState
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.source import Source
 
 _TICKS_STOPPED = timedelta(seconds=60)
@@ -68,14 +68,14 @@ def status(as_json: bool, ticking: bool) -> None:
         )
 
 
-def _check_ticking(house: House, now: datetime) -> None:
+def _check_ticking(house: Container, now: datetime) -> None:
     with house.store.reading() as tx:
         last_tick = tx.stream.last_tick()
     if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
         raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
 
 
-def _workers(house: House) -> list[str] | None:
+def _workers(house: Container) -> list[str] | None:
     """Return the names of the workers that answer within a second; None where none can be asked."""
     if house.settings.embedded_broker:
         return None

@@ -14,7 +14,7 @@ from aggregator.domain.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aggregator.container import House
+    from aggregator.container import Container
     from aggregator.domain.tagging.tagger import Tagger
     from storage.stream.tags import Batch, Retagged
 
@@ -71,7 +71,7 @@ def apply() -> None:
         click.echo(f"{changed} of {seen} items are tagged otherwise now.")
 
 
-def _tagger(house: House) -> Tagger:
+def _tagger(house: Container) -> Tagger:
     house.configuration.check()
     tagger = house.configuration.tagger
     if tagger is None:
@@ -81,7 +81,7 @@ def _tagger(house: House) -> Tagger:
     return tagger
 
 
-def _batches(house: House, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
+def _batches(house: Container, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
     """Give what becomes of the items, batch by batch; each is written in a transaction of its own."""
     after = 0
     if newest is not None:

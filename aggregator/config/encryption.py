@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.config.secrets import Secret
 
 
-class Seal:
+class HeaderCipher:
     """Seals and opens the headers that one source's requests carry.
 
     Args:

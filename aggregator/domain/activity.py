@@ -175,7 +175,7 @@ class NewActivity:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class ScheduledTransition:
     """A review decision that the clock will make."""
 
     due: datetime
@@ -185,7 +185,7 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class ScreenedActivity:
     """A `NewActivity` with everything that storing it needs: derived values and the review decision."""
 
     new: NewActivity
@@ -200,7 +200,7 @@ class Screened:
     reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the word that says so
     story: str | None = None  # the key of what it is about, see `stories`
     review_rule: int | None = None  # the rule that decided
-    later: Later | None = None  # what becomes of it unless somebody decides before
+    later: ScheduledTransition | None = None  # what becomes of it unless somebody decides before
     pinned_until: datetime | None = None
     alias: str | None = None  # what it is recognised by where its id changes, see `identity`
     likeness: str | None = None

@@ -155,7 +155,7 @@ class Changes:
     more: bool
 
 
-class Mark(NamedTuple):
+class StreamMark(NamedTuple):
     """A state of the stream, to compare a later one with."""
 
     revision: int

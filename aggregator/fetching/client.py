@@ -40,13 +40,13 @@ from aggregator.fetching.errors import (
     refused_by_proxy,
     too_large,
 )
-from aggregator.fetching.ip_policy import is_address, refusal, within
+from aggregator.fetching.ip_policy import deny_reason, is_address, within
 from aggregator.fetching.request_target import (
     REDIRECTS,
-    Trail,
+    RedirectChain,
     check_address,
+    display_url,
     host_key,
-    shown,
     wire_url,
 )
 
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
     from aiohttp.connector import Connection
 
-    from aggregator.domain.polling.rate_limit import Clock, Quiet
+    from aggregator.domain.polling.rate_limit import Clock, RateLimiter
     from aggregator.fetching.ip_policy import Network
 
-__all__ = ["Http", "Limits", "Response", "Tally", "host_key", "parse_retry_after", "shown", "validators"]
+__all__ = ["Http", "Limits", "Response", "TransferStats", "display_url", "host_key", "parse_retry_after", "validators"]
 
 ACCEPT_ANY = "*/*"
 LONGEST_RETRY = timedelta(hours=24)  # a host that asks for more is asked again after this
@@ -92,7 +92,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Tally:
+class TransferStats:
     """What a `get` has cost so far; filled as it goes, so that it is known after a failure too."""
 
     requests: int = 0
@@ -135,7 +135,7 @@ class Http:
         *,
         user_agent: str,
         private_networks: Sequence[Network],
-        quiet: Quiet,
+        quiet: RateLimiter,
         clock: Clock = _utc_now,
         limits: Limits | None = None,
         proxy: str | None = None,
@@ -181,7 +181,7 @@ class Http:
         etag: str | None = None,
         modified: str | None = None,
         accept: str = ACCEPT_ANY,
-        tally: Tally | None = None,
+        tally: TransferStats | None = None,
         downgrade: bool = False,
     ) -> Response:
         """Fetch `url`, following redirects.
@@ -199,10 +199,10 @@ class Http:
             FetchError: no usable answer came; the subclass says why. PausedError: nothing was sent.
             UnreadableError: the body is not packed the way its headers say.
         """
-        tally = Tally() if tally is None else tally
+        tally = TransferStats() if tally is None else tally
         check_address(url, ForbiddenAddressError)
         started, spent = self._clock(), 0.0
-        trail = Trail(url, self._limits.redirects, downgrade=downgrade)
+        trail = RedirectChain(url, self._limits.redirects, downgrade=downgrade)
         while True:
             sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS}
             sent |= _validators_to_send(etag, modified)
@@ -243,16 +243,18 @@ class Http:
         check_address(url, ForbiddenAddressError)
         sent = {"User-Agent": self._user_agent, "Accept": ACCEPT_ANY, **headers}
         targets = await self._look_up(url)
-        answer, told, _ = await self._bounded(url, sent, Tally(), self._limits.total, targets=targets, posted=body)
+        answer, told, _ = await self._bounded(
+            url, sent, TransferStats(), self._limits.total, targets=targets, posted=body
+        )
         if answer.status in REDIRECTS:
-            raise RedirectError(f"{shown(url)} redirects; give the address that it leads to.")
+            raise RedirectError(f"{display_url(url)} redirects; give the address that it leads to.")
         check_status(url, answer.status, answer.headers, told, None, conditional=False)
 
     async def _bounded(
         self,
         url: str,
         sent: Mapping[str, str],
-        tally: Tally,
+        tally: TransferStats,
         left: float,
         *,
         targets: Sequence[str],
@@ -265,11 +267,13 @@ class Http:
             async with asyncio.timeout(max(left, 0)):
                 return await self._ask(url, sent, tally, targets, posted)
         except TimeoutError:
-            raise SlowTotalError(f"{shown(url)} had not answered in full after {self._limits.total:g} s.") from None
+            raise SlowTotalError(
+                f"{display_url(url)} had not answered in full after {self._limits.total:g} s."
+            ) from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             if refused:
                 raise ForbiddenAddressError(
-                    f"{shown(url)} leads to {', '.join(sorted(set(refused)))}, where we do not fetch from. "
+                    f"{display_url(url)} leads to {', '.join(sorted(set(refused)))}, where we do not fetch from. "
                     "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
                 ) from None
             raise in_words(url, problem, self._proxy or "") from None
@@ -277,7 +281,12 @@ class Http:
             _refused.reset(token)
 
     async def _ask(
-        self, url: str, sent: Mapping[str, str], tally: Tally, targets: Sequence[str], posted: bytes | None = None
+        self,
+        url: str,
+        sent: Mapping[str, str],
+        tally: TransferStats,
+        targets: Sequence[str],
+        posted: bytes | None = None,
     ) -> tuple[_Answer, bytes, bool]:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
@@ -294,11 +303,11 @@ class Http:
                 answer = await request
         except aiohttp.ConnectionTimeoutError:
             raise SlowConnectError(
-                f"{shown(url)} could not be connected to within {self._limits.connect:g} s."
+                f"{display_url(url)} could not be connected to within {self._limits.connect:g} s."
             ) from None
         except TimeoutError:
             raise SlowFirstByteError(
-                f"{shown(url)} sent no complete headers within {self._limits.first_byte:g} s."
+                f"{display_url(url)} sent no complete headers within {self._limits.first_byte:g} s."
             ) from None
         if not isinstance(answer, _Answer):
             raise TypeError("the session makes another kind of response than it was told to")
@@ -315,7 +324,7 @@ class Http:
                 body = await self._beginning(url, answer, tally) if answer.status in _TELLING else b""
         return answer, body, private
 
-    async def _body(self, url: str, answer: _Answer, tally: Tally) -> bytes:
+    async def _body(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
         limits = self._limits
         if (answer.content_length or 0) > limits.wire:
             raise too_large(WireTooLargeError, url, "announces", limits.wire)
@@ -329,7 +338,7 @@ class Http:
             unpacker.feed(chunk)
         return unpacker.whole()
 
-    async def _beginning(self, url: str, answer: _Answer, tally: Tally) -> bytes:
+    async def _beginning(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
         """Return the beginning of a page that is no success, as far as it can be read; only to tell what it is."""
         packed = bytearray()
         # What the headers say (429, and for how long) must not be lost to a page that never ends.
@@ -371,11 +380,11 @@ class Http:
             return [one["host"] for one in await self._names.look_up(host, self._limits.look_up)]
         except TimeoutError:
             raise SlowConnectError(
-                f"{shown(url)} could not be connected to: the name {host!r} was not resolved within "
+                f"{display_url(url)} could not be connected to: the name {host!r} was not resolved within "
                 f"{self._limits.look_up:g} s."
             ) from None
         except OSError:
-            raise UnreachableError(f"{shown(url)} can't be reached: the name {host!r} was not found.") from None
+            raise UnreachableError(f"{display_url(url)} can't be reached: the name {host!r} was not found.") from None
         except ValueError as problem:  # no name can be like that
             raise in_words(url, problem, "") from None
 
@@ -389,7 +398,7 @@ class Http:
             until = None
         if answer.status not in _PAUSING or (until is None and answer.status != HTTPStatus.TOO_MANY_REQUESTS):
             return until
-        return await self._quiet.pause(host_key(url), until, f"{answer.status} from {shown(url)}")
+        return await self._quiet.pause(host_key(url), until, f"{answer.status} from {display_url(url)}")
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info
@@ -398,7 +407,7 @@ class Http:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _check_peer(self, address: str) -> None:
-        why = refusal(address, self._private_networks)
+        why = deny_reason(address, self._private_networks)
         if why is not None:
             _refused.get([]).append(f"{address} ({why})")
             raise PermissionError(f"{address} is refused: {why}")

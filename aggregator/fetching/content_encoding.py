@@ -11,7 +11,7 @@ import brotli
 
 from aggregator.domain.errors import BrokenOffError, SourceError, UnpackedTooLargeError, UnreadableError
 from aggregator.fetching.errors import too_large
-from aggregator.fetching.request_target import shown
+from aggregator.fetching.request_target import display_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class Unpacker:
         self._url, self._most = url, most
         self._encoding = encoding.strip().lower().removeprefix("x-")
         if self._encoding not in {"", "identity", *_UNDOING}:
-            raise UnreadableError(f"{shown(url)} is packed as {encoding[:40]!r}, which we did not ask for.")
+            raise UnreadableError(f"{display_url(url)} is packed as {encoding[:40]!r}, which we did not ask for.")
         self._undo = _UNDOING[self._encoding]() if self._encoding in _UNDOING else None
         self._fed = False
         self._parts: list[bytes] = []
@@ -76,7 +76,9 @@ class Unpacker:
             while out := self._undo.slice():
                 self._keep(out)
         except (zlib.error, brotli.error, zstd.ZstdError):
-            raise UnreadableError(f"{shown(self._url)} says it is packed by {self._encoding}, but it is not.") from None
+            raise UnreadableError(
+                f"{display_url(self._url)} says it is packed by {self._encoding}, but it is not."
+            ) from None
 
     def whole(self) -> bytes:
         """Return the unpacked body.
@@ -85,7 +87,7 @@ class Unpacker:
             BrokenOffError: the packed body has no end.
         """
         if self._undo is not None and self._fed and not self._undo.ended:
-            raise BrokenOffError(f"{shown(self._url)} broke off in the middle of its packed body.")
+            raise BrokenOffError(f"{display_url(self._url)} broke off in the middle of its packed body.")
         return self.so_far()
 
     def so_far(self) -> bytes:

@@ -22,7 +22,7 @@ from aggregator.domain.errors import (
     UnreachableError,
 )
 from aggregator.fetching.challenge_pages import is_robot_check
-from aggregator.fetching.request_target import shown
+from aggregator.fetching.request_target import display_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,20 +68,21 @@ def in_words(url: str, problem: BaseException, proxy: str) -> FetchError:
     for kind, error, sentence in _TROUBLES:
         if isinstance(cause, kind):
             host = urlsplit(url).hostname
-            return error(f"{shown(url)} {sentence.format(host=host, detail=_detail(cause))}")
+            return error(f"{display_url(url)} {sentence.format(host=host, detail=_detail(cause))}")
     raise problem
 
 
 def proxy_not_found(url: str, proxy: str) -> UnreachableError:
     """Return the error for a proxy that can't be reached."""
     return UnreachableError(
-        f"The proxy {shown(proxy)}, through which {shown(url)} is fetched, can't be reached. See AGGREGATOR_PROXY."
+        f"The proxy {display_url(proxy)} can't be reached, so {display_url(url)} can't be fetched. "
+        "See AGGREGATOR_PROXY."
     )
 
 
 def too_large(error: type[TooLargeError], url: str, does: str, most: int) -> TooLargeError:
     """Return the error for a body of more than `most` bytes."""
-    return error(f"{shown(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
+    return error(f"{display_url(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
 
 
 def check_status(
@@ -102,7 +103,7 @@ def check_status(
     """
     if is_robot_check(headers, body):
         raise RobotCheckError(
-            f"{shown(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
+            f"{display_url(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
             "publisher to let feed readers in.",
             until=until,
             status=status,
@@ -114,13 +115,13 @@ def check_status(
         phrase = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = str(status)
-    sentence = f"{shown(url)} answered {phrase}. {_ADVICE.get(status, '')}".rstrip()
+    sentence = f"{display_url(url)} answered {phrase}. {_ADVICE.get(status, '')}".rstrip()
     raise _BY_STATUS.get(status, StatusError)(sentence, until=until, status=status)
 
 
 def refused_by_proxy(url: str, status: int, proxy: str) -> FetchError:
     """Say that a proxy made no connection; never for good, since that would stop every source for one wrong setting."""
-    refused = f"The proxy {shown(proxy)} answered {status} when asked for {shown(url)}."
+    refused = f"The proxy {display_url(proxy)} answered {status} when asked for {display_url(url)}."
     return UnreachableError(f"{refused} {_ADVICE.get(status, '')}".rstrip(), status=status)
 
 

@@ -72,7 +72,7 @@ def within(address: str, networks: Sequence[Network]) -> bool:
     return is_address(address) and any(parsed(address) in network for network in networks)
 
 
-def refusal(address: str, allowed: Sequence[Network]) -> str | None:
+def deny_reason(address: str, allowed: Sequence[Network]) -> str | None:
     """Say in words why `address` is not to be connected to, or None where it may be.
 
     Args:

@@ -32,11 +32,11 @@ def host_key(url: str) -> str:
     except ValueError:
         host = port = None
     if not host or port is None:
-        raise ForbiddenAddressError(f"{shown(url)!r} is no address that we can fetch from.")
+        raise ForbiddenAddressError(f"{display_url(url)!r} is no address that we can fetch from.")
     return f"{host.rstrip('.').lower()}:{port}"
 
 
-def shown(url: str) -> str:
+def display_url(url: str) -> str:
     """Return an address as messages may show it: without user name and password."""
     return re.sub(r"^([a-z][a-z0-9+.-]*:)?//[^/?#]*@", r"\1//", url, flags=re.IGNORECASE)[:500]
 
@@ -48,13 +48,13 @@ def check_address(url: str, error: type[FetchError], by_way_of: str = "") -> Non
         _ = parts.port  # raises on a port that is none
         usable = bool(parts.hostname)
     except ValueError:
-        raise error(f"{shown(url)!r}{by_way_of} is no address that we can fetch from.") from None
+        raise error(f"{display_url(url)!r}{by_way_of} is no address that we can fetch from.") from None
     if parts.scheme.lower() not in _PORTS:
-        raise error(f"{shown(url)!r}{by_way_of} is neither http nor https; we fetch nothing else.")
+        raise error(f"{display_url(url)!r}{by_way_of} is neither http nor https; we fetch nothing else.")
     if not usable or _UNSENDABLE.search(url):
-        raise error(f"{shown(url)!r}{by_way_of} is no address that we can fetch from.")
+        raise error(f"{display_url(url)!r}{by_way_of} is no address that we can fetch from.")
     if parts.username is not None or parts.password is not None:
-        raise error(f"{shown(url)!r}{by_way_of} carries a user name or password; give the address without.")
+        raise error(f"{display_url(url)!r}{by_way_of} carries a user name or password; give the address without.")
 
 
 def wire_url(url: str) -> URL:
@@ -65,7 +65,7 @@ def wire_url(url: str) -> URL:
     return URL(parts._replace(path=parts.path or "/", fragment="").geturl(), encoded=True)
 
 
-class Trail:
+class RedirectChain:
     """The way of one fetch through its redirects: where it stands, and what of it may be remembered.
 
     Args:
@@ -99,9 +99,9 @@ class Trail:
         """
         target = _target(self.url, location, downgrade=self._downgrade)
         if target in self._seen:
-            raise RedirectError(f"{shown(self._first)} redirects in a loop, by way of {shown(target)}.")
+            raise RedirectError(f"{display_url(self._first)} redirects in a loop, by way of {display_url(target)}.")
         if len(self._seen) > self._most:
-            raise RedirectError(f"{shown(self._first)} redirects more than {self._most} times.")
+            raise RedirectError(f"{display_url(self._first)} redirects more than {self._most} times.")
         self._unbroken = self._unbroken and status in _PERMANENT
         if self._unbroken:
             self.permanent = target
@@ -111,16 +111,17 @@ class Trail:
 
 def _target(url: str, location: str | None, *, downgrade: bool) -> str:
     if not location or not location.strip():
-        raise RedirectError(f"{shown(url)} redirects, but does not say where.")
+        raise RedirectError(f"{display_url(url)} redirects, but does not say where.")
     try:
         target = urljoin(url, location.strip().replace(" ", "%20")).partition("#")[0]
     except ValueError:
         target = location
-    check_address(target, RedirectError, f", to which {shown(url)} redirects,")
+    check_address(target, RedirectError, f", to which {display_url(url)} redirects,")
     schemes = (urlsplit(url).scheme.lower(), urlsplit(target).scheme.lower())
     if schemes == ("https", "http") and not downgrade:
         raise RedirectError(
-            f"{shown(url)} redirects from https to http ({shown(target)}), which is followed only where a source "
+            f"{display_url(url)} redirects from https to http ({display_url(target)}), which is followed only "
+            "where a source "
             "allows it ('aggregator source set SLUG --downgrade')."
         )
     return target

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.stream import Page, Query
-    from aggregator.reader.authentication import Callers
-    from aggregator.reader.change_watcher import Pulse
+    from aggregator.reader.authentication import Authenticator
+    from aggregator.reader.change_watcher import ChangeWatcher
     from aggregator.reader.health import Stale
     from aggregator.reader.rate_limits import Admission
-    from aggregator.reader.sse import Live
+    from aggregator.reader.sse import LiveStream
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
@@ -73,12 +73,12 @@ class Api:
         self,
         store: "Store",
         clock: "Clock",
-        callers: "Callers",
+        callers: "Authenticator",
         admission: "Admission",
         *,
-        pulse: "Pulse",
+        pulse: "ChangeWatcher",
         threads: "DatabaseThreads",
-        live: "Live",
+        live: "LiveStream",
         link: "Callable[[str], str]",
         configuration: "Configuration",
         locale: str,
@@ -350,7 +350,7 @@ class _EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, live: "Live", query: "Query", audience: "Callable[[], Awaitable[Audience]]", after: int | None
+        self, live: "LiveStream", query: "Query", audience: "Callable[[], Awaitable[Audience]]", after: int | None
     ) -> None:
         super().__init__()
         self._live, self._query, self._audience_now, self._after = live, query, audience, after

@@ -16,19 +16,19 @@ from starlette.middleware import Middleware
 from aggregator.config.portal_folder import Configuration
 from aggregator.config.secrets import Secret
 from aggregator.reader.api import Api
-from aggregator.reader.authentication import Callers
-from aggregator.reader.cache_key import Canon, headers_of
-from aggregator.reader.cache_middleware import Layer, Refresher
-from aggregator.reader.change_watcher import Pulse
-from aggregator.reader.embed import Embed
+from aggregator.reader.authentication import Authenticator
+from aggregator.reader.cache_key import CacheKeyBuilder, headers_of
+from aggregator.reader.cache_middleware import CacheMiddleware, Refresher
+from aggregator.reader.change_watcher import ChangeWatcher
+from aggregator.reader.embed import EmbedRoutes
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
 from aggregator.reader.openapi import document
-from aggregator.reader.rate_limits import Admission, Rationing
-from aggregator.reader.response_cache import Hot
-from aggregator.reader.sse import Live
-from aggregator.reader.thumbnails import Stills
+from aggregator.reader.rate_limits import Admission, RateLimits
+from aggregator.reader.response_cache import ResponseCache
+from aggregator.reader.sse import LiveStream
+from aggregator.reader.thumbnails import Thumbnails
 from aggregator.reader.visibility import PUBLIC
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -63,7 +63,7 @@ class ReaderApp(FastAPI):
 
     def __init__(
         self,
-        hot: Hot,
+        hot: ResponseCache,
         threads: DatabaseThreads,
         *,
         across_origins: bool,
@@ -120,12 +120,12 @@ def create_app(
     pages = Pages(["aggregator.reader"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=prefix)
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
-    pulse = Pulse(store, clock)
+    pulse = ChangeWatcher(store, clock)
     threads = DatabaseThreads(pulse)
-    live = Live(store, pulse, clock)
-    callers = Callers(store, clock, audience, threads=threads)
+    live = LiveStream(store, pulse, clock)
+    callers = Authenticator(store, clock, audience, threads=threads)
     pulse.hooks.append(callers.recheck)
-    canon = Canon(
+    canon = CacheKeyBuilder(
         public_url=public_url,
         trusted_proxies=trusted_proxies,
         trusts=lambda authorization: callers.known(authorization) is not None,
@@ -137,7 +137,7 @@ def create_app(
         began = clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
         return datetime.fromtimestamp(began, UTC), configuration.stamp
 
-    hot = Hot(pulse, canon, covers=_is_kept, edition=edition, shows_health=_TELLING_OF_HEALTH.__contains__)
+    hot = ResponseCache(pulse, canon, covers=_is_kept, edition=edition, shows_health=_TELLING_OF_HEALTH.__contains__)
     refresher = Refresher(hot, pulse)
 
     @asynccontextmanager
@@ -164,10 +164,10 @@ def create_app(
         problems=problems,
         trusted_proxies=trusted_proxies,
         prefix=prefix,
-        within=[Middleware(Layer, hot=hot, pulse=pulse, callers=callers, refresher=refresher)],
+        within=[Middleware(CacheMiddleware, hot=hot, pulse=pulse, callers=callers, refresher=refresher)],
         cors_origins=cors_origins,
     )
-    admission = Admission(callers, Rationing(rate, rate_store))
+    admission = Admission(callers, RateLimits(rate, rate_store))
     Api(
         store,
         clock,
@@ -192,11 +192,11 @@ def create_app(
     )
     feeds.add_to(app)
     if fetch is not None:
-        Stills(store, threads, fetch).add_to(app)
+        Thumbnails(store, threads, fetch).add_to(app)
     StreamPages(
         store, clock, pages, admission, configuration=configuration, language=locale, as2=feeds.activity
     ).add_to(app)
-    Embed(store, pages, admission, configuration, cors_origins, x_embed=x_embed).add_to(app)
+    EmbedRoutes(store, pages, admission, configuration, cors_origins, x_embed=x_embed).add_to(app)
     DocumentationPages(partial(document, app, public_url), pages, problems).add_to(app)
     return app
 

@@ -63,7 +63,7 @@ class _Known:
     noted: float = 0.0  # when the last use was handed on
 
 
-class Callers:
+class Authenticator:
     """Tells callers of one store apart. Called from any thread."""
 
     def __init__(

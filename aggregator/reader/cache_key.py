@@ -43,7 +43,7 @@ class Key(NamedTuple):
         return 4 * len(self.path) + len(self.query) + len(self.host or b"")
 
 
-class Canon:
+class CacheKeyBuilder:
     """Reduces requests to keys."""
 
     def __init__(

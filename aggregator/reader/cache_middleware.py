@@ -8,17 +8,17 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aggregator.reader.cache_key import headers_of, scope_of
-from aggregator.reader.response_cache import KEY, Kept, as_stale
+from aggregator.reader.response_cache import KEY, CachedResponse, as_stale
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from aggregator.reader.authentication import Caller, Callers
+    from aggregator.reader.authentication import Authenticator, Caller
     from aggregator.reader.cache_key import Key
-    from aggregator.reader.change_watcher import Pulse
-    from aggregator.reader.response_cache import Hot
+    from aggregator.reader.change_watcher import ChangeWatcher
+    from aggregator.reader.response_cache import ResponseCache
 
 # Seconds to wait for a current answer where one that lacks the newest is there: until the database should have answered
 # a look, and from a database that did.
@@ -29,15 +29,17 @@ _PAUSE = 1.0  # seconds between two rounds of that
 _REGULARLY = 15.0  # seconds to wait for a change
 
 
-class Layer:
+class CacheMiddleware:
     """Has answers made by the layers within, one at a time for each key, and keeps them."""
 
-    def __init__(self, app: ASGIApp, *, hot: Hot, pulse: Pulse, callers: Callers, refresher: Refresher) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hot: ResponseCache, pulse: ChangeWatcher, callers: Authenticator, refresher: Refresher
+    ) -> None:
         self._app = app
         self._hot = hot
         self._pulse = pulse
         self._callers = callers
-        self._making: dict[Key, asyncio.Task[Kept | list[Message]]] = {}
+        self._making: dict[Key, asyncio.Task[CachedResponse | list[Message]]] = {}
         refresher.make = self._refresh
         self._template: Scope = {}
 
@@ -67,7 +69,7 @@ class Layer:
             return self._callers.known(asked.get(b"authorization", b""))
         return self._callers.visitor(scope)
 
-    async def _found(self, key: Key, scope: Scope, caller: Caller) -> Kept | list[Message]:
+    async def _found(self, key: Key, scope: Scope, caller: Caller) -> CachedResponse | list[Message]:
         """Return an answer as current as it can be had in time, or what was answered instead of one to keep."""
         fallback = self._hot.fallback(key)
         if fallback is not None and self._hot.in_trouble:
@@ -77,7 +79,7 @@ class Layer:
         if fallback is not None and not await self._is_soon(making):
             return fallback
         made = await asyncio.shield(making)
-        if isinstance(made, Kept):
+        if isinstance(made, CachedResponse):
             return made
         status = made[0]["status"]
         if status == HTTPStatus.TOO_MANY_REQUESTS and not is_first:  # it is about another client
@@ -86,7 +88,7 @@ class Layer:
             return self._hot.fallback(key) or made
         return made
 
-    async def _is_soon(self, making: asyncio.Task[Kept | list[Message]]) -> bool:
+    async def _is_soon(self, making: asyncio.Task[CachedResponse | list[Message]]) -> bool:
         """Wait for an answer as long as the database seems to be well; say whether it was made."""
         began = time.monotonic()
         self._pulse.look()
@@ -95,7 +97,7 @@ class Layer:
             await asyncio.wait((making,), timeout=_SOON - _AT_ONCE)
         return making.done()
 
-    def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[Kept | list[Message]]:
+    def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[CachedResponse | list[Message]]:
         """Return the task that makes an answer. It does not end when the client that began it goes away."""
         task = self._making.get(key)
         if task is None:
@@ -109,7 +111,7 @@ class Layer:
         if key not in self._making and self._hot.current(key) is None:
             await self._begun(key, self._template, self._callers.refreshing(by_token=key.by_token))
 
-    async def _make(self, key: Key, scope: Scope, caller: Caller) -> Kept | list[Message]:
+    async def _make(self, key: Key, scope: Scope, caller: Caller) -> CachedResponse | list[Message]:
         """Have an answer made from its key alone, and keep it if it may be kept; else return the messages."""
         # Before anything is read: what comes meanwhile makes it old, never wrongly new.
         beat, edition = self._hot.beat, self._hot.edition(key)
@@ -124,7 +126,7 @@ class Layer:
         if start["status"] != HTTPStatus.OK or b"etag" not in answer:
             return messages
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        kept = Kept(beat, start["headers"], body, answer[b"etag"], *(edition or ()))
+        kept = CachedResponse(beat, start["headers"], body, answer[b"etag"], *(edition or ()))
         if beat is not None and b"no-store" not in answer[b"cache-control"]:
             self._hot.keep(key, kept)
         return kept
@@ -136,7 +138,7 @@ class Refresher:
     It is bounded: so many answers, one after the other, and a pause between two rounds.
     """
 
-    def __init__(self, hot: Hot, pulse: Pulse) -> None:
+    def __init__(self, hot: ResponseCache, pulse: ChangeWatcher) -> None:
         self._hot = hot
         self._pulse = pulse
         self._task: asyncio.Task[None] | None = None

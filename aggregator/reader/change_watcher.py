@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.stream import Mark
+    from aggregator.domain.stream import StreamMark
     from storage.store import Store, Transaction
 
 _LOOK_EVERY = 0.75  # seconds
@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class StreamSnapshot:
     """How the stream stands, as far as this process knows."""
 
     revision: int
@@ -50,7 +50,7 @@ class Beat:
     epoch: int = 0  # revisions of different epochs can't be compared: the database was restored in between
 
 
-class Pulse:
+class ChangeWatcher:
     """Watches one store from `start` to `stop`. Read from any thread."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -69,9 +69,9 @@ class Pulse:
         self._look_failed = False
         self._health = Health()
         self._health_read = -math.inf
-        self._mark: Mark | None = None
+        self._mark: StreamMark | None = None
         self._altered = 0  # the newest revision, up to the mark, at which something was changed or taken out
-        self.beat: Beat | None = None
+        self.beat: StreamSnapshot | None = None
         self.unaltered_since = 0  # what was made at this revision or later shows nothing that was changed or taken out
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class Pulse:
         self.beat = None
 
     @property
-    def sure(self) -> Beat | None:
+    def sure(self) -> StreamSnapshot | None:
         """How the stream stands now; None where this process can't know."""
         if time.monotonic() - self._heard > _SILENT or (self._lost and self._look_failed):
             return None
@@ -155,7 +155,7 @@ class Pulse:
             before = self.beat
             if before is not None and revision > before.revision:
                 self.unaltered_since = revision  # until a look finds that things were only added
-                self._publish(Beat(revision, before.health, None, before.epoch))
+                self._publish(StreamSnapshot(revision, before.health, None, before.epoch))
         if before is None or before.revision != revision:
             self.look()
 
@@ -197,18 +197,18 @@ class Pulse:
         with self._publishing:
             self._publish_look(mark, began)
 
-    def _publish_look(self, mark: Mark, began: float) -> None:
+    def _publish_look(self, mark: StreamMark, began: float) -> None:
         self._heard = max(self._heard, began)
         before = self.beat
         if before is not None and mark.revision < before.revision and self._published > began:
             return  # the other thread knows of a newer revision by now
         epoch = 0 if before is None else before.epoch + (mark.revision < before.revision)
         self.unaltered_since = self._altered
-        now = Beat(mark.revision, self._health, mark.changed, epoch)
+        now = StreamSnapshot(mark.revision, self._health, mark.changed, epoch)
         if now != before:  # the same one stays as long as nothing changes
             self._publish(now)
 
-    def _publish(self, beat: Beat) -> None:
+    def _publish(self, beat: StreamSnapshot) -> None:
         before, self.beat, self._published = self.beat, beat, time.monotonic()
         if before is not None and before.revision == beat.revision:
             return

@@ -46,7 +46,7 @@ ITEMS: "Sequence[Parameter]" = (LIMIT, *FILTERS)
 FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
 
 
-class Embed:
+class EmbedRoutes:
     """The embed over one store."""
 
     def __init__(

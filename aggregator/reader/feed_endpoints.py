@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.stream import Query
-    from aggregator.reader.authentication import Callers
+    from aggregator.reader.authentication import Authenticator
     from aggregator.reader.rate_limits import Admission
     from aggregator.reader.visibility import Audience
     from aggregator.web.dates import Dates
@@ -74,7 +74,7 @@ class Feeds:
     def __init__(
         self,
         store: "Store",
-        callers: "Callers",
+        callers: "Authenticator",
         admission: "Admission",
         *,
         public_url: str | None,

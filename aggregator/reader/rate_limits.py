@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.options import Rate
     from aggregator.config.secrets import Secret
-    from aggregator.reader.authentication import Caller, Callers
+    from aggregator.reader.authentication import Authenticator, Caller
 
 SEARCH = "search"  # the policy for searches and further pages
 # Parameters that lead to another answer for each of endlessly many values.
@@ -37,7 +37,7 @@ _TOLD_EVERY = 60.0  # seconds
 _log = structlog.get_logger(__name__)
 
 
-class Rationing:
+class RateLimits:
     """Counts what callers ask for, in a window that slides. Called from any thread; may wait for Redis."""
 
     def __init__(self, rate: Rate | None, store: Secret) -> None:
@@ -125,7 +125,7 @@ class Admitted(NamedTuple):
 class Admission:
     """Lets requests in by one rule, whichever page, feed or endpoint they ask for."""
 
-    def __init__(self, callers: Callers, rationing: Rationing) -> None:
+    def __init__(self, callers: Authenticator, rationing: RateLimits) -> None:
         self._callers = callers
         self._rationing = rationing
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Scope
 
-    from aggregator.reader.cache_key import Canon, Key
-    from aggregator.reader.change_watcher import Beat, Pulse
+    from aggregator.reader.cache_key import CacheKeyBuilder, Key
+    from aggregator.reader.change_watcher import ChangeWatcher, StreamSnapshot
 
 _MOST_BYTES = 64 * 2**20  # of all answers, with their headers and keys
 _MOST_ENTRIES = 5000
@@ -43,10 +43,10 @@ _STALE = (b"cache-status", b"activity-stream; detail=stale")
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedResponse:
     """One answer, ready to be sent."""
 
-    beat: Beat | None  # as of which it was made; None: it is given once and not kept
+    beat: StreamSnapshot | None  # as of which it was made; None: it is given once and not kept
     headers: list[tuple[bytes, bytes]]
     body: bytes
     tag: bytes
@@ -105,7 +105,7 @@ def as_stale(start: Message) -> Message:
     return {**start, "headers": [_STALE if header == _CURRENT else header for header in start["headers"]]}
 
 
-class Hot:
+class ResponseCache:
     """Keeps answers to GET on some paths, within a bound.
 
     It works at two places: `ready` looks for an answer before any layer does anything, and `making.Layer` keeps what
@@ -114,8 +114,8 @@ class Hot:
 
     def __init__(
         self,
-        pulse: Pulse,
-        canon: Canon,
+        pulse: ChangeWatcher,
+        canon: CacheKeyBuilder,
         covers: Callable[[str], bool],
         edition: Callable[[str], tuple[datetime, object] | None],
         shows_health: Callable[[str], bool],
@@ -143,7 +143,7 @@ class Hot:
         self._most_bytes = most_bytes
         self._most_entries = most_entries
         self._held = 0
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, CachedResponse] = OrderedDict()
 
     def ready(self, scope: Scope, asked: Mapping[bytes, bytes]) -> Answer | None:
         """Return the answer to a request if it is there and good, else note in the scope under which key to keep it.
@@ -171,7 +171,7 @@ class Hot:
         start, body = kept.answer(asked, self.changed(key, kept), method)
         return as_stale(start), body
 
-    def current(self, key: Key) -> Kept | None:
+    def current(self, key: Key) -> CachedResponse | None:
         """Return the answer that is kept under a key, if it says how things are now, as far as this process knows."""
         kept = self._kept.get(key)
         beat = self._pulse.beat
@@ -185,7 +185,7 @@ class Hot:
             return None
         return self._used(key, kept)
 
-    def fallback(self, key: Key) -> Kept | None:
+    def fallback(self, key: Key) -> CachedResponse | None:
         """Return the answer that is kept under a key, if nothing was changed or taken out since it was made."""
         kept = self._kept.get(key)
         beat = self._pulse.beat
@@ -193,12 +193,12 @@ class Hot:
             return None
         return self._used(key, kept) if kept.beat.revision >= self._pulse.unaltered_since else None
 
-    def _used(self, key: Key, kept: Kept) -> Kept:
+    def _used(self, key: Key, kept: CachedResponse) -> CachedResponse:
         kept.idle = 0
         self._kept.move_to_end(key)
         return kept
 
-    def changed(self, key: Key, kept: Kept) -> datetime | None:
+    def changed(self, key: Key, kept: CachedResponse) -> datetime | None:
         """Return since when an answer can be what it is.
 
         None where that can't be said, for two readers must say the same: which sources are stale is not stored with a
@@ -214,7 +214,7 @@ class Hot:
         return self._edition(key.path)
 
     @property
-    def beat(self) -> Beat | None:
+    def beat(self) -> StreamSnapshot | None:
         """How the stream stands, for what is about to be made; None: it can't be kept."""
         return self._pulse.sure
 
@@ -232,7 +232,7 @@ class Hot:
                 kept.idle += 1
                 yield key
 
-    def keep(self, key: Key, kept: Kept) -> None:
+    def keep(self, key: Key, kept: CachedResponse) -> None:
         """Keep an answer, without what it says of the client; let the ones go that were not asked for longest."""
         before = self._kept.pop(key, None)
         if before is not None:
@@ -242,7 +242,7 @@ class Hot:
         if key.size > _LONGEST_KEY or size > self._most_bytes // 8:
             return
         idle = before.idle if before is not None else 0
-        self._kept[key] = Kept(kept.beat, headers, kept.body, kept.tag, kept.edition, kept.stamp, idle, size)
+        self._kept[key] = CachedResponse(kept.beat, headers, kept.body, kept.tag, kept.edition, kept.stamp, idle, size)
         self._held += size
         while self._held > self._most_bytes or len(self._kept) > self._most_entries:
             _, oldest = self._kept.popitem(last=False)

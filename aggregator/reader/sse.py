@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.stream import Changes, Query
-    from aggregator.reader.change_watcher import Pulse
+    from aggregator.reader.change_watcher import ChangeWatcher
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
@@ -80,10 +80,10 @@ class Event:
         return self._gone
 
 
-class Live:
+class LiveStream:
     """Tells everybody who listens on one server."""
 
-    def __init__(self, store: Store, pulse: Pulse, clock: Clock) -> None:
+    def __init__(self, store: Store, pulse: ChangeWatcher, clock: Clock) -> None:
         self._threads = DatabaseThreads(pulse, most=_THREADS)  # many listeners come back at once
         self._store = store
         self._pulse = pulse

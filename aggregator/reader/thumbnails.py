@@ -44,7 +44,7 @@ class Picture(NamedTuple):
     media_type: str
 
 
-class Stills:
+class Thumbnails:
     """Fetches and keeps pictures; called from any thread.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import NotFoundError
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.domain.access.accounts import Account
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -26,22 +26,22 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class PeoplePages:
     """The accounts' page."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/people", Role.ADMIN, self.page)
-        yield Way("POST", "/people", Role.ADMIN, self.add)
-        yield Way("POST", "/people/{name}/role", Role.ADMIN, self.role)
-        yield Way("POST", "/people/{name}/password", Role.ADMIN, self.password)
-        yield Way("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled)
+        yield DeskRoute("GET", "/people", Role.ADMIN, self.page)
+        yield DeskRoute("POST", "/people", Role.ADMIN, self.add)
+        yield DeskRoute("POST", "/people/{name}/role", Role.ADMIN, self.role)
+        yield DeskRoute("POST", "/people/{name}/password", Role.ADMIN, self.password)
+        yield DeskRoute("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled)
 
-    def page(self, visit: Visit) -> Response:
+    def page(self, visit: DeskRequest) -> Response:
         """Show all accounts."""
         return self._page(visit)
 
-    def add(self, visit: Visit) -> Response:
+    def add(self, visit: DeskRequest) -> Response:
         """Add an account with a password that is shown this once."""
         name = visit.form.needed("name", most=64)
         role = Role(visit.form.choice("role", [role.value for role in Role]))
@@ -57,7 +57,7 @@ class PeoplePages:
             return self._page(visit, f"There is an account {name!r} already.", 422)
         return self._page(visit, made=(name, password))
 
-    def role(self, visit: Visit) -> Response:
+    def role(self, visit: DeskRequest) -> Response:
         """Give somebody another role."""
         role = Role(visit.form.choice("role", [role.value for role in Role]))
         with self._desk.store.writing() as tx:
@@ -66,7 +66,7 @@ class PeoplePages:
             self._note(tx, visit, "changed a role", one.name, {"from": one.role.value, "to": role.value})
         return self._desk.onward(f"{HOME}/people", f"{one.name} is {role.value} now, and signed out everywhere.")
 
-    def password(self, visit: Visit) -> Response:
+    def password(self, visit: DeskRequest) -> Response:
         """Give somebody a new password, which is shown this once."""
         password = passwords.generated()
         hash_ = passwords.hashed(password)
@@ -76,7 +76,7 @@ class PeoplePages:
             self._note(tx, visit, "gave a new password", one.name, {})
         return self._page(visit, made=(one.name, password))
 
-    def disabled(self, visit: Visit) -> Response:
+    def disabled(self, visit: DeskRequest) -> Response:
         """Let somebody sign in no more, or again."""
         off = visit.form.choice("to", ["off", "on"]) == "off"
         with self._desk.store.writing() as tx:
@@ -87,7 +87,7 @@ class PeoplePages:
             f"{HOME}/people", f"{one.name} may {'not sign in any more' if off else 'sign in again'}."
         )
 
-    def _other(self, tx: Transaction, visit: Visit) -> Account:
+    def _other(self, tx: Transaction, visit: DeskRequest) -> Account:
         """Return the account of an address, which must not be one's own: no admin locks everybody out by mistake."""
         name = str(visit.request.path_params["name"])
         one = tx.accounts.get(name)
@@ -98,12 +98,12 @@ class PeoplePages:
         return one
 
     def _page(
-        self, visit: Visit, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
+        self, visit: DeskRequest, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
     ) -> Response:
         with self._desk.store.reading() as tx:
             accounts = tx.accounts.all()
         values: dict[str, Any] = {"accounts": accounts, "roles": list(Role), "complaint": complaint, "made": made}
         return self._desk.page(visit, "people.html", values, status)
 
-    def _note(self, tx: Transaction, visit: Visit, what: str, name: str, detail: dict[str, Any]) -> None:
+    def _note(self, tx: Transaction, visit: DeskRequest, what: str, name: str, detail: dict[str, Any]) -> None:
         tx.audit.note(visit.now, visit.account.name, what, f"account:{name}", detail)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from aggregator.domain.access.accounts import Role
 from aggregator.review.auth import Gate
-from aggregator.review.context import HOME, Desk, Visit
+from aggregator.review.context import HOME, DeskContext, DeskRequest
 from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
 from aggregator.review.form import BadFormError, Form
 from aggregator.review.sign_in import SigningIn
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aggregator.config.secrets import Secret
     from aggregator.config.settings import Network
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.review.context import Room, Way
+    from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe
     from storage.store import Store
 
@@ -82,7 +82,7 @@ def create_desk(
     locale: str,
     trusted_proxies: Sequence[Network],
     secret: Secret,
-    rooms: Callable[[Desk], Iterable[Room]],
+    rooms: Callable[[DeskContext], Iterable[Section]],
     probe: Probe | None = None,
 ) -> FastAPI:
     """Return the ASGI app, which answers below `HOME`.
@@ -97,7 +97,7 @@ def create_desk(
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
     gate = Gate(store, secret, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
-    desk = Desk(store, clock, pages, secure)
+    desk = DeskContext(store, clock, pages, secure)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     framed(
         app,
@@ -134,7 +134,9 @@ def _open(
     return endpoint
 
 
-def _guarded(desk: Desk, gate: Gate, threads: DatabaseThreads, way: Way) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(
+    desk: DeskContext, gate: Gate, threads: DatabaseThreads, way: DeskRoute
+) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint for those whose role allows it and, where it changes something, whose form is ours."""
 
     async def endpoint(request: Request) -> Response:
@@ -144,7 +146,7 @@ def _guarded(desk: Desk, gate: Gate, threads: DatabaseThreads, way: Way) -> Call
     return endpoint
 
 
-def _enter(desk: Desk, gate: Gate, way: Way, request: Request, form: Form) -> Response:
+def _enter(desk: DeskContext, gate: Gate, way: DeskRoute, request: Request, form: Form) -> Response:
     now = desk.clock()
     changes = way.method != "GET"
     present = gate.present(request, now)
@@ -159,10 +161,12 @@ def _enter(desk: Desk, gate: Gate, way: Way, request: Request, form: Form) -> Re
     if not present.account.role.may(way.role):
         raise RoleNeededError(_role_needed(way.role, present.account.role))
     query = Form(_fields(request.url.query))
-    return way.handle(Visit(request, present.account, gate.token(present.session), query, form, now, present.session))
+    return way.handle(
+        DeskRequest(request, present.account, gate.token(present.session), query, form, now, present.session)
+    )
 
 
-def _to_sign_in(desk: Desk, request: Request) -> Response:
+def _to_sign_in(desk: DeskContext, request: Request) -> Response:
     path = request.url.path
     here = path[path.index(HOME) :] if HOME in path else HOME
     wanted = here + (f"?{request.url.query}" if request.url.query else "")

@@ -39,7 +39,7 @@ MENU: Sequence[tuple[str, str, Role]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class DeskRequest:
     """One request of somebody who is signed in and may do this; a POST has proved that it comes from our own form."""
 
     request: Request
@@ -61,19 +61,19 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DeskRoute:
     """A route of the desk: GET shows, POST changes. The path is below HOME ("" is the queue)."""
 
     method: str
     path: str
     role: Role
-    handle: Callable[[Visit], Response]
+    handle: Callable[[DeskRequest], Response]
 
 
-class Room(Protocol):
+class Section(Protocol):
     """A part of the desk."""
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return its routes."""
         ...
 
@@ -89,7 +89,7 @@ class Banner:
 
 
 @dataclass(slots=True)
-class Desk:
+class DeskContext:
     """What all rooms work with.
 
     Attributes:
@@ -102,7 +102,7 @@ class Desk:
     secure: bool  # whether cookies go over https alone
     banners: list[Callable[[Transaction, datetime], Iterable[Banner]]] = field(default_factory=list)
 
-    def page(self, visit: Visit, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    def page(self, visit: DeskRequest, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """Return a page of the desk: `visit`, `menu`, `banners`, `said` and `waiting` besides the given values."""
         with self.store.reading() as tx:
             banners = [banner for ask in self.banners for banner in ask(tx, visit.now)]

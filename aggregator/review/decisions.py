@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, Decided, Verb
-from aggregator.review.context import HOME, Way
+from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, Decided, DecisionAction
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.review.queue import HANDED_OUT, cards_part
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
 
 _MARK = re.compile(r"([1-9][0-9]{0,18}):([0-9]{1,18})")
 _TAPPED = re.compile(r"([a-z]+) ([1-9][0-9]{0,18}:[0-9]{1,18})(?: ([1-9]))?")
@@ -27,31 +27,41 @@ _MOST = 500  # items at once
 _IN_HAND = timedelta(minutes=15)
 _USUAL_PIN = timedelta(days=7)
 _LONGEST_PIN = timedelta(days=366)
-_OFFERED = {verb.value: verb for verb in (Verb.APPROVE, Verb.HIDE, Verb.RETURN, Verb.KEEP, Verb.PIN, Verb.UNPIN)}
+_OFFERED = {
+    verb.value: verb
+    for verb in (
+        DecisionAction.APPROVE,
+        DecisionAction.HIDE,
+        DecisionAction.RETURN,
+        DecisionAction.KEEP,
+        DecisionAction.PIN,
+        DecisionAction.UNPIN,
+    )
+}
 
 
 class DecisionPages:
     """The routes that decide."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("POST", "/decide", Role.REVIEWER, self.decide)
-        yield Way("POST", "/undo", Role.REVIEWER, self.undo)
-        yield Way("POST", "/hand-out", Role.REVIEWER, self.hand_out)
-        yield Way("POST", "/give-back", Role.REVIEWER, self.give_back)
+        yield DeskRoute("POST", "/decide", Role.REVIEWER, self.decide)
+        yield DeskRoute("POST", "/undo", Role.REVIEWER, self.undo)
+        yield DeskRoute("POST", "/hand-out", Role.REVIEWER, self.hand_out)
+        yield DeskRoute("POST", "/give-back", Role.REVIEWER, self.give_back)
 
-    def decide(self, visit: Visit) -> Response:
+    def decide(self, visit: DeskRequest) -> Response:
         """Decide on the item whose button was tapped, or on all that are ticked."""
         verb, seen, reason = _wanted(visit)
-        until = self._until(visit) if verb is Verb.PIN else None
+        until = self._until(visit) if verb is DecisionAction.PIN else None
         with self._desk.store.writing() as tx:
             done = tx.decisions.decide(seen, verb, who=visit.account.name, now=visit.now, reason=reason, until=until)
         return self._answer(visit, done, list(seen))
 
-    def undo(self, visit: Visit) -> Response:
+    def undo(self, visit: DeskRequest) -> Response:
         """Take a batch back: the one that is named, or the newest of one's own."""
         batch = visit.form.text("batch", most=64)
         with self._desk.store.writing() as tx:
@@ -63,7 +73,7 @@ class DecisionPages:
             return self._say(visit, "There is nothing of yours to undo.")
         return self._answer(visit, done, [*done.done, *done.missed])
 
-    def hand_out(self, visit: Visit) -> Response:
+    def hand_out(self, visit: DeskRequest) -> Response:
         """Give the visitor the oldest items that nobody else has in hand."""
         with self._desk.store.writing() as tx:
             ids = tx.decisions.hand_out(visit.account.name, HANDED_OUT, visit.now, visit.now + _IN_HAND)
@@ -73,30 +83,30 @@ class DecisionPages:
         said = f"{len(ids)} items are yours for {minutes} minutes; others are handed other ones."
         return self._desk.onward(f"{HOME}?pile=mine", said)
 
-    def give_back(self, visit: Visit) -> Response:
+    def give_back(self, visit: DeskRequest) -> Response:
         """Take everything out of the visitor's hands."""
         with self._desk.store.writing() as tx:
             tx.decisions.give_back(visit.account.name)
         return self._desk.onward(HOME, "Others can be handed these items now.")
 
-    def _until(self, visit: Visit) -> datetime:
+    def _until(self, visit: DeskRequest) -> datetime:
         until = visit.form.moment("until", self._desk.pages.dates.zone) or visit.now + _USUAL_PIN
         if not visit.now < until <= visit.now + _LONGEST_PIN:
             raise BadFormError("Pin it until a moment to come, a year from now at the most.")
         return until
 
-    def _answer(self, visit: Visit, done: Decided, ids: Collection[int]) -> Response:
+    def _answer(self, visit: DeskRequest, done: Decided, ids: Collection[int]) -> Response:
         if visit.is_partial:
             return cards_part(self._desk, visit, ids, done.sentence())
         return self._desk.onward(_back(visit), done.sentence())
 
-    def _say(self, visit: Visit, sentence: str) -> Response:
+    def _say(self, visit: DeskRequest, sentence: str) -> Response:
         if visit.is_partial:
             return cards_part(self._desk, visit, [], sentence)
         return self._desk.onward(_back(visit), sentence)
 
 
-def _wanted(visit: Visit) -> tuple[Verb, Mapping[int, int], str]:
+def _wanted(visit: DeskRequest) -> tuple[DecisionAction, Mapping[int, int], str]:
     """Return what to do, to which items as they were seen, and why."""
     tapped = visit.form.text("one", most=80)
     reason = visit.form.text("reason", most=300)
@@ -114,10 +124,10 @@ def _wanted(visit: Visit) -> tuple[Verb, Mapping[int, int], str]:
     if not marks:
         raise BadFormError("No item is ticked; tick some, or use the buttons of one.")
     seen = dict(map(_seen, marks))
-    return verb, seen, REASONS.get(reason, reason) or (USUAL_REASON if verb is Verb.HIDE else "")
+    return verb, seen, REASONS.get(reason, reason) or (USUAL_REASON if verb is DecisionAction.HIDE else "")
 
 
-def _verb(name: str) -> Verb:
+def _verb(name: str) -> DecisionAction:
     if name not in _OFFERED:
         raise BadFormError(f"{name[:40]!r} is nothing that can be done; possible are {', '.join(_OFFERED)}.")
     return _OFFERED[name]
@@ -130,7 +140,7 @@ def _seen(mark: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _back(visit: Visit) -> str:
+def _back(visit: DeskRequest) -> str:
     """Return where the visitor came from, if that is a page of the desk."""
     back = visit.form.text("back", most=2000)
     return back if re.fullmatch(rf"{HOME}(/items/[0-9]+)?(\?[\x21-\x7e]*)?", back) else HOME

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import EARLIEST, ActivityKind, Content
 from aggregator.domain.errors import BadRequestError
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.review.items import held, id_of
 from aggregator.text.html import paragraphs
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.domain.activity import Activity
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
 
@@ -48,26 +48,26 @@ class _Typed:
 class ManualPages:
     """The forms for items of our own."""
 
-    def __init__(self, desk: Desk, publish: Publish) -> None:
+    def __init__(self, desk: DeskContext, publish: Publish) -> None:
         self._desk = desk
         self._publish = publish
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/add", Role.EDITOR, self.blank)
-        yield Way("POST", "/add", Role.EDITOR, self.add)
-        yield Way("GET", "/items/{item_id}/edit", Role.EDITOR, self.filled)
-        yield Way("POST", "/items/{item_id}/edit", Role.EDITOR, self.change)
+        yield DeskRoute("GET", "/add", Role.EDITOR, self.blank)
+        yield DeskRoute("POST", "/add", Role.EDITOR, self.add)
+        yield DeskRoute("GET", "/items/{item_id}/edit", Role.EDITOR, self.filled)
+        yield DeskRoute("POST", "/items/{item_id}/edit", Role.EDITOR, self.change)
 
-    def blank(self, visit: Visit) -> Response:
+    def blank(self, visit: DeskRequest) -> Response:
         """Show the empty form."""
         return self._form(visit, _Typed(), None)
 
-    def add(self, visit: Visit) -> Response:
+    def add(self, visit: DeskRequest) -> Response:
         """Add an item; it is shown at once."""
         return self._store(visit, None)
 
-    def filled(self, visit: Visit) -> Response:
+    def filled(self, visit: DeskRequest) -> Response:
         """Show the form of an item of our own."""
         item = self._ours(visit)
         zone = self._desk.pages.dates.zone
@@ -75,11 +75,11 @@ class ManualPages:
         moment = said.published.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if said.published else ""
         return self._form(visit, _Typed(said.title or "", said.text, said.url or "", moment, said.lang or ""), item)
 
-    def change(self, visit: Visit) -> Response:
+    def change(self, visit: DeskRequest) -> Response:
         """Change an item of our own; what it was before is kept as a version."""
         return self._store(visit, self._ours(visit))
 
-    def _store(self, visit: Visit, item: Activity | None) -> Response:
+    def _store(self, visit: DeskRequest, item: Activity | None) -> Response:
         try:
             content = self._content(visit.form, visit.now)
         except BadFormError as problem:
@@ -115,13 +115,13 @@ class ManualPages:
             published=published,
         )
 
-    def _ours(self, visit: Visit) -> Activity:
+    def _ours(self, visit: DeskRequest) -> Activity:
         with self._desk.store.reading() as tx:
             item = held(tx, id_of(visit))
         if item.source.slug != OWN:
             raise BadRequestError("What others wrote is never changed; put a headline or a note beside it instead.")
         return item
 
-    def _form(self, visit: Visit, typed: _Typed, item: Activity | None, complaint: str = "") -> Response:
+    def _form(self, visit: DeskRequest, typed: _Typed, item: Activity | None, complaint: str = "") -> Response:
         values: Mapping[str, object] = {"typed": typed, "item": item, "complaint": complaint}
         return self._desk.page(visit, "manual.html", values, 422 if complaint else 200)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
-from aggregator.review.context import HOME, Banner, Way
+from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.web.dates import Dates
     from storage.store import Transaction
 
@@ -28,20 +28,20 @@ _LARGEST_ID = 2**63 - 1
 class FreezePages:
     """The freezes' page."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/freezes", Role.VIEWER, self.page)
-        yield Way("POST", "/freezes", Role.EDITOR, self.begin)
-        yield Way("POST", "/freezes/{freeze_id}/end", Role.EDITOR, self.end)
+        yield DeskRoute("GET", "/freezes", Role.VIEWER, self.page)
+        yield DeskRoute("POST", "/freezes", Role.EDITOR, self.begin)
+        yield DeskRoute("POST", "/freezes/{freeze_id}/end", Role.EDITOR, self.end)
 
-    def page(self, visit: Visit) -> Response:
+    def page(self, visit: DeskRequest) -> Response:
         """Show what is frozen, and what was."""
         return self._page(visit)
 
-    def begin(self, visit: Visit) -> Response:
+    def begin(self, visit: DeskRequest) -> Response:
         """Freeze all sources, or those that are ticked."""
         try:
             until, reason = self._until(visit), visit.form.needed("reason", most=200)
@@ -54,7 +54,7 @@ class FreezePages:
             return self._page(visit, str(problem), 422)
         return self._desk.onward(f"{HOME}/freezes", "Nothing new is shown now. What is shown already stays.")
 
-    def end(self, visit: Visit) -> Response:
+    def end(self, visit: DeskRequest) -> Response:
         """End a freeze now; what waited for its end is shown."""
         text = str(visit.request.path_params["freeze_id"])
         with self._desk.store.writing() as tx:
@@ -68,13 +68,13 @@ class FreezePages:
             tx.audit.note(visit.now, visit.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
         return self._desk.onward(f"{HOME}/freezes", f"The freeze is over; {count} items that waited for it are shown.")
 
-    def _until(self, visit: Visit) -> datetime:
+    def _until(self, visit: DeskRequest) -> datetime:
         until = visit.form.moment("until", self._desk.pages.dates.zone)
         if until is None or not visit.now < until <= visit.now + LONGEST:
             raise BadFormError(f"until must be a time to come, within {LONGEST.days} days.")
         return until
 
-    def _page(self, visit: Visit, complaint: str = "", status: int = 200) -> Response:
+    def _page(self, visit: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
             sources = tx.sources.all()
             held = tx.freezes.held()
@@ -95,7 +95,7 @@ class FreezePages:
         return self._desk.page(visit, "freezes.html", values, status)
 
 
-def _chosen(tx: Transaction, visit: Visit) -> dict[str, int | None]:
+def _chosen(tx: Transaction, visit: DeskRequest) -> dict[str, int | None]:
     """Return what is to be frozen: ids of sources by slug, or None under "all"."""
     if visit.form.choice("scope", ["all", "some"], "all") == "all":
         return {"all": None}

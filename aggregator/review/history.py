@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.moderation.decisions import PAST
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.responses import Response
 
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
 
 _LINES = 50
 _LARGEST_ID = 2**63 - 1
@@ -24,14 +24,14 @@ _PLACES = {"activity": "items", "rule": "rules", "source": "sources"}  # where a
 class HistoryPages:
     """The history's page."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/history", Role.VIEWER, self.page)
+        yield DeskRoute("GET", "/history", Role.VIEWER, self.page)
 
-    def page(self, visit: Visit) -> Response:
+    def page(self, visit: DeskRequest) -> Response:
         """Show a page of the history."""
         query = visit.query
         asked = {name: query.text(name, most=100) for name in ("who", "what", "subject")}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import NotFoundError
-from aggregator.domain.moderation.decisions import Verb
+from aggregator.domain.moderation.decisions import DecisionAction
 from aggregator.domain.moderation.text_diff import difference
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.queue import card_values, cards_part, seen_all
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.moderation.text_diff import Piece
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1
@@ -33,17 +33,17 @@ _LONGEST_NOTE = 1000
 class ItemPages:
     """The page of one item."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/items/{item_id}", Role.VIEWER, self.page)
-        yield Way("POST", "/items/{item_id}/words", Role.EDITOR, self.words)
-        yield Way("POST", "/items/{item_id}/story", Role.EDITOR, self.story)
-        yield Way("POST", "/items/{item_id}/author", Role.REVIEWER, self.author)
+        yield DeskRoute("GET", "/items/{item_id}", Role.VIEWER, self.page)
+        yield DeskRoute("POST", "/items/{item_id}/words", Role.EDITOR, self.words)
+        yield DeskRoute("POST", "/items/{item_id}/story", Role.EDITOR, self.story)
+        yield DeskRoute("POST", "/items/{item_id}/author", Role.REVIEWER, self.author)
 
-    def page(self, visit: Visit) -> Response:
+    def page(self, visit: DeskRequest) -> Response:
         """Show an item: its card, why it is where it is, how it came, what was changed, and its history."""
         id_ = id_of(visit)
         with self._desk.store.reading() as tx:
@@ -62,7 +62,7 @@ class ItemPages:
         why = whereabouts(item)
         return self._desk.page(visit, "item.html", {**card_values(), **values, "back": back, "why": why})
 
-    def words(self, visit: Visit) -> Response:
+    def words(self, visit: DeskRequest) -> Response:
         """Put an editor's headline and note beside an item."""
         id_ = id_of(visit)
         headline = visit.form.text("headline", most=_LONGEST_HEADLINE) or None
@@ -72,7 +72,7 @@ class ItemPages:
             done = tx.decisions.write(id_, seen, headline, note, who=visit.account.name, now=visit.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
-    def story(self, visit: Visit) -> Response:
+    def story(self, visit: DeskRequest) -> Response:
         """Join an item to another one's story, or split it off."""
         id_ = id_of(visit)
         seen = visit.form.whole("revision", 0, _LARGEST_ID)
@@ -81,7 +81,7 @@ class ItemPages:
             done = tx.decisions.tell_with(id_, seen, other, who=visit.account.name, now=visit.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
-    def author(self, visit: Visit) -> Response:
+    def author(self, visit: DeskRequest) -> Response:
         """Hide everything of an item's author, and by a rule, where one may set rules, what comes from now on."""
         id_ = id_of(visit)
         who = visit.account.name
@@ -93,7 +93,11 @@ class ItemPages:
             if name and visit.account.role.may(Role.EDITOR):
                 rule = tx.rules.hide_author(name, who=who, now=visit.now)
             done = tx.decisions.decide(
-                dict.fromkeys(ids), Verb.HIDE, who=who, now=visit.now, reason=f"everything from {name or 'its author'}",
+                dict.fromkeys(ids),
+                DecisionAction.HIDE,
+                who=who,
+                now=visit.now,
+                reason=f"everything from {name or 'its author'}",
                 detail={"rule": rule} if rule else None,
             )  # fmt: skip
         said = f"{done.sentence()} New items from {name} are hidden by a rule." if rule else done.sentence()
@@ -102,7 +106,7 @@ class ItemPages:
         return self._desk.onward(HOME, said)
 
 
-def id_of(visit: Visit) -> int:
+def id_of(visit: DeskRequest) -> int:
     """Return the id in an address.
 
     Raises:

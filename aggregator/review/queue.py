@@ -12,10 +12,10 @@ from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Review
 from aggregator.domain.errors import BadSearchError
 from aggregator.domain.moderation.decisions import PAST, REASONS, USUAL_REASON
-from aggregator.domain.moderation.queue_query import PAGE, Asked, Pile
+from aggregator.domain.moderation.queue_query import PAGE, QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.web.labels import PLURALS
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from aggregator.domain.matching.stories import Related
     from aggregator.domain.moderation.queue_query import Intention
     from aggregator.domain.moderation.text_diff import Piece
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
 HANDED_OUT = 20  # items at once
 _MOST_WATCHED = 200  # cards that one page may ask about
 _PILES = {
-    Pile.WAITING: "Waiting",
-    Pile.MINE: "In my hands",
-    Pile.PUBLISHED: "Published",
-    Pile.HIDDEN: "Hidden",
-    Pile.QUARANTINED: "Quarantined",
-    Pile.ALL: "All",
+    QueueTab.WAITING: "Waiting",
+    QueueTab.MINE: "In my hands",
+    QueueTab.PUBLISHED: "Published",
+    QueueTab.HIDDEN: "Hidden",
+    QueueTab.QUARANTINED: "Quarantined",
+    QueueTab.ALL: "All",
 }
 _STATES = {
     Review.WAITING: "Waiting",
@@ -71,16 +71,16 @@ class Seen:
 class QueuePages:
     """The queue's pages and the parts of them that the script asks for."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "", Role.VIEWER, self.page)
-        yield Way("GET", "/cards", Role.VIEWER, self.cards)
-        yield Way("GET", "/changes", Role.VIEWER, self.changes)
+        yield DeskRoute("GET", "", Role.VIEWER, self.page)
+        yield DeskRoute("GET", "/cards", Role.VIEWER, self.cards)
+        yield DeskRoute("GET", "/changes", Role.VIEWER, self.changes)
 
-    def page(self, visit: Visit) -> Response:
+    def page(self, visit: DeskRequest) -> Response:
         """Show a page of the queue."""
         asked = asked_of(visit)
         with self._desk.store.reading() as tx:
@@ -89,7 +89,9 @@ class QueuePages:
             sources = tx.sources.all()
             revision = tx.stream.revision()
             latest = tx.decisions.latest(visit.account.name)
-            mine = len(tx.queue.page(Asked(Pile.MINE, account=visit.account.name, limit=PAGE), visit.now).items)
+            mine = len(
+                tx.queue.page(QueueQuery(QueueTab.MINE, account=visit.account.name, limit=PAGE), visit.now).items
+            )
         last = listed.items[-1].id if listed.items else None
         return self._desk.page(
             visit,
@@ -113,12 +115,12 @@ class QueuePages:
             },
         )
 
-    def cards(self, visit: Visit) -> Response:
+    def cards(self, visit: DeskRequest) -> Response:
         """Show some cards, as they are now."""
         ids = visit.query.ids("item", most=_MOST_WATCHED)
         return cards_part(self._desk, visit, ids, "")
 
-    def changes(self, visit: Visit) -> Response:
+    def changes(self, visit: DeskRequest) -> Response:
         """Tell which of some items have changed since a revision, and how many wait."""
         after = visit.query.whole("after", 0, 2**63 - 1)
         ids = visit.query.ids("item", most=_MOST_WATCHED)
@@ -131,22 +133,22 @@ class QueuePages:
         )
 
 
-def asked_of(visit: Visit) -> Asked:
+def asked_of(visit: DeskRequest) -> QueueQuery:
     """Read the queue's filters from an address.
 
     Raises:
         BadFormError: one of them can't be; the sentence says what is allowed.
     """
     query = visit.query
-    pile = Pile(query.choice("pile", [pile.value for pile in Pile], Pile.WAITING.value))
+    pile = QueueTab(query.choice("pile", [pile.value for pile in QueueTab], QueueTab.WAITING.value))
     kind = query.choice("kind", ["", *(kind.value for kind in ActivityKind)], "")
-    usual = "oldest" if pile in {Pile.WAITING, Pile.MINE} else "newest"
+    usual = "oldest" if pile in {QueueTab.WAITING, QueueTab.MINE} else "newest"
     words = query.text("q")
     try:
         search = Search.parse(words) if words else None
     except BadSearchError as problem:
         raise BadFormError(str(problem)) from None
-    return Asked(
+    return QueueQuery(
         pile=pile,
         source=query.text("source"),
         kind=ActivityKind(kind) if kind else None,
@@ -186,7 +188,7 @@ def changes_of(before: Content, after: Content) -> list[Piece]:
     return difference(_words(before), _words(after))
 
 
-def cards_part(desk: Desk, visit: Visit, ids: Collection[int], said: str, status: int = 200) -> Response:
+def cards_part(desk: DeskContext, visit: DeskRequest, ids: Collection[int], said: str, status: int = 200) -> Response:
     """Return the cards of some items as they are now, and a sentence; items that are gone have none."""
     with desk.store.reading() as tx:
         held = {item.id: item for item in tx.queue.items(ids)}
@@ -215,13 +217,13 @@ def _words(content: Content) -> str:
     return "\n".join(filter(None, (content.title, content.text, content.url)))
 
 
-def _query(asked: Asked, **changes: str | None) -> str:
+def _query(asked: QueueQuery, **changes: str | None) -> str:
     """Return a query string that asks the same but for some changes; a page further on is asked for anew."""
     pile = changes.get("pile") or asked.pile.value
-    usual = pile in {Pile.WAITING.value, Pile.MINE.value}
+    usual = pile in {QueueTab.WAITING.value, QueueTab.MINE.value}
     order = None if "pile" in changes or asked.oldest_first is usual else ("oldest" if asked.oldest_first else "newest")
     values: Mapping[str, str | None] = {
-        "pile": None if pile == Pile.WAITING.value else pile,
+        "pile": None if pile == QueueTab.WAITING.value else pile,
         "source": asked.source,
         "kind": asked.kind.value if asked.kind else None,
         "topic": asked.topic,

@@ -18,12 +18,12 @@ from aggregator.review.sources import SourcePages, alert_banners
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aggregator.review.context import Desk, Room
+    from aggregator.review.context import DeskContext, Section
     from aggregator.review.editorial import Publish
     from aggregator.review.sources import Subscribe
 
 
-def rooms(desk: Desk, *, publish: Publish, subscribe: Subscribe) -> Iterable[Room]:
+def rooms(desk: DeskContext, *, publish: Publish, subscribe: Subscribe) -> Iterable[Section]:
     """Return them; what else they need of the house are arguments."""
     yield QueuePages(desk)
     yield DecisionPages(desk)

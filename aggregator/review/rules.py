@@ -26,7 +26,7 @@ from aggregator.domain.moderation.rules import (
     Rule,
     checked,
 )
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.moderation.rule_preview import Rehearsed
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1
@@ -76,46 +76,46 @@ _PAST = {Action.HIDE: "hidden", Action.HOLD: "held", Action.KEEP: "shown", Actio
 class RulePages:
     """The rules' pages."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/rules", Role.VIEWER, self.listed)
-        yield Way("GET", "/rules/new", Role.EDITOR, self.blank)
-        yield Way("POST", "/rules/new", Role.EDITOR, self.add)
-        yield Way("GET", "/rules/{rule_id}", Role.VIEWER, self.show)
-        yield Way("POST", "/rules/{rule_id}", Role.EDITOR, self.change)
-        yield Way("POST", "/rules/{rule_id}/move", Role.EDITOR, self.move)
-        yield Way("POST", "/rules/{rule_id}/switch", Role.EDITOR, self.switch)
-        yield Way("POST", "/rules/{rule_id}/delete", Role.EDITOR, self.delete)
+        yield DeskRoute("GET", "/rules", Role.VIEWER, self.listed)
+        yield DeskRoute("GET", "/rules/new", Role.EDITOR, self.blank)
+        yield DeskRoute("POST", "/rules/new", Role.EDITOR, self.add)
+        yield DeskRoute("GET", "/rules/{rule_id}", Role.VIEWER, self.show)
+        yield DeskRoute("POST", "/rules/{rule_id}", Role.EDITOR, self.change)
+        yield DeskRoute("POST", "/rules/{rule_id}/move", Role.EDITOR, self.move)
+        yield DeskRoute("POST", "/rules/{rule_id}/switch", Role.EDITOR, self.switch)
+        yield DeskRoute("POST", "/rules/{rule_id}/delete", Role.EDITOR, self.delete)
 
-    def listed(self, visit: Visit) -> Response:
+    def listed(self, visit: DeskRequest) -> Response:
         """Show all rules in the order in which they count."""
         with self._desk.store.reading() as tx:
             rules = tx.rules.all()
         return self._desk.page(visit, "rules.html", {"rules": rules, "actions": ACTIONS})
 
-    def blank(self, visit: Visit) -> Response:
+    def blank(self, visit: DeskRequest) -> Response:
         """Show an empty form, or one that begins with a condition that an address names."""
         field = visit.query.choice("field", [field.value for field in Field], Field.TEXT.value)
         operator = visit.query.choice("operator", [one.value for one in Operator], Operator.CONTAINS.value)
         first = Condition(Field(field), Operator(operator), visit.query.text("value"))
         return self._form(visit, Rule(0, "", Action.HIDE, (first,)))
 
-    def add(self, visit: Visit) -> Response:
+    def add(self, visit: DeskRequest) -> Response:
         """Rehearse or add a rule."""
         return self._save(visit, Rule(0, "", Action.HIDE, ()))
 
-    def show(self, visit: Visit) -> Response:
+    def show(self, visit: DeskRequest) -> Response:
         """Show the form of a rule."""
         return self._form(visit, self._rule(visit))
 
-    def change(self, visit: Visit) -> Response:
+    def change(self, visit: DeskRequest) -> Response:
         """Rehearse or change a rule."""
         return self._save(visit, self._rule(visit))
 
-    def move(self, visit: Visit) -> Response:
+    def move(self, visit: DeskRequest) -> Response:
         """Let a rule count earlier or later."""
         up = visit.form.choice("to", ["up", "down"]) == "up"
         rule = self._rule(visit)
@@ -125,7 +125,7 @@ class RulePages:
             self._note(tx, visit, "moved a rule", rule.id, {"to": "up" if up else "down"})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” counts {'earlier' if up else 'later'} now.")
 
-    def switch(self, visit: Visit) -> Response:
+    def switch(self, visit: DeskRequest) -> Response:
         """Turn a rule on or off."""
         on = visit.form.choice("to", ["on", "off"]) == "on"
         rule = self._rule(visit)
@@ -134,7 +134,7 @@ class RulePages:
             self._note(tx, visit, f"turned {'on' if on else 'off'} a rule", rule.id, {"name": rule.name})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is {'on' if on else 'off'}.")
 
-    def delete(self, visit: Visit) -> Response:
+    def delete(self, visit: DeskRequest) -> Response:
         """Delete a rule; what it did stays."""
         rule = self._rule(visit)
         with self._desk.store.writing() as tx:
@@ -142,7 +142,7 @@ class RulePages:
             self._note(tx, visit, "deleted a rule", rule.id, {"before": _told(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is deleted. What it decided stays as it is.")
 
-    def _rule(self, visit: Visit) -> Rule:
+    def _rule(self, visit: DeskRequest) -> Rule:
         text = str(visit.request.path_params["rule_id"])
         with self._desk.store.reading() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
@@ -151,7 +151,7 @@ class RulePages:
             raise NotFoundError(f"There is no rule {text[:40]!r}; it may have been deleted.")
         return rule
 
-    def _save(self, visit: Visit, former: Rule) -> Response:
+    def _save(self, visit: DeskRequest, former: Rule) -> Response:
         """Do what the button says: one row more or less, rehearse, or save."""
         typed, done = self._typed(visit, former), visit.form.text("do")
         if done == "more":
@@ -174,7 +174,7 @@ class RulePages:
                 self._note(tx, visit, "added a rule", id_, {"after": _told(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is saved. It judges what comes from now on.")
 
-    def _typed(self, visit: Visit, former: Rule) -> Rule:
+    def _typed(self, visit: DeskRequest, former: Rule) -> Rule:
         form = visit.form
         conditions = []
         for place in range(form.whole("rows", 0, MOST_CONDITIONS, 1)):
@@ -197,7 +197,7 @@ class RulePages:
             conditions=tuple(conditions),
         )
 
-    def _rehearsed(self, rule: Rule, visit: Visit) -> tuple[Rehearsed, list[tuple[Activity, str]]]:
+    def _rehearsed(self, rule: Rule, visit: DeskRequest) -> tuple[Rehearsed, list[tuple[Activity, str]]]:
         """Return the figures, and the newest items with the reason of each."""
         as_if_on = replace(rule, enabled=True, until=None)
         with self._desk.store.reading() as tx:
@@ -210,7 +210,7 @@ class RulePages:
 
     def _form(
         self,
-        visit: Visit,
+        visit: DeskRequest,
         rule: Rule,
         *,
         complaint: str = "",
@@ -236,7 +236,7 @@ class RulePages:
         }
         return self._desk.page(visit, "rule.html", values, 422 if complaint else 200)
 
-    def _note(self, tx: Transaction, visit: Visit, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
+    def _note(self, tx: Transaction, visit: DeskRequest, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
         tx.audit.note(visit.now, visit.account.name, what, f"rule:{rule_id}", detail)
 
 

@@ -10,7 +10,7 @@ from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError
 from aggregator.review.auth import client_of, safe_next
-from aggregator.review.context import HOME, Way
+from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.errors import TooManyTriesError
 from aggregator.web.responses import HTML
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from aggregator.review.auth import Gate
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
 
@@ -31,16 +31,16 @@ _LONGEST_NAME = 64
 class SigningIn:
     """The entrance."""
 
-    def __init__(self, desk: Desk, gate: Gate) -> None:
+    def __init__(self, desk: DeskContext, gate: Gate) -> None:
         self._desk = desk
         self._gate = gate
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes of those who are in."""
-        yield Way("POST", "/sign-out", Role.VIEWER, self.sign_out)
-        yield Way("GET", "/account", Role.VIEWER, self.account)
-        yield Way("POST", "/account", Role.VIEWER, self.change_password)
-        yield Way("POST", "/account/sign-out-everywhere", Role.VIEWER, self.sign_out_everywhere)
+        yield DeskRoute("POST", "/sign-out", Role.VIEWER, self.sign_out)
+        yield DeskRoute("GET", "/account", Role.VIEWER, self.account)
+        yield DeskRoute("POST", "/account", Role.VIEWER, self.change_password)
+        yield DeskRoute("POST", "/account/sign-out-everywhere", Role.VIEWER, self.sign_out_everywhere)
 
     def show(self, request: Request, _form: Form) -> Response:
         """Show the form, or go on where somebody is signed in already."""
@@ -67,7 +67,7 @@ class SigningIn:
         self._gate.hand_over(answer, found[1])
         return answer
 
-    def sign_out(self, visit: Visit) -> Response:
+    def sign_out(self, visit: DeskRequest) -> Response:
         """End this session."""
         answer = RedirectResponse(self._desk.pages.link(f"{HOME}/sign-in"), status_code=303)
         with self._desk.store.writing() as tx:
@@ -75,7 +75,7 @@ class SigningIn:
             self._note(tx, visit, "signed out")
         return answer
 
-    def sign_out_everywhere(self, visit: Visit) -> Response:
+    def sign_out_everywhere(self, visit: DeskRequest) -> Response:
         """End every session of this account."""
         answer = RedirectResponse(self._desk.pages.link(f"{HOME}/sign-in"), status_code=303)
         with self._desk.store.writing() as tx:
@@ -84,11 +84,11 @@ class SigningIn:
             self._note(tx, visit, "signed out everywhere")
         return answer
 
-    def account(self, visit: Visit) -> Response:
+    def account(self, visit: DeskRequest) -> Response:
         """Show one's own account."""
         return self._desk.page(visit, "account.html", {"complaint": "", "shortest": passwords.SHORTEST})
 
-    def change_password(self, visit: Visit) -> Response:
+    def change_password(self, visit: DeskRequest) -> Response:
         """Set a new password; every other session ends."""
         name = visit.account.name
         former, wanted = (visit.form.raw(field, most=passwords.LONGEST) for field in ("former", "password"))
@@ -117,7 +117,7 @@ class SigningIn:
             return str(problem)
         return ""
 
-    def _note(self, tx: Transaction, visit: Visit, what: str) -> None:
+    def _note(self, tx: Transaction, visit: DeskRequest, what: str) -> None:
         subject, address = f"account:{visit.account.name}", client_of(visit.request)
         tx.audit.note(visit.now, visit.account.name, what, subject, {"address": address})
 

@@ -11,7 +11,7 @@ from aggregator.domain.activity import LATEST, Review
 from aggregator.domain.errors import AggregatorError, NotFoundError
 from aggregator.domain.source import OnEdit, Policy, Source, SourceState
 from aggregator.domain.source_health import is_stale
-from aggregator.review.context import HOME, Banner, Way
+from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 from aggregator.text.durations import spoken
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.domain.polling.host_turns import Pause
-    from aggregator.review.context import Desk, Visit
+    from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
 
@@ -60,23 +60,23 @@ class Row(NamedTuple):
 class SourcePages:
     """The sources' pages."""
 
-    def __init__(self, desk: Desk, subscribe: Subscribe) -> None:
+    def __init__(self, desk: DeskContext, subscribe: Subscribe) -> None:
         self._desk = desk
         self._subscribe = subscribe
 
-    def ways(self) -> Iterable[Way]:
+    def ways(self) -> Iterable[DeskRoute]:
         """Return the routes."""
-        yield Way("GET", "/sources", Role.VIEWER, self.listed)
-        yield Way("GET", "/sources/add", Role.EDITOR, self.blank)
-        yield Way("POST", "/sources/add", Role.EDITOR, self.add)
-        yield Way("GET", "/sources/{slug}", Role.VIEWER, self.show)
-        yield Way("POST", "/sources/{slug}/state", Role.EDITOR, self.state)
-        yield Way("POST", "/sources/{slug}/poll", Role.EDITOR, self.poll)
-        yield Way("POST", "/sources/{slug}/policy", Role.EDITOR, self.policy)
-        yield Way("POST", "/sources/{slug}/quarantine", Role.EDITOR, self.quarantine)
-        yield Way("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
+        yield DeskRoute("GET", "/sources", Role.VIEWER, self.listed)
+        yield DeskRoute("GET", "/sources/add", Role.EDITOR, self.blank)
+        yield DeskRoute("POST", "/sources/add", Role.EDITOR, self.add)
+        yield DeskRoute("GET", "/sources/{slug}", Role.VIEWER, self.show)
+        yield DeskRoute("POST", "/sources/{slug}/state", Role.EDITOR, self.state)
+        yield DeskRoute("POST", "/sources/{slug}/poll", Role.EDITOR, self.poll)
+        yield DeskRoute("POST", "/sources/{slug}/policy", Role.EDITOR, self.policy)
+        yield DeskRoute("POST", "/sources/{slug}/quarantine", Role.EDITOR, self.quarantine)
+        yield DeskRoute("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
 
-    def listed(self, visit: Visit) -> Response:
+    def listed(self, visit: DeskRequest) -> Response:
         """Show all sources, those in trouble first."""
         words = visit.query.text("q", most=100).casefold()
         with self._desk.store.reading() as tx:
@@ -90,7 +90,7 @@ class SourcePages:
         rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
         return self._desk.page(visit, "sources.html", {"rows": rows, "words": visit.query.text("q"), **_words(visit)})
 
-    def show(self, visit: Visit) -> Response:
+    def show(self, visit: DeskRequest) -> Response:
         """Show one source and how its last polls went."""
         since = visit.now - timedelta(days=_DAYS - 1)
         with self._desk.store.reading() as tx:
@@ -107,11 +107,11 @@ class SourcePages:
             }
         return self._desk.page(visit, "source.html", {**values, **_words(visit)})
 
-    def blank(self, visit: Visit) -> Response:
+    def blank(self, visit: DeskRequest) -> Response:
         """Show the form for a new source."""
         return self._desk.page(visit, "source-add.html", {"complaint": "", "form": visit.form, **_words(visit)})
 
-    def add(self, visit: Visit) -> Response:
+    def add(self, visit: DeskRequest) -> Response:
         """Find out what an address is, and follow it."""
         try:
             policy, delay = _policy(visit.form)
@@ -123,7 +123,7 @@ class SourcePages:
             self._note(tx, visit, "added a source", one, {"policy": policy.value})
         return self._desk.onward(f"{HOME}/sources/{one.slug}", f"{one.name} is followed from now on.")
 
-    def state(self, visit: Visit) -> Response:
+    def state(self, visit: DeskRequest) -> Response:
         """Pause a source, or go on polling it."""
         pausing = visit.form.choice("to", ["paused", "active"]) == "paused"
         who = visit.account.name
@@ -134,7 +134,7 @@ class SourcePages:
             self._note(tx, visit, "paused a source" if pausing else "resumed a source", one, {})
         return self._onward(one, "It is paused; what it brought stays." if pausing else "It is polled again, now.")
 
-    def poll(self, visit: Visit) -> Response:
+    def poll(self, visit: DeskRequest) -> Response:
         """Ask for a poll at the next tick, where its host allows one."""
         with self._desk.store.writing() as tx:
             one = _polled(tx, visit)
@@ -148,7 +148,7 @@ class SourcePages:
             self._note(tx, visit, "asked for a poll", one, {})
         return self._onward(one, "It is polled within a few seconds.")
 
-    def policy(self, visit: Visit) -> Response:
+    def policy(self, visit: DeskRequest) -> Response:
         """Set what becomes of what a source brings."""
         policy, delay = _policy(visit.form)
         on_edit = OnEdit(visit.form.choice("on_edit", [one.value for one in OnEdit]))
@@ -166,7 +166,7 @@ class SourcePages:
             self._note(tx, visit, "changed a policy", one, {"from": before, "to": values})
         return self._onward(one, "The policy holds for what comes from now on.")
 
-    def quarantine(self, visit: Visit) -> Response:
+    def quarantine(self, visit: DeskRequest) -> Response:
         """Let out, or forget, what came in a suspicious burst."""
         release = visit.form.choice("do", ["release", "drop"]) == "release"
         who = visit.account.name
@@ -181,7 +181,7 @@ class SourcePages:
             self._note(tx, visit, "released a burst" if release else "dropped a burst", one, {"items": count})
         return self._onward(one, f"{count} items are {'let out' if release else 'forgotten'}.")
 
-    def remove(self, visit: Visit) -> Response:
+    def remove(self, visit: DeskRequest) -> Response:
         """Stop following a source."""
         hide = visit.form.choice("items", ["keep", "hide"]) == "hide"
         who = visit.account.name
@@ -200,7 +200,7 @@ class SourcePages:
     def _onward(self, one: Source, said: str) -> Response:
         return self._desk.onward(f"{HOME}/sources/{one.slug}", said)
 
-    def _note(self, tx: Transaction, visit: Visit, what: str, one: Source, detail: Mapping[str, Any]) -> None:
+    def _note(self, tx: Transaction, visit: DeskRequest, what: str, one: Source, detail: Mapping[str, Any]) -> None:
         tx.audit.note(visit.now, visit.account.name, what, f"source:{one.slug}", detail)
 
 
@@ -216,7 +216,7 @@ def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
         yield Banner(f"And {len(alerts) - _SHOWN_ALERTS} more.", link=f"{HOME}/sources", action="Sources")
 
 
-def _source(tx: Transaction, visit: Visit) -> Source:
+def _source(tx: Transaction, visit: DeskRequest) -> Source:
     slug = str(visit.request.path_params["slug"])
     one = tx.sources.get(slug)
     if one is None:
@@ -224,14 +224,14 @@ def _source(tx: Transaction, visit: Visit) -> Source:
     return one
 
 
-def _polled(tx: Transaction, visit: Visit) -> Source:
+def _polled(tx: Transaction, visit: DeskRequest) -> Source:
     one = _source(tx, visit)
     if one.due == LATEST:
         raise ConflictError(f"{one.name} is not polled: editors write its items.")
     return one
 
 
-def _own(tx: Transaction, visit: Visit) -> Source:
+def _own(tx: Transaction, visit: DeskRequest) -> Source:
     """Return a source that may be set here."""
     one = _source(tx, visit)
     if one.managed:
@@ -262,7 +262,7 @@ def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]
     return [(-(-daily.get(day, 0) * _BAR // highest), daily.get(day, 0), day) for day in days]
 
 
-def _words(visit: Visit) -> dict[str, Any]:
+def _words(visit: DeskRequest) -> dict[str, Any]:
     def since(moment: datetime | None) -> str:
         if moment is None:
             return "never"

@@ -13,7 +13,7 @@ from aggregator.domain.billing import budget
 from aggregator.domain.billing.budget import DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose, Ration
 from aggregator.domain.errors import BudgetError, CapReachedError, SourceError
-from aggregator.source_api.kind import CountsUse
+from aggregator.source_api.kind import UsageReporter
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class StoreSpending:
 
 async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> None:
     """Note once a day what a service itself has counted, for people to compare with the ledger."""
-    if not isinstance(kind, CountsUse):
+    if not isinstance(kind, UsageReporter):
         return
     now = context.clock()
     with store.reading() as tx:

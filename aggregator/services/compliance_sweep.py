@@ -20,7 +20,7 @@ import structlog
 from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.compliance.records import Job
 from aggregator.domain.compliance.sweep_mode import Sweeping
-from aggregator.domain.compliance.takedowns import Fate, IdType, JobStatus, Verdict
+from aggregator.domain.compliance.takedowns import Fate, IdType, JobStatus, Takedown
 from aggregator.domain.errors import NotAllowedError, SourceError
 from aggregator.services.upstream_updates import store_updates
 from aggregator.system.thread_pools import in_database_thread
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aggregator.domain.compliance.removal import Removal
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.source_api.kind import PollContext
-    from aggregator.source_api.takedowns import TellsFates
+    from aggregator.source_api.takedowns import TakedownSource
     from storage.store import Store, Transaction
 
 JOB_EVERY = timedelta(hours=6)
@@ -67,11 +67,11 @@ class SweepReport:
             self.notes.append(sentence)
 
 
-class Sweep:
+class ComplianceSweep:
     """One sweep over what is held of one network."""
 
     def __init__(
-        self, store: Store, kind: TellsFates, context: PollContext, how: Sweeping, tagger: Tagger | None = None
+        self, store: Store, kind: TakedownSource, context: PollContext, how: Sweeping, tagger: Tagger | None = None
     ) -> None:
         self._store = store
         self._kind = kind
@@ -205,7 +205,7 @@ class Sweep:
 
     # What follows
 
-    async def _carry_out(self, verdicts: Sequence[Verdict], how: str) -> None:
+    async def _carry_out(self, verdicts: Sequence[Takedown], how: str) -> None:
         """Let go of everything that a network has verdicts on."""
         noticed = self._context.clock()
         final = [one for one in verdicts if one.fate is not Fate.SCRUB_GEO]  # places are not asked for, so not held
@@ -221,7 +221,7 @@ class Sweep:
                 if not removal.more:
                     break
 
-    def _withdraw(self, tx: Transaction, verdicts: Sequence[Verdict], how: str, noticed: datetime) -> list[Removal]:
+    def _withdraw(self, tx: Transaction, verdicts: Sequence[Takedown], how: str, noticed: datetime) -> list[Removal]:
         now = self._context.clock()
         held = tx.compliance.still_held([one.key for one in verdicts])
         by_key = {one.key: one for one in verdicts if one.key in held}
@@ -233,7 +233,7 @@ class Sweep:
             tx.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
         return list(done.values())
 
-    def _withdraw_person(self, tx: Transaction, verdict: Verdict, how: str, noticed: datetime) -> Removal:
+    def _withdraw_person(self, tx: Transaction, verdict: Takedown, how: str, noticed: datetime) -> Removal:
         """Take out what somebody said; who only closed the doors may come back with new words."""
         now = self._context.clock()
         network, _, native_id = verdict.key.partition(":@")
@@ -274,7 +274,7 @@ def _version(held: Held) -> str:
     return told if told.isascii() and told.isdigit() else held.key.partition(":")[2]
 
 
-def _detail(verdict: Verdict, how: str, noticed: datetime, removal: Removal) -> dict[str, Any]:
+def _detail(verdict: Takedown, how: str, noticed: datetime, removal: Removal) -> dict[str, Any]:
     return {
         "how": how,
         "reason": verdict.reason,

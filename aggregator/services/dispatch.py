@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aggregator.config.settings import Settings
-    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from storage.polling.schedule import Claimed
     from storage.store import Transaction
@@ -26,7 +26,7 @@ FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
 PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
-Added = tuple["Source", "Settlement | None"]
+Added = tuple["Source", "PollRecord | None"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 from aggregator.domain.activity import (
     WITHHELD_EVERYWHERE,
     Review,
-    Screened,
+    ScreenedActivity,
     Upstream,
     storable,
     storable_json,
@@ -36,18 +36,18 @@ from aggregator.domain.moderation.rules import Rulebook
 from aggregator.domain.moderation.screening import under_freeze, under_policy, under_rules
 from aggregator.domain.polling import permanent_redirects, schedule
 from aggregator.domain.polling.backfill_detection import quarantined
-from aggregator.domain.polling.results import Failure, FetchFacts, Harvest, Settlement
+from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord
 from aggregator.domain.search_text import search_text
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.tagging.tagger import NO_TAGS
-from aggregator.fetching.request_target import shown
+from aggregator.fetching.request_target import display_url
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aggregator.domain.activity import NewActivity
-    from aggregator.domain.polling.schedule import Pace
+    from aggregator.domain.polling.schedule import PollBudget
     from aggregator.domain.source import Source
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.source_api.kind import PollContext, SourceKind
@@ -86,7 +86,7 @@ class Ingest:
         context: PollContext,
         *,
         token: str,
-        paces: Mapping[str, Pace],
+        paces: Mapping[str, PollBudget],
         tagger: Tagger | None = None,
     ) -> None:
         self._store = store
@@ -95,7 +95,7 @@ class Ingest:
         self._token = token
         self._paces = paces  # by kind
         self._tagger = tagger
-        self._quiet: list[Settlement] = []  # to be written together
+        self._quiet: list[PollRecord] = []  # to be written together
         self._quiet_since = 0.0
         self._failed_to_store: list[int] = []
         self._writing = asyncio.Lock()  # threads that fight for the interpreter only cost, and SQLite has one writer
@@ -131,7 +131,7 @@ class Ingest:
                 broken = UnreadableError(f"Polling {name} sources broke ({type(problem).__name__}); the log has more.")
                 await self._conclude(left.pop(source.id), Failure(broken))
 
-    async def _conclude_alone(self, source: Source, outcome: Harvest | Failure) -> None:
+    async def _conclude_alone(self, source: Source, outcome: FetchResult | Failure) -> None:
         try:
             await self._conclude(source, outcome)
         except StoreUnavailableError:
@@ -141,7 +141,7 @@ class Ingest:
             unstored = UnreadableError(f"What it brought can't be stored ({type(problem).__name__}); the log has more.")
             await self._conclude(source, Failure(unstored))
 
-    async def _conclude(self, source: Source, outcome: Harvest | Failure) -> None:
+    async def _conclude(self, source: Source, outcome: FetchResult | Failure) -> None:
         """Store the outcome of a poll; the batch releases what the database did not take.
 
         Raises:
@@ -153,7 +153,7 @@ class Ingest:
             self._failed_to_store.append(source.id)
             raise
 
-    async def _store_outcome(self, source: Source, outcome: Harvest | Failure, now: datetime) -> None:
+    async def _store_outcome(self, source: Source, outcome: FetchResult | Failure, now: datetime) -> None:
         if isinstance(outcome, Failure):
             log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
             if outcome.error.permanent:
@@ -167,7 +167,7 @@ class Ingest:
             async with self._writing:
                 await in_database_thread(self._store_harvest, source, outcome, now)
 
-    def _store_harvest(self, source: Source, harvest: Harvest, now: datetime) -> None:
+    def _store_harvest(self, source: Source, harvest: FetchResult, now: datetime) -> None:
         """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
         screening = screened_all(source, harvest, now, self._tagger)
         pace = self._paces.get(source.kind)
@@ -192,7 +192,7 @@ class Ingest:
                 tx.sources.set_state(source.id, SourceState.STOPPED, str(failure.error), now)
         self._report(source, settlement)
 
-    async def _later(self, settlement: Settlement, source: Source) -> None:
+    async def _later(self, settlement: PollRecord, source: Source) -> None:
         """Keep a settlement for the next shared transaction."""
         if not self._quiet:
             self._quiet_since = time.monotonic()
@@ -202,7 +202,7 @@ class Ingest:
             await in_database_thread(self._settle, self._quiet)
             self._quiet = []
 
-    def _settle(self, settlements: Sequence[Settlement]) -> None:
+    def _settle(self, settlements: Sequence[PollRecord]) -> None:
         """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
         try:
             with self._store.writing() as tx:
@@ -240,7 +240,7 @@ class Ingest:
             with self._store.writing() as tx:
                 tx.schedule.release([*left, *self._failed_to_store], self._token, begun=True)
 
-    def _report(self, source: Source, settlement: Settlement) -> None:
+    def _report(self, source: Source, settlement: PollRecord) -> None:
         failed = settlement.error_code is not None
         self.reports.append(
             Report(
@@ -257,13 +257,13 @@ class Ingest:
 def store_harvest(
     tx: Transaction,
     source: Source,
-    harvest: Harvest,
-    screening: Sequence[Screened],
+    harvest: FetchResult,
+    screening: Sequence[ScreenedActivity],
     *,
     now: datetime,
     token: str,
-    pace: Pace | None,
-) -> Settlement:
+    pace: PollBudget | None,
+) -> PollRecord:
     """Write a harvest and the source's new schedule within one transaction."""
     stored = tx.activities.store(
         source.id,
@@ -285,7 +285,7 @@ def store_harvest(
 
 
 def store_archive(
-    store: Store, source: Source, harvest: Harvest, now: datetime, tagger: Tagger | None = None
+    store: Store, source: Source, harvest: FetchResult, now: datetime, tagger: Tagger | None = None
 ) -> Report:
     """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
     screening = screened_all(source, harvest, now, tagger)
@@ -299,8 +299,8 @@ def store_archive(
 
 
 def _judged(
-    tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[Screened]
-) -> list[Screened]:
+    tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[ScreenedActivity]
+) -> list[ScreenedActivity]:
     """Apply to what is new all that people set up: rules, and freezes that last."""
     judged = quarantined(fresh, last_look)
     if not judged:
@@ -321,12 +321,12 @@ def _judged(
 
 
 def _moved(
-    tx: Transaction, source: Source, harvest: Harvest, stored: Stored, now: datetime
+    tx: Transaction, source: Source, harvest: FetchResult, stored: Stored, now: datetime
 ) -> tuple[permanent_redirects.Sighting, str | None]:
     """Take note of a permanent redirect, and follow it when it was seen often enough."""
     place = harvest.moved_to
     known = harvest.unchanged or bool(harvest.skipped or stored.unchanged or stored.changed)
-    sighting = permanent_redirects.sighted(source.moving, place.address if place else None, now, overlapping=known)
+    sighting = permanent_redirects.observe(source.moving, place.address if place else None, now, overlapping=known)
     if place is None or not sighting.settled:
         return sighting, None
     if source.sealed is not None and place.host != source.own_host:
@@ -339,14 +339,14 @@ def _moved(
 
 def _harvested(
     source: Source,
-    harvest: Harvest,
+    harvest: FetchResult,
     now: datetime,
     token: str,
-    pace: Pace | None,
+    pace: PollBudget | None,
     stored: Stored | None = None,
     moving: Mapping[str, Any] | None = None,
     note: str | None = None,
-) -> Settlement:
+) -> PollRecord:
     held = stored.unchanged if stored else 0
     new, changed = (stored.new, stored.changed) if stored else (0, 0)
     notes = [harvest.note, note]
@@ -355,7 +355,7 @@ def _harvested(
             f"{stored.quarantined} old entries came at once and are kept apart; 'aggregator source release "
             f"{source.slug}' shows them, 'aggregator source drop {source.slug}' forgets them."
         )
-    rhythm = schedule.observed(schedule.Rhythm.of(source.rhythm, now), now, stored.times if stored else ())
+    rhythm = schedule.observed(schedule.PublishingProfile.of(source.rhythm, now), now, stored.times if stored else ())
     speed = schedule.speed(rhythm, now)
     upcoming = schedule.after_success(
         now,
@@ -366,7 +366,7 @@ def _harvested(
         not_before=harvest.not_before,
         look_again=harvest.look_again,
     )
-    return Settlement(
+    return PollRecord(
         source_id=source.id,
         token=token,
         facts=harvest.facts or FetchFacts(now, timedelta()),
@@ -397,7 +397,7 @@ def _terms(source: Source) -> schedule.Terms:
     return schedule.Terms(source.id, source.every, source.floor, source.ceiling)
 
 
-def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Settlement:
+def _failed(source: Source, failure: Failure, now: datetime, token: str) -> PollRecord:
     error = failure.error
     failures, strain = source.failures, source.strain
     if isinstance(error, PausedError | BudgetError):  # no failure of the source: it was not even asked
@@ -407,7 +407,7 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         upcoming = schedule.after_failure(
             now, _terms(source), usual=source.interval, failures=failures, strain=strain, until=error.until
         )
-    return Settlement(
+    return PollRecord(
         source_id=source.id,
         token=token,
         facts=failure.facts or FetchFacts(now, timedelta(), status=error.status),
@@ -420,7 +420,7 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
         interval=source.interval,
         strain=strain,
         rhythm=source.rhythm,
-        speed=schedule.speed(schedule.Rhythm.of(source.rhythm, now), now) if source.every is None else None,
+        speed=schedule.speed(schedule.PublishingProfile.of(source.rhythm, now), now) if source.every is None else None,
         appetite=source.appetite,
         moving=source.moving,
         message=storable_json(str(error)),
@@ -432,12 +432,15 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Sett
 
 def _lost(source: Source) -> WorkerLostError:
     return WorkerLostError(
-        f"The process that polled {shown(source.address)} died {MOST_UNFINISHED} times in a row, the last times while "
+        f"The process that polled {display_url(source.address)} died {MOST_UNFINISHED} times in a row, "
+        "the last times while "
         "it polled nothing else. It is polled again after a pause; see the logs of the workers."
     )
 
 
-def screened_all(source: Source, harvest: Harvest, now: datetime, tagger: Tagger | None = None) -> list[Screened]:
+def screened_all(
+    source: Source, harvest: FetchResult, now: datetime, tagger: Tagger | None = None
+) -> list[ScreenedActivity]:
     """Screen everything of a harvest, by the source's policy and its word on what makes an entry the same."""
     by_link = source.options.get("identity") == "link"
     named = (_named_by_link(one) if by_link else one for one in harvest.activities)
@@ -450,7 +453,7 @@ def _named_by_link(new: NewActivity) -> NewActivity:
 
 def screened(
     new: NewActivity, policy: Policy, now: datetime, tagger: Tagger | None = None, source: str = ""
-) -> Screened:
+) -> ScreenedActivity:
     """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure.
 
     Args:
@@ -464,7 +467,7 @@ def screened(
     tags = tagger.tags(clean.content, clean.object, source) if tagger else NO_TAGS
     published = policy is Policy.AUTO
     known_by = entry_matching.marks(clean)
-    return Screened(
+    return ScreenedActivity(
         new=clean,
         fingerprint=fingerprint(clean.content, clean.object),
         search_text=search_text(clean.content, clean.object),

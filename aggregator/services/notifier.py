@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.monitoring.alerts import SOURCE, body_of, next_try, wrongs
+from aggregator.domain.monitoring.alerts import SOURCE, body_of, detect, next_try
 from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _AT_ONCE = 10
 log = structlog.get_logger(__name__)
 
 
-class Attendant:
+class AlertNotifier:
     """Opens and closes alerts, and tells people of them once each."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock, post: Post) -> None:
@@ -43,7 +43,7 @@ class Attendant:
         """See what is wrong and what is well again; tell what was not told, where a way is set up."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
-            tx.alerts.hold(wrongs(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
+            tx.alerts.hold(detect(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
             if settings.webhook_url is None and settings.mail_server is None:
                 return
             due = tx.alerts.claim(now, now + _TELLING, _AT_ONCE)

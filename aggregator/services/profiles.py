@@ -13,7 +13,7 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
-from aggregator.source_api.kind import KnowsPeople
+from aggregator.source_api.kind import ProfileSource
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ SHOWN = timedelta(days=30)  # whoever the stream has not shown since is not aske
 log = structlog.get_logger(__name__)
 
 
-class People:
+class ProfileRefresher:
     """The people of one kind of source; nothing to do where its network tells nothing about them."""
 
     def __init__(self, store: Store, kind: SourceKind, context: PollContext) -> None:
         self._store = store
         self._name = kind.name
-        self._kind = kind if isinstance(kind, KnowsPeople) else None
+        self._kind = kind if isinstance(kind, ProfileSource) else None
         self._context = context
 
     async def ask(self) -> int:
@@ -57,14 +57,14 @@ class People:
                 break
         return answered
 
-    def _claim(self, kind: KnowsPeople) -> list[str]:
+    def _claim(self, kind: ProfileSource) -> list[str]:
         now = self._context.clock()
         with self._store.writing(lock_stream=False) as tx:
             return tx.actors.claim_profiles(
                 kind.network, now, shown_since=now - SHOWN, most=kind.most_people, again=CLAIMED
             )
 
-    async def _renamed(self, kind: KnowsPeople, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
+    async def _renamed(self, kind: ProfileSource, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
         """Return sources whose account has another handle now, with what to say of the old one."""
         by_id = {one.native_id: one for one in found}
         followed = [(source, by_id.get(str(source.options.get("user_id")))) for source in await self._sources()]
@@ -87,7 +87,7 @@ class People:
 
     def _keep(
         self,
-        kind: KnowsPeople,
+        kind: ProfileSource,
         asked: Sequence[str],
         found: Sequence[Actor],
         renamed: Sequence[tuple[Source, Actor, str]],

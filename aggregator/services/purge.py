@@ -29,7 +29,7 @@ class Purged:
     sources: list[str] = field(default_factory=list)  # slugs of those that are not polled any more
 
 
-class Purges:
+class PurgeService:
     """Purges posts, accounts and whole networks.
 
     Args:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator.domain.errors import PausedError
-from aggregator.domain.polling.host_groups import HostGroups, Manners, Pauses
+from aggregator.domain.polling.host_groups import HostGroups, HostPolicy, Pauses
 from aggregator.domain.polling.host_turns import FIRST_PAUSE, Wanted
 from aggregator.domain.polling.rate_limit import HostTurn
 from aggregator.system.thread_pools import in_database_thread
@@ -47,13 +47,13 @@ def left_alone(host: str, until: datetime, reason: str, now: datetime) -> Paused
 class _Wants:
     """What is wanted of one host in the next transaction."""
 
-    manners: Manners
+    manners: HostPolicy
     asks: dict[str, asyncio.Future[Turn]] = field(default_factory=dict)  # by token
     ended: list[str] = field(default_factory=list)
     answered: bool = False
 
 
-class HostTurns:
+class HostRateLimiter:
     """The `Quiet` port over the store, for one event loop."""
 
     def __init__(
@@ -113,7 +113,7 @@ class HostTurns:
         """The task that runs the transactions, while there are any to run."""
         return self._serving
 
-    async def _wait(self, manners: Manners, token: str) -> None:
+    async def _wait(self, manners: HostPolicy, token: str) -> None:
         while True:
             turn = await self._ask(manners, token)
             now = self._clock()
@@ -123,19 +123,19 @@ class HostTurns:
             if turn.granted:
                 return
 
-    async def _ask(self, manners: Manners, token: str) -> Turn:
+    async def _ask(self, manners: HostPolicy, token: str) -> Turn:
         answer: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._want(manners).asks[token] = answer
         return await answer
 
-    def _end(self, manners: Manners, token: str, *, answered: bool) -> None:
+    def _end(self, manners: HostPolicy, token: str, *, answered: bool) -> None:
         """Give a turn back with the next transaction, also one that was asked for and not waited for."""
         wants = self._want(manners)
         wants.asks.pop(token, None)
         wants.ended.append(token)
         wants.answered |= answered
 
-    def _want(self, manners: Manners) -> _Wants:
+    def _want(self, manners: HostPolicy) -> _Wants:
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve())
         return self._wants.setdefault(manners.name, _Wants(manners))
@@ -168,7 +168,7 @@ class HostTurns:
         with self._store.writing(lock_stream=False) as tx:
             return tx.hosts.turns(wanted, now, hold=self._hold)
 
-    async def _manners(self, host: str, endpoint: str) -> Manners:
+    async def _manners(self, host: str, endpoint: str) -> HostPolicy:
         async with self._reading:
             if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
                 self._groups = await in_database_thread(self._read_groups)
@@ -176,7 +176,7 @@ class HostTurns:
         manners = self._groups.manners(host)
         if not endpoint:
             return manners
-        return Manners(f"{manners.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
+        return HostPolicy(f"{manners.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
 
     def _read_groups(self) -> HostGroups:
         with self._store.reading() as tx:

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from aggregator.domain.errors import BadRequestError, SourceError
 from aggregator.domain.source import Policy
-from aggregator.fetching.request_target import shown
+from aggregator.fetching.request_target import display_url
 from aggregator.services.ingest import screened_all, store_harvest
-from aggregator.source_api.kind import DiscoversTogether
+from aggregator.source_api.kind import BulkDiscovery
 from aggregator.system.thread_pools import in_database_thread
 from aggregator.text import urls
 from aggregator.text.durations import spoken
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from aggregator.config.encryption import Seal
-    from aggregator.domain.polling.results import Discovery, Settlement
+    from aggregator.config.encryption import HeaderCipher
+    from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.source_api.kind import PollContext, SourceKind
@@ -55,7 +55,7 @@ async def discover_together(
     """Find out about many addresses at once, as far as their kinds can; what is left out is asked one by one."""
     found: dict[str, Discovery | SourceError] = {}
     for kind in kinds:
-        if isinstance(kind, DiscoversTogether) and len(addresses) > 1:
+        if isinstance(kind, BulkDiscovery) and len(addresses) > 1:
             found.update(await kind.discover_all(addresses, context))
     return found
 
@@ -79,8 +79,8 @@ async def discover(
             raise found
         if found is not None and found.kind == kind.name:
             return replace(found, options=kind.parse_options({**found.options, **terms.options}))
-    if shown(address) != address:
-        raise BadRequestError(f"{shown(address)!r} carries a user name or password; give the address without.")
+    if display_url(address) != address:
+        raise BadRequestError(f"{display_url(address)!r} carries a user name or password; give the address without.")
     raise BadRequestError(
         f"{address!r} is nothing that can be followed: give a web address (https://...) or an X handle (@name)."
     )
@@ -91,11 +91,11 @@ async def subscribe(
     kinds: Iterable[SourceKind],
     context: PollContext,
     store: Store,
-    seal: Callable[[], Seal],
+    seal: Callable[[], HeaderCipher],
     terms: Subscription,
     known: Found = MappingProxyType({}),
     tagger: Tagger | None = None,
-) -> tuple[Source, Settlement | None]:
+) -> tuple[Source, PollRecord | None]:
     """Discover an address, add it and store what discovery already brought.
 
     Returns the source, and how its first poll went where discovering it was one.
@@ -119,7 +119,7 @@ async def subscribe(
 
 def _add(
     store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime, tagger: Tagger | None
-) -> tuple[Source, Settlement | None]:
+) -> tuple[Source, PollRecord | None]:
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
         if slug is None:

@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator.domain.errors import SourceError, UnreadableError
-from aggregator.domain.polling.results import Discovery, Failure, FetchFacts, Polled
+from aggregator.domain.polling.results import Discovery, Failure, FetchFacts, PollOutcome
 from aggregator.domain.source import Place
-from aggregator.fetching.client import Tally, host_key, shown
+from aggregator.fetching.client import TransferStats, host_key
+from aggregator.fetching.request_target import display_url
 from aggregator.text.urls import canonical_url, slug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from aggregator.domain.polling.results import Harvest
+    from aggregator.domain.polling.results import FetchResult
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Response
     from aggregator.source_api.kind import PollContext
 
-    Reading = Callable[[Source, PollContext, Tally], Awaitable[Harvest]]
+    Reading = Callable[[Source, PollContext, TransferStats], Awaitable[FetchResult]]
 
 CONCURRENT = 32  # sources of one batch at a time
 
@@ -34,7 +35,7 @@ _AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(-?[0-9]+)", re.IGN
 _log = structlog.get_logger(__name__)
 
 
-async def side_by_side(batch: Sequence[Source], context: PollContext, read: Reading) -> AsyncIterator[Polled]:
+async def side_by_side(batch: Sequence[Source], context: PollContext, read: Reading) -> AsyncIterator[PollOutcome]:
     """Poll sources, and yield each outcome as it comes; those not begun by the deadline are left out.
 
     Args:
@@ -44,11 +45,11 @@ async def side_by_side(batch: Sequence[Source], context: PollContext, read: Read
     """
     gate = asyncio.Semaphore(CONCURRENT)
 
-    async def one(source: Source) -> Polled | None:
+    async def one(source: Source) -> PollOutcome | None:
         async with gate:
             if time.monotonic() >= context.deadline:
                 return None
-            return Polled(source.id, await _outcome(source, context, read))
+            return PollOutcome(source.id, await _outcome(source, context, read))
 
     tasks = [asyncio.create_task(one(source)) for source in batch]
     try:
@@ -62,16 +63,16 @@ async def side_by_side(batch: Sequence[Source], context: PollContext, read: Read
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _outcome(source: Source, context: PollContext, read: Reading) -> Harvest | Failure:
-    started, began, tally = context.clock(), time.monotonic(), Tally()
+async def _outcome(source: Source, context: PollContext, read: Reading) -> FetchResult | Failure:
+    started, began, tally = context.clock(), time.monotonic(), TransferStats()
     try:
         return await read(source, context, tally)
     except SourceError as problem:
         error = problem
     except Exception as problem:  # noqa: BLE001 - whatever one document does to us must not reach the others
-        _log.exception("poll failed unexpectedly", source=source.slug, address=shown(source.address))
+        _log.exception("poll failed unexpectedly", source=source.slug, address=display_url(source.address))
         error = UnreadableError(
-            f"Reading {shown(source.address)} failed in a way that we did not foresee ({type(problem).__name__}); "
+            f"Reading {display_url(source.address)} failed unexpectedly ({type(problem).__name__}); "
             "the log has the details."
         )
     duration = timedelta(seconds=time.monotonic() - began)
@@ -90,7 +91,7 @@ def moved_to(response: Response, address: str) -> Place | None:
 
 
 def discovered(
-    kind: str, address: str, floor: timedelta, options: Mapping[str, Json], harvest: Harvest, otherwise: str
+    kind: str, address: str, floor: timedelta, options: Mapping[str, Json], harvest: FetchResult, otherwise: str
 ) -> Discovery:
     """Return what an address turned out to be, named as it calls itself, else by its host.
 

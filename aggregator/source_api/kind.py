@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Actor
     from aggregator.domain.errors import SourceError
-    from aggregator.domain.polling.rate_limit import Clock, Quiet
-    from aggregator.domain.polling.results import Discovery, Harvest, Polled
+    from aggregator.domain.polling.rate_limit import Clock, RateLimiter
+    from aggregator.domain.polling.results import Discovery, FetchResult, PollOutcome
     from aggregator.fetching.client import Http
 
 
@@ -25,7 +25,7 @@ class PollContext:
 
     http: Http
     clock: Clock
-    quiet: Quiet
+    quiet: RateLimiter
     credentials: Mapping[str, str] = field(default_factory=dict)  # by name: "x_bearer_token", "x_base_url"
     unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
     deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
@@ -70,7 +70,7 @@ class SourceKind(Protocol):
         """
         ...
 
-    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Read what a source has published longest ago, page by page, newest first; nothing where it has no archive.
 
         Raises:
@@ -78,13 +78,13 @@ class SourceKind(Protocol):
         """
         ...
 
-    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources, each failing alone, and yield each outcome as it comes."""
         ...
 
 
 @runtime_checkable
-class DiscoversTogether(Protocol):
+class BulkDiscovery(Protocol):
     """A kind of source that finds out about many addresses with one request."""
 
     async def discover_all(
@@ -99,7 +99,7 @@ class DiscoversTogether(Protocol):
 
 
 @runtime_checkable
-class KnowsPeople(Protocol):
+class ProfileSource(Protocol):
     """A kind of source whose network tells about people by their ids."""
 
     network: str
@@ -125,7 +125,7 @@ class KnowsPeople(Protocol):
 
 
 @runtime_checkable
-class CountsUse(Protocol):
+class UsageReporter(Protocol):
     """A kind of source whose service says how much it has counted itself."""
 
     service: str

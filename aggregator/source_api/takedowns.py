@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class TellsFates(Protocol):
+class TakedownSource(Protocol):
     """A kind of source whose network says what became of what it published."""
 
     network: str

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import bindparam, or_, select, update
 
 from aggregator.domain.activity import Review, Upstream
-from aggregator.domain.moderation.decisions import PAST, Decided, Verb
+from aggregator.domain.moderation.decisions import PAST, Decided, DecisionAction
 from storage.moderation.audit_log import Audit
 from storage.moderation.pending_edits import HeldEdits
 from storage.revision import Stream
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 State = dict[str, Any]  # what a decision may change, as JSON holds it
 
 _PERSON = "person"
-_BECOMES = {Verb.APPROVE: Review.PUBLISHED, Verb.HIDE: Review.HIDDEN, Verb.RETURN: Review.WAITING}
+_BECOMES = {
+    DecisionAction.APPROVE: Review.PUBLISHED,
+    DecisionAction.HIDE: Review.HIDDEN,
+    DecisionAction.RETURN: Review.WAITING,
+}
 _SUBJECT = "activity:"
 _RECENT = 60  # lines of the history in which a person's last decision is looked for
 _STATE = (
@@ -70,7 +74,7 @@ class Decisions:
     def decide(
         self,
         seen: Mapping[int, int | None],
-        verb: Verb,
+        verb: DecisionAction,
         *,
         who: str,
         now: datetime,
@@ -96,21 +100,21 @@ class Decisions:
         edits = HeldEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
-            if verb is Verb.KEEP:
+            if verb is DecisionAction.KEEP:
                 if row.id not in edits:
                     missed[row.id] = f"Item {row.id} has no edit that waits."
                     continue
                 changes.append((row, {}))
-            elif verb is Verb.APPROVE and row.id in edits:
+            elif verb is DecisionAction.APPROVE and row.id in edits:
                 Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
                 changes.append((row, _decided(Review.PUBLISHED, reason or "the edit was approved", who, now)))
             else:
                 changes.append((row, _wanted(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
-        if verb is not Verb.PIN and verb is not Verb.UNPIN:
+        if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             HeldEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}
-        took = [id_ for id_ in touched if verb is Verb.APPROVE and id_ in edits]
+        took = [id_ for id_ in touched if verb is DecisionAction.APPROVE and id_ in edits]
         self._write(changes, PAST[verb], who, now, batch, extra, edits={id_: id_ in took for id_ in edits})
         return Decided(batch, verb, touched, missed)
 
@@ -121,13 +125,18 @@ class Decisions:
         batch = uuid4().hex
         rows, missed = self._found({activity_id: seen}, who, now)
         self._write(
-            [(row, {"headline": headline, "note": note}) for row in rows], PAST[Verb.WRITE], who, now, batch, {}
+            [(row, {"headline": headline, "note": note}) for row in rows],
+            PAST[DecisionAction.WRITE],
+            who,
+            now,
+            batch,
+            {},
         )
-        return Decided(batch, Verb.WRITE, [row.id for row in rows], missed)
+        return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
 
     def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
         """Make an activity part of another one's story, or, where `other` is None, a story of its own."""
-        verb = Verb.SPLIT if other is None else Verb.JOIN
+        verb = DecisionAction.SPLIT if other is None else DecisionAction.JOIN
         batch = uuid4().hex
         rows, missed = self._found({activity_id: seen}, who, now)
         story = f"own:{activity_id}"
@@ -182,8 +191,8 @@ class Decisions:
         if rules:  # that were set up with what is taken back
             self._connection.execute(update(rule).where(rule.c.id.in_(rules)).values(enabled=False, changed=now))
         new = uuid4().hex
-        self._write(changes, PAST[Verb.UNDO], who, now, new, {"undoes": batch}, later=True)
-        return Decided(new, Verb.UNDO, [row.id for row, _ in changes], missed)
+        self._write(changes, PAST[DecisionAction.UNDO], who, now, new, {"undoes": batch}, later=True)
+        return Decided(new, DecisionAction.UNDO, [row.id for row, _ in changes], missed)
 
     def _return_edit(self, row: Row[Any], *, took: bool) -> None:
         """Let a held edit wait again; where its words were taken over, put the former ones back."""
@@ -202,7 +211,7 @@ class Decisions:
         undone: set[str] = set()
         for row in rows:
             detail = row["detail"] or {}
-            if row["what"] == PAST[Verb.UNDO]:
+            if row["what"] == PAST[DecisionAction.UNDO]:
                 undone.add(detail.get("undoes", ""))
             elif row["batch"] not in undone:
                 return {**row, "count": len(self._audit.batch(row["batch"]))}
@@ -328,14 +337,14 @@ class Decisions:
         }
 
 
-def _wanted(verb: Verb, reason: str, until: datetime | None, who: str, now: datetime) -> State:
+def _wanted(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
     """Return what a decision changes."""
-    if verb is Verb.PIN:
+    if verb is DecisionAction.PIN:
         return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}
-    if verb is Verb.UNPIN:
+    if verb is DecisionAction.UNPIN:
         return {"pinned": None}
     change = _decided(_BECOMES[verb], reason or f"{PAST[verb]} by hand", who, now)
-    return change if verb is Verb.APPROVE else {**change, "pinned": None}
+    return change if verb is DecisionAction.APPROVE else {**change, "pinned": None}
 
 
 def _decided(review: Review, reason: str, who: str, now: datetime) -> State:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from aggregator.domain.activity import Review, Screened
+from aggregator.domain.activity import Review, ScreenedActivity
 from aggregator.domain.source import OnEdit
 from storage.engine.upsert import Upsert
 from storage.moderation.review_states import Reviews
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _X = "x"  # whose rules want every edit shown
-_screened: TypeAdapter[Screened] = TypeAdapter(Screened)
+_screened: TypeAdapter[ScreenedActivity] = TypeAdapter(ScreenedActivity)
 _UPSERT = Upsert(
     held_edit,
     index=["activity_id"],
@@ -43,7 +43,7 @@ class HeldEdit:
 
     activity_id: int
     arrived: datetime
-    screened: Screened
+    screened: ScreenedActivity
 
 
 class HeldEdits:
@@ -53,7 +53,7 @@ class HeldEdits:
         self._connection = connection
 
     def keep(
-        self, approved: Sequence[tuple[Screened, int]], edited: Collection[int], on_edit: OnEdit, now: datetime
+        self, approved: Sequence[tuple[ScreenedActivity, int]], edited: Collection[int], on_edit: OnEdit, now: datetime
     ) -> set[int]:
         """Keep edits of approved activities back; return the ids of those that keep their words.
 
@@ -114,7 +114,7 @@ class HeldEdits:
         self._connection.execute(held_edit.delete().where(held_edit.c.activity_id.in_(ids)))
 
 
-def _row(one: Screened, activity_id: int, now: datetime) -> dict[str, object]:
+def _row(one: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:
     raw = one.new.raw
     content = _screened.dump_python(replace(one, new=replace(one.new, raw=b"")), mode="json", exclude_defaults=True)
     return {

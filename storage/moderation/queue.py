@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, and_, func, literal, literal_column, select, typ
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aggregator.domain.activity import Review
-from aggregator.domain.moderation.queue_query import Intention, Pile
+from aggregator.domain.moderation.queue_query import Intention, QueueTab
 from storage.stream import full_text
 from storage.stream.content_columns import activity_of
 from storage.stream.pages import whole
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from aggregator.domain.activity import Activity
-    from aggregator.domain.moderation.queue_query import Asked
+    from aggregator.domain.moderation.queue_query import QueueQuery
 
 _UNSHOWN: ColumnElement[bool] = literal_column("activity.review <> 'published'", Boolean())  # for the index of these
 
@@ -42,7 +42,7 @@ class Queue:
         self._connection = connection
         self._is_postgresql = connection.dialect.name == "postgresql"
 
-    def page(self, asked: Asked, now: datetime) -> Listed:
+    def page(self, asked: QueueQuery, now: datetime) -> Listed:
         """Return a page of what fits."""
         ids = self._ids(asked, now)
         held = {one.id: one for one in self.items(ids[: asked.limit])}
@@ -85,15 +85,15 @@ class Queue:
         )
         return next((dict(row) for row in rows.mappings()), None)
 
-    def _ids(self, asked: Asked, now: datetime) -> list[int]:
+    def _ids(self, asked: QueueQuery, now: datetime) -> list[int]:
         parts = [self._part(asked, clause, now) for clause in _piles(asked)]
         together = union(*(select(part.subquery().c.id) for part in parts)).subquery()
         order = together.c.id if asked.oldest_first else together.c.id.desc()
         return list(self._connection.execute(select(together.c.id).order_by(order).limit(asked.limit + 1)).scalars())
 
-    def _part(self, asked: Asked, clauses: Sequence[ColumnElement[bool]], now: datetime) -> Select[tuple[int]]:
+    def _part(self, asked: QueueQuery, clauses: Sequence[ColumnElement[bool]], now: datetime) -> Select[tuple[int]]:
         statement = select(activity.c.id).where(*clauses, activity.c.gone.is_(None), *self._filters(asked))
-        if asked.pile is Pile.MINE:
+        if asked.pile is QueueTab.MINE:
             mine = and_(
                 handout.c.activity_id == activity.c.id, handout.c.account == asked.account, handout.c.until > now
             )
@@ -104,7 +104,7 @@ class Queue:
             )
         return statement.order_by(activity.c.id if asked.oldest_first else activity.c.id.desc()).limit(asked.limit + 1)
 
-    def _filters(self, asked: Asked) -> list[ColumnElement[bool]]:
+    def _filters(self, asked: QueueQuery) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if asked.source:
             found.append(
@@ -127,16 +127,16 @@ class Queue:
         return select(literal(1)).select_from(each).where(each.c.value == value).exists()
 
 
-def _piles(asked: Asked) -> list[list[ColumnElement[bool]]]:
+def _piles(asked: QueueQuery) -> list[list[ColumnElement[bool]]]:
     """Return what makes a pile, in parts that an index each serves."""
     waiting: list[ColumnElement[bool]] = [activity.c.review == Review.WAITING.value, _UNSHOWN]
     edit = select(held_edit.c.activity_id).where(held_edit.c.dealt_with.is_(None))
-    if asked.pile is Pile.WAITING:
+    if asked.pile is QueueTab.WAITING:
         return [waiting, [activity.c.id.in_(edit)]]
-    if asked.pile is Pile.MINE:
+    if asked.pile is QueueTab.MINE:
         return [waiting]
-    if asked.pile is Pile.ALL:
+    if asked.pile is QueueTab.ALL:
         return [[]]
-    if asked.pile is Pile.PUBLISHED:
+    if asked.pile is QueueTab.PUBLISHED:
         return [[activity.c.review == Review.PUBLISHED.value]]
     return [[activity.c.review == asked.pile.value, _UNSHOWN]]

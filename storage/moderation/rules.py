@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select, update
 
-from aggregator.domain.matching.near_duplicates import Recent
+from aggregator.domain.matching.near_duplicates import MinHashIndex
 from aggregator.domain.moderation.conditions import (
     Condition,
     Facts,
@@ -149,8 +149,8 @@ class Rules:
         recent = self._recent(now, book.hours) if book.hours else None
         return Surroundings(counts, recent)
 
-    def _recent(self, now: datetime, hours: int) -> Recent:
-        recent = Recent()
+    def _recent(self, now: datetime, hours: int) -> MinHashIndex:
+        recent = MinHashIndex()
         columns = (activity.c.search_text, activity.c.key, activity.c.object_key, source.c.slug, activity.c.first_seen)
         rows = self._connection.execute(
             select(*columns)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, or_, select, update
 
 from aggregator.domain.activity import Review
-from aggregator.domain.monitoring.alerts import Alert, Wrong
+from aggregator.domain.monitoring.alerts import Alert, Condition
 from storage.engine import upsert
 from storage.tables.moderation import alert
 from storage.tables.stream import activity, transition
@@ -40,7 +40,7 @@ class Alerts:
         moment: datetime | None = self._connection.execute(came).scalar()
         return moment
 
-    def hold(self, wrongs: Iterable[Wrong], now: datetime) -> None:
+    def hold(self, wrongs: Iterable[Condition], now: datetime) -> None:
         """Open an alert for what is wrong and has none; close those of what is well again."""
         found = {(one.kind, one.subject): one for one in wrongs}
         known = {(one.kind, one.subject): one for one in self.open()}

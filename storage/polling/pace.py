@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class Paces:
+class PaceTable:
     """The paces, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:

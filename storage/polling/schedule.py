@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
     from sqlalchemy.types import TypeEngine
 
-    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
 
 MOST_OUTSTANDING = 500  # sources of one kind under lease: a queue with that much work is left alone
@@ -149,7 +149,7 @@ class Schedule:
         given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
         self._connection.execute(update(source).where(leased).values(given_back))
 
-    def settle(self, settlements: Sequence[Settlement]) -> int:
+    def settle(self, settlements: Sequence[PollRecord]) -> int:
         """End the polls of sources that are still ours and log them: three statements however many.
 
         Returns how many were still ours; the log line of one that was not says what happened all the same.
@@ -262,7 +262,7 @@ _SETTLE_ALL = _settlement(recordset("settled", _GIVEN).c)
 _LOG_ALL = fetch_log.insert().from_select(list(_LOGGED), select(recordset("logged", _LOGGED)))
 
 
-def _schedule_row(one: Settlement) -> dict[str, Any]:
+def _schedule_row(one: PollRecord) -> dict[str, Any]:
     failed = one.error_code is not None
     return {
         "row": one.source_id,
@@ -288,7 +288,7 @@ def _schedule_row(one: Settlement) -> dict[str, Any]:
     }
 
 
-def _log_row(one: Settlement) -> dict[str, Any]:
+def _log_row(one: PollRecord) -> dict[str, Any]:
     return {
         "source_id": one.source_id,
         "started": one.facts.started,

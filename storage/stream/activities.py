@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
-    from aggregator.domain.activity import Actor, Later, Screened
+    from aggregator.domain.activity import Actor, ScheduledTransition, ScreenedActivity
     from storage.stream.actors import Identity
 
-Judge = Callable[["Sequence[Screened]"], "list[Screened]"]
+Judge = Callable[["Sequence[ScreenedActivity]"], "list[ScreenedActivity]"]
 
 _CONTENT = (
     *COLUMNS,
@@ -124,7 +124,7 @@ class Activities(StreamReading):
     def store(
         self,
         source_id: int,
-        screened: Sequence[Screened],
+        screened: Sequence[ScreenedActivity],
         now: datetime,
         *,
         present: Collection[str] = (),
@@ -152,7 +152,7 @@ class Activities(StreamReading):
         known = self.known(source_id, wanted.keys())
         fresh = [one for native_id, one in wanted.items() if native_id not in known]
         held = [(one, known[native_id]) for native_id, one in wanted.items() if native_id in known]
-        moved: list[tuple[Screened, Known]] = []
+        moved: list[tuple[ScreenedActivity, Known]] = []
         if recognising and fresh:
             fresh, moved = self._recognise(source_id, fresh, {*wanted, *present})
         fresh = judge(fresh)
@@ -185,8 +185,8 @@ class Activities(StreamReading):
         return Stored(len(fresh), len(restyled), unchanged, quarantined, len(kept), times)
 
     def _recognise(
-        self, source_id: int, fresh: Sequence[Screened], present: Collection[str]
-    ) -> tuple[list[Screened], list[tuple[Screened, Known]]]:
+        self, source_id: int, fresh: Sequence[ScreenedActivity], present: Collection[str]
+    ) -> tuple[list[ScreenedActivity], list[tuple[ScreenedActivity, Known]]]:
         """Part entries with unknown ids into new ones and ones that we hold under another id."""
         aliases = {one.alias for one in fresh if one.alias}
         likenesses = {one.likeness for one in fresh if one.likeness}
@@ -217,7 +217,7 @@ class Activities(StreamReading):
     def _write(
         self,
         source_id: int,
-        writes: Sequence[Screened],
+        writes: Sequence[ScreenedActivity],
         now: datetime,
         edited: Mapping[str, int],
         looks: Mapping[str, str],
@@ -242,8 +242,8 @@ class Activities(StreamReading):
         return ids
 
     def _with_rules_tags(
-        self, source_id: int, writes: Sequence[Screened], known: Collection[str]
-    ) -> Sequence[Screened]:
+        self, source_id: int, writes: Sequence[ScreenedActivity], known: Collection[str]
+    ) -> Sequence[ScreenedActivity]:
         """Leave what is written again the tags that rules gave it: they look at what is new alone."""
         again = [one.new.native_id for one in writes if one.new.native_id in known]
         if not again:
@@ -265,7 +265,7 @@ class Activities(StreamReading):
             for one in writes
         ]
 
-    def _keep_intentions(self, later: Mapping[int, Later]) -> None:
+    def _keep_intentions(self, later: Mapping[int, ScheduledTransition]) -> None:
         """Note what the clock will decide."""
         rows = [
             {"activity_id": id_, "due": one.due, "review": one.review.value, "review_by": one.by, "reason": one.reason}
@@ -274,7 +274,7 @@ class Activities(StreamReading):
         if rows:
             self._connection.execute(insert(transition), rows)
 
-    def _remember_digests(self, alike: Iterable[tuple[Screened, Known]], now: datetime) -> None:
+    def _remember_digests(self, alike: Iterable[tuple[ScreenedActivity, Known]], now: datetime) -> None:
         """Note the digests of entries that changed without looking different, so that the next poll skips them."""
         noise = [(one, old) for one, old in alike if old.entry_digest != one.new.entry_digest]
         if noise:
@@ -293,7 +293,7 @@ class Activities(StreamReading):
         if rows:
             _UPSERT_PAYLOADS.run(self._connection, rows)
 
-    def take_edit(self, source_id: int, activity_id: int, one: Screened, now: datetime) -> None:
+    def take_edit(self, source_id: int, activity_id: int, one: ScreenedActivity, now: datetime) -> None:
         """Give an activity the words of an edit; the former ones go to the versions."""
         names = select(activity.c.native_id).where(activity.c.id == activity_id)
         native_id: str = self._connection.execute(names).scalar_one()
@@ -354,7 +354,7 @@ def _known(row: Row[Any]) -> Known:
     return Known(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved))
 
 
-def _people(writes: Iterable[Screened]) -> Iterator[Actor | None]:
+def _people(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
     """Everybody who said what is written, or what it is about."""
     for one in writes:
         yield one.new.content.actor
@@ -362,7 +362,7 @@ def _people(writes: Iterable[Screened]) -> Iterator[Actor | None]:
             yield one.new.object.content.actor
 
 
-def _edited(one: Screened, old: Known) -> bool:
+def _edited(one: ScreenedActivity, old: Known) -> bool:
     """Whether the publisher changed what people see; else it is we who show the same entry differently."""
     return old.entry_digest != one.new.entry_digest and _scheme(one.fingerprint) == _scheme(old.fingerprint)
 
@@ -371,7 +371,9 @@ def _scheme(fingerprint: str) -> str:
     return fingerprint.rpartition(":")[0]
 
 
-def _row(source_id: int, one: Screened, now: datetime, revision: int, actors: Mapping[Identity, int]) -> dict[str, Any]:
+def _row(
+    source_id: int, one: ScreenedActivity, now: datetime, revision: int, actors: Mapping[Identity, int]
+) -> dict[str, Any]:
     new = one.new
     who = new.content.actor
     quoted = new.object.content.actor if new.object else None

@@ -8,7 +8,7 @@ from sqlalchemy import case, func, select
 
 from aggregator.domain.stream import Facets, Order
 from storage.revision import Stream
-from storage.stream.query import MOST_EXAMINED, Finding
+from storage.stream.query import MOST_EXAMINED, StreamQuery
 from storage.tables.polling import source
 from storage.tables.stream import activity_tag
 
@@ -29,7 +29,7 @@ def facets(
     if query.order is not Order.PUBLISHED:
         raise ValueError("Facets are counted among what is newest.")
     revision = Stream(connection).revision()
-    fitting = Finding(connection, query).newest(most)
+    fitting = StreamQuery(connection, query).newest(most)
     counts: dict[str, dict[str, int]] = {name: {} for name in (*COUNTED, "cohort")}
     tagged = (
         select(activity_tag.c.tag, func.count())

@@ -24,7 +24,7 @@ from storage.revision import Stream
 from storage.stream.actors import Actors
 from storage.stream.content_columns import ACTOR, activity_of
 from storage.stream.facets import facets
-from storage.stream.query import Finding
+from storage.stream.query import StreamQuery
 from storage.tables.polling import source
 from storage.tables.stream import activity, actor
 
@@ -61,7 +61,7 @@ class StreamReading:
 
     def _page(self, query: Query, revision: int, *, end: Cursor | None = None) -> Page:
         """Return the page behind a place; `end` is the place at which it ends at the latest (exclusive)."""
-        finding = Finding(self._connection, query)
+        finding = StreamQuery(self._connection, query)
         stitch = query.stitch and query.order is Order.PUBLISHED
         before: list[Entry[Cursor]] = []
         # Nearly always enough: up to half of a page's entries may collapse before more must be read.
@@ -103,7 +103,7 @@ class StreamReading:
         here = query.after
         if here is None:
             raise ValueError("A page before needs a place.")
-        finding = Finding(self._connection, query)
+        finding = StreamQuery(self._connection, query)
         stitch = query.stitch and query.order is Order.PUBLISHED
         wanted = query.limit + 1
         nearest = finding.entries(here, 2 * wanted + REACH if stitch else wanted, back=True)

@@ -41,7 +41,7 @@ _KINDS = {kind.value: kind for kind in ActivityKind}
 _SAID = (activity.c.kind, activity.c.key, activity.c.object_key, activity.c.story)
 
 
-class Finding:
+class StreamQuery:
     """Looks for what a query is about, within one transaction; remembers how much work that was.
 
     Attributes:
@@ -93,7 +93,7 @@ class Finding:
             count = sum(row[:2] >= place for row in rows)
             before = [self._entry(row) for row in rows[:count]]
             return before, self._all(start, first, newest_first=True, found=rows[count:])
-        nearest = Finding(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
+        nearest = StreamQuery(self._connection, self._query, most=_MOST_BEFORE).entries(at, reach, back=True)
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
 
     def newest(self, most: int) -> FromClause:

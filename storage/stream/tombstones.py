@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from aggregator.domain.activity import Actor, Content, NewActivity, Screened
+    from aggregator.domain.activity import Actor, Content, NewActivity, ScreenedActivity
 
 # Kind and network of a gone row stay: they say nothing that the key does not.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
@@ -127,7 +127,7 @@ class Tombstones:
             found.update(self._connection.execute(chosen).scalars())
         return found
 
-    def admitted(self, writes: Sequence[Screened], held: Mapping[str, str]) -> list[Screened]:
+    def admitted(self, writes: Sequence[ScreenedActivity], held: Mapping[str, str]) -> list[ScreenedActivity]:
         """Return what of this may be stored: without what is gone, and without what of it is.
 
         The caller holds the stream's row (`Stream.take`), or a removal could commit between this look and the write.
@@ -199,7 +199,7 @@ def _names(content: Content) -> Iterator[str]:
         yield f"{content.network}:{version}"
 
 
-def _alone(one: Screened) -> Screened:
+def _alone(one: ScreenedActivity) -> ScreenedActivity:
     """Return an activity with its own words only."""
     content = one.new.content
     return replace(

@@ -20,7 +20,7 @@ from tests.etiquette.publisher import Says, feed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aggregator.domain.activity import Screened
+    from aggregator.domain.activity import ScreenedActivity
     from storage.store import Store
     from tests.commands.conftest import CommandLine
     from tests.upstream import Publisher
@@ -124,7 +124,7 @@ def test_a_burst_is_released_or_dropped(cli: CommandLine, added: str, sqlite_sto
     assert cli("source", "release", added).stdout == "feed-1: 1 item shown.\n"
 
 
-def _quarantined(fresh: Sequence[Screened]) -> list[Screened]:
+def _quarantined(fresh: Sequence[ScreenedActivity]) -> list[ScreenedActivity]:
     return [replace(entry, review=Review.QUARANTINED) for entry in fresh]
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.config.settings import Settings
-from aggregator.container import House, utc_now
+from aggregator.container import Container, utc_now
 from aggregator.domain.stream import Query
 from aggregator.services.ingest import Report
 from tests.upstream import Entry
@@ -100,7 +100,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
     with sqlite_store.writing() as tx:
         [source] = tx.sources.all()
         tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
-    house = House(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
+    house = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []
     house.pull.run([source], reports.append)
     house.close()

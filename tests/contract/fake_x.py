@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from aggregator.domain.errors import PausedError, SourceError
 from aggregator.domain.polling.rate_limit import HostTurn
-from aggregator.domain.polling.results import Discovery, Failure, Harvest, Polled
+from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
 from aggregator.domain.source import Policy, Source, SourceState
 from aggregator.source_api.kind import PollContext
 from aggregator.sources.twitter.plugin import KIND
@@ -141,16 +141,16 @@ def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> So
     return dataclasses.replace(made, **changes)
 
 
-def polled(sources: list[Source], ctx: PollContext) -> list[Polled]:
-    async def collect() -> list[Polled]:
+def polled(sources: list[Source], ctx: PollContext) -> list[PollOutcome]:
+    async def collect() -> list[PollOutcome]:
         return [outcome async for outcome in KIND.poll(sources, ctx)]
 
     return asyncio.run(collect())
 
 
-def harvest(made: Source, ctx: PollContext) -> Harvest:
+def harvest(made: Source, ctx: PollContext) -> FetchResult:
     (outcome,) = polled([made], ctx)
-    assert isinstance(outcome.outcome, Harvest), outcome.outcome
+    assert isinstance(outcome.outcome, FetchResult), outcome.outcome
     return outcome.outcome
 
 

@@ -21,9 +21,9 @@ from sqlalchemy import select
 
 from aggregator.config.secrets import Secret
 from aggregator.config.settings import Settings
-from aggregator.container import House
-from aggregator.domain.monitoring.alerts import Wrong, wrongs
-from aggregator.domain.polling.results import Harvest
+from aggregator.container import Container
+from aggregator.domain.monitoring.alerts import Condition, detect
+from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import Policy, SourceState
 from aggregator.services.alert_delivery import send_mail
 from aggregator.services.ingest import screened_all, store_harvest
@@ -125,7 +125,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[House]:
+def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[Container]:
     """Give an installation that tells people by both ways."""
     with serving(hook.server) as http, serving(post.server) as smtp:
         settings = Settings.from_environment(
@@ -141,7 +141,7 @@ def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) ->
                 "AGGREGATOR_MAIL_TO": "ana@portal.example,ben@portal.example",
             }
         )
-        house = House(settings, clock)
+        house = Container(settings, clock)
         yield house
         house.close()
 
@@ -153,7 +153,7 @@ def stop(store: Store, slug: str = "news") -> None:
 
 
 def test_a_stopped_source_is_told_once_and_taken_back(
-    store: Store, house: House, hook: Hook, post: Post, clock: Clock
+    store: Store, house: Container, hook: Hook, post: Post, clock: Clock
 ) -> None:
     stop(store)
     for _ in range(3):
@@ -179,7 +179,7 @@ def test_a_stopped_source_is_told_once_and_taken_back(
     assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()
 
 
-def test_what_could_not_be_told_is_told_later(store: Store, house: House, hook: Hook, clock: Clock) -> None:
+def test_what_could_not_be_told_is_told_later(store: Store, house: Container, hook: Hook, clock: Clock) -> None:
     stop(store)
     hook.status = 503
     house.attend()
@@ -194,7 +194,7 @@ def test_what_could_not_be_told_is_told_later(store: Store, house: House, hook: 
         assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
 
 
-def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: House, hook: Hook, post: Post) -> None:
+def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: Container, hook: Hook, post: Post) -> None:
     stop(store)
     hook.status = 503
     house.attend()
@@ -207,7 +207,7 @@ def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: Hou
 
 def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
-    harvest = Harvest(activities=[an_activity("1")])
+    harvest = FetchResult(activities=[an_activity("1")])
     with store.writing() as tx:
         store_harvest(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
         assert tx.reviews.count_waiting() == 1
@@ -230,7 +230,7 @@ def test_mail_is_handed_to_a_server_that_proves_itself(
     assert len(post.mails) == 1
 
 
-def test_two_workers_tell_it_once(store: Store, house: House, hook: Hook) -> None:
+def test_two_workers_tell_it_once(store: Store, house: Container, hook: Hook) -> None:
     stop(store)
     threads = [threading.Thread(target=house.attend) for _ in range(4)]
     for thread in threads:
@@ -240,7 +240,7 @@ def test_two_workers_tell_it_once(store: Store, house: House, hook: Hook) -> Non
     assert len(hook.got) == 1
 
 
-def test_a_queue_that_grows_old_is_told(store: Store, house: House, hook: Hook, clock: Clock) -> None:
+def test_a_queue_that_grows_old_is_told(store: Store, house: Container, hook: Hook, clock: Clock) -> None:
     ingest_now(store, add_source(store, policy=Policy.HOLD), [an_activity("1")])
     clock.now += 23 * HOUR
     house.attend()
@@ -266,5 +266,5 @@ def test_a_queue_that_grows_old_is_told(store: Store, house: House, hook: Hook, 
 )
 def test_a_hiccup_is_no_alert(sqlite_store: Store, change: Callable[[Any], Any], told: bool) -> None:
     source = change(add_source(sqlite_store))
-    found: list[Wrong] = list(wrongs([source], None, None, NOON))
+    found: list[Condition] = list(detect([source], None, None, NOON))
     assert bool(found) is told

@@ -16,8 +16,8 @@ from aggregator.domain.polling.results import (
     Discovery,
     Failure,
     FetchFacts,
-    Harvest,
-    Polled,
+    FetchResult,
+    PollOutcome,
 )
 from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
@@ -28,7 +28,7 @@ from tests.building import NOON, add_source, an_activity, token
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.domain.polling.rate_limit import Quiet
+    from aggregator.domain.polling.rate_limit import RateLimiter
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
     from aggregator.services.ingest import Report
@@ -42,7 +42,7 @@ QUARTER = timedelta(minutes=15)  # between polls of a test's source
 class Scripted:
     """A kind of source: yields what it was given, by slug; a source without an outcome is not begun."""
 
-    outcomes: dict[str, Harvest | Failure] = field(default_factory=dict)
+    outcomes: dict[str, FetchResult | Failure] = field(default_factory=dict)
     breaks: bool = False
     name: str = "scripted"
     queue: str = "scripted"
@@ -63,17 +63,17 @@ class Scripted:
         del address, context, options, headers
         return None
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         del source, context, pages
-        for page in tuple[Harvest, ...]():
+        for page in tuple[FetchResult, ...]():
             yield page
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         assert context.clock() == NOON
         for source in batch:
             await asyncio.sleep(0)
             if source.slug in self.outcomes:
-                yield Polled(source.id, self.outcomes[source.slug])
+                yield PollOutcome(source.id, self.outcomes[source.slug])
         if self.breaks:
             raise ZeroDivisionError
 
@@ -86,7 +86,7 @@ def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[st
     with store.writing() as tx:
         tx.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
         batch = tx.schedule.renew([source.id for source in sources], under, NOON + LEASE)
-    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
+    context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     reports = asyncio.run(Ingest(store, {"scripted": kind}, context, token=under, paces={}).run(batch))
     return {report.slug: report for report in reports}
 
@@ -110,9 +110,9 @@ def _failure(problem: StatusError | AccountError | PausedError) -> Failure:
 def test_each_source_ends_by_itself(store: Store) -> None:
     kind = Scripted(
         {
-            "good": Harvest([an_activity("1"), an_activity("2")], {"etag": "a"}, name="Good"),
+            "good": FetchResult([an_activity("1"), an_activity("2")], {"etag": "a"}, name="Good"),
             "bad": _failure(StatusError("It answered 500.", status=500)),
-            "same": Harvest(state={"etag": "b"}, unchanged=True),
+            "same": FetchResult(state={"etag": "b"}, unchanged=True),
         }
     )
     reports = _poll(store, kind, "good", "bad", "same")
@@ -130,7 +130,7 @@ def test_each_source_ends_by_itself(store: Store) -> None:
 
 
 def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) -> None:
-    lost = Scripted({"news": Harvest([an_activity("1")], {"etag": "new"})})
+    lost = Scripted({"news": FetchResult([an_activity("1")], {"etag": "new"})})
     source = add_source(store, "news", kind="scripted")
     under = token()
     with store.writing() as tx:
@@ -138,7 +138,7 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
         batch = tx.schedule.renew([source.id], under, NOON + LEASE)
         tx.schedule.release([source.id], under)
         tx.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
-    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
+    context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under, paces={}).run(batch))
     assert (report.outcome, report.error) == ("failed", "another worker took it over meanwhile")
     assert _shown(store) == set()
@@ -148,8 +148,8 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
 
 def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
     too_much = replace(an_activity("1"), content=replace(an_activity("1").content, media=(Media("image", 7),)))  # type: ignore[arg-type]  # what a faulty kind might give
-    broken = Harvest([replace(too_much, entry_digest=None)])  # type: ignore[arg-type]
-    kind = Scripted({"a": broken, "b": Harvest([an_activity("2")])})
+    broken = FetchResult([replace(too_much, entry_digest=None)])  # type: ignore[arg-type]
+    kind = Scripted({"a": broken, "b": FetchResult([an_activity("2")])})
     reports = _poll(store, kind, "a", "b")
     assert reports["b"].new == 1
     assert reports["a"].outcome == "failed"
@@ -159,7 +159,7 @@ def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
 
 
 def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
-    kind = Scripted({"a": Harvest([an_activity("1")])}, breaks=True)
+    kind = Scripted({"a": FetchResult([an_activity("1")])}, breaks=True)
     reports = _poll(store, kind, "a", "b")
     assert reports["a"].outcome == "new"
     assert "ZeroDivisionError" in (reports["b"].error or "")
@@ -167,7 +167,7 @@ def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
 
 
 def test_what_was_not_begun_in_time_stays_due(store: Store) -> None:
-    reports = _poll(store, Scripted({"a": Harvest(unchanged=True)}), "a", "b")
+    reports = _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a", "b")
     assert reports.keys() == {"a"}
     left = _source(store, "b")
     assert (left.due, left.leased_until, left.last_polled) == (NOON, None, None)
@@ -201,13 +201,13 @@ def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:
         assert _source(store, "a").failures == expected
     assert _source(store, "a").strain == 0.75
     assert QUARTER * 2**0.75 <= _source(store, "a").due - NOON <= 1.1 * QUARTER * 2**0.75
-    _poll(store, Scripted({"a": Harvest(unchanged=True)}), "a")
+    _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a")
     assert (_source(store, "a").failures, _source(store, "a").last_error) == (0, None)
 
 
 def test_keys_that_a_source_calls_gone_leave_the_stream(store: Store) -> None:
-    _poll(store, Scripted({"a": Harvest([an_activity("1"), an_activity("2")])}), "a")
-    _poll(store, Scripted({"a": Harvest(gone=["web:1"], unchanged=True)}), "a")
+    _poll(store, Scripted({"a": FetchResult([an_activity("1"), an_activity("2")])}), "a")
+    _poll(store, Scripted({"a": FetchResult(gone=["web:1"], unchanged=True)}), "a")
     assert _shown(store) == {"2"}
 
 
@@ -215,10 +215,10 @@ def test_keys_that_a_source_calls_gone_leave_the_stream(store: Store) -> None:
 def test_what_a_publisher_says_never_costs_another_source_its_outcome(store: Store, unstorable: str) -> None:
     kind = Scripted(
         {
-            "a": Harvest(unchanged=True),
+            "a": FetchResult(unchanged=True),
             "b": _failure(StatusError(f"It answered {unstorable}.", status=500)),
-            "c": Harvest(state={"etag": [unstorable, "c"]}, unchanged=True),
-            "d": Harvest([an_activity("1")], {"etag": unstorable}, note=f"Odd {unstorable}."),
+            "c": FetchResult(state={"etag": [unstorable, "c"]}, unchanged=True),
+            "d": FetchResult([an_activity("1")], {"etag": unstorable}, note=f"Odd {unstorable}."),
         }
     )
     reports = _poll(store, kind, *"abcd")
@@ -230,7 +230,7 @@ def test_what_a_publisher_says_never_costs_another_source_its_outcome(store: Sto
 
 
 def test_one_outcome_that_cannot_be_stored_costs_no_other(store: Store) -> None:
-    kind = Scripted({"a": Harvest(unchanged=True), "b": Harvest(state={"x": object()}, unchanged=True)})
+    kind = Scripted({"a": FetchResult(unchanged=True), "b": FetchResult(state={"x": object()}, unchanged=True)})
     _poll(store, kind, "a", "b", "c")
     assert _source(store, "a").last_outcome == "unchanged"
     assert _source(store, "b").leased_until is not None  # until it runs out
@@ -239,7 +239,7 @@ def test_one_outcome_that_cannot_be_stored_costs_no_other(store: Store) -> None:
 
 def test_many_unchanged_sources_share_a_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     slugs = [f"s{number}" for number in range(20)]
-    kind = Scripted({slug: Harvest(unchanged=True) for slug in slugs})
+    kind = Scripted({slug: FetchResult(unchanged=True) for slug in slugs})
     for slug in slugs:
         add_source(store, slug, kind="scripted")
     writes = 0

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.demo import SAMPLE_TOKEN, Upstream
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.stream import Query
@@ -34,9 +34,9 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[House]:
+def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Container]:
     url = store.engine.url.render_as_string(hide_password=False)
-    house = House(
+    house = Container(
         Settings.from_environment(
             {
                 "AGGREGATOR_DATA_DIR": str(tmp_path),
@@ -53,18 +53,18 @@ def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture(params=sorted(kinds()))
-def source_id(request: pytest.FixtureRequest, house: House, upstream: Upstream) -> int:
+def source_id(request: pytest.FixtureRequest, house: Container, upstream: Upstream) -> int:
     added, _ = house.subscribe(ADDRESSES[request.param].format(upstream.url))
     assert added.kind == request.param
     return added.id
 
 
-def _items(house: House) -> list[Activity]:
+def _items(house: Container) -> list[Activity]:
     with house.store.reading() as tx:
         return list(tx.activities.page(Query(limit=100)).items)
 
 
-def _rows(house: House) -> list[tuple[object, ...]]:
+def _rows(house: Container) -> list[tuple[object, ...]]:
     """Every activity row as it lies in the database: on PostgreSQL an update moves it, however equal it is."""
     place = "ctid::text, xmin::text" if house.store.engine.dialect.name == "postgresql" else "rowid"
     with house.store.engine.connect() as connection:
@@ -75,7 +75,7 @@ def test_every_kind_has_an_address_here() -> None:
     assert ADDRESSES.keys() == kinds().keys()
 
 
-def test_it_fills_what_people_see(house: House, source_id: int) -> None:
+def test_it_fills_what_people_see(house: Container, source_id: int) -> None:
     house.poll_now([source_id])
     items = _items(house)
     assert len(items) > 5
@@ -96,7 +96,7 @@ def test_it_fills_what_people_see(house: House, source_id: int) -> None:
         assert all(tx.activities.raw(item.id) for item in items)
 
 
-def test_polling_again_writes_no_row(house: House, source_id: int) -> None:
+def test_polling_again_writes_no_row(house: Container, source_id: int) -> None:
     house.poll_now([source_id])
     before = _rows(house)
     [report] = house.poll_now([source_id])
@@ -104,7 +104,7 @@ def test_polling_again_writes_no_row(house: House, source_id: int) -> None:
     assert _rows(house) == before
 
 
-def test_what_is_published_later_arrives_alone(house: House, source_id: int, upstream: Upstream) -> None:
+def test_what_is_published_later_arrives_alone(house: Container, source_id: int, upstream: Upstream) -> None:
     house.poll_now([source_id])
     before = {item.id for item in _items(house)}
     for _ in range(8):  # of every sort, so that each kind of source gets some
@@ -116,7 +116,9 @@ def test_what_is_published_later_arrives_alone(house: House, source_id: int, ups
     assert len(after - before) == report.new
 
 
-def test_an_upstream_that_is_away_costs_nothing_that_is_there(house: House, source_id: int, upstream: Upstream) -> None:
+def test_an_upstream_that_is_away_costs_nothing_that_is_there(
+    house: Container, source_id: int, upstream: Upstream
+) -> None:
     house.poll_now([source_id])
     before = _rows(house)
     upstream.stop()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
 from aggregator.services.ingest import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
@@ -51,7 +51,7 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> Iterator[House]:
+def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> Iterator[Container]:
     environ = {
         "AGGREGATOR_DATA_DIR": str(tmp_path),
         "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
@@ -59,19 +59,19 @@ def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> I
         "AGGREGATOR_HOST_SPACING": "0",
         "AGGREGATOR_LEASE": str(int(LEASE.total_seconds())),
     }
-    house = House(Settings.from_environment(environ), clock)
+    house = Container(Settings.from_environment(environ), clock)
     for number in range(1, 6):
         add_source(store, f"s{number}", address=publisher.url(f"/good/{number}.xml"), host=publisher.host)
     yield house
     house.close()
 
 
-def sources(house: House) -> dict[str, Source]:
+def sources(house: Container) -> dict[str, Source]:
     with house.store.reading() as tx:
         return {one.slug: one for one in tx.sources.all()}
 
 
-def tick(house: House, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
+def tick(house: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
     """Claim and poll; the process that polls the deadly source dies before anything is stored. Return the batches."""
     clock.now += TICK if told else LEASE
     batches = house.claim()
@@ -88,7 +88,7 @@ def tick(house: House, clock: Clock, deadly: int, *, told: bool = True) -> list[
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told at once", "lease runs out"])
-def test_a_source_that_ends_its_process_fails_alone(house: House, clock: Clock, *, told: bool) -> None:
+def test_a_source_that_ends_its_process_fails_alone(house: Container, clock: Clock, *, told: bool) -> None:
     deadly = sources(house)["s3"].id
     assert [len(ids) for ids in tick(house, clock, deadly, told=told)] == [5]
     assert sorted(tick(house, clock, deadly, told=told)) == [[one.id] for one in sources(house).values()]
@@ -107,7 +107,7 @@ def test_a_source_that_ends_its_process_fails_alone(house: House, clock: Clock, 
     assert failed.due > clock.now
 
 
-def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: House, clock: Clock) -> None:
+def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: Container, clock: Clock) -> None:
     with house.store.writing() as tx:
         claimed = tx.schedule.claim_these([sources(house)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
@@ -117,7 +117,7 @@ def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: House, clo
     assert (sources(house)["s1"].last_outcome, sources(house)["s1"].unfinished) == ("new", 0)
 
 
-def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: House, clock: Clock) -> None:
+def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: Container, clock: Clock) -> None:
     clock.now += TICK
     (batch,) = house.claim()
     house.give_back(batch)
@@ -130,7 +130,7 @@ def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: House, cloc
 
 
 def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
-    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    house: Container, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.now += TICK
     (batch,) = house.claim()
@@ -154,7 +154,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
-    house: House, clock: Clock, publisher: Publisher
+    house: Container, clock: Clock, publisher: Publisher
 ) -> None:
     ahead = timedelta(days=30)
     clock.now += ahead
@@ -184,7 +184,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     assert sorted(one for batch in house.claim() for one in batch.ids) == sorted(one.id for one in polled.values())
 
 
-def test_clocks_that_differ_a_little_change_nothing(house: House, clock: Clock) -> None:
+def test_clocks_that_differ_a_little_change_nothing(house: Container, clock: Clock) -> None:
     clock.now += TICK
     for batch in house.claim():
         house.poll(batch.ids, batch.token)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import event
 
-from aggregator.config.encryption import Seal
+from aggregator.config.encryption import HeaderCipher
 from aggregator.config.secrets import Secret
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import BadRequestError, UnreachableError
-from aggregator.domain.polling.results import Discovery, Harvest
+from aggregator.domain.polling.results import Discovery, FetchResult
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
@@ -27,8 +27,8 @@ from tests.building import NOON, an_activity
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from aggregator.domain.polling.rate_limit import Quiet
-    from aggregator.domain.polling.results import Polled, Settlement
+    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.results import PollOutcome, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
     from storage.store import Store
@@ -75,16 +75,16 @@ class Knowing:
             raise found
         return found
 
-    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         raise NotImplementedError(source, context, pages)
 
-    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         raise NotImplementedError(batch, context)  # adding a source polls nothing but what discovery brought
 
 
-def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[Source, Settlement | None]:
-    context = PollContext(cast("Http", None), lambda: NOON, cast("Quiet", None))
-    seal = Seal(Secret("a key that is long enough for a test"))
+def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[Source, PollRecord | None]:
+    context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
+    seal = HeaderCipher(Secret("a key that is long enough for a test"))
     return asyncio.run(subscribe(address, kinds, context, store, lambda: seal, Subscription(**wishes)))
 
 
@@ -99,7 +99,7 @@ def _shown(store: Store) -> set[str]:
 
 
 def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
-    brought = Harvest([an_activity("1"), an_activity("2")], {"etag": "a"}, name="News")
+    brought = FetchResult([an_activity("1"), an_activity("2")], {"etag": "a"}, name="News")
     added, first = _add(store, "news", Knowing({"news": replace(NEWS, harvest=brought)}))
     assert first is not None
     assert (first.outcome, first.new) == ("new", 2)
@@ -157,7 +157,7 @@ def test_a_free_slug_is_short_and_the_next_number(store: Store, taken: Sequence[
 
 
 def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
-    broken = replace(NEWS, harvest=Harvest([an_activity("1"), replace(an_activity("2"), entry_digest=None)]))  # type: ignore[arg-type]  # what a faulty kind might give
+    broken = replace(NEWS, harvest=FetchResult([an_activity("1"), replace(an_activity("2"), entry_digest=None)]))  # type: ignore[arg-type]  # what a faulty kind might give
     with pytest.raises(Exception, match="entry_digest"):
         _add(store, "news", Knowing({"news": broken}))
     assert _sources(store) == []
@@ -188,7 +188,7 @@ def test_what_is_nothing_or_cannot_be_read_is_not_stored(store: Store) -> None:
 
 
 def test_wishes_of_whoever_adds_it(store: Store) -> None:
-    found = replace(NEWS, harvest=Harvest([an_activity("1")]))
+    found = replace(NEWS, harvest=FetchResult([an_activity("1")]))
     added, _ = _add(
         store,
         "news",

@@ -11,7 +11,7 @@ import pytest
 
 from aggregator.container import utc_now
 from aggregator.domain.errors import PausedError
-from aggregator.services.rate_limiter import HostTurns
+from aggregator.services.rate_limiter import HostRateLimiter
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -20,8 +20,8 @@ HOST = "news.example:443"
 SPACING = 0.15
 
 
-def _turns(store: Store, *, concurrency: int = 1, spacing: float = SPACING) -> HostTurns:
-    return HostTurns(store, utc_now, spacing=timedelta(seconds=spacing), concurrency=concurrency)
+def _turns(store: Store, *, concurrency: int = 1, spacing: float = SPACING) -> HostRateLimiter:
+    return HostRateLimiter(store, utc_now, spacing=timedelta(seconds=spacing), concurrency=concurrency)
 
 
 def test_starts_are_spaced_and_one_at_a_time_over_several_workers(store: Store) -> None:
@@ -29,7 +29,7 @@ def test_starts_are_spaced_and_one_at_a_time_over_several_workers(store: Store) 
     starts: list[float] = []
     running = most = 0
 
-    async def call(turns: HostTurns) -> None:
+    async def call(turns: HostRateLimiter) -> None:
         nonlocal running, most
         async with turns.turn(HOST):
             starts.append(time.monotonic())

@@ -28,7 +28,7 @@ from aggregator.domain.errors import (
     StatusError,
     UnreadableError,
 )
-from aggregator.domain.polling.results import Failure, Harvest
+from aggregator.domain.polling.results import Failure, FetchResult
 from aggregator.sources.twitter.plugin import KIND
 from tests.contract.fake_x import (
     NOW,
@@ -146,7 +146,7 @@ def test_unknown_account_fails_alone(upstream: Upstream) -> None:
     outcomes = polled([source(1, user_id="404"), source(2)], context(upstream.url, token=SAMPLE_TOKEN))
     assert isinstance(outcomes[0].outcome, Failure)
     assert isinstance(outcomes[0].outcome.error, AccountError)
-    assert isinstance(outcomes[1].outcome, Harvest)
+    assert isinstance(outcomes[1].outcome, FetchResult)
 
 
 def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
@@ -154,7 +154,7 @@ def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
     quiet = Turns()
     with Upstream(every=0, app=app) as limited:
         outcomes = polled([source(n) for n in range(1, 5)], context(limited.url, token=SAMPLE_TOKEN, quiet=quiet))
-    assert [type(outcome.outcome) for outcome in outcomes] == [Harvest, Harvest, Failure, Failure]
+    assert [type(outcome.outcome) for outcome in outcomes] == [FetchResult, FetchResult, Failure, Failure]
     assert len(quiet.taken) == 2  # the second success said that none was left, so the third was never sent
 
 
@@ -335,4 +335,4 @@ def test_source_with_broken_options_fails_alone(x: FakeX) -> None:
     x.says(meta={"result_count": 0})
     outcomes = polled([source(1, options={}), source(2)], context(x.url))
     assert isinstance(outcomes[0].outcome, Failure)
-    assert isinstance(outcomes[1].outcome, Harvest)
+    assert isinstance(outcomes[1].outcome, FetchResult)

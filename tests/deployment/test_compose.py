@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
-from aggregator.container import House
+from aggregator.container import Container
 from tests.deployment.compose import FOLDER, Service, document, services
 from worker import create_app
 
@@ -153,14 +153,14 @@ def test_redis_forgets_nothing_and_has_a_password() -> None:
 
 
 def test_each_queue_is_served_by_one_service(tmp_path: Path) -> None:
-    app = create_app(House(_settings(OURS["worker-feeds"], tmp_path)))
+    app = create_app(Container(_settings(OURS["worker-feeds"], tmp_path)))
     served = [queue for service in SERVICES.values() for queue in service.queues]
     assert sorted(served) == sorted(queue.name for queue in app.conf.task_queues)
 
 
 @pytest.mark.parametrize("name", ["worker-feeds", "worker-x"])
 def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Path) -> None:
-    app = create_app(House(_settings(OURS[name], tmp_path)))
+    app = create_app(Container(_settings(OURS[name], tmp_path)))
     assert OURS[name].grace >= app.conf.worker_soft_shutdown_timeout + MARGIN
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
-from aggregator.container import House
+from aggregator.container import Container
 from tests.deployment.compose import services
 from tests.deployment.units import CREDENTIALS, FOLDER, Unit, example, units
 from worker import create_app
@@ -105,7 +105,7 @@ def test_commands_of_people_are_not_started_again() -> None:
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Path) -> None:
     unit = UNITS[name]
-    app = create_app(House(_settings(unit, tmp_path)))
+    app = create_app(Container(_settings(unit, tmp_path)))
     assert float(unit.last("TimeoutStopSec")) >= app.conf.worker_soft_shutdown_timeout + MARGIN
     assert unit.last("KillMode") == "mixed"
     assert unit.environment["REMAP_SIGTERM"] == "SIGQUIT"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR
 from aggregator.domain.source import Policy
@@ -128,7 +128,7 @@ class Polling:
     def __init__(self, time: Time, environ: Mapping[str, str]) -> None:
         self.time = time
         self._environ = dict(environ)
-        self.house = House(Settings.from_environment(self._environ), time)
+        self.house = Container(Settings.from_environment(self._environ), time)
 
     def restarted(self) -> Polling:
         """Return what a new process would be."""

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.domain.errors import SlowFirstByteError, StatusError, UnreachableError, UnreadableError
-from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.results import PublisherHints
 from aggregator.domain.polling.schedule import (
     LONGEST_DEAD,
-    Pace,
-    Rhythm,
+    PollBudget,
+    PublishingProfile,
     Terms,
     after_failure,
     after_success,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FLOOR = 15 * MINUTE
-EAGER = Pace(level=1.0, per_second=1000.0)  # would poll everything every minute
+EAGER = PollBudget(level=1.0, per_second=1000.0)  # would poll everything every minute
 SAYS_NOTHING = Announced()
 
 
@@ -44,7 +44,7 @@ def _next(
     announced: Announced = SAYS_NOTHING,
     *,
     now: datetime = NOON,
-    pace: Pace | None = EAGER,
+    pace: PollBudget | None = EAGER,
 ) -> datetime:
     wishes, _ = wishes_of(headers or {}, announced, now, slow=False, floor=FLOOR)
     return after_success(now, Terms(7, None, FLOOR), speed=1.0, pace=pace, wishes=wishes).at
@@ -56,8 +56,8 @@ def test_rule_10_no_rhythm_and_no_word_goes_below_the_floor(
 ) -> None:
     least = timedelta(seconds=floor)
     terms = Terms(number % 2**62, timedelta(seconds=every) if every else None, MINUTE)
-    pace = Pace(1.0, per_second)
-    assert after_success(NOON, terms, speed=speed, pace=pace, wishes=Wishes(floor=least)).at >= NOON + least
+    pace = PollBudget(1.0, per_second)
+    assert after_success(NOON, terms, speed=speed, pace=pace, wishes=PublisherHints(floor=least)).at >= NOON + least
     failed = after_failure(NOON, terms, usual=MINUTE, failures=1, strain=0.25)
     assert failed.at >= NOON + terms.floor
 
@@ -114,7 +114,7 @@ def test_rule_13_no_poll_falls_into_a_skipped_hour_or_day(hours: set[int], days:
 
 
 def test_rule_13_sources_of_one_publisher_do_not_all_come_when_it_opens() -> None:
-    wishes = Wishes(skip_hours=frozenset({12, 13}))
+    wishes = PublisherHints(skip_hours=frozenset({12, 13}))
     tries = [after_success(NOON, Terms(n, None, FLOOR), speed=1, pace=EAGER, wishes=wishes).at for n in range(600)]
     assert {at.hour for at in tries} == {14}
     assert max(Counter(at.minute for at in tries).values()) <= 25
@@ -123,12 +123,14 @@ def test_rule_13_sources_of_one_publisher_do_not_all_come_when_it_opens() -> Non
 @pytest.mark.parametrize(
     ("terms", "wishes"),
     [
-        ({"every": HOUR, "floor": MINUTE}, Wishes()),
-        ({"every": None, "floor": MINUTE}, Wishes()),  # no pace known: an hour
-        ({"every": None, "floor": MINUTE}, Wishes(floor=HOUR)),  # no validators
+        ({"every": HOUR, "floor": MINUTE}, PublisherHints()),
+        ({"every": None, "floor": MINUTE}, PublisherHints()),  # no pace known: an hour
+        ({"every": None, "floor": MINUTE}, PublisherHints(floor=HOUR)),  # no validators
     ],
 )
-def test_rule_21_hourly_sources_polled_together_drift_apart(terms: dict[str, timedelta], wishes: Wishes) -> None:
+def test_rule_21_hourly_sources_polled_together_drift_apart(
+    terms: dict[str, timedelta], wishes: PublisherHints
+) -> None:
     pace = EAGER if wishes.floor else None
     due = dict.fromkeys(range(1000), NOON)
     polls: Counter[int] = Counter()
@@ -140,7 +142,11 @@ def test_rule_21_hourly_sources_polled_together_drift_apart(terms: dict[str, tim
 
 
 def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() -> None:
-    rhythm, pace, upcoming = Rhythm(NOON), Pace(level=speed(Rhythm(NOON), NOON), per_second=1 / 3600), []
+    rhythm, pace, upcoming = (
+        PublishingProfile(NOON),
+        PollBudget(level=speed(PublishingProfile(NOON), NOON), per_second=1 / 3600),
+        [],
+    )
     for day in range(131):
         at = NOON + day * DAY
         posts = [at - number * HOUR for number in range(24)] if day < 10 else []
@@ -151,7 +157,7 @@ def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() ->
     assert intervals[10:] == sorted(intervals[10:])
     assert intervals[-1] > 2 * HOUR
     assert upcoming[-1].reason == "its rhythm: 0.1 items a day about now"
-    crowded = Pace(pace.level, per_second=pace.per_second / 24)  # when all others publish more
+    crowded = PollBudget(pace.level, per_second=pace.per_second / 24)  # when all others publish more
     last = NOON + 130 * DAY
     slowest = after_success(last, Terms(1, None, FLOOR), speed=speed(rhythm, last), pace=crowded)
     assert 0.9 * DAY <= slowest.interval <= DAY

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.config.encryption import Seal, basic
+from aggregator.config.encryption import HeaderCipher, basic
 from aggregator.config.secrets import Secret
 from aggregator.domain.errors import RedirectError
 from aggregator.domain.source import SourceState
-from aggregator.fetching.request_target import Trail
+from aggregator.fetching.request_target import RedirectChain
 from aggregator.services.subscribe import Subscription
 from tests.etiquette.publisher import HTML, START, Publisher, Says, feed
 
@@ -71,7 +71,7 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
 
 def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Polling, publisher: Publisher) -> None:
     polling.follow(publisher.says("/f", Says(feed(1))))
-    stranger = Seal(Secret("another installation's key, long enough"))
+    stranger = HeaderCipher(Secret("another installation's key, long enough"))
     with polling.house.store.writing() as tx:
         tx.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
     polling.poll()
@@ -116,8 +116,8 @@ def test_rule_26_every_hop_s_address_is_checked(polling: Polling, publisher: Pub
 
 def test_rule_26_from_https_to_http_only_where_it_is_allowed() -> None:
     with pytest.raises(RedirectError, match="from https to http"):
-        Trail("https://a.example/f", 5).follow(301, "http://a.example/f")
-    allowed = Trail("https://a.example/f", 5, downgrade=True)
+        RedirectChain("https://a.example/f", 5).follow(301, "http://a.example/f")
+    allowed = RedirectChain("https://a.example/f", 5, downgrade=True)
     allowed.follow(301, "http://a.example/f")
     assert allowed.url == "http://a.example/f"
 

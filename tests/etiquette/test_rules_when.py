@@ -15,14 +15,14 @@ from aggregator.container import utc_now
 from aggregator.domain.errors import PausedError
 from aggregator.domain.polling.host_groups import HostGroup, Pauses
 from aggregator.domain.polling.schedule import (
-    Pace,
-    Rhythm,
+    PollBudget,
+    PublishingProfile,
     Terms,
     after_success,
     observed,
     speed,
 )
-from aggregator.services.rate_limiter import HostTurns
+from aggregator.services.rate_limiter import HostRateLimiter
 from tests.etiquette.publisher import START, Publisher, Says, feed
 
 if TYPE_CHECKING:
@@ -254,11 +254,11 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
 
 def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) -> None:
     spacing = timedelta(seconds=0.2)
-    workers = [HostTurns(store, utc_now, spacing=spacing, concurrency=1) for _ in range(3)]
+    workers = [HostRateLimiter(store, utc_now, spacing=spacing, concurrency=1) for _ in range(3)]
     starts: list[float] = []
     running: list[int] = [0, 0]  # now, at the most
 
-    async def call(turns: HostTurns) -> None:
+    async def call(turns: HostRateLimiter) -> None:
         async with turns.turn("news.example:443"):
             starts.append(asyncio.get_running_loop().time())
             running[0] += 1
@@ -279,7 +279,7 @@ def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) 
 def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Store) -> None:
     with store.writing() as tx:
         tx.groups.put(HostGroup("blogs.example", "blogs.example"))
-    turns = HostTurns(store, lambda: START, spacing=timedelta(), concurrency=1)
+    turns = HostRateLimiter(store, lambda: START, spacing=timedelta(), concurrency=1)
 
     async def calls() -> None:
         await turns.pause("ann.tumblr.com:443", START + HOUR, "429")
@@ -323,8 +323,8 @@ def test_rule_21_hourly_sources_spread_over_the_hour() -> None:
 def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     polling: Polling, publisher: Publisher, time: Time
 ) -> None:
-    busy, dormant = Rhythm(START), Rhythm(START)
-    pace = Pace(level=speed(Rhythm(START), START), per_second=1 / 3600)
+    busy, dormant = PublishingProfile(START), PublishingProfile(START)
+    pace = PollBudget(level=speed(PublishingProfile(START), START), per_second=1 / 3600)
     at = START
     for _ in range(24 * 30):
         at += HOUR

@@ -9,7 +9,7 @@ import icalendar
 import pytest
 
 from aggregator.config.settings import Settings
-from aggregator.container import House, utc_now
+from aggregator.container import Container, utc_now
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import BadRequestError, UnreadableError
 from aggregator.domain.stream import Query
@@ -36,8 +36,8 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path) -> Iterator[House]:
-    house = House(
+def house(store: Store, tmp_path: Path) -> Iterator[Container]:
+    house = Container(
         Settings.from_environment(
             {
                 "AGGREGATOR_DATA_DIR": str(tmp_path),
@@ -63,12 +63,12 @@ def events_in(body: bytes) -> list[Any]:
     return list(icalendar.Calendar.from_ical(body).walk("VEVENT"))
 
 
-def events(house: House) -> list[Activity]:
+def events(house: Container) -> list[Activity]:
     with house.store.reading() as tx:
         return list(tx.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
 
 
-def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: House, publisher: Publisher) -> None:
+def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: Container, publisher: Publisher) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
     source, _ = house.subscribe(publisher.url("/c.ics"))
     assert (source.kind, source.name) == ("calendar", "Meetings")
@@ -94,7 +94,7 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: House, publ
     assert cancelled.content.event.cancelled
 
 
-def test_a_calendar_that_is_written_anew_without_change_changes_nothing(house: House, publisher: Publisher) -> None:
+def test_a_calendar_that_is_written_anew_without_change_changes_nothing(house: Container, publisher: Publisher) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
     source, _ = house.subscribe(publisher.url("/c.ics"))
     before = events(house)
@@ -106,7 +106,7 @@ def test_a_calendar_that_is_written_anew_without_change_changes_nothing(house: H
     assert events(house) == before
 
 
-def test_the_window_moves_though_the_document_does_not(house: House, publisher: Publisher) -> None:
+def test_the_window_moves_though_the_document_does_not(house: Container, publisher: Publisher) -> None:
     weekly = calendar(
         *("BEGIN:VEVENT", "UID:w", f"DTSTART:{SOON:%Y%m%dT%H%M%SZ}", "RRULE:FREQ=WEEKLY", "END:VEVENT"),
     )
@@ -125,7 +125,7 @@ def test_the_window_moves_though_the_document_does_not(house: House, publisher: 
 
 
 def test_what_names_no_calendar_is_left_to_others_and_what_is_none_is_refused(
-    house: House, publisher: Publisher
+    house: Container, publisher: Publisher
 ) -> None:
     added, _ = house.subscribe(publisher.url("/good/1.xml"))
     assert added.kind == "rss"
@@ -140,7 +140,7 @@ def test_options_are_checked(options: dict[str, object]) -> None:
         KIND.parse_options(options)
 
 
-def test_the_stream_gives_its_events_as_a_calendar(house: House, publisher: Publisher) -> None:
+def test_the_stream_gives_its_events_as_a_calendar(house: Container, publisher: Publisher) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
     source, _ = house.subscribe(publisher.url("/c.ics"))
     with serving(app_of(house.store, clock=utc_now)) as reader:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from aggregator.domain.access.api_tokens import PortalToken, Scope, make_token
 from aggregator.domain.errors import StoreUnavailableError
-from aggregator.reader.authentication import Callers, headers_for
+from aggregator.reader.authentication import Authenticator, headers_for
 from aggregator.reader.errors import BadTokenError
 from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from aggregator.web.responses import ALWAYS_ASK, FRESH
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from storage.store import Store
     from tests.reader.serving import Reader
 
-    MakeCallers = Callable[..., Callers]
+    MakeCallers = Callable[..., Authenticator]
 
 WORDS = "Only a portal reads this"
 
@@ -61,10 +61,10 @@ def posted(store: Store) -> Store:
 @pytest.fixture
 def make() -> Iterator[MakeCallers]:
     """Give a way to make callers of a store, and let them finish what they write."""
-    made: list[Callers] = []
+    made: list[Authenticator] = []
 
-    def make(store: Any, **options: Any) -> Callers:
-        made.append(Callers(store, lambda: NOON, PUBLIC, **options))
+    def make(store: Any, **options: Any) -> Authenticator:
+        made.append(Authenticator(store, lambda: NOON, PUBLIC, **options))
         return made[-1]
 
     yield make

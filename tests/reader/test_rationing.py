@@ -15,7 +15,7 @@ import structlog
 from aggregator.config.options import Rate
 from aggregator.config.secrets import Secret
 from aggregator.reader.errors import TooManyRequestsError
-from aggregator.reader.rate_limits import Rationing
+from aggregator.reader.rate_limits import RateLimits
 from aggregator.reader.visibility import PUBLIC
 from tests import servers
 from tests.building import add_source, an_activity, ingest_now
@@ -132,7 +132,7 @@ def test_a_request_that_can_not_be_answered_costs_nothing(rationed: Reader) -> N
 
 
 def test_whoever_waits_as_long_as_told_may_ask_again(counter: Secret) -> None:
-    rationing = Rationing(Rate(4, 1), counter)
+    rationing = RateLimits(Rate(4, 1), counter)
     for _ in range(2):
         while True:
             try:
@@ -144,7 +144,7 @@ def test_whoever_waits_as_long_as_told_may_ask_again(counter: Secret) -> None:
 
 
 def test_callers_and_policies_are_counted_apart(counter: Secret) -> None:
-    rationing = Rationing(Rate(1, 3600), counter)
+    rationing = RateLimits(Rate(1, 3600), counter)
     assert rationing.check("a", "search")
     assert rationing.check("b", "search")
     assert rationing.check("a", "other")["RateLimit"].startswith('"other";r=0;')
@@ -153,7 +153,7 @@ def test_callers_and_policies_are_counted_apart(counter: Secret) -> None:
 
 
 def test_of_many_at_once_no_more_pass_than_may(counter: Secret) -> None:
-    rationing, passed, barrier = Rationing(Rate(50, 3600), counter), [], threading.Barrier(10)
+    rationing, passed, barrier = RateLimits(Rate(50, 3600), counter), [], threading.Barrier(10)
 
     def ask() -> None:
         barrier.wait()
@@ -172,7 +172,7 @@ def test_of_many_at_once_no_more_pass_than_may(counter: Secret) -> None:
 
 
 def test_readers_share_what_redis_counts(redis_url: str) -> None:
-    readers = [Rationing(Rate(4, 3600), Secret(redis_url)) for _ in range(2)]
+    readers = [RateLimits(Rate(4, 3600), Secret(redis_url)) for _ in range(2)]
     for number in range(4):
         readers[number % 2].check("a", "search")
     for reader in readers:
@@ -181,13 +181,13 @@ def test_readers_share_what_redis_counts(redis_url: str) -> None:
 
 
 def test_nothing_is_counted_where_the_limit_is_off(sqlite_store: Store) -> None:
-    assert Rationing(None, Secret("memory://")).check("a", "search") == {}
+    assert RateLimits(None, Secret("memory://")).check("a", "search") == {}
     with serving(app_of(sqlite_store, rate=None)) as reader:
         assert "ratelimit" not in reader.ask("/api/v1/activities?q=word").headers
 
 
 def test_when_redis_ends_everybody_passes_and_it_is_said_once(own_redis: subprocess.Popen[bytes], port: int) -> None:
-    rationing = Rationing(Rate(1, 3600), Secret(f"redis://127.0.0.1:{port}/0"))
+    rationing = RateLimits(Rate(1, 3600), Secret(f"redis://127.0.0.1:{port}/0"))
     rationing.check("a", "search")
     with pytest.raises(TooManyRequestsError):
         rationing.check("a", "search")
@@ -204,7 +204,7 @@ def test_when_redis_ends_everybody_passes_and_it_is_said_once(own_redis: subproc
 
 
 def test_a_redis_that_hangs_holds_nobody_up(own_redis: subprocess.Popen[bytes], port: int) -> None:
-    rationing = Rationing(Rate(1, 3600), Secret(f"redis://127.0.0.1:{port}/0"))
+    rationing = RateLimits(Rate(1, 3600), Secret(f"redis://127.0.0.1:{port}/0"))
     rationing.check("a", "search")
     own_redis.send_signal(signal.SIGSTOP)
     began = time.monotonic()
@@ -218,7 +218,7 @@ def test_a_redis_that_hangs_holds_nobody_up(own_redis: subprocess.Popen[bytes], 
 
 
 def test_a_redis_that_was_never_there_holds_nobody_up(port: int) -> None:
-    rationing = Rationing(Rate(1, 3600), Secret(f"redis://:secret-word@127.0.0.1:{port}/0"))
+    rationing = RateLimits(Rate(1, 3600), Secret(f"redis://:secret-word@127.0.0.1:{port}/0"))
     with structlog.testing.capture_logs() as logs:
         assert rationing.check("a", "search") == {}
     assert "secret-word" not in str(logs)

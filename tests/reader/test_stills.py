@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.activity import ActivityKind, Media, Review
 from tests.building import add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
@@ -30,8 +30,8 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def house(sqlite_store: Store, tmp_path: Path) -> Iterator[House]:
-    house = House(
+def house(sqlite_store: Store, tmp_path: Path) -> Iterator[Container]:
+    house = Container(
         Settings.from_environment(
             {
                 "AGGREGATOR_DATA_DIR": str(tmp_path),
@@ -56,7 +56,7 @@ def film(store: Store, name: str, still: str | None) -> int:
         return tx.activities.known(source.id, [name])[name].id
 
 
-def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: House, publisher: Publisher) -> None:
+def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: Container, publisher: Publisher) -> None:
     publisher.serve("/still.png", PNG, "text/html")  # whatever its server says
     id_ = film(sqlite_store, "1", publisher.url("/still.png"))
     with serving(app_of(sqlite_store, fetch=house.fetched)) as reader:
@@ -76,7 +76,7 @@ def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: H
     ids=["svg", "html", "empty", "large"],
 )
 def test_what_is_no_picture_is_not_given_on(
-    sqlite_store: Store, house: House, publisher: Publisher, body: bytes
+    sqlite_store: Store, house: Container, publisher: Publisher, body: bytes
 ) -> None:
     publisher.serve("/still.png", body, "image/png")
     id_ = film(sqlite_store, "1", publisher.url("/still.png"))
@@ -84,7 +84,7 @@ def test_what_is_no_picture_is_not_given_on(
         assert reader.ask(f"/activities/{id_}/still").status == 404
 
 
-def test_only_what_is_shown_has_one(sqlite_store: Store, house: House, publisher: Publisher) -> None:
+def test_only_what_is_shown_has_one(sqlite_store: Store, house: Container, publisher: Publisher) -> None:
     publisher.serve("/still.png", PNG, "image/png")
     hidden = film(sqlite_store, "1", publisher.url("/still.png"))
     private = film(sqlite_store, "2", "http://10.0.0.1/still.png")

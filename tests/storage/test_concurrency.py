@@ -15,8 +15,8 @@ from sqlalchemy import event, text
 
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import UnreadableError
-from aggregator.domain.moderation.decisions import Decided, Verb
-from aggregator.domain.polling.results import Failure, Harvest
+from aggregator.domain.moderation.decisions import Decided, DecisionAction
+from aggregator.domain.polling.results import Failure, FetchResult
 from aggregator.domain.source import Policy
 from aggregator.services.ingest import Ingest
 from aggregator.source_api.kind import PollContext
@@ -46,7 +46,7 @@ def test_an_approval_publishes_only_the_words_that_were_seen(postgresql_store: S
 
     def approve() -> None:
         with store.writing() as tx:
-            outcome.append(tx.decisions.decide({item.id: item.revision}, Verb.APPROVE, who="ana", now=NOON))
+            outcome.append(tx.decisions.decide({item.id: item.revision}, DecisionAction.APPROVE, who="ana", now=NOON))
 
     edit = replace(first, content=replace(first.content, text="Words that nobody read."), entry_digest="edit")
     with _runs_beside(store, approve, after="activity.entry_digest"):
@@ -77,7 +77,7 @@ def test_a_poll_and_a_change_of_its_source_end_both(postgresql_store: Store, cha
                 tx.schedule.ask([source.id], NOON)
 
     with _runs_beside(store, changing, after="FROM source \nWHERE source.id ="):
-        reports = _poll(store, source, Harvest([an_activity("1")]))
+        reports = _poll(store, source, FetchResult([an_activity("1")]))
 
     assert reports == {"new"} or (reports, change) == ({"failed"}, "pause")  # which takes the lease away
 
@@ -89,7 +89,7 @@ def test_a_policy_that_changes_during_a_poll_counts_for_what_the_poll_brings(sto
         with store.writing() as tx:
             tx.sources.change(source.id, policy=Policy.HOLD.value)
 
-    _poll(store, source, Harvest([an_activity("1")]), during=change)
+    _poll(store, source, FetchResult([an_activity("1")]), during=change)
     with store.reading() as tx:
         item = tx.activities.get(tx.activities.known(source.id, ["1"])["1"].id)
     assert item is not None
@@ -105,14 +105,14 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
     ids = [source.id for source in sources]
 
     def store_new(n: int) -> None:
-        _poll(store, sources[n % 4], Harvest([an_activity(f"new-{n}"), an_activity(f"{sources[n % 4].slug}-0")]))
+        _poll(store, sources[n % 4], FetchResult([an_activity(f"new-{n}"), an_activity(f"{sources[n % 4].slug}-0")]))
 
     def fail(n: int) -> None:
         _poll(store, sources[n % 4], Failure(UnreadableError("no feed")))
 
     def decide(_: int) -> None:
         with store.writing() as tx:
-            tx.decisions.decide(dict.fromkeys(range(1, 12)), Verb.HIDE, who="ana", now=NOON)
+            tx.decisions.decide(dict.fromkeys(range(1, 12)), DecisionAction.HIDE, who="ana", now=NOON)
 
     def steer(n: int) -> None:
         with store.writing() as tx:
@@ -144,7 +144,7 @@ def test_what_changes_the_stream_without_its_lock_is_refused(store: Store) -> No
 
 
 def _poll(
-    store: Store, source: Source, outcome: Harvest | Failure, *, during: Callable[[], None] | None = None
+    store: Store, source: Source, outcome: FetchResult | Failure, *, during: Callable[[], None] | None = None
 ) -> set[str]:
     mine = token()
     with store.writing() as tx:

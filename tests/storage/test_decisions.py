@@ -13,11 +13,11 @@ from sqlalchemy import select
 from aggregator.domain.activity import (
     ActivityKind,
     Actor,
-    Later,
     Link,
     Review,
+    ScheduledTransition,
 )
-from aggregator.domain.moderation.decisions import Decided, Verb
+from aggregator.domain.moderation.decisions import Decided, DecisionAction
 from aggregator.domain.source import OnEdit, Policy
 from aggregator.services.ingest import screened
 from aggregator.text.urls import web_key
@@ -41,7 +41,7 @@ def held_items(store: Store, count: int, **changes: Any) -> list[int]:
     return [known[f"n{n}"].id for n in range(count)]
 
 
-def decide(store: Store, seen: dict[int, int | None], verb: Verb, who: str = "ana", **more: Any) -> Decided:
+def decide(store: Store, seen: dict[int, int | None], verb: DecisionAction, who: str = "ana", **more: Any) -> Decided:
     with store.writing() as tx:
         return tx.decisions.decide(seen, verb, who=who, now=more.pop("now", NOON), **more)
 
@@ -54,9 +54,10 @@ def item(store: Store, id_: int) -> Activity:
 
 
 @pytest.mark.parametrize(
-    ("verb", "review"), [(Verb.APPROVE, "published"), (Verb.HIDE, "hidden"), (Verb.RETURN, "waiting")]
+    ("verb", "review"),
+    [(DecisionAction.APPROVE, "published"), (DecisionAction.HIDE, "hidden"), (DecisionAction.RETURN, "waiting")],
 )
-def test_a_decision_is_kept_with_who_and_why_and_undone(store: Store, verb: Verb, review: str) -> None:
+def test_a_decision_is_kept_with_who_and_why_and_undone(store: Store, verb: DecisionAction, review: str) -> None:
     (id_,) = held_items(store, 1)
     before = item(store, id_)
 
@@ -79,7 +80,7 @@ def test_what_the_clock_was_to_do_comes_back_with_an_undo(store: Store) -> None:
     with store.writing() as tx:
         tx.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
 
-    done = decide(store, {id_: None}, Verb.HIDE)
+    done = decide(store, {id_: None}, DecisionAction.HIDE)
     with store.engine.connect() as connection:
         called_off = connection.execute(select(transition)).all()
     with store.writing() as tx:
@@ -94,9 +95,9 @@ def test_what_the_clock_was_to_do_comes_back_with_an_undo(store: Store) -> None:
 def test_who_comes_second_is_told_who_was_first(store: Store) -> None:
     (id_,) = held_items(store, 1)
     seen = item(store, id_).revision
-    decide(store, {id_: seen}, Verb.HIDE, "ben")
+    decide(store, {id_: seen}, DecisionAction.HIDE, "ben")
 
-    late = decide(store, {id_: seen}, Verb.APPROVE, now=NOON + timedelta(seconds=5))
+    late = decide(store, {id_: seen}, DecisionAction.APPROVE, now=NOON + timedelta(seconds=5))
 
     assert late.done == []
     assert late.missed == {id_: f"ben hid item {id_} 5 s ago."}
@@ -109,7 +110,7 @@ def test_an_edit_in_between_is_told_as_what_it_is(store: Store) -> None:
     seen = item(store, 1).revision
     ingest_now(store, source, [an_activity("1", text="Other words.")])
 
-    late = decide(store, {1: seen}, Verb.APPROVE)
+    late = decide(store, {1: seen}, DecisionAction.APPROVE)
 
     assert late.missed == {1: "Item 1 has changed at its source; look at it again."}
 
@@ -120,15 +121,15 @@ def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -
     told: dict[str, list[Decided]] = {"ana": [], "ben": []}
     ready = threading.Barrier(2)
 
-    def work(who: str, verb: Verb, order: list[int]) -> None:
+    def work(who: str, verb: DecisionAction, order: list[int]) -> None:
         ready.wait()
         for start in range(0, len(order), 5):
             some = {id_: seen[id_] for id_ in order[start : start + 5]}
             told[who].append(decide(store, some, verb, who))
 
     threads = [
-        threading.Thread(target=work, args=("ana", Verb.APPROVE, ids)),
-        threading.Thread(target=work, args=("ben", Verb.HIDE, ids[::-1])),
+        threading.Thread(target=work, args=("ana", DecisionAction.APPROVE, ids)),
+        threading.Thread(target=work, args=("ben", DecisionAction.HIDE, ids[::-1])),
     ]
     for thread in threads:
         thread.start()
@@ -152,8 +153,8 @@ def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -
 
 def test_an_undo_leaves_alone_what_somebody_decided_since(store: Store) -> None:
     first, second = held_items(store, 2)
-    done = decide(store, {first: None, second: None}, Verb.APPROVE)
-    decide(store, {second: None}, Verb.HIDE, "ben")
+    done = decide(store, {first: None, second: None}, DecisionAction.APPROVE)
+    decide(store, {second: None}, DecisionAction.HIDE, "ben")
 
     with store.writing() as tx:
         undone = tx.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
@@ -165,8 +166,8 @@ def test_an_undo_leaves_alone_what_somebody_decided_since(store: Store) -> None:
 
 def test_undo_goes_back_one_decision_after_the_other(store: Store) -> None:
     first, second = held_items(store, 2)
-    decide(store, {first: None}, Verb.APPROVE)
-    decide(store, {second: None}, Verb.HIDE, now=NOON + MINUTE)
+    decide(store, {first: None}, DecisionAction.APPROVE)
+    decide(store, {second: None}, DecisionAction.HIDE, now=NOON + MINUTE)
 
     for _ in range(2):
         with store.writing() as tx:
@@ -181,7 +182,7 @@ def test_undo_goes_back_one_decision_after_the_other(store: Store) -> None:
 
 def test_a_pin_shows_until_its_time(store: Store) -> None:
     (id_,) = held_items(store, 1)
-    decide(store, {id_: None}, Verb.PIN, until=NOON + MINUTE)
+    decide(store, {id_: None}, DecisionAction.PIN, until=NOON + MINUTE)
     pinned = item(store, id_)
 
     with store.writing() as tx:
@@ -220,7 +221,7 @@ def approved(store: Store, on_edit: OnEdit, **content: Any) -> tuple[Source, int
     with store.writing() as tx:
         tx.sources.change(source.id, on_edit=on_edit.value)
     ingest_now(store, source, [an_activity("1", text="First words.", **content)])
-    decide(store, {1: None}, Verb.APPROVE)
+    decide(store, {1: None}, DecisionAction.APPROVE)
     return source, 1
 
 
@@ -236,7 +237,7 @@ def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: St
     poll(store, source, OnEdit.STAY, "Second words.")
     poll(store, source, OnEdit.STAY, "Second words.")
     waiting = item(store, id_)
-    done = decide(store, {id_: waiting.revision}, Verb.APPROVE)
+    done = decide(store, {id_: waiting.revision}, DecisionAction.APPROVE)
     taken = item(store, id_)
     with store.writing() as tx:
         tx.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
@@ -252,7 +253,7 @@ def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: St
 def test_a_declined_edit_is_not_asked_about_twice(store: Store) -> None:
     source, id_ = approved(store, OnEdit.STAY)
     poll(store, source, OnEdit.STAY, "Second words.")
-    decide(store, {id_: None}, Verb.KEEP)
+    decide(store, {id_: None}, DecisionAction.KEEP)
 
     poll(store, source, OnEdit.STAY, "Second words.")
     with store.reading() as tx:
@@ -307,7 +308,7 @@ def test_what_goes_takes_the_edits_that_wait_with_it(store: Store) -> None:
 def test_the_history_holds_no_words_of_others(store: Store) -> None:
     source, id_ = approved(store, OnEdit.STAY)
     poll(store, source, OnEdit.STAY, "Second words.")
-    decide(store, {id_: None}, Verb.APPROVE)
+    decide(store, {id_: None}, DecisionAction.APPROVE)
 
     with store.engine.connect() as connection:
         told = str(connection.execute(select(audit)).all())
@@ -334,7 +335,8 @@ def test_posts_and_articles_about_one_link_find_each_other(store: Store) -> None
 def test_what_comes_late_by_the_clock_is_kept_with_what_comes(store: Store) -> None:
     source = add_source(store, policy=Policy.HOLD)
     one = replace(
-        screened(an_activity("1"), Policy.HOLD, NOON), later=Later(NOON + MINUTE, Review.PUBLISHED, "policy", "in time")
+        screened(an_activity("1"), Policy.HOLD, NOON),
+        later=ScheduledTransition(NOON + MINUTE, Review.PUBLISHED, "policy", "in time"),
     )
     with store.writing() as tx:
         tx.activities.store(source.id, [one], NOON)
@@ -347,7 +349,7 @@ def test_a_later_decision_calls_the_clock_off(store: Store) -> None:
     (id_,) = held_items(store, 1)
     with store.writing() as tx:
         tx.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
-    decide(store, {id_: None}, Verb.HIDE)
+    decide(store, {id_: None}, DecisionAction.HIDE)
     with store.writing() as tx:
         assert tx.reviews.apply_due(NOON + MINUTE) == 0
     assert not item(store, id_).visible

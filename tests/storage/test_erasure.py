@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from aggregator.domain.activity import Upstream
 from aggregator.domain.stream import Query
-from aggregator.services.purge import Purges
+from aggregator.services.purge import PurgeService
 from storage.engine import erasure
 from storage.store import Store
 from tests.building import NOON, add_source, an_activity, ingest_now
@@ -23,7 +23,7 @@ WORDS = ["qqhippopotamus", "xxrhinoceros", "zzcrocodile"]
 
 
 def _purge(store: Store) -> None:
-    Purges(store, lambda: NOON, {"web": {"rss"}}).network("web")
+    PurgeService(store, lambda: NOON, {"web": {"rss"}}).network("web")
 
 
 def _withdraw(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.polling.host_groups import Manners, Pauses
+from aggregator.domain.polling.host_groups import HostPolicy, Pauses
 from aggregator.domain.polling.host_turns import Wanted
 from tests.building import NOON
 
@@ -21,7 +21,7 @@ HOST = "news.example:443"
 
 
 def _wanted(*asks: str, ended: Sequence[str] = (), answered: bool = False, concurrency: int = 1) -> Wanted:
-    return Wanted(Manners(HOST, SPACING, concurrency, Pauses.GROUP), asks, ended, answered)
+    return Wanted(HostPolicy(HOST, SPACING, concurrency, Pauses.GROUP), asks, ended, answered)
 
 
 def _turn(store: Store, who: str, now: datetime = NOON, *, concurrency: int = 1) -> Turn:
@@ -74,7 +74,9 @@ def test_what_ends_makes_room_within_the_same_transaction(store: Store) -> None:
 
 
 def test_many_hosts_are_answered_together(store: Store) -> None:
-    wanted = [Wanted(Manners(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)]
+    wanted = [
+        Wanted(HostPolicy(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)
+    ]
     with store.writing() as tx:
         answers = tx.hosts.turns(wanted, NOON, hold=HOLD)
     assert {turn.start for turn in answers.values()} == {NOON}

@@ -15,7 +15,7 @@ from aggregator.domain.activity import ActivityKind, Actor, Media, Review
 from aggregator.domain.moderation.conditions import Condition, Field, Operator
 from aggregator.domain.moderation.rule_preview import book_with, rehearse
 from aggregator.domain.moderation.rules import Action, Rule
-from aggregator.domain.polling.results import Harvest
+from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import Policy
 from aggregator.services.ingest import screened_all, store_harvest
 from storage.store import Store
@@ -41,7 +41,7 @@ def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) 
 
 def brought(store: Store, source: Source, said: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
     """Store what a poll brought, as a poll does; return it."""
-    harvest = Harvest(activities=said)
+    harvest = FetchResult(activities=said)
     with store.writing() as tx:
         store_harvest(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
         known = tx.activities.known(source.id, [one.native_id for one in said])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.domain.errors import BadRequestError
-from aggregator.domain.polling.results import FetchFacts, Settlement
+from aggregator.domain.polling.results import FetchFacts, PollRecord
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, token
 
@@ -31,8 +31,8 @@ def _claim(
         return tx.schedule.claim(now, lease=LEASE, token=under or token(), most=most, per_host=per_host)
 
 
-def _settlement(source_id: int, under: str, **changes: object) -> Settlement:
-    settlement = Settlement(
+def _settlement(source_id: int, under: str, **changes: object) -> PollRecord:
+    settlement = PollRecord(
         source_id=source_id,
         token=under,
         facts=FetchFacts(NOON, timedelta(milliseconds=120), status=200, bytes=1234, requests=1),
@@ -47,7 +47,7 @@ def _settlement(source_id: int, under: str, **changes: object) -> Settlement:
     return replace(settlement, **changes)  # type: ignore[arg-type]  # any field
 
 
-def _settle(store: Store, *settlements: Settlement) -> int:
+def _settle(store: Store, *settlements: PollRecord) -> int:
     with store.writing() as tx:
         return tx.schedule.settle(settlements)
 

@@ -12,16 +12,16 @@ from storage.tables.stream import actor, stream
 from tests.building import add_source, an_activity, decide, ingest_now
 
 if TYPE_CHECKING:
-    from aggregator.domain.stream import Mark
+    from aggregator.domain.stream import StreamMark
     from storage.store import Store
 
 
-def _mark(store: Store) -> Mark:
+def _mark(store: Store) -> StreamMark:
     with store.reading() as tx:
         return tx.stream.mark()
 
 
-def _altered(store: Store, since: Mark) -> int:
+def _altered(store: Store, since: StreamMark) -> int:
     with store.reading() as tx:
         return tx.stream.altered(since)
 

@@ -72,13 +72,13 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
     with store.writing() as tx:
         rule = Rule(0, "r", Action.TAG, (Condition(Field.TITLE, value="Title"),), value="ours", author="ana")
         tx.rules.add(rule, NOON)
-    from aggregator.domain.polling.results import Harvest
+    from aggregator.domain.polling.results import FetchResult
     from aggregator.services.ingest import store_harvest
 
     with store.writing() as tx:
         said = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]
         tx.schedule.claim_these([source.id], NOON, lease=SECOND, token="t")
-        store_harvest(tx, source, Harvest(), said, now=NOON, token="t", pace=None)
+        store_harvest(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
     with store.writing() as tx:
         edited = an_activity("1", text="Other water", digest="2")
         tx.activities.store(source.id, [screened(edited, Policy.AUTO, NOON, tagger())], NOON)

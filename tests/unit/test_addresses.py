@@ -2,7 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from aggregator.fetching.ip_policy import parsed, refusal, within
+from aggregator.fetching.ip_policy import deny_reason, parsed, within
 
 FORBIDDEN = [
     "127.0.0.1",
@@ -56,21 +56,21 @@ PUBLIC = ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "::ffff:8.8.8.8", 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_an_address_that_is_not_public_is_refused_with_a_reason(address: str) -> None:
-    assert refusal(address, ())
+    assert deny_reason(address, ())
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_is_fine(address: str) -> None:
-    assert refusal(address, ()) is None
+    assert deny_reason(address, ()) is None
 
 
 def test_the_operator_opens_a_network_and_nothing_beside_it() -> None:
     allowed = [ip_network("127.0.0.1/32"), ip_network("fd00::/8")]
-    assert refusal("127.0.0.1", allowed) is None
-    assert refusal("::ffff:127.0.0.1", allowed) is None
-    assert refusal("fd12::1", allowed) is None
-    assert refusal("127.0.0.2", allowed) == "this machine itself"
-    assert refusal("64:ff9b::7f00:1", allowed)
+    assert deny_reason("127.0.0.1", allowed) is None
+    assert deny_reason("::ffff:127.0.0.1", allowed) is None
+    assert deny_reason("fd12::1", allowed) is None
+    assert deny_reason("127.0.0.2", allowed) == "this machine itself"
+    assert deny_reason("64:ff9b::7f00:1", allowed)
 
 
 def test_within_sees_through_a_mapped_address() -> None:

@@ -14,14 +14,14 @@ from tests.building import NOON, an_activity
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aggregator.domain.activity import Screened
+    from aggregator.domain.activity import ScreenedActivity
 
 
-def _entries(count: int, published: datetime | None) -> list[Screened]:
+def _entries(count: int, published: datetime | None) -> list[ScreenedActivity]:
     return [screened(an_activity(str(n), published=published), Policy.AUTO, NOON) for n in range(count)]
 
 
-def _kept_apart(entries: list[Screened], last_look: datetime | None = NOON - timedelta(hours=1)) -> int:
+def _kept_apart(entries: list[ScreenedActivity], last_look: datetime | None = NOON - timedelta(hours=1)) -> int:
     return sum(one.review is Review.QUARANTINED for one in quarantined(entries, last_look))
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.results import PublisherHints
 from aggregator.domain.polling.schedule import (
     DAY,
     LONGEST_DEAD,
     LONGEST_FAILING,
     SHORTEST,
-    Pace,
-    Rhythm,
+    PollBudget,
+    PublishingProfile,
     Terms,
     after_failure,
     after_silence,
@@ -32,11 +32,11 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 QUARTER = 15 * MINUTE
 AUTO = Terms(1, None, QUARTER)
 SET = Terms(1, HOUR, QUARTER)
-PACE = Pace(level=1.0, per_second=1 / 3600)  # a source of all the speed there is gets one poll an hour
+PACE = PollBudget(level=1.0, per_second=1 / 3600)  # a source of all the speed there is gets one poll an hour
 
 spans = st.integers(0, 40 * 86400).map(lambda seconds: timedelta(seconds=seconds))
 terms = st.builds(Terms, st.integers(1, 10**6), st.none() | spans.filter(bool), st.just(QUARTER))
-paces = st.none() | st.builds(Pace, st.floats(0, 10), st.floats(0, 10))
+paces = st.none() | st.builds(PollBudget, st.floats(0, 10), st.floats(0, 10))
 
 
 def test_peoples_word_counts_and_is_spread_a_little() -> None:
@@ -56,22 +56,22 @@ def test_without_a_pace_it_is_an_hour() -> None:
 
 
 def test_a_source_that_publishes_much_is_polled_more_and_a_burst_at_once() -> None:
-    quiet = observed(Rhythm(NOON), NOON, [])
-    busy = observed(Rhythm(NOON), NOON, [NOON - number * HOUR for number in range(100)])
-    bursting = observed(Rhythm(NOON), NOON, [NOON - number * MINUTE for number in range(10)])
+    quiet = observed(PublishingProfile(NOON), NOON, [])
+    busy = observed(PublishingProfile(NOON), NOON, [NOON - number * HOUR for number in range(100)])
+    bursting = observed(PublishingProfile(NOON), NOON, [NOON - number * MINUTE for number in range(10)])
     assert speed(quiet, NOON) < speed(busy, NOON) < speed(bursting, NOON)
     # a burst is over within hours
     assert speed(bursting, NOON + 12 * HOUR) < 1.5 * speed(quiet, NOON + 12 * HOUR)
 
 
 def test_the_time_of_day_counts() -> None:
-    at_noon = observed(Rhythm(NOON), NOON, [NOON - number * DAY for number in range(14)])
+    at_noon = observed(PublishingProfile(NOON), NOON, [NOON - number * DAY for number in range(14)])
     assert speed(at_noon, NOON + DAY) > 1.5 * speed(at_noon, NOON + DAY / 2)
 
 
 def test_a_dormant_source_slows_to_the_ceiling() -> None:
-    dormant = observed(Rhythm(NOON), NOON + 300 * DAY, [])
-    pace = Pace(level=100 * speed(observed(Rhythm(NOON), NOON, [NOON]), NOON), per_second=100 / 3600)
+    dormant = observed(PublishingProfile(NOON), NOON + 300 * DAY, [])
+    pace = PollBudget(level=100 * speed(observed(PublishingProfile(NOON), NOON, [NOON]), NOON), per_second=100 / 3600)
     upcoming = after_success(NOON, AUTO, speed=speed(dormant, NOON + 300 * DAY) / 10, pace=pace)
     assert 0.9 * DAY <= upcoming.at - NOON <= DAY
     assert upcoming.reason == "at least every 24 h"
@@ -80,15 +80,15 @@ def test_a_dormant_source_slows_to_the_ceiling() -> None:
 
 
 def test_old_and_future_items_do_not_mislead_it() -> None:
-    fresh = observed(Rhythm(NOON), NOON, [])
+    fresh = observed(PublishingProfile(NOON), NOON, [])
     assert observed(fresh, NOON, [NOON - 15 * DAY] * 40) == fresh
     assert observed(fresh, NOON, [NOON + 15 * DAY]) == observed(fresh, NOON, [NOON])
     assert observed(fresh, NOON, [NOON] * 5000) == observed(fresh, NOON, [NOON] * 50)
 
 
 def test_a_rhythm_survives_storing_and_damage_does_no_harm() -> None:
-    rhythm = observed(Rhythm(NOON), NOON, [NOON - HOUR])
-    assert Rhythm.of(rhythm.json(), NOON) == rhythm
+    rhythm = observed(PublishingProfile(NOON), NOON, [NOON - HOUR])
+    assert PublishingProfile.of(rhythm.json(), NOON) == rhythm
     good = rhythm.json()
     for damaged in (
         None,
@@ -101,9 +101,9 @@ def test_a_rhythm_survives_storing_and_damage_does_no_harm() -> None:
         {**good, "burst": -1.0},
         {**good, "sine": 1e300},
     ):
-        assert Rhythm.of(damaged, NOON) == Rhythm(NOON)
+        assert PublishingProfile.of(damaged, NOON) == PublishingProfile(NOON)
     ahead = {**good, "at": (NOON + DAY).isoformat()}  # by another machine's clock
-    assert Rhythm.of(ahead, NOON) == rhythm
+    assert PublishingProfile.of(ahead, NOON) == rhythm
 
 
 def test_the_level_is_a_daily_average() -> None:
@@ -116,7 +116,7 @@ def test_the_level_is_a_daily_average() -> None:
 def test_a_budget_is_kept() -> None:
     """Sources of very different speeds together make as many polls as are allowed."""
     speeds = [0.001 * number for number in range(1, 401)]
-    pace = Pace(sum(speeds), per_second=len(speeds) / 3600)
+    pace = PollBudget(sum(speeds), per_second=len(speeds) / 3600)
     intervals = [
         after_success(NOON, Terms(n, None, SHORTEST), speed=u, pace=pace).interval for n, u in enumerate(speeds)
     ]
@@ -126,11 +126,11 @@ def test_a_budget_is_kept() -> None:
 
 @given(terms, st.floats(0, 100), paces, spans, spans, st.integers(0, 2**24 - 1), st.integers(0, 127))
 def test_wishes_and_floors_always_win(
-    terms: Terms, speed: float, pace: Pace | None, floor: timedelta, wish: timedelta, hours: int, days: int
+    terms: Terms, speed: float, pace: PollBudget | None, floor: timedelta, wish: timedelta, hours: int, days: int
 ) -> None:
     skip_hours = frozenset(hour for hour in range(24) if hours >> hour & 1)
     skip_days = frozenset(day for day in range(7) if days >> day & 1)
-    wishes = Wishes(floor, wish, "max-age", skip_hours, skip_days)
+    wishes = PublisherHints(floor, wish, "max-age", skip_hours, skip_days)
     upcoming = after_success(NOON, terms, speed=speed, pace=pace, wishes=wishes)
     assert upcoming.at >= NOON + max(terms.floor, floor, wish)
     if len(skip_hours) < 24 and len(skip_days) < 7:
@@ -144,7 +144,7 @@ def test_wishes_and_floors_always_win(
 
 
 @given(terms, st.floats(0, 100), paces, st.integers(0, 40 * 86400))
-def test_who_asked_for_no_sooner_is_heard(terms: Terms, speed: float, pace: Pace | None, seconds: int) -> None:
+def test_who_asked_for_no_sooner_is_heard(terms: Terms, speed: float, pace: PollBudget | None, seconds: int) -> None:
     until = NOON + timedelta(seconds=seconds)
     without = after_success(NOON, terms, speed=speed, pace=pace)
     asked = after_success(NOON, terms, speed=speed, pace=pace, not_before=until)
@@ -154,12 +154,12 @@ def test_who_asked_for_no_sooner_is_heard(terms: Terms, speed: float, pace: Pace
 
 def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
     often = Terms(1, MINUTE, QUARTER)
-    eager = Pace(1.0, per_second=1.0)
+    eager = PollBudget(1.0, per_second=1.0)
     for terms, wishes, least in (
-        (often, Wishes(), QUARTER),
-        (often, Wishes(floor=HOUR), HOUR),
-        (AUTO, Wishes(floor=HOUR), HOUR),
-        (replace(AUTO, ceiling=MINUTE), Wishes(), QUARTER),
+        (often, PublisherHints(), QUARTER),
+        (often, PublisherHints(floor=HOUR), HOUR),
+        (AUTO, PublisherHints(floor=HOUR), HOUR),
+        (replace(AUTO, ceiling=MINUTE), PublisherHints(), QUARTER),
     ):
         upcoming = after_success(NOON, terms, speed=1e3, pace=eager, wishes=wishes)
         assert least <= upcoming.at - NOON <= 1.1 * least
@@ -167,14 +167,14 @@ def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
 
 
 def test_what_is_at_its_floor_or_ceiling_together_does_not_stay_together() -> None:
-    pace = Pace(1.0, per_second=1.0)
+    pace = PollBudget(1.0, per_second=1.0)
     for asked in (1e3, 1e-9):
         tries = {after_success(NOON, Terms(n, None, HOUR), speed=asked, pace=pace).at for n in range(100)}
         assert len(tries) == 100
 
 
 def test_a_wish_is_told_with_its_words() -> None:
-    wishes = Wishes(at_least=2 * HOUR, why="max-age")
+    wishes = PublisherHints(at_least=2 * HOUR, why="max-age")
     upcoming = after_success(NOON, SET, speed=1, pace=None, wishes=wishes)
     assert upcoming.at == NOON + 2 * HOUR
     assert upcoming.reason == "the publisher asked for 2 h (max-age)"

@@ -32,7 +32,7 @@ from aggregator.fetching.client import (
     Http,
     Limits,
     Response,
-    Tally,
+    TransferStats,
     host_key,
     parse_retry_after,
     validators,
@@ -322,7 +322,7 @@ def test_plain_http_behind_https_is_a_tls_failure() -> None:
     ["127.0.0.2", "localhost", "0x7f000002", "[::1]", "[::ffff:127.0.0.2]", "0.0.0.0", "\uff11\uff12\uff17.0.0.2"],
 )
 def test_private_addresses_are_refused_at_connection_time(host: str) -> None:
-    tally = Tally()
+    tally = TransferStats()
 
     async def script(http: Http, server: Server) -> str:
         url = f"http://{host}:{server.port}/"
@@ -335,7 +335,7 @@ def test_private_addresses_are_refused_at_connection_time(host: str) -> None:
     sentence, server = with_server(script)
     assert "AGGREGATOR_PRIVATE_NETWORKS" in sentence
     assert server.requests == []
-    assert tally == Tally(requests=1)
+    assert tally == TransferStats(requests=1)
 
 
 @pytest.mark.parametrize("host", ["2130706434", "127.2", "0177.0.0.2"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aggregator.domain.polling.host_groups import HostGroup, HostGroups, Manners, Pauses
+from aggregator.domain.polling.host_groups import HostGroup, HostGroups, HostPolicy, Pauses
 
 SECOND = timedelta(seconds=1)
 GROUPS = HostGroups(
@@ -24,15 +24,15 @@ GROUPS = HostGroups(
 @pytest.mark.parametrize(
     ("host", "manners"),
     [
-        ("a.tumblr.com:443", Manners("tumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
-        ("tumblr.com:80", Manners("tumblr.com:80", 2 * SECOND, 1, Pauses.GROUP)),
-        ("nottumblr.com:443", Manners("nottumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
-        ("tumblr.com.example:443", Manners("tumblr.com.example:443", 2 * SECOND, 1, Pauses.GROUP)),
-        ("old.reddit.com:443", Manners("reddit.com:443", 10 * SECOND, 1, Pauses.GROUP)),
-        ("redd.it:443", Manners("reddit.com:443", 2 * SECOND, 2, Pauses.GROUP)),
-        ("very.slow.reddit.com:443", Manners("slow:443", 60 * SECOND, 1, Pauses.URL)),
-        ("::1:8080", Manners("::1:8080", 2 * SECOND, 1, Pauses.GROUP)),
+        ("a.tumblr.com:443", HostPolicy("tumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("tumblr.com:80", HostPolicy("tumblr.com:80", 2 * SECOND, 1, Pauses.GROUP)),
+        ("nottumblr.com:443", HostPolicy("nottumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("tumblr.com.example:443", HostPolicy("tumblr.com.example:443", 2 * SECOND, 1, Pauses.GROUP)),
+        ("old.reddit.com:443", HostPolicy("reddit.com:443", 10 * SECOND, 1, Pauses.GROUP)),
+        ("redd.it:443", HostPolicy("reddit.com:443", 2 * SECOND, 2, Pauses.GROUP)),
+        ("very.slow.reddit.com:443", HostPolicy("slow:443", 60 * SECOND, 1, Pauses.URL)),
+        ("::1:8080", HostPolicy("::1:8080", 2 * SECOND, 1, Pauses.GROUP)),
     ],
 )
-def test_how_a_host_is_treated(host: str, manners: Manners) -> None:
+def test_how_a_host_is_treated(host: str, manners: HostPolicy) -> None:
     assert GROUPS.manners(host) == manners

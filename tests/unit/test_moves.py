@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.polling.permanent_redirects import APART, refused, sighted
+from aggregator.domain.polling.permanent_redirects import APART, observe, refused
 from tests.building import NOON
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def _seen(*hours: float, to: str = NEW, overlapping: bool = True) -> tuple[list[
     moving: Mapping[str, Any] | None = None
     settled = []
     for hour in hours:
-        sighting = sighted(moving, to, NOON + timedelta(hours=hour), overlapping=overlapping)
+        sighting = observe(moving, to, NOON + timedelta(hours=hour), overlapping=overlapping)
         moving = sighting.moving
         settled.append(sighting.settled)
     return settled, moving
@@ -41,17 +41,17 @@ def test_without_entries_that_we_know_nothing_counts() -> None:
 
 def test_an_answer_at_home_forgets_what_was_seen() -> None:
     _, moving = _seen(0, 24)
-    assert sighted(moving, None, NOON + 3 * APART, overlapping=True).moving is None
+    assert observe(moving, None, NOON + 3 * APART, overlapping=True).moving is None
 
 
 def test_another_target_begins_anew() -> None:
     _, moving = _seen(0, 24)
-    sighting = sighted(moving, "https://third.example/feed", NOON + 3 * APART, overlapping=True)
+    sighting = observe(moving, "https://third.example/feed", NOON + 3 * APART, overlapping=True)
     assert (sighting.settled, sighting.moving and sighting.moving["seen"]) == (False, 1)
 
 
 def test_what_people_took_back_is_never_made_again() -> None:
     moving = refused(NEW)
     for day in range(30):
-        sighting = sighted(moving, NEW, NOON + timedelta(days=day), overlapping=True)
+        sighting = observe(moving, NEW, NOON + timedelta(days=day), overlapping=True)
         assert sighting == (moving, False)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aggregator.sources.rss.event_lines import announced, read_time
+from aggregator.sources.rss.event_lines import parse_event_line, read_time
 
 EST = "Wednesday, April 16, 2014\n10:00 - 11:00 AM EST"
 
@@ -34,7 +34,7 @@ def utc(*parts: int) -> datetime:
 def test_a_clear_line_is_an_event(
     text: str, start: datetime, end: datetime | None, label: str, other: datetime | None
 ) -> None:
-    found = announced(text)
+    found = parse_event_line(text)
 
     assert found is not None
     assert (found.start, found.end, found.zone_label, found.other_start) == (start, end, label, other)
@@ -57,7 +57,7 @@ def test_a_clear_line_is_an_event(
     ],
 )
 def test_anything_less_clear_is_none(text: str) -> None:
-    assert announced(text) is None
+    assert parse_event_line(text) is None
 
 
 def test_an_unknown_label_is_read_in_the_zone_that_is_given() -> None:
@@ -68,5 +68,5 @@ def test_an_unknown_label_is_read_in_the_zone_that_is_given() -> None:
 def test_hostile_lines_take_no_time() -> None:
     began = time.process_time()
     for line in ("April 16, 2014 " + "1" * 140, "april " * 26, "1 april 2014 1:1 - " * 8):
-        announced("\n".join([line] * 200))
+        parse_event_line("\n".join([line] * 200))
     assert time.process_time() - began < 2

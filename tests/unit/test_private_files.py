@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.system import private_files
 from tests.building import add_source
 
@@ -33,7 +33,7 @@ def mode(path: Path) -> int:
 
 def run(folder: Path, slug: str = "news") -> dict[str, int]:
     """Do what `migrate` and `run` do with a data folder; return the modes of all that is in it meanwhile."""
-    house = House(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
+    house = Container(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
     try:
         house.settings.secret()
         house.migrate()

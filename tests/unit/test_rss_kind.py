@@ -14,7 +14,7 @@ from aiohttp import web
 
 from aggregator.domain.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
 from aggregator.domain.polling.rate_limit import HostTurn
-from aggregator.domain.polling.results import Discovery, Failure, Harvest, Polled
+from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
 from aggregator.domain.source import Policy, Source, SourceState
 from aggregator.fetching.client import Http
 from aggregator.source_api.kind import PollContext, SourceKind
@@ -110,13 +110,13 @@ def source(number: int, address: str, state: Mapping[str, Any] | None = None) ->
     )
 
 
-async def poll(context: PollContext, *sources: Source) -> dict[int, Harvest | Failure]:
+async def poll(context: PollContext, *sources: Source) -> dict[int, FetchResult | Failure]:
     return {polled.source_id: polled.outcome async for polled in KIND.poll(sources, context)}
 
 
-async def harvest(context: PollContext, polled: Source) -> Harvest:
+async def harvest(context: PollContext, polled: Source) -> FetchResult:
     outcome = (await poll(context, polled))[polled.id]
-    assert isinstance(outcome, Harvest), outcome
+    assert isinstance(outcome, FetchResult), outcome
     return outcome
 
 
@@ -129,7 +129,7 @@ def test_the_kind_is_a_source_kind_without_options() -> None:
 
 
 def test_a_first_poll_brings_the_entries_and_what_to_remember() -> None:
-    async def script(publisher: Publisher, context: PollContext) -> Harvest:
+    async def script(publisher: Publisher, context: PollContext) -> FetchResult:
         return await harvest(context, source(1, publisher.serve("/f", FEED, ETag='W/"a"', Last_Modified="then")))
 
     found = run(script)
@@ -141,7 +141,7 @@ def test_a_first_poll_brings_the_entries_and_what_to_remember() -> None:
 
 
 def test_validators_are_sent_back_and_a_304_updates_them() -> None:
-    async def script(publisher: Publisher, context: PollContext) -> tuple[Harvest, Mapping[str, str]]:
+    async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, Mapping[str, str]]:
         address = publisher.serve("/f", FEED, ETag='W/"a"', Last_Modified="then")
         first = await harvest(context, source(1, address))
         return await harvest(context, source(1, address, first.state)), publisher.requests[1][1]
@@ -155,7 +155,7 @@ def test_validators_are_sent_back_and_a_304_updates_them() -> None:
 
 
 def test_the_same_bytes_are_unchanged_and_a_dropped_validator_is_forgotten() -> None:
-    async def script(publisher: Publisher, context: PollContext) -> tuple[Harvest, Harvest]:
+    async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, FetchResult]:
         address = publisher.serve("/f", FEED, ETag='"a"', Last_Modified="then")
         first = await harvest(context, source(1, address))
         publisher.serve("/f", FEED, ETag='"b"')
@@ -173,7 +173,7 @@ def test_the_same_bytes_are_unchanged_and_a_dropped_validator_is_forgotten() -> 
 
 @pytest.mark.parametrize("change", [{"url": "https://other.example/"}, {"reader": READER - 1}])
 def test_what_is_remembered_of_another_address_or_reader_does_not_count(change: dict[str, Any]) -> None:
-    async def script(publisher: Publisher, context: PollContext) -> tuple[Harvest, Mapping[str, str]]:
+    async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, Mapping[str, str]]:
         address = publisher.serve("/f", FEED, ETag='"a"')
         first = await harvest(context, source(1, address))
         return await harvest(context, source(1, address, {**first.state, **change})), publisher.requests[1][1]
@@ -185,7 +185,7 @@ def test_what_is_remembered_of_another_address_or_reader_does_not_count(change: 
 
 
 def test_each_source_fails_alone() -> None:
-    async def script(publisher: Publisher, context: PollContext) -> dict[int, Harvest | Failure]:
+    async def script(publisher: Publisher, context: PollContext) -> dict[int, FetchResult | Failure]:
         good = [source(n, publisher.serve(f"/good{n}", FEED)) for n in range(30)]
         publisher.statuses["/gone"] = 500
         bad = [
@@ -198,7 +198,7 @@ def test_each_source_fails_alone() -> None:
         return await poll(context, *good, *bad)
 
     outcomes = run(script)
-    assert all(isinstance(outcomes[n], Harvest) for n in range(30))
+    assert all(isinstance(outcomes[n], FetchResult) for n in range(30))
     failures = {n: outcome for n, outcome in outcomes.items() if isinstance(outcome, Failure)}
     assert sorted(failures) == [100, 101, 102, 103, 104]
     assert isinstance(failures[100].error, UnreadableError)
@@ -212,7 +212,7 @@ def test_each_source_fails_alone() -> None:
 
 
 def test_what_nobody_foresaw_fails_one_source_and_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    async def script(publisher: Publisher, context: PollContext) -> dict[int, Harvest | Failure]:
+    async def script(publisher: Publisher, context: PollContext) -> dict[int, FetchResult | Failure]:
         address = publisher.serve("/f", FEED)
         broken = source(1, address, {"url": address, "reader": READER, "etag": 7})  # not what we ever store
         return await poll(context, broken, source(2, address))
@@ -222,12 +222,12 @@ def test_what_nobody_foresaw_fails_one_source_and_is_logged(capsys: pytest.Captu
     assert isinstance(failed, Failure)
     assert isinstance(failed.error, UnreadableError)
     assert "TypeError" in str(failed.error)
-    assert isinstance(outcomes[2], Harvest)
+    assert isinstance(outcomes[2], FetchResult)
     assert "poll failed unexpectedly" in capsys.readouterr().out
 
 
 def test_sources_not_begun_by_the_deadline_are_left_for_the_next_tick() -> None:
-    async def script(publisher: Publisher, context: PollContext) -> dict[int, Harvest | Failure]:
+    async def script(publisher: Publisher, context: PollContext) -> dict[int, FetchResult | Failure]:
         return await poll(context, source(1, publisher.serve("/f", FEED)))
 
     assert run(script, deadline=time.monotonic() - 1) == {}
@@ -236,7 +236,7 @@ def test_sources_not_begun_by_the_deadline_are_left_for_the_next_tick() -> None:
 def test_a_poll_that_is_given_up_leaves_nothing_running() -> None:
     async def script(publisher: Publisher, context: PollContext) -> int:
         polling = KIND.poll([source(n, publisher.serve(f"/{n}", FEED)) for n in range(20)], context)
-        assert isinstance(await anext(polling), Polled)
+        assert isinstance(await anext(polling), PollOutcome)
         await polling.aclose()  # type: ignore[attr-defined]  # the protocol promises an iterator; this one is a generator
         return len([task for task in asyncio.all_tasks() if "poll.<locals>" in repr(task.get_coro())])
 

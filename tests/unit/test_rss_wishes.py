@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.results import PublisherHints
 from aggregator.sources.rss.document import Announced
 from aggregator.sources.rss.polling_hints import (
     LONGEST,
@@ -32,7 +32,7 @@ SAYS_NOTHING = Announced()
 
 def _asked(
     headers: Mapping[str, str] | None = None, announced: Announced = SAYS_NOTHING, *, slow: bool = False
-) -> tuple[Wishes, str | None]:
+) -> tuple[PublisherHints, str | None]:
     return wishes_of(headers or {}, announced, NOON, slow=slow, floor=FLOOR)
 
 
@@ -41,7 +41,7 @@ def http_date(after: timedelta) -> str:
 
 
 def test_who_asks_for_nothing_gets_the_floor_alone() -> None:
-    assert _asked() == (Wishes(floor=FLOOR), None)
+    assert _asked() == (PublisherHints(floor=FLOOR), None)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from aggregator.domain.activity import (
     Review,
 )
 from aggregator.domain.errors import BadRequestError
-from aggregator.domain.matching.near_duplicates import Recent
+from aggregator.domain.matching.near_duplicates import MinHashIndex
 from aggregator.domain.moderation.conditions import (
     Condition,
     Facts,
@@ -161,7 +161,7 @@ WORDS = "the ministry published the new plan for open contracting in all regions
     ],
 )
 def test_near_duplicates_are_found(words: str, keys: tuple[str, ...], source: str, hours: int, expected: bool) -> None:
-    around = Surroundings({}, Recent())
+    around = Surroundings({}, MinHashIndex())
     around.note(Facts("news", NOON, words=WORDS, keys=("web:1",)))
     said = Facts(source, NOON + timedelta(hours=hours), words=words, keys=keys)
     assert holds(Condition(Field.NEAR_DUPLICATE, value="6"), said, around) is expected

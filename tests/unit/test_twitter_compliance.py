@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.domain.compliance.takedowns import Fate, IdType, Verdict
+from aggregator.domain.compliance.takedowns import Fate, IdType, Takedown
 from aggregator.domain.errors import (
     ForbiddenAddressError,
     SlowError,
@@ -49,7 +49,7 @@ def test_each_reason_of_a_job_is_a_fate(reason: str, fate: Fate) -> None:
 
 def test_people_have_keys_of_their_own() -> None:
     said = verdict_in(b'{"id": "9", "reason": "suspended"}', IdType.PEOPLE)
-    assert said == Verdict("x:@9", Fate.SUSPENDED, "its account on X is suspended", None)
+    assert said == Takedown("x:@9", Fate.SUSPENDED, "its account on X is suspended", None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.domain.activity import Actor
 from aggregator.domain.errors import AccountError, PausedError
-from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES, Portion
+from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES, ReadQuota
 from aggregator.sources.twitter.timeline import Reading, Watermark, read
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Account:
         return {"data": [{"id": str(i), "text": f"Post {i}", "author_id": "7001"} for i in page], "meta": meta}
 
 
-def polled(account: Account, mark: Watermark, portion: Portion = Portion()) -> Reading:  # noqa: B008 - frozen
+def polled(account: Account, mark: Watermark, portion: ReadQuota = ReadQuota()) -> Reading:  # noqa: B008 - frozen
     return asyncio.run(read(account.page, "@desk_example", mark, ME, portion))
 
 
@@ -143,12 +143,12 @@ def test_what_does_not_fit_a_rationed_poll_is_left_out_for_good() -> None:
     account = Account(posts=5)
     mark = polled(account, Watermark()).mark
     account.post(30)
-    reading = polled(account, mark, Portion(page=10, pages=1, skipping=True))
+    reading = polled(account, mark, ReadQuota(page=10, pages=1, skipping=True))
     assert [int(a.native_id) for a in reading.activities] == account.ids[-10:]
     assert (reading.skipped, reading.whole) == (True, False)
     assert reading.mark == Watermark(since=account.ids[-1])
     account.post(2)
-    again = polled(account, reading.mark, Portion(page=10, pages=1, skipping=True))
+    again = polled(account, reading.mark, ReadQuota(page=10, pages=1, skipping=True))
     assert [int(a.native_id) for a in again.activities] == account.ids[-2:]
     assert (again.skipped, again.whole) == (False, True)
 
@@ -160,6 +160,6 @@ def test_a_gap_that_is_open_when_rationing_begins_is_given_up() -> None:
     mark = polled(account, mark).mark
     assert mark.until is not None
     account.post(3)
-    reading = polled(account, mark, Portion(page=10, pages=1, skipping=True))
+    reading = polled(account, mark, ReadQuota(page=10, pages=1, skipping=True))
     assert [int(a.native_id) for a in reading.activities] == account.ids[-3:]
     assert reading.mark == Watermark(since=account.ids[-1])

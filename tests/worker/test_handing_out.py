@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from aggregator.config.broker import TRANSPORT, Availability
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services.dispatch import Batch
 from tests.upstream import refused
@@ -39,7 +39,7 @@ BATCHES = [Batch("rss", [number], "token") for number in range(20)]
 
 
 def _app(broker: str) -> Celery:
-    return create_app(House(Settings.from_environment({"AGGREGATOR_BROKER_URL": broker})))
+    return create_app(Container(Settings.from_environment({"AGGREGATOR_BROKER_URL": broker})))
 
 
 def test_all_batches_are_free_again_after_one_attempt() -> None:
@@ -111,13 +111,13 @@ def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest
     def unavailable(*_: Any) -> None:
         raise StoreUnavailableError("away")
 
-    def release(_: House, ids: Any, token: str, *, ended: bool) -> None:
+    def release(_: Container, ids: Any, token: str, *, ended: bool) -> None:
         if problem := answers.pop(0):
             raise problem
         released.append((ids, token, ended))
 
-    monkeypatch.setattr(House, "poll", unavailable)
-    monkeypatch.setattr(House, "release", release)
+    monkeypatch.setattr(Container, "poll", unavailable)
+    monkeypatch.setattr(Container, "release", release)
     monkeypatch.setattr(app, "send_task", lambda name, arguments, **_: sent.append((name, *arguments)))
 
     with pytest.raises(StoreUnavailableError):

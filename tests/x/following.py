@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from aggregator.config.settings import Settings
-from aggregator.container import House
+from aggregator.container import Container
 from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription
@@ -51,7 +51,7 @@ class Following:
             "AGGREGATOR_HOST_SPACING": "0",
             **{f"AGGREGATOR_{name.upper()}": value for name, value in settings.items()},
         }
-        self.house = House(Settings.from_environment(self._environ), time)
+        self.house = Container(Settings.from_environment(self._environ), time)
         self._beside: list[Following] = []
 
     def close(self) -> None:

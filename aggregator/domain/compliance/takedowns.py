@@ -35,7 +35,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Takedown:
     """What a network says of one thing."""
 
     key: str  # of a post ("x:123") or of a person ("x:@9")
@@ -74,13 +74,13 @@ class JobReport:
     """How a job stands, with what it found once it is complete."""
 
     status: JobStatus
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[Takedown] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
     """What asking for posts brought: verdicts on some, and the others as they are now."""
 
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[Takedown] = ()
     activities: Sequence[NewActivity] = ()
     seen: Collection[str] = ()  # keys of all that were answered for, besides those asked for

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from aggregator.domain.activity import Content, NewActivity, Screened
+    from aggregator.domain.activity import Content, NewActivity, ScreenedActivity
 
 _TAG = re.compile(r"tag:[^,:]+,[0-9-]+:(?P<specific>.+)", re.DOTALL)
 _LETTERS = re.compile(r"[^\W_]+")
@@ -46,7 +46,7 @@ def marks(new: NewActivity) -> Marks:
     return Marks(_alias(new.native_id, new.content.url), _likeness(new.content))
 
 
-def recognised(fresh: Sequence[Screened], held: Sequence[Held], present: Collection[str]) -> Mapping[str, str]:
+def recognised(fresh: Sequence[ScreenedActivity], held: Sequence[Held], present: Collection[str]) -> Mapping[str, str]:
     """Say which entries with ids unknown to us are ones that we hold: new id to held id.
 
     An alias is believed where the title or the date is the same too; a likeness by itself. What still stands in the
@@ -67,7 +67,7 @@ def recognised(fresh: Sequence[Screened], held: Sequence[Held], present: Collect
     return found
 
 
-def _same(entry: Screened, held: Held) -> bool:
+def _same(entry: ScreenedActivity, held: Held) -> bool:
     if entry.likeness is not None and entry.likeness == held.likeness:
         return True
     content = entry.new.content

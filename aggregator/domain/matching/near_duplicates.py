@@ -33,7 +33,7 @@ class _Held(NamedTuple):
     words: frozenset[bytes]
 
 
-class Recent:
+class MinHashIndex:
     """What came lately, in the order of arrival."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.domain.activity import Content, NewActivity
-    from aggregator.domain.matching.near_duplicates import Recent
+    from aggregator.domain.matching.near_duplicates import MinHashIndex
 
 LONGEST_VALUE = 500
 _LONGEST_HOURS = 24 * 7
@@ -109,7 +109,7 @@ class Surroundings:
     """What came besides: how many of each source on each day (UTC), and what came lately."""
 
     counts: dict[tuple[str, int], int]
-    recent: Recent | None = None
+    recent: MinHashIndex | None = None
 
     def came(self, facts: Facts) -> int:
         """Return how many of an item's source came before it on its day."""

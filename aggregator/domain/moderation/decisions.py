@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Verb(StrEnum):
+class DecisionAction(StrEnum):
     """What a person may do to items."""
 
     APPROVE = "approve"  # show; of a held edit: take its words
@@ -25,17 +25,17 @@ class Verb(StrEnum):
     UNDO = "undo"
 
 
-PAST: Mapping[Verb, str] = {
-    Verb.APPROVE: "approved",
-    Verb.HIDE: "hid",
-    Verb.RETURN: "sent back",
-    Verb.KEEP: "declined the edit of",
-    Verb.PIN: "pinned",
-    Verb.UNPIN: "unpinned",
-    Verb.JOIN: "joined to a story",
-    Verb.SPLIT: "split off",
-    Verb.WRITE: "wrote on",
-    Verb.UNDO: "undid",
+PAST: Mapping[DecisionAction, str] = {
+    DecisionAction.APPROVE: "approved",
+    DecisionAction.HIDE: "hid",
+    DecisionAction.RETURN: "sent back",
+    DecisionAction.KEEP: "declined the edit of",
+    DecisionAction.PIN: "pinned",
+    DecisionAction.UNPIN: "unpinned",
+    DecisionAction.JOIN: "joined to a story",
+    DecisionAction.SPLIT: "split off",
+    DecisionAction.WRITE: "wrote on",
+    DecisionAction.UNDO: "undid",
 }
 
 # Why items are hidden, by the key that says it: the words go into the history.
@@ -59,7 +59,7 @@ class Decided:
     """
 
     batch: str
-    verb: Verb
+    verb: DecisionAction
     done: Sequence[int] = ()
     missed: Mapping[int, str] = field(default_factory=dict)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGE = 50  # items
 
 
-class Pile(StrEnum):
+class QueueTab(StrEnum):
     """Which items."""
 
     WAITING = "waiting"  # for a person, with edits of what is shown
@@ -32,10 +32,10 @@ class Pile(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueueQuery:
     """Which part of the queue, in the order of arrival."""
 
-    pile: Pile = Pile.WAITING
+    pile: QueueTab = QueueTab.WAITING
     source: str = ""  # slug
     kind: ActivityKind | None = None
     topic: str = ""

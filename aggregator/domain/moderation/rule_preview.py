@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.matching.near_duplicates import Recent
+from aggregator.domain.matching.near_duplicates import MinHashIndex
 from aggregator.domain.moderation.conditions import Surroundings
 from aggregator.domain.moderation.rules import Rulebook
 
@@ -48,7 +48,7 @@ def rehearse(came: Iterable[tuple[int, Facts]], rule: Rule, book: Rulebook, now:
         now: the present moment.
     """
     alone = Rulebook([rule], now)
-    around = Surroundings({}, Recent() if book.hours else None)
+    around = Surroundings({}, MinHashIndex() if book.hours else None)
     done = Rehearsed()
     since = now - SPAN
     for id_, facts in came:

@@ -5,31 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aggregator.domain.activity import BY_RULE, Later, Review
+from aggregator.domain.activity import BY_RULE, Review, ScheduledTransition
 from aggregator.domain.source import Policy
 from aggregator.text.search_terms import searchable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aggregator.domain.activity import NewActivity, Screened
+    from aggregator.domain.activity import NewActivity, ScreenedActivity
     from aggregator.domain.moderation.freezes import Freeze
     from aggregator.domain.moderation.rules import Verdict
     from aggregator.domain.source import Source
 
 
-def under_policy(one: Screened, source: Source, now: datetime) -> Screened:
+def under_policy(one: ScreenedActivity, source: Source, now: datetime) -> ScreenedActivity:
     """Apply what a source's policy has besides showing and holding: a delay, and authors who are trusted."""
     if source.policy is not Policy.AUTO and _is_trusted(one.new, source):
         return replace(one, review=Review.PUBLISHED, review_reason="the author is trusted", later=None)
     if source.policy is Policy.DELAY and source.delay is not None:
         reason = "the source publishes after a while"
-        later = Later(now + source.delay, Review.PUBLISHED, "policy", "nobody objected in time")
+        later = ScheduledTransition(now + source.delay, Review.PUBLISHED, "policy", "nobody objected in time")
         return replace(one, review=Review.WAITING, review_reason=reason, later=later)
     return one
 
 
-def under_rules(one: Screened, verdict: Verdict, now: datetime) -> Screened:
+def under_rules(one: ScreenedActivity, verdict: Verdict, now: datetime) -> ScreenedActivity:
     """Apply what the rules say; what is kept apart as suspicious stays so unless they hide it."""
     one = replace(
         one,
@@ -47,11 +47,13 @@ def under_rules(one: Screened, verdict: Verdict, now: datetime) -> Screened:
     return replace(one, pinned_until=pinned)
 
 
-def under_freeze(one: Screened, freeze: Freeze | None) -> Screened:
+def under_freeze(one: ScreenedActivity, freeze: Freeze | None) -> ScreenedActivity:
     """Keep back what would be shown while a freeze lasts; what waits for its time is kept back when that comes."""
     if freeze is None or one.review is not Review.PUBLISHED:
         return one
-    later = Later(freeze.until, Review.PUBLISHED, one.review_by, f"{one.review_reason}, and the freeze ended")
+    later = ScheduledTransition(
+        freeze.until, Review.PUBLISHED, one.review_by, f"{one.review_reason}, and the freeze ended"
+    )
     return replace(one, review=Review.WAITING, review_by="freeze", review_reason=freeze.sentence, later=later)
 
 

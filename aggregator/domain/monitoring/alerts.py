@@ -25,7 +25,7 @@ _LONGEST_RETRY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class Condition:
     """Something that people should know."""
 
     kind: str  # SOURCE or QUEUE
@@ -46,20 +46,20 @@ class Alert:
     tries: int
 
 
-def wrongs(
+def detect(
     sources: Iterable[Source], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
-) -> Iterator[Wrong]:
+) -> Iterator[Condition]:
     """Give what is wrong now: sources that stopped or fail for long, and a queue that nobody looks at."""
     for source in sources:
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
-            yield Wrong(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
+            yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
         elif source.state is SourceState.ACTIVE and is_stale(source, now) and _for_long(source, now):
             why = source.last_error or "it is long overdue."
-            yield Wrong(SOURCE, f"source:{source.slug}", f"{source.name} brings nothing: {why}")
+            yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} brings nothing: {why}")
     if queue_age is not None and oldest_waiting is not None and now - oldest_waiting > queue_age:
         hours = round(queue_age.total_seconds() / 3600)
-        yield Wrong(QUEUE, "queue", f"Something has waited for review for more than {hours} hours.")
+        yield Condition(QUEUE, "queue", f"Something has waited for review for more than {hours} hours.")
 
 
 def next_try(alert: Alert, now: datetime) -> datetime:

@@ -11,13 +11,13 @@ from aggregator.domain.activity import Review
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.domain.activity import Screened
+    from aggregator.domain.activity import ScreenedActivity
 
 MANY = 20  # old entries at once, which no publisher has by writing
 LATE = timedelta(days=2)  # that an entry may be published before our last look without being old
 
 
-def quarantined(fresh: Sequence[Screened], last_look: datetime | None) -> list[Screened]:
+def quarantined(fresh: Sequence[ScreenedActivity], last_look: datetime | None) -> list[ScreenedActivity]:
     """Return entries that are new to us, the old ones among them in quarantine where they are suspiciously many.
 
     An entry is old if it was published well before we last looked, when it was not there, or bears no date.

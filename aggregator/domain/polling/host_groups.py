@@ -32,7 +32,7 @@ class HostGroup:
     pauses: Pauses = Pauses.GROUP
 
 
-class Manners(NamedTuple):
+class HostPolicy(NamedTuple):
     """How a host is to be treated, and under which name its turns are counted."""
 
     name: str  # "group:port"
@@ -51,14 +51,14 @@ class HostGroups:
         self._spacing = spacing
         self._concurrency = concurrency
 
-    def manners(self, host: str) -> Manners:
+    def manners(self, host: str) -> HostPolicy:
         """Say how "name:port" is to be treated; the longest suffix that fits counts."""
         name, _, port = host.rpartition(":")
         group = self._of(name)
         if group is None:
-            return Manners(host, self._spacing, self._concurrency, Pauses.GROUP)
+            return HostPolicy(host, self._spacing, self._concurrency, Pauses.GROUP)
         spacing = self._spacing if group.spacing is None else group.spacing
-        return Manners(f"{group.name}:{port}", spacing, group.concurrency or self._concurrency, group.pauses)
+        return HostPolicy(f"{group.name}:{port}", spacing, group.concurrency or self._concurrency, group.pauses)
 
     def _of(self, name: str) -> HostGroup | None:
         labels = name.split(".")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.domain.polling.host_groups import Manners
+    from aggregator.domain.polling.host_groups import HostPolicy
 
 
 FIRST_PAUSE = timedelta(hours=1)  # of a host that says "too many requests", but not until when
@@ -32,7 +32,7 @@ class Turn(NamedTuple):
 class Wanted:
     """What one process wants of one host: turns to begin, by token, and turns that ended."""
 
-    manners: Manners
+    manners: HostPolicy
     asks: Sequence[str] = ()
     ended: Sequence[str] = ()
     answered: bool = False  # at least one of the ended ones was answered as if all were well

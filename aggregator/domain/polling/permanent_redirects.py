@@ -23,7 +23,7 @@ class Sighting(NamedTuple):
     settled: bool = False
 
 
-def sighted(moving: Mapping[str, Any] | None, to: str | None, now: datetime, *, overlapping: bool) -> Sighting:
+def observe(moving: Mapping[str, Any] | None, to: str | None, now: datetime, *, overlapping: bool) -> Sighting:
     """Take note of where an answer came from.
 
     Args:

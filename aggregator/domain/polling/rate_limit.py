@@ -25,7 +25,7 @@ class HostTurn:
     answered: bool = False
 
 
-class Quiet(Protocol):
+class RateLimiter(Protocol):
     """May I call this host (or API endpoint) now? Shared by all workers through the database."""
 
     def turn(self, host: str, endpoint: str = "") -> AbstractAsyncContextManager[HostTurn]:

@@ -26,7 +26,7 @@ class FetchFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class PublisherHints:
     """What the other side asks of our polling. It only ever makes the next poll later."""
 
     floor: timedelta = timedelta()  # the least time between polls that is polite for what it gives us
@@ -37,7 +37,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class FetchResult:
     """What polling one source brought.
 
     `activities` oldest first. `unchanged` says that the source had nothing to tell (304, or the very same bytes).
@@ -53,7 +53,7 @@ class Harvest:
     not_before: datetime | None = None  # the other side, or the budget, asks not to be polled earlier
     look_again: datetime | None = None  # something of it may change until then, so it is worth a look just after
     appetite: float | None = None  # dollars a day that reading all of it costs, as far as is known by now
-    wishes: Wishes = Wishes()
+    wishes: PublisherHints = PublisherHints()
     skipped: int = 0  # entries that the last poll had brought in the very same bytes
     present: Collection[str] = ()  # native ids of those
     entries: int | None = None  # in the document; None: there was no whole document to count in
@@ -71,15 +71,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PollOutcome:
     """The outcome of polling one source."""
 
     source_id: int
-    outcome: Harvest | Failure
+    outcome: FetchResult | Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class PollRecord:
     """How polling a source ended: its next poll, its fetch state, and a line of the fetch log."""
 
     source_id: int
@@ -121,4 +121,4 @@ class Discovery:
     every: timedelta | None  # None: as its rhythm asks for
     floor: timedelta
     options: Mapping[str, Json] = field(default_factory=dict)
-    harvest: Harvest | None = None
+    harvest: FetchResult | None = None

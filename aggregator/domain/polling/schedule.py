@@ -14,7 +14,7 @@ from hashlib import blake2b
 from math import cos, exp, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.results import PublisherHints
 from aggregator.text.durations import spoken
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class NextPoll(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class PublishingProfile:
     """How a source publishes: items decayed over two weeks, their daily wave, and items decayed over an hour."""
 
     at: datetime  # when it was last brought up to date
@@ -69,7 +69,7 @@ class Rhythm:
         return {**asdict(self), "at": self.at.isoformat()}
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any] | None, now: datetime) -> Rhythm:
+    def of(cls, stored: Mapping[str, Any] | None, now: datetime) -> PublishingProfile:
         """Read what was stored; a fresh one where there is nothing, or nothing usable."""
         try:
             at = datetime.fromisoformat((stored or {})["at"])
@@ -81,7 +81,7 @@ class Rhythm:
         return cls(min(at, now), **numbers) if usable else cls(now)
 
 
-def observed(rhythm: Rhythm, now: datetime, published: Iterable[datetime]) -> Rhythm:
+def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datetime]) -> PublishingProfile:
     """Bring a rhythm up to date after a poll.
 
     Args:
@@ -101,15 +101,15 @@ def observed(rhythm: Rhythm, now: datetime, published: Iterable[datetime]) -> Rh
         cosine += weight * cos(angle)
         sine += weight * sin(angle)
         burst += _left(age, _BURST)
-    return Rhythm(now, items, cosine, sine, burst)
+    return PublishingProfile(now, items, cosine, sine, burst)
 
 
-def speed(rhythm: Rhythm, now: datetime, weight: float = 1.0) -> float:
+def speed(rhythm: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
     """Return how fast a source asks to be polled, in roots of items per second; `weight` is its readers'."""
     return sqrt(weight * _rate(rhythm, now))
 
 
-def _rate(rhythm: Rhythm, now: datetime) -> float:
+def _rate(rhythm: PublishingProfile, now: datetime) -> float:
     slow, fast = _left(now - rhythm.at, _MEMORY), _left(now - rhythm.at, _BURST)
     items, angle = rhythm.items * slow, _angle(now)
     wave = 2 * slow * (rhythm.cosine * cos(angle) + rhythm.sine * sin(angle)) / (items + _DAY_PRIOR)
@@ -119,7 +119,7 @@ def _rate(rhythm: Rhythm, now: datetime) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollBudget:
     """What a unit of speed is worth."""
 
     level: float  # the daily average of the sum of all speeds
@@ -149,8 +149,8 @@ def after_success(
     terms: Terms,
     *,
     speed: float,
-    pace: Pace | None,
-    wishes: Wishes = Wishes(),  # noqa: B008 - frozen
+    pace: PollBudget | None,
+    wishes: PublisherHints = PublisherHints(),  # noqa: B008 - frozen
     not_before: datetime | None = None,
     look_again: datetime | None = None,
 ) -> NextPoll:
@@ -177,7 +177,7 @@ def after_success(
     return NextPoll(at, reason, policy)
 
 
-def _wanted(terms: Terms, speed: float, pace: Pace | None) -> tuple[timedelta, str]:
+def _wanted(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
     """Return the interval by people's word or the source's rhythm, and why."""
     spread = _spread(terms.source_id)
     if terms.every is not None:
@@ -198,7 +198,7 @@ def _items(speed: float) -> str:
     return f"{a_day:.0f} items" if a_day >= 10 else f"{a_day:.1f} items"  # noqa: PLR2004 - a second digit tells less
 
 
-def _allowed(at: datetime, terms: Terms, wishes: Wishes) -> datetime:
+def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
     """Return the first moment from `at` on that is in no hour and on no day that the publisher wants left out."""
     hours = wishes.skip_hours if len(wishes.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
     days = wishes.skip_days if len(wishes.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week

@@ -13,8 +13,8 @@ from aggregator.domain.errors import AggregatorError, BadRequestError, Forbidden
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
 from aggregator.domain.source import SourceState
-from aggregator.fetching.ip_policy import Network, is_address, refusal, within
-from aggregator.fetching.request_target import check_address, host_key, shown
+from aggregator.fetching.ip_policy import Network, deny_reason, is_address, within
+from aggregator.fetching.request_target import check_address, display_url, host_key
 from aggregator.services.subscribe import Subscription, discover, discover_together, subscribe
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
@@ -23,9 +23,9 @@ from aggregator.text.urls import canonical_url, slug
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from aggregator.config.encryption import Seal
+    from aggregator.config.encryption import HeaderCipher
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.polling.results import Settlement
+    from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.services.subscribe import Found
@@ -52,7 +52,7 @@ class Wanted:
     @property
     def shown(self) -> str:
         """Its address, fit for messages."""
-        return shown(self.address)
+        return display_url(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Brought:
     """A source that was added."""
 
     source: Source
-    first: Settlement | None  # how its first poll went, where looking it up was one
+    first: PollRecord | None  # how its first poll went, where looking it up was one
     asked_slug: str = ""  # the slug that it should have had, but that is another's
 
 
@@ -138,7 +138,7 @@ class Target:
 
     store: Store
     clock: Clock
-    seal: Callable[[], Seal]
+    seal: Callable[[], HeaderCipher]
     tagger: Tagger | None
     private_networks: Sequence[Network]
     who: str
@@ -232,9 +232,9 @@ class _Bringing:
             raise BadRequestError(f"{wanted.shown!r} is no web address (https://...) that could be polled.")
         check_address(url, ForbiddenAddressError)
         host, networks = urlsplit(url).hostname or "", self._target.private_networks
-        if is_address(host) and (why := refusal(host, networks)) is not None:
+        if is_address(host) and (why := deny_reason(host, networks)) is not None:
             raise ForbiddenAddressError(
-                f"{shown(url)} leads to {host} ({why}), where we do not fetch from. "
+                f"{display_url(url)} leads to {host} ({why}), where we do not fetch from. "
                 "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
             )
         calendar = re.match(r"(?i)webcals?:", wanted.address) or urlsplit(url).path.lower().endswith(".ics")

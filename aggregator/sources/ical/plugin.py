@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.domain.errors import BadRequestError, UnreadableError
-from aggregator.domain.polling.results import Harvest, Wishes
+from aggregator.domain.polling.results import FetchResult, PublisherHints
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
-from aggregator.fetching.client import shown, validators
+from aggregator.fetching.client import validators
+from aggregator.fetching.request_target import display_url
 from aggregator.source_api.documents import (
     discovered,
     facts_of,
@@ -27,9 +28,9 @@ from aggregator.text.urls import canonical_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.domain.polling.results import Discovery, Polled
+    from aggregator.domain.polling.results import Discovery, PollOutcome
     from aggregator.domain.source import Json, Parser, Source
-    from aggregator.fetching.client import Response, Tally
+    from aggregator.fetching.client import Response, TransferStats
     from aggregator.source_api.kind import PollContext
 
 ACCEPT = "text/calendar, */*;q=0.1"
@@ -98,20 +99,20 @@ class CalendarKind:
         harvest = await _harvest(response, canonical, {}, options, floor, context.clock(), context.parser)
         return discovered(self.name, canonical, floor, options, harvest, "calendar")
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Give nothing: a calendar is one document."""
         del source, context, pages
-        nothing: Sequence[Harvest] = ()
+        nothing: Sequence[FetchResult] = ()
         for one in nothing:
             yield one
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll calendars side by side, each failing alone; those not begun by the deadline are left out."""
         async for polled in side_by_side(batch, context, _read_source):
             yield polled
 
 
-async def _read_source(source: Source, context: PollContext, tally: Tally) -> Harvest:
+async def _read_source(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
     now, state = context.clock(), source.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     known: Mapping[str, Any] = state if same else {}
@@ -139,28 +140,30 @@ async def _harvest(
     floor: timedelta,
     now: datetime,
     parser: Parser,
-) -> Harvest:
+) -> FetchResult:
     moved = moved_to(response, address)
     if response.status == _NOT_MODIFIED:
         state = {**known, **validators(response)}
         wishes = _wishes(response, known.get("refresh"), floor, now)
-        return Harvest(state=state, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
+        return FetchResult(state=state, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
     digest = hashlib.sha256(response.body).hexdigest()
     same = digest == known.get("body_sha256") and not _moves(known, now)
     state = {**validators(response), "url": address, "reader": READER, "body_sha256": digest}
     if same:
         kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
         wishes = _wishes(response, known.get("refresh"), floor, now)
-        return Harvest(state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
+        return FetchResult(
+            state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response)
+        )
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
         said = await parser.run(read, response.body, window, _zone(options), address)
     except UnreadableError as problem:
-        raise type(problem)(f"{shown(response.url)}: {problem}") from None
+        raise type(problem)(f"{display_url(response.url)}: {problem}") from None
     state |= {"whole": now.isoformat(), "repeats": said.repeats}
     if said.refresh is not None:
         state["refresh"] = said.refresh.total_seconds()
-    return Harvest(
+    return FetchResult(
         said.activities,
         state,
         name=said.name,
@@ -172,12 +175,12 @@ async def _harvest(
     )
 
 
-def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> Wishes:
+def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
     asked = list(freshness(response.headers, now))
     if isinstance(refresh, int | float) and refresh > 0:
         asked.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
     span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
-    return Wishes(floor=floor, at_least=min(span, LONGEST), why=why)
+    return PublisherHints(floor=floor, at_least=min(span, LONGEST), why=why)
 
 
 def _days(options: Mapping[str, Json], name: str, usual: timedelta) -> timedelta:

@@ -119,7 +119,7 @@ def knows(label: str) -> bool:
     return _zones(label.strip()) is not None
 
 
-def announced(text: str) -> Occasion | None:
+def parse_event_line(text: str) -> Occasion | None:
     """Return what a text announces where it has exactly one line (or two in a row) that is nothing but a time.
 
     A day alone is as likely the day of writing, and so is a time without an end or a zone. Prose that mentions days

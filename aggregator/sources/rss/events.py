@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.domain.activity import Occasion
-from aggregator.sources.rss.event_lines import announced, read_time
+from aggregator.sources.rss.event_lines import parse_event_line, read_time
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
         return _occasion(told)
     if len(text) > _LONGEST_JSON or not any(character.isdigit() for character in text[:2000]):
         return None
-    found = announced(text) or (announced(entry.title.value) if entry.title else None)
+    found = parse_event_line(text) or (parse_event_line(entry.title.value) if entry.title else None)
     return found if found is not None and (published is None or found.start > published) else None
 
 

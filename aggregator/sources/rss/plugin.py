@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.domain.errors import BadRequestError, NoFeedError, UnreadableError
-from aggregator.domain.polling.results import Harvest
+from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
-from aggregator.fetching.client import host_key, shown, validators
+from aggregator.fetching.client import host_key, validators
+from aggregator.fetching.request_target import display_url
 from aggregator.source_api.documents import discovered, facts_of, moved_to, side_by_side
 from aggregator.sources.rss import detect
 from aggregator.sources.rss.parse import READER, normalise
@@ -22,9 +23,9 @@ from aggregator.text.urls import canonical_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.domain.polling.results import Discovery, FetchFacts, Polled, Wishes
+    from aggregator.domain.polling.results import Discovery, FetchFacts, PollOutcome, PublisherHints
     from aggregator.domain.source import Json, Parser, Source
-    from aggregator.fetching.client import Response, Tally
+    from aggregator.fetching.client import Response, TransferStats
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.parse import ParsedFeed
@@ -95,7 +96,7 @@ class RssKind:
         if page is not None:
             if page.feed is None:
                 raise NoFeedError(
-                    f"{shown(response.url)} is {page.words} without a feed link. Give the address of a feed."
+                    f"{display_url(response.url)} is {page.words} without a feed link. Give the address of a feed."
                 )
             secret = headers if host_key(page.feed) == host_key(url) else {}
             url = page.feed
@@ -106,7 +107,7 @@ class RssKind:
         harvest = await _harvest(response, asked, facts_of(response), context.parser)
         return discovered(self.name, canonical, floor, options, harvest, "feed")
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
 
         Raises:
@@ -119,17 +120,19 @@ class RssKind:
             response = await context.http.get(url, accept=ACCEPT, headers=secret)
             feed = await _read(response, "", context.parser)
             if number:
-                yield Harvest(feed.activities, source.fetch_state, facts=facts_of(response))
+                yield FetchResult(feed.activities, source.fetch_state, facts=facts_of(response))
             previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
             if previous is None:
                 return
             if previous in read:
-                raise UnreadableError(f"The archive of {shown(source.address)} leads back to {shown(previous)}.")
+                raise UnreadableError(
+                    f"The archive of {display_url(source.address)} leads back to {display_url(previous)}."
+                )
             url = previous
             read.add(url)
             await asyncio.sleep(min(PAGE_PAUSE, source.floor).total_seconds())
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll feeds side by side, each failing alone; those not begun by the deadline are left out."""
         async for polled in side_by_side(batch, context, _read_source):
             yield polled
@@ -145,7 +148,7 @@ class _Asked(NamedTuple):
     now: datetime
 
 
-async def _read_source(source: Source, context: PollContext, tally: Tally) -> Harvest:
+async def _read_source(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
     known, started = _known(source), context.clock()
     asked = _Asked(source.address, known, source.options, source.floor, started)
     validators = _validators(source, known, started)
@@ -177,7 +180,7 @@ def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict
     return {name: known[name] for name in ("etag", "modified") if known.get(name)}
 
 
-async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser: Parser) -> Harvest:
+async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser: Parser) -> FetchResult:
     """Judge an answer: the same as before, or a document to read.
 
     The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
@@ -204,7 +207,7 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser:
     suddenly = (
         f"Suddenly empty: it had {known.get('entries')} entries before. What it brought stays." if empty else None
     )
-    return Harvest(
+    return FetchResult(
         feed.activities,
         state,
         name=feed.title,
@@ -223,16 +226,16 @@ async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
     try:
         return await parser.run(normalise, response.body, content_type, response.url, seen)
     except UnreadableError as problem:
-        raise type(problem)(f"{shown(response.url)}: {problem}") from None
+        raise type(problem)(f"{display_url(response.url)}: {problem}") from None
 
 
-def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> Harvest:
+def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
     wishes, note = _wishes(response, announced_of(state.get("announced")), asked)
     moved = moved_to(response, asked.address)
-    return Harvest(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
+    return FetchResult(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
 
 
-def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[Wishes, str | None]:
+def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[PublisherHints, str | None]:
     validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
     floor = asked.floor if validated or asked.floor < DOCUMENT_FLOOR else asked.floor * BARE
     return wishes_of(response.headers, announced, asked.now, slow=bool(asked.options.get("slow")), floor=floor)

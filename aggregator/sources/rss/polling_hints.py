@@ -10,7 +10,7 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.polling.results import Wishes
+from aggregator.domain.polling.results import PublisherHints
 from aggregator.source_api.documents import freshness
 from aggregator.sources.rss.document import Announced
 from aggregator.text.durations import spoken
@@ -41,7 +41,7 @@ def wishes_of(
     *,
     slow: bool,
     floor: timedelta,
-) -> tuple[Wishes, str | None]:
+) -> tuple[PublisherHints, str | None]:
     """Return what is asked for, and a note on what of it makes no sense or is more than we grant.
 
     Args:
@@ -58,7 +58,7 @@ def wishes_of(
     if span > longest:
         notes.append(f"The publisher asks for {spoken(span)} between polls ({why}); {spoken(longest)} are granted.")
         span = longest
-    wishes = Wishes(
+    wishes = PublisherHints(
         floor=floor,
         at_least=span,
         why=why,

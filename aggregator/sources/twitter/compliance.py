@@ -17,7 +17,7 @@ from aggregator.domain.compliance.takedowns import (
     JobReport,
     JobStatus,
     LookedUp,
-    Verdict,
+    Takedown,
 )
 from aggregator.domain.errors import BudgetError, UnreadableError
 from aggregator.sources.twitter import jobs
@@ -99,7 +99,7 @@ class TellsFates:
         return LookedUp(verdicts, activities, {f"{NETWORK}:{_first(post)}" for post in _included(page)})
 
 
-def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Verdict]:
+def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Takedown]:
     """Give what a page of posts says of those that can't be seen; an original that is embedded counts as well.
 
     Args:
@@ -112,7 +112,7 @@ def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[
             continue
         found = _fate_of(error)
         if found is not None:
-            yield Verdict(wanted.get(native_id, f"{NETWORK}:{native_id}"), *found)
+            yield Takedown(wanted.get(native_id, f"{NETWORK}:{native_id}"), *found)
     for post in (*_objects(page, "data"), *_included(page)):
         held_back = post.get("withheld")
         if not isinstance(held_back, dict):
@@ -120,7 +120,7 @@ def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[
         codes = {str(code).upper() for code in held_back.get("country_codes") or []}
         if held_back.get("copyright") is True or not WITHHELD_EVERYWHERE.isdisjoint(codes):
             why = "for copyright" if held_back.get("copyright") is True else "everywhere"
-            yield Verdict(f"{NETWORK}:{_first(post)}", Fate.WITHHELD, f"withheld on X {why}")
+            yield Takedown(f"{NETWORK}:{_first(post)}", Fate.WITHHELD, f"withheld on X {why}")
 
 
 def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:

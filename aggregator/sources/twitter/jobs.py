@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from aggregator.domain.compliance.takedowns import Fate, IdType, Verdict
+from aggregator.domain.compliance.takedowns import Fate, IdType, Takedown
 from aggregator.domain.errors import (
     ForbiddenAddressError,
     SlowError,
@@ -67,13 +67,13 @@ def upload(url: str, ids: Sequence[str], *, on_loopback: bool) -> None:
     _sent("PUT", url, body, _Lines("the upload", None, on_loopback=on_loopback))
 
 
-def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Verdict]:
+def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Takedown]:
     """Fetch what a job found; lines that are none of X's are passed over.
 
     Raises:
         SourceError: it could not be had whole.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[Takedown] = []
 
     def take(line: bytes) -> None:
         verdict = verdict_in(line, type_)
@@ -84,7 +84,7 @@ def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Verdict]:
     return verdicts
 
 
-def verdict_in(line: bytes, type_: IdType) -> Verdict | None:
+def verdict_in(line: bytes, type_: IdType) -> Takedown | None:
     """Return what a line of a result says; None where it is no line of a result."""
     try:
         said: Any = json.loads(line)
@@ -95,7 +95,7 @@ def verdict_in(line: bytes, type_: IdType) -> Verdict | None:
         return None
     fate, reason = _FATES.get(str(said.get("reason", "")).casefold(), _OTHER)
     key = f"{NETWORK}:{native_id}" if type_ is IdType.POSTS else f"{NETWORK}:@{native_id}"
-    return Verdict(key, fate, reason, moment_of(said.get("redacted_at")))
+    return Takedown(key, fate, reason, moment_of(said.get("redacted_at")))
 
 
 class _Lines(BoundedAdapter):

@@ -27,8 +27,8 @@ from aggregator.domain.polling.results import (
     Discovery,
     Failure,
     FetchFacts,
-    Harvest,
-    Polled,
+    FetchResult,
+    PollOutcome,
 )
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter import read_budget, search, timeline
@@ -179,10 +179,10 @@ class Twitter(TellsFates):
             options={"user_id": actor.native_id},
         )
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[Harvest]:
+    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Give nothing: what X lets one read of the past is read by polling."""
         del source, context, pages
-        nothing: tuple[Harvest, ...] = ()
+        nothing: tuple[FetchResult, ...] = ()
         for page in nothing:
             yield page
 
@@ -230,13 +230,13 @@ class Twitter(TellsFates):
         posts = str(said.get("project_usage")) if isinstance(said, dict) else ""
         return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[Polled]:
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other: they share one endpoint and its rate limit."""
         try:
             api = _connect(context)
         except SourceError as error:
             for source in batch:
-                yield Polled(source.id, Failure(error))
+                yield PollOutcome(source.id, Failure(error))
             return
         try:
             troubles = 0
@@ -244,15 +244,15 @@ class Twitter(TellsFates):
                 if time.monotonic() >= context.deadline:
                     return
                 if troubles >= MOST_TROUBLES:
-                    yield Polled(source.id, Failure(_not_asked(context.clock())))
+                    yield PollOutcome(source.id, Failure(_not_asked(context.clock())))
                     continue
                 outcome = await self._polled(source, api, context)
                 troubles = troubles + 1 if isinstance(outcome, Failure) and _is_trouble(outcome.error) else 0
-                yield Polled(source.id, outcome)
+                yield PollOutcome(source.id, outcome)
         finally:
             api.close()
 
-    async def _polled(self, source: Source, api: Api, context: PollContext) -> Harvest | Failure:
+    async def _polled(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
         started, began = context.clock(), time.monotonic()
         api.begin()
 
@@ -275,7 +275,7 @@ class Twitter(TellsFates):
         return _harvest(source, reading, mark, ration, api.cost, facts())
 
     async def _read(
-        self, source: Source, api: Api, mark: timeline.Watermark, portion: read_budget.Portion, now: datetime
+        self, source: Source, api: Api, mark: timeline.Watermark, portion: read_budget.ReadQuota, now: datetime
     ) -> timeline.Reading:
         options = self.parse_options(source.options)
         if "query" in options:
@@ -308,9 +308,9 @@ def _harvest(
     ration: Ration | None,
     cost: float,
     facts: FetchFacts,
-) -> Harvest:
+) -> FetchResult:
     now = facts.started
-    meal = read_budget.Meal(
+    meal = read_budget.ReadCost(
         cost,
         reading.posts,
         age=now - reading.oldest if reading.oldest else None,
@@ -320,11 +320,11 @@ def _harvest(
     known = source.appetite if before.is_first is False else None
     hunger = read_budget.learnt(known, meal, now - source.last_success if source.last_success else None)
     if not reading.activities and reading.mark == before and reading.error is None:
-        return Harvest(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
+        return FetchResult(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
     error = reading.error
     rest = read_budget.digesting(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None
-    return Harvest(
+    return FetchResult(
         activities=reading.activities,
         state=reading.mark.state(),
         not_before=paused or (now + rest if rest else None),

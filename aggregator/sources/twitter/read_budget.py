@@ -24,7 +24,7 @@ _READINGS_A_DAY = 4  # of an account that is rationed, where its ration allows f
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class ReadQuota:
     """How much one poll may read."""
 
     first: int = FIRST_RUN  # posts of the first page of an account that was never read
@@ -34,7 +34,7 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True)
-class Meal:
+class ReadCost:
     """What one poll read."""
 
     cost: float  # dollars
@@ -44,16 +44,16 @@ class Meal:
     whole: bool  # nothing was left out
 
 
-def portion(ration: Ration | None, appetite: float | None) -> Portion:
+def portion(ration: Ration | None, appetite: float | None) -> ReadQuota:
     """Return how much may be read of an account with this appetite (dollars a day)."""
     if ration is None:
-        return Portion()
+        return ReadQuota()
     most = _within(ration.most // MOST_PER_POST, PAGE)
     first = _within(ration.first // MOST_PER_POST, FIRST_RUN)
     if ration.dollars is None or ration.posts is None:
-        return Portion(first=first, page=most)
+        return ReadQuota(first=first, page=most)
     page = _within(int(ration.posts / _READINGS_A_DAY), most)
-    return Portion(min(first, page), page, pages=1, skipping=appetite is not None and appetite > ration.dollars)
+    return ReadQuota(min(first, page), page, pages=1, skipping=appetite is not None and appetite > ration.dollars)
 
 
 def digesting(ration: Ration | None, cost: float) -> timedelta | None:
@@ -63,7 +63,7 @@ def digesting(ration: Ration | None, cost: float) -> timedelta | None:
     return _DAY * min(cost / max(ration.dollars, 1e-6), 31)
 
 
-def learnt(appetite: float | None, meal: Meal, since: timedelta | None) -> float | None:
+def learnt(appetite: float | None, meal: ReadCost, since: timedelta | None) -> float | None:
     """Return an account's appetite after a poll, in dollars a day: an average that forgets over days.
 
     Args:

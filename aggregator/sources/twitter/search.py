@@ -13,7 +13,7 @@ from aggregator.domain.polling.results import Discovery
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.sources.twitter.read_budget import Portion
+    from aggregator.sources.twitter.read_budget import ReadQuota
     from aggregator.sources.twitter.timeline import Pages
 
 LONGEST_QUERY = 512  # characters, on plans that people can sign up for by themselves
@@ -60,7 +60,7 @@ def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
     )
 
 
-def widened(portion: Portion) -> Portion:
+def widened(portion: ReadQuota) -> ReadQuota:
     """Return a portion whose pages X agrees to."""
     return replace(portion, first=max(portion.first, _LEAST_PAGE), page=max(portion.page, _LEAST_PAGE))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.activity import Actor, NewActivity
-    from aggregator.sources.twitter.read_budget import Portion
+    from aggregator.sources.twitter.read_budget import ReadQuota
 
 
 class Pages(Protocol):
@@ -92,7 +92,7 @@ class Reading:
         self.editable = _last([self.editable, *editable])
 
 
-async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, portion: Portion) -> Reading:
+async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, portion: ReadQuota) -> Reading:
     """Read what is new: first what an earlier poll left out, then from the newest down, within the portion.
 
     Args:
@@ -134,7 +134,7 @@ async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, por
     return reading
 
 
-def _question(mark: Watermark, token: str | None, portion: Portion) -> dict[str, object]:
+def _question(mark: Watermark, token: str | None, portion: ReadQuota) -> dict[str, object]:
     asked = {
         "max_results": portion.first if mark.is_first else portion.page,
         "since_id": mark.since,
