@@ -1,5 +1,5 @@
 # One image for every service; compose says which command each runs.
-# './pin-images' sets this to a digest: python@sha256:...
+# 'scripts/pin-images' sets this to a digest: python@sha256:...
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

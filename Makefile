@@ -50,10 +50,10 @@ format: $(VENV)/test-installed ## Bring the code into its form
 	@$(BIN)/ruff format $(CODE)
 
 lock: ## Choose and pin new versions of everything (needs 'uv' on the path)
-	@./lock-requirements
+	@scripts/lock-requirements
 
 secrets: ## Write the secret files that docker-compose.yml reads
-	@./make-secrets
+	@scripts/make-secrets
 
 clean: ## Remove what install made
 	rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""make-secrets writes what compose reads, once, and our settings accept it."""
+"""scripts/make-secrets writes what compose reads, once, and our settings accept it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """Give the folder that the script made in a checkout with nothing else in it."""
-    shutil.copy(ROOT / "make-secrets", tmp_path)
+    _copy_script("make-secrets", tmp_path)
     _run(tmp_path)
     return tmp_path / "secrets"
 
 
+def _copy_script(name: str, checkout: Path) -> None:
+    (checkout / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / name, checkout / "scripts")
+
+
 def _run(checkout: Path) -> str:
-    done = subprocess.run([checkout / "make-secrets"], check=True, cwd="/", capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [checkout / "scripts" / "make-secrets"], check=True, cwd="/", capture_output=True, text=True, timeout=30
+    )
     return done.stdout
 
 
@@ -77,7 +84,7 @@ def test_only_their_owner_finds_them(made: Path) -> None:
 
 
 def test_what_an_earlier_release_read_from_the_environment_file_is_taken_over(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "make-secrets", tmp_path)
+    _copy_script("make-secrets", tmp_path)
     (tmp_path / ".env").write_text("AGGREGATOR_WEBHOOK_SECRET=sixteen-letters-x\nOTHER=1\n", encoding="utf-8")
     _run(tmp_path)
     assert _contents(tmp_path / "secrets")["webhook_secret"] == "sixteen-letters-x"
@@ -120,7 +127,7 @@ esac
 
 
 def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "pin-images", tmp_path)
+    _copy_script("pin-images", tmp_path)
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
     docker.write_text(FAKE_DOCKER, encoding="utf-8")
@@ -128,7 +135,9 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("AGGREGATOR_LOCALE=es\nAGGREGATOR_REDIS_IMAGE=redis:old\n", encoding="utf-8")
     environ = {"PATH": f"{docker.parent}:{os.environ['PATH']}"}
     for _ in range(2):
-        subprocess.run([tmp_path / "pin-images"], check=True, cwd="/", env=environ, capture_output=True, timeout=30)
+        subprocess.run(
+            [tmp_path / "scripts" / "pin-images"], check=True, cwd="/", env=environ, capture_output=True, timeout=30
+        )
     said = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text(encoding="utf-8").splitlines())
     assert said.pop("AGGREGATOR_LOCALE") == "es"
     assert {name: value.partition("@")[0] for name, value in said.items()} == {
@@ -138,5 +147,7 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
     }
     assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in said.values())
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    pinned = re.findall(r"^pin (\w+) (\S+)$", (ROOT / "pin-images").read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = re.findall(
+        r"^pin (\w+) (\S+)$", (ROOT / "scripts" / "pin-images").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert {f"${{{name}:-{image}}}" for name, image in pinned} <= set(re.findall(r"\$\{[^}]*\}", compose))
