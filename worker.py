@@ -69,7 +69,7 @@ def _add_polling(app: Celery, house: Container) -> None:
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
         with _ending(house, "tick"):
-            _hand_out(app, house, house.claim())
+            _hand_out(app, house, house.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
@@ -86,7 +86,7 @@ def _add_polling(app: Celery, house: Container) -> None:
         """Release the leases of a poll that stored nothing, as soon as the database answers."""
         with _ending(house, "release"):
             try:
-                house.release(ids, token, ended=ended)
+                house.dispatcher.release(ids, token, ended=ended)
             except StoreUnavailableError as error:
                 raise self.retry(exc=error, countdown=RELEASE_AGAIN) from error
 
@@ -116,7 +116,7 @@ def _hand_out(app: Celery, house: Container, batches: Sequence[Batch]) -> None:
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
     finally:
         for unsent in batches[sent:]:  # the next tick tries again
-            house.give_back(unsent)
+            house.dispatcher.give_back(unsent)
 
 
 def _add_others(app: Celery, house: Container) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import threading
 import time
-from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
@@ -23,10 +20,11 @@ from aggregator.domain.errors import (
     SourceError,
 )
 from aggregator.domain.polling.schedule import PollBudget
+from aggregator.event_loop import EventLoop
 from aggregator.fetching.client import Http
 from aggregator.services.billing_ledger import Metered, StoreSpending, reconcile
 from aggregator.services.compliance_sweep import ComplianceSweep
-from aggregator.services.dispatch import FIRST_TICK, LONGEST_CATCH_UP, Added, Batch, Limits, batches, measure_paces
+from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
 from aggregator.services.ingest import Ingest, store_archive
 from aggregator.services.notifier import AlertNotifier
@@ -40,7 +38,6 @@ from aggregator.source_api.parser_pool import ParserPool
 from aggregator.source_api.takedowns import TakedownSource
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
-from storage.polling.clock_correction import TOLERANCE
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -85,10 +82,7 @@ class Container:
         self.settings = settings
         self.clock = clock
         self.limits = Limits.of(settings)
-        self.closed = False  # for good: nothing may begin any more
-        self._starting = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._loop = EventLoop("polling")
         self._http: Http | None = None
         self._turns: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
@@ -122,54 +116,10 @@ class Container:
 
     # Polling
 
-    def claim(self) -> list[Batch]:
-        """Take what is due and cut it into batches; commits before it returns."""
-        token = uuid4().hex
-        now = self.clock()
-        with self.store.writing() as tx:
-            since = tx.stream.beat(now)
-            if _set_back(tx, since, now):
-                since = None
-            tx.freezes.hold_due(now)
-            tx.reviews.apply_due(now)
-            tx.reviews.apply_unpinning(now)
-            measure_paces(tx, now)
-            claimed = tx.schedule.claim(
-                now,
-                lease=self.settings.lease,
-                token=token,
-                most=self._most(since, now),
-                per_host=self.limits.per_host,
-                per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
-            )
-        return list(batches(claimed, token))
-
-    def _most(self, since: datetime | None, now: datetime) -> int:
-        """Return how many polls may begin now, so that those of a minute stay within what is set."""
-        since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
-        # Whole turns of an hourglass that both moments see alike, so that short ticks lose no fraction of a poll.
-        begun, now_begun = (
-            math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
-        )
-        return max(now_begun - begun, 0)
-
-    def give_back(self, batch: Batch) -> None:
-        """Free what could not be handed out."""
-        with self.store.writing() as tx:
-            tx.schedule.release(batch.ids, batch.token)
-
-    def release(self, ids: Sequence[int], token: str, *, ended: bool) -> None:
-        """Release the leases of a poll that stored nothing.
-
-        Args:
-            ids: its sources.
-            token: of their lease.
-            ended: whether the poll ended by itself. If not, its process died, and each source is polled alone next.
-        """
-        with self.store.writing() as tx:
-            tx.schedule.release(ids, token, begun=ended)
-        if not ended:
-            log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """Claims due sources."""
+        return Dispatcher(self.store, self.settings, self.clock, self.limits)
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll what of these sources is still ours under this token."""
@@ -409,49 +359,18 @@ class Container:
     def _unsealed(self, source: Source) -> Mapping[str, str]:
         return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}
 
-    # The event loop
-
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on this process's one event loop and wait for it; when interrupted, cancel it first.
+        """Run a coroutine on this process's one event loop and wait for it; see `EventLoop.run`."""
+        return self._loop.run(work)
 
-        Raises:
-            CancelledError: this house was closed.
-        """
-        try:
-            loop = self._running_loop()
-        except CancelledError:
-            work.close()
-            raise
-        future = asyncio.run_coroutine_threadsafe(work, loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._starting:
-            if self.closed:
-                raise CancelledError("this process stops")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="polling", daemon=True)
-                self._thread.start()
-            return self._loop
+    @property
+    def closed(self) -> bool:
+        """Whether nothing may begin any more."""
+        return self._loop.closed
 
     def close(self) -> None:
         """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
-        with self._starting:
-            self.closed = True
-            loop, self._loop = self._loop, None
-        if loop is not None and self._thread is not None:
-            try:
-                asyncio.run_coroutine_threadsafe(self._end(), loop).result(_CLOSING)
-            finally:
-                loop.call_soon_threadsafe(loop.stop)
-                self._thread.join(_CLOSING)
-                if not loop.is_running():
-                    loop.close()
+        self._loop.close(self._end, _CLOSING)
         if "store" in self.__dict__:
             self.store.close()
 
@@ -470,13 +389,3 @@ class Container:
         if self._parser is not None:
             await self._parser.close()
             self._parser = None
-
-
-def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
-    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
-    ahead = since is not None and since > now + TOLERANCE
-    same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
-    if not ahead and (same_minute or not tx.clock.is_behind(now)):
-        return False
-    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
-    return True

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
 
 from aggregator.domain.polling.pace import Measured
 from aggregator.domain.polling.schedule import levelled
 from aggregator.sources import kinds
+from storage.polling.clock_correction import TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aggregator.config.settings import Settings
+    from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from storage.polling.schedule import Claimed
-    from storage.store import Transaction
+    from storage.store import Store, Transaction
 
 
 BATCH = 50  # sources of a poll task: one task per source would cost more than an unchanged source does
@@ -27,6 +33,8 @@ PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
 HARD_LIMIT = 120.0  # seconds of a poll task at the most
 _TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
 Added = tuple["Source", "PollRecord | None"]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,66 @@ class Batch:
     token: str
 
 
-def measure_paces(tx: Transaction, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Claims due sources and releases their leases."""
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    limits: Limits
+
+    def claim(self) -> list[Batch]:
+        """Take what is due and cut it into batches; commits before it returns."""
+        token = uuid4().hex
+        now = self.clock()
+        with self.store.writing() as tx:
+            since = tx.stream.beat(now)
+            if _set_back(tx, since, now):
+                since = None
+            tx.freezes.hold_due(now)
+            tx.reviews.apply_due(now)
+            tx.reviews.apply_unpinning(now)
+            _measure_paces(tx, now)
+            claimed = tx.schedule.claim(
+                now,
+                lease=self.settings.lease,
+                token=token,
+                most=self._most(since, now),
+                per_host=self.limits.per_host,
+                per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
+            )
+        return list(_batches(claimed, token))
+
+    def _most(self, since: datetime | None, now: datetime) -> int:
+        """Return how many polls may begin now, so that those of a minute stay within what is set."""
+        since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
+        # Whole turns of an hourglass that both moments see alike, so that short ticks lose no fraction of a poll.
+        begun, now_begun = (
+            math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
+        )
+        return max(now_begun - begun, 0)
+
+    def give_back(self, batch: Batch) -> None:
+        """Free what could not be handed out."""
+        with self.store.writing() as tx:
+            tx.schedule.release(batch.ids, batch.token)
+
+    def release(self, ids: Sequence[int], token: str, *, ended: bool) -> None:
+        """Release the leases of a poll that stored nothing.
+
+        Args:
+            ids: its sources.
+            token: of their lease.
+            ended: whether the poll ended by itself. If not, its process died, and each source is polled alone next.
+        """
+        with self.store.writing() as tx:
+            tx.schedule.release(ids, token, begun=ended)
+        if not ended:
+            log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+
+
+def _measure_paces(tx: Transaction, now: datetime) -> None:
     """Bring the average up to date of how often the sources of each kind would like to be polled."""
     known = tx.paces.all()
     if known and all(timedelta() <= now - one.since < PACE_KEPT for one in known.values()):
@@ -70,7 +137,7 @@ def measure_paces(tx: Transaction, now: datetime) -> None:
         )
 
 
-def batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
+def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
     """Cut by kind, sources of one host together: they wait for each other anyway. Suspects are polled alone."""
     for name, kind in kinds().items():
         for one in claimed:
@@ -79,3 +146,13 @@ def batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
         ids = [one.id for one in sorted(claimed, key=lambda one: one.host) if one.kind == name and not one.suspect]
         for start in range(0, len(ids), BATCH):
             yield Batch(kind.queue, ids[start : start + BATCH], token)
+
+
+def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
+    ahead = since is not None and since > now + TOLERANCE
+    same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
+    if not ahead and (same_minute or not tx.clock.is_behind(now)):
+        return False
+    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
+    return True

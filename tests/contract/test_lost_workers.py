@@ -74,7 +74,7 @@ def sources(house: Container) -> dict[str, Source]:
 def tick(house: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
     """Claim and poll; the process that polls the deadly source dies before anything is stored. Return the batches."""
     clock.now += TICK if told else LEASE
-    batches = house.claim()
+    batches = house.dispatcher.claim()
     for batch in batches:
         if deadly not in batch.ids:
             house.poll(batch.ids, batch.token)
@@ -83,7 +83,7 @@ def tick(house: Container, clock: Clock, deadly: int, *, told: bool = True) -> l
             begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
         assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
         if told:
-            house.release(batch.ids, batch.token, ended=False)
+            house.dispatcher.release(batch.ids, batch.token, ended=False)
     return [batch.ids for batch in batches]
 
 
@@ -98,7 +98,7 @@ def test_a_source_that_ends_its_process_fails_alone(house: Container, clock: Clo
     assert sources(house)["s3"].failures == 0
 
     clock.now += TICK if told else LEASE
-    for batch in house.claim():  # the fourth time it is not even asked
+    for batch in house.dispatcher.claim():  # the fourth time it is not even asked
         house.poll(batch.ids, batch.token)
 
     failed = sources(house)["s3"]
@@ -119,11 +119,11 @@ def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: Container,
 
 def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: Container, clock: Clock) -> None:
     clock.now += TICK
-    (batch,) = house.claim()
-    house.give_back(batch)
+    (batch,) = house.dispatcher.claim()
+    house.dispatcher.give_back(batch)
     assert {one.unfinished for one in sources(house).values()} == {0}
     clock.now += TICK
-    (batch,) = house.claim()
+    (batch,) = house.dispatcher.claim()
     house.limits = type(house.limits)(house.limits.hard, house.limits.soft, -1.0, house.limits.per_host)
     house.poll(batch.ids, batch.token)  # too late for any of them to begin
     assert {(one.unfinished, one.leased_until) for one in sources(house).values()} == {(0, None)}
@@ -133,7 +133,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
     house: Container, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.now += TICK
-    (batch,) = house.claim()
+    (batch,) = house.dispatcher.claim()
 
     def away(*_: object) -> None:
         raise StoreUnavailableError("The database does not answer.")
@@ -145,9 +145,9 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
             house.poll(batch.ids, batch.token)
     assert {one.unfinished for one in sources(house).values()} == {1}
 
-    house.release(batch.ids, batch.token, ended=True)  # as the worker has it done
+    house.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
-    batches = house.claim()  # they are free again, and due together
+    batches = house.dispatcher.claim()  # they are free again, and due together
 
     assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
     assert {one.unfinished for one in sources(house).values()} == {0}
@@ -158,7 +158,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
 ) -> None:
     ahead = timedelta(days=30)
     clock.now += ahead
-    for batch in house.claim():
+    for batch in house.dispatcher.claim():
         house.poll(batch.ids, batch.token)
     polled = sources(house)
     assert {one.last_outcome for one in polled.values()} == {"new"}
@@ -167,7 +167,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
         tx.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
 
     clock.now += TICK - ahead
-    house.claim()
+    house.dispatcher.claim()
 
     for one in sources(house).values():
         assert one.due <= clock.now + one.floor
@@ -181,14 +181,16 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     assert turns
     assert max(turns) <= clock.now  # or each poll would wait for its turn
     clock.now += timedelta(minutes=16)
-    assert sorted(one for batch in house.claim() for one in batch.ids) == sorted(one.id for one in polled.values())
+    assert sorted(one for batch in house.dispatcher.claim() for one in batch.ids) == sorted(
+        one.id for one in polled.values()
+    )
 
 
 def test_clocks_that_differ_a_little_change_nothing(house: Container, clock: Clock) -> None:
     clock.now += TICK
-    for batch in house.claim():
+    for batch in house.dispatcher.claim():
         house.poll(batch.ids, batch.token)
     before = {one.slug: one.due for one in sources(house).values()}
     clock.now -= TOLERANCE - TICK
-    house.claim()
+    house.dispatcher.claim()
     assert {one.slug: one.due for one in sources(house).values()} == before

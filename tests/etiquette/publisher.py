@@ -148,7 +148,7 @@ class Polling:
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        batches = self.house.claim()
+        batches = self.house.dispatcher.claim()
         return sum(len(self.house.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:

@@ -302,7 +302,7 @@ def test_rule_20_a_start_with_500_overdue_sources_makes_no_burst(polling: Pollin
     time.passes(days=30)  # of standing still
     begun = []
     for _ in range(55):  # ticks, less than a lease
-        begun.append(sum(len(batch.ids) for batch in polling.house.claim()))
+        begun.append(sum(len(batch.ids) for batch in polling.house.dispatcher.claim()))
         time.passes(seconds=5)
     assert sum(begun) == 500
     assert sum(begun[:12]) <= 120 + 60  # what is set for a minute, and at the very start half a minute's worth

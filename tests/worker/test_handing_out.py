@@ -16,7 +16,7 @@ from aggregator.config.broker import TRANSPORT, Availability
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError
-from aggregator.services.dispatch import Batch
+from aggregator.services.dispatch import Batch, Dispatcher
 from tests.upstream import refused
 from worker import _hand_out, create_app
 
@@ -30,6 +30,7 @@ class Given:
     def __init__(self) -> None:
         self.settings = SimpleNamespace(lease=timedelta(minutes=5))
         self.back: list[Batch] = []
+        self.dispatcher = self
 
     def give_back(self, batch: Batch) -> None:
         self.back.append(batch)
@@ -111,13 +112,13 @@ def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest
     def unavailable(*_: Any) -> None:
         raise StoreUnavailableError("away")
 
-    def release(_: Container, ids: Any, token: str, *, ended: bool) -> None:
+    def release(_: Dispatcher, ids: Any, token: str, *, ended: bool) -> None:
         if problem := answers.pop(0):
             raise problem
         released.append((ids, token, ended))
 
     monkeypatch.setattr(Container, "poll", unavailable)
-    monkeypatch.setattr(Container, "release", release)
+    monkeypatch.setattr(Dispatcher, "release", release)
     monkeypatch.setattr(app, "send_task", lambda name, arguments, **_: sent.append((name, *arguments)))
 
     with pytest.raises(StoreUnavailableError):

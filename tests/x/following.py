@@ -96,7 +96,7 @@ class Following:
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in self.house.claim())
+        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in self.house.dispatcher.claim())
 
     def source(self, slug: str) -> Source:
         """Return a source as it stands."""

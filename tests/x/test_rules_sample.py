@@ -214,7 +214,7 @@ def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follo
         one.follow("@desk_example", publisher.url("/good/1.xml"))
         time.passes(hours=30)
         x.x.faults.add("503", times=99)
-        batches = one.house.claim()
+        batches = one.house.dispatcher.claim()
         assert len({batch.queue for batch in batches}) == 2  # queues of their own
         reports = [report for batch in batches for report in one.house.poll(batch.ids, batch.token)]
     outcomes: dict[str, Any] = {report.slug: report.outcome for report in reports}
