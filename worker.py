@@ -1,6 +1,6 @@
 """The Celery app and its thin tasks: `celery -A worker worker -Q rss,twitter,control`.
 
-Tasks take ids, ask the house and return nothing. Everything that must survive lives in the database: a message that
+Tasks take ids, ask the container and return nothing. Everything that must survive lives in the database: a message that
 is lost, doubled or late costs at most one lease of waiting.
 """
 
@@ -47,46 +47,46 @@ _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
 log = structlog.get_logger(__name__)
 
 
-def create_app(house: Container, installation: str = "") -> Celery:
-    """Build the app; the house opens its database at the first task, after a fork.
+def create_app(container: Container, installation: str = "") -> Celery:
+    """Build the app; the container opens its database at the first task, after a fork.
 
     Args:
-        house: what the tasks work with.
+        container: what the tasks work with.
         installation: the name of the database, under which all keys in Redis are kept.
     """
-    settings = house.settings
+    settings = container.settings
     # Kombu warns of a memory:// address without a host.
     broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
     app = Celery("aggregator", broker=broker, set_as_current=False)
-    app.conf.update(_configuration(house, installation))
-    _add_polling(app, house)
-    _add_others(app, house)
+    app.conf.update(_configuration(container, installation))
+    _add_polling(app, container)
+    _add_others(app, container)
     return app
 
 
-def _add_polling(app: Celery, house: Container) -> None:
+def _add_polling(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="tick")
     def tick() -> None:
         """Claim what is due and hand it out; the claim is committed before anything is sent."""
-        with _ending(house, "tick"):
-            _hand_out(app, house, house.dispatcher.claim())
+        with _ending(container, "tick"):
+            _hand_out(app, container, container.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
         """Poll one batch; what was not stored has been given back and is still due."""
-        with _ending(house, "poll", sources=len(ids)):
+        with _ending(container, "poll", sources=len(ids)):
             try:
-                house.poll(ids, token)
+                container.poll(ids, token)
             except StoreUnavailableError:
-                _release_later(app, house, ids, token, ended=True)
+                _release_later(app, container, ids, token, ended=True)
                 raise
 
     @app.task(shared=False, name="release", bind=True, max_retries=None)
     def release(self: Task[..., None], ids: list[int], token: str, ended: bool) -> None:  # JSON
         """Release the leases of a poll that stored nothing, as soon as the database answers."""
-        with _ending(house, "release"):
+        with _ending(container, "release"):
             try:
-                house.dispatcher.release(ids, token, ended=ended)
+                container.dispatcher.release(ids, token, ended=ended)
             except StoreUnavailableError as error:
                 raise self.retry(exc=error, countdown=RELEASE_AGAIN) from error
 
@@ -94,20 +94,20 @@ def _add_polling(app: Celery, house: Container) -> None:
     def free(exception: BaseException, args: Sequence[Any] | None = None, **_: object) -> None:
         """Have the sources of a killed poll freed; runs in the main process, which has no database."""
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and args:
-            _release_later(app, house, *args, ended=False)
+            _release_later(app, container, *args, ended=False)
 
 
-def _release_later(app: Celery, house: Container, ids: Sequence[int], token: str, *, ended: bool) -> None:
+def _release_later(app: Celery, container: Container, ids: Sequence[int], token: str, *, ended: bool) -> None:
     """Have leases released by any worker process that gets to it; the database may be unavailable now."""
     try:
-        lease = house.settings.lease.total_seconds()
+        lease = container.settings.lease.total_seconds()
         app.send_task("release", (list(ids), token, ended), queue=CONTROL, expires=lease)
     except OperationalError as problem:  # the broker is unavailable, too: the leases run out
         log.warning("leases not released", reason=str(problem))
 
 
-def _hand_out(app: Celery, house: Container, batches: Sequence[Batch]) -> None:
-    lease, sent = house.settings.lease.total_seconds(), 0
+def _hand_out(app: Celery, container: Container, batches: Sequence[Batch]) -> None:
+    lease, sent = container.settings.lease.total_seconds(), 0
     try:
         for batch in batches:
             app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
@@ -116,33 +116,33 @@ def _hand_out(app: Celery, house: Container, batches: Sequence[Batch]) -> None:
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
     finally:
         for unsent in batches[sent:]:  # the next tick tries again
-            house.dispatcher.give_back(unsent)
+            container.dispatcher.give_back(unsent)
 
 
-def _add_others(app: Celery, house: Container) -> None:
+def _add_others(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="upkeep")
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
-        with _ending(house, "upkeep"):
-            house.upkeep()
+        with _ending(container, "upkeep"):
+            container.upkeep()
 
     @app.task(shared=False, name="sweep")
     def sweep() -> None:
         """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
-        with _ending(house, "sweep"):
-            house.sweep()
+        with _ending(container, "sweep"):
+            container.sweep()
 
     @app.task(shared=False, name="attend")
     def attend() -> None:
         """See what people should know of, and tell them."""
-        with _ending(house, "attend"):
-            house.attend()
+        with _ending(container, "attend"):
+            container.attend()
 
     @app.task(shared=False, name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""
-        with _ending(house, "prune"):
-            log.info("pruned", counts=house.prune())
+        with _ending(container, "prune"):
+            log.info("pruned", counts=container.prune())
 
 
 class Consumer(consumer.Consumer):
@@ -171,7 +171,7 @@ class Consumer(consumer.Consumer):
 
 
 @contextmanager
-def _ending(house: Container, what: str, **fields: int) -> Iterator[None]:
+def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
     """Let a task end early, at its time limit or because this process stops."""
     try:
         yield
@@ -180,12 +180,12 @@ def _ending(house: Container, what: str, **fields: int) -> Iterator[None]:
     except CancelledError:
         log.info("cut short", what=what, **fields)
     except StoreUnavailableError:
-        if not house.closed:  # whoever stops an embedded one may take its database away
+        if not container.closed:  # whoever stops an embedded one may take its database away
             raise
         log.info("cut short", what=what, **fields)
 
 
-def _configuration(house: Container, installation: str) -> dict[str, Any]:
+def _configuration(container: Container, installation: str) -> dict[str, Any]:
     names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
     # Longer than a task and its wait, or it comes twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
@@ -201,15 +201,15 @@ def _configuration(house: Container, installation: str) -> dict[str, Any]:
         "task_ignore_result": True,  # how a poll ended is in the database
         "task_acks_late": True,  # safe since tasks repeat harmlessly; a killed worker's message is not lost
         "worker_prefetch_multiplier": 1,  # a waiting poll goes to whoever is free first
-        "task_time_limit": house.limits.hard,  # well below the lease: a killed task's sources are not polled twice
-        "task_soft_time_limit": house.limits.soft,
+        "task_time_limit": container.limits.hard,  # well below the lease: a killed task's sources are not polled twice
+        "task_soft_time_limit": container.limits.soft,
         "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
         "worker_consumer": Consumer,
         "task_publish_retry_policy": dict(PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Requests under way may end. Celery waits so long whenever a task runs; the container's grace is longer.
-        "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, house.limits.hard),
+        "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, container.limits.hard),
         "worker_hijack_root_logger": False,  # our log lines keep their form
         "worker_redirect_stdouts": False,
         "worker_max_tasks_per_child": 500,  # native parsers leak a little
@@ -232,7 +232,7 @@ def _separate() -> Celery:
             "scheduler would never hear of the other. Set it to a redis:// address, or use 'aggregator run', which "
             "is all of them in one process."
         )
-    house = Container(settings)
+    container = Container(settings)
     held = ExitStack()  # the writer's lock, until the process ends
 
     @signals.setup_logging.connect(weak=False)
@@ -246,7 +246,7 @@ def _separate() -> Celery:
         except AggregatorError as problem:
             _refuse(str(problem))
         finally:
-            house.store.close()  # no connection may cross the fork
+            container.store.close()  # no connection may cross the fork
         if settings.embedded_database and "prefork" in str(sender.pool_cls):
             _refuse(
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
@@ -260,21 +260,21 @@ def _separate() -> Celery:
     @signals.worker_process_shutdown.connect(weak=False)
     @signals.worker_shutdown.connect(weak=False)
     def close(**_: object) -> None:
-        house.close()
+        container.close()
 
-    return create_app(house, _installation(house))
+    return create_app(container, _installation(container))
 
 
-def _installation(house: Container) -> str:
+def _installation(container: Container) -> str:
     """Return the name of this installation's database; wait for one that does not answer yet."""
-    configure_logging(house.settings.log_level, house.settings.log_format)  # Celery does so only later
+    configure_logging(container.settings.log_level, container.settings.log_format)  # Celery does so only later
     try:
-        await_database(house.store, embedded=house.settings.embedded_database)
-        return house.installation()
+        await_database(container.store, embedded=container.settings.embedded_database)
+        return container.installation()
     except AggregatorError as problem:
         _refuse(str(problem))
     finally:
-        house.store.close()  # no connection may cross a fork
+        container.store.close()  # no connection may cross a fork
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -289,10 +289,10 @@ def __getattr__(name: str) -> Celery:
     raise AttributeError(name)
 
 
-def answering(house: Container) -> list[str]:
+def answering(container: Container) -> list[str]:
     """Return the names of the workers that answer within a second."""
     try:
-        app = create_app(house, house.installation())
+        app = create_app(container, container.installation())
         return sorted(name for answer in app.control.ping(timeout=1.0) or () for name in answer)
     except (OperationalError, OSError):
         return []
@@ -301,9 +301,9 @@ def answering(house: Container) -> list[str]:
 class Embedded:
     """Worker and beat as threads of this process, on `memory://`, with the very same tasks and schedule."""
 
-    def __init__(self, house: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
-        self._house = house
-        self._app = create_app(house)
+    def __init__(self, container: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
+        self._container = container
+        self._app = create_app(container)
         self._app.set_default()  # where threads of the pool look for tasks
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: what is due is in the database, so the beat has nothing to remember.
@@ -338,6 +338,6 @@ class Embedded:
         """
         self._beat.stop()
         state.should_stop = 0  # type: ignore[assignment]  # an exit code, as Celery itself sets it
-        self._house.close()
+        self._container.close()
         for thread in self._threads:
             thread.join(_STOPPING)

@@ -270,7 +270,7 @@ class Container:
         return self.run(work())
 
     def rooms(self, desk: DeskContext) -> Iterable[Section]:
-        """Return the rooms of the review desk, with what they need of this house."""
+        """Return the rooms of the review desk, with what they need of this container."""
         from aggregator.review.routes import rooms
 
         def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
@@ -316,7 +316,7 @@ class Container:
         return [await ComplianceSweep(self.store, kind, context, how, tagger).run() for kind in asked]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
-        """Return what kinds of source work with; call it on this house's event loop (`run`)."""
+        """Return what kinds of source work with; call it on this container's event loop (`run`)."""
         settings = self.settings
         if self._http is None or self._turns is None:
             self._turns = HostRateLimiter(

@@ -66,63 +66,65 @@ def main() -> None:
             print(f"{len(paths)} feeds, {size / 1e6:.1f} MB; CPU of start-up {started:.2f} s")
             print(f"feedparser alone {alone:.2f} s, without its sanitiser and resolver {bare:.2f} s")
             for database in arguments.database or ["sqlite", "postgresql"]:
-                with house_on(database) as house:
-                    _measure(house, database, address, [path.stem for path in paths], alone)
+                with house_on(database) as container:
+                    _measure(container, database, address, [path.stem for path in paths], alone)
             print(f"\npeak memory {peak_memory():.0f} MB")
 
 
-def _measure(house: Container, database: str, address: str, names: Sequence[str], alone: float) -> None:
+def _measure(container: Container, database: str, address: str, names: Sequence[str], alone: float) -> None:
     head = ("wall s", "CPU s", "+ database", "= in all", "ms a feed", "x feedparser")
     print(f"\n{database:<26}" + "".join(f"{word:>13}" for word in head))
 
     def step(name: str, work: Callable[[], object]) -> None:
-        cost = measured(work, house.store.engine)
+        cost = measured(work, container.store.engine)
         each = 1000 * cost.cpu / len(names)
         numbers = (cost.wall, cost.program, cost.database, cost.cpu, each, cost.cpu / alone)
         print(f"  {name:<24}" + "".join(f"{number:>13.3f}" for number in numbers))
 
-    conditional = follow(house, address, "conditional", names)
-    step("cold, all new", lambda: poll(house, conditional))
-    step("unchanged, 304", lambda: poll(house, conditional))
-    step("unchanged, 304 again", lambda: poll(house, conditional))
-    plain = follow(house, address, "plain", names)
-    poll(house, plain)
-    step("unchanged, full bodies", lambda: poll(house, plain))
+    conditional = follow(container, address, "conditional", names)
+    step("cold, all new", lambda: poll(container, conditional))
+    step("unchanged, 304", lambda: poll(container, conditional))
+    step("unchanged, 304 again", lambda: poll(container, conditional))
+    plain = follow(container, address, "plain", names)
+    poll(container, plain)
+    step("unchanged, full bodies", lambda: poll(container, plain))
     with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
         pass
-    step("5 % grew by one entry", lambda: poll(house, conditional))
-    _measure_reading(house)
+    step("5 % grew by one entry", lambda: poll(container, conditional))
+    _measure_reading(container)
 
 
-def _measure_reading(house: Container) -> None:
-    with house.store.reading() as tx:
+def _measure_reading(container: Container) -> None:
+    with container.store.reading() as tx:
         page = tx.activities.page(Query(limit=50))
         deep = page
         for _ in range(20):
             deep = tx.activities.page(Query(limit=100, after=deep.next)) if deep.next else deep
     for name, query in (("newest 50", Query(limit=50)), ("50 at depth 2,000", Query(limit=50, after=deep.next))):
-        times = sorted(_timed(house, query) for _ in range(READS))
+        times = sorted(_timed(container, query) for _ in range(READS))
         print(f"  read {name:<21}{1000 * times[READS // 2]:>8.2f} ms median,{1000 * times[-3]:>7.2f} ms p99")
 
 
-def _timed(house: Container, query: Query) -> float:
+def _timed(container: Container, query: Query) -> float:
     began = time.perf_counter()
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         tx.activities.page(query)
     return time.perf_counter() - began
 
 
-def poll(house: Container, ids: Sequence[int]) -> None:
+def poll(container: Container, ids: Sequence[int]) -> None:
     """Poll in batches as large as a worker's task has them."""
-    reports = [report for start in range(0, len(ids), BATCH) for report in house.poll_now(ids[start : start + BATCH])]
+    reports = [
+        report for start in range(0, len(ids), BATCH) for report in container.poll_now(ids[start : start + BATCH])
+    ]
     failed = [report for report in reports if report.error]
     if failed or len(reports) != len(ids):
         raise RuntimeError(f"{len(reports)} of {len(ids)} polled, {len(failed)} failed: {failed[:1]}")
 
 
-def follow(house: Container, address: str, how: str, names: Sequence[str]) -> list[int]:
+def follow(container: Container, address: str, how: str, names: Sequence[str]) -> list[int]:
     ids = []
-    with house.store.writing() as tx:
+    with container.store.writing() as tx:
         for name in names:
             found = Discovery(
                 kind="rss",
@@ -133,7 +135,7 @@ def follow(house: Container, address: str, how: str, names: Sequence[str]) -> li
                 every=None,
                 floor=PRIVATE_FLOOR,
             )
-            ids.append(tx.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=house.clock()).id)
+            ids.append(tx.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=container.clock()).id)
     return ids
 
 
@@ -160,10 +162,10 @@ def house_on(database: str) -> Iterator[Container]:
             "AGGREGATOR_HOST_CONCURRENCY": "64",
             "AGGREGATOR_LEASE": "3600",
         }
-        house = Container(Settings.from_environment(environ))
-        house.migrate()
-        yield house
-        house.close()
+        container = Container(Settings.from_environment(environ))
+        container.migrate()
+        yield container
+        container.close()
 
 
 if __name__ == "__main__":

@@ -26,18 +26,18 @@ def main() -> None:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     arguments = parser.parse_args()
     configure_logging("error", "text")
-    with tempfile.TemporaryDirectory() as folder, house_on(arguments.database) as house:
+    with tempfile.TemporaryDirectory() as folder, house_on(arguments.database) as container:
         first, grown = Path(folder, "first"), Path(folder, "grown")
         write(first, arguments.feeds, arguments.entries)
         write(grown, arguments.feeds, arguments.entries, grown=True)
         size = sum(path.stat().st_size for path in first.glob("*.xml")) / arguments.feeds
         print(f"{arguments.feeds} feeds of {size / 1000:.0f} kB on {arguments.database}; memory in MB, round by round:")
         with farm(first, grown) as address:
-            ids = follow(house, address, "plain", [path.stem for path in sorted(first.glob("*.xml"))])
+            ids = follow(container, address, "plain", [path.stem for path in sorted(first.glob("*.xml"))])
             held: list[float] = []
             end = time.monotonic() + 60 * arguments.minutes
             while time.monotonic() < end:
-                poll(house, ids)
+                poll(container, ids)
                 with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
                     pass
                 held.append(_memory())

@@ -23,7 +23,7 @@ def verify(expect: str | None) -> None:
     Each line has a SHA-256 hash over itself and the hash before it. Whoever can write to the database could make all
     of them anew: note the last hash elsewhere from time to time, and give it to --expect.
     """
-    with opened() as house, house.store.reading() as tx:
+    with opened() as container, container.store.reading() as tx:
         found = tx.audit.verify()
         expected = expect is None or any(hash_ == expect for _, hash_ in tx.audit.lines())
     if found.broken is not None:
@@ -50,7 +50,7 @@ def verify(expect: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
     """List the newest lines, newest first."""
-    with opened() as house, house.store.reading() as tx:
+    with opened() as container, container.store.reading() as tx:
         notes = tx.audit.page(limit=limit, who=who, subject=subject)
     if as_json:
         for note in notes:

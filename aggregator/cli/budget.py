@@ -58,8 +58,8 @@ def budget(context: click.Context, as_json: bool, days: bool) -> None:
     """Show what X has cost in this cycle, what it will cost, and what would help."""
     if context.invoked_subcommand is not None:
         return
-    with opened() as house:
-        view = View(house)
+    with opened() as container:
+        view = View(container)
         if as_json:
             print_json(view.json())
         elif days:
@@ -74,9 +74,9 @@ def budget(context: click.Context, as_json: bool, days: bool) -> None:
 @budget.command()
 def resume() -> None:
     """Ask X again, after it said that a cap is reached and somebody raised it there."""
-    with opened() as house:
-        now = house.clock()
-        with house.store.writing() as tx:
+    with opened() as container:
+        now = container.clock()
+        with container.store.writing() as tx:
             block = tx.spending.blocked(SERVICE)
             tx.spending.block(SERVICE, None, None)
             woken = tx.schedule.wake(("budget", "cap-reached"), now)
@@ -88,15 +88,15 @@ def resume() -> None:
 class View:
     """Everything that there is to say, read in one transaction."""
 
-    def __init__(self, house: Container) -> None:
+    def __init__(self, container: Container) -> None:
         from aggregator.container import metered
 
-        metering = metered(house.settings)[SERVICE]
+        metering = metered(container.settings)[SERVICE]
         self.terms = metering.terms
-        self.now = house.clock()
+        self.now = container.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
         lately = (self.now - _LATELY).date()
-        with house.store.reading() as tx:
+        with container.store.reading() as tx:
             self.standing = tx.spending.standing(SERVICE, self.cycle)
             self.entries = tx.spending.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
             self.days = tx.spending.days(SERVICE, self.cycle.start.isoformat())

@@ -55,9 +55,9 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
 
     The exit code is 1 where a table still holds something of it.
     """
-    with opened() as house:
-        start = since.replace(tzinfo=UTC) if since else house.clock() - _SPAN
-        with house.store.reading() as tx:
+    with opened() as container:
+        start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
+        with container.store.reading() as tx:
             removals = _verified(tx, tx.compliance.removals(start))
     if as_json:
         for one in removals:
@@ -90,8 +90,8 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a network.")
 def sweep(as_json: bool) -> None:
     """Ask now what became of what we show, and do alike."""
-    with opened() as house:
-        done = house.sweep()
+    with opened() as container:
+        done = container.sweep()
     for one in done:
         if as_json:
             print_json(one)

@@ -1,4 +1,4 @@
-"""What every command begins with: settings, logging, an open house with a fitting schema."""
+"""What every command begins with: settings, logging, an open container with a fitting schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WHO = "command line"  # decides, as the history has it
 
 @contextmanager
 def opened(settings: Settings | None = None) -> Iterator[Container]:
-    """Open the house for a command that prints its own results: only errors are logged.
+    """Open the container for a command that prints its own results: only errors are logged.
 
     Raises:
         SettingsError, SchemaError, StoreUnavailableError: the sentence says what to do.
@@ -33,12 +33,12 @@ def opened(settings: Settings | None = None) -> Iterator[Container]:
 
     settings = settings or Settings.from_environment()
     configure_logging("debug" if settings.log_level == "debug" else "error", settings.log_format)
-    house = Container(settings)
+    container = Container(settings)
     try:
-        house.store.check_schema()
-        yield house
+        container.store.check_schema()
+        yield container
     finally:
-        house.close()
+        container.close()
 
 
 def existing(tx: Transaction, slug: str) -> Source:

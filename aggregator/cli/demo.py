@@ -53,15 +53,15 @@ def demo(publish_every: float) -> None:
         configure_logging(settings.log_level, settings.log_format)
         click.echo(f"A sample X and a sample news site answer at {upstream.url} (this machine only).")
 
-        def ready(house: Container, reader: Reader) -> None:
+        def ready(container: Container, reader: Reader) -> None:
             from aggregator.services.subscribe import Subscription
 
-            password = _editor(house)
+            password = _editor(container)
             for address in ("@opengovpart", f"{upstream.url}/news.xml", f"{upstream.url}/events.ics"):
-                added, _ = house.subscribe(address, Subscription(every=_EVERY))
+                added, _ = container.subscribe(address, Subscription(every=_EVERY))
                 click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
             _say_where(reader.address, folder, password)
-            threading.Thread(target=_tell, args=(house,), name="telling", daemon=True).start()
+            threading.Thread(target=_tell, args=(container,), name="telling", daemon=True).start()
 
         run_everything(settings, ready=ready)
     click.echo("Ended; the temporary folder is gone.")
@@ -86,7 +86,7 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
     }
 
 
-def _editor(house: Container) -> str:
+def _editor(container: Container) -> str:
     """Make somebody who may do everything at the review desk, with something to decide; return their password."""
     from aggregator.config import passwords
     from aggregator.domain.access.accounts import Role
@@ -94,8 +94,8 @@ def _editor(house: Container) -> str:
     from aggregator.domain.moderation.rules import Action, Rule
 
     password = passwords.generated()
-    with house.store.writing() as tx:
-        now = house.clock()
+    with container.store.writing() as tx:
+        now = container.clock()
         tx.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), now)
         tx.rules.add(Rule(0, "Replies wait for a person", Action.HOLD, (Condition(Field.REPLY),), author=_EDITOR), now)
     return password
@@ -116,13 +116,13 @@ def _say_where(address: str, folder: str, password: str) -> None:
     click.echo("New items follow as they arrive; Ctrl-C ends everything.\n")
 
 
-def _tell(house: Container) -> None:
+def _tell(container: Container) -> None:
     """Print each item as it arrives, until the process ends."""
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         revision = tx.stream.revision()
     waiting = threading.Event()
     while not waiting.wait(_LOOK):
-        with house.store.reading() as tx:
+        with container.store.reading() as tx:
             changes = tx.activities.changes(revision, MOST)
         revision = changes.upto
         for activity in changes.activities:

@@ -30,8 +30,8 @@ def freeze() -> None:
 def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
     """Hold what comes from now on until a time."""
     end = until.replace(tzinfo=UTC)
-    with opened() as house, house.store.writing() as tx:
-        now = house.clock()
+    with opened() as container, container.store.writing() as tx:
+        now = container.clock()
         if end <= now:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC has passed; give a time to come.")
         if end > now + LONGEST:
@@ -47,8 +47,8 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
     """End a freeze now, or all of them; what waited for that is shown."""
-    with opened() as house, house.store.writing() as tx:
-        now = house.clock()
+    with opened() as container, container.store.writing() as tx:
+        now = container.clock()
         active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
         if not active:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
@@ -63,8 +63,8 @@ def end(freeze_id: int | None) -> None:
 @freeze.command("list")
 def list_() -> None:
     """List the freezes under way."""
-    with opened() as house, house.store.reading() as tx:
-        now, active = house.clock(), tx.freezes.active(house.clock())
+    with opened() as container, container.store.reading() as tx:
+        now, active = container.clock(), tx.freezes.active(container.clock())
         slugs = {one.id: one.slug for one in tx.sources.all()}
     if not active:
         click.echo("Nothing is frozen.")

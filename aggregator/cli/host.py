@@ -25,8 +25,8 @@ def host() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: groups, then pauses.")
 def list_(as_json: bool) -> None:
     """List the groups of hosts, and the hosts that asked to be left alone."""
-    with opened() as house, house.store.reading() as tx:
-        now = house.clock()
+    with opened() as container, container.store.reading() as tx:
+        now = container.clock()
         groups, paused = tx.groups.all(), tx.hosts.paused(now)
     if as_json:
         for group in groups:
@@ -67,7 +67,7 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
     """Treat HOST and every host below it as one service."""
     suffix, name = _checked(suffix), _checked(name or suffix)
     put = HostGroup(suffix, name, None if spacing is None else timedelta(seconds=spacing), concurrency, Pauses(pauses))
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         tx.groups.put(put)
     click.echo(f"{suffix}: in the group {name}; workers know within a minute.")
 
@@ -76,7 +76,7 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
 @click.argument("suffix", metavar="HOST")
 def ungroup(suffix: str) -> None:
     """Treat each host below HOST by itself again."""
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         if not tx.groups.drop(suffix.lower()):
             raise NotFoundError(f"There is no group for {suffix!r}; 'aggregator host list' shows them.")
     click.echo(f"{suffix}: no group any more.")
@@ -86,8 +86,8 @@ def ungroup(suffix: str) -> None:
 @click.argument("name", metavar="HOST:PORT")
 def resume(name: str) -> None:
     """End a host's pause before its time; only do that when its owner agreed."""
-    with opened() as house, house.store.writing() as tx:
-        if not tx.hosts.lift(name, house.clock()):
+    with opened() as container, container.store.writing() as tx:
+        if not tx.hosts.lift(name, container.clock()):
             raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows who is.")
     click.echo(f"{name}: polled again.")
 

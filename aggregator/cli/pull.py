@@ -30,8 +30,8 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
     """Poll sources now and wait for how it goes. Beside a running writer on SQLite it asks that one."""
     if bool(slugs) == everything:
         raise click.UsageError("Name the sources to pull, or --all.")
-    with opened() as house:
-        sources = _chosen(house, slugs)
+    with opened() as container:
+        sources = _chosen(container, slugs)
         if not sources:
             click.echo("There is no active source to pull; 'aggregator source list' shows them all.", err=True)
             return
@@ -47,7 +47,7 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
                 if as_json:
                     print_json(report)
 
-            house.pull.run(sources, ended)
+            container.pull.run(sources, ended)
     if not as_json:
         for report in sorted(reports, key=lambda one: one.slug):
             click.echo(_sentence(report))
@@ -55,8 +55,8 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _chosen(house: Container, slugs: Sequence[str]) -> list[Source]:
-    with house.store.reading() as tx:
+def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
+    with container.store.reading() as tx:
         held = {source.slug: source for source in tx.sources.all()}
     if not slugs:
         return [source for source in held.values() if source.state is SourceState.ACTIVE]

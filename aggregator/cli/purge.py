@@ -41,11 +41,11 @@ def post(posts: Sequence[str]) -> None:
     Quotes and replies keep their own words. No source brings such a post again, also one that nobody has brought yet.
     """
     ids = [_post_id(one) for one in posts]
-    with opened() as house:
+    with opened() as container:
         for native_id in ids:
-            purged = house.purge.post(NETWORK, native_id)
+            purged = container.purge.post(NETWORK, native_id)
             click.echo(f"{purged.key}: {_post_sentence(purged.removal)}")
-        _erase(house)
+        _erase(container)
 
 
 @purge.command()
@@ -55,9 +55,9 @@ def account(account: str) -> None:
 
     Its name and picture go as well. Nothing of it comes back, whoever passes it on.
     """
-    with opened() as house:
-        purged = house.purge.account(NETWORK, _account_id(account, house))
-        _erase(house)
+    with opened() as container:
+        purged = container.purge.account(NETWORK, _account_id(account, container))
+        _erase(container)
     click.echo(f"{purged.key}: {_account_sentence(purged)}")
 
 
@@ -69,16 +69,16 @@ def network(network: str, yes: bool) -> None:
 
     Its sources are stopped. What was once there does not come back, even when they are resumed.
     """
-    with opened() as house:
+    with opened() as container:
         if not yes:
-            with house.store.reading() as tx:
+            with container.store.reading() as tx:
                 held = len(tx.compliance.keys_held(network))
             click.echo(f"This empties {counted(held, 'post')} of {network} for good and stops its sources.", err=True)
             typed = click.prompt(f"Type {network} to go on", err=True, default="", show_default=False)
             if typed.strip() != network:
                 raise BadRequestError("Nothing was removed.")
-        purged = house.purge.network(network)
-        _erase(house)
+        purged = container.purge.network(network)
+        _erase(container)
     removal = purged.removal
     if not removal.activities and not purged.sources:
         click.echo(f"Nothing of {network} was left to remove.")
@@ -89,9 +89,9 @@ def network(network: str, yes: bool) -> None:
     )
 
 
-def _erase(house: Container) -> None:
+def _erase(container: Container) -> None:
     """Erase purged content from SQLite's files, and warn if that has to wait."""
-    if not house.store.erase(_ERASE_WITHIN):
+    if not container.store.erase(_ERASE_WITHIN):
         click.echo(
             "Another process is reading the database, so its files still hold the words; "
             "the next process that writes to it erases them.",
@@ -135,13 +135,13 @@ def _post_id(given: str) -> str:
     return found[1]
 
 
-def _account_id(given: str, house: Container) -> str:
+def _account_id(given: str, container: Container) -> str:
     if found := _ACCOUNT_ID.fullmatch(given):
         return found[1]
     named = _HANDLE.fullmatch(given)
     if named is None:
         raise BadRequestError(f"{given!r} is no account of X: give @HANDLE, or its numeric id.")
-    native_id = house.purge.id_of(NETWORK, named[1])
+    native_id = container.purge.id_of(NETWORK, named[1])
     if native_id is None:
         raise BadRequestError(
             f"We know nobody called @{named[1]}, so there is nothing of them here under that name. To keep them out all"

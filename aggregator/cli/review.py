@@ -43,9 +43,9 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 
     The oldest come first.
     """
-    with opened() as house:
-        now = house.clock()
-        with house.store.reading() as tx:
+    with opened() as container:
+        now = container.clock()
+        with container.store.reading() as tx:
             items = tx.activities.in_review(Review(state), limit)
     if as_json:
         for item in items:
@@ -77,10 +77,10 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 @click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
     """Show items, now or from a moment on."""
-    with opened() as house:
-        now = house.clock()
+    with opened() as container:
+        now = container.clock()
         due = at.replace(tzinfo=UTC) if at else now
-        with house.store.writing() as tx:
+        with container.store.writing() as tx:
             if due > now:
                 found = {id_ for id_ in ids if (held := tx.activities.get(id_)) and held.gone is None}
                 if found:
@@ -97,8 +97,8 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
 @click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
 def hide(ids: Sequence[int], reason: str) -> None:
     """Take items out of the stream."""
-    with opened() as house, house.store.writing() as tx:
-        now = house.clock()
+    with opened() as container, container.store.writing() as tx:
+        now = container.clock()
         found = set(tx.decisions.decide(dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now).done)
     _say(ids, found, "hidden")
 

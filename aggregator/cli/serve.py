@@ -55,15 +55,15 @@ def serve() -> None:
 
     settings = Settings.from_environment()
     configure_logging(settings.log_level, settings.log_format)
-    house = Container(settings)
+    container = Container(settings)
     try:
-        await_database(house.store, embedded=settings.embedded_database)
-        reader = Reader(house)
+        await_database(container.store, embedded=settings.embedded_database)
+        reader = Reader(container)
         reader.bind()
         stop_at_signal(reader.stop_within_limit)
         reader.serve()
     finally:
-        house.close()
+        container.close()
 
 
 def run_everything(
@@ -85,25 +85,25 @@ def run_everything(
     from scheduler import SCHEDULE
     from worker import Embedded
 
-    house = Container(settings)
+    container = Container(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
         settings.secret()  # made at the first start, so that what it signs outlives restarts
         if settings.embedded_database:
-            house.migrate()
-        await_database(house.store, embedded=settings.embedded_database)
-        reader = Reader(house)
+            container.migrate()
+        await_database(container.store, embedded=settings.embedded_database)
+        reader = Reader(container)
         reader.bind()
         stopping = threading.Event()
         stop_at_signal(stopping.set)
         serving = threading.Thread(target=reader.serve, name="reader", daemon=True)
         serving.start()
-        embedded = Embedded(house, SCHEDULE, threads=threads)
+        embedded = Embedded(container, SCHEDULE, threads=threads)
         embedded.start()
         reader.await_start()
         log.info("running", address=reader.address)
         if ready is not None:
-            ready(house, reader)
+            ready(container, reader)
         while serving.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
@@ -142,8 +142,8 @@ def _server(app: ASGIApp) -> uvicorn.Server:
 class Reader:
     """The reader's HTTP server."""
 
-    def __init__(self, house: Container) -> None:
-        self._house = house
+    def __init__(self, container: Container) -> None:
+        self._container = container
         self._server: uvicorn.Server | None = None
         self._app: FastAPI | None = None  # the reader's, which has the live listeners
         self._socket: socket.socket | None = None
@@ -155,7 +155,7 @@ class Reader:
             SetupError: it can't be had.
         """
         _allow_many_listeners()
-        host, port = self._house.settings.listen
+        host, port = self._container.settings.listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=1024)
@@ -188,10 +188,10 @@ class Reader:
         from aggregator.reader.app import create_app
         from aggregator.reader.visibility import Audience
 
-        settings = self._house.settings
+        settings = self._container.settings
         return create_app(
-            self._house.store,
-            clock=self._house.clock,
+            self._container.store,
+            clock=self._container.clock,
             public_url=settings.public_url,
             timezone=settings.timezone,
             locale=settings.locale,
@@ -201,8 +201,8 @@ class Reader:
             cors_origins=settings.cors_origins,
             rate=settings.rate_limit,
             rate_store=settings.rate_store,
-            configuration=self._house.configuration,
-            fetch=self._house.fetched,
+            configuration=self._container.configuration,
+            fetch=self._container.fetched,
         )
 
     def _with_desk(self, app: FastAPI) -> ASGIApp:
@@ -211,17 +211,17 @@ class Reader:
         from aggregator.review.context import HOME
         from aggregator.web.app import Mounted
 
-        settings = self._house.settings
+        settings = self._container.settings
         desk = create_desk(
-            self._house.store,
-            clock=self._house.clock,
+            self._container.store,
+            clock=self._container.clock,
             public_url=settings.public_url,
             timezone=settings.timezone,
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
             secret=settings.secret(),
             probe=app.state.probe,
-            rooms=self._house.rooms,
+            rooms=self._container.rooms,
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 

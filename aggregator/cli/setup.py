@@ -25,9 +25,9 @@ def migrate() -> None:
     """Bring the database's schema up to date. Safe to repeat, and safe for several at once."""
     from aggregator.container import Container
 
-    house = Container(Settings.from_environment())
+    container = Container(Settings.from_environment())
     try:
-        applied = house.migrate()
+        applied = container.migrate()
     finally:
-        house.close()
+        container.close()
     click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")

@@ -112,9 +112,9 @@ def add(
             click.echo(f"{one_line(display_url(address))}: not added. {outcome}", err=True)
         else:
             _say_added(*outcome)
-            with house.store.writing() as tx:
+            with container.store.writing() as tx:
                 told = {"policy": outcome[0].policy.value}
-                tx.audit.note(house.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
+                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
 
     terms = Subscription(
         slug=slug,
@@ -125,8 +125,8 @@ def add(
         options={name: value for name, value in options.items() if value is not None},
         headers=asked_headers(user, header),
     )
-    with opened() as house:
-        house.subscribe_all(wanted, terms, report)
+    with opened() as container:
+        container.subscribe_all(wanted, terms, report)
     if failed:
         sys.exit(FAILED)
 
@@ -135,7 +135,7 @@ def add(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List the sources."""
-    with opened() as house, house.store.reading() as tx:
+    with opened() as container, container.store.reading() as tx:
         sources = tx.sources.all()
     if as_json:
         for one in sources:
@@ -157,8 +157,8 @@ def list_(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The source, then its log lines, one JSON object a line.")
 def show(slug: str, as_json: bool) -> None:
     """Show one source and how its last polls went."""
-    with opened() as house, house.store.reading() as tx:
-        now = house.clock()
+    with opened() as container, container.store.reading() as tx:
+        now = container.clock()
         one = existing(tx, slug)
         lines = tx.schedule.log(one.id, _LOG_LINES)
         former = tx.sources.former_addresses(one.id)
@@ -222,9 +222,9 @@ def pause(slugs: Sequence[str]) -> None:
 def resume(slugs: Sequence[str], anyway: bool) -> None:
     """Poll sources again, now."""
     if not anyway:
-        with opened() as house, house.store.reading() as tx:
+        with opened() as container, container.store.reading() as tx:
             for one in [existing(tx, slug) for slug in slugs]:
-                _refuse_what_is_gone(one, house.clock())
+                _refuse_what_is_gone(one, container.clock())
     _set_state(slugs, SourceState.ACTIVE, "", "resumed")
 
 
@@ -246,16 +246,16 @@ def _refuse_what_is_gone(one: Source, now: datetime) -> None:
 )
 def remove(slug: str, items: str | None) -> None:
     """Stop following a source, and say what becomes of its items."""
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             one = existing(tx, slug)
         if items is None:
             if not sys.stdin.isatty():
                 raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
             choice = click.Choice(["keep", "hide", "purge"])
             items = click.prompt("What becomes of its items", type=choice, default="keep")
-        now = house.clock()
-        with house.store.writing() as tx:
+        now = container.clock()
+        with container.store.writing() as tx:
             touched = 0
             if items == "hide":
                 touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
@@ -269,9 +269,9 @@ def remove(slug: str, items: str | None) -> None:
 
 
 def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str) -> None:
-    with opened() as house:
-        now = house.clock()
-        with house.store.writing() as tx:
+    with opened() as container:
+        now = container.clock()
+        with container.store.writing() as tx:
             for one in [existing(tx, slug) for slug in slugs]:
                 tx.sources.set_state(one.id, state, reason, now)
                 tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})

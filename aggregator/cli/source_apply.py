@@ -35,20 +35,20 @@ def apply(file: Path, dry_run: bool) -> None:
     """
     entries = read(file)
     failed = False
-    with opened() as house:
+    with opened() as container:
         for entry in entries:
             try:
-                click.echo(f"{entry.slug}: {_applied(house, entry, file.name, dry_run=dry_run)}.")
+                click.echo(f"{entry.slug}: {_applied(container, entry, file.name, dry_run=dry_run)}.")
             except AggregatorError as problem:
                 failed = True
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
         named = {entry.slug for entry in entries}
-        with house.store.writing() as tx:
+        with container.store.writing() as tx:
             for one in tx.sources.all():
                 if one.managed == file.name and one.slug not in named:
                     click.echo(f"{one.slug}: not in {file.name} any more; people set it from now on.")
                     if not dry_run:
-                        _change(tx, house, one, {"managed": ""})
+                        _change(tx, container, one, {"managed": ""})
     if failed:
         raise SystemExit(FAILED)
 
@@ -89,28 +89,28 @@ def tables_in(text: str, where: str) -> list[Any]:
     return tables
 
 
-def _applied(house: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
+def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
     """Add or change a source, and return what was done."""
     from aggregator.services.subscribe import Subscription
 
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         one = tx.sources.get(entry.slug)
     added = one is None
     if one is None:
         if dry_run:
             return f"would be added from {entry.address}"
         terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
-        one, _ = house.subscribe(entry.address, terms)
+        one, _ = container.subscribe(entry.address, terms)
     held = _held(one)
     said = {**entry.changes, "managed": name, **_options(one, entry)}
     differing = {key: value for key, value in said.items() if held[key] != value}
     state = _state(one, entry)
     if (differing or state) and not dry_run:
-        with house.store.writing() as tx:
+        with container.store.writing() as tx:
             if differing:
-                _change(tx, house, one, differing)
+                _change(tx, container, one, differing)
             if state:
-                _set_state(tx, house, one, state)
+                _set_state(tx, container, one, state)
     if added:
         return "added"
     what: Sequence[str] = sorted({*differing, *(["paused"] if state else [])} - {"managed"})
@@ -135,15 +135,15 @@ def _state(one: Source, entry: Entry) -> SourceState | None:
     return SourceState.ACTIVE if entry.paused is False and one.state is SourceState.PAUSED else None
 
 
-def _set_state(tx: Transaction, house: Container, one: Source, state: SourceState) -> None:
+def _set_state(tx: Transaction, container: Container, one: Source, state: SourceState) -> None:
     paused = state is SourceState.PAUSED
-    tx.sources.set_state(one.id, state, "paused by its file" if paused else "", house.clock())
-    tx.audit.note(house.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
+    tx.sources.set_state(one.id, state, "paused by its file" if paused else "", container.clock())
+    tx.audit.note(container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
 
 
-def _change(tx: Transaction, house: Container, one: Source, changes: Mapping[str, Any]) -> None:
+def _change(tx: Transaction, container: Container, one: Source, changes: Mapping[str, Any]) -> None:
     tx.sources.change(one.id, **changes)
-    tx.audit.note(house.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
+    tx.audit.note(container.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
 
 
 def _held(one: Source) -> dict[str, Any]:

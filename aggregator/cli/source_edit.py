@@ -138,7 +138,7 @@ def set_(
     from aggregator.sources import kinds
 
     given = {name: value for name, value in options.items() if value is not None}
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
         if one.managed:
             raise BadRequestError(f"{slug} is set by {one.managed}; change it there, and run 'source apply' again.")
@@ -162,7 +162,7 @@ def set_(
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
         tx.sources.change(one.id, **changes)
-        tx.audit.note(house.clock(), WHO, "changed a source", f"source:{slug}", changes)
+        tx.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it counts from the next poll on.")
 
 
@@ -204,11 +204,11 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
     if remove == bool(user or header):
         raise click.UsageError("Give --user or --header, or --none.")
     headers = asked_headers(user, header)
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
-        tx.sources.change(one.id, sealed=house.seal.close(one.own_host, headers) if headers else None)
+        tx.sources.change(one.id, sealed=container.seal.close(one.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.audit.note(house.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
@@ -218,13 +218,13 @@ def revert(slug: str) -> None:
     """Take back the last move of a source to another address; the redirect is not followed for good again."""
     from aggregator.domain.polling.permanent_redirects import refused
 
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
         former = tx.sources.former_addresses(one.id)
         if not former:
             raise BadRequestError(f"{slug} has always lived at {one.address}.")
         place = former[0].place
-        if not tx.sources.move(one, place, "taken back by hand", house.clock(), who=WHO):
+        if not tx.sources.move(one, place, "taken back by hand", container.clock(), who=WHO):
             raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
         tx.sources.change(one.id, moving=dict(refused(one.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
@@ -236,12 +236,12 @@ def release(slug: str) -> None:
     """Let out what came in a suspicious burst and was kept apart: shown, or to review, as the source's policy says."""
     from aggregator.domain.activity import Review
 
-    with opened() as house, house.store.writing() as tx:
+    with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
         shown = one.policy is Policy.AUTO
         review = Review.PUBLISHED if shown else Review.WAITING
-        count = tx.reviews.release(one.id, review, by="person", reason="let out of quarantine", now=house.clock())
-        tx.audit.note(house.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
+        count = tx.reviews.release(one.id, review, by="person", reason="let out of quarantine", now=container.clock())
+        tx.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
@@ -249,9 +249,9 @@ def release(slug: str) -> None:
 @click.argument("slug")
 def drop(slug: str) -> None:
     """Forget what came in a suspicious burst and was kept apart; it does not come back."""
-    with opened() as house, house.store.writing() as tx:
-        count = tx.activities.drop_quarantined(existing(tx, slug).id, house.clock())
-        tx.audit.note(house.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
+    with opened() as container, container.store.writing() as tx:
+        count = tx.activities.drop_quarantined(existing(tx, slug).id, container.clock())
+        tx.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 
@@ -260,8 +260,8 @@ def drop(slug: str) -> None:
 @click.option("--pages", type=click.IntRange(1, 1000), default=20, show_default=True, help="Archive pages at most.")
 def backfill(slug: str, pages: int) -> None:
     """Read a feed's archive (RFC 5005), one page a minute, and store what is new."""
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             one = existing(tx, slug)
         reports: list[Report] = []
 
@@ -269,6 +269,6 @@ def backfill(slug: str, pages: int) -> None:
             reports.append(report)
             click.echo(f"Page {len(reports)}: {report.new} new, {report.changed} changed, {report.unchanged} known.")
 
-        house.backfill(one, pages, tell)
+        container.backfill(one, pages, tell)
     count = len(reports)
     click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: it names no archive.")

@@ -57,10 +57,10 @@ def export_(file: Path | None, form: str | None) -> None:
         raise click.UsageError("Say which: --format opml or --format toml.")
     from aggregator.sources import kinds
 
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             sources = [one for one in tx.sources.all() if one.kind in kinds()]  # our own items come from no address
-        now = house.clock()
+        now = container.clock()
     body = toml_of(table_of(one) for one in sources).encode() if form == "toml" else _opml(sources, now)
     if file is None:
         click.echo(body, nl=False)
@@ -146,8 +146,8 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
             tally["added"] += 1
             click.echo(f"{number} {_said(outcome)}")
 
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             plan = planned(tx, entries)
         for one, outcome in plan.settled:
             report(one, outcome)
@@ -156,7 +156,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
                 tally["added"] += 1
                 click.echo(f"{sum(tally.values()):>{len(str(total))}}/{total} would be added: {one_line(wanted.shown)}")
         else:
-            _bring(house, plan.wanted, file.name, report, no_fetch=no_fetch)
+            _bring(container, plan.wanted, file.name, report, no_fetch=no_fetch)
     would = "would be added" if dry_run else "added"
     click.echo(
         f"{counted(total, 'source')} in {file.name}: {tally['added']} {would}, {tally['there']} already there, "
@@ -167,17 +167,22 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
 
 def _bring(
-    house: Container, wanted: Sequence[Wanted], file: str, report: Callable[[Wanted, Outcome], None], *, no_fetch: bool
+    container: Container,
+    wanted: Sequence[Wanted],
+    file: str,
+    report: Callable[[Wanted, Outcome], None],
+    *,
+    no_fetch: bool,
 ) -> None:
     from aggregator.services.subscription_lists.importer import Target, bring
 
-    tagger, networks = house.configuration.tagger, house.settings.private_networks
-    target = Target(house.store, house.clock, lambda: house.seal, tagger, networks, WHO, file)
+    tagger, networks = container.configuration.tagger, container.settings.private_networks
+    target = Target(container.store, container.clock, lambda: container.seal, tagger, networks, WHO, file)
 
     async def work() -> None:
-        await bring(wanted, target, await house.context(), report, no_fetch=no_fetch)
+        await bring(wanted, target, await container.context(), report, no_fetch=no_fetch)
 
-    house.run(work())
+    container.run(work())
 
 
 def read(file: Path) -> tuple[list[Entry | AggregatorError], int]:

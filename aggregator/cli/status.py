@@ -36,17 +36,17 @@ def status(as_json: bool, ticking: bool) -> None:
 
     The scheduler, the workers, hosts that are left alone, and every source: its state, last success and next poll.
     """
-    with opened() as house:
-        now = house.clock()
+    with opened() as container:
+        now = container.clock()
         if ticking:
-            _check_ticking(house, now)
+            _check_ticking(container, now)
             return
-        with house.store.reading() as tx:
+        with container.store.reading() as tx:
             last_tick = tx.stream.last_tick()
             revision = tx.stream.revision()
             sources = tx.sources.all()
             paused = tx.hosts.paused(now)
-        workers = _workers(house)
+        workers = _workers(container)
         if as_json:
             left_alone = [one._asdict() for one in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
@@ -68,20 +68,20 @@ def status(as_json: bool, ticking: bool) -> None:
         )
 
 
-def _check_ticking(house: Container, now: datetime) -> None:
-    with house.store.reading() as tx:
+def _check_ticking(container: Container, now: datetime) -> None:
+    with container.store.reading() as tx:
         last_tick = tx.stream.last_tick()
     if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
         raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
 
 
-def _workers(house: Container) -> list[str] | None:
+def _workers(container: Container) -> list[str] | None:
     """Return the names of the workers that answer within a second; None where none can be asked."""
-    if house.settings.embedded_broker:
+    if container.settings.embedded_broker:
         return None
     from worker import answering
 
-    return answering(house)
+    return answering(container)
 
 
 def _scheduler(last_tick: datetime | None, now: datetime) -> str:

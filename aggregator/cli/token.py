@@ -32,8 +32,8 @@ def create(name: str, scope: str) -> None:
             "letter or digit at both ends."
         )
     made = make_token()
-    with opened() as house, house.store.writing() as tx:
-        if not tx.tokens.create(PortalToken(made.id, name, Scope(scope), made.digest, house.clock())):
+    with opened() as container, container.store.writing() as tx:
+        if not tx.tokens.create(PortalToken(made.id, name, Scope(scope), made.digest, container.clock())):
             raise BadRequestError(
                 f"There is a token {name!r} already. Revoke it first ('aggregator token revoke {name}'), or give the "
                 "new one another name, so that a portal can change from one to the other."
@@ -50,8 +50,8 @@ def create(name: str, scope: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List all tokens, and when each was last used; the tokens themselves are not kept."""
-    with opened() as house, house.store.reading() as tx:
-        now, tokens = house.clock(), tx.tokens.all()
+    with opened() as container, container.store.reading() as tx:
+        now, tokens = container.clock(), tx.tokens.all()
     if as_json:
         for one in tokens:
             print_json(_facts(one))
@@ -76,8 +76,8 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 def revoke(name: str) -> None:
     """Refuse the token of the portal NAME from now on."""
-    with opened() as house, house.store.writing() as tx:
-        if not tx.tokens.revoke(name, house.clock()):
+    with opened() as container, container.store.writing() as tx:
+        if not tx.tokens.revoke(name, container.clock()):
             raise NotFoundError(f"There is no token {name!r} to revoke; 'aggregator token list' shows them.")
     click.echo(f"{name}: revoked; readers refuse it within 2 s.")
 

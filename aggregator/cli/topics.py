@@ -32,10 +32,10 @@ def topics() -> None:
 @click.option("--newest", type=click.IntRange(min=1), default=None, help="Look at so many of the newest items alone.")
 def rehearse(examples: int, newest: int | None) -> None:
     """Show what the files, as they are now, would tag otherwise than it is; changes nothing."""
-    with opened() as house:
-        tagger = _tagger(house)
+    with opened() as container:
+        tagger = _tagger(container)
         seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
-        for batch in _batches(house, tagger, newest):
+        for batch in _batches(container, tagger, newest):
             seen += batch.looked_at
             for one in batch.retagged:
                 changed += 1
@@ -54,41 +54,41 @@ def rehearse(examples: int, newest: int | None) -> None:
 @topics.command()
 def apply() -> None:
     """Tag what is stored already as the files say now, in batches; readers go on meanwhile, and see it come."""
-    with opened() as house:
-        tagger = _tagger(house)
-        with house.store.reading() as tx:
+    with opened() as container:
+        tagger = _tagger(container)
+        with container.store.reading() as tx:
             total = tx.tagging.count()
         seen = changed = 0
-        for batch in _batches(house, tagger, None, write=True):
+        for batch in _batches(container, tagger, None, write=True):
             seen += batch.looked_at
             changed += len(batch.retagged)
             if on_terminal():
                 click.echo(f"\r{seen} of {total} items", err=True, nl=False)
         if on_terminal() and seen:
             click.echo("", err=True)
-        with house.store.writing() as tx:
-            tx.audit.note(house.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed})
+        with container.store.writing() as tx:
+            tx.audit.note(container.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed})
         click.echo(f"{changed} of {seen} items are tagged otherwise now.")
 
 
-def _tagger(house: Container) -> Tagger:
-    house.configuration.check()
-    tagger = house.configuration.tagger
+def _tagger(container: Container) -> Tagger:
+    container.configuration.check()
+    tagger = container.configuration.tagger
     if tagger is None:
-        folder = house.settings.config_dir
+        folder = container.settings.config_dir
         missing = f"{folder / 'topics.toml'} is not there." if folder else "AGGREGATOR_CONFIG_DIR is not set."
         raise SetupError(f"There are no topics: {missing} The folder 'config' of this project is a sample.")
     return tagger
 
 
-def _batches(house: Container, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
+def _batches(container: Container, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
     """Give what becomes of the items, batch by batch; each is written in a transaction of its own."""
     after = 0
     if newest is not None:
-        with house.store.reading() as tx:
+        with container.store.reading() as tx:
             after = tx.tagging.before_newest(newest)
     while True:
-        with house.store.writing() if write else house.store.reading() as tx:
+        with container.store.writing() if write else container.store.reading() as tx:
             batch = tx.tagging.batch(tagger, after)
             if batch is not None and write:
                 tx.tagging.write(batch.retagged)

@@ -35,14 +35,14 @@ def add(name: str, role: str, generate: bool) -> None:
     """Add an account; its password is asked for, or read from standard input."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             if tx.accounts.get(name) is not None:
                 raise _is_taken(name)
         password = _new_password(name, generate=generate)
         hash_ = _hashed(password, name)  # slow: outside of the transaction
-        with house.store.writing() as tx:
-            now = house.clock()
+        with container.store.writing() as tx:
+            now = container.clock()
             if not tx.accounts.add(name, Role(role), hash_, now):
                 raise _is_taken(name)
             tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
@@ -55,8 +55,8 @@ def add(name: str, role: str, generate: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List the accounts."""
-    with opened() as house, house.store.reading() as tx:
-        now, accounts = house.clock(), tx.accounts.all()
+    with opened() as container, container.store.reading() as tx:
+        now, accounts = container.clock(), tx.accounts.all()
     if as_json:
         for one in accounts:
             print_json(_facts(one))
@@ -88,15 +88,15 @@ def set_(name: str, role: str | None, password: bool, generate: bool, disable: b
     """Change an account. It is signed out everywhere."""
     if not (password or generate) and role is None and disable is None:
         raise click.UsageError("Say what to change; --help shows what can be.")
-    with opened() as house:
-        with house.store.reading() as tx:
+    with opened() as container:
+        with container.store.reading() as tx:
             _refuse_the_last_admin(tx, _account(tx, name), role=role, disable=bool(disable))
         new = _new_password(name, generate=generate) if password or generate else None
         hash_ = _hashed(new, name) if new is not None else None
-        with house.store.writing() as tx:
+        with container.store.writing() as tx:
             one = _account(tx, name)
             _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
-            _change(tx, one, house.clock(), role=role, hash_=hash_, disable=disable)
+            _change(tx, one, container.clock(), role=role, hash_=hash_, disable=disable)
     if generate:
         click.echo(new)
     click.echo(f"{name}: changed, and signed out everywhere.", err=generate)

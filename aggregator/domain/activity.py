@@ -1,4 +1,4 @@
-"""What flows through the house: what a source said (`NewActivity`) and what we hold (`Activity`).
+"""What flows through the container: what a source said (`NewActivity`) and what we hold (`Activity`).
 
 All types are frozen; all times are aware and in UTC; all text is text, never bytes.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def rooms(desk: DeskContext, *, publish: Publish, subscribe: Subscribe) -> Iterable[Section]:
-    """Return them; what else they need of the house are arguments."""
+    """Return them; what else they need of the container are arguments."""
     yield QueuePages(desk)
     yield DecisionPages(desk)
     yield ManualPages(desk, publish)

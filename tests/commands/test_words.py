@@ -100,10 +100,10 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
     with sqlite_store.writing() as tx:
         [source] = tx.sources.all()
         tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
-    house = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
+    container = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []
-    house.pull.run([source], reports.append)
-    house.close()
+    container.pull.run([source], reports.append)
+    container.close()
     assert reports == [Report("feed-1", "failed", error="no worker took it up; is one running?")]
 
 

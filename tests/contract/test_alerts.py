@@ -125,7 +125,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[Container]:
+def container(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[Container]:
     """Give an installation that tells people by both ways."""
     with serving(hook.server) as http, serving(post.server) as smtp:
         settings = Settings.from_environment(
@@ -141,9 +141,9 @@ def house(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) ->
                 "AGGREGATOR_MAIL_TO": "ana@portal.example,ben@portal.example",
             }
         )
-        house = Container(settings, clock)
-        yield house
-        house.close()
+        container = Container(settings, clock)
+        yield container
+        container.close()
 
 
 def stop(store: Store, slug: str = "news") -> None:
@@ -153,17 +153,17 @@ def stop(store: Store, slug: str = "news") -> None:
 
 
 def test_a_stopped_source_is_told_once_and_taken_back(
-    store: Store, house: Container, hook: Hook, post: Post, clock: Clock
+    store: Store, container: Container, hook: Hook, post: Post, clock: Clock
 ) -> None:
     stop(store)
     for _ in range(3):
-        house.attend()
+        container.attend()
         clock.now += HOUR
     with store.writing() as tx:
         (source,) = tx.sources.all()
         tx.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
     for _ in range(3):
-        house.attend()
+        container.attend()
         clock.now += timedelta(minutes=10)
 
     bodies = [json.loads(body) for _, body in hook.got]
@@ -179,25 +179,27 @@ def test_a_stopped_source_is_told_once_and_taken_back(
     assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()
 
 
-def test_what_could_not_be_told_is_told_later(store: Store, house: Container, hook: Hook, clock: Clock) -> None:
+def test_what_could_not_be_told_is_told_later(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     stop(store)
     hook.status = 503
-    house.attend()
+    container.attend()
     hook.status = 204
-    house.attend()  # not yet: the next try has its time
+    container.attend()  # not yet: the next try has its time
     early = len(hook.got)
     clock.now += timedelta(minutes=5)
-    house.attend()
+    container.attend()
 
     assert (early, len(hook.got)) == (1, 2)
     with store.reading() as tx:
         assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
 
 
-def test_a_broken_webhook_does_not_keep_mail_from_going(store: Store, house: Container, hook: Hook, post: Post) -> None:
+def test_a_broken_webhook_does_not_keep_mail_from_going(
+    store: Store, container: Container, hook: Hook, post: Post
+) -> None:
     stop(store)
     hook.status = 503
-    house.attend()
+    container.attend()
     assert (len(hook.got), len(post.mails)) == (1, 1)
     with store.engine.connect() as connection:
         problem = connection.execute(select(alert.c.problem)).scalar_one()
@@ -230,9 +232,9 @@ def test_mail_is_handed_to_a_server_that_proves_itself(
     assert len(post.mails) == 1
 
 
-def test_two_workers_tell_it_once(store: Store, house: Container, hook: Hook) -> None:
+def test_two_workers_tell_it_once(store: Store, container: Container, hook: Hook) -> None:
     stop(store)
-    threads = [threading.Thread(target=house.attend) for _ in range(4)]
+    threads = [threading.Thread(target=container.attend) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -240,13 +242,13 @@ def test_two_workers_tell_it_once(store: Store, house: Container, hook: Hook) ->
     assert len(hook.got) == 1
 
 
-def test_a_queue_that_grows_old_is_told(store: Store, house: Container, hook: Hook, clock: Clock) -> None:
+def test_a_queue_that_grows_old_is_told(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     ingest_now(store, add_source(store, policy=Policy.HOLD), [an_activity("1")])
     clock.now += 23 * HOUR
-    house.attend()
+    container.attend()
     early = len(hook.got)
     clock.now += 2 * HOUR
-    house.attend()
+    container.attend()
 
     assert early == 0
     kinds = [json.loads(body)["type"] for _, body in hook.got]

@@ -55,8 +55,8 @@ def following(time: Time, tmp_path: Path, store: Store, x: CompliantX) -> Iterat
         one.close()
 
 
-def _shown(house: Following) -> set[int]:
-    return {int(one.native_id) for one in house.items()}
+def _shown(container: Following) -> set[int]:
+    return {int(one.native_id) for one in container.items()}
 
 
 def _everything(store: Store) -> str:
@@ -68,44 +68,44 @@ def _everything(store: Store) -> str:
         return "\n".join(str(tuple(row)) for table in tables for row in connection.execute(table.select()))
 
 
-def _sweep_twice(house: Following, time: Time) -> None:
+def _sweep_twice(container: Following, time: Time) -> None:
     """Begin jobs, and look at them an hour later."""
-    house.house.sweep()
+    container.container.sweep()
     time.passes(hours=1)
-    house.house.sweep()
+    container.container.sweep()
 
 
 @pytest.mark.parametrize("how", ["jobs", "lookup"])
 def test_a_deleted_post_leaves_everything_after_a_sweep(
     how: str, following: Callable[..., Following], x: CompliantX, store: Store, time: Time
 ) -> None:
-    house = following(x_sweep=how)
-    assert _shown(house) == {POST, REPOST, QUOTE, REPLY, ALONE}
+    container = following(x_sweep=how)
+    assert _shown(container) == {POST, REPOST, QUOTE, REPLY, ALONE}
     with store.reading() as tx:
         before = tx.stream.revision()
     x.gone[POST] = "deleted"
     if how == "jobs":
-        house.house.sweep()
+        container.container.sweep()
         time.passes(hours=1)
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert (report.gone, report.activities) == (1, 3)
-    assert _shown(house) == {QUOTE, REPLY, ALONE}
-    [quote] = [one for one in house.items() if int(one.native_id) == QUOTE]
+    assert _shown(container) == {QUOTE, REPLY, ALONE}
+    [quote] = [one for one in container.items() if int(one.native_id) == QUOTE]
     assert (quote.object, quote.content.text, quote.object_key) == (None, "My own comment", "x:100")
     assert "original words" not in _everything(store)
     with store.reading() as tx:
         changes = tx.activities.changes(before, 100)
         assert len(changes.gone) == 2  # the post and its repost
         assert [int(one.native_id) for one in changes.activities] == [QUOTE]
-        payloads = {one.native_id: tx.activities.raw(one.id) for one in house.items()}
+        payloads = {one.native_id: tx.activities.raw(one.id) for one in container.items()}
     assert payloads[str(QUOTE)] is None
     assert b"original" not in b"".join(filter(None, payloads.values()))
 
 
 def test_polling_again_does_not_bring_it_back(following: Callable[..., Following], x: CompliantX, store: Store) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     x.gone[POST] = "deleted"
-    house.house.sweep()
+    container.container.sweep()
     x.gone.clear()  # X serves a stale copy
     x.account(3, "third_example")
     x.post(300, 3, "RT @river_lab: The original", about=(("retweeted", POST),))
@@ -113,10 +113,10 @@ def test_polling_again_does_not_bring_it_back(following: Callable[..., Following
     with store.writing() as tx:
         for source in tx.sources.all():
             tx.sources.change(source.id, fetch_state={})
-    house.follow("@third_example")
-    house.poll()
-    assert _shown(house) == {QUOTE, REPLY, ALONE, 310}
-    [quote] = [one for one in house.items() if int(one.native_id) == 310]
+    container.follow("@third_example")
+    container.poll()
+    assert _shown(container) == {QUOTE, REPLY, ALONE, 310}
+    [quote] = [one for one in container.items() if int(one.native_id) == 310]
     assert quote.object is None
     assert "original words" not in _everything(store)
 
@@ -124,96 +124,96 @@ def test_polling_again_does_not_bring_it_back(following: Callable[..., Following
 def test_a_job_goes_from_created_to_complete_over_several_sweeps(
     following: Callable[..., Following], x: CompliantX, time: Time
 ) -> None:
-    house = following()
+    container = following()
     x.steps = ["in_progress", "in_progress", "complete"]
     x.gone[ALONE] = "deleted"
-    [first] = house.house.sweep()
+    [first] = container.container.sweep()
     assert first.notes == ["A job over 5 posts was begun.", "A job over 2 accounts was begun."]
     assert sorted(x.uploaded["1000"], key=int) == ["100", "200", "210", "220", "230"]
     assert x.uploaded["1001"] == ["1", "2"]
     for _ in range(2):
         time.passes(hours=1)
-        [report] = house.house.sweep()
+        [report] = container.container.sweep()
         assert report.notes[0] == "The job over 5 posts is not finished yet."
-        assert ALONE in _shown(house)
+        assert ALONE in _shown(container)
     time.passes(hours=1)
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert report.notes[0] == "The job over 5 posts is complete."
-    assert ALONE not in _shown(house)
+    assert ALONE not in _shown(container)
     assert len(x.jobs) == 2  # the next ones are due six hours after these
     time.passes(hours=3)
-    house.house.sweep()
+    container.container.sweep()
     assert len(x.jobs) == 4
     assert x.count("GET /2/tweets") == 0
 
 
 def test_a_failed_job_is_replaced(following: Callable[..., Following], x: CompliantX, time: Time) -> None:
-    house = following()
+    container = following()
     x.steps = ["failed"]
-    house.house.sweep()
+    container.container.sweep()
     x.steps = ["complete"]
     x.gone[ALONE] = "deleted"
     time.passes(hours=1)
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert report.notes[:2] == [
         "The job over 5 posts has failed; another one takes its place.",
         "A job over 5 posts was begun.",
     ]
     time.passes(hours=1)
-    house.house.sweep()
-    assert ALONE not in _shown(house)
+    container.container.sweep()
+    assert ALONE not in _shown(container)
 
 
 def test_a_job_whose_list_is_not_taken_is_replaced(
     following: Callable[..., Following], x: CompliantX, time: Time
 ) -> None:
-    house = following()
+    container = following()
     x.upload_status = 503
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert "X's file store answered the upload of a compliance job with status 503" in report.notes[0]
     x.upload_status = 200
     time.passes(hours=1)
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert report.notes == ["A job over 5 posts was begun.", "A job over 2 accounts was begun."]
 
 
 def test_where_jobs_are_refused_posts_are_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
-    house = following()
+    container = following()
     x.refusing = 403
     x.gone[ALONE] = "deleted"
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert "X does not allow this call" in report.notes[0]
     assert (report.asked, report.gone) == (5, 1)
-    assert ALONE not in _shown(house)
+    assert ALONE not in _shown(container)
 
 
 def test_jobs_alone_look_nothing_up(following: Callable[..., Following], x: CompliantX) -> None:
-    house = following(x_sweep="jobs")
+    container = following(x_sweep="jobs")
     x.refusing = 403
-    house.house.sweep()
+    container.container.sweep()
     assert x.count("GET /2/tweets") == 0
 
 
 def test_switched_off_asks_nothing(following: Callable[..., Following], x: CompliantX) -> None:
-    house = following(x_sweep="off")
+    container = following(x_sweep="off")
     x.asked.clear()
-    assert house.house.sweep()[0].notes == ["Sweeping is switched off (AGGREGATOR_X_SWEEP=off)."]
+    assert container.container.sweep()[0].notes == ["Sweeping is switched off (AGGREGATOR_X_SWEEP=off)."]
     assert x.asked == []
 
 
 def test_a_post_is_looked_up_once_a_day(following: Callable[..., Following], time: Time) -> None:
-    house = following(x_sweep="lookup")
-    house.house.sweep()
+    container = following(x_sweep="lookup")
+    container.container.sweep()
     time.passes(hours=23)
-    assert house.house.sweep()[0].asked == 0
+    assert container.container.sweep()[0].asked == 0
     time.passes(hours=2)
-    assert house.house.sweep()[0].asked == 5
+    assert container.container.sweep()[0].asked == 5
 
 
 def test_with_the_budget_gone_nothing_is_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
-    house = following().beside(x_sweep="lookup", x_budget="0.001")
+    container = following().beside(x_sweep="lookup", x_budget="0.001")
     x.asked.clear()
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert (report.asked, x.count("GET /2/tweets")) == (0, 0)
     assert report.notes == ["What the budget keeps for checking is used up for today; the next sweep that may goes on."]
 
@@ -222,11 +222,11 @@ def test_with_the_budget_gone_nothing_is_looked_up(following: Callable[..., Foll
 def test_what_is_protected_or_suspended_goes_as_well(
     fate: str, upstream: str, following: Callable[..., Following], x: CompliantX
 ) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     x.gone[POST] = fate
-    house.house.sweep()
-    assert _shown(house) == {QUOTE, REPLY, ALONE}
-    rows = house.rows("SELECT upstream, gone_reason FROM activity WHERE gone IS NOT NULL ORDER BY id")
+    container.container.sweep()
+    assert _shown(container) == {QUOTE, REPLY, ALONE}
+    rows = container.rows("SELECT upstream, gone_reason FROM activity WHERE gone IS NOT NULL ORDER BY id")
     assert [tuple(row) for row in rows] == [
         (upstream, f"its account on X is {fate}"),
         (upstream, f"its original: its account on X is {fate}"),
@@ -237,42 +237,42 @@ def test_what_is_protected_or_suspended_goes_as_well(
 def test_what_is_withheld_everywhere_goes(
     withheld: dict[str, object], following: Callable[..., Following], x: CompliantX
 ) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     x.posts[POST].withheld = {"copyright": False, **withheld}
-    house.house.sweep()
-    assert _shown(house) == {QUOTE, REPLY, ALONE}
-    assert {row[0] for row in house.rows("SELECT upstream FROM activity WHERE gone IS NOT NULL")} == {"withheld"}
+    container.container.sweep()
+    assert _shown(container) == {QUOTE, REPLY, ALONE}
+    assert {row[0] for row in container.rows("SELECT upstream FROM activity WHERE gone IS NOT NULL")} == {"withheld"}
 
 
 def test_what_is_withheld_in_some_countries_says_so(following: Callable[..., Following], x: CompliantX) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     x.posts[ALONE].withheld = {"copyright": False, "country_codes": ["TR", "DE"]}
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert (report.gone, report.updated) == (0, 1)
-    [post] = [one for one in house.items() if int(one.native_id) == ALONE]
+    [post] = [one for one in container.items() if int(one.native_id) == ALONE]
     assert post.content.withheld == ("DE", "TR")
     assert post.content.url == "https://x.com/desk_example/status/230"
 
 
 def test_an_edit_is_taken_over(following: Callable[..., Following], x: CompliantX, time: Time) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     x.edit(ALONE, 235, "Something else, put right")
-    [report] = house.house.sweep()
+    [report] = container.container.sweep()
     assert report.updated == 1
-    [post] = [one for one in house.items() if int(one.native_id) == ALONE]
+    [post] = [one for one in container.items() if int(one.native_id) == ALONE]
     assert (post.content.text, post.content.edited) == ("Something else, put right", True)
     assert post.content.url == "https://x.com/desk_example/status/235"
     time.passes(hours=25)
     x.gone[ALONE] = x.gone[235] = "deleted"  # the newest version is what is asked for now
-    house.house.sweep()
-    assert ALONE not in _shown(house)
+    container.container.sweep()
+    assert ALONE not in _shown(container)
 
 
 def test_an_unchanged_post_is_not_written(following: Callable[..., Following], store: Store) -> None:
-    house = following(x_sweep="lookup")
+    container = following(x_sweep="lookup")
     with store.reading() as tx:
         before = tx.stream.revision()
-    assert house.house.sweep()[0].updated == 0
+    assert container.container.sweep()[0].updated == 0
     with store.reading() as tx:
         assert tx.stream.revision() == before
 
@@ -280,31 +280,31 @@ def test_an_unchanged_post_is_not_written(following: Callable[..., Following], s
 def test_an_account_that_is_gone_takes_all_it_said_along(
     following: Callable[..., Following], x: CompliantX, store: Store, time: Time
 ) -> None:
-    house = following()
+    container = following()
     x.people_gone[OTHER] = "suspended"
-    _sweep_twice(house, time)
-    assert _shown(house) == {QUOTE, REPLY, ALONE}
+    _sweep_twice(container, time)
+    assert _shown(container) == {QUOTE, REPLY, ALONE}
     with store.reading() as tx:
         assert tx.actors.known("x", ["2"])["2"].name == "Removed account"
     assert "original words" not in _everything(store)
 
 
 def test_a_second_sweep_at_the_same_time_does_nothing(following: Callable[..., Following], time: Time) -> None:
-    house = following()
-    with house.house.store.writing() as tx:
+    container = following()
+    with container.container.store.writing() as tx:
         assert tx.compliance.claim("sweep:x", time(), time.passes(minutes=15))
     time.passes(minutes=-15)
-    assert house.house.sweep()[0].notes == ["Another sweep is under way."]
+    assert container.container.sweep()[0].notes == ["Another sweep is under way."]
     time.passes(minutes=16)  # whoever held it is dead
-    assert house.house.sweep()[0].notes != ["Another sweep is under way."]
+    assert container.container.sweep()[0].notes != ["Another sweep is under way."]
 
 
 def test_a_worker_that_dies_between_download_and_storing_costs_nothing(
     following: Callable[..., Following], x: CompliantX, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = following()
+    container = following()
     x.gone[ALONE] = x.gone[POST] = "deleted"
-    house.house.sweep()
+    container.container.sweep()
     time.passes(hours=1)
 
     def dies(*_: object, **__: object) -> None:
@@ -313,11 +313,11 @@ def test_a_worker_that_dies_between_download_and_storing_costs_nothing(
     with monkeypatch.context() as killed:
         killed.setattr("aggregator.services.compliance_sweep.Sweep._withdraw", dies)
         with pytest.raises(SystemError):
-            house.house.sweep()
-    assert _shown(house) == {POST, REPOST, QUOTE, REPLY, ALONE}
-    house.house.sweep()
-    assert _shown(house) == {QUOTE, REPLY}
-    assert len(house.rows("SELECT id FROM audit WHERE what = 'post gone'")) == 2
+            container.container.sweep()
+    assert _shown(container) == {POST, REPOST, QUOTE, REPLY, ALONE}
+    container.container.sweep()
+    assert _shown(container) == {QUOTE, REPLY}
+    assert len(container.rows("SELECT id FROM audit WHERE what = 'post gone'")) == 2
 
 
 def test_the_address_of_a_file_is_told_nowhere(
@@ -325,12 +325,12 @@ def test_the_address_of_a_file_is_told_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     caplog.set_level(logging.DEBUG)
-    house = following()
+    container = following()
     x.upload_status = 500
-    house.house.sweep()
+    container.container.sweep()
     x.upload_status = 200
     time.passes(hours=1)
-    _sweep_twice(house, time)
+    _sweep_twice(container, time)
     assert x.uploaded
     assert SECRET not in caplog.text
     assert SECRET not in "".join(capfd.readouterr())
@@ -340,9 +340,9 @@ def test_the_address_of_a_file_is_told_nowhere(
 def test_what_went_is_in_the_audit(
     following: Callable[..., Following], x: CompliantX, store: Store, time: Time
 ) -> None:
-    house = following()
+    container = following()
     x.gone[POST] = "deleted"
-    _sweep_twice(house, time)
+    _sweep_twice(container, time)
     with store.reading() as tx:
         [note] = tx.audit.of("x:100")
     detail = note["detail"]
@@ -354,7 +354,7 @@ def test_what_went_is_in_the_audit(
 
 def test_nothing_held_asks_nothing(time: Time, tmp_path: Path, store: Store, x: CompliantX) -> None:
     url = store.engine.url.render_as_string(hide_password=False)
-    house = Following(time, x.url, str(tmp_path), url)
-    assert house.house.sweep()[0].notes == ["Nothing of x is held."]
+    container = Following(time, x.url, str(tmp_path), url)
+    assert container.container.sweep()[0].notes == ["Nothing of x is held."]
     assert x.asked == []
-    house.close()
+    container.close()

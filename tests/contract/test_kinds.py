@@ -34,9 +34,9 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Container]:
+def container(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Container]:
     url = store.engine.url.render_as_string(hide_password=False)
-    house = Container(
+    container = Container(
         Settings.from_environment(
             {
                 "AGGREGATOR_DATA_DIR": str(tmp_path),
@@ -48,26 +48,26 @@ def house(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Containe
             }
         )
     )
-    yield house
-    house.close()
+    yield container
+    container.close()
 
 
 @pytest.fixture(params=sorted(kinds()))
-def source_id(request: pytest.FixtureRequest, house: Container, upstream: Upstream) -> int:
-    added, _ = house.subscribe(ADDRESSES[request.param].format(upstream.url))
+def source_id(request: pytest.FixtureRequest, container: Container, upstream: Upstream) -> int:
+    added, _ = container.subscribe(ADDRESSES[request.param].format(upstream.url))
     assert added.kind == request.param
     return added.id
 
 
-def _items(house: Container) -> list[Activity]:
-    with house.store.reading() as tx:
+def _items(container: Container) -> list[Activity]:
+    with container.store.reading() as tx:
         return list(tx.activities.page(Query(limit=100)).items)
 
 
-def _rows(house: Container) -> list[tuple[object, ...]]:
+def _rows(container: Container) -> list[tuple[object, ...]]:
     """Every activity row as it lies in the database: on PostgreSQL an update moves it, however equal it is."""
-    place = "ctid::text, xmin::text" if house.store.engine.dialect.name == "postgresql" else "rowid"
-    with house.store.engine.connect() as connection:
+    place = "ctid::text, xmin::text" if container.store.engine.dialect.name == "postgresql" else "rowid"
+    with container.store.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(f"SELECT {place}, * FROM activity ORDER BY id"))]
 
 
@@ -75,9 +75,9 @@ def test_every_kind_has_an_address_here() -> None:
     assert ADDRESSES.keys() == kinds().keys()
 
 
-def test_it_fills_what_people_see(house: Container, source_id: int) -> None:
-    house.poll_now([source_id])
-    items = _items(house)
+def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
+    container.poll_now([source_id])
+    items = _items(container)
     assert len(items) > 5
     for item in items:
         content = item.content
@@ -89,44 +89,44 @@ def test_it_fills_what_people_see(house: Container, source_id: int) -> None:
         assert "<script" not in content.html
         assert item.native_id
         assert item.key.split(":")[0] in {"x", "web"}
-        assert item.position <= house.clock()
+        assert item.position <= container.clock()
     assert any(item.content.media for item in items)
     assert any(item.content.actor and item.content.actor.name for item in items)
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         assert all(tx.activities.raw(item.id) for item in items)
 
 
-def test_polling_again_writes_no_row(house: Container, source_id: int) -> None:
-    house.poll_now([source_id])
-    before = _rows(house)
-    [report] = house.poll_now([source_id])
+def test_polling_again_writes_no_row(container: Container, source_id: int) -> None:
+    container.poll_now([source_id])
+    before = _rows(container)
+    [report] = container.poll_now([source_id])
     assert (report.outcome, report.new, report.changed, report.error) == ("unchanged", 0, 0, None)
-    assert _rows(house) == before
+    assert _rows(container) == before
 
 
-def test_what_is_published_later_arrives_alone(house: Container, source_id: int, upstream: Upstream) -> None:
-    house.poll_now([source_id])
-    before = {item.id for item in _items(house)}
+def test_what_is_published_later_arrives_alone(container: Container, source_id: int, upstream: Upstream) -> None:
+    container.poll_now([source_id])
+    before = {item.id for item in _items(container)}
     for _ in range(8):  # of every sort, so that each kind of source gets some
         upstream.world.publish()
-    [report] = house.poll_now([source_id])
+    [report] = container.poll_now([source_id])
     assert report.new >= 1
-    after = {item.id for item in _items(house)}
+    after = {item.id for item in _items(container)}
     assert before < after
     assert len(after - before) == report.new
 
 
 def test_an_upstream_that_is_away_costs_nothing_that_is_there(
-    house: Container, source_id: int, upstream: Upstream
+    container: Container, source_id: int, upstream: Upstream
 ) -> None:
-    house.poll_now([source_id])
-    before = _rows(house)
+    container.poll_now([source_id])
+    before = _rows(container)
     upstream.stop()
-    [report] = house.poll_now([source_id])
+    [report] = container.poll_now([source_id])
     assert report.outcome == "failed"
     assert report.error
-    assert _rows(house) == before
-    with house.store.reading() as tx:
+    assert _rows(container) == before
+    with container.store.reading() as tx:
         [source] = tx.sources.all()
     assert source.failures == 1
     assert source.last_success is not None

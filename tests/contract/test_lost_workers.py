@@ -51,7 +51,7 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> Iterator[Container]:
+def container(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> Iterator[Container]:
     environ = {
         "AGGREGATOR_DATA_DIR": str(tmp_path),
         "AGGREGATOR_DATABASE_URL": store.engine.url.render_as_string(hide_password=False),
@@ -59,81 +59,83 @@ def house(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) -> I
         "AGGREGATOR_HOST_SPACING": "0",
         "AGGREGATOR_LEASE": str(int(LEASE.total_seconds())),
     }
-    house = Container(Settings.from_environment(environ), clock)
+    container = Container(Settings.from_environment(environ), clock)
     for number in range(1, 6):
         add_source(store, f"s{number}", address=publisher.url(f"/good/{number}.xml"), host=publisher.host)
-    yield house
-    house.close()
+    yield container
+    container.close()
 
 
-def sources(house: Container) -> dict[str, Source]:
-    with house.store.reading() as tx:
+def sources(container: Container) -> dict[str, Source]:
+    with container.store.reading() as tx:
         return {one.slug: one for one in tx.sources.all()}
 
 
-def tick(house: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
+def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
     """Claim and poll; the process that polls the deadly source dies before anything is stored. Return the batches."""
     clock.now += TICK if told else LEASE
-    batches = house.dispatcher.claim()
+    batches = container.dispatcher.claim()
     for batch in batches:
         if deadly not in batch.ids:
-            house.poll(batch.ids, batch.token)
+            container.poll(batch.ids, batch.token)
             continue
-        with house.store.writing() as tx:
+        with container.store.writing() as tx:
             begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
         assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
         if told:
-            house.dispatcher.release(batch.ids, batch.token, ended=False)
+            container.dispatcher.release(batch.ids, batch.token, ended=False)
     return [batch.ids for batch in batches]
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told at once", "lease runs out"])
-def test_a_source_that_ends_its_process_fails_alone(house: Container, clock: Clock, *, told: bool) -> None:
-    deadly = sources(house)["s3"].id
-    assert [len(ids) for ids in tick(house, clock, deadly, told=told)] == [5]
-    assert sorted(tick(house, clock, deadly, told=told)) == [[one.id] for one in sources(house).values()]
-    others = [one for one in sources(house).values() if one.id != deadly]
+def test_a_source_that_ends_its_process_fails_alone(container: Container, clock: Clock, *, told: bool) -> None:
+    deadly = sources(container)["s3"].id
+    assert [len(ids) for ids in tick(container, clock, deadly, told=told)] == [5]
+    assert sorted(tick(container, clock, deadly, told=told)) == [[one.id] for one in sources(container).values()]
+    others = [one for one in sources(container).values() if one.id != deadly]
     assert [(one.last_outcome, one.unfinished) for one in others] == [("new", 0)] * 4
-    assert [deadly] in tick(house, clock, deadly, told=told)
-    assert sources(house)["s3"].failures == 0
+    assert [deadly] in tick(container, clock, deadly, told=told)
+    assert sources(container)["s3"].failures == 0
 
     clock.now += TICK if told else LEASE
-    for batch in house.dispatcher.claim():  # the fourth time it is not even asked
-        house.poll(batch.ids, batch.token)
+    for batch in container.dispatcher.claim():  # the fourth time it is not even asked
+        container.poll(batch.ids, batch.token)
 
-    failed = sources(house)["s3"]
+    failed = sources(container)["s3"]
     assert (failed.failures, failed.last_error_code) == (1, WorkerLostError.code)
     assert failed.unfinished == MOST_UNFINISHED - 1
     assert failed.due > clock.now
 
 
-def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(house: Container, clock: Clock) -> None:
-    with house.store.writing() as tx:
-        claimed = tx.schedule.claim_these([sources(house)["s1"].id], clock.now, lease=LEASE, token="t")
+def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Container, clock: Clock) -> None:
+    with container.store.writing() as tx:
+        claimed = tx.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
             tx.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
-    assert sources(house)["s1"].unfinished == MOST_UNFINISHED - 1
-    house.poll([claimed[0].id], "t")
-    assert (sources(house)["s1"].last_outcome, sources(house)["s1"].unfinished) == ("new", 0)
+    assert sources(container)["s1"].unfinished == MOST_UNFINISHED - 1
+    container.poll([claimed[0].id], "t")
+    assert (sources(container)["s1"].last_outcome, sources(container)["s1"].unfinished) == ("new", 0)
 
 
-def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(house: Container, clock: Clock) -> None:
+def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
-    (batch,) = house.dispatcher.claim()
-    house.dispatcher.give_back(batch)
-    assert {one.unfinished for one in sources(house).values()} == {0}
+    (batch,) = container.dispatcher.claim()
+    container.dispatcher.give_back(batch)
+    assert {one.unfinished for one in sources(container).values()} == {0}
     clock.now += TICK
-    (batch,) = house.dispatcher.claim()
-    house.limits = type(house.limits)(house.limits.hard, house.limits.soft, -1.0, house.limits.per_host)
-    house.poll(batch.ids, batch.token)  # too late for any of them to begin
-    assert {(one.unfinished, one.leased_until) for one in sources(house).values()} == {(0, None)}
+    (batch,) = container.dispatcher.claim()
+    container.limits = type(container.limits)(
+        container.limits.hard, container.limits.soft, -1.0, container.limits.per_host
+    )
+    container.poll(batch.ids, batch.token)  # too late for any of them to begin
+    assert {(one.unfinished, one.leased_until) for one in sources(container).values()} == {(0, None)}
 
 
 def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
-    house: Container, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    container: Container, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.now += TICK
-    (batch,) = house.dispatcher.claim()
+    (batch,) = container.dispatcher.claim()
 
     def away(*_: object) -> None:
         raise StoreUnavailableError("The database does not answer.")
@@ -142,55 +144,55 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         patched.setattr("aggregator.services.ingest.Ingest._store_harvest", away)
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
-            house.poll(batch.ids, batch.token)
-    assert {one.unfinished for one in sources(house).values()} == {1}
+            container.poll(batch.ids, batch.token)
+    assert {one.unfinished for one in sources(container).values()} == {1}
 
-    house.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
+    container.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
-    batches = house.dispatcher.claim()  # they are free again, and due together
+    batches = container.dispatcher.claim()  # they are free again, and due together
 
     assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
-    assert {one.unfinished for one in sources(house).values()} == {0}
+    assert {one.unfinished for one in sources(container).values()} == {0}
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
-    house: Container, clock: Clock, publisher: Publisher
+    container: Container, clock: Clock, publisher: Publisher
 ) -> None:
     ahead = timedelta(days=30)
     clock.now += ahead
-    for batch in house.dispatcher.claim():
-        house.poll(batch.ids, batch.token)
-    polled = sources(house)
+    for batch in container.dispatcher.claim():
+        container.poll(batch.ids, batch.token)
+    polled = sources(container)
     assert {one.last_outcome for one in polled.values()} == {"new"}
-    with house.store.writing() as tx:
+    with container.store.writing() as tx:
         tx.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
         tx.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
 
     clock.now += TICK - ahead
-    house.dispatcher.claim()
+    container.dispatcher.claim()
 
-    for one in sources(house).values():
+    for one in sources(container).values():
         assert one.due <= clock.now + one.floor
         assert one.due_reason == REASON
         assert one.last_polled == clock.now
         assert one.leased_until in {None, clock.now}
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         assert tx.hosts.paused(clock.now) == []
-    with house.store.engine.connect() as connection:
+    with container.store.engine.connect() as connection:
         turns = [row.next_start for row in connection.execute(select(host.c.next_start))]
     assert turns
     assert max(turns) <= clock.now  # or each poll would wait for its turn
     clock.now += timedelta(minutes=16)
-    assert sorted(one for batch in house.dispatcher.claim() for one in batch.ids) == sorted(
+    assert sorted(one for batch in container.dispatcher.claim() for one in batch.ids) == sorted(
         one.id for one in polled.values()
     )
 
 
-def test_clocks_that_differ_a_little_change_nothing(house: Container, clock: Clock) -> None:
+def test_clocks_that_differ_a_little_change_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
-    for batch in house.dispatcher.claim():
-        house.poll(batch.ids, batch.token)
-    before = {one.slug: one.due for one in sources(house).values()}
+    for batch in container.dispatcher.claim():
+        container.poll(batch.ids, batch.token)
+    before = {one.slug: one.due for one in sources(container).values()}
     clock.now -= TOLERANCE - TICK
-    house.dispatcher.claim()
-    assert {one.slug: one.due for one in sources(house).values()} == before
+    container.dispatcher.claim()
+    assert {one.slug: one.due for one in sources(container).values()} == before

@@ -1,4 +1,4 @@
-"""A publisher that follows a script, a clock that tests move, and a house that polls the one by the other."""
+"""A publisher that follows a script, a clock that tests move, and a container that polls the one by the other."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ class Time:
 
 
 class Polling:
-    """A house over one database; `restarted` is another one over the same."""
+    """A container over one database; `restarted` is another one over the same."""
 
     def __init__(self, time: Time, environ: Mapping[str, str]) -> None:
         self.time = time
         self._environ = dict(environ)
-        self.house = Container(Settings.from_environment(self._environ), time)
+        self.container = Container(Settings.from_environment(self._environ), time)
 
     def restarted(self) -> Polling:
         """Return what a new process would be."""
@@ -138,32 +138,32 @@ class Polling:
         """Follow an address without asking it."""
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
-        with self.house.store.writing() as tx:
+        with self.container.store.writing() as tx:
             return tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
 
     def poll(self, slug: str = "feed") -> Report:
         """Poll a source now, due or not."""
-        [report] = self.house.poll_now([self.source(slug).id])
+        [report] = self.container.poll_now([self.source(slug).id])
         return report
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        batches = self.house.dispatcher.claim()
-        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in batches)
+        batches = self.container.dispatcher.claim()
+        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:
         """Return a source as it stands."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             found = tx.sources.get(slug)
         assert found is not None
         return found
 
     def items(self) -> Collection[Activity]:
         """Return what is shown."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             return tx.activities.page(Query(limit=100)).items
 
     def note(self, slug: str = "feed") -> str:
         """Return what the newest line of a source's fetch log says."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])

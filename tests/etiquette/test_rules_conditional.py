@@ -58,13 +58,13 @@ def test_rule_04_a_304_updates_what_is_remembered(polling: Polling, publisher: P
 
 def test_rule_05_validators_are_saved_only_with_the_items(polling: Polling, publisher: Publisher) -> None:
     polling.follow(publisher.says("/f", Says(feed(1), headers={"ETag": '"1"'})))
-    with polling.house.store.engine.begin() as connection:
+    with polling.container.store.engine.begin() as connection:
         connection.execute(
             text("CREATE TRIGGER broken BEFORE INSERT ON raw_payload BEGIN SELECT RAISE(ABORT, 'crash'); END")
         )
     assert polling.poll().outcome == "failed"
     assert (polling.items(), polling.source().fetch_state) == ([], {})
-    with polling.house.store.engine.begin() as connection:
+    with polling.container.store.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER broken"))
     polling.poll()
     assert "if-none-match" not in publisher.last

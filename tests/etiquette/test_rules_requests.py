@@ -59,8 +59,8 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
         other.says("/there", _to(publisher.url + "/back", 302))
         publisher.says("/back", Says(feed(1)))
         polling.follow(publisher.says("/f", _to(other.url + "/there", 302)))
-        seal = polling.house.seal.close(polling.source().own_host, {**basic("ann", "s3cret"), "X-Key": "k"})
-        with polling.house.store.writing() as tx:
+        seal = polling.container.seal.close(polling.source().own_host, {**basic("ann", "s3cret"), "X-Key": "k"})
+        with polling.container.store.writing() as tx:
             tx.sources.change(polling.source().id, sealed=seal)
         assert polling.poll().new == 1
         assert "s3cret" not in seal
@@ -72,7 +72,7 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
 def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Polling, publisher: Publisher) -> None:
     polling.follow(publisher.says("/f", Says(feed(1))))
     stranger = HeaderCipher(Secret("another installation's key, long enough"))
-    with polling.house.store.writing() as tx:
+    with polling.container.store.writing() as tx:
         tx.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
     polling.poll()
     assert polling.source().state is SourceState.STOPPED
@@ -80,7 +80,7 @@ def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Po
 
 
 def test_rule_25_adding_a_feed_is_one_request(polling: Polling, publisher: Publisher) -> None:
-    _, first = polling.house.subscribe(publisher.says("/f", Says(feed(1, 2))), Subscription())
+    _, first = polling.container.subscribe(publisher.says("/f", Says(feed(1, 2))), Subscription())
     assert first is not None
     assert (publisher.paths, first.new) == (["/f"], 2)
 
@@ -138,7 +138,7 @@ def test_rule_27_a_move_for_good_is_followed_after_three_days_and_can_be_taken_b
     source = polling.source()
     assert source.address == new
     assert polling.note() == f"Moved to {new}; 'aggregator source revert feed' takes that back."
-    with polling.house.store.reading() as tx:
+    with polling.container.store.reading() as tx:
         [former] = tx.sources.former_addresses(source.id)
         [note] = tx.audit.of("source:feed")
     assert (former.place.address, note["what"], note["who"]) == (old, "source moved", "system")

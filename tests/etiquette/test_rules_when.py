@@ -53,7 +53,7 @@ def test_rule_10_nothing_is_fetched_more_often_than_its_floor(
         other = polling.restarted()
         if polling.tick() + other.tick():
             asked.append(time())
-        other.house.close()
+        other.container.close()
         time.passes(minutes=3)
     assert len(asked) == len(publisher.asked) >= 3
     assert min(later - sooner for sooner, later in pairwise(asked)) >= floor
@@ -164,7 +164,7 @@ def test_rule_14_every_form_of_retry_after_has_its_outcome(
     date = format_datetime(START, usegmt=True)
     polling.follow(publisher.says("/f", Says(status=status, headers={"Retry-After": value, "Date": date})))
     polling.poll()
-    with polling.house.store.reading() as tx:
+    with polling.container.store.reading() as tx:
         paused = [one.until - START for one in tx.hosts.paused(START)]
     without = [HOUR] if status == 429 else []  # a 503 that does not say for how long is a failure like others
     assert paused == ([wait] if wait else without)
@@ -179,7 +179,7 @@ def test_rule_14_a_date_is_taken_relative_to_the_publisher_s_clock(polling: Poll
     }
     polling.follow(publisher.says("/f", Says(status=429, headers=headers)))
     polling.poll()
-    with polling.house.store.reading() as tx:
+    with polling.container.store.reading() as tx:
         assert [one.until for one in tx.hosts.paused(START)] == [START + 2 * HOUR]
 
 
@@ -197,7 +197,7 @@ def test_rule_15_a_host_is_paused_and_others_go_on(polling: Polling, publisher: 
 
 
 def test_rule_15_an_operator_may_pause_the_address_alone(polling: Polling, publisher: Publisher) -> None:
-    with polling.house.store.writing() as tx:
+    with polling.container.store.writing() as tx:
         tx.groups.put(HostGroup("127.0.0.1", "127.0.0.1", pauses=Pauses.URL))
     polling.follow(publisher.says("/a", Says(status=429, headers={"Retry-After": "7200"})), slug="a")
     polling.follow(publisher.says("/b", Says(feed(1))), slug="b")
@@ -213,7 +213,7 @@ def test_rule_16_without_a_time_the_pause_doubles_and_eases_stepwise(
 
     def paused() -> timedelta:
         polling.poll()
-        with polling.house.store.reading() as tx:
+        with polling.container.store.reading() as tx:
             [pause] = tx.hosts.paused(time())
         wait = pause.until - time()
         time.now = pause.until
@@ -244,8 +244,8 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
     time.passes(minutes=20)
     again = polling.restarted()
     reports: list[Report] = []
-    again.house.pull.run([again.source()], reports.append)
-    again.house.close()
+    again.container.pull.run([again.source()], reports.append)
+    again.container.close()
     assert len(publisher.asked) == 1
     [report] = reports
     assert report.error is not None
@@ -302,7 +302,7 @@ def test_rule_20_a_start_with_500_overdue_sources_makes_no_burst(polling: Pollin
     time.passes(days=30)  # of standing still
     begun = []
     for _ in range(55):  # ticks, less than a lease
-        begun.append(sum(len(batch.ids) for batch in polling.house.dispatcher.claim()))
+        begun.append(sum(len(batch.ids) for batch in polling.container.dispatcher.claim()))
         time.passes(seconds=5)
     assert sum(begun) == 500
     assert sum(begun[:12]) <= 120 + 60  # what is set for a minute, and at the very start half a minute's worth
@@ -336,7 +336,7 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     assert 4 * often.interval <= seldom.interval <= 24 * HOUR
     polling.follow(publisher.says("/f", Says(feed(1), headers=ETAG)))
     polling.poll()
-    with polling.house.store.reading() as tx:
+    with polling.container.store.reading() as tx:
         [line] = tx.schedule.log(polling.source().id, 1)
     assert line["next_poll"] == polling.source().due > time()
     assert line["next_reason"] == polling.source().due_reason == "its rhythm is not known yet"

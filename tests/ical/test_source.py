@@ -36,8 +36,8 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def house(store: Store, tmp_path: Path) -> Iterator[Container]:
-    house = Container(
+def container(store: Store, tmp_path: Path) -> Iterator[Container]:
+    container = Container(
         Settings.from_environment(
             {
                 "AGGREGATOR_DATA_DIR": str(tmp_path),
@@ -47,8 +47,8 @@ def house(store: Store, tmp_path: Path) -> Iterator[Container]:
             }
         )
     )
-    yield house
-    house.close()
+    yield container
+    container.close()
 
 
 def meeting(start: datetime, *, sequence: int = 0, status: str = "CONFIRMED", stamp: str = "20260101T000000Z") -> bytes:
@@ -63,75 +63,77 @@ def events_in(body: bytes) -> list[Any]:
     return list(icalendar.Calendar.from_ical(body).walk("VEVENT"))
 
 
-def events(house: Container) -> list[Activity]:
-    with house.store.reading() as tx:
+def events(container: Container) -> list[Activity]:
+    with container.store.reading() as tx:
         return list(tx.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
 
 
-def test_an_event_that_moves_or_is_cancelled_changes_in_place(house: Container, publisher: Publisher) -> None:
+def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Container, publisher: Publisher) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
-    source, _ = house.subscribe(publisher.url("/c.ics"))
+    source, _ = container.subscribe(publisher.url("/c.ics"))
     assert (source.kind, source.name) == ("calendar", "Meetings")
-    (first,) = events(house)
+    (first,) = events(container)
     assert first.content.event is not None
     assert first.content.event.zone_label == "Europe/Madrid"
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=1), "text/calendar")
-    [report] = house.poll_now([source.id])
+    [report] = container.poll_now([source.id])
     assert (report.new, report.changed) == (0, 1)
-    (moved,) = events(house)
+    (moved,) = events(container)
     assert moved.id == first.id
     assert moved.content.event is not None
     assert moved.content.event.start - first.content.event.start == timedelta(hours=1)
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         assert len(tx.versions.of(first.id)) == 1
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
-    [report] = house.poll_now([source.id])
-    (cancelled,) = events(house)
+    [report] = container.poll_now([source.id])
+    (cancelled,) = events(container)
     assert cancelled.id == first.id
     assert cancelled.content.event is not None
     assert cancelled.content.event.cancelled
 
 
-def test_a_calendar_that_is_written_anew_without_change_changes_nothing(house: Container, publisher: Publisher) -> None:
+def test_a_calendar_that_is_written_anew_without_change_changes_nothing(
+    container: Container, publisher: Publisher
+) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
-    source, _ = house.subscribe(publisher.url("/c.ics"))
-    before = events(house)
+    source, _ = container.subscribe(publisher.url("/c.ics"))
+    before = events(container)
 
     publisher.serve("/c.ics", meeting(SOON, stamp="20260909T090909Z", sequence=7), "text/calendar")
-    [report] = house.poll_now([source.id])
+    [report] = container.poll_now([source.id])
 
     assert (report.new, report.changed) == (0, 0)
-    assert events(house) == before
+    assert events(container) == before
 
 
-def test_the_window_moves_though_the_document_does_not(house: Container, publisher: Publisher) -> None:
+def test_the_window_moves_though_the_document_does_not(container: Container, publisher: Publisher) -> None:
     weekly = calendar(
         *("BEGIN:VEVENT", "UID:w", f"DTSTART:{SOON:%Y%m%dT%H%M%SZ}", "RRULE:FREQ=WEEKLY", "END:VEVENT"),
     )
     publisher.serve("/w.ics", weekly, "text/calendar")
-    source, _ = house.subscribe(publisher.url("/w.ics"))
-    with house.store.reading() as tx:
+    source, _ = container.subscribe(publisher.url("/w.ics"))
+    with container.store.reading() as tx:
         before = tx.activities.facets(Query(), {}).counts["kind"]["event"]
     later = utc_now() + timedelta(days=15)
-    house.clock = lambda: later
+    container.clock = lambda: later
 
-    [report] = house.poll_now([source.id])
+    [report] = container.poll_now([source.id])
 
     assert report.new == 2
-    with house.store.reading() as tx:
+    with container.store.reading() as tx:
         assert tx.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
 
 
 def test_what_names_no_calendar_is_left_to_others_and_what_is_none_is_refused(
-    house: Container, publisher: Publisher
+    container: Container, publisher: Publisher
 ) -> None:
-    added, _ = house.subscribe(publisher.url("/good/1.xml"))
+    added, _ = container.subscribe(publisher.url("/good/1.xml"))
     assert added.kind == "rss"
     publisher.serve("/n.ics", b"<html>", "text/html")
     with pytest.raises(UnreadableError, match="no BEGIN:VCALENDAR"):
-        house.subscribe(publisher.url("/n.ics"))
+        container.subscribe(publisher.url("/n.ics"))
 
 
 @pytest.mark.parametrize("options", [{"x": 1}, {"past": -1}, {"ahead": "many"}, {"timezone": "Nowhere"}])
@@ -140,17 +142,17 @@ def test_options_are_checked(options: dict[str, object]) -> None:
         KIND.parse_options(options)
 
 
-def test_the_stream_gives_its_events_as_a_calendar(house: Container, publisher: Publisher) -> None:
+def test_the_stream_gives_its_events_as_a_calendar(container: Container, publisher: Publisher) -> None:
     publisher.serve("/c.ics", meeting(SOON), "text/calendar")
-    source, _ = house.subscribe(publisher.url("/c.ics"))
-    with serving(app_of(house.store, clock=utc_now)) as reader:
+    source, _ = container.subscribe(publisher.url("/c.ics"))
+    with serving(app_of(container.store, clock=utc_now)) as reader:
         answer = reader.ask("/events.ics")
         assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
         again = reader.ask("/events.ics", headers={"If-None-Match": answer.headers["etag"]})
         assert again.status == 304
         (first,) = events_in(answer.body)
         publisher.serve("/c.ics", meeting(SOON, sequence=1, status="CANCELLED"), "text/calendar")
-        house.poll_now([source.id])
+        container.poll_now([source.id])
         (second,) = events_in(reader.ask("/events.ics").body)
         assert reader.ask("/events.ics?source=nobody").status == 400
         assert not events_in(reader.ask("/events.ics?kind=article").body)

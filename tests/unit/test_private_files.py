@@ -33,15 +33,15 @@ def mode(path: Path) -> int:
 
 def run(folder: Path, slug: str = "news") -> dict[str, int]:
     """Do what `migrate` and `run` do with a data folder; return the modes of all that is in it meanwhile."""
-    house = Container(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
+    container = Container(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
     try:
-        house.settings.secret()
-        house.migrate()
-        with writer_lock(house.settings):
-            add_source(house.store, slug)
+        container.settings.secret()
+        container.migrate()
+        with writer_lock(container.settings):
+            add_source(container.store, slug)
             return {path.name: mode(path) for path in folder.iterdir()}
     finally:
-        house.close()
+        container.close()
 
 
 def test_the_data_folder_and_all_that_is_in_it_is_for_its_owner(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Given:
-    """A house that notes which batches it was given back."""
+    """A container that notes which batches it was given back."""
 
     def __init__(self) -> None:
         self.settings = SimpleNamespace(lease=timedelta(minutes=5))
@@ -44,21 +44,21 @@ def _app(broker: str) -> Celery:
 
 
 def test_all_batches_are_free_again_after_one_attempt() -> None:
-    house: Any = Given()
+    container: Any = Given()
     address = refused().removeprefix("http://").split("/")[0]
     began = time.monotonic()
 
     with capture_logs() as lines:
-        _hand_out(_app(f"redis://{address}/0"), house, BATCHES)
+        _hand_out(_app(f"redis://{address}/0"), container, BATCHES)
 
-    assert house.back == BATCHES
+    assert container.back == BATCHES
     assert [(line["event"], line["batches"]) for line in lines] == [("polls not sent", 20)]
     assert time.monotonic() - began < 15  # an attempt for each batch would take minutes
 
 
 @pytest.mark.parametrize("problem", [OperationalError("away"), AttributeError("closed channel")])
 def test_whatever_keeps_batches_from_being_sent_frees_those_that_are_left(problem: Exception) -> None:
-    house: Any = Given()
+    container: Any = Given()
     sent: list[Any] = []
 
     def send_task(_: str, arguments: Any, **__: Any) -> None:
@@ -68,12 +68,12 @@ def test_whatever_keeps_batches_from_being_sent_frees_those_that_are_left(proble
 
     app: Any = SimpleNamespace(send_task=send_task)
     try:
-        _hand_out(app, house, BATCHES)
+        _hand_out(app, container, BATCHES)
     except AttributeError:
         assert isinstance(problem, AttributeError)
 
     assert len(sent) == 3
-    assert house.back == BATCHES[3:]
+    assert container.back == BATCHES[3:]
 
 
 def test_an_absent_broker_is_logged_once_and_then_seldom(monkeypatch: pytest.MonkeyPatch) -> None:

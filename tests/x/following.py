@@ -1,4 +1,4 @@
-"""A house that follows accounts of the sample X, by a clock that both share and tests move."""
+"""A container that follows accounts of the sample X, by a clock that both share and tests move."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Time:
 
 
 class Following:
-    """A house; `settings` are without the prefix."""
+    """A container; `settings` are without the prefix."""
 
     def __init__(self, time: Time, x_url: str, folder: str, database_url: str, **settings: str) -> None:
         self.time = time
@@ -51,17 +51,17 @@ class Following:
             "AGGREGATOR_HOST_SPACING": "0",
             **{f"AGGREGATOR_{name.upper()}": value for name, value in settings.items()},
         }
-        self.house = Container(Settings.from_environment(self._environ), time)
+        self.container = Container(Settings.from_environment(self._environ), time)
         self._beside: list[Following] = []
 
     def close(self) -> None:
-        """Close the house, and those beside it."""
+        """Close the container, and those beside it."""
         for one in (*self._beside, self):
-            one.house.close()
+            one.container.close()
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The variables that a process of the same house would have."""
+        """The variables that a process of the same container would have."""
         return self._environ
 
     def beside(self, **settings: str) -> Following:
@@ -86,28 +86,28 @@ class Following:
     def follow(self, *addresses: str, every: timedelta | None = None, **options: Any) -> list[Source]:
         """Add sources as people do."""
         terms = Subscription(every=every, options=options)
-        return [self.house.subscribe(address, terms)[0] for address in addresses]
+        return [self.container.subscribe(address, terms)[0] for address in addresses]
 
     def poll(self, *slugs: str) -> list[Report]:
         """Poll sources now, due or not; all where none is named."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             ids = [one.id for one in tx.sources.all() if not slugs or one.slug in slugs]
-        return self.house.poll_now(ids)
+        return self.container.poll_now(ids)
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        return sum(len(self.house.poll(batch.ids, batch.token)) for batch in self.house.dispatcher.claim())
+        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim())
 
     def source(self, slug: str) -> Source:
         """Return a source as it stands."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             found = tx.sources.get(slug)
         assert found is not None
         return found
 
     def items(self, limit: int = 100, *, stitch: bool = False) -> Sequence[Activity]:
         """Return what is shown, newest first; each repost on its own unless they are stitched."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             return tx.activities.page(Query(limit=limit, stitch=stitch)).items
 
     def ids(self) -> list[str]:
@@ -117,12 +117,12 @@ class Following:
 
     def rows(self, statement: str) -> Sequence[Any]:
         """Ask the database itself."""
-        with self.house.store.engine.connect() as connection:
+        with self.container.store.engine.connect() as connection:
             return connection.execute(text(statement)).all()
 
     def note(self, slug: str) -> str:
         """Return what the newest line of a source's fetch log says."""
-        with self.house.store.reading() as tx:
+        with self.container.store.reading() as tx:
             return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])
 
     def ledger(self) -> tuple[int, int, int, float]:

@@ -30,7 +30,7 @@ def a_month(one: Following, crowd: Crowd, time: Time, each_day: Callable[[int], 
     for day in range(DAYS):
         for _ in range(timedelta(days=1) // STEP):
             one.tick()
-            one.house.upkeep()
+            one.container.upkeep()
             crowd.live(time.now, STEP)
             time.now += STEP
         each_day(day)
@@ -78,7 +78,7 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
         forecasts, spent = [], []
 
         def look(_: int) -> None:
-            view = View(one.house)
+            view = View(one.container)
             forecasts.append(view.forecast)
             spent.append(crowd.bill.of(f"{MONTH:%Y-%m}"))
 

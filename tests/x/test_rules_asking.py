@@ -264,7 +264,7 @@ def test_x_12_without_a_reset_each_pause_is_longer_with_jitter_and_a_cap(
     for _ in range(9):
         one.poll()
         [row] = one.rows("SELECT paused_until FROM host WHERE paused_until IS NOT NULL AND name LIKE '%tweets@%'")
-        with one.house.store.reading() as tx:
+        with one.container.store.reading() as tx:
             [paused] = tx.hosts.paused(time.now)
         pauses.append((paused.until - time.now) / timedelta(minutes=1))
         time.now = paused.until
@@ -305,7 +305,7 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     with pytest.raises(Exception, match="usage cap"):
         one.follow("@desk_9")
     assert len(script.asked) == 1
-    with one.house.store.writing() as tx:
+    with one.container.store.writing() as tx:
         tx.spending.block("x", None, None)
     assert {report.outcome for report in one.poll()} == {"unchanged"}
     capped[0] = True
@@ -440,7 +440,7 @@ def test_x_20_the_token_is_nowhere(fake: FakeX, follower: Follower, caplog: pyte
     tables = one.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
     held = {table[0]: str(one.rows(f'SELECT * FROM "{table[0]}"')) for table in tables}
     assert [name for name, rows in held.items() if token in rows] == []
-    assert token not in repr(one.house.settings)
+    assert token not in repr(one.container.settings)
     assert issubclass(AccountError, Exception)
     assert json.dumps(one.note("desk-1")).find(token) == -1
 

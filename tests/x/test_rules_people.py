@@ -77,10 +77,12 @@ def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Fol
     one = follower(fake.url)
     outcomes: dict[str, str] = {}
     wanted = [*(f"@desk_{number}" for number in range(2, 121)), "@nobody_here", "@Desk_Example"]
-    one.house.subscribe_all(wanted, Subscription(), lambda address, outcome: outcomes.update({address: str(outcome)}))
+    one.container.subscribe_all(
+        wanted, Subscription(), lambda address, outcome: outcomes.update({address: str(outcome)})
+    )
     assert directory.script.paths == ["/2/users/by", "/2/users/by"]
     assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         assert len(tx.sources.all()) == 120
     assert one.source("desk-77").options == {"user_id": "77"}
 
@@ -101,7 +103,7 @@ def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over
     held = one.source("desk-example")
     assert (held.address, held.options, held.state) == ("@new_desk", {"user_id": "1"}, SourceState.ACTIVE)
     assert names(one)["1"] == ("New_Desk", "new_desk")
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         [former] = tx.sources.former_addresses(held.id)
     assert former.reason == "its owner renamed it; @desk_example is another account's now, which is not followed"
     assert one.ids() == ["5", "6"]
@@ -132,11 +134,11 @@ def test_x_15_people_are_asked_for_together_and_seldom(fake: FakeX, follower: Fo
         one.poll()
     assert directory.count("/2/users") == 1
     time.passes(days=2)
-    one.house.upkeep()
+    one.container.upkeep()
     assert directory.count("/2/users") == 2
     assert one.ledger()[2] == 42  # whom we follow; all others only every four weeks
     time.passes(days=21)
-    one.house.upkeep()
+    one.container.upkeep()
     assert one.ledger()[2] == 42 + 41
 
 
@@ -150,7 +152,7 @@ def test_x_15_somebody_who_is_gone_is_not_asked_for_again_and_again(
     one.poll()
     for _ in range(5):
         time.passes(hours=1)
-        one.house.upkeep()
+        one.container.upkeep()
     assert directory.count("/2/users") == 1
     assert names(one)["77"][0] == "X user 77"
 
@@ -195,10 +197,10 @@ def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: F
 
     directory.script = Script(fake, answer)
     one = follower(fake.url)
-    one.house.upkeep()
-    one.house.upkeep()
+    one.container.upkeep()
+    one.container.upkeep()
     assert directory.count("/2/usage/tweets") == 1
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         assert tx.spending.reported("x") == (1234, time.now)
 
 

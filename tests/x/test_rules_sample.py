@@ -53,7 +53,7 @@ def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower
     assert {name: (item.id, item.position) for name, item in after.items()} == before
     edited = after[str(first.id)]
     assert (edited.content.text, edited.content.edited) == ("First", True)
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         assert [version["text"] for version in tx.versions.of(edited.id)] == ["Frist"]
 
 
@@ -85,12 +85,12 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     one.follow("@desk_example", "@other_desk")
     one.poll()
     assert (len(one.items()), len(one.items(stitch=True))) == (5, 4)  # the doomed post and its repost are one entry
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         revision = tx.stream.revision()
     x.world.delete(doomed)
     x.world.restrict(river, "protected")
     for _ in range(4):  # a job is begun by one sweep and looked at by a later one
-        one.house.sweep()
+        one.container.sweep()
         time.passes(hours=7)
     texts = json.dumps(
         [
@@ -103,11 +103,11 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     assert "Original words" not in texts
     assert [item.content.text for item in one.items()] == ["Stays", "A quote"]
     assert one.items()[1].object is None
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         changes = tx.activities.changes(revision, 100)
     assert len(changes.gone) == 3
     outputs = ("/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2?page=first", "/api/v1/changes?limit=1000")
-    with serving(app_of(one.house.store)) as reader:  # to somebody who may see everything
+    with serving(app_of(one.container.store)) as reader:  # to somebody who may see everything
         given = "".join(reader.ask(path).text for path in (*outputs, "/api/v1/activities?stitch=no"))
         assert reader.ask("/api/v1/activities?q=doomed").json["items"] == []
     assert "Stays" in given
@@ -125,14 +125,14 @@ def test_x_17_a_purge_works_at_once_and_nothing_comes_back(x: Upstream, follower
     post = x.world.write(desk, "Post", time.passes(minutes=1))
     one = follower(x.url)
     one.follow("@desk_example")
-    one.house.purge.post("x", str(post.id))  # before it was ever read
+    one.container.purge.post("x", str(post.id))  # before it was ever read
     one.poll()
     assert one.items() == []
     x.world.write(desk, "Another", time.passes(minutes=1))
     one.poll()
-    one.house.purge.account("x", desk.id)
+    one.container.purge.account("x", desk.id)
     assert one.items() == []
-    with one.house.store.reading() as tx:
+    with one.container.store.reading() as tx:
         assert tx.sources.get("desk-example") is None
 
 
@@ -214,9 +214,9 @@ def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follo
         one.follow("@desk_example", publisher.url("/good/1.xml"))
         time.passes(hours=30)
         x.x.faults.add("503", times=99)
-        batches = one.house.dispatcher.claim()
+        batches = one.container.dispatcher.claim()
         assert len({batch.queue for batch in batches}) == 2  # queues of their own
-        reports = [report for batch in batches for report in one.house.poll(batch.ids, batch.token)]
+        reports = [report for batch in batches for report in one.container.poll(batch.ids, batch.token)]
     outcomes: dict[str, Any] = {report.slug: report.outcome for report in reports}
     assert outcomes.pop("desk-example") == "failed"
     assert set(outcomes.values()) <= {"new", "changed", "unchanged"}
