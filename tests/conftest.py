@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
-QUICK = Path(__file__).parent / "unit"
+ROOT = Path(__file__).parent
+QUICK = ROOT / "unit"
+WATCHING = {"test_hot", "test_live", "test_trouble", "test_outputs"}
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
 
@@ -156,12 +158,25 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return identifiers.identifier(val, argname)
 
 
+def _is_for_the_long_run(item: pytest.Item) -> bool:
+    """Say whether a test of pages and outputs repeats on PostgreSQL what it does on SQLite.
+
+    The queries themselves run on both in `tests/storage`, and what follows from watching the database on both here.
+    """
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    is_of_pages = item.path.is_relative_to(ROOT / "reader") or item.path.is_relative_to(ROOT / "review")
+    return is_of_pages and item.path.stem not in WATCHING and params.get("store") == "postgresql"
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse unstable identifiers; run quick tests first and long ones next, since a late long test delays the end."""
     faults = [f"{item.nodeid}: {fault}" for item in items if (fault := identifiers.fault(item.nodeid))]
     if faults:
         raise pytest.UsageError("Identifiers of tests must be the same in every run:\n" + "\n".join(faults))
     for item in items:
+        if _is_for_the_long_run(item):
+            item.add_marker(pytest.mark.slow)
         if "browser" in getattr(item, "fixturenames", ()):  # one Chromium for all tests of a module
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):

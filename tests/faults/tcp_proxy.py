@@ -105,7 +105,7 @@ class TcpProxy:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", self.port))
             self.port = listener.getsockname()[1]
-            self._server = await asyncio.start_server(self._serve, sock=listener, backlog=256)
+            self._server = await asyncio.start_server(self._accept, sock=listener, backlog=256)
 
     async def _refuse(self) -> None:
         if self._server is not None:
@@ -137,15 +137,20 @@ class TcpProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for link in tuple(self._links):  # also those whose task never began
+            link.reset()
+        for _ in range(3):  # transports close in the loop's next rounds
+            await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         link = _Link(writer, self._flowing)
         self._links.add(link)
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        task = asyncio.ensure_future(self._serve(link, reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._forward(link, reader, writer)
         except (OSError, asyncio.CancelledError):
