@@ -311,7 +311,7 @@ def test_a_worker_that_dies_between_download_and_storing_costs_nothing(
         raise SystemError("killed")
 
     with monkeypatch.context() as killed:
-        killed.setattr("aggregator.services.compliance_sweep.Sweep._withdraw", dies)
+        killed.setattr("aggregator.services.compliance_sweep.ComplianceSweep._withdraw", dies)
         with pytest.raises(SystemError):
             container.container.sweep()
     assert _shown(container) == {POST, REPOST, QUOTE, REPLY, ALONE}

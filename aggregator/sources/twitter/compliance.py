@@ -38,7 +38,7 @@ _POSTS = {"tweet", "post"}  # X's words for what an error is about
 
 
 class TellsFates:
-    """The part of a kind of source that `aggregator.source_api.takedowns.TellsFates` asks for."""
+    """The part of a kind of source that `aggregator.source_api.takedowns.TakedownSource` asks for."""
 
     most_looked_up = 100
     bill_of_one = MOST_PER_POST
