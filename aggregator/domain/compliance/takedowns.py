@@ -1,6 +1,6 @@
 """Fates: what became, at its network, of a post or an account that we hold, and how a network is asked.
 
-A kind of source whose network wants to be asked satisfies `TellsFates`; `services.compliance_sweep` asks it.
+A kind of source whose network wants to be asked satisfies `TakedownSource`; `services.compliance_sweep` asks it.
 """
 
 from __future__ import annotations

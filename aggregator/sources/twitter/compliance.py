@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 _POSTS = {"tweet", "post"}  # X's words for what an error is about
 
 
-class TellsFates:
+class ReportsTakedowns:
     """The part of a kind of source that `aggregator.source_api.takedowns.TakedownSource` asks for."""
 
     most_looked_up = 100

@@ -32,7 +32,7 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter import read_budget, search, timeline
-from aggregator.sources.twitter.compliance import TellsFates
+from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ _USER_ID = re.compile(r"[0-9]{1,19}")
 _LEFT_OUT = ("replies", "retweets")
 
 
-class Twitter(TellsFates):
+class Twitter(ReportsTakedowns):
     """Polls timelines by the accounts' numeric ids, so that a renamed account stays the same source."""
 
     name = "twitter"
