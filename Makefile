@@ -29,7 +29,7 @@ demo: $(VENV)/installed ## Show the main job with a sample X and a sample news s
 run: $(VENV)/installed ## Run everything in one process on SQLite, with the settings of your environment
 	@$(BIN)/aggregator run
 
-test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium, in about five minutes
+test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium, in about six minutes
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) $(or $(ARGS),-m "not slow" $(SPREAD))
 
