@@ -1,4 +1,4 @@
-"""Wiring: builds everything from the settings, once per process; used by the worker and the command line alone."""
+"""Build the object graph of a process from its settings; only workers and the command line use it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def metered(settings: Settings) -> dict[str, Metered]:
 
 
 class Container:
-    """What a process of ours has; each part is opened at first use, so that a worker can fork before."""
+    """The object graph of a process; each part is opened at first use, so that a worker can fork before."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
@@ -122,7 +122,7 @@ class Container:
         return Dispatcher(self.store, self.settings, self.clock, self.limits)
 
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
-        """Poll what of these sources is still ours under this token."""
+        """Poll those of these sources that are still leased under this token."""
         with self.store.writing() as tx:
             batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
             paces = self._paces(tx)
@@ -136,11 +136,11 @@ class Container:
         return PollNow(self.store, self.settings, self.clock, self.poll_now)
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
-        """Take these sources, due or not, poll those that nobody else holds, and ask about whom they brought."""
+        """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
         token = uuid4().hex
         with self.store.writing() as tx:
             claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
-        reports = self.poll([one.id for one in claimed], token)
+        reports = self.poll([source.id for source in claimed], token)
         if any(report.new or report.changed for report in reports):
             self.run(self._ask_about_people())
         return reports

@@ -1,4 +1,4 @@
-"""Limits of the connection to the broker, and few lines about its absence.
+"""Bound the waits for the Celery broker, and log when it goes away and comes back.
 
 Celery and kombu wait without end for a Redis that accepts connections and never answers, since no timeout is set.
 """
@@ -17,7 +17,7 @@ _TIMEOUT = 3.0  # seconds for a connection or an answer; above the second for wh
 _HEALTH = 3  # seconds that an answer may be overdue, and between two looks
 _REPEAT = 300.0  # seconds between two lines about a broker that stays away
 
-# What kombu's transport for Redis knows of these; others ignore them.
+# Options of kombu's Redis transport; other transports ignore them.
 TRANSPORT: Mapping[str, Any] = {
     "socket_timeout": _TIMEOUT,
     "socket_connect_timeout": _TIMEOUT,

@@ -101,7 +101,7 @@ class CachedResponse:
 
 
 def as_stale(start: Message) -> Message:
-    """Mark the start of an answer that lacks the newest."""
+    """Mark a response that lacks the newest items as stale (RFC 9211)."""
     return {**start, "headers": [_STALE if header == _CURRENT else header for header in start["headers"]]}
 
 

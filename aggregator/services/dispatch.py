@@ -75,7 +75,7 @@ class Dispatcher:
     limits: Limits
 
     def claim(self) -> list[Batch]:
-        """Take what is due and cut it into batches; commits before it returns."""
+        """Claim due sources and cut them into batches; commits before it returns."""
         token = uuid4().hex
         now = self.clock()
         with self.store.writing() as tx:
@@ -97,16 +97,16 @@ class Dispatcher:
         return list(_batches(claimed, token))
 
     def _most(self, since: datetime | None, now: datetime) -> int:
-        """Return how many polls may begin now, so that those of a minute stay within what is set."""
+        """Return how many polls may begin now without exceeding the limit for a minute."""
         since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
-        # Whole turns of an hourglass that both moments see alike, so that short ticks lose no fraction of a poll.
+        # Whole polls since the epoch at both instants; the difference never loses a fraction between ticks.
         begun, now_begun = (
             math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
         )
         return max(now_begun - begun, 0)
 
     def give_back(self, batch: Batch) -> None:
-        """Free what could not be handed out."""
+        """Release the lease of a batch that could not be sent."""
         with self.store.writing() as tx:
             tx.schedule.release(batch.ids, batch.token)
 

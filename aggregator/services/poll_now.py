@@ -1,4 +1,4 @@
-"""Poll sources now: in this process where no other one polls, else by asking the workers and waiting."""
+"""Poll sources now: in this process if it may poll, otherwise through the workers, and wait for the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TRY = 2.0  # seconds between tries to do it here after all, should whoever poll
 
 @dataclass(frozen=True, slots=True)
 class PollNow:
-    """Polls sources at once, whoever does it.
+    """Polls sources at once, in this process or through the workers.
 
     Args:
         store: the database.
