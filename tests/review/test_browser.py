@@ -152,6 +152,20 @@ def test_undo_selects_what_it_restores(browser: Browser, sqlite_house: Installat
 UNDONE = (["published", "waiting"], ["published", "hidden"], ["published", "waiting"])
 
 
+def test_undo_takes_back_a_decision_that_is_still_being_sent(browser: Browser, sqlite_house: Installation) -> None:
+    store = sqlite_house.store
+    waiting(store, 3)
+    with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
+        page.keyboard.press("a")
+        page.get_by_text("Approved 1 item.", exact=True).wait_for()
+        page.evaluate(
+            "document.querySelector('#seen-2 button[data-do=approve]').click();"
+            "document.querySelector('.latest button').click();"
+        )
+        page.get_by_text("Undid 1 item.", exact=True).wait_for()
+    assert states(store) == ["published", "waiting", "waiting"]
+
+
 def test_undo_selects_the_first_of_several(browser: Browser, sqlite_house: Installation) -> None:
     store = sqlite_house.store
     waiting(store, 6)

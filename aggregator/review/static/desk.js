@@ -89,7 +89,7 @@
   function send(address, fields, shown = show) {
     open += 1;
     sending = sending
-      .then(() => ask(address, fields))
+      .then(() => ask(address, typeof fields === "function" ? fields() : fields))
       .then((part) => shown(part))
       .catch((problem) => {
         said.textContent = problem.message;
@@ -189,7 +189,8 @@
   });
   latest?.addEventListener("submit", (event) => {
     event.preventDefault();
-    undo(event.target.getAttribute("action"), Array.from(new FormData(event.target)));
+    // Requests that are still open replace this form: the batch to undo is known once they are answered.
+    undo(event.target.getAttribute("action"), () => Array.from(new FormData(latest.querySelector("form") || event.target)));
   });
   queue.addEventListener("change", count);
   document.addEventListener("keydown", pressed);
