@@ -2,7 +2,7 @@
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import health_of, worker_warning
 from aggregator.reader.lookup import shown
-from aggregator.reader.openapi import problem_responses
+from aggregator.reader.openapi import json_response, problem_responses, responses_of
 from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
@@ -29,7 +29,6 @@ from aggregator.reader.query_params import (
     whole_number,
 )
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
-from aggregator.web.dates import machine_time
 from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
 
 if TYPE_CHECKING:
@@ -105,9 +104,8 @@ class Api:
             description="Newest first. Follow `next` for older ones, `prev` for newer ones; both are in `Link`, too. "
             "All filters may be combined.",
             tags=["stream"],
-            response_model=schemas.ActivityPage,
             response_description="One page",
-            responses=problem_responses(*_REFUSED, "too-many-requests"),
+            responses=responses_of(schemas.ActivityPage, *_REFUSED, "too-many-requests"),
             openapi_extra={"parameters": [parameter.documented() for parameter in STREAM]},
         )
         app.add_api_route(
@@ -116,9 +114,8 @@ class Api:
             operation_id="getActivity",
             summary="One activity",
             tags=["stream"],
-            response_model=schemas.ActivityItem,
             response_description="The activity",
-            responses=problem_responses("unknown-parameter", "not-found", "gone", "bad-token"),
+            responses=responses_of(schemas.ActivityItem, "unknown-parameter", "not-found", "gone", "bad-token"),
         )
         app.add_api_route(
             "/api/v1/facets",
@@ -128,9 +125,8 @@ class Api:
             description="Counts kinds, networks, sources, topics, countries, cohorts and languages among the newest "
             "activities that fit the same filters as a page's.",
             tags=["stream"],
-            response_model=schemas.FacetList,
             response_description="The facets",
-            responses=problem_responses(*_REFUSED_FACETS, "too-many-requests"),
+            responses=responses_of(schemas.FacetList, *_REFUSED_FACETS, "too-many-requests"),
             openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
         )
         app.add_api_route(
@@ -141,10 +137,15 @@ class Api:
             description="For mirrors. Begin with `after=0`, store what comes, and ask again after `next`; whatever was "
             "missed in between, the mirror then equals the stream. Each thing comes once, as it is now.",
             tags=["stream"],
-            response_model=schemas.ChangeList,
             response_description="The changes",
-            responses=problem_responses(
-                "unknown-revision", "unknown-parameter", "repeated-parameter", "bad-request", "bad-limit", "bad-token"
+            responses=responses_of(
+                schemas.ChangeList,
+                "unknown-revision",
+                "unknown-parameter",
+                "repeated-parameter",
+                "bad-request",
+                "bad-limit",
+                "bad-token",
             ),
             openapi_extra={"parameters": [parameter.documented() for parameter in CHANGES]},
         )
@@ -169,10 +170,9 @@ class Api:
             operation_id="listSources",
             summary="All sources and how they are",
             tags=["sources"],
-            response_model=schemas.SourceList,
             response_description="All sources",
             description="Addresses and error sentences are for callers with a token.",
-            responses=problem_responses("unknown-parameter", "bad-token"),
+            responses=responses_of(schemas.SourceList, "unknown-parameter", "bad-token"),
         )
         app.add_api_route(
             "/healthz",
@@ -181,7 +181,7 @@ class Api:
             summary="Is the process alive?",
             description="Does not touch the database.",
             tags=["operation"],
-            response_model=schemas.Liveness,
+            responses={200: json_response(schemas.Liveness)},
         )
         app.add_api_route(
             "/readyz",
@@ -190,8 +190,10 @@ class Api:
             summary="Can this reader answer?",
             description="`worker` holds a warning where nothing seems to be polled; readers get answers all the same.",
             tags=["operation"],
-            response_model=schemas.Readiness,
-            responses={503: {"model": schemas.Readiness, "description": "The database is away or needs migrating"}},
+            responses={
+                200: json_response(schemas.Readiness),
+                503: json_response(schemas.Readiness, "The database is unavailable or needs migrating"),
+            },
         )
 
     def activities(self, request: Request) -> Response:
@@ -200,7 +202,8 @@ class Api:
         query, fields = query_of(values, self._cohorts), fields_of(values)
         caller, counted = self._admission.admit(request, values)
         found, stale = self.page(query)
-        body = serialization.encode(serialization.page(found, caller.audience, stale, fields))
+        page = serialization.page(found, caller.audience, stale)
+        body = serialization.encode(serialization.selected(page, fields) if fields else page)
         made = answer(request, body, JSON)
         made.headers["Link"] = self._links(request.url.path, values, found)
         made.headers.update({**headers_for(caller, FRESH), **counted})
@@ -310,33 +313,24 @@ class Api:
         given(request.scope["query_string"], ())
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            items = [serialization.source(source, now, caller.audience) for source in tx.sources.all()]
-        made = answer(request, serialization.encode({"items": items}), JSON)
+            items = tuple(serialization.source(source, now, caller.audience) for source in tx.sources.all())
+        made = answer(request, serialization.encode(schemas.SourceList(items)), JSON)
         made.headers.update(headers_for(caller, ALWAYS_ASK))
         return made
 
     async def alive(self) -> Response:
         """Answer that the process is alive, whatever the database does."""
-        return Response(b'{"status":"alive"}', headers=_NEVER_KEPT, media_type=JSON)
+        return _report(schemas.Liveness("alive"), 200)
 
     async def ready(self) -> Response:
         """Answer whether the database is there and fits, and how long ago a tick ran."""
         try:
             tick = await self._probing.run(self._last_tick)
         except SetupError as problem:
-            body = {"status": "unavailable", "database": problem.code, "last_tick_at": None, "last_tick_age": None}
-            return _report({**body, "worker": None}, 503)
+            return _report(schemas.Readiness("unavailable", problem.code, None, None, None), 503)
         now = self._clock()
-        return _report(
-            {
-                "status": "ready",
-                "database": "ok",
-                "last_tick_at": machine_time(tick) if tick else None,
-                "last_tick_age": (now - tick).total_seconds() if tick else None,
-                "worker": worker_warning(tick, now),
-            },
-            200,
-        )
+        age = (now - tick).total_seconds() if tick else None
+        return _report(schemas.Readiness("ready", "ok", tick, age, worker_warning(tick, now)), 200)
 
     def _last_tick(self) -> "datetime | None":
         self._store.check_schema()
@@ -361,5 +355,5 @@ class _EventStream(Response):
         await self._live.listen(receive, send, self._query, self._audience_now, self._after)
 
 
-def _report(body: dict[str, Any], status: int) -> Response:
+def _report(body: schemas.Liveness | schemas.Readiness, status: int) -> Response:
     return Response(serialization.encode(body), status, _NEVER_KEPT, JSON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import (
     Activity,
@@ -20,10 +20,13 @@ from aggregator.domain.activity import (
 from aggregator.domain.source import Policy, Source, SourceState
 from aggregator.domain.stream import Changes, Cursor, Page
 from aggregator.reader import serialization
+from aggregator.reader.schemas import SourceList
 from aggregator.reader.visibility import EVERYTHING, PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from msgspec import Struct
 
 _PUBLISHED = datetime(2014, 4, 15, 16, 20, tzinfo=UTC)
 _SEEN = _PUBLISHED + timedelta(minutes=3)
@@ -94,7 +97,7 @@ _SOURCE = Source(
     last_new=_PUBLISHED,
 )
 
-BY_PATH: Mapping[str, dict[str, Any]] = {
+BY_PATH: Mapping[str, Struct] = {
     "/api/v1/activities": serialization.page(
         Page([_REPOST], Cursor(_REPOST.position, _REPOST.id), _REPOST.revision), EVERYTHING
     ),
@@ -102,5 +105,5 @@ BY_PATH: Mapping[str, dict[str, Any]] = {
     "/api/v1/changes": serialization.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),
-    "/api/v1/sources": {"items": [serialization.source(_SOURCE, _SEEN, PUBLIC)]},
+    "/api/v1/sources": SourceList((serialization.source(_SOURCE, _SEEN, PUBLIC),)),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from aggregator.reader import examples
+from aggregator.reader import examples, schemas
 from aggregator.reader.errors import PROBLEMS
 from aggregator.web.problems import KINDS, MEDIA_TYPE, Problem
 from aggregator.web.responses import JSON
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi import FastAPI
+    from msgspec import Struct
 
 VERSION = "1.0"
+_REFERENCE = "#/components/schemas/{name}"
 TITLE = "Activity Stream"
 _DESCRIPTION = """\
 One stream of tweets, retweets, news, events and videos, pulled from many sources, merged and reviewed.
@@ -37,6 +40,17 @@ _TAGS = [
     {"name": "sources", "description": "Where it comes from, and how these sources are."},
     {"name": "operation", "description": "For those who run this installation."},
 ]
+
+
+def json_response(shape: type[Struct], description: str | None = None) -> dict[str, Any]:
+    """Return the OpenAPI response of a type in `schemas`."""
+    content = {JSON: {"schema": {"$ref": _REFERENCE.format(name=shape.__name__)}}}
+    return {"content": content, **({"description": description} if description else {})}
+
+
+def responses_of(shape: type[Struct], *codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of an endpoint: its JSON, and its problems by code."""
+    return {HTTPStatus.OK: json_response(shape), **problem_responses(*codes)}
 
 
 def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -59,14 +73,16 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
         tags=_TAGS,
         servers=[{"url": public_url}] if public_url else None,
     )
-    made["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    _, shapes = msgspec.json.schema_components(schemas.RESPONSES, ref_template=_REFERENCE)
+    components = made.setdefault("components", {})
+    components["schemas"] = {**components.get("schemas", {}), **shapes, "Problem": Problem.model_json_schema()}
     made["components"]["securitySchemes"] = {"portalToken": _PORTAL_TOKEN}
     for path in made["paths"].values():
         if str(int(HTTPStatus.UNAUTHORIZED)) in path["get"]["responses"]:
             path["get"]["security"] = [{}, {"portalToken": []}]
     # Not given to the routes: FastAPI would leave out every null in them.
     for path, example in examples.BY_PATH.items():
-        made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = example
+        made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = msgspec.to_builtins(example)
     return made
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import to_builtins
 
 from aggregator.domain.activity import ActivityKind, Review
 from aggregator.domain.errors import StoreUnavailableError
@@ -264,11 +265,11 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
         wanted, after = {}, None
         while True:
             page = tx.activities.page(Query(limit=100, after=after, stitch=False))
-            wanted.update({str(item.id): item_of(item, EVERYTHING) for item in page.items})
+            wanted.update({str(item.id): to_builtins(item_of(item, EVERYTHING)) for item in page.items})
             after = page.next
             if after is None:
                 break
-        held = {one.slug: source_of(one, NOON, EVERYTHING) for one in tx.sources.all()}
+        held = {one.slug: to_builtins(source_of(one, NOON, EVERYTHING)) for one in tx.sources.all()}
         assert mirror.revision == tx.stream.revision()
     assert mirror.items == wanted
     assert mirror.sources == held
