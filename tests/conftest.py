@@ -31,13 +31,23 @@ WATCHING = {"test_hot", "test_live", "test_trouble", "test_outputs"}
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
 
+def plain_logging() -> None:
+    """Print log events with plain tracebacks; structlog's own take seconds where `rich` is installed."""
+    structlog.reset_defaults()
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
+plain_logging()
+
+
 @pytest.fixture(autouse=True)
 def unconfigured_logging() -> Iterator[None]:
     """Take back what a command set up for its own log lines."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
-    structlog.reset_defaults()
+    plain_logging()
     root.handlers[:] = handlers
     root.setLevel(level)
 
