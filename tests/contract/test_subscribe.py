@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert, select
 
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.secrets import Secret
@@ -22,6 +22,7 @@ from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
 from aggregator.source_api.kind import PollContext
+from storage.tables.polling import source
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
@@ -113,17 +114,25 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
 @pytest.mark.timeout(60)
 def test_thousands_of_sources_may_share_a_name(store: Store) -> None:
     """Each is added with a few questions to the database, however many there are already."""
+    taken = ["news", *(f"news-{number}" for number in range(2, 1101))]
     with store.writing() as tx:
-        for number in range(1, 1101):
-            slug = "news" if number == 1 else f"news-{number}"
-            found = replace(NEWS, address=f"https://a.example/{number}")
-            tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=NOON)
+        tx.sources.add(NEWS, slug=taken[0], policy=Policy.AUTO, now=NOON)
+    copy_source(store, "news", taken[1:])
     kind = Knowing({f"more {number}": replace(NEWS, address=f"https://b.example/{number}") for number in range(50)})
     questions = Counter[str]()
     with counted_statements(store, questions):
         added = [_add(store, f"more {number}", kind)[0].slug for number in range(50)]
     assert added == [f"news-{number}" for number in range(1101, 1151)]
     assert questions.total() < 50 * 45
+
+
+def copy_source(store: Store, slug: str, slugs: Sequence[str]) -> None:
+    """Store copies of a source under other slugs and addresses, all in one statement."""
+    with store.engine.connect() as connection, connection.begin():
+        row = connection.execute(select(source).where(source.c.slug == slug)).one()
+        copied = {name: value for name, value in row._mapping.items() if name != "id"}
+        rows = [{**copied, "slug": copy, "address": f"https://a.example/{copy}"} for copy in slugs]
+        connection.execute(insert(source), rows)
 
 
 @contextmanager
