@@ -34,12 +34,17 @@ class Cost:
         return self.program + self.database
 
 
-def measured(work: Callable[[], object], engine: Engine) -> Cost:
-    """Do the work and say what it cost."""
+def measured(work: Callable[[], object], engine: Engine, pid: int | None = None) -> Cost:
+    """Do the work and return what it cost this process, or another one, and the database server."""
     server = _server(engine)
-    wall, program, database = time.perf_counter(), time.process_time(), _cpu(server)
+    program_cpu = time.process_time if pid is None else lambda: _own(pid)
+    wall, program, database = time.perf_counter(), program_cpu(), _cpu(server)
     work()
-    return Cost(time.perf_counter() - wall, time.process_time() - program, _cpu(server) - database)
+    return Cost(time.perf_counter() - wall, program_cpu() - program, _cpu(server) - database)
+
+
+def _own(pid: int) -> float:
+    return sum(map(int, _stat(pid)[_OWN])) / _TICKS
 
 
 def peak_memory() -> float:

@@ -19,6 +19,8 @@ import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection
 from statistics import median
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -28,6 +30,7 @@ from sqlalchemy import text
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.search_query import Search
 from aggregator.domain.stream import Query
+from bench.cost import measured
 from storage.store import Store
 from tests import servers
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 SIZES = (20_000, 1_000_000)
 PATHS = ("/api/v1/activities?limit=50", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2", "/")
 SECONDS = 4  # of each run of wrk
-AT_ONCE = 50_000  # rows of one statement
+AT_ONCE = 10_000  # rows of one statement
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 ASKED = 200  # times that a cold page is asked for
 
@@ -80,6 +83,7 @@ def main(arguments: list[str]) -> None:
             for name, middle in _cold(store).items():
                 medians.setdefault(name, []).append(middle)
             _hot(wrk, url)
+            _fresh(store, url)
             _changes(store)
     if len(rows) > 1:
         print(f"\nmedian at {rows[-1]:,} activities against {rows[0]:,}")
@@ -244,6 +248,31 @@ def _hot(wrk: str, url: str) -> None:
             print(f"  memory of the reader process: {json.load(answer)['mb']:.0f} MB")
 
 
+def _fresh(store: Store, url: str) -> None:
+    """Request the newest 50 under addresses that no cache knows, beside one that it does; print the CPU of each."""
+    requests = 500
+    fresh = [f"/api/v1/activities?limit=50&until=2026-12-01T00:00:{number / 10:09.6f}Z" for number in range(requests)]
+    cached = ["/api/v1/activities?limit=50"] * requests
+    with _process("reader", url) as (process, port):
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+
+        def ask(paths: list[str]) -> None:
+            for path in paths:
+                connection.request("GET", path)
+                response = connection.getresponse()
+                response.read()
+                if response.status != HTTPStatus.OK:
+                    raise RuntimeError(f"{path}: {response.status}")
+
+        ask([*cached[:20], *(path + "&stitch=yes" for path in fresh[:50])])
+        print(f"  {'CPU of a request':<44}{'reader ms':>10}{'db ms':>9}{'p. request':>12}")
+        for name, paths in {"newest 50, cached": cached, "newest 50, fresh": fresh}.items():
+            cost = measured(partial(ask, paths), store.engine, process.pid)
+            each = [1000 * seconds / requests for seconds in (cost.program, cost.database, cost.wall)]
+            print(f"  {name:<44}{each[0]:>10.2f}{each[1]:>9.2f}{each[2]:>12.2f}")
+        connection.close()
+
+
 def _load(wrk: str, address: str, clients: int) -> tuple[float, float, float]:
     """Return requests a second, and the median and 99th percentile of their time in milliseconds."""
     command = [wrk, "-t1", f"-c{clients}", f"-d{SECONDS}s", "--latency", address]
@@ -261,12 +290,19 @@ def _load(wrk: str, address: str, clients: int) -> tuple[float, float, float]:
 @contextmanager
 def _serving(what: str, argument: str) -> Iterator[int]:
     """Run one server process; give its port."""
+    with _process(what, argument) as (_, port):
+        yield port
+
+
+@contextmanager
+def _process(what: str, argument: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run one server process; give it and its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.served", what, argument], stdout=subprocess.PIPE, text=True
     )
     try:
         line = process.stdout.readline() if process.stdout else ""
-        yield int(line)
+        yield process, int(line)
     finally:
         process.terminate()
         process.wait(10)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pydantic_core import to_json
 from sqlalchemy import DateTime, create_engine, event
 from sqlalchemy.engine import make_url
@@ -18,6 +19,8 @@ from aggregator.system import private_files
 from storage.engine.postgresql import make_postgresql_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Dialect, Engine
 
 _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
@@ -39,12 +42,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the moment back in UTC."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[datetime | None], datetime | None]:
+        """Return the function that reads a value in UTC; called for every value, so the usual case comes first."""
+        inner = self.impl_instance.result_processor(dialect, coltype)
+
+        def read(value: datetime | None) -> datetime | None:
+            if inner is not None:
+                value = inner(value)
+            if value is None or value.tzinfo is UTC:
+                return value
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+        return read
 
 
 def make_engine(url: str, *, pooled: bool = True) -> Engine:
@@ -62,7 +71,9 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(url, pooled=pooled)
-        return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json)
+        return make_postgresql_engine(
+            parsed, pooled=pooled, json_serializer=_json, json_deserializer=msgspec.json.decode
+        )
     except (ValueError, ImportError, AttributeError) as problem:
         raise SettingsError(f"AGGREGATOR_DATABASE_URL can't be used: {type(problem).__name__}.") from None
 
@@ -85,7 +96,13 @@ def _sqlite(url: str, *, pooled: bool) -> Engine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise SetupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
     options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
-    engine = create_engine(url, json_serializer=_json, connect_args={"timeout": _BUSY_TIMEOUT / 1000}, **options)
+    engine = create_engine(
+        url,
+        json_serializer=_json,
+        json_deserializer=msgspec.json.decode,
+        connect_args={"timeout": _BUSY_TIMEOUT / 1000},
+        **options,
+    )
 
     @event.listens_for(engine, "do_connect")
     def _create_for_its_owner_alone(*_: object) -> None:

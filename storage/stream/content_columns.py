@@ -18,10 +18,39 @@ from aggregator.domain.activity import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row, RowMapping
+    from collections.abc import Mapping
 
+    from sqlalchemy import Row
+
+_SAME = (  # columns whose values are an activity's own fields
+    "id",
+    "native_id",
+    "key",
+    "object_key",
+    "first_seen",
+    "position",
+    "revision",
+    "fingerprint",
+    "review_by",
+    "review_reason",
+    "visible",
+    "reviewed",
+    "reviewer",
+    "review_rule",
+    "headline",
+    "note",
+    "pinned_until",
+    "gone",
+    "gone_reason",
+    "story",
+)
 ACTOR = ("network", "native_id", "name", "handle", "url", "avatar")
 COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
+OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons")
+_ACTOR_COLUMNS = {prefix: tuple(f"{prefix}_{name}" for name in ACTOR) for prefix in ("actor", "object_actor")}
+WHOLE = (*OWN, "source_slug", "source_name", *_ACTOR_COLUMNS["actor"], *_ACTOR_COLUMNS["object_actor"])
+_UPSTREAM = {state.value: state for state in Upstream}
+_REVIEW = {state.value: state for state in Review}
 
 _content: TypeAdapter[Content] = TypeAdapter(Content)
 _original: TypeAdapter[Original] = TypeAdapter(Original)
@@ -46,12 +75,11 @@ def json_of(original: Original | None) -> dict[str, Any] | None:
 
 
 def activity_of(row: Row[Any]) -> Activity:
-    """Build the activity of a row that joins activity, source and actor."""
-    values = row._mapping  # noqa: SLF001  # SQLAlchemy's documented name for a row as a mapping
-    detail = values["detail"] or {}
+    """Build the activity of a row of `pages.whole`, whose first columns are `WHOLE`."""
+    values = dict(zip(WHOLE, row, strict=False))
     content = _content.validate_python(
         {
-            **detail,
+            **(values["detail"] or {}),
             **{name: values[name] for name in COLUMNS},
             "text": values["text"] or "",
             "html": values["html"] or "",
@@ -59,46 +87,24 @@ def activity_of(row: Row[Any]) -> Activity:
         }
     )
     return Activity(
-        id=values["id"],
+        **{name: values[name] for name in _SAME},
         source=SourceRef(values["source_slug"], values["source_name"]),
-        native_id=values["native_id"],
-        key=values["key"],
         content=content,
-        object=_original_of(values),
-        object_key=values["object_key"],
-        first_seen=values["first_seen"],
-        position=values["position"],
-        revision=values["revision"],
-        fingerprint=values["fingerprint"],
-        upstream=Upstream(values["upstream"]),
-        review=Review(values["review"]),
-        review_by=values["review_by"],
-        review_reason=values["review_reason"],
-        visible=values["visible"],
-        reviewed=values["reviewed"],
-        reviewer=values["reviewer"],
-        review_rule=values["review_rule"],
-        headline=values["headline"],
-        note=values["note"],
-        pinned_until=values["pinned_until"],
-        gone=values["gone"],
-        gone_reason=values["gone_reason"],
+        object=_original_of(values) if values["object"] else None,
+        upstream=_UPSTREAM[values["upstream"]],
+        review=_REVIEW[values["review"]],
         topics=tuple(values["topics"] or ()),
         countries=tuple(values["countries"] or ()),
         reasons=values["reasons"] or {},
-        story=values["story"],
     )
 
 
-def _original_of(values: RowMapping) -> Original | None:
-    if not values["object"]:
-        return None
+def _original_of(values: Mapping[str, Any]) -> Original:
     original = _original.validate_python(values["object"])
     actor = _actor_of(values, "object_actor")
     return replace(original, content=replace(original.content, actor=actor)) if actor else original
 
 
-def _actor_of(values: RowMapping, prefix: str) -> Actor | None:
-    if values[f"{prefix}_native_id"] is None:
-        return None
-    return Actor(**{name: values[f"{prefix}_{name}"] for name in ACTOR})
+def _actor_of(values: Mapping[str, Any], prefix: str) -> Actor | None:
+    network, native_id, *rest = [values[name] for name in _ACTOR_COLUMNS[prefix]]
+    return None if native_id is None else Actor(network, native_id, *rest)

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, bindparam, select, text, true
+from sqlalchemy import ARRAY, BigInteger, Select, bindparam, func, select, text, true
 
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.repost_grouping import REACH, Stitched, shown_before, stitched
@@ -22,7 +22,7 @@ from aggregator.domain.stream import (
 from storage.polling.sources import source_of
 from storage.revision import Stream
 from storage.stream.actors import Actors
-from storage.stream.content_columns import ACTOR, activity_of
+from storage.stream.content_columns import ACTOR, OWN, activity_of
 from storage.stream.facets import facets
 from storage.stream.query import StreamQuery
 from storage.tables.polling import source
@@ -124,7 +124,8 @@ class StreamReading:
 
     def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, without those that were hidden since their ids were read."""
-        rows = self._connection.execute(whole().where(activity.c.id.in_(ids), activity.c.visible))
+        statement = _visible_of(self._connection.dialect.name == "postgresql")
+        rows = self._connection.execute(statement, {"ids": list(ids)}).all()
         return {row.id: activity_of(row) for row in rows}
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
@@ -190,11 +191,20 @@ def _by_id() -> Select[Any]:
 
 
 @cache
+def _visible_of(is_postgresql: bool) -> Select[Any]:
+    """Return the statement for those of many IDs that are shown; PostgreSQL gets them as one array."""
+    ids = bindparam("ids", type_=ARRAY(BigInteger)) if is_postgresql else bindparam("ids", expanding=True)
+    return whole().where(
+        activity.c.id == func.any(ids) if is_postgresql else activity.c.id.in_(ids), activity.c.visible
+    )
+
+
+@cache
 def whole() -> Select[Any]:
     """Select activities with everything that `content.activity_of` needs."""
     return (
         select(
-            activity,
+            *(activity.c[name] for name in OWN),  # not the search text, which is as long as the text
             source.c.slug.label("source_slug"),
             source.c.name.label("source_name"),
             *(actor.c[name].label(f"actor_{name}") for name in ACTOR),
