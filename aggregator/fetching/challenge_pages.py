@@ -1,4 +1,4 @@
-"""Pages that want a person to prove to be one, where a feed should be: to be named as such. Pure."""
+"""Recognize bot challenge pages (Cloudflare, hCaptcha and others) in place of a feed. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-READ = 64 * 1024  # bytes of a page that tell it
+READ = 64 * 1024  # bytes of a page that are searched
 
-# Titles and parts of the pages that the common guards show; looked for only in HTML.
+# Titles and parts of the pages of common bot managers; searched in HTML only.
 _MARKS = re.compile(
     rb"<title>\s*(?:just a moment|attention required! \| cloudflare|ddos-guard|access denied \| [^<]*cloudflare"
     rb"|are you a robot|robot check|security check|verify(?:ing)? (?:that )?you are (?:a )?human|checking your browser"
@@ -22,7 +22,7 @@ _MARKS = re.compile(
 
 
 def is_robot_check(headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether an answer is such a page, by its headers (names in any case) and the beginning of its body."""
+    """Return whether a response is a challenge page, by its headers and the beginning of its body."""
     if headers.get("cf-mitigated", "").strip().lower() == "challenge":
         return True
     html = headers.get("Content-Type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}

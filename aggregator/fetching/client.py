@@ -1,21 +1,18 @@
-"""The one HTTP client for publishers: polite, bounded, and closed to private networks.
+"""Fetch from publishers over HTTP: rate-limited, bounded, and closed to private networks.
 
-Every request, redirect hops included, waits for its turn at the host, and the guard looks at the very address that is
-dialled, so that neither a name that changes its mind nor a redirect leads inside. Everything a publisher sends has a
-bound: time, headers, bytes on the wire, bytes after unpacking.
+Every request, redirect hops included, waits for the rate limiter of its host. The IP policy checks the address of each
+socket, so that neither DNS rebinding nor a redirect reaches a private network. Everything a publisher sends is bounded:
+time, headers, compressed and decompressed bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import time
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
@@ -49,6 +46,13 @@ from aggregator.fetching.request_target import (
     host_key,
     wire_url,
 )
+from aggregator.fetching.response import (
+    Limits,
+    Response,
+    TransferStats,
+    conditional_headers,
+    parse_retry_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,15 +64,12 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.rate_limit import Clock, RateLimiter
     from aggregator.fetching.ip_policy import Network
 
-__all__ = ["Http", "Limits", "Response", "TransferStats", "display_url", "host_key", "parse_retry_after", "validators"]
-
 ACCEPT_ANY = "*/*"
-LONGEST_RETRY = timedelta(hours=24)  # a host that asks for more is asked again after this
 
 _PAUSING = frozenset({429, 503})
-_TELLING = frozenset({403, 429, 503})  # statuses whose page may be a robot check
+_CHALLENGES = frozenset({403, 429, 503})  # statuses whose page may be a bot challenge
 _ENCODINGS = "gzip, deflate, br, zstd"
-# Filled by the guard while one hop connects: each task tree has its own list.
+# Filled by the IP policy while one hop connects; each task tree has its own list.
 _refused: ContextVar[list[str]] = ContextVar("refused")
 
 
@@ -76,58 +77,17 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of our time and memory one answer may take. Times in seconds, sizes in bytes."""
-
-    look_up: float = 5.0  # of a name, once it waits for no free slot
-    connect: float = 5.0  # TLS included
-    first_byte: float = 15.0  # from the start of a request until its headers are complete
-    total: float = 30.0  # of all hops together, without the wait for turns
-    wire: int = 8 * 1024 * 1024  # of the body as it is sent
-    decoded: int = 16 * 1024 * 1024  # of the body after unpacking
-    page: float = 5.0  # for the page that comes with a refusal
-    header_line: int = 16 * 1024
-    redirects: int = 5
-
-
-@dataclass(slots=True)
-class TransferStats:
-    """What a `get` has cost so far; filled as it goes, so that it is known after a failure too."""
-
-    requests: int = 0
-    wire_bytes: int = 0
-    status: int | None = None  # of the last answer
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A whole answer of status 2xx, or 304 where validators were sent."""
-
-    status: int
-    url: str  # final, after redirects
-    permanent_url: str | None  # where the unbroken run of permanent redirects at the beginning leads
-    headers: Mapping[str, str]  # names in any case
-    body: bytes  # unpacked; empty on 304
-    wire_bytes: int
-    requests: int  # hops
-    started: datetime
-    duration: timedelta
-    private: bool  # the peer is in one of the networks that the operator opened
-
-
 class Http:
-    """An HTTP client for the time of an `async with`, bound to the running event loop.
+    """An HTTP client, open during an `async with` and bound to the running event loop.
 
     Args:
-        user_agent: as publishers see it, with a contact address.
+        user_agent: with a contact address for publishers.
         private_networks: networks that may be reached although they are not public.
-        quiet: grants turns at hosts and is told of their pauses.
-        clock: the present moment.
-        limits: bounds for every answer.
-        proxy: "http://[user:password@]host:port" to send every request through; variables of the environment count
-            for nothing.
-        resolver: looks names up; the system's by default.
+        quiet: the rate limiter of hosts; records the pauses that they ask for.
+        clock: returns the present time.
+        limits: limits for every response.
+        proxy: "http://[user:password@]host:port" for every request; proxy variables of the environment are ignored.
+        resolver: the DNS resolver; the system's by default.
     """
 
     def __init__(
@@ -187,17 +147,17 @@ class Http:
         """Fetch `url`, following redirects.
 
         Args:
-            url: an http or https address without user name.
-            headers: further headers; they never leave the origin of `url`.
-            etag: sent back byte for byte as If-None-Match.
-            modified: sent back byte for byte as If-Modified-Since.
+            url: an http or https URL without credentials.
+            headers: further headers; they are sent to the origin of `url` only.
+            etag: sent byte for byte as If-None-Match.
+            modified: sent byte for byte as If-Modified-Since.
             accept: the Accept header.
-            tally: counts requests and bytes, also where this raises.
+            tally: counts requests and bytes, also on errors.
             downgrade: whether a redirect from https to http is followed.
 
         Raises:
-            FetchError: no usable answer came; the subclass says why. PausedError: nothing was sent.
-            UnreadableError: the body is not packed the way its headers say.
+            FetchError: no usable response; the subclass names the reason. PausedError: nothing was sent.
+            UnreadableError: the body is not compressed as its headers say.
         """
         tally = TransferStats() if tally is None else tally
         check_address(url, ForbiddenAddressError)
@@ -205,7 +165,7 @@ class Http:
         trail = RedirectChain(url, self._limits.redirects, downgrade=downgrade)
         while True:
             sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS}
-            sent |= _validators_to_send(etag, modified)
+            sent |= conditional_headers(etag, modified)
             sent |= dict(headers or {}) if trail.at_home else {}
             async with self._quiet.turn(host_key(trail.url)) as turn:
                 targets = await self._look_up(trail.url)
@@ -215,7 +175,7 @@ class Http:
                 )
                 spent += time.monotonic() - began
                 turn.answered = answer.status not in _PAUSING
-                # Before the turn ends, or whoever waits for the next one would be let in meanwhile.
+                # Before the slot is released, or the next request to this host would start meanwhile.
                 until = await self._silence(trail.url, answer)
             if answer.status not in REDIRECTS:
                 break
@@ -235,20 +195,20 @@ class Http:
         )
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a body to an address of the operator's; redirects are not followed.
+        """Send a body to a URL from the settings; redirects are not followed.
 
         Raises:
-            FetchError: it was not taken; the subclass says why.
+            FetchError: it was not accepted; the subclass names the reason.
         """
         check_address(url, ForbiddenAddressError)
         sent = {"User-Agent": self._user_agent, "Accept": ACCEPT_ANY, **headers}
         targets = await self._look_up(url)
-        answer, told, _ = await self._bounded(
+        answer, page, _ = await self._bounded(
             url, sent, TransferStats(), self._limits.total, targets=targets, posted=body
         )
         if answer.status in REDIRECTS:
             raise RedirectError(f"{display_url(url)} redirects; give the address that it leads to.")
-        check_status(url, answer.status, answer.headers, told, None, conditional=False)
+        check_status(url, answer.status, answer.headers, page, None, conditional=False)
 
     async def _bounded(
         self,
@@ -260,12 +220,12 @@ class Http:
         targets: Sequence[str],
         posted: bytes | None = None,
     ) -> tuple[_Answer, bytes, bool]:
-        """Ask once, within what is left of the total time, and put the library's errors into our words."""
+        """Send one request within the remaining time, and translate the library's errors."""
         refused: list[str] = []
         token = _refused.set(refused)
         try:
             async with asyncio.timeout(max(left, 0)):
-                return await self._ask(url, sent, tally, targets, posted)
+                return await self._request(url, sent, tally, targets, posted)
         except TimeoutError:
             raise SlowTotalError(
                 f"{display_url(url)} had not answered in full after {self._limits.total:g} s."
@@ -280,7 +240,7 @@ class Http:
         finally:
             _refused.reset(token)
 
-    async def _ask(
+    async def _request(
         self,
         url: str,
         sent: Mapping[str, str],
@@ -291,7 +251,7 @@ class Http:
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
         tally.requests += 1
-        if self._proxy is not None:  # the guard sees only the proxy's own address
+        if self._proxy is not None:  # the socket connects to the proxy's address only
             for address in targets:
                 self._check_peer(address)
         method = "GET" if posted is None else "POST"
@@ -321,7 +281,7 @@ class Http:
             if success:
                 body = await self._body(url, answer, tally)
             else:
-                body = await self._beginning(url, answer, tally) if answer.status in _TELLING else b""
+                body = await self._beginning(url, answer, tally) if answer.status in _CHALLENGES else b""
         return answer, body, private
 
     async def _body(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
@@ -339,9 +299,9 @@ class Http:
         return unpacker.whole()
 
     async def _beginning(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
-        """Return the beginning of a page that is no success, as far as it can be read; only to tell what it is."""
+        """Return the beginning of an error page, as far as it can be read, to recognize bot challenges."""
         packed = bytearray()
-        # What the headers say (429, and for how long) must not be lost to a page that never ends.
+        # A page that never ends must not hide the status and Retry-After of the headers.
         with suppress(aiohttp.ClientError, TimeoutError):
             async with asyncio.timeout(self._limits.page):
                 async for chunk in answer.content.iter_any():
@@ -352,10 +312,10 @@ class Http:
         return beginning(url, answer.coding, bytes(packed), READ)
 
     async def _look_up(self, url: str) -> Sequence[str]:
-        """Return every address of a host, resolved before the time of the request begins to run.
+        """Resolve a host; DNS time does not count as request time.
 
         Raises:
-            UnreachableError, SlowConnectError: there is none, or not in time.
+            UnreachableError, SlowConnectError: the name has no address, or not in time.
         """
         if self._session is None:
             raise RuntimeError("Http is used outside its 'async with'")
@@ -377,7 +337,7 @@ class Http:
         if is_address(host):
             return [host]
         try:
-            return [one["host"] for one in await self._names.look_up(host, self._limits.look_up)]
+            return [record["host"] for record in await self._names.look_up(host, self._limits.look_up)]
         except TimeoutError:
             raise SlowConnectError(
                 f"{display_url(url)} could not be connected to: the name {host!r} was not resolved within "
@@ -385,11 +345,11 @@ class Http:
             ) from None
         except OSError:
             raise UnreachableError(f"{display_url(url)} can't be reached: the name {host!r} was not found.") from None
-        except ValueError as problem:  # no name can be like that
+        except ValueError as problem:  # not a valid name
             raise in_words(url, problem, "") from None
 
     async def _silence(self, url: str, answer: _Answer) -> datetime | None:
-        """Leave a host alone that asks for it; return until when it, or this address of it, wants no request."""
+        """Pause a host that asks for it; return when it, or this URL, may be requested again."""
         if answer.status < HTTPStatus.BAD_REQUEST:
             return None
         now = self._clock()
@@ -402,7 +362,7 @@ class Http:
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info
-        if self._proxy is None:  # else it is the proxy's, which the operator named; see `_check_target`
+        if self._proxy is None:  # else it is the proxy's, from the settings; see `_request`
             self._check_peer(str(target[0]))
         return socket.socket(family=family, type=kind, proto=protocol)
 
@@ -414,7 +374,7 @@ class Http:
 
 
 class _Answer(aiohttp.ClientResponse):
-    """A response that remembers whom it came from: a short one has given its connection back before we could ask."""
+    """A response that keeps its peer's address: a short one releases its connection before it could be read."""
 
     peer = ""
 
@@ -425,46 +385,5 @@ class _Answer(aiohttp.ClientResponse):
 
     @property
     def coding(self) -> str:
-        """How the body is packed: all headers of that name, as one."""
+        """All Content-Encoding headers, joined."""
         return ", ".join(self.headers.getall("Content-Encoding", ()))
-
-
-def validators(response: Response) -> dict[str, str]:
-    """Return what to send back next time: "etag" and "modified", byte for byte, where the answer gave them.
-
-    A value that is no UTF-8 is left out, since neither JSON nor the client could carry it unchanged.
-    """
-    given = {"etag": response.headers.get("ETag"), "modified": response.headers.get("Last-Modified")}
-    return {name: value for name, value in given.items() if value and not re.search("[\ud800-\udfff\x00]", value)}
-
-
-def parse_retry_after(value: str | None, date: str | None, now: datetime) -> datetime | None:
-    """Say until when a Retry-After header asks us to wait.
-
-    Seconds count from `now`. A date is taken relative to the answer's own Date, since clocks differ. A date in the
-    past means `now`; more than 24 h means 24 h; an absent, negative or unreadable value means None.
-    """
-    if value is None:
-        return None
-    value = value.strip()
-    if re.fullmatch(r"[0-9]+", value):
-        wait = timedelta(seconds=int(value)) if len(value) < len("1000000000") else LONGEST_RETRY
-    else:
-        moment = _http_date(value)
-        if moment is None:
-            return None
-        wait = moment - (_http_date(date or "") or now)
-    return now + min(max(wait, timedelta()), LONGEST_RETRY)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _validators_to_send(etag: str | None, modified: str | None) -> dict[str, str]:
-    both = {"If-None-Match": etag, "If-Modified-Since": modified}
-    return {name: value for name, value in both.items() if value}

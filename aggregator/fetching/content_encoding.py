@@ -1,4 +1,8 @@
-"""Undoing a Content-Encoding piece by piece, in flat memory however much a body unpacks to."""
+"""Decompress response bodies (gzip, deflate, br, zstd) incrementally and within a limit.
+
+aiohttp decompresses within limits, too, but it does not notice a gzip, br or zstd stream that ends early, which would
+pass a truncated feed as whole, and it rejects padding behind a gzip member, which some servers send.
+"""
 
 from __future__ import annotations
 
@@ -21,51 +25,52 @@ if TYPE_CHECKING or sys.version_info < (3, 14):
 else:
     from compression import zstd
 
-_TELLING = 2  # bytes that show how "deflate" is meant
-_SLICE = 64 * 1024  # bytes unpacked at a time, so that a bomb costs no more memory than its bound
-_GZIP, _ZSTD = b"\x1f", b"\x28"  # how another member or frame begins, where a body has several in a row
-_GZIP_MEMBER = b"\x1f"  # how each begins
-_MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but unpack to no byte that would count
-_ZSTD_WINDOW = 23  # log2 of the bytes that a zstd body may look back: what RFC 9659 lets senders use
+_HEAD = 2  # bytes that tell a zlib wrapper from raw deflate
+_SLICE = 64 * 1024  # bytes decompressed at a time, so that a bomb costs no more memory than its limit
+_GZIP_MEMBER = b"\x1f"  # first byte of each member
+_MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but no bytes
+_ZSTD_WINDOW = 23  # log2 of the window size that RFC 9659 allows
 
 
 class _Undo(Protocol):
-    """Unpacks one body, a slice at a time."""
+    """Decompresses one body, a slice at a time."""
 
     ended: bool
 
     def feed(self, data: bytes) -> None:
-        """Take more of the packed body."""
+        """Add compressed bytes."""
         ...
 
     def slice(self) -> bytes:
-        """Return at most about a slice of what that unpacks to; nothing when more of the body is needed."""
+        """Return about a slice of decompressed bytes at most; b"" when more input is needed."""
         ...
 
 
 class Unpacker:
-    """Undoes one Content-Encoding piece by piece, never holding more than `most` bytes.
+    """Decompresses one body incrementally, `most` bytes at most.
 
     Raises:
-        UnreadableError: it is none that we asked for.
+        UnreadableError: the encoding was not requested.
     """
 
     def __init__(self, url: str, encoding: str, most: int) -> None:
         self._url, self._most = url, most
         self._encoding = encoding.strip().lower().removeprefix("x-")
         if self._encoding not in {"", "identity", *_UNDOING}:
-            raise UnreadableError(f"{display_url(url)} is packed as {encoding[:40]!r}, which we did not ask for.")
+            raise UnreadableError(
+                f"{display_url(url)} uses the Content-Encoding {encoding[:40]!r}, which was not requested."
+            )
         self._undo = _UNDOING[self._encoding]() if self._encoding in _UNDOING else None
         self._fed = False
         self._parts: list[bytes] = []
         self._size = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body.
+        """Add the next chunk of the body.
 
         Raises:
-            UnpackedTooLargeError: it unpacks to more than `most` bytes.
-            UnreadableError: it is not packed the way the headers say.
+            UnpackedTooLargeError: the decompressed body exceeds `most` bytes.
+            UnreadableError: it is not compressed as the headers say.
         """
         if self._undo is None:
             self._keep(data)
@@ -77,32 +82,32 @@ class Unpacker:
                 self._keep(out)
         except (zlib.error, brotli.error, zstd.ZstdError):
             raise UnreadableError(
-                f"{display_url(self._url)} says it is packed by {self._encoding}, but it is not."
+                f"{display_url(self._url)} has the Content-Encoding {self._encoding}, but an invalid body."
             ) from None
 
     def whole(self) -> bytes:
-        """Return the unpacked body.
+        """Return the decompressed body.
 
         Raises:
-            BrokenOffError: the packed body has no end.
+            BrokenOffError: the compressed body is truncated.
         """
         if self._undo is not None and self._fed and not self._undo.ended:
-            raise BrokenOffError(f"{display_url(self._url)} broke off in the middle of its packed body.")
+            raise BrokenOffError(f"{display_url(self._url)} sent a truncated compressed body.")
         return self.so_far()
 
     def so_far(self) -> bytes:
-        """Return what was unpacked until now."""
+        """Return the bytes decompressed so far."""
         return b"".join(self._parts)
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._most:
-            raise too_large(UnpackedTooLargeError, self._url, "unpacks to", self._most)
+            raise too_large(UnpackedTooLargeError, self._url, "decompresses to", self._most)
         self._parts.append(data)
 
 
 def beginning(url: str, encoding: str, data: bytes, most: int) -> bytes:
-    """Return what the first bytes of a body unpack to, as far as they can be unpacked and up to about `most` bytes."""
+    """Decompress the beginning of a body as far as possible, up to about `most` bytes."""
     with suppress(SourceError):
         unpacker = Unpacker(url, encoding, most)
         with suppress(SourceError):
@@ -112,7 +117,7 @@ def beginning(url: str, encoding: str, data: bytes, most: int) -> bytes:
 
 
 class _Zlib:
-    """gzip, whose body may be several members in a row, and deflate, which is sent with and without zlib's wrapping."""
+    """gzip, with several members, and deflate, with and without a zlib wrapper."""
 
     def __init__(self, *, gzip: bool) -> None:
         self.ended = False
@@ -138,10 +143,10 @@ class _Zlib:
         return b""
 
     def _member(self) -> zlib._Decompress | None:
-        """Return what unpacks the present member, or the next one where that has ended; None: there is none yet."""
+        """Return the decompressor of the current or next member; None: more input is needed."""
         if self._inflate is None and self.ended and not (self._gzip and self._data[:1] == _GZIP_MEMBER):
-            self._data = b""  # what stands behind the end is padding
-        if self._inflate is None and len(self._data) >= _TELLING:
+            self._data = b""  # padding behind the last member
+        if self._inflate is None and len(self._data) >= _HEAD:
             self._members += 1
             if self._members > _MOST_PARTS:
                 raise zlib.error("too many members")
@@ -176,7 +181,7 @@ class _Brotli:
 
 
 class _Zstd:
-    """zstd, whose body may be several frames in a row."""
+    """zstd, with several frames."""
 
     def __init__(self) -> None:
         self.ended = False

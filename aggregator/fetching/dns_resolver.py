@@ -1,7 +1,7 @@
-"""Resolve names of publishers in threads of their own, each name at most once at a time, within a time limit.
+"""Resolve host names in dedicated threads, each name once at a time, within a time limit.
 
-The system's resolver can take half a minute for a name whose servers are slow, and can't be interrupted. So many
-look-ups may run at a time; waiting for that is not counted, since it is not the publisher's fault.
+The system's resolver can take half a minute for a name whose servers are slow, and can't be interrupted. The number of
+concurrent lookups is limited; the wait for a free slot does not count towards a request's time limit.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 __all__ = ["ResolvedNames", "SystemResolver"]
 
-MOST_LOOK_UPS = 64  # at a time
-_KEPT = 10.0  # seconds that an answer is used again
+MOST_LOOK_UPS = 64  # concurrent
+_KEPT = 10.0  # seconds that a result is cached
 
 
 class SystemResolver(AbstractResolver):
     """The system's resolver (`getaddrinfo`), `/etc/hosts` included.
 
-    Each look-up has a thread of its own, which does not keep the process from ending.
+    Each lookup runs in a daemon thread, which does not keep the process from ending.
     """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name.
+        """Resolve a name.
 
         Raises:
             OSError: the name was not found.
@@ -50,7 +50,7 @@ class SystemResolver(AbstractResolver):
             addresses, problem = None, None
             try:
                 addresses = _addresses(host, port, family)
-            except Exception as caught:  # noqa: BLE001 - it is raised where the answer is waited for
+            except Exception as caught:  # noqa: BLE001 - raised in the waiting task
                 problem = caught
             with suppress(RuntimeError):  # the event loop was closed meanwhile
                 loop.call_soon_threadsafe(settle, addresses, problem)
@@ -59,7 +59,7 @@ class SystemResolver(AbstractResolver):
         return await answer
 
     async def close(self) -> None:
-        """Do nothing: look-ups under way are not waited for."""
+        """Do nothing: running lookups are not awaited."""
 
 
 def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
@@ -76,12 +76,12 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
 
 
 class _Pending(NamedTuple):
-    began: asyncio.Event  # it waits for no free slot any more
+    began: asyncio.Event  # set once it has a slot
     answer: asyncio.Task[list[ResolveResult]]
 
 
 class ResolvedNames(AbstractResolver):
-    """Names that were resolved a moment ago; each is resolved once, however many wait for it."""
+    """Caches resolved names for seconds and merges concurrent lookups of one name."""
 
     def __init__(self, resolver: AbstractResolver, most: int = MOST_LOOK_UPS) -> None:
         self._resolver = resolver
@@ -90,11 +90,11 @@ class ResolvedNames(AbstractResolver):
         self._pending: dict[str, _Pending] = {}
 
     async def look_up(self, host: str, limit: float | None) -> list[ResolveResult]:
-        """Return every address of a name, and keep them for the connection that follows.
+        """Resolve a name and cache its addresses for the connection that follows.
 
         Raises:
             OSError: the name was not found.
-            TimeoutError: the resolver took longer than `limit` seconds; the wait for a free slot does not count.
+            TimeoutError: the lookup took longer than `limit` seconds, without the wait for a free slot.
         """
         now = time.monotonic()
         kept = self._known.get(host)
@@ -106,18 +106,22 @@ class ResolvedNames(AbstractResolver):
             return await asyncio.shield(pending.answer)
 
     def forget(self) -> None:
-        """Resolve every name again."""
+        """Empty the cache."""
         self._known.clear()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name for a connection; whoever connects limits the time."""
+        """Resolve a name for a connection; the caller limits the time."""
         found = await self.look_up(host, None)
-        return [ResolveResult(**{**one, "port": port}) for one in found if family in {socket.AF_UNSPEC, one["family"]}]
+        return [
+            ResolveResult(**{**record, "port": port})
+            for record in found
+            if family in {socket.AF_UNSPEC, record["family"]}
+        ]
 
     async def close(self) -> None:
-        """Stop waiting for answers and close the resolver."""
+        """Cancel pending lookups and close the resolver."""
         for pending in self._pending.values():
             pending.answer.cancel()
         await self._resolver.close()

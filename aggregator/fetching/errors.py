@@ -1,4 +1,4 @@
-"""What went wrong while fetching, in words for people: the library's errors and the publishers' statuses. Pure."""
+"""Translate errors of the HTTP library and HTTP statuses to errors for people. Pure."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-# The first that fits speaks: the library's classes overlap.
+# The first match counts: the library's classes overlap.
 _TROUBLES: tuple[tuple[type[BaseException], type[FetchError], str], ...] = (
-    (LineTooLong, HeadersTooLargeError, "sends longer headers, or more of them, than we take."),
-    (HttpProcessingError, UnreachableError, "does not answer in proper HTTP."),
+    (LineTooLong, HeadersTooLargeError, "sends headers that are too long or too many."),
+    (HttpProcessingError, UnreachableError, "sent an invalid HTTP response."),
     (aiohttp.ClientConnectorDNSError, UnreachableError, "can't be reached: the name {host!r} was not found."),
     (aiohttp.ClientConnectorCertificateError, UnreachableError, "has a certificate that can't be trusted ({detail})."),
     (aiohttp.ClientSSLError, UnreachableError, "can't be reached: no secure connection could be made (TLS failed)."),
-    (aiohttp.ClientResponseError, UnreachableError, "does not answer in proper HTTP."),
-    (aiohttp.ServerDisconnectedError, BrokenOffError, "closed the connection without an answer."),
-    (aiohttp.ClientPayloadError, BrokenOffError, "broke off in the middle of its answer."),
+    (aiohttp.ClientResponseError, UnreachableError, "sent an invalid HTTP response."),
+    (aiohttp.ServerDisconnectedError, BrokenOffError, "closed the connection without a response."),
+    (aiohttp.ClientPayloadError, BrokenOffError, "closed the connection in the middle of its response."),
     (ConnectionRefusedError, UnreachableError, "can't be reached: the connection was refused."),
     (ConnectionError, BrokenOffError, "can't be reached: the connection was reset."),
-    (ValueError, ForbiddenAddressError, "is no address that we can fetch from."),
+    (ValueError, ForbiddenAddressError, "is not a URL that can be fetched."),
     (BaseException, UnreachableError, "can't be reached: {detail}."),
 )
 _ADVICE = {
-    304: "We had sent nothing that it could refer to.",
-    403: "The publisher does not let us in; ask them, or look at the address in a browser.",
+    304: "The request had no validators, so this response is invalid.",
+    403: "The publisher denies access; ask them, or open the address in a browser.",
     404: "Check the address.",
-    401: "It wants a sign-in, or refuses the one we have; see 'aggregator source sign-in'.",
-    407: "The proxy wants a sign-in; see AGGREGATOR_PROXY.",
-    410: "It is gone for good; give the source a new address or remove it.",
-    429: "We asked too often.",
+    401: "It requires credentials, or rejects those that are set; see 'aggregator source sign-in'.",
+    407: "The proxy requires credentials; see AGGREGATOR_PROXY.",
+    410: "It was removed permanently; set a new address or remove the source.",
+    429: "Too many requests were sent.",
 }
 
 _TOO_SHORT = "Not enough data"
@@ -59,7 +59,7 @@ _BY_STATUS: dict[int, type[FetchError]] = {401: SignInError, 407: SignInError, 4
 
 
 def in_words(url: str, problem: BaseException, proxy: str) -> FetchError:
-    """Say what the library's error means for people; `proxy` is the one that was asked, if any."""
+    """Translate an error of the HTTP library; `proxy` is the one that was used, if any."""
     if isinstance(problem, aiohttp.ClientHttpProxyError):
         return refused_by_proxy(url, problem.status, proxy)
     if isinstance(problem, aiohttp.ClientProxyConnectionError):
@@ -82,28 +82,28 @@ def proxy_not_found(url: str, proxy: str) -> UnreachableError:
 
 def too_large(error: type[TooLargeError], url: str, does: str, most: int) -> TooLargeError:
     """Return the error for a body of more than `most` bytes."""
-    return error(f"{display_url(url)} {does} more than {most / 1024 / 1024:g} MB, which is all that we take.")
+    return error(f"{display_url(url)} {does} more than {most / 1024 / 1024:g} MB, the maximum.")
 
 
 def check_status(
     url: str, status: int, headers: Mapping[str, str], body: bytes, until: datetime | None, *, conditional: bool
 ) -> None:
-    """Raise what an answer means that is no success, and what to do about it.
+    """Raise the error of a response that is not a success, with advice.
 
     Args:
-        url: what was asked for.
-        status: of the answer.
-        headers: of the answer; names in any case.
-        body: of the answer, or its beginning.
-        until: when it may be asked for again, where the other side said so.
-        conditional: whether the request carried validators, so that 304 is an answer to it.
+        url: the requested URL.
+        status: of the response.
+        headers: of the response; case-insensitive names.
+        body: of the response, or its beginning.
+        until: when it may be requested again, by its Retry-After.
+        conditional: whether the request had validators, so that 304 is valid.
 
     Raises:
-        FetchError: it is no success; the subclass says why.
+        FetchError: not a success; the subclass names the reason.
     """
     if is_robot_check(headers, body):
         raise RobotCheckError(
-            f"{display_url(url)} answered {status} with a page that wants a person to pass a robot check. Ask the "
+            f"{display_url(url)} answered {status} with a bot challenge page. Ask the "
             "publisher to let feed readers in.",
             until=until,
             status=status,
@@ -120,16 +120,16 @@ def check_status(
 
 
 def refused_by_proxy(url: str, status: int, proxy: str) -> FetchError:
-    """Say that a proxy made no connection; never for good, since that would stop every source for one wrong setting."""
-    refused = f"The proxy {display_url(proxy)} answered {status} when asked for {display_url(url)}."
+    """Return the error for a proxy that refuses; never permanent, since one wrong setting would stop every source."""
+    refused = f"The proxy {display_url(proxy)} answered {status} for {display_url(url)}."
     return UnreachableError(f"{refused} {_ADVICE.get(status, '')}".rstrip(), status=status)
 
 
 def _cause(problem: BaseException) -> BaseException:
-    """Look through the library's wrapping, where what is inside says more."""
+    """Return the error inside the library's wrapper, where it is more precise."""
     inner = problem.__cause__
     if isinstance(inner, HttpProcessingError):
-        # The parser's LineTooLong arrives under the name of its base class; only its sentence is left.
+        # The parser's LineTooLong arrives as its base class; only its message is left.
         if inner.message.startswith(_TOO_SHORT):
             return problem
         return LineTooLong("") if inner.message.startswith(_TOO_LONG) else inner

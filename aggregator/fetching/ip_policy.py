@@ -1,7 +1,7 @@
-"""Which IP addresses a publisher may live at. Pure: an address in, the reason for refusing it out.
+"""Decide which IP addresses may be connected to. Pure.
 
-The standard library's `is_global` is not enough: it holds several translation prefixes for public, through which a
-private IPv4 address can be reached, and some metadata services live at addresses that are formally public.
+The standard library's `is_global` is not enough: it treats several translation prefixes as public, through which a
+private IPv4 address can be reached, and some cloud metadata services have formally public addresses.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _REFUSED: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(block), why)
     for block, why in (
-        ("127.0.0.0/8", "this machine itself"),
-        ("::1/128", "this machine itself"),
-        ("0.0.0.0/8", "this machine itself"),
-        ("::/128", "this machine itself"),
+        ("127.0.0.0/8", "this machine"),
+        ("::1/128", "this machine"),
+        ("0.0.0.0/8", "this machine"),
+        ("::/128", "this machine"),
         ("10.0.0.0/8", "a private network"),
         ("172.16.0.0/12", "a private network"),
         ("192.168.0.0/16", "a private network"),
         ("fc00::/7", "a private network"),
         ("fec0::/10", "a private network"),
-        ("100.64.0.0/10", "a network shared by a carrier's customers"),
-        ("169.254.0.0/16", "a link-local address, where cloud metadata lives"),
+        ("100.64.0.0/10", "a carrier-grade NAT network"),
+        ("169.254.0.0/16", "a link-local address, used for cloud metadata"),
         ("fe80::/10", "a link-local address"),
-        ("192.0.0.0/24", "reserved, and a cloud metadata service lives there"),
+        ("192.0.0.0/24", "reserved, and used by a cloud metadata service"),
         ("168.63.129.16/32", "a cloud metadata service"),
         ("224.0.0.0/4", "a multicast group"),
         ("ff00::/8", "a multicast group"),
         ("240.0.0.0/4", "reserved"),
         ("192.88.99.0/24", "a relay into another network"),
-        ("::/96", "an IPv4 address in disguise"),
-        ("::ffff:0:0:0/96", "an IPv4 address in disguise"),
-        ("64:ff9b::/96", "an IPv4 address in disguise"),
-        ("64:ff9b:1::/48", "an IPv4 address in disguise"),
-        ("2002::/16", "an IPv4 address in disguise"),
-        ("2001::/32", "an IPv4 address in disguise"),
+        ("::/96", "an embedded IPv4 address"),
+        ("::ffff:0:0:0/96", "an embedded IPv4 address"),
+        ("64:ff9b::/96", "an embedded IPv4 address"),
+        ("64:ff9b:1::/48", "an embedded IPv4 address"),
+        ("2002::/16", "an embedded IPv4 address"),
+        ("2001::/32", "an embedded IPv4 address"),
     )
 )
 
 
 def parsed(address: str) -> Address:
-    """Read an address as the socket module gives it: without its zone, and IPv4-mapped as the IPv4 address it means.
+    """Parse an address of the socket module, without its zone, and an IPv4-mapped one as IPv4.
 
     Raises:
-        ValueError: it is no IP address.
+        ValueError: not an IP address.
     """
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
@@ -59,7 +59,7 @@ def parsed(address: str) -> Address:
 
 
 def is_address(text: str) -> bool:
-    """Whether a host is written as an IP address, not as a name."""
+    """Return whether a host is an IP address and not a name."""
     try:
         parsed(text)
     except ValueError:
@@ -68,21 +68,21 @@ def is_address(text: str) -> bool:
 
 
 def within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks; False where it is no address."""
+    """Return whether an address is in one of the networks; False where it is not an IP address."""
     return is_address(address) and any(parsed(address) in network for network in networks)
 
 
 def deny_reason(address: str, allowed: Sequence[Network]) -> str | None:
-    """Say in words why `address` is not to be connected to, or None where it may be.
+    """Return why `address` must not be connected to, or None where it may.
 
     Args:
-        address: the very address that is about to be dialled, never a name.
-        allowed: private networks that the operator opened.
+        address: the address of the socket, never a name.
+        allowed: private networks that the settings allow.
     """
     try:
         found = parsed(address)
     except ValueError:
-        return "no IP address"
+        return "not an IP address"
     if any(found in network for network in allowed):
         return None
     return _refusal(found)
@@ -93,4 +93,4 @@ def _refusal(found: Address) -> str | None:
     for network, why in _REFUSED:
         if found in network:
             return why
-    return None if found.is_global else "no public address"
+    return None if found.is_global else "not a public address"

@@ -1,4 +1,4 @@
-"""Web addresses as far as fetching cares: whose turn counts, what may be asked, where a redirect may lead. Pure."""
+"""Check request URLs and redirect targets, and derive host keys. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNSENDABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 def host_key(url: str) -> str:
-    """Return "name:port" of `url`, one spelling for each.
+    """Return the normalized "name:port" of `url`, the key of the rate limiter.
 
     Raises:
-        ForbiddenAddressError: the address has no usable host.
+        ForbiddenAddressError: the URL has no valid host.
     """
     try:
         parts = URL(url)
@@ -32,33 +32,33 @@ def host_key(url: str) -> str:
     except ValueError:
         host = port = None
     if not host or port is None:
-        raise ForbiddenAddressError(f"{display_url(url)!r} is no address that we can fetch from.")
+        raise ForbiddenAddressError(f"{display_url(url)!r} is not a URL that can be fetched.")
     return f"{host.rstrip('.').lower()}:{port}"
 
 
 def display_url(url: str) -> str:
-    """Return an address as messages may show it: without user name and password."""
+    """Return a URL for messages: without credentials, 500 characters at most."""
     return re.sub(r"^([a-z][a-z0-9+.-]*:)?//[^/?#]*@", r"\1//", url, flags=re.IGNORECASE)[:500]
 
 
 def check_address(url: str, error: type[FetchError], by_way_of: str = "") -> None:
-    """Raise `error` for what is no plain web address, before anything is sent."""
+    """Raise `error` for anything but a plain http or https URL."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises on a port that is none
         usable = bool(parts.hostname)
     except ValueError:
-        raise error(f"{display_url(url)!r}{by_way_of} is no address that we can fetch from.") from None
+        raise error(f"{display_url(url)!r}{by_way_of} is not a URL that can be fetched.") from None
     if parts.scheme.lower() not in _PORTS:
-        raise error(f"{display_url(url)!r}{by_way_of} is neither http nor https; we fetch nothing else.")
+        raise error(f"{display_url(url)!r}{by_way_of} is not an http or https URL.")
     if not usable or _UNSENDABLE.search(url):
-        raise error(f"{display_url(url)!r}{by_way_of} is no address that we can fetch from.")
+        raise error(f"{display_url(url)!r}{by_way_of} is not a URL that can be fetched.")
     if parts.username is not None or parts.password is not None:
-        raise error(f"{display_url(url)!r}{by_way_of} carries a user name or password; give the address without.")
+        raise error(f"{display_url(url)!r}{by_way_of} contains a user name or password; give the URL without.")
 
 
 def wire_url(url: str) -> URL:
-    """Return the address for the library: as it was given, since some publishers sign theirs byte for byte."""
+    """Return the URL for the HTTP library, byte for byte as given, since some publishers sign theirs."""
     if not url.isascii():
         return URL(url)
     parts = urlsplit(url)
@@ -66,16 +66,16 @@ def wire_url(url: str) -> URL:
 
 
 class RedirectChain:
-    """The way of one fetch through its redirects: where it stands, and what of it may be remembered.
+    """The redirects of one fetch.
 
     Args:
-        url: where it begins.
-        most: redirects that are followed.
-        downgrade: whether one may lead from https to http.
+        url: the first URL.
+        most: the maximum number of redirects.
+        downgrade: whether a redirect from https to http is allowed.
 
     Attributes:
-        url: what to ask next.
-        permanent: where the unbroken run of permanent redirects at the beginning leads; None without one.
+        url: the next URL to request.
+        permanent: the target of the leading run of permanent redirects; None without one.
     """
 
     def __init__(self, url: str, most: int, *, downgrade: bool = False) -> None:
@@ -88,18 +88,18 @@ class RedirectChain:
 
     @property
     def at_home(self) -> bool:
-        """Whether the address to ask is of the origin where the fetch began."""
+        """Whether the next URL has the origin of the first."""
         return _origin(self.url) == _origin(self._first)
 
     def follow(self, status: int, location: str | None) -> None:
-        """Take one redirect.
+        """Follow one redirect.
 
         Raises:
-            RedirectError: it leads in a loop, is one too many, or leads where we refuse to go.
+            RedirectError: a loop, too many redirects, or a forbidden target.
         """
         target = _target(self.url, location, downgrade=self._downgrade)
         if target in self._seen:
-            raise RedirectError(f"{display_url(self._first)} redirects in a loop, by way of {display_url(target)}.")
+            raise RedirectError(f"{display_url(self._first)} redirects in a loop (via {display_url(target)}).")
         if len(self._seen) > self._most:
             raise RedirectError(f"{display_url(self._first)} redirects more than {self._most} times.")
         self._unbroken = self._unbroken and status in _PERMANENT
@@ -111,7 +111,7 @@ class RedirectChain:
 
 def _target(url: str, location: str | None, *, downgrade: bool) -> str:
     if not location or not location.strip():
-        raise RedirectError(f"{display_url(url)} redirects, but does not say where.")
+        raise RedirectError(f"{display_url(url)} redirects without a Location header.")
     try:
         target = urljoin(url, location.strip().replace(" ", "%20")).partition("#")[0]
     except ValueError:
@@ -121,8 +121,7 @@ def _target(url: str, location: str | None, *, downgrade: bool) -> str:
     if schemes == ("https", "http") and not downgrade:
         raise RedirectError(
             f"{display_url(url)} redirects from https to http ({display_url(target)}), which is followed only "
-            "where a source "
-            "allows it ('aggregator source set SLUG --downgrade')."
+            "where the source allows it ('aggregator source set SLUG --downgrade')."
         )
     return target
 

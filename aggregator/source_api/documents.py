@@ -14,8 +14,8 @@ import structlog
 from aggregator.domain.errors import SourceError, UnreadableError
 from aggregator.domain.polling.results import Discovery, Failure, FetchFacts, PollOutcome
 from aggregator.domain.source import Place
-from aggregator.fetching.client import TransferStats, host_key
-from aggregator.fetching.request_target import display_url
+from aggregator.fetching.request_target import display_url, host_key
+from aggregator.fetching.response import TransferStats
 from aggregator.text.urls import canonical_url, slug
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.results import FetchResult
     from aggregator.domain.source import Json, Source
-    from aggregator.fetching.client import Response
+    from aggregator.fetching.response import Response
     from aggregator.source_api.kind import PollContext
 
     Reading = Callable[[Source, PollContext, TransferStats], Awaitable[FetchResult]]

@@ -248,7 +248,7 @@ def test_rule_33_a_robot_check_is_named(
     polling: Polling, publisher: Publisher, status: int, body: bytes, headers: Mapping[str, str]
 ) -> None:
     polling.follow(publisher.says("/f", Says(body, status=status, headers={"Content-Type": "text/html", **headers})))
-    assert "wants a person to pass a robot check" in str(polling.poll().error)
+    assert "bot challenge page" in str(polling.poll().error)
     assert polling.source().last_error_code == "robot-check"
 
 

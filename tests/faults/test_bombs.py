@@ -12,7 +12,7 @@ import brotli
 import pytest
 
 from aggregator.domain.errors import UnpackedTooLargeError
-from aggregator.fetching.client import Limits
+from aggregator.fetching.response import Limits
 from tests.faults.wire import ALLOWED, answer, client, saying, serving
 
 if TYPE_CHECKING:
@@ -72,6 +72,6 @@ def test_a_bomb_is_stopped_at_its_bound_in_flat_memory(encoding: str) -> None:
     assert len(bomb) < Limits().wire
     before = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
-    with pytest.raises(UnpackedTooLargeError, match="unpacks to more than 16 MB"):
+    with pytest.raises(UnpackedTooLargeError, match="decompresses to more than 16 MB"):
         asyncio.run(_fetch(bomb, encoding, Limits()))
     assert memory("VmHWM") - before < MOST

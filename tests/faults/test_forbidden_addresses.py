@@ -18,7 +18,8 @@ from tests.servers import free_port
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from aggregator.fetching.client import Http, Limits
+    from aggregator.fetching.client import Http
+    from aggregator.fetching.response import Limits
 
 # As written in an address; a literal, or a spelling that look-ups take for one.
 LITERALS = {

@@ -14,7 +14,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from aggregator.domain.polling.rate_limit import HostTurn
-from aggregator.fetching.client import Http, Limits
+from aggregator.fetching.client import Http
+from aggregator.fetching.response import Limits
 
 if TYPE_CHECKING:
     import ssl

@@ -47,7 +47,7 @@ def test_what_may_differ_between_runs_is_found(text: str) -> None:
 
 
 def test_a_readable_identifier_is_fine() -> None:
-    assert fault("tests/unit/test_fetch.py::test_packed_bodies_are_unpacked[gzip-packed0]") is None
+    assert fault("tests/fetching/test_content_encoding.py::test_packed_bodies_are_unpacked[gzip-packed0]") is None
 
 
 @pytest.mark.slow

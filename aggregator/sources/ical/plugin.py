@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aggregator.domain.errors import BadRequestError, UnreadableError
 from aggregator.domain.polling.results import FetchResult, PublisherHints
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
-from aggregator.fetching.client import validators
 from aggregator.fetching.request_target import display_url
+from aggregator.fetching.response import validators
 from aggregator.source_api.documents import (
     discovered,
     facts_of,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.results import Discovery, PollOutcome
     from aggregator.domain.source import Json, Parser, Source
-    from aggregator.fetching.client import Response, TransferStats
+    from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
 
 ACCEPT = "text/calendar, */*;q=0.1"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aggregator.domain.errors import BadRequestError, NoFeedError, UnreadableError
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
-from aggregator.fetching.client import host_key, validators
-from aggregator.fetching.request_target import display_url
+from aggregator.fetching.request_target import display_url, host_key
+from aggregator.fetching.response import validators
 from aggregator.source_api.documents import discovered, facts_of, moved_to, side_by_side
 from aggregator.sources.rss import detect
 from aggregator.sources.rss.parse import READER, normalise
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.results import Discovery, FetchFacts, PollOutcome, PublisherHints
     from aggregator.domain.source import Json, Parser, Source
-    from aggregator.fetching.client import Response, TransferStats
+    from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.parse import ParsedFeed

@@ -69,7 +69,7 @@ def test_the_operator_opens_a_network_and_nothing_beside_it() -> None:
     assert deny_reason("127.0.0.1", allowed) is None
     assert deny_reason("::ffff:127.0.0.1", allowed) is None
     assert deny_reason("fd12::1", allowed) is None
-    assert deny_reason("127.0.0.2", allowed) == "this machine itself"
+    assert deny_reason("127.0.0.2", allowed) == "this machine"
     assert deny_reason("64:ff9b::7f00:1", allowed)
 
 
