@@ -12,7 +12,9 @@ TOLD   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " p
 SPREAD := --numprocesses 4 --dist loadgroup
 # Compiled tests are kept, or each run starts two seconds later.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
-CODE   := aggregator storage tests bench worker.py scheduler.py
+CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-words
+# The goal is no option at all: 1.5 words per 1,000 and no name.
+WORDS  := --limit 17.1 --names 1390
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test test-long check bench format lock secrets clean
@@ -37,10 +39,11 @@ test-long: $(VENV)/test-installed ## Run the soaks and drills that 'make test' l
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) -m slow $(or $(ARGS),$(SPREAD))
 
-check: $(VENV)/test-installed ## Check style and types
+check: $(VENV)/test-installed ## Check style, types and wording
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy
+	@$(BIN)/python scripts/check-words $(WORDS)
 
 bench: $(VENV)/test-installed ## Measure polling and reading on this machine
 	@$(BIN)/python -m bench $(ARGS)
