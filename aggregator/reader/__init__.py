@@ -1,1 +1,1 @@
-"""The public side: the API, its documentation and the page for people."""
+"""Serve the public API, its documentation, feeds and pages."""

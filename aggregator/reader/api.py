@@ -1,4 +1,4 @@
-"""The API: endpoints that return bytes made by `serialise`, and what the OpenAPI document says of them."""
+"""Serve the JSON API, whose responses `serialization` encodes, and document it in OpenAPI."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from functools import partial
@@ -66,7 +66,7 @@ _LONGEST_WAIT = 60  # seconds
 
 
 class Api:
-    """The endpoints over one store."""
+    """The API endpoints of one store."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Api:
         self._admission = admission
         self._pulse = pulse
         self._threads = threads
-        self._probing = DatabaseThreads(most=2, longest=PATIENCE)  # not to be found busy with other requests
+        self._probing = DatabaseThreads(most=2, longest=PATIENCE)  # dedicated: other requests can't delay the probe
         self._live = live
         self._link = link
         self._configuration = configuration
@@ -100,9 +100,9 @@ class Api:
             "/api/v1/activities",
             self.activities,
             operation_id="listActivities",
-            summary="A page of the merged stream",
-            description="Newest first. Follow `next` for older ones, `prev` for newer ones; both are in `Link`, too. "
-            "All filters may be combined.",
+            summary="List activities",
+            description="Newest first. Follow `next` for older items and `prev` for newer ones; both are also in the "
+            "`Link` header. Filters can be combined.",
             tags=["stream"],
             response_description="One page",
             responses=responses_of(schemas.ActivityPage, *_REFUSED, "too-many-requests"),
@@ -112,7 +112,7 @@ class Api:
             "/api/v1/activities/{activity_id}",
             self.activity,
             operation_id="getActivity",
-            summary="One activity",
+            summary="Get an activity",
             tags=["stream"],
             response_description="The activity",
             responses=responses_of(schemas.ActivityItem, "unknown-parameter", "not-found", "gone", "bad-token"),
@@ -121,9 +121,9 @@ class Api:
             "/api/v1/facets",
             self.facets,
             operation_id="listFacets",
-            summary="What could be filtered by, and how much there is of each",
+            summary="Facet counts",
             description="Counts kinds, networks, sources, topics, countries, cohorts and languages among the newest "
-            "activities that fit the same filters as a page's.",
+            "activities that match the filters.",
             tags=["stream"],
             response_description="The facets",
             responses=responses_of(schemas.FacetList, *_REFUSED_FACETS, "too-many-requests"),
@@ -133,9 +133,9 @@ class Api:
             "/api/v1/changes",
             self.changes,
             operation_id="listChanges",
-            summary="Everything that changed since a revision",
-            description="For mirrors. Begin with `after=0`, store what comes, and ask again after `next`; whatever was "
-            "missed in between, the mirror then equals the stream. Each thing comes once, as it is now.",
+            summary="List changes since a revision",
+            description="For mirrors. Start with `after=0`, store the changes, and repeat with `after` set to `next`. "
+            "Each item appears once, in its current state.",
             tags=["stream"],
             response_description="The changes",
             responses=responses_of(
@@ -153,14 +153,14 @@ class Api:
             "/api/v1/live",
             self.live,
             operation_id="listen",
-            summary="Changes as they come, as server-sent events",
-            description="Events: `activity` (data: an activity that came or changed), `gone` (data: its id) and "
-            "`reset` (too much was missed: load the page again). An event's id is its revision; browsers send the last "
-            "one back in `Last-Event-ID`.",
+            summary="Stream changes (server-sent events)",
+            description="Events: `activity` (data: a new or changed activity), `gone` (data: its id) and `reset` "
+            "(too many changes were missed: reload). An event's id is its revision; browsers return the last "
+            "one in `Last-Event-ID`.",
             tags=["stream"],
             status_code=200,
             response_class=_EventStream,
-            response_description="Never ends by itself",
+            response_description="A stream without an end",
             responses=problem_responses(*_REFUSED),
             openapi_extra={"parameters": [parameter.documented() for parameter in LIVE]},
         )
@@ -168,18 +168,18 @@ class Api:
             "/api/v1/sources",
             self.sources,
             operation_id="listSources",
-            summary="All sources and how they are",
+            summary="Sources and their status",
             tags=["sources"],
             response_description="All sources",
-            description="Addresses and error sentences are for callers with a token.",
+            description="Addresses and error messages need a token.",
             responses=responses_of(schemas.SourceList, "unknown-parameter", "bad-token"),
         )
         app.add_api_route(
             "/healthz",
             self.alive,
             operation_id="getLiveness",
-            summary="Is the process alive?",
-            description="Does not touch the database.",
+            summary="Liveness probe",
+            description="Does not use the database.",
             tags=["operation"],
             responses={200: json_response(schemas.Liveness)},
         )
@@ -187,17 +187,17 @@ class Api:
             "/readyz",
             self.ready,
             operation_id="getReadiness",
-            summary="Can this reader answer?",
-            description="`worker` holds a warning where nothing seems to be polled; readers get answers all the same.",
+            summary="Readiness probe",
+            description="`worker` contains a warning if polling seems to have stopped; requests are still served.",
             tags=["operation"],
             responses={
                 200: json_response(schemas.Readiness),
-                503: json_response(schemas.Readiness, "The database is unavailable or needs migrating"),
+                503: json_response(schemas.Readiness, "The database is unavailable or needs a migration"),
             },
         )
 
     def activities(self, request: Request) -> Response:
-        """Answer with a page of the stream."""
+        """Return a page of the stream."""
         values = given(request.scope["query_string"], STREAM)
         query, fields = query_of(values, self._cohorts), fields_of(values)
         caller, counted = self._admission.admit(request, values)
@@ -214,7 +214,7 @@ class Api:
         return self._configuration.vocabulary.cohorts
 
     def facets(self, request: Request) -> Response:
-        """Answer with what could be filtered by."""
+        """Return facet counts."""
         values = given(request.scope["query_string"], FILTERS)
         vocabulary = self._configuration.vocabulary
         query = query_of(values, vocabulary.cohorts)
@@ -231,7 +231,7 @@ class Api:
         return made
 
     def page(self, query: "Query") -> "tuple[Page, Sequence[Stale]]":
-        """Return a page, and which of the sources that it may be about are stale."""
+        """Return a page and the stale sources that it may be about."""
         beat = self._pulse.sure
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
@@ -248,7 +248,7 @@ class Api:
         return ", ".join(links)
 
     def activity(self, request: Request, activity_id: str) -> Response:
-        """Answer with one activity."""
+        """Return one activity."""
         given(request.scope["query_string"], ())
         caller = self._callers.caller_of(request)
         item = shown(self._store, activity_id)
@@ -257,7 +257,7 @@ class Api:
         return made
 
     async def changes(self, request: Request) -> Response:
-        """Answer with what changed after a revision; wait for something if asked to."""
+        """Return the changes after a revision; wait for a change if requested."""
         values = given(request.scope["query_string"], CHANGES)
         after = whole_number("after", values, default=0, most=2**63 - 1)
         limit = whole_number("limit", values, default=100, least=1, most=_MOST_CHANGES)
@@ -273,14 +273,14 @@ class Api:
         return made
 
     def _changes(self, request: Request, after: int, limit: int, *, even_none: bool = False) -> bytes | None:
-        """Return the answer, or None where nothing changed and that is not asked for."""
-        audience = self._callers.audience_of(request)  # anew: a token may have been revoked while it waited
+        """Return the response body, or None if nothing changed and an empty one isn't requested."""
+        audience = self._callers.audience_of(request)  # again: the token may have been revoked during the wait
         with self._store.reading() as tx:
             newest = tx.stream.revision()
             if after > newest:
                 raise UnknownRevisionError(
-                    f"after is {after}, but the newest revision is {newest}: this is another database than the one "
-                    "you followed, or an older state of it. Mirror it anew, from after=0."
+                    f"after is {after}, but the newest revision is {newest}: this is another database, "
+                    "or an older copy of it. Mirror it again from after=0."
                 )
             if after == newest and not even_none:
                 return None
@@ -288,16 +288,16 @@ class Api:
         return serialization.encode(serialization.changes(found, instance, audience, self._clock()))
 
     async def live(self, request: Request) -> Response:
-        """Answer with changes as they come."""
+        """Stream changes as they happen."""
         values = given(request.scope["query_string"], LIVE)
-        asked = {name: value for name, value in values.items() if name != "after"}
-        query = query_of(asked, self._cohorts)
+        filters = {name: value for name, value in values.items() if name != "after"}
+        query = query_of(filters, self._cohorts)
         if query.sources:
             await self._threads.run(self._refuse_unknown, query.sources)
         last = request.headers.get("last-event-id")
         begin = {"after": [last]} if last is not None and last.isascii() and last.isdigit() else values
         after = whole_number("after", begin, default=-1, most=2**63 - 1)
-        caller = await self._callers.waiting_for(request)  # refused before the stream begins
+        caller = await self._callers.waiting_for(request)  # rejected before the stream starts
 
         async def audience_now() -> "Audience":
             return caller.audience if caller.token is None else (await self._callers.waiting_for(request)).audience
@@ -309,7 +309,7 @@ class Api:
             refuse_unknown_sources(slugs, tx.sources.slug_taken)
 
     def sources(self, request: Request) -> Response:
-        """Answer with all sources."""
+        """Return all sources."""
         given(request.scope["query_string"], ())
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
@@ -319,11 +319,11 @@ class Api:
         return made
 
     async def alive(self) -> Response:
-        """Answer that the process is alive, whatever the database does."""
+        """Return that the process is alive, without using the database."""
         return _report(schemas.Liveness("alive"), 200)
 
     async def ready(self) -> Response:
-        """Answer whether the database is there and fits, and how long ago a tick ran."""
+        """Return the state of the database and the age of the last tick."""
         try:
             tick = await self._probing.run(self._last_tick)
         except SetupError as problem:
@@ -339,7 +339,7 @@ class Api:
 
 
 class _EventStream(Response):
-    """An answer that goes on until the listener goes."""
+    """A response that lasts until the client disconnects."""
 
     media_type = "text/event-stream"
 
@@ -350,7 +350,7 @@ class _EventStream(Response):
         self._live, self._query, self._audience_now, self._after = live, query, audience, after
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Tell what comes."""
+        """Send events."""
         del scope
         await self._live.listen(receive, send, self._query, self._audience_now, self._after)
 

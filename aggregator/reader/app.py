@@ -1,4 +1,4 @@
-"""The reader's app: everything that the public sees, wired together."""
+"""Assemble the reader's ASGI app."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 
 _IN_MEMORY = Secret("memory://")
-_PAGES_GOOD_FOR = 300  # seconds, however quiet the stream is: events begin, and what was "just now" grows old
-_PATIENCE = 1.0  # seconds for the last uses of tokens to be written
+_PAGES_GOOD_FOR = 300  # seconds, even if the stream doesn't change: events begin and relative times age
+_PATIENCE = 1.0  # seconds to wait for the last token uses to be written
 _FEEDS = ("/feed.rss", "/feed.atom", "/feed.json", "/feed.as2")
 _KEPT = frozenset({"/", "/api/v1/activities", "/api/v1/facets", "/embed", "/embed/items", *_FEEDS})
 _KEPT_BELOW = ("/activities/", "/api/v1/activities/")
@@ -59,7 +59,7 @@ _TELLING_OF_HEALTH = frozenset({"/", "/api/v1/activities"})
 
 
 class ReaderApp(FastAPI):
-    """An app that gives what is ready before anything else is done, and waits for the database in bounded threads."""
+    """Serves cached responses before any middleware runs; database work runs in bounded threads."""
 
     def __init__(
         self,
@@ -75,14 +75,14 @@ class ReaderApp(FastAPI):
         self._across_origins = across_origins
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  # FastAPI's
-        """Add a route; an endpoint that is no coroutine runs in a thread that nothing but the database holds up."""
+        """Add a route; a synchronous endpoint runs in a database thread."""
         runs = endpoint if iscoroutinefunction(endpoint) else self._threads.endpoint(endpoint)
         super().add_api_route(path, runs, **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        asked = headers_of(scope) if scope["type"] == "http" else None
-        ready = None if asked is None else self._hot.ready(scope, asked)
+        """Serve one request."""
+        headers = headers_of(scope) if scope["type"] == "http" else None
+        ready = None if headers is None else self._hot.ready(scope, headers)
         if ready is None:
             await super().__call__(scope, receive, send)
             return
@@ -107,12 +107,11 @@ def create_app(
     fetch: Callable[[str], bytes] | None = None,
     x_embed: bool = False,
 ) -> FastAPI:
-    """Return the ASGI app; it touches the database only when asked something.
+    """Return the ASGI app; it uses the database only for requests.
 
-    Run it behind a server that does not itself believe forwarding headers (uvicorn: `proxy_headers=False`):
-    which proxies are trusted is decided here, by `trusted_proxies`. `audience` says what machine-readable outputs give
-    those without a token; our own pages display everything. `fetch` gets the pictures of films; without it there are
-    none.
+    The server must not apply forwarding headers itself (uvicorn: `proxy_headers=False`): `trusted_proxies` decides
+    which ones are trusted. `audience` is the visibility of machine-readable output without a token; our own pages show
+    everything. `fetch` downloads video thumbnails; without it there are none.
     """
     configuration = configuration or Configuration(None)
     configuration.check()
@@ -202,10 +201,10 @@ def create_app(
 
 
 def _by_origin(start: Message) -> Message:
-    """Say of a ready answer what the layer for other origins says of all: who names another gets other headers."""
+    """Add `Vary: Origin`, as the CORS middleware does, since cached responses bypass it."""
     return {**start, "headers": [*start["headers"], (b"vary", b"Origin")]}
 
 
 def _is_kept(path: str) -> bool:
-    """Say whether answers at a path are kept: those that follow from the stream and the health of its sources alone."""
+    """Return whether responses at a path are cached: those that depend only on the stream and its sources' health."""
     return path in _KEPT or path.startswith(_KEPT_BELOW)

@@ -1,7 +1,7 @@
-"""Archives of a feed: runs of entries that stay what they are, whatever comes (RFC 5005, section 4). Pure.
+"""Split a feed into stable archive documents (RFC 5005, section 4). Pure.
 
-Runs begin at entries that their own id singles out, about one in 32. So where a run begins depends on nothing else: not
-on what came later, and not on what was hidden elsewhere; an archive's address stays good for ever.
+Archives begin at entries selected by a hash of their id, about one in 32. So the boundaries depend neither on later
+entries nor on hidden ones, and the URL of an archive stays valid.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     Read = Callable[[Cursor | None], tuple[Sequence[Activity], Cursor | None]]
 
-MOST = 500  # entries of one run
-_GOLDEN = 0x9E3779B97F4A7C15  # multiplying by it spreads ids that follow each other
+MOST = 500  # entries of one archive
+_GOLDEN = 0x9E3779B97F4A7C15  # multiplication by it distributes consecutive ids
 _BITS = 64
 _MASK = (1 << _BITS) - 1
 
 
 def begins(id_: int) -> bool:
-    """Say whether a run begins at an entry."""
+    """Return whether an archive begins at an entry."""
     return ((id_ * _GOLDEN) & _MASK) >> (_BITS - 5) == 0
 
 
 def run(read: Read, start: Cursor | None, least: int) -> tuple[list[Activity], Activity | None]:
-    """Return the entries from a place to the next beginning of a run, and the entry that begins it.
+    """Return the entries from a position to the next archive boundary, and the entry at the boundary.
 
     Args:
-        read: gives some entries from a place on, and where to go on.
-        start: the place; none: the newest.
-        least: as many entries belong to it in any case.
+        read: returns some entries from a position on, and the next position.
+        start: the position; None: the newest entry.
+        least: minimum number of entries.
     """
     found: list[Activity] = []
     while True:

@@ -1,4 +1,4 @@
-"""Who asks: anybody, or a portal that shows its token; and by which name their requests are counted."""
+"""Authenticate API callers by token, and identify them for rate limits."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
     from aggregator.reader.visibility import Audience
     from storage.store import Store, Transaction
 
-_FRESH = 1.0  # seconds for which a look-up counts where `recheck` is not called regularly
-_TRUSTED_AWAY = 600.0  # seconds for which a good token stays good while the database is away
+_FRESH = 1.0  # seconds for which a lookup is valid if `recheck` isn't called regularly
+_TRUSTED_AWAY = 600.0  # seconds for which a valid token stays valid while the database is unavailable
 _USE_NOTED = timedelta(minutes=1)
-_MOST_KEPT = 2000  # look-ups; of those that are no token's, the oldest go
+_MOST_KEPT = 2000  # lookups; unknown tokens are evicted first, oldest first
 _LOCKS = 16
 _NEVER = float("-inf")
-_IPV6_CUSTOMER = 64  # bits: what one customer of a provider gets at the least
+_IPV6_CUSTOMER = 64  # bits: the smallest network that providers assign to a customer
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who asks."""
+    """An API caller."""
 
-    key: str  # by which requests are counted: "token:ID" or "address:NETWORK"
+    key: str  # key for rate limits: "token:ID" or "address:NETWORK"
     audience: Audience
     token: str | None = None  # its id
 
 
-_REFRESHING = "refresh"  # stands for a token's id, and a caller's key, where nobody waits for the answer
+_REFRESHING = "refresh"  # token id and caller key of background refreshes
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the database said of a digest, in this process's monotonic seconds."""
+    """The database's result for a token digest, with monotonic times in seconds."""
 
-    token: str | None  # none: it knows no such token, or revoked it
+    token: str | None  # None: unknown or revoked
     looked: float
-    sure: float  # when it last answered
-    noted: float = 0.0  # when the last use was handed on
+    sure: float  # time of the last lookup
+    noted: float = 0.0  # time of the last recorded use
 
 
 class Authenticator:
-    """Tells callers of one store apart. Called from any thread."""
+    """Authenticates the callers of one store. Thread-safe."""
 
     def __init__(
         self,
@@ -83,20 +83,20 @@ class Authenticator:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._kept = threading.Lock()
         self._writers: list[threading.Thread] = []
-        self._asking = [threading.Lock() for _ in range(_LOCKS)]  # by digest: one query, however many wait for it
+        self._asking = [threading.Lock() for _ in range(_LOCKS)]  # by digest: concurrent requests share one query
         self._is_rechecked = False
 
     def audience_of(self, request: Request) -> Audience:
-        """Return what whoever asks may see.
+        """Return the visibility for the caller of a request.
 
         Raises:
-            BadTokenError: there is an Authorization header, but no good token in it.
-            StoreUnavailableError: the database is away, and the token was not good lately.
+            BadTokenError: the Authorization header has no valid token.
+            StoreUnavailableError: the database is unavailable and the token was not valid recently.
         """
         return self.caller_of(request).audience
 
     def caller_of(self, request: Request) -> Caller:
-        """Return who asks; may ask the database.
+        """Return the caller of a request; may query the database.
 
         Raises:
             BadTokenError, StoreUnavailableError: as for `audience_of`.
@@ -108,23 +108,23 @@ class Authenticator:
         return self._by_token(given) if given else self.visitor(request.scope)
 
     def visitor(self, scope: Scope) -> Caller:
-        """Return the sender of a request as one without a token."""
+        """Return the caller of a request, ignoring its token."""
         return Caller(_address_key(scope["client"][0] if scope.get("client") else None), self._public)
 
     @staticmethod
     def is_counted(scope: Scope) -> bool:
-        """Say whether a request comes from outside, so that it counts towards a client's limit."""
+        """Return whether a request is external and counts towards rate limits."""
         known: Caller | None = scope.get(CALLER)
         return known is None or known.key != _REFRESHING
 
     def refreshing(self, *, by_token: bool) -> Caller:
-        """Return the caller in whose name answers are made before they are asked for."""
+        """Return the caller for background refreshes."""
         if by_token:
             return Caller(_REFRESHING, EVERYTHING, _REFRESHING)
         return Caller(_REFRESHING, self._public)
 
     def known(self, authorization: bytes) -> Caller | None:
-        """Return who sends this Authorization header, if its token is known to be good without a query."""
+        """Return the caller for an Authorization header if its token is known to be valid without a query."""
         text = _bearer([authorization.decode("latin-1")])
         known = None if text is None else self._remembered(digest_of(text))
         if known is None or known.token is None:
@@ -133,7 +133,7 @@ class Authenticator:
         return Caller(f"token:{known.token}", EVERYTHING, known.token)
 
     def recheck(self, tx: Transaction) -> None:
-        """Look up again, in one query, which of the tokens known to be good still are; call it every second."""
+        """Revalidate all valid tokens in one query; called every second."""
         began = self._monotonic()
         self._is_rechecked = True
         with self._kept:
@@ -142,11 +142,11 @@ class Authenticator:
         for digest, known in good.items():
             token = known.token if digest in standing else None
             with self._kept:
-                if self._known.get(digest) is known:  # no request looked it up meanwhile
+                if self._known.get(digest) is known:  # no request has looked it up meanwhile
                     self._known[digest] = _Known(token, began, began, known.noted)
 
     async def waiting_for(self, request: Request) -> Caller:
-        """Return the same on the server's loop, without holding it up.
+        """Return the caller without blocking the event loop.
 
         Raises:
             BadTokenError, StoreUnavailableError: as for `audience_of`.
@@ -165,7 +165,7 @@ class Authenticator:
         return Caller(f"token:{token}", EVERYTHING, token)
 
     def _token(self, digest: str) -> str | None:
-        """Return the id of the token of a digest, or None."""
+        """Return the id of a token by its digest, or None."""
         known = self._remembered(digest)
         if known is None:
             with self._asking[int(digest[:8], 16) % _LOCKS]:
@@ -186,13 +186,13 @@ class Authenticator:
         return known if now - known.looked < _FRESH else None
 
     def _looked_up(self, digest: str) -> _Known:
-        """Ask the database, and go on with what it said lately where it does not answer."""
+        """Query the database; use the last result if it doesn't answer."""
         before, began = self._known.get(digest), self._monotonic()
         try:
             with self._store.reading() as tx:
                 found = tx.tokens.by_hash(digest)
         except StoreUnavailableError:
-            now = self._monotonic()  # later than `began` by as long as it took to give up
+            now = self._monotonic()  # after a failed query this is later than `began` by the timeout
             trusted = before is not None and before.token is not None and now - before.sure < _TRUSTED_AWAY
             if before is None or not trusted:
                 return self._keep(digest, _Known(None, now, _NEVER))
@@ -205,23 +205,23 @@ class Authenticator:
             self._known.pop(digest, None)
             self._known[digest] = known
             if len(self._known) > _MOST_KEPT:
-                strangers = (other for other, one in self._known.items() if one.token is None)
+                strangers = (other for other, caller in self._known.items() if caller.token is None)
                 del self._known[next(strangers, next(iter(self._known)))]
         return known
 
     def _note_use(self, known: _Known) -> None:
-        """Have a use written down, at most once a minute, without the request waiting for it."""
+        """Record a use in the background, at most once a minute."""
         with self._kept:
             now = self._monotonic()
             if known.noted and now - known.noted < _USE_NOTED.total_seconds():
                 return
             known.noted = now
             writer = threading.Thread(target=self._write_use, args=(known.token,), name="token-use", daemon=True)
-            self._writers = [*(one for one in self._writers if one.is_alive()), writer]
+            self._writers = [*(thread for thread in self._writers if thread.is_alive()), writer]
             writer.start()
 
     def settle(self, seconds: float) -> None:
-        """Wait until uses are written that happened so far, but for no longer than that."""
+        """Wait for pending uses to be written, up to a time limit."""
         deadline = time.monotonic() + seconds
         for writer in self._writers:
             writer.join(max(0.0, deadline - time.monotonic()))
@@ -235,11 +235,11 @@ class Authenticator:
 
 
 def headers_for(caller: Caller, cache: str) -> dict[str, str]:
-    """Return the headers of an answer that depends on who asks.
+    """Return the headers of a response that depends on the caller.
 
     Args:
-        caller: who asks.
-        cache: the Cache-Control of what everybody may see.
+        caller: the caller.
+        cache: Cache-Control of the public response.
     """
     if caller.token is not None:
         cache = f"private, {ALWAYS_ASK}" if cache == ALWAYS_ASK else "private, max-age=1"
@@ -247,7 +247,7 @@ def headers_for(caller: Caller, cache: str) -> dict[str, str]:
 
 
 def _bearer(given: list[str]) -> str | None:
-    """Return what looks like a token of ours in the values of Authorization headers, or None."""
+    """Return the token in the values of Authorization headers, if it has the right format, or None."""
     if len(given) != 1:
         return None
     scheme, _, text = given[0].partition(" ")

@@ -1,4 +1,4 @@
-"""The blocks of the portal page: what each of them shows, as the portal's configuration has it."""
+"""Fill the blocks of the configured portal page."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from aggregator.domain.tagging.vocabulary import Topic, Vocabulary
     from storage.store import Transaction
 
-_X = "twitter"  # the kind of source that an account is
+_X = "twitter"  # the kind of source of accounts
 _NONE = frozenset({"-"})  # a slug that no source has
-_EARLIER = 50  # events looked at for those that took place last
+_EARLIER = 50  # past events to examine
 
 
 @dataclass(frozen=True, slots=True)
 class TopicCount:
-    """A topic, how much is new about it, and where that is."""
+    """A topic with its number of recent items and link."""
 
     topic: Topic
     label: str
@@ -42,7 +42,7 @@ class TopicCount:
 
 @dataclass(frozen=True, slots=True)
 class CountryCount:
-    """A country that takes part, how much is new about it, and where that is."""
+    """A participating country with its number of recent items and link."""
 
     code: str
     name: str
@@ -50,12 +50,12 @@ class CountryCount:
     count: int
     address: str
     outline: str | None  # path data on the map
-    point: tuple[int, int] | None  # where it is too small for an outline
+    point: tuple[int, int] | None  # for countries too small for an outline
 
 
 @dataclass(frozen=True, slots=True)
 class CohortCount:
-    """A cohort, its place among the colours, how many belong to it, and where what is about them is."""
+    """A cohort with its color, number of countries and link."""
 
     name: str
     label: str
@@ -65,8 +65,8 @@ class CohortCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A block with what it shows."""
+class FilledBlock:
+    """A block with its content."""
 
     block: Block
     items: Sequence[Activity] = ()
@@ -77,26 +77,26 @@ class Shown:
     countries: Sequence[CountryCount] = ()
     cohorts: Sequence[CohortCount] = ()
     recent_days: int = 0
-    asked: Mapping[str, Sequence[str]] = field(default_factory=dict)  # its filters, as addresses have them
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)  # its filters as URL parameters
 
     @property
     def address(self) -> str:
-        """Where all of it is."""
-        return "/" + query_string(self.asked)
+        """The link to all items of the block."""
+        return "/" + query_string(self.filters)
 
     @property
     def type(self) -> str:
-        """The block's type, as templates name it."""
+        """The block's type, as templates use it."""
         return self.block.type.value
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to show; the stream then says why."""
+        """Whether the block has no content; an empty stream shows the reason."""
         return self.page is None and not (self.items or self.past or self.topics or self.countries)
 
 
 class Blocks:
-    """Fills the blocks within one transaction."""
+    """Fills the blocks in one transaction."""
 
     def __init__(
         self,
@@ -115,27 +115,27 @@ class Blocks:
         self._language = language
         self._counted: Mapping[str, Mapping[str, int]] | None = None
 
-    def all(self) -> list[Shown]:
-        """Return what the page shows, without blocks that have nothing."""
+    def all(self) -> list[FilledBlock]:
+        """Return the blocks with content."""
         shown = [self._shown(block) for block in self._portal.blocks]
-        return [one for one in shown if not one.is_empty]
+        return [block for block in shown if not block.is_empty]
 
-    def _shown(self, block: Block) -> Shown:
+    def _shown(self, block: Block) -> FilledBlock:
         if block.type is BlockType.STREAM:
             page = self._tx.activities.page(self._query(block, by_story=True))
-            return Shown(block, page.items, page.others, page=page, asked=self._asked(block))
+            return FilledBlock(block, page.items, page.others, page=page, filters=self._filters(block))
         if block.type is BlockType.TOPICS:
-            return Shown(block, topics=self._topics())
+            return FilledBlock(block, topics=self._topics())
         if block.type is BlockType.COUNTRIES:
-            return Shown(
+            return FilledBlock(
                 block, countries=self._countries(), cohorts=self._cohorts(), recent_days=self._portal.recent_days
             )
         if block.type is BlockType.EVENTS:
             return self._events(block)
         page = self._tx.activities.page(self._query(block))
-        return Shown(block, page.items, page.others, asked=self._asked(block))
+        return FilledBlock(block, page.items, page.others, filters=self._filters(block))
 
-    def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # whatever a query has
+    def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # any field of a query
         return Query(
             kinds=block.kinds,
             sources=block.sources | self._slugs_of(block),
@@ -145,9 +145,9 @@ class Blocks:
             **{**_bounds(block), **more},
         )
 
-    def _asked(self, block: Block) -> dict[str, list[str]]:
-        """Return a block's filters as the parameters of an address."""
-        asked = {
+    def _filters(self, block: Block) -> dict[str, list[str]]:
+        """Return a block's filters as URL parameters."""
+        filters = {
             "kind": sorted(kind.value for kind in block.kinds),
             "source": sorted((block.sources | self._slugs_of(block)) - _NONE),
             "topic": sorted(block.topics),
@@ -155,10 +155,10 @@ class Blocks:
             "since": [str(block.since)] if block.since else [],
             "until": [str(block.until)] if block.until else [],
         }
-        return {name: values for name, values in asked.items() if values}
+        return {name: values for name, values in filters.items() if values}
 
     def _slugs_of(self, block: Block) -> frozenset[str]:
-        """Return the slugs of the sources that bring what a block's accounts say."""
+        """Return the slugs of the sources of a block's accounts."""
         if not block.accounts:
             return frozenset()
         found = {
@@ -168,14 +168,14 @@ class Blocks:
         }
         return frozenset(found) or _NONE
 
-    def _events(self, block: Block) -> Shown:
-        # What began today may still go on.
+    def _events(self, block: Block) -> FilledBlock:
+        # All-day and running events of today may not be over.
         upcoming = self._query(block, order=Order.EVENT, since=self._now - timedelta(hours=12))
-        coming = [one for one in self._tx.activities.page(upcoming).items if not _is_over(one, self._now)]
+        coming = [item for item in self._tx.activities.page(upcoming).items if not _is_over(item, self._now)]
         here = Cursor(self._now, 0, Order.EVENT, back=True)
         before = replace(self._query(block, order=Order.EVENT, after=here), limit=min(_EARLIER, 2 * block.limit))
-        over = [one for one in self._tx.activities.page(before).items if _is_over(one, self._now)]
-        return Shown(block, coming, past=over[::-1][: block.limit])
+        over = [item for item in self._tx.activities.page(before).items if _is_over(item, self._now)]
+        return FilledBlock(block, coming, past=over[::-1][: block.limit])
 
     def _counts(self) -> Mapping[str, Mapping[str, int]]:
         if self._counted is None:
@@ -200,17 +200,19 @@ class Blocks:
         counts, drawn = self._counts()["country"], world()
         listed = [
             CountryCount(
-                code=one.code,
-                name=one.name if self._language.startswith("en") else countries.name(one.code, self._language),
-                cohort=one.cohort,
-                count=counts.get(one.code, 0),
-                address="/" + query_string({}, country=one.code),
-                outline=drawn["outlines"].get(one.code),
-                point=drawn["points"].get(one.code),
+                code=participant.code,
+                name=participant.name
+                if self._language.startswith("en")
+                else countries.name(participant.code, self._language),
+                cohort=participant.cohort,
+                count=counts.get(participant.code, 0),
+                address="/" + query_string({}, country=participant.code),
+                outline=drawn["outlines"].get(participant.code),
+                point=drawn["points"].get(participant.code),
             )
-            for one in self._vocabulary.participants
+            for participant in self._vocabulary.participants
         ]
-        return sorted(listed, key=lambda one: countries.sort_key(one.name))
+        return sorted(listed, key=lambda country: countries.sort_key(country.name))
 
     def _cohorts(self) -> list[CohortCount]:
         names = self._vocabulary.cohort_names

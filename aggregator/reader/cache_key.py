@@ -1,7 +1,7 @@
-"""Canonical requests: everything about a request that may change its answer, and nothing else.
+"""Reduce requests to cache keys: all parts that can change the response, and no others.
 
-Answers are kept under such a key, and made from a scope that is built from the key alone. So an answer can't depend on
-anything that its key leaves out, whatever headers a client repeats or invents.
+A cached response is made from a scope built from its key alone. So it can't depend on anything outside the key,
+even if a client repeats or invents headers.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
     from aggregator.config.settings import Network
 
-CALLER = "aggregator.caller"  # in the scope: who asks, where that is known already
+CALLER = "aggregator.caller"  # in the scope: the caller, if already known
 _LISTS = frozenset({b"accept", b"accept-encoding", b"if-none-match"})  # headers that may be repeated
-_MOST_REMEMBERED = 200  # characters of a header whose choice is remembered
-_IDENTICAL = frozenset({"/", "/embed", "/embed/items"})  # paths that answer alike with and without a token
+_MOST_REMEMBERED = 200  # characters of a header whose negotiation result is cached
+_IDENTICAL = frozenset({"/", "/embed", "/embed/items"})  # paths whose responses don't depend on a token
 
 
 class Key(NamedTuple):
-    """What an answer follows from, besides the stream."""
+    """All inputs of a response besides the stream."""
 
-    path: str  # without the prefix of our public address
+    path: str  # without the prefix of the public URL
     query: bytes
     coding: bytes
     media: bytes
-    host: bytes | None  # None: the request has none
+    host: bytes | None  # None: the request has no Host header
     scheme: str
     by_token: bool
 
     @property
     def size(self) -> int:
-        """How many bytes of it a client chooses, at the most."""
+        """The maximum number of bytes chosen by the client."""
         return 4 * len(self.path) + len(self.query) + len(self.host or b"")
 
 
 class CacheKeyBuilder:
-    """Reduces requests to keys."""
+    """Builds cache keys."""
 
     def __init__(
         self,
@@ -53,12 +53,12 @@ class CacheKeyBuilder:
         trusted_proxies: Sequence[Network],
         trusts: Callable[[bytes], bool],
     ) -> None:
-        """Set what is the same for all requests.
+        """Set the constants of all requests.
 
         Args:
-            public_url: where readers reach us; with it, host and scheme of a request change nothing.
-            trusted_proxies: whose `X-Forwarded-*` headers count.
-            trusts: whether the value of an Authorization header is known to be good.
+            public_url: the public URL; if set, host and scheme of requests don't matter.
+            trusted_proxies: proxies whose `X-Forwarded-*` headers count.
+            trusts: returns whether the value of an Authorization header is known to be valid.
         """
         parts = urlsplit(public_url or "")
         self._prefix = parts.path
@@ -68,46 +68,46 @@ class CacheKeyBuilder:
         self._trusts = trusts
 
     def path(self, scope: Scope) -> str:
-        """Return the path without the prefix of our public address, which a proxy may strip or leave."""
+        """Return the path without the prefix of the public URL, which proxies may strip or keep."""
         path: str = scope["path"]
         return path[len(self._prefix) :] if self._prefix and path.startswith(self._prefix + "/") else path
 
-    def key(self, scope: Scope, path: str, asked: Mapping[bytes, bytes]) -> Key | None:
-        """Return the key of a request; None where it is ambiguous, or its token is not known to be good.
+    def key(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> Key | None:
+        """Return the key of a request, or None if it is ambiguous or its token isn't known to be valid.
 
         Args:
-            scope: the request's.
-            path: as `self.path` returns it.
-            asked: the headers, as `headers_of` returns them.
+            scope: of the request.
+            path: as returned by `self.path`.
+            headers: as returned by `headers_of`.
         """
-        authorization = None if path in _IDENTICAL else asked.get(b"authorization")
+        authorization = None if path in _IDENTICAL else headers.get(b"authorization")
         if authorization is not None and not self._trusts(authorization):
             return None
-        host, scheme = self._base or self._reached(scope, asked)
-        encodings, accepted = asked.get(b"accept-encoding", b""), asked.get(b"accept", b"")
+        host, scheme = self._base or self._reached(scope, headers)
+        encodings, accepted = headers.get(b"accept-encoding", b""), headers.get(b"accept", b"")
         coding = _coding if len(encodings) <= _MOST_REMEMBERED else _chosen_coding
         media = _media if len(accepted) <= _MOST_REMEMBERED else _chosen_media
         return Key(
             path, scope["query_string"], coding(encodings), media(accepted), host, scheme, authorization is not None
         )
 
-    def _reached(self, scope: Scope, asked: Mapping[bytes, bytes]) -> tuple[bytes | None, str]:
-        """Return host and scheme under which the client reached us."""
-        host, scheme = asked.get(b"host"), scope["scheme"]
+    def _reached(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[bytes | None, str]:
+        """Return the host and scheme that the client used."""
+        host, scheme = headers.get(b"host"), scope["scheme"]
         client = scope["client"]
-        is_forwarded = b"x-forwarded-host" in asked or b"x-forwarded-proto" in asked
+        is_forwarded = b"x-forwarded-host" in headers or b"x-forwarded-proto" in headers
         if is_forwarded and client and self._believes(client[0]):
-            said = origin(client[0], forwarded_by(scope["headers"]), self._trusted)
-            return said.host.encode() if said.host else host, said.scheme or scheme
+            client_origin = origin(client[0], forwarded_by(scope["headers"]), self._trusted)
+            return client_origin.host.encode() if client_origin.host else host, client_origin.scheme or scheme
         return host, scheme
 
 
 def headers_of(scope: Scope) -> Mapping[bytes, bytes] | None:
-    """Return the headers by name, lists joined; None where one is repeated that may not be."""
+    """Return the headers by name with lists joined, or None if a header is repeated that must not be."""
     headers = scope["headers"]
-    asked = dict(headers)
-    if len(asked) == len(headers):
-        return asked
+    values = dict(headers)
+    if len(values) == len(headers):
+        return values
     joined: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in joined and name in _LISTS:
@@ -120,12 +120,12 @@ def headers_of(scope: Scope) -> Mapping[bytes, bytes] | None:
 
 
 def scope_of(key: Key, template: Scope, caller: object) -> Scope:
-    """Return the scope of a request of which nothing is known but its key.
+    """Return the scope of a request built from its key alone.
 
     Args:
-        key: what the answer may depend on.
-        template: a scope of the same server, for what is alike in all of them.
-        caller: who asks, as `Callers.caller_of` returns it.
+        key: the inputs of the response.
+        template: a scope of the same server with the constant parts.
+        caller: the result of `caller_of`.
     """
     headers = [(b"accept", key.media), (b"accept-encoding", key.coding)]
     if key.host is not None:

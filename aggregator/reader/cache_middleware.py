@@ -1,4 +1,4 @@
-"""Making answers for the response cache: once for all who ask the same, with a limit on every wait."""
+"""Render responses for the cache once per key, with a limit on every wait."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from aggregator.reader.change_watcher import ChangeWatcher
     from aggregator.reader.response_cache import ResponseCache
 
-# Seconds to wait for a current answer where one that lacks the newest is there: until the database should have answered
-# a look, and from a database that did.
+# Seconds to wait for a current response if a stale one is cached: while the database's answer is still due, and after
+# it has answered.
 _AT_ONCE = 0.03
 _SOON = 0.25
-_REFRESHED = 32  # answers that are made anew after a change before they are asked for
-_PAUSE = 1.0  # seconds between two rounds of that
+_REFRESHED = 32  # responses refreshed after a change, before they are requested
+_PAUSE = 1.0  # seconds between two refresh rounds
 _REGULARLY = 15.0  # seconds to wait for a change
 
 
 class CacheMiddleware:
-    """Has answers made by the layers within, one at a time for each key, and keeps them."""
+    """Renders responses with the inner layers, one at a time per key, and caches them."""
 
     def __init__(
         self, app: ASGIApp, *, hot: ResponseCache, pulse: ChangeWatcher, callers: Authenticator, refresher: Refresher
@@ -44,13 +44,13 @@ class CacheMiddleware:
         self._template: Scope = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Give what is kept, or have it made."""
+        """Serve the cached response or render it."""
         key: Key | None = scope.get(KEY)
         if key is None:
             await self._app(scope, receive, send)
             return
-        asked = headers_of(scope) or {}
-        caller = self._caller(key, scope, asked)
+        headers = headers_of(scope) or {}
+        caller = self._caller(key, scope, headers)
         if caller is None:
             await self._app(scope, receive, send)
             return
@@ -58,19 +58,19 @@ class CacheMiddleware:
         if isinstance(found, list):
             await _pass_on(found, scope["method"], send)
             return
-        start, body = found.answer(asked, self._hot.changed(key, found), scope["method"])
+        start, body = found.answer(headers, self._hot.changed(key, found), scope["method"])
         is_stale = self._hot.current(key) is None and self._hot.fallback(key) is found
-        await send(as_stale(start) if is_stale else {**start})  # its own: outer layers add headers in place
+        await send(as_stale(start) if is_stale else {**start})  # a copy: outer layers modify headers in place
         await send(body)
 
-    def _caller(self, key: Key, scope: Scope, asked: Mapping[bytes, bytes]) -> Caller | None:
-        """Return who asks; None where a token was revoked just now."""
+    def _caller(self, key: Key, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """Return the caller, or None if its token was just revoked."""
         if key.by_token:
-            return self._callers.known(asked.get(b"authorization", b""))
+            return self._callers.known(headers.get(b"authorization", b""))
         return self._callers.visitor(scope)
 
     async def _found(self, key: Key, scope: Scope, caller: Caller) -> CachedResponse | list[Message]:
-        """Return an answer as current as it can be had in time, or what was answered instead of one to keep."""
+        """Return the most current response available in time, or an uncacheable response."""
         fallback = self._hot.fallback(key)
         if fallback is not None and self._hot.in_trouble:
             return fallback
@@ -82,14 +82,14 @@ class CacheMiddleware:
         if isinstance(made, CachedResponse):
             return made
         status = made[0]["status"]
-        if status == HTTPStatus.TOO_MANY_REQUESTS and not is_first:  # it is about another client
+        if status == HTTPStatus.TOO_MANY_REQUESTS and not is_first:  # it belongs to another client
             return await self._make(key, scope, caller)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._hot.fallback(key) or made
         return made
 
     async def _is_soon(self, making: asyncio.Task[CachedResponse | list[Message]]) -> bool:
-        """Wait for an answer as long as the database seems to be well; say whether it was made."""
+        """Wait for a response while the database seems healthy; return whether it is ready."""
         began = time.monotonic()
         self._pulse.look()
         await asyncio.wait((making,), timeout=_AT_ONCE)
@@ -98,7 +98,7 @@ class CacheMiddleware:
         return making.done()
 
     def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[CachedResponse | list[Message]]:
-        """Return the task that makes an answer. It does not end when the client that began it goes away."""
+        """Return the task that renders a response. It continues if the client disconnects."""
         task = self._making.get(key)
         if task is None:
             self._template = scope
@@ -107,13 +107,13 @@ class CacheMiddleware:
         return task
 
     async def _refresh(self, key: Key) -> None:
-        """Make an answer that nobody waits for."""
+        """Render a response in the background."""
         if key not in self._making and self._hot.current(key) is None:
             await self._begun(key, self._template, self._callers.refreshing(by_token=key.by_token))
 
     async def _make(self, key: Key, scope: Scope, caller: Caller) -> CachedResponse | list[Message]:
-        """Have an answer made from its key alone, and keep it if it may be kept; else return the messages."""
-        # Before anything is read: what comes meanwhile makes it old, never wrongly new.
+        """Render a response from its key and cache it if possible; else return its messages."""
+        # Taken first: a change during rendering makes the response stale, never wrongly current.
         beat, edition = self._hot.beat, self._hot.edition(key)
         messages: list[Message] = []
 
@@ -133,23 +133,23 @@ class CacheMiddleware:
 
 
 class Refresher:
-    """Makes the answers that were asked for last anew after each change, so that they are there when the database goes.
+    """Refreshes recently requested responses after each change, in case the database fails.
 
-    It is bounded: so many answers, one after the other, and a pause between two rounds.
+    Bounded: a limited number of responses, one after the other, with a pause between rounds.
     """
 
     def __init__(self, hot: ResponseCache, pulse: ChangeWatcher) -> None:
         self._hot = hot
         self._pulse = pulse
         self._task: asyncio.Task[None] | None = None
-        self.make: Callable[[Key], Awaitable[None]] | None = None  # set by the layer
+        self.make: Callable[[Key], Awaitable[None]] | None = None  # set by the middleware
 
     def start(self) -> None:
-        """Begin, on the server's loop."""
+        """Start on the server's event loop."""
         self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
-        """End."""
+        """Stop."""
         if self._task is not None:
             self._task.cancel()
 
@@ -157,7 +157,7 @@ class Refresher:
         revision = -1
         while True:
             if not await self._pulse.wait(revision, _REGULARLY):
-                await asyncio.sleep(_PAUSE)  # `wait` returns at once where the pulse stops
+                await asyncio.sleep(_PAUSE)  # `wait` returns at once when the watcher stops
                 continue
             beat = self._pulse.beat
             is_done = await self._round()
@@ -165,7 +165,7 @@ class Refresher:
             await asyncio.sleep(_PAUSE)
 
     async def _round(self) -> bool:
-        """Refresh once; return whether all of it could be done."""
+        """Refresh once; return whether everything succeeded."""
         for key in self._hot.hottest(_REFRESHED):
             if self._hot.in_trouble:
                 return False
@@ -175,7 +175,7 @@ class Refresher:
 
 
 async def _nothing_more() -> Message:
-    """Return the body of a GET."""
+    """Return the empty body of a GET."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 

@@ -1,9 +1,8 @@
-"""The pulse: what a reader process knows of the stream and the database without a query for each request.
+"""Watch the stream and the database, so that requests need no query of their own.
 
-Two threads keep it. One follows the revision, over a connection of its own. The other looks at the database every
-second, and when a request waits for long: at the health of sources, at tokens, at what was changed or taken out. If a
-look takes long, or anything waits long for a connection, the database is in trouble, whatever the reason: it hangs, it
-refuses, or its pool is full.
+Two threads do this. One follows the revision on its own connection. The other checks the database every second, and
+when a request waits: health of sources, tokens, edited and removed items. A slow check, or a long wait for a
+connection, means that the database is in trouble: it hangs, refuses connections, or the pool is exhausted.
 """
 
 from __future__ import annotations
@@ -30,33 +29,33 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 0.75  # seconds
 _HEALTH_EVERY = 5.0  # seconds
-_PATIENCE = 1.5  # seconds for the threads to end
-_SILENT = 4.0  # seconds without an answer of any kind, after which nothing is sure
-_SLOW = 0.5  # seconds after which a look is stuck; it takes a few milliseconds
-_NO_CONNECTION = 0.75  # seconds after which the wait for a connection means the same; the limit of a ping passes before
-_DEAD = 0.015  # seconds after which a pooled connection seems to be dead; it answers within a millisecond
-_AGAIN = 0.5  # seconds before the stream is followed again after an unforeseen error
+_PATIENCE = 1.5  # seconds to wait for the threads to end
+_SILENT = 4.0  # seconds without any response after which the state is unknown
+_SLOW = 0.5  # seconds after which a check counts as stuck; it takes a few milliseconds
+_NO_CONNECTION = 0.75  # seconds after which waiting for a connection counts as stuck; longer than the limit of a ping
+_DEAD = 0.015  # seconds after which a pooled connection seems dead; it answers within a millisecond
+_AGAIN = 0.5  # seconds before following the stream again after an unexpected error
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
-    """How the stream stands, as far as this process knows."""
+    """The state of the stream as known to this process."""
 
     revision: int
     health: Health
-    changed: datetime | None = None  # when it came to this revision, as the database says; None: not known yet
+    changed: datetime | None = None  # database time of this revision; None: unknown
     epoch: int = 0  # revisions of different epochs can't be compared: the database was restored in between
 
 
 class ChangeWatcher:
-    """Watches one store from `start` to `stop`. Read from any thread."""
+    """Watches one store from `start` to `stop`. Readable from any thread."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self.hooks: list[Callable[[Transaction], None]] = []  # called with the transaction of every look; quick ones
+        self.hooks: list[Callable[[Transaction], None]] = []  # called with the transaction of every check; must be fast
         self._stopping = threading.Event()
         self._look_due = threading.Event()
         self._publishing = threading.Lock()
@@ -70,12 +69,12 @@ class ChangeWatcher:
         self._health = Health()
         self._health_read = -math.inf
         self._mark: StreamMark | None = None
-        self._altered = 0  # the newest revision, up to the mark, at which something was changed or taken out
+        self._altered = 0  # the newest revision so far that edited or removed an item
         self.beat: StreamSnapshot | None = None
-        self.unaltered_since = 0  # what was made at this revision or later shows nothing that was changed or taken out
+        self.unaltered_since = 0  # responses of this revision or later contain nothing that was edited or removed
 
     def start(self) -> None:
-        """Begin to watch; called on the server's event loop."""
+        """Start watching; called on the server's event loop."""
         self._loop, self._moved = asyncio.get_running_loop(), asyncio.Event()
         self._stopping.clear()
         self._threads = tuple(
@@ -86,7 +85,7 @@ class ChangeWatcher:
             thread.start()
 
     async def stop(self) -> None:
-        """End the watch; a thread that waits for the database is left behind."""
+        """Stop watching; a thread that waits for the database is abandoned."""
         self._stopping.set()
         self._look_due.set()
         for thread in self._threads:
@@ -96,33 +95,33 @@ class ChangeWatcher:
 
     @property
     def sure(self) -> StreamSnapshot | None:
-        """How the stream stands now; None where this process can't know."""
+        """The current state of the stream, or None if unknown."""
         if time.monotonic() - self._heard > _SILENT or (self._lost and self._look_failed):
             return None
         return self.beat
 
     @property
     def is_watching(self) -> bool:
-        """Whether anything may be kept at all."""
+        """Whether responses can be cached at all."""
         return bool(self._threads)
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the database is slow to answer the present look or to connect, or did not answer the last look."""
+        """Whether the current check or connection attempt is slow, or the last check failed."""
         since = self._looking_since
         is_slow = since is not None and time.monotonic() - since > _SLOW
         return self._look_failed or is_slow or self._store.longest_wait() > _NO_CONNECTION
 
     def has_answered(self, since: float) -> bool:
-        """Say whether the database answered since a moment in monotonic seconds, and no connection seems to be dead."""
+        """Return whether the database has answered since a monotonic time and no connection seems dead."""
         return max(self._answered, self._heard) >= since and self._store.longest_ping() < _DEAD
 
     def look(self) -> None:
-        """Look at the database soon, without waiting for it."""
+        """Request a check without waiting for it."""
         self._look_due.set()
 
     async def wait(self, after: int, seconds: float) -> bool:
-        """Wait on the server's loop until there is something newer than a revision; say whether there is."""
+        """Wait on the event loop for a revision newer than the given one; return whether there is one."""
         deadline = time.monotonic() + seconds
         while self.beat is None or self.beat.revision <= after:
             left = deadline - time.monotonic()
@@ -140,7 +139,7 @@ class ChangeWatcher:
             try:
                 for revision in self._store.watch(self._stopping):
                     self._follow_to(revision)
-            except Exception:  # noqa: BLE001  # the thread must survive whatever the database does
+            except Exception:  # noqa: BLE001  # the thread must survive all database errors
                 _log.exception("following the stream failed")
                 self._lost = True
                 self._stopping.wait(_AGAIN)
@@ -154,13 +153,13 @@ class ChangeWatcher:
             self._heard = time.monotonic()
             before = self.beat
             if before is not None and revision > before.revision:
-                self.unaltered_since = revision  # until a look finds that things were only added
+                self.unaltered_since = revision  # until a check finds that items were only added
                 self._publish(StreamSnapshot(revision, before.health, None, before.epoch))
         if before is None or before.revision != revision:
             self.look()
 
     def _look_regularly(self) -> None:
-        """Look at the database again and again until stopped."""
+        """Check the database regularly until stopped."""
         while not self._stopping.is_set():
             self._look_due.clear()
             failed, self._looking_since = self._look_failed, time.monotonic()
@@ -170,7 +169,7 @@ class ChangeWatcher:
                 self._look_failed = True
                 if not failed:
                     _log.warning("database away", error=str(error))
-            except Exception:  # noqa: BLE001  # the thread must survive whatever the database does
+            except Exception:  # noqa: BLE001  # the thread must survive all database errors
                 self._look_failed = True
                 if not failed:
                     _log.exception("looking at the database failed")
@@ -201,11 +200,11 @@ class ChangeWatcher:
         self._heard = max(self._heard, began)
         before = self.beat
         if before is not None and mark.revision < before.revision and self._published > began:
-            return  # the other thread knows of a newer revision by now
+            return  # the other thread already knows a newer revision
         epoch = 0 if before is None else before.epoch + (mark.revision < before.revision)
         self.unaltered_since = self._altered
         now = StreamSnapshot(mark.revision, self._health, mark.changed, epoch)
-        if now != before:  # the same one stays as long as nothing changes
+        if now != before:  # an unchanged snapshot stays the same object
             self._publish(now)
 
     def _publish(self, beat: StreamSnapshot) -> None:
@@ -214,7 +213,7 @@ class ChangeWatcher:
             return
 
         def wake() -> None:
-            if self._moved is not None:  # waiters look again; later ones wait on a new event
+            if self._moved is not None:  # Waiters re-check the revision; later waiters use a fresh Event.
                 self._moved.set()
                 self._moved = asyncio.Event()
 

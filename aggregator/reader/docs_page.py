@@ -1,4 +1,4 @@
-"""The OpenAPI document, flattened for a page that people read."""
+"""Flatten the OpenAPI document for the documentation page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Field:
 
     name: str
     type: str  # "string or null", "list of MediaItem"
-    refers_to: str | None  # the schema that the type names
+    refers_to: str | None  # the schema named by the type
     description: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that the API can do."""
+    """An operation of the API."""
 
     id: str
     method: str
@@ -31,14 +31,14 @@ class Operation:
     description: str
     tag: str
     parameters: Sequence[Field]
-    answer: str | None  # the schema of the good answer
+    answer: str | None  # the schema of the 200 response
     example: str | None  # JSON
     problems: Sequence[tuple[str, str]]  # status and description
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """One shape of the answers."""
+    """A schema."""
 
     name: str
     description: str
@@ -55,7 +55,7 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
 
 
 def schemas(document: Mapping[str, Any]) -> list[Schema]:
-    """Return the shapes that are objects, in the order of their names."""
+    """Return the object schemas, sorted by name."""
     return [
         Schema(
             name,
@@ -98,7 +98,7 @@ def _field(name: str, schema: Mapping[str, Any], description: str) -> Field:
 
 
 def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return a type in words and the schema that it names."""
+    """Return a type in words and the schema it names."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return name, name

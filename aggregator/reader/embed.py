@@ -1,7 +1,7 @@
-"""The embed: the stream within other people's pages, as a custom element or in a frame.
+"""Serve the embed: the stream in other sites, as a custom element or iframe.
 
-Its items are rendered here, so that they follow the terms of their networks. X's agreement forbids its content in
-frames and similar embedding mechanisms (Developer Agreement, III.K): without X's consent its posts are a link.
+Items are rendered here, so that they follow the terms of their networks. X's agreement forbids its content in frames
+and similar embedding mechanisms (Developer Agreement, III.K): without X's consent its posts are links.
 """
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 THEMES = ("auto", "light", "dark")
 _FILES = ("embed.js", "embed.css")
-_SOON = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800"  # portals keep the address for ever
+_SOON = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800"  # sites link to this URL permanently
 _LONGEST_HEADING = 100
 _FEW = 5
 
@@ -47,7 +47,7 @@ FRAME: "Sequence[Parameter]" = (*ITEMS, THEME, HEADING, REFRESH)
 
 
 class EmbedRoutes:
-    """The embed over one store."""
+    """The embed routes of one store."""
 
     def __init__(
         self,
@@ -80,13 +80,13 @@ class EmbedRoutes:
         async def file(request: Request) -> Response:
             made = answer(request, asset.content, asset.media_type, cache=_SOON)
             made.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-            made.headers["Access-Control-Allow-Origin"] = "*"  # nothing of anybody's is in it
+            made.headers["Access-Control-Allow-Origin"] = "*"  # contains nothing private
             return made
 
         return file
 
     def items(self, request: Request) -> Response:
-        """Answer with the list that the custom element shows."""
+        """Return the list for the custom element."""
         values = given(request.scope["query_string"], ITEMS)
         shown, counted = self._shown(request, values)
         made = answer(request, self._pages.render("embed_items.html", shown), HTML, cache=ALWAYS_ASK)
@@ -94,15 +94,15 @@ class EmbedRoutes:
         return made
 
     def frame(self, request: Request) -> Response:
-        """Answer with a page for a frame."""
+        """Return the page for an iframe."""
         values = given(request.scope["query_string"], FRAME)
         theme = values.get("theme", ["auto"])[0]
         if theme not in THEMES:
             raise BadRequestError(f"theme is {theme[:40]!r}, but it must be one of: {', '.join(THEMES)}.")
         look = {"theme": theme, "heading": values.get("heading", [""])[0][:_LONGEST_HEADING]}
         refresh = values.get("refresh", ["yes"])[0] != "no"
-        asked = {name: value for name, value in values.items() if name not in {"theme", "heading", "refresh"}}
-        shown, counted = self._shown(request, asked)
+        filters = {name: value for name, value in values.items() if name not in {"theme", "heading", "refresh"}}
+        shown, counted = self._shown(request, filters)
         body = self._pages.render("embed.html", {**shown, **look, "refresh": refresh})
         made = answer(request, body, HTML, cache=ALWAYS_ASK)
         made.headers.update(counted)
@@ -110,7 +110,7 @@ class EmbedRoutes:
         return made
 
     def _shown(self, request: Request, values: "Mapping[str, list[str]]") -> tuple[dict[str, Any], dict[str, str]]:
-        """Return what the template shows, and the headers that tell how often one may ask."""
+        """Return the template's values and the rate limit headers."""
         few = {"limit": [str(_FEW)], **values}
         query = query_of(few, self._configuration.vocabulary.cohorts)
         counted = self._admission.admit(request, values, by_token=False).headers

@@ -1,4 +1,4 @@
-"""What the reader refuses, and how each refusal is documented."""
+"""Define the reader's errors and their documentation."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ if TYPE_CHECKING:
 
 
 class UnknownParameterError(BadRequestError):
-    """A parameter that this address does not have."""
+    """The endpoint has no such parameter."""
 
     code = "unknown-parameter"
 
 
 class RepeatedParameterError(BadRequestError):
-    """A parameter that may stand only once stands twice."""
+    """A parameter is repeated that must not be."""
 
     code = "repeated-parameter"
 
 
 class BadLimitError(BadRequestError):
-    """The page size is no whole number from 1 to 100."""
+    """The page size isn't a whole number from 1 to 100."""
 
     code = "bad-limit"
 
 
 class UnknownKindError(BadRequestError):
-    """There is no such kind of activity."""
+    """Unknown kind of activity."""
 
     code = "unknown-kind"
 
 
 class UnknownSourceError(BadRequestError):
-    """There is no source of this slug."""
+    """No source has this slug."""
 
     code = "unknown-source"
 
 
 class UnknownRevisionError(BadRequestError):
-    """A revision that this database has not reached."""
+    """The revision is newer than this database."""
 
     code = "unknown-revision"
 
 
 class BadTokenError(BadRequestError):
-    """An Authorization header that holds no good token. Which part of it is wrong is not told."""
+    """The Authorization header has no valid token. The message doesn't reveal which part is wrong."""
 
     code = "bad-token"
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer", "Vary": "Authorization"}
 
     def __init__(self) -> None:
         super().__init__(
-            "The Authorization header holds no token that is good here. Send 'Bearer' and the token as it was given, "
-            "ask for a new one, or leave the header out and read what everybody may."
+            "The Authorization header has no valid token. Send 'Bearer' and the token, ask for a new one, or omit the "
+            "header to read public content."
         )
 
 
 class TooManyRequestsError(BadRequestError):
-    """One client asked for more than its share; `headers` say when to ask again."""
+    """The client exceeded its rate limit; `headers` contain the time of the next attempt."""
 
     code = "too-many-requests"
 
@@ -73,7 +73,7 @@ class TooManyRequestsError(BadRequestError):
 
 
 class GoneError(BadRequestError):
-    """The activity was shown once; whether it was deleted or hidden is not told."""
+    """The activity was visible earlier; whether it was deleted or hidden isn't revealed."""
 
     code = "gone"
 
@@ -82,38 +82,36 @@ PROBLEMS: Mapping[str, ProblemKind] = {
     "unknown-parameter": ProblemKind(
         HTTPStatus.BAD_REQUEST,
         "Unknown parameter",
-        "The address has no such parameter; the sentence lists those it has.",
+        "The endpoint has no such parameter; the message lists the allowed ones.",
     ),
     "repeated-parameter": ProblemKind(
-        HTTPStatus.BAD_REQUEST, "Repeated parameter", "This parameter may be given only once."
+        HTTPStatus.BAD_REQUEST, "Repeated parameter", "This parameter can be given only once."
     ),
     "bad-limit": ProblemKind(
         HTTPStatus.BAD_REQUEST, "Bad limit", f"The page size must be a whole number from 1 to {MOST}."
     ),
     "bad-cursor": ProblemKind(
-        HTTPStatus.BAD_REQUEST, "Bad cursor", "The cursor is not one that this API gave. Start again without a cursor."
+        HTTPStatus.BAD_REQUEST, "Bad cursor", "The cursor is invalid. Start again without a cursor."
     ),
-    "unknown-kind": ProblemKind(HTTPStatus.BAD_REQUEST, "Unknown kind", "There is no such kind of activity."),
+    "unknown-kind": ProblemKind(HTTPStatus.BAD_REQUEST, "Unknown kind", "Unknown kind of activity."),
     "unknown-source": ProblemKind(
-        HTTPStatus.BAD_REQUEST, "Unknown source", "There is no source of this slug; /api/v1/sources lists them."
+        HTTPStatus.BAD_REQUEST, "Unknown source", "No source has this slug; see /api/v1/sources."
     ),
-    "bad-search": ProblemKind(
-        HTTPStatus.BAD_REQUEST, "Bad search", "There is no word to look for, or there are too many of them."
-    ),
+    "bad-search": ProblemKind(HTTPStatus.BAD_REQUEST, "Bad search", "The search has no words, or too many."),
     "unknown-revision": ProblemKind(
         HTTPStatus.CONFLICT,
         "Unknown revision",
-        "The revision is newer than any of this database, so it comes from another one. Mirror anew, from 0.",
+        "The revision is newer than this database. Mirror it again from 0.",
     ),
     "bad-token": ProblemKind(
         HTTPStatus.UNAUTHORIZED,
         "Bad token",
-        "The Authorization header holds no token that is good here; without the header everybody may read.",
+        "The Authorization header has no valid token. Public content needs no header.",
     ),
     "too-many-requests": ProblemKind(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests",
-        "More searches or further pages than one client may ask for; see Retry-After and RateLimit.",
+        "Rate limit exceeded for searches and further pages; see Retry-After and RateLimit.",
     ),
-    "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity was here once and is shown no longer."),
+    "gone": ProblemKind(HTTPStatus.GONE, "Gone", "The activity is no longer available."),
 }

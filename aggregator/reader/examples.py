@@ -1,4 +1,4 @@
-"""Example answers for the documentation, made by the code that makes the real ones."""
+"""Build example responses for the documentation with the code of the real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facets: what could be filtered by further, under names that people know."""
+"""Name the values of facets for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A value to filter by."""
+    """A value of a facet."""
 
     value: str
     label: str
@@ -29,7 +29,7 @@ class Facet:
 def named(
     found: Facets, vocabulary: Vocabulary, sources: Iterable[Source], language: str
 ) -> Mapping[str, Sequence[Facet]]:
-    """Return each facet's values, most first, with their labels in a language (BCP 47)."""
+    """Return the values of each facet, most frequent first, with labels in a language (BCP 47)."""
     labels: Mapping[str, Mapping[str, str]] = {
         "kind": {kind.value: PLURALS.get(kind, kind.value) for kind in ActivityKind},
         "source": {source.slug: source.name for source in sources},

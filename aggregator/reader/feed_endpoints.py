@@ -1,4 +1,4 @@
-"""The stream as feeds: which entries a document holds, and how documents lead to each other."""
+"""Serve the stream as feeds with paging and archives."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from collections.abc import Callable
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
     from storage.store import Store, Transaction
 
 _TITLE = "Activity Stream"
-_AT_ONCE = 64  # entries of one look for where a run begins
+_AT_ONCE = 64  # entries read at once to find a boundary
 _MOST_LOOKS = 10
 _NOWHERE = {"cursor": None, "archive": None, "page": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to write a feed."""
+    """A feed format."""
 
     extension: str
     name: str
     media_type: str
-    shape: str  # what it is to JSON Schema
+    shape: str  # its JSON Schema type
     render: Callable[[Feed], bytes]
 
 
@@ -69,7 +69,7 @@ FORMATS = (
 
 
 class Feeds:
-    """The feeds over one store."""
+    """The feeds of one store."""
 
     def __init__(
         self,
@@ -94,17 +94,20 @@ class Feeds:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
-        for one in FORMATS:
+        for format_ in FORMATS:
             app.add_api_route(
-                f"/feed.{one.extension}",
-                self._endpoint(one),
-                operation_id=f"feed{one.extension.capitalize()}",
-                summary=f"The stream as {one.name}",
-                description="Every filter has its feed. Reposts of one original stay apart here.",
+                f"/feed.{format_.extension}",
+                self._endpoint(format_),
+                operation_id=f"feed{format_.extension.capitalize()}",
+                summary=f"Feed in {format_.name}",
+                description="Accepts all filters. Reposts of the same original are not merged.",
                 tags=["feeds"],
                 response_class=Response,
                 responses={
-                    200: {"description": "The feed", "content": {one.media_type: {"schema": {"type": one.shape}}}},
+                    200: {
+                        "description": "The feed",
+                        "content": {format_.media_type: {"schema": {"type": format_.shape}}},
+                    },
                     **problem_responses(
                         *("bad-limit", "bad-cursor", "bad-search", "unknown-kind", "unknown-source"),
                         *("unknown-parameter", "repeated-parameter", "bad-request", "bad-token", "too-many-requests"),
@@ -116,8 +119,8 @@ class Feeds:
             "/events.ics",
             self.events,
             operation_id="calendar",
-            summary="The events of the stream as a calendar",
-            description="iCalendar, to be subscribed to: what is coming, and what took place in the last 30 days.",
+            summary="Events calendar",
+            description="An iCalendar feed of upcoming events and those of the last 30 days.",
             tags=["feeds"],
             response_class=Response,
             responses={
@@ -138,7 +141,7 @@ class Feeds:
         return feed
 
     def activity(self, request: Request, activity_id: str) -> Response:
-        """Answer with one activity in the words of ActivityStreams."""
+        """Return one activity as ActivityStreams."""
         caller = self._callers.caller_of(request)
         with self._store.reading() as tx:
             authority = tx.stream.tag_authority()
@@ -154,7 +157,7 @@ class Feeds:
         return made
 
     def events(self, request: Request) -> Response:
-        """Answer with a calendar."""
+        """Return a calendar."""
         values = given(request.scope["query_string"], FILTERS)
         query = query_of(values, self._configuration.vocabulary.cohorts)
         since = query.since or self._clock() - ical_feed.PAST
@@ -170,8 +173,8 @@ class Feeds:
                 if page.next is None:
                     break
                 query = replace(query, after=page.next)
-        told = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
-        body = ical_feed.calendar_of(told, f"{_TITLE}: events", authority, self._base(request))
+        shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
+        body = ical_feed.calendar_of(shown_items, f"{_TITLE}: events", authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
         made.headers.update({**headers_for(caller, FRESH), **counted})
         return made
@@ -179,9 +182,9 @@ class Feeds:
     def _answer(self, request: Request, written: Format) -> Response:
         values = given(request.scope["query_string"], FEED)
         if len({"cursor", "archive", "page"} & set(values)) > 1:
-            raise BadRequestError("Of cursor, archive and page only one can be followed; give one.")
-        asked = {name: value for name, value in values.items() if name not in {"archive", "page"}}
-        query = replace(query_of(asked, self._configuration.vocabulary.cohorts), stitch=False)
+            raise BadRequestError("Only one of cursor, archive and page can be given.")
+        filters = {name: value for name, value in values.items() if name not in {"archive", "page"}}
+        query = replace(query_of(filters, self._configuration.vocabulary.cohorts), stitch=False)
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
         here = f"{base}/feed.{written.extension}"
@@ -219,13 +222,13 @@ class Feeds:
         return made
 
     def _base(self, request: Request) -> str:
-        """Return the address of this installation as readers reach it."""
+        """Return the public URL of this installation."""
         return self._public_url or f"{request.url.scheme}://{request.url.netloc}{self._prefix}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """What one document holds, and where the others begin."""
+    """The entries of a document and the positions of the others."""
 
     items: "Sequence[Activity]"
     next: Cursor | None = None
@@ -237,7 +240,7 @@ class _Entries:
 def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> _Entries:
     if "archive" in values:
         place = Cursor.parse(values["archive"][0])
-        if place.back:  # of a page; no archive has such a place
+        if place.back:  # a position of a page, never of an archive
             raise BadCursorError(values["archive"][0])
         return _archive(tx, query, place)
     if query.after is not None:
@@ -249,8 +252,8 @@ def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[s
 
 
 def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:
-    """Return the run that begins at a place, and where the runs beside it begin."""
-    start = replace(place, id=place.id + 1)  # the place itself is the first entry
+    """Return the archive that begins at a position, and the positions of its neighbors."""
+    start = replace(place, id=place.id + 1)  # the position itself is the first entry
     items, beginning = archive.run(_reader(tx, query), start, 1)
     back: Cursor | None = replace(place, back=True)
     for _ in range(_MOST_LOOKS):
@@ -279,6 +282,6 @@ def _place(item: "Activity | None") -> Cursor | None:
 
 
 def _updated(items: "Sequence[Activity]", authority: tuple[str, str], audience: "Audience", now: datetime) -> datetime:
-    """Return when the newest thing of a feed happened; of an empty one, when the installation was made."""
+    """Return the time of the newest change in a feed; for an empty feed, the creation time of the installation."""
     made = datetime.fromisoformat(authority[1]).replace(tzinfo=UTC)
     return max([newest(items, audience, now, made), *(item.first_seen for item in items)])

@@ -1,4 +1,4 @@
-"""Health of sources, and of this installation, from facts."""
+"""Determine the health of sources and of this installation."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ if TYPE_CHECKING:
 
     from aggregator.domain.source import Source
 
-_SILENCE = timedelta(seconds=60)  # between ticks, after which nobody seems to poll
+_SILENCE = timedelta(seconds=60)  # without ticks, after which polling seems to have stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A source whose last good items are shown although newer ones should be there."""
+    """A source whose items may be out of date."""
 
     slug: str
     name: str
     last_success: datetime | None
-    age: int | None  # seconds since then, in whole minutes; None: it never answered
+    age: int | None  # seconds since then, in whole minutes; None: never succeeded
     code: str
-    reason: str  # with addresses and internal names, not for the public
+    reason: str  # contains addresses and internal names: not public
 
     @property
     def plain(self) -> str:
-        """Return the reason for the public."""
+        """The public reason."""
         return sentence_of(self.code)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Which sources are stale. Two of equal value look alike to readers."""
+    """The stale sources. Equal values look the same to readers."""
 
     stale: tuple[Stale, ...] = ()
 
     def of(self, slugs: Collection[str]) -> tuple[Stale, ...]:
-        """Return the stale ones among some sources; an empty collection means all."""
-        return tuple(one for one in self.stale if not slugs or one.slug in slugs)
+        """Return the stale sources among some slugs; an empty collection means all."""
+        return tuple(source for source in self.stale if not slugs or source.slug in slugs)
 
 
 def health_of(sources: Iterable[Source], now: datetime) -> Health:
-    """Return which sources are stale, how old what they show is, and why."""
+    """Return the stale sources with age and reason."""
     return Health(tuple(_stale(source, now) for source in sources if is_stale(source, now)))
 
 
 def _stale(source: Source, now: datetime) -> Stale:
     success = source.last_success
     age = None if success is None else int((now - success).total_seconds()) // 60 * 60
-    reason = source.last_error or source.state_reason or "It was not asked for a long time."
+    reason = source.last_error or source.state_reason or "It has not been polled for a long time."
     return Stale(source.slug, source.name, success, age, error_code(source) or OVERDUE, reason)
 
 
 def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:
-    """Return a sentence where no scheduler seems to run, else None."""
+    """Return a warning if no scheduler seems to run, else None."""
     if last_tick is None:
-        return "No tick has run yet: start a scheduler and a worker, or nothing new will arrive."
+        return "The scheduler has not run yet. Start a scheduler and a worker to collect new items."
     age = now - last_tick
     if age <= _SILENCE:
         return None
     return (
-        f"The last tick ran {age.total_seconds():.0f} s ago: the scheduler or the control worker seems to be down, "
-        "and nothing new will arrive until it runs again."
+        f"The scheduler last ran {age.total_seconds():.0f} s ago: it or the control worker seems to be down, "
+        "and no new items are collected until it runs again."
     )

@@ -1,4 +1,4 @@
-"""The pages for people: the merged stream, one activity, and the API's documentation."""
+"""Serve the HTML pages: stream, activity and API documentation."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 import asyncio
@@ -56,7 +56,7 @@ _FEEDS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One filter that a reader may choose."""
+    """A filter link."""
 
     label: str
     address: str
@@ -74,7 +74,7 @@ class Day:
 
 
 class StreamPages:
-    """The pages over one store."""
+    """The pages of one store."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class StreamPages:
         self._pages = pages
         self._configuration = configuration
         self._language = language
-        self._as2 = as2  # answers with an activity in ActivityStreams
+        self._as2 = as2  # responds with an activity as ActivityStreams
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -105,7 +105,7 @@ class StreamPages:
             app.add_api_route(path, endpoint, include_in_schema=False, response_class=HTMLResponse)
 
     def front(self, request: Request) -> Response:
-        """Answer with the portal's page, or where something of the stream is asked for with a page of that."""
+        """Return the portal page, or the stream page if filters are given."""
         values = given(request.scope["query_string"], PAGE, strict=False)
         portal, vocabulary = self._configuration.portal, self._configuration.vocabulary
         query = replace(query_of(values, vocabulary.cohorts), by_story=bool(portal.blocks))
@@ -127,24 +127,24 @@ class StreamPages:
             sources = tx.sources.all()
             blocks = Blocks(tx, portal, vocabulary, sources, now, self._language).all()
             revision = tx.stream.revision()
-        shown = next((one for one in blocks if one.page is not None), None)
-        stream, asked = (shown.page, shown.asked) if shown else (None, {})
+        shown = next((block for block in blocks if block.page is not None), None)
+        stream, filters = (shown.page, shown.filters) if shown else (None, {})
         return {
             "portal": portal,
             "blocks": blocks,
             "world": world(),
             "now": now,
             "days": self._days(stream.items) if stream else [],
-            "older": "/" + query_string(asked, cursor=str(stream.next)) if stream and stream.next else None,
+            "older": "/" + query_string(filters, cursor=str(stream.next)) if stream and stream.next else None,
             "failing": health_of(sources, now).stale,
-            "live": "/api/v1/live" + query_string(asked, after=str(stream.revision if stream else revision)),
+            "live": "/api/v1/live" + query_string(filters, after=str(stream.revision if stream else revision)),
             "kinds": _kind_choices({}, Query()),
             "feeds": _feeds(""),
             "pinned": stream.pinned if stream else (),
         }
 
     def activity(self, request: Request, activity_id: str) -> Response:
-        """Answer with the page of one activity, or with the activity in ActivityStreams where that is preferred."""
+        """Return the page of an activity, or ActivityStreams if that is preferred."""
         accept = ",".join(request.headers.getlist("accept"))
         made = self._as2(request, activity_id) if media_of(accept) == ACTIVITY else self._page(request, activity_id)
         made.headers.add_vary_header("Accept")
@@ -155,7 +155,7 @@ class StreamPages:
         return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
 
     def card(self, request: Request, activity_id: str) -> Response:
-        """Answer with the card of one activity alone, for a page that is open already."""
+        """Return the card of an activity for an open page."""
         item = shown(self._store, activity_id)
         (day,) = self._days([item])
         return answer(request, self._pages.render("fragment.html", {"day": day}), HTML)
@@ -174,7 +174,7 @@ class StreamPages:
             "sources": _source_choices(values, query, sources, {source.slug for source in failing}),
             "failing": failing,
             "filtered": query.is_filtered,
-            "asked": values.get("q", [""])[0],
+            "search": values.get("q", [""])[0],
             "kept": [(name, value) for name in values if name not in {"q", "cursor"} for value in values[name]],
             "first_page": query.after is None,
             "partial": found.partial,
@@ -206,11 +206,11 @@ class DocumentationPages:
         app.add_api_route("/docs", self.docs, include_in_schema=False, response_class=HTMLResponse)
 
     async def openapi(self, request: Request) -> Response:
-        """Answer with the OpenAPI document."""
+        """Return the OpenAPI document."""
         return answer(request, (await self._render())[0], "application/json")
 
     async def docs(self, request: Request) -> Response:
-        """Answer with the documentation."""
+        """Return the documentation page."""
         return answer(request, (await self._render())[1], HTML)
 
     async def _render(self) -> tuple[bytes, bytes]:
@@ -235,19 +235,19 @@ def _feeds(here: str) -> list[tuple[str, str, str]]:
 def _about(
     values: "Mapping[str, list[str]]", query: "Query", vocabulary: "Vocabulary", language: str
 ) -> dict[str, Any]:
-    """Return the topics and countries that one may choose, and what is told of those chosen."""
+    """Return the available topics and countries, and the definitions of the selected ones."""
     topics, participants = vocabulary.topics, vocabulary.participants
     cohorts = values.get("cohort", [])
     return {
         "topics": _choices(
-            "topic", "All topics", [(one.slug, one.label_in(language)) for one in topics], values, query.topics
+            "topic", "All topics", [(topic.slug, topic.label_in(language)) for topic in topics], values, query.topics
         ),
         "countries": _choices(
             *("country", "All countries"),
-            sorted(((one.code, one.name) for one in participants), key=lambda pair: sort_key(pair[1])),
+            sorted(((country.code, country.name) for country in participants), key=lambda pair: sort_key(pair[1])),
             *(values, query.countries if "country" in values else frozenset()),
         ),
-        "definitions": [one for one in topics if one.slug in query.topics],
+        "definitions": [topic for topic in topics if topic.slug in query.topics],
         "about": [
             *(name(code.upper(), language) for code in values.get("country", ())),
             *(vocabulary.cohort_names.get(cohort, cohort) for cohort in cohorts),
@@ -272,7 +272,7 @@ def _choices(
 
 
 def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Choice]:
-    every = Choice("Everything", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
+    every = Choice("All", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
     return [every] + [
         Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
         for kind, label in PLURALS.items()

@@ -1,4 +1,4 @@
-"""The stream's events as a calendar (iCalendar, RFC 5545) that people subscribe to."""
+"""Serve events as a calendar to subscribe to (iCalendar, RFC 5545)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity, Occasion
 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
-PAST = timedelta(days=30)  # that are told besides what is coming
+PAST = timedelta(days=30)  # of past events in the calendar
 MOST = 500  # events
 _PRODUCT = "-//activity-stream-aggregator//EN"
 _REFRESH = timedelta(hours=1)
@@ -27,13 +27,13 @@ _LONGEST_TEXT = 2000  # characters
 
 
 def calendar_of(items: Iterable[Activity], name: str, authority: tuple[str, str], home: str) -> bytes:
-    """Return activities that announce events as a calendar.
+    """Return the events of activities as a calendar.
 
     Args:
-        items: in any order; what announces nothing is left out.
+        items: in any order; activities without an event are skipped.
         name: of the calendar.
-        authority: of our `tag:` ids, and their date.
-        home: our address, below which each activity has a page.
+        authority: of our `tag:` ids, with its date.
+        home: our URL, below which each activity has a page.
     """
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
@@ -54,7 +54,7 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     event = Event()
     event.add("uid", tag_id(item.id, authority))
     event.add("dtstamp", item.first_seen)
-    event.add("sequence", item.revision % 2**31)  # a calendar takes what has the higher one
+    event.add("sequence", item.revision % 2**31)  # calendars accept the higher number
     event.add("summary", item.content.title or " ".join(content.text.split())[:100] or "Event")
     zone = _zone(occasion.zone_label)
     event.add("dtstart", _time(occasion.start, zone, all_day=occasion.all_day))
@@ -72,7 +72,7 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     if occasion.place:
         event.add("location", occasion.place)
     event.add("url", content.url or f"{home}/activities/{item.id}")
-    if occasion.cancelled:  # of other events it is not known whether they are confirmed or tentative
+    if occasion.cancelled:  # it is unknown whether other events are confirmed or tentative
         event.add("status", "CANCELLED")
     return event
 
@@ -84,7 +84,7 @@ def _time(moment: datetime, zone: ZoneInfo | None, *, all_day: bool) -> datetime
 
 
 def _zone(label: str | None) -> ZoneInfo | None:
-    """Return the zone that a label names in the tz database; others would have to be guessed."""
+    """Return the zone that a label names in the tz database; other labels are ambiguous."""
     if not label or "/" not in label:
         return None
     try:

@@ -1,4 +1,4 @@
-"""One activity for the public, or the right refusal."""
+"""Look up one public activity, or raise the right error."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 _LARGEST_ID = 2**63 - 1
-_NOT_YET = frozenset({Review.WAITING, Review.QUARANTINED})  # may still appear, and 410 would say that it can't
+_NOT_YET = frozenset({Review.WAITING, Review.QUARANTINED})  # may still be published, so 410 would be wrong
 
 
 def shown(store: Store, id_text: str) -> Activity:
-    """Return the activity of an id from an address, if the public may see it.
+    """Return the activity with an id from a URL if it is public.
 
     Raises:
-        NotFoundError: there is none, or it has not been shown yet.
-        GoneError: it was there and is shown no longer, for whatever reason.
+        NotFoundError: it doesn't exist or has not been published yet.
+        GoneError: it is no longer public, for any reason.
     """
     missing = NotFoundError(f"There is no activity {id_text[:80]!r}.")
     if not re.fullmatch(r"[1-9][0-9]{0,18}", id_text) or int(id_text) > _LARGEST_ID:

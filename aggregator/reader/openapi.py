@@ -1,4 +1,4 @@
-"""The OpenAPI document, and how problems stand in it."""
+"""Build the OpenAPI document, including error responses."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ VERSION = "1.0"
 _REFERENCE = "#/components/schemas/{name}"
 TITLE = "Activity Stream"
 _DESCRIPTION = """\
-One stream of tweets, retweets, news, events and videos, pulled from many sources, merged and reviewed.
+One stream of tweets, retweets, news, events and videos, collected from many sources, merged and reviewed.
 
-Times are RFC 3339 in UTC. Ids are strings. Pages are followed by `next`: a page that follows skips and repeats nothing,
-whatever arrives in between. Answers carry an `ETag`; send it back in `If-None-Match` and what has not changed is not
-sent again. Errors are problem details (RFC 9457) with a stable `code`.
+Times are RFC 3339 in UTC. Ids are strings. Follow `next` for more pages: no item is skipped or repeated when new ones
+arrive. Responses have an `ETag`; send it in `If-None-Match` to get 304 for unchanged content. Errors are problem
+details (RFC 9457) with a stable `code`.
 """
 _PORTAL_TOKEN = {
     "type": "http",
     "scheme": "bearer",
-    "description": "With a portal's token the content of posts on X is given as well. It belongs on a server.",
+    "description": "A token includes the content of posts on X. Keep it on a server.",
 }
 _TAGS = [
-    {"name": "stream", "description": "What was published, newest first."},
-    {"name": "feeds", "description": "The stream for programs that read feeds."},
-    {"name": "sources", "description": "Where it comes from, and how these sources are."},
-    {"name": "operation", "description": "For those who run this installation."},
+    {"name": "stream", "description": "Published activities, newest first."},
+    {"name": "feeds", "description": "The stream for feed readers."},
+    {"name": "sources", "description": "Sources and their status."},
+    {"name": "operation", "description": "For operators."},
 ]
 
 
@@ -54,7 +54,7 @@ def responses_of(shape: type[Struct], *codes: str) -> dict[int | str, dict[str, 
 
 
 def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI responses for problems of these codes, by status, and one for all others."""
+    """Return OpenAPI responses for the errors with these codes, by status, and a default."""
     kinds = {**KINDS, **PROBLEMS}
     statuses = sorted({kinds[code].status for code in codes})
     named: dict[int | str, dict[str, Any]] = {
@@ -80,7 +80,7 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
     for path in made["paths"].values():
         if str(int(HTTPStatus.UNAUTHORIZED)) in path["get"]["responses"]:
             path["get"]["security"] = [{}, {"portalToken": []}]
-    # Not given to the routes: FastAPI would leave out every null in them.
+    # Not passed to the routes: FastAPI would drop every null in them.
     for path, example in examples.BY_PATH.items():
         made["paths"][path]["get"]["responses"]["200"]["content"][JSON]["example"] = msgspec.to_builtins(example)
     return made

@@ -1,6 +1,6 @@
-"""What the public may know of a source: its home page and a plain sentence for each error code. Pure.
+"""Reduce the facts about a source to public ones: its home page and a message for each error code. Pure.
 
-Feed addresses may carry keys (`?key=...`, private calendars), and error sentences name internal hosts and addresses.
+Feed URLs may contain keys (`?key=...`, private calendars), and error messages name internal hosts and addresses.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from aggregator.domain.source import SourceState
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
 
-OVERDUE = "overdue"  # the code of a source that has no error but was not polled for a long time
+OVERDUE = "overdue"  # the code of a source without an error that has not been polled for a long time
 FAILED = "source-failed"  # the code of a stopped source without an error of its own
 
 _HANDLE = re.compile(r"@([A-Za-z0-9_]{1,15})")
 _PORTS = {"http": {None, 80}, "https": {None, 443}}
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])", re.ASCII)
-# Labels of names that mean something on a private network: RFC 6761, RFC 6762, RFC 8375, and what companies use.
+# Labels of private network names: RFC 6761, RFC 6762, RFC 8375, and common company names.
 _PRIVATE = frozenset(
     ("arpa", "corp", "home", "internal", "intra", "intranet", "lan", "local", "localdomain", "localhost", "onion")
 ) | {"private", "test", "vpn"}
 _SENTENCES = {
-    OVERDUE: "It has not been read for a long time.",
+    OVERDUE: "It has not been polled for a long time.",
     "account-missing": "The account does not exist.",
     "account-protected": "The account is protected.",
     "account-suspended": "The account is suspended.",
@@ -34,10 +34,10 @@ _SENTENCES = {
     "gone": "The publisher removed it.",
     "host-paused": "The publisher asked for fewer requests.",
     "http-status": "The publisher's server answered with an error.",
-    "robot-check": "The publisher's server answered with a check for robots.",
-    "sign-in": "The publisher asks for a password.",
+    "robot-check": "The publisher's server answered with a bot check.",
+    "sign-in": "The publisher requires a password.",
     "unreachable": "The publisher's server could not be reached.",
-    "broken-off": "The publisher's server broke off its answer.",
+    "broken-off": "The publisher's server closed the connection early.",
     "unreadable": "The publisher's document could not be read.",
     "no-feed": "The publisher's document could not be read.",
     "too-complex": "The publisher's document could not be read.",
@@ -54,22 +54,22 @@ _OTHER = "It could not be read."
 
 
 def error_code(source: Source) -> str | None:
-    """Return the code of what keeps a source from being read, or None."""
+    """Return the code of a source's current error, or None."""
     if source.last_error_code or source.state is not SourceState.STOPPED:
         return source.last_error_code
     return FAILED
 
 
 def sentence_of(code: str) -> str:
-    """Return a sentence that says no more than an error code does."""
+    """Return the public message for an error code."""
     return _SENTENCES.get(code, _OTHER)
 
 
 def site_of(source: Source) -> str | None:
-    """Return the home page of a source, or None where its host may be private or it has none.
+    """Return the home page of a source, or None if it has none or its host may be private.
 
-    Of a web address only scheme and host are given; a port, an IP address or a name without a public domain is likely
-    to be internal.
+    Only scheme and host of a web URL are public; a port, an IP address or a name without a public domain is likely
+    internal.
     """
     if handle := _HANDLE.fullmatch(source.address):
         return f"https://x.com/{handle[1]}"

@@ -1,4 +1,4 @@
-"""Whether an activity at hand fits a query: for what is told live, without asking the database. Pure."""
+"""Match an activity against a query in memory, for live updates. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fits(item: Activity, query: Query) -> bool:
-    """Say whether the pages of a query show it, as `storage.stream.query` does."""
+    """Return whether the pages of a query contain an activity, as `storage.stream.query` does."""
     content = item.content
     return (
         _in(content.kind, query.kinds)
@@ -31,17 +31,17 @@ def fits(item: Activity, query: Query) -> bool:
     )
 
 
-def _in(value: object, wanted: frozenset[object] | frozenset[str]) -> bool:
-    return not wanted or value in wanted
+def _in(value: object, allowed: frozenset[object] | frozenset[str]) -> bool:
+    return not allowed or value in allowed
 
 
-def _among(values: tuple[str, ...], wanted: frozenset[str]) -> bool:
-    return not wanted or not wanted.isdisjoint(values)
+def _among(values: tuple[str, ...], allowed: frozenset[str]) -> bool:
+    return not allowed or not allowed.isdisjoint(values)
 
 
-def _speaks(lang: str | None, wanted: frozenset[str]) -> bool:
-    said = (lang or "").lower()
-    return not wanted or bool({said, said.partition("-")[0]} & wanted)
+def _speaks(lang: str | None, allowed: frozenset[str]) -> bool:
+    language = (lang or "").lower()
+    return not allowed or bool({language, language.partition("-")[0]} & allowed)
 
 
 def _has(item: Activity, what: str) -> bool:

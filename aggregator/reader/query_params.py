@@ -1,4 +1,4 @@
-"""What a reader may ask of the stream: one table that both reads requests and documents them."""
+"""Parse and document the stream's query parameters from one table."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from aggregator.reader.schemas import ITEM_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_MOST_VALUES = 100  # of all parameters of one request
-_SHOWN = 80  # characters of a wrong value that the sentence repeats
+_MOST_VALUES = 100  # of all parameters of a request
+_SHOWN = 80  # characters of a wrong value in the message
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One query parameter, as the documentation shows it."""
+    """A query parameter with its documentation."""
 
     name: str
     description: str
@@ -67,13 +67,13 @@ _COHORT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+ -]\d{2}:\d{2}))?$")
 _HAS = ("media", "event")
-_NOWHERE = frozenset({"ZZ"})  # what no activity is about (ISO 3166 leaves this code to users)
+_NOWHERE = frozenset({"ZZ"})  # matches no activity (ISO 3166 reserves this code for users)
 
 
 def _several(name: str, description: str, example: list[str], *, pattern: re.Pattern[str]) -> Parameter:
     return Parameter(
         name,
-        f"{description} May be repeated or hold several, separated by commas.",
+        f"{description} Repeatable, or separated by commas.",
         {"type": "array", "items": {"type": "string", "pattern": pattern.pattern}},
         example,
         repeatable=True,
@@ -82,76 +82,75 @@ def _several(name: str, description: str, example: list[str], *, pattern: re.Pat
 
 KIND = Parameter(
     "kind",
-    "Only these kinds. May be repeated or hold several, separated by commas.",
+    "Only these kinds. Repeatable, or separated by commas.",
     {"type": "array", "items": {"type": "string", "enum": [kind.value for kind in ActivityKind]}},
     ["article"],
     repeatable=True,
 )
 SOURCE = Parameter(
     "source",
-    "Only what these sources brought, by slug. May be repeated or hold several, separated by commas.",
+    "Only these sources, by slug. Repeatable, or separated by commas.",
     {"type": "array", "items": {"type": "string"}},
     ["ministry-news"],
     repeatable=True,
 )
 CURSOR = Parameter(
     "cursor",
-    "Where to go on: the `next` of an earlier page. Pages skip and repeat nothing, whatever arrives meanwhile.",
+    "The `next` of an earlier page. No item is skipped or repeated when new ones arrive.",
     {"type": "string"},
     "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3",
 )
 LIMIT = Parameter(
     "limit",
-    "How many items a page has at most.",
+    "Maximum number of items on a page.",
     {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
     DEFAULT_LIMIT,
 )
 STITCH = Parameter(
     "stitch",
-    "Whether reposts of one original within 40 entries are one item that names the others in `also_reposted_by`.",
+    "Whether reposts of the same original within 40 entries are merged; the others are in `also_reposted_by`.",
     {"type": "string", "enum": ["yes", "no"], "default": "yes"},
     "no",
 )
 NOT_WITHHELD_IN = Parameter(
     "not_withheld_in",
-    "Without what its network withholds in these countries (ISO 3166). May be repeated or hold several.",
+    "Exclude items that their network withholds in these countries (ISO 3166). Repeatable, or separated by commas.",
     {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z]{2}$"}},
     ["DE"],
     repeatable=True,
 )
-NETWORK = _several("network", "Only what was published there: x, web, ...", ["x"], pattern=_NETWORK)
+NETWORK = _several("network", "Only these networks: x, web, ...", ["x"], pattern=_NETWORK)
 TOPIC = _several("topic", "Only about these topics, by slug.", ["open-data"], pattern=_TOPIC)
 COUNTRY = _several("country", "Only about these countries (ISO 3166, two letters).", ["GH"], pattern=_COUNTRY)
 LANG = _several("lang", "Only in these languages (BCP 47); `en` also finds `en-GB`.", ["en"], pattern=_LANGUAGE)
 HAS = Parameter(
     "has",
-    "Only with media, or only what announces an event. May be repeated or hold both, which then must be there both.",
+    "Only items with media, or with an event. Both: items that have both.",
     {"type": "array", "items": {"type": "string", "enum": list(_HAS)}},
     ["media"],
     repeatable=True,
 )
 SINCE = Parameter(
     "since",
-    "Only from this moment on (RFC 3339, or a date, which begins in UTC). In `order=event` it bounds when they begin.",
+    "Only from this time on (RFC 3339, or a date in UTC). With `order=event`: events that start from then on.",
     {"type": "string", "pattern": _MOMENT.pattern},
     "2014-04-01T00:00:00Z",
 )
 UNTIL = Parameter(
     "until",
-    "Only before this moment.",
+    "Only before this time.",
     {"type": "string", "pattern": _MOMENT.pattern},
     "2014-05-01",
 )
 Q = Parameter(
     "q",
-    'Only what holds these words. `"open data"` is found as a phrase, `-draft` must not be there. Case, accents and '
-    "punctuation do not count.",
+    'Full-text search. `"open data"` is a phrase, `-draft` excludes a word. Case, accents and punctuation are ignored.',
     {"type": "string", "minLength": 1, "maxLength": 500},
     '"open data" budget -draft',
 )
 ORDER = Parameter(
     "order",
-    "`published`: newest first. `event`: events only, by when they begin, soonest first.",
+    "`published`: newest first. `event`: only events, by start time, earliest first.",
     {"type": "string", "enum": [order.value for order in Order], "default": Order.PUBLISHED.value},
     "published",
 )
@@ -162,11 +161,11 @@ FIELDS = Parameter(
     ["id", "title", "url"],
     repeatable=True,
 )
-COHORT = _several("cohort", "Only about countries of these cohorts, as the portal names them.", ["1"], pattern=_COHORT)
+COHORT = _several("cohort", "Only about countries in these cohorts.", ["1"], pattern=_COHORT)
 COLLAPSE = Parameter(
     "collapse",
-    "`story`: what is about one thing (the same link, or reposts of one original) within 40 entries is one item, the "
-    "article or original itself where it is among them; the rest is in `story`.",
+    "`story`: items with the same link, or reposts of the same original, within 40 entries are merged; the others are "
+    "in `story`.",
     {"type": "string", "enum": ["story"]},
     "story",
 )
@@ -177,32 +176,32 @@ STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, COLLAPSE,
 PAGE: Sequence[Parameter] = (CURSOR, *FILTERS)
 ARCHIVE = Parameter(
     "archive",
-    "A document of the archive (RFC 5005): the feed itself links to the newest, and each to the one before.",
+    "An archive document (RFC 5005). The feed links to the newest; each links to the previous one.",
     {"type": "string"},
     "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3",
 )
 FIRST = Parameter(
     "page",
-    "For `/feed.as2`: the first page instead of the collection that links to it.",
+    "For `/feed.as2`: the first page instead of the collection.",
     {"type": "string", "enum": ["first"]},
     "first",
 )
 FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, *FILTERS)
 AFTER = Parameter(
     "after",
-    "The last revision that you have: the `next` of an earlier answer, or the id of an event. 0: from the beginning.",
+    "The last revision you have: `next` of an earlier response, or the id of an event. 0: from the start.",
     {"type": "integer", "minimum": 0},
     5120,
 )
 WAIT = Parameter(
     "wait",
-    "Where nothing changed, wait so many seconds for something to change before answering.",
+    "Long polling: wait up to this many seconds for a change.",
     {"type": "integer", "minimum": 0, "maximum": 60, "default": 0},
     30,
 )
 MOST_CHANGES = Parameter(
     "limit",
-    "How many changes an answer has at most.",
+    "Maximum number of changes.",
     {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
     100,
 )
@@ -211,12 +210,12 @@ LIVE: Sequence[Parameter] = (AFTER, *FILTERS)
 
 
 def given(query_string: bytes, known: Iterable[Parameter], *, strict: bool = True) -> dict[str, list[str]]:
-    """Return the values of each known parameter that was given, commas of repeatable ones taken apart.
+    """Return the values of each known parameter in a query string, repeatable ones split at commas.
 
-    Unknown ones are refused where `strict`, else ignored: people's links carry what others hung on them.
+    Unknown parameters are errors if `strict`, else ignored: shared links carry tracking parameters.
 
     Raises:
-        BadRequestError: the query string can't be read, or a parameter is unknown or repeated.
+        BadRequestError: the query string is malformed, or a parameter is unknown or repeated.
     """
     by_name = {parameter.name: parameter for parameter in known}
     values: dict[str, list[str]] = {}
@@ -224,11 +223,11 @@ def given(query_string: bytes, known: Iterable[Parameter], *, strict: bool = Tru
         parameter = by_name.get(name)
         if parameter is None and strict:
             listed = ", ".join(by_name) or "none"
-            raise UnknownParameterError(f"There is no parameter {name[:_SHOWN]!r} here; there is: {listed}.")
+            raise UnknownParameterError(f"Unknown parameter {name[:_SHOWN]!r}; expected one of: {listed}.")
         if parameter is None:
             continue
         if name in values and not parameter.repeatable:
-            raise RepeatedParameterError(f"{name} is given more than once; give it once.")
+            raise RepeatedParameterError(f"{name} is given more than once.")
         values.setdefault(name, []).extend(value.split(",") if parameter.repeatable else [value])
     return values
 
@@ -236,23 +235,23 @@ def given(query_string: bytes, known: Iterable[Parameter], *, strict: bool = Tru
 def query_of(
     values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozenset[str]] = MappingProxyType({})
 ) -> Query:
-    """Return the query that these values ask for; sources are checked later, against the database.
+    """Return the query for parsed parameters; sources are checked later, against the database.
 
     Args:
-        values: as `given` returns them.
+        values: as returned by `given`.
         cohorts: the countries of each cohort.
 
     Raises:
-        BadRequestError: a value can't be used.
+        BadRequestError: a value is invalid.
     """
     order = Order(_one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
     return Query(
         kinds=frozenset(_kind(value) for value in values.get("kind", ())),
-        networks=_fitting("network", values, _NETWORK, "letters, digits and dashes, as web"),
+        networks=_fitting("network", values, _NETWORK, "letters, digits and dashes, such as web"),
         sources=frozenset(values.get("source", ())),
-        topics=_fitting("topic", values, _TOPIC, "letters, digits and dashes, as open-data"),
+        topics=_fitting("topic", values, _TOPIC, "letters, digits and dashes, such as open-data"),
         countries=_countries(values, cohorts),
-        languages=frozenset(map(str.lower, _fitting("lang", values, _LANGUAGE, "a language tag, as en or pt-BR"))),
+        languages=frozenset(map(str.lower, _fitting("lang", values, _LANGUAGE, "a language tag, such as en or pt-BR"))),
         has=frozenset(_one_of("has", value, _HAS) for value in values.get("has", ())),
         since=_moment("since", values["since"][0]) if "since" in values else None,
         until=_moment("until", values["until"][0]) if "until" in values else None,
@@ -267,7 +266,7 @@ def query_of(
 
 
 def fields_of(values: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Return the fields that items are slimmed to; none: whole items.
+    """Return the requested fields of items; empty: all.
 
     Raises:
         BadRequestError: items have no such field.
@@ -276,10 +275,10 @@ def fields_of(values: Mapping[str, Sequence[str]]) -> frozenset[str]:
 
 
 def whole_number(name: str, values: Mapping[str, Sequence[str]], *, default: int, least: int = 0, most: int) -> int:
-    """Return the value of a parameter that is a whole number.
+    """Return the value of an integer parameter.
 
     Raises:
-        BadRequestError: it is none, or out of bounds.
+        BadRequestError: it isn't a whole number, or out of range.
     """
     if name not in values:
         return default
@@ -290,21 +289,21 @@ def whole_number(name: str, values: Mapping[str, Sequence[str]], *, default: int
     return int(value)
 
 
-def refuse_unknown_sources(asked: Iterable[str], known: Callable[[str], bool]) -> None:
-    """Check the sources that were asked for; `known` looks a slug up, also of one that was removed.
+def refuse_unknown_sources(slugs: Iterable[str], known: Callable[[str], bool]) -> None:
+    """Check the requested sources; `known` looks up a slug, including those of removed sources.
 
     Raises:
-        UnknownSourceError: one of them is not there.
+        UnknownSourceError: one of them doesn't exist.
     """
-    for slug in sorted(asked):
-        if not slug.isprintable() or not known(slug):  # PostgreSQL would refuse NUL with an error of its own
-            raise UnknownSourceError(f"There is no source {slug[:_SHOWN]!r}; /api/v1/sources lists those there are.")
+    for slug in sorted(slugs):
+        if not slug.isprintable() or not known(slug):  # PostgreSQL would raise its own error for NUL
+            raise UnknownSourceError(f"Unknown source {slug[:_SHOWN]!r}; see /api/v1/sources.")
 
 
 def query_string(values: Mapping[str, Sequence[str]], **changes: object) -> str:
-    """Return "?..." of what was asked for, in one fixed order, with some values changed; "" where nothing is left.
+    """Return "?..." with the parameters in a fixed order and some of them changed; "" if none are left.
 
-    None takes a value out; several are given as a sequence of texts.
+    None removes a parameter; a sequence sets several values.
     """
     pairs: list[tuple[str, str]] = []
     for name in sorted({*values, *changes}):
@@ -312,7 +311,7 @@ def query_string(values: Mapping[str, Sequence[str]], **changes: object) -> str:
         if value is None:
             continue
         given_ = value if isinstance(value, Sequence) and not isinstance(value, str) else [str(value)]
-        pairs += [(name, str(one)) for one in given_]
+        pairs += [(name, str(item)) for item in given_]
     return "?" + urlencode(pairs) if pairs else ""
 
 
@@ -331,8 +330,8 @@ def _kind(value: str) -> ActivityKind:
     try:
         return ActivityKind(value)
     except ValueError:
-        there_are = ", ".join(ActivityKind)
-        raise UnknownKindError(f"There is no kind {value[:_SHOWN]!r}; there is: {there_are}.") from None
+        kinds = ", ".join(ActivityKind)
+        raise UnknownKindError(f"Unknown kind {value[:_SHOWN]!r}; expected one of: {kinds}.") from None
 
 
 def _limit(value: str) -> int:
@@ -342,16 +341,16 @@ def _limit(value: str) -> int:
 
 
 def _countries(values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Return the countries that are asked for by themselves and by cohort; where both are, those that are in both."""
-    named = frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a country's two letters, as GH")))
-    asked = values.get("cohort", ())
-    for name in asked:
+    """Return the countries given directly and by cohort; if both are given, their intersection."""
+    named = frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a two-letter country code, such as GH")))
+    names = values.get("cohort", ())
+    for name in names:
         if name not in cohorts:
             listed = ", ".join(sorted(cohorts)) or "none"
-            raise BadRequestError(f"There is no cohort {name[:_SHOWN]!r}; there is: {listed}.")
-    if not asked:
+            raise BadRequestError(f"Unknown cohort {name[:_SHOWN]!r}; expected one of: {listed}.")
+    if not names:
         return named
-    members = frozenset[str]().union(*(cohorts[name] for name in asked))
+    members = frozenset[str]().union(*(cohorts[name] for name in names))
     return (named & members if named else members) or _NOWHERE
 
 
@@ -363,7 +362,9 @@ def _yes(value: str) -> bool:
 
 def _country(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
-        raise BadRequestError(f"not_withheld_in is {value[:_SHOWN]!r}, but it must be a country's two letters, as DE.")
+        raise BadRequestError(
+            f"not_withheld_in is {value[:_SHOWN]!r}, but it must be a two-letter country code, such as DE."
+        )
     return value.upper()
 
 
@@ -381,12 +382,14 @@ def _fitting(name: str, values: Mapping[str, Sequence[str]], pattern: re.Pattern
 
 
 def _moment(name: str, value: str) -> datetime:
-    wanted = f"{name} is {value[:_SHOWN]!r}, but it must be a moment with its zone, as 2014-04-01T12:00:00Z, or a date."
+    message = (
+        f"{name} is {value[:_SHOWN]!r}, but it must be a time with a zone, such as 2014-04-01T12:00:00Z, or a date."
+    )
     if not _MOMENT.fullmatch(value):
-        raise BadRequestError(wanted)
+        raise BadRequestError(message)
     try:
-        # A plus sign that nobody encoded arrives as a space.
+        # An unencoded plus sign arrives as a space.
         moment = datetime.fromisoformat(value[:11].replace(" ", "T") + value[11:].replace(" ", "+"))
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise BadRequestError(wanted) from None
+        raise BadRequestError(message) from None

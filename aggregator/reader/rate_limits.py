@@ -1,4 +1,4 @@
-"""How much each client may ask for: searches and further pages cost more than what everybody reads."""
+"""Limit the rate of searches and further pages per client."""
 
 from __future__ import annotations
 
@@ -27,40 +27,41 @@ if TYPE_CHECKING:
     from aggregator.reader.authentication import Authenticator, Caller
 
 SEARCH = "search"  # the policy for searches and further pages
-# Parameters that lead to another answer for each of endlessly many values.
+# Parameters with unlimited values, each with its own response.
 _COSTLY = frozenset({"q", "cursor", "archive", "since", "until"})
 _PATIENCE = 0.25  # seconds for Redis to answer
-_REST = 5.0  # seconds for which a Redis that did not answer is not asked again
-_MARGIN = 0.005  # seconds by which a window may end later than was reckoned: Redis counts whole milliseconds
+_REST = 5.0  # seconds without requests to Redis after it failed to answer
+_MARGIN = 0.005  # seconds of tolerance for the end of a window: Redis counts whole milliseconds
 _TOLD_EVERY = 60.0  # seconds
 
 _log = structlog.get_logger(__name__)
 
 
 class RateLimits:
-    """Counts what callers ask for, in a window that slides. Called from any thread; may wait for Redis."""
+    """Counts requests in a sliding window. Thread-safe; may wait for Redis."""
 
     def __init__(self, rate: Rate | None, store: Secret) -> None:
         self._rate = rate
         if rate is None:
             return
-        # The library counts in multiples of a span, and a second is one.
+        # The library counts in multiples of a unit, and a second is one.
         self._item = RateLimitItemPerSecond(rate.requests, rate.seconds, namespace="aggregator")
         self._counting = SlidingWindowCounterRateLimiter(_storage(store.reveal()))
         self._lock = threading.Lock()
         self._resting_until = self._told = -math.inf  # monotonic
 
     def check(self, caller_key: str, what: str) -> dict[str, str]:
-        """Count a request, and return the headers that tell how many are left.
+        """Count a request and return the rate limit headers.
 
-        The headers are those of draft-ietf-httpapi-ratelimit-headers-10; there are none where nothing is counted.
+        The headers follow draft-ietf-httpapi-ratelimit-headers-10; without a limit there are none.
 
         Args:
-            caller_key: who asks.
-            what: the policy's name, such as "search"; each counts by itself.
+            caller_key: the caller's key.
+            what: the policy's name, such as "search"; policies count separately.
 
         Raises:
-            TooManyRequestsError: it is one too many; the error carries the headers, and when to ask again.
+            TooManyRequestsError: the limit is exceeded; the error contains the headers with the time of the next
+                attempt.
         """
         if self._rate is None or time.monotonic() < self._resting_until:
             return {}
@@ -87,9 +88,9 @@ class RateLimits:
         return headers
 
     def _free(self, what: str, caller_key: str) -> float:
-        """Return when one more passes (Unix seconds): the library's own answer is 0 for a window just begun.
+        """Return when the next request passes (Unix seconds): the library returns 0 for a new window.
 
-        A window's count weighs less and less while the next one lasts, so that the sum falls in a straight line.
+        The weight of a window decreases linearly during the next one.
         """
         storage: Any = self._counting.storage
         span, most = self._item.get_expiry(), self._item.amount
@@ -97,14 +98,14 @@ class RateLimits:
             self._item.key_for(what, caller_key), span
         )
         wait = 0.0
-        if current >= most:  # until it is the former one; Redis keeps each for two spans
+        if current >= most:  # until it becomes the previous one; Redis keeps each for two spans
             wait = current_left - span if current_left > span else current_left
         elif former:
             wait = former_left - (most - current) * span / former
         return time.time() + wait + _MARGIN
 
     def _rest(self, problem: StorageError) -> None:
-        """Let everybody pass for a while: better some load than no answers."""
+        """Allow all requests for a while: some load is better than no responses."""
         with self._lock:
             now = time.monotonic()
             self._resting_until = now + _REST
@@ -116,30 +117,30 @@ class RateLimits:
 
 
 class Admitted(NamedTuple):
-    """A request that may be answered."""
+    """An accepted request."""
 
     caller: Caller
-    headers: dict[str, str]  # which say how many more may be
+    headers: dict[str, str]  # with the remaining requests
 
 
 class Admission:
-    """Lets requests in by one rule, whichever page, feed or endpoint they ask for."""
+    """Admits requests by the same rule for all pages, feeds and endpoints."""
 
     def __init__(self, callers: Authenticator, rationing: RateLimits) -> None:
         self._callers = callers
         self._rationing = rationing
 
     def admit(self, request: Request, parameters: Collection[str], *, by_token: bool = True) -> Admitted:
-        """Return who asks, after counting the request where it is a search or a further page.
+        """Return the caller after counting the request if it is a search or a further page.
 
         Args:
-            request: one that can be answered; others cost nothing.
-            parameters: names of those that it gives.
-            by_token: whether the answer depends on a token. Pages for people ignore one, or what stands in its place.
+            request: a valid request; invalid ones aren't counted.
+            parameters: names of its parameters.
+            by_token: whether the response depends on a token. HTML pages ignore tokens, even invalid ones.
 
         Raises:
-            BadTokenError, StoreUnavailableError: as for `Callers.caller_of`.
-            TooManyRequestsError: it is one too many.
+            BadTokenError, StoreUnavailableError: as for `caller_of`.
+            TooManyRequestsError: the limit is exceeded.
         """
         caller = self._callers.caller_of(request) if by_token else self._callers.visitor(request.scope)
         if _COSTLY.isdisjoint(parameters) or not self._callers.is_counted(request.scope):

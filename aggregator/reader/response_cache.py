@@ -1,8 +1,8 @@
-"""The response cache: answers that were rendered once are given again as ready bytes, before any layer does anything.
+"""Cache rendered responses and serve them before any middleware runs.
 
-While the database answers, an answer is current as long as neither the stream's revision nor the health of its sources
-changes. In trouble, older answers are given as well, as long as nothing was changed or taken out since: they lack what
-came later, and show nothing that this process knows to be hidden.
+While the database answers, a response is current until the stream's revision or the health of its sources changes. If
+the database is in trouble, older responses are served, too, unless an item was edited or removed since: they lack newer
+items, but show nothing known to be hidden.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from aggregator.reader.cache_key import CacheKeyBuilder, Key
     from aggregator.reader.change_watcher import ChangeWatcher, StreamSnapshot
 
-_MOST_BYTES = 64 * 2**20  # of all answers, with their headers and keys
+_MOST_BYTES = 64 * 2**20  # of all responses with headers and keys
 _MOST_ENTRIES = 5000
-_LONGEST_KEY = 4000  # bytes; longer ones are answered, but not kept
-_OVERHEAD = 2000  # bytes of Python objects for each answer, roughly
-_SETTLED = 2.0  # seconds after which a change in the same second can no longer be
-_IDLE = 20  # refreshes without a request in between, after which an answer is refreshed no more
+_LONGEST_KEY = 4000  # longer keys are not cached
+_OVERHEAD = 2000  # approximate bytes of Python objects per response
+_SETTLED = 2.0  # seconds after which no other change can have the same second
+_IDLE = 20  # refreshes without a request after which a response is no longer refreshed
 _OK = 200
-KEY = "aggregator.reader.key"  # in the scope, on the way from `Hot.ready` to the layer that makes answers
+KEY = "aggregator.reader.key"  # key in the scope, passed to the caching middleware
 _ABOUT_THE_CALLER = (b"ratelimit", b"retry-after")
 _OF_BODIES = frozenset({b"content-length", b"content-type", b"content-encoding"})
 
@@ -37,50 +37,50 @@ Answer = tuple["MutableMapping[str, Any]", "MutableMapping[str, Any]"]  # the tw
 _NOTHING = {"type": "http.response.body", "body": b""}
 
 
-# RFC 9211. Always sent, since a 304 without it would leave "stale" in what a browser has stored.
+# RFC 9211. Always sent, since a 304 without it would leave "stale" in the browser's cache.
 _CURRENT = (b"cache-status", b"activity-stream; detail=current")
 _STALE = (b"cache-status", b"activity-stream; detail=stale")
 
 
 @dataclass(slots=True)
 class CachedResponse:
-    """One answer, ready to be sent."""
+    """A cached response, ready to send."""
 
-    beat: StreamSnapshot | None  # as of which it was made; None: it is given once and not kept
+    beat: StreamSnapshot | None  # the stream's state when it was rendered; None: served once, not cached
     headers: list[tuple[bytes, bytes]]
     body: bytes
     tag: bytes
-    edition: datetime | None = None  # since when the part of it that depends on the time is what it is
-    stamp: object = None  # of what it follows from besides stream and time
-    idle: int = 0  # refreshes since it was last asked for
+    edition: datetime | None = None  # start of the validity of its time-dependent parts
+    stamp: object = None  # identifies its inputs besides stream and time
+    idle: int = 0  # refreshes since the last request
     size: int = 0
     _start: Message = field(init=False)
     _content: Message = field(init=False)
     _dated: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Make the messages once."""
+        """Build the ASGI messages once."""
         self.headers = [*self.headers, _CURRENT]
         self._start = {"type": "http.response.start", "status": _OK, "headers": self.headers}
         self._content = {"type": "http.response.body", "body": self.body}
 
-    def answer(self, asked: Mapping[bytes, bytes], changed: datetime | None, method: str = "GET") -> Answer:
-        """Return what is sent to a client with these request headers: all of it, or 304 where the client has it.
+    def answer(self, headers: Mapping[bytes, bytes], changed: datetime | None, method: str = "GET") -> Answer:
+        """Return the messages for a request: the full response, or 304 if the client has it.
 
         Args:
-            asked: the request headers.
-            changed: when the stream last changed; None where that is not known, or does not say when this did.
-            method: GET, or HEAD, which gets no body.
+            headers: the request headers.
+            changed: the last change of the stream; None: unknown, or not relevant.
+            method: GET, or HEAD, which has no body.
         """
         if changed is not self._dated:
             self._date(changed)
-        if (b"if-none-match" in asked or b"if-modified-since" in asked) and self._is_held(asked):
-            headers = [pair for pair in self._start["headers"] if pair[0] not in _OF_BODIES]
-            return {"type": "http.response.start", "status": 304, "headers": headers}, _NOTHING
+        if (b"if-none-match" in headers or b"if-modified-since" in headers) and self._is_held(headers):
+            kept = [pair for pair in self._start["headers"] if pair[0] not in _OF_BODIES]
+            return {"type": "http.response.start", "status": 304, "headers": kept}, _NOTHING
         return self._start, self._content if method == "GET" else _NOTHING
 
     def _date(self, changed: datetime | None) -> None:
-        """Say in `Last-Modified` when the stream last changed, once nothing can follow within the same second."""
+        """Set `Last-Modified` to the last change of the stream, once no other change can have the same second."""
         since = changed if self.edition is None or changed is None else max(changed, self.edition)
         if since is not None and time.time() - since.timestamp() < _SETTLED:
             return
@@ -88,14 +88,14 @@ class CachedResponse:
         dated = [] if since is None else [(b"last-modified", _http_date(since))]
         self._start = {**self._start, "headers": [*self.headers, *dated]}
 
-    def _is_held(self, asked: Mapping[bytes, bytes]) -> bool:
-        tags = asked.get(b"if-none-match")
+    def _is_held(self, headers: Mapping[bytes, bytes]) -> bool:
+        tags = headers.get(b"if-none-match")
         if tags is not None:
-            held = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
-            return b"*" in held or self.tag.removeprefix(b"W/") in held
+            etags = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
+            return b"*" in etags or self.tag.removeprefix(b"W/") in etags
         dated = dict(self._start["headers"]).get(b"last-modified")
         try:
-            return dated is not None and _moment(dated) <= _moment(asked[b"if-modified-since"])
+            return dated is not None and _moment(dated) <= _moment(headers[b"if-modified-since"])
         except (ValueError, TypeError, OverflowError):
             return False
 
@@ -106,10 +106,10 @@ def as_stale(start: Message) -> Message:
 
 
 class ResponseCache:
-    """Keeps answers to GET on some paths, within a bound.
+    """Caches GET responses of some paths within a size limit.
 
-    It works at two places: `ready` looks for an answer before any layer does anything, and `making.Layer` keeps what
-    the layers within it made.
+    `ready` looks up a response before any middleware runs, and `CacheMiddleware` stores the ones that the inner layers
+    render.
     """
 
     def __init__(
@@ -123,17 +123,17 @@ class ResponseCache:
         most_bytes: int = _MOST_BYTES,
         most_entries: int = _MOST_ENTRIES,
     ) -> None:
-        """Keep nothing yet.
+        """Start with an empty cache.
 
         Args:
-            pulse: says what is still good.
-            canon: says what may change an answer.
-            covers: whether answers at a path may be kept.
-            edition: what an answer at a path follows from besides the stream: since when the time of day counts as the
-                same, and the state of the configuration. None: nothing.
-            shows_health: whether answers at a path say which sources are stale.
-            most_bytes: of all answers together.
-            most_entries: of them.
+            pulse: reports which responses are still valid.
+            canon: builds cache keys.
+            covers: whether responses at a path can be cached.
+            edition: the inputs of a path besides the stream: the start of the current time period and the state of
+                the configuration. None: none.
+            shows_health: whether responses at a path contain the stale sources.
+            most_bytes: of all responses together.
+            most_entries: maximum number of responses.
         """
         self._pulse = pulse
         self._canon = canon
@@ -145,39 +145,39 @@ class ResponseCache:
         self._held = 0
         self._kept: OrderedDict[Key, CachedResponse] = OrderedDict()
 
-    def ready(self, scope: Scope, asked: Mapping[bytes, bytes]) -> Answer | None:
-        """Return the answer to a request if it is there and good, else note in the scope under which key to keep it.
+    def ready(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Return a valid cached response, else store the key for it in the scope.
 
         Args:
-            scope: the request's.
-            asked: its headers, as `canonical.headers_of` returns them.
+            scope: of the request.
+            headers: as returned by `cache_key.headers_of`.
         """
         method = scope["method"]
         path = self._canon.path(scope)
         if (method != "GET" and method != "HEAD") or not self._pulse.is_watching or not self._covers(path):  # noqa: PLR1714  # this is the hot path
             return None
-        key = self._canon.key(scope, path, asked)
+        key = self._canon.key(scope, path, headers)
         if key is None:
             return None
         scope[KEY] = key
-        if b"origin" in asked:  # the layer for other origins has something to add
+        if b"origin" in headers:  # the CORS middleware has to add headers
             return None
         kept = self.current(key)
         if kept is not None:
-            return kept.answer(asked, self.changed(key, kept), method)
+            return kept.answer(headers, self.changed(key, kept), method)
         kept = self.fallback(key) if self.in_trouble else None
         if kept is None:
             return None
-        start, body = kept.answer(asked, self.changed(key, kept), method)
+        start, body = kept.answer(headers, self.changed(key, kept), method)
         return as_stale(start), body
 
     def current(self, key: Key) -> CachedResponse | None:
-        """Return the answer that is kept under a key, if it says how things are now, as far as this process knows."""
+        """Return the cached response for a key if it is current."""
         kept = self._kept.get(key)
         beat = self._pulse.beat
         if kept is None or beat is None or kept.beat is None:
             return None
-        # The pulse keeps its beat as long as nothing changes, so that a glance nearly always tells.
+        # The watcher keeps the same snapshot while nothing changes, so comparing identities is usually enough.
         was = kept.beat
         if was is not beat and (was.revision < beat.revision or was.health != beat.health or was.epoch != beat.epoch):
             return None
@@ -186,7 +186,7 @@ class ResponseCache:
         return self._used(key, kept)
 
     def fallback(self, key: Key) -> CachedResponse | None:
-        """Return the answer that is kept under a key, if nothing was changed or taken out since it was made."""
+        """Return the cached response for a key if no item was edited or removed since."""
         kept = self._kept.get(key)
         beat = self._pulse.beat
         if kept is None or beat is None or kept.beat is None or kept.beat.epoch != beat.epoch:
@@ -199,10 +199,10 @@ class ResponseCache:
         return kept
 
     def changed(self, key: Key, kept: CachedResponse) -> datetime | None:
-        """Return since when an answer can be what it is.
+        """Return since when a response is valid.
 
-        None where that can't be said, for two readers must say the same: which sources are stale is not stored with a
-        time, and an answer of an older revision misses what came since.
+        None if unknown, since all readers must agree: the set of stale sources has no stored time, and a response of an
+        older revision lacks later changes.
         """
         beat = self._pulse.beat
         if beat is None or kept.beat is None or kept.beat.revision < beat.revision:
@@ -210,30 +210,30 @@ class ResponseCache:
         return None if beat.health.stale and self._shows_health(key.path) else beat.changed
 
     def edition(self, key: Key) -> tuple[datetime, object] | None:
-        """Return what an answer that is about to be made follows from besides the stream."""
+        """Return the inputs of a new response besides the stream."""
         return self._edition(key.path)
 
     @property
     def beat(self) -> StreamSnapshot | None:
-        """How the stream stands, for what is about to be made; None: it can't be kept."""
+        """The stream's state for a new response; None: it can't be cached."""
         return self._pulse.sure
 
     @property
     def in_trouble(self) -> bool:
-        """Whether an answer had better not wait for the database."""
+        """Whether a response should not wait for the database."""
         return self._pulse.is_stuck or self._pulse.sure is None
 
     def hottest(self, most: int) -> Iterator[Key]:
-        """Give keys of the answers that were asked for last, and are current no longer, each counted as idle."""
+        """Yield keys of recently requested responses that are outdated, and count them as idle."""
         beat = self._pulse.beat
-        asked = [(key, kept) for key, kept in reversed(self._kept.items()) if kept.idle < _IDLE][:most]
-        for key, kept in asked:
+        recent = [(key, kept) for key, kept in reversed(self._kept.items()) if kept.idle < _IDLE][:most]
+        for key, kept in recent:
             if kept.beat is None or beat is None or kept.beat.revision < beat.revision:
                 kept.idle += 1
                 yield key
 
     def keep(self, key: Key, kept: CachedResponse) -> None:
-        """Keep an answer, without what it says of the client; let the ones go that were not asked for longest."""
+        """Cache a response without client-specific headers; evict the least recently used ones."""
         before = self._kept.pop(key, None)
         if before is not None:
             self._held -= before.size

@@ -1,7 +1,7 @@
-"""Live updates as server-sent events: one reader of the change feed per process, however many listen.
+"""Serve live updates as server-sent events, with one reader of the change feed per process.
 
-What changes is read once, kept for a while, and rendered once for each audience; a listener costs a coroutine and no
-query. Whoever comes back with `Last-Event-ID` gets what was missed.
+Changes are read once, buffered, and rendered once per audience; a listener costs a coroutine and no query. Clients that
+reconnect with `Last-Event-ID` get the missed events.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
-_KEPT = 2000  # events, for those who come back soon
-_AT_ONCE = 500  # changes of one look
-_MOST_MISSED = 2000  # changes; whoever missed more had better load the page again
-_HEARTBEAT = 15.0  # seconds: proxies close what is silent for longer
-_PATIENCE = 1.0  # seconds for reads that are under way when the server stops
+_KEPT = 2000  # buffered events for clients that reconnect soon
+_AT_ONCE = 500  # changes read at once
+_MOST_MISSED = 2000  # changes; clients that missed more should reload
+_HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longer
+_PATIENCE = 1.0  # seconds to wait for running reads when the server stops
 _THREADS = 4
-_AGAIN = 0.5  # seconds before changes are read again that could not be read
-_RETRY = 3000  # milliseconds after which a browser comes back
-_SKEW = timedelta(seconds=5)  # by which the clocks of writer and reader may differ
+_AGAIN = 0.5  # seconds before retrying a failed read
+_RETRY = 3000  # milliseconds before a browser reconnects
+_SKEW = timedelta(seconds=5)  # tolerated difference between the clocks of writer and reader
 
 _BEAT = b":\n\n"
 _HELLO = b"retry: %d\n\n" % _RETRY
@@ -48,7 +48,7 @@ _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"vary", b"Authorization"),
-    (b"x-accel-buffering", b"no"),  # nginx would gather the events
+    (b"x-accel-buffering", b"no"),  # nginx would buffer the events
 ]
 
 _log = structlog.get_logger(__name__)
@@ -56,17 +56,17 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Event:
-    """One change, for everybody."""
+    """A change, before filtering."""
 
     revision: int
     id: int
-    item: Activity | None  # none: it is gone
-    is_new: bool  # nobody can have it yet
+    item: Activity | None  # None: removed
+    is_new: bool  # no client can have it yet
     _rendered: dict[Audience, bytes] = field(default_factory=dict)
     _gone: bytes = b""
 
     def for_listener(self, query: Query, audience: Audience) -> bytes:
-        """Return it as bytes of the stream; nothing where it is none of this listener's business."""
+        """Return the event's bytes for a listener; empty if it doesn't match."""
         if self.item is not None and fits(self.item, query):
             if audience not in self._rendered:
                 body = serialization.encode(serialization.activity(self.item, audience))
@@ -74,22 +74,22 @@ class Event:
             return self._rendered[audience]
         if self.is_new:
             return b""
-        if not self._gone:  # it may have fitted before, or was hidden: whoever does not have it has nothing to do
+        if not self._gone:  # it may have matched before, or was hidden: clients without it ignore the event
             body = serialization.encode({"id": str(self.id), "revision": self.revision})
             self._gone = _event("gone", self.revision, body)
         return self._gone
 
 
 class LiveStream:
-    """Tells everybody who listens on one server."""
+    """Sends events to all listeners of a server."""
 
     def __init__(self, store: Store, pulse: ChangeWatcher, clock: Clock) -> None:
-        self._threads = DatabaseThreads(pulse, most=_THREADS)  # many listeners come back at once
+        self._threads = DatabaseThreads(pulse, most=_THREADS)  # many clients reconnect at once
         self._store = store
         self._pulse = pulse
         self._clock = clock
         self._events: deque[Event] = deque(maxlen=_KEPT)
-        self._from = 0  # the revision behind which `_events` are whole
+        self._from = 0  # the revision after which `_events` is complete
         self._upto = 0
         self._looked: datetime | None = None
         self._wake = asyncio.Event()
@@ -102,13 +102,13 @@ class LiveStream:
         self.listeners = 0
 
     async def start(self) -> None:
-        """Begin to read changes; called on the server's loop once the pulse runs."""
+        """Start reading changes; called on the event loop once the watcher runs."""
         self._ending = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Say goodbye to everybody."""
+        """Stop all listeners."""
         self._end()
         if self._task is not None:
             self._task.cancel()
@@ -119,7 +119,7 @@ class LiveStream:
         self._threads.close()
 
     def end(self) -> None:
-        """Let every listener go, so that the server can stop; called from any thread."""
+        """End all listeners, so that the server can stop; called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end)
 
@@ -135,27 +135,27 @@ class LiveStream:
         audience_now: Callable[[], Awaitable[Audience]],
         after: int | None,
     ) -> None:
-        """Tell one listener what fits a query, from a revision on, until it goes.
+        """Send matching events to a listener from a revision on until it disconnects.
 
         Args:
-            receive: tells when the listener goes.
-            send: takes the events.
-            query: what the listener is interested in.
-            audience_now: what it may see; asked before anything is told, so it had better be quick.
-            after: the last revision that it has; none: from now on.
+            receive: reports when the client disconnects.
+            send: sends the events.
+            query: the listener's filters.
+            audience_now: returns its visibility; called before each send, so it must be fast.
+            after: the last revision that it has; None: from now on.
         """
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": _HELLO, "more_body": True})
-        await receive()  # the body of a GET, which is empty
+        await receive()  # the empty body of a GET
         going = _departure(receive, asyncio.current_task())
         self.listeners += 1
         try:
             await asyncio.wait_for(self._ready.wait(), _HEARTBEAT)
             await self._tell(send, query, audience_now, after)
-        except TimeoutError:  # the database was not there since the start
+        except TimeoutError:  # the database has been unavailable since the start
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except asyncio.CancelledError:
-            if not going.done():  # it is the server that ends
+            if not going.done():  # the server is stopping
                 raise
         finally:
             self.listeners -= 1
@@ -165,11 +165,11 @@ class LiveStream:
         self, send: Send, query: Query, audience_now: Callable[[], Awaitable[Audience]], after: int | None
     ) -> None:
         has, beats = after, self._beats
-        with contextlib.suppress(AggregatorError):  # the token was revoked, or the database is away: it may come back
+        with contextlib.suppress(AggregatorError):  # the token was revoked, or the database is unavailable
             while not self._ending:
                 wake = self._wake
                 body, has = await self._news(query, await audience_now(), has)
-                if beats != self._beats:  # silence tells as well: that the line still stands
+                if beats != self._beats:  # a comment shows that the connection is alive
                     beats, body = self._beats, body or _BEAT
                 if body:
                     await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -178,10 +178,10 @@ class LiveStream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _news(self, query: Query, audience: Audience, has: int | None) -> tuple[bytes, int]:
-        """Return what is new for somebody, as bytes, and the revision that it then has."""
+        """Return a listener's new events as bytes, and its new revision."""
         upto = self._upto
         if has is None:
-            return b"id: %d\n\n" % upto, upto  # where to go on from, if nothing comes
+            return b"id: %d\n\n" % upto, upto  # the position to resume from if nothing follows
         if self._from <= has <= upto:
             events = self._since(has)
         else:
@@ -200,15 +200,15 @@ class LiveStream:
         return newer[::-1]
 
     async def _missed(self, after: int) -> tuple[list[Event], int] | None:
-        """Read what a listener missed, and up to which revision; None where that is too much or can't be known.
+        """Read missed events and their last revision; None if there are too many, or they are unknown.
 
         Raises:
-            StoreUnavailableError: the database does not answer now; the listener may come back.
+            StoreUnavailableError: the database doesn't answer; the client may reconnect.
         """
         found: list[Event] = []
         while True:
             changes = await self._read(after)
-            if changes.upto < after:  # a revision of another database, or from before it was restored
+            if changes.upto < after:  # a revision of another database, or from before a restore
                 return None
             found.extend(_events_of(changes, None))
             after = changes.upto
@@ -237,8 +237,8 @@ class LiveStream:
             self._rouse()
 
     async def _look(self) -> None:
-        """Take in what changed."""
-        if self._looked is None:  # those who come later start here
+        """Read and buffer new changes."""
+        if self._looked is None:  # later listeners start here
             now = self._pulse.beat
             self._from = self._upto = now.revision if now else 0
             self._looked = self._clock()
@@ -256,7 +256,7 @@ class LiveStream:
         self._rouse()
 
     async def _read(self, after: int) -> Changes:
-        """Read changes in a thread, which goes on when who waits for it is sent away: `stop` waits for it."""
+        """Read changes in a thread, which continues if the waiting task is cancelled: `stop` waits for it."""
         reading = asyncio.ensure_future(self._threads.run(self._changes, after))
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
@@ -272,7 +272,7 @@ class LiveStream:
 
 
 def _departure(receive: Receive, listener: asyncio.Task[object] | None) -> asyncio.Task[None]:
-    """Return a task that ends when the listener goes, and then ends the listener's own."""
+    """Return a task that ends when the client disconnects, and then cancels the listener's own task."""
 
     async def departed() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -284,10 +284,10 @@ def _departure(receive: Receive, listener: asyncio.Task[object] | None) -> async
 
 
 def _events_of(changes: Changes, new_since: datetime | None) -> Iterator[Event]:
-    """Give changes as events, in their order; `new_since`: what came later nobody can have."""
+    """Yield changes as events in order; later than `new_since`: no client can have them."""
     came: Sequence[Event] = [
-        Event(one.revision, one.id, one, is_new=new_since is not None and one.first_seen >= new_since)
-        for one in changes.activities
+        Event(item.revision, item.id, item, is_new=new_since is not None and item.first_seen >= new_since)
+        for item in changes.activities
     ]
     went = [Event(revision, id_, None, is_new=False) for id_, revision in changes.gone]
     yield from sorted([*came, *went], key=lambda event: event.revision)

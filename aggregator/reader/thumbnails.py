@@ -1,6 +1,6 @@
-"""Stills: the pictures of films, given by us, so that nobody's browser asks a video's host before a click.
+"""Serve thumbnails of videos, so that browsers don't contact a video's host before a click.
 
-Only the picture of an item that is shown can be had; it is fetched once for many readers, bounded, and kept in memory.
+Only thumbnails of visible items are served; each is fetched once within limits and kept in memory.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from aggregator.web.database_threads import DatabaseThreads
     from storage.store import Store
 
-LARGEST = 1_000_000  # bytes of a picture
-_MOST_BYTES = 32 * 2**20  # of all of them
-_PATIENCE = 2.0  # seconds that a reader waits for somebody else's fetch
-_AT_ONCE = 4  # fetches
-_CACHE = "public, max-age=60"  # what is taken out goes from caches as well; asking again costs them no bytes
+LARGEST = 1_000_000  # bytes of an image
+_MOST_BYTES = 32 * 2**20  # of all images
+_PATIENCE = 2.0  # seconds to wait for another request's fetch
+_AT_ONCE = 4  # concurrent fetches
+_CACHE = "public, max-age=60"  # removed items leave caches soon; revalidation costs no bytes
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 
 _log = structlog.get_logger(__name__)
 
 
 class Picture(NamedTuple):
-    """A picture as it is sent."""
+    """An image, ready to send."""
 
     body: bytes
     media_type: str
 
 
 class Thumbnails:
-    """Fetches and keeps pictures; called from any thread.
+    """Fetches and caches images; called from any thread.
 
     Args:
-        store: tells which pictures belong to what is shown.
-        threads: for asking it.
-        fetch: returns what is at a web address; raises an `AggregatorError` where nothing is to be had.
+        store: returns the images of visible items.
+        threads: for the store's queries.
+        fetch: downloads a URL; raises an `AggregatorError` on failure.
     """
 
     def __init__(self, store: Store, threads: DatabaseThreads, fetch: Callable[[str], bytes]) -> None:
@@ -61,14 +61,14 @@ class Thumbnails:
         self._held = 0
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._gate = threading.BoundedSemaphore(_AT_ONCE)  # readers' threads are for readers
+        self._gate = threading.BoundedSemaphore(_AT_ONCE)  # keeps threads free for other requests
 
     def add_to(self, app: FastAPI) -> None:
         """Add the route."""
         app.router.add_route("/activities/{activity_id}/still", self.still, include_in_schema=False)
 
     async def still(self, request: Request) -> Response:
-        """Answer with the picture of a film."""
+        """Return the thumbnail of a video."""
         item = await self._threads.run(shown, self._store, request.path_params["activity_id"])
         media = lead(item.content)
         address = still(media) if media else None
@@ -83,14 +83,14 @@ class Thumbnails:
                 self._kept.move_to_end(address)
                 return self._kept[address]
             lock = self._locks.setdefault(address, threading.Lock())
-        if not lock.acquire(timeout=_PATIENCE):  # one fetch, however many ask; the page is whole without it
+        if not lock.acquire(timeout=_PATIENCE):  # one fetch for concurrent requests; the page works without the image
             return None
         try:
             with self._lock:
                 if address in self._kept:
                     return self._kept[address]
             if not self._gate.acquire(blocking=False):
-                return None  # the next who asks may find a free one
+                return None  # the next request may find a free slot
             try:
                 picture = self._fetched(address)
             finally:
@@ -112,7 +112,7 @@ class Thumbnails:
         return Picture(body, media_type) if media_type else None
 
     def _keep(self, address: str, picture: Picture | None) -> None:
-        """Keep a picture, or that there is none; let the oldest ones go."""
+        """Cache an image, or its absence; evict the oldest ones."""
         self._kept[address] = picture
         self._held += len(picture.body) if picture else 0
         while self._held > _MOST_BYTES or len(self._kept) > _MOST_BYTES // 2**14:
@@ -121,7 +121,7 @@ class Thumbnails:
 
 
 def _media_type(body: bytes) -> str | None:
-    """Return what a picture is by its first bytes, whatever its server says; None where it is none that we give on."""
+    """Return the type of an image by its first bytes, regardless of headers; None if it isn't supported."""
     if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
         return "image/webp"
     return next((media_type for magic, media_type in _KINDS if body.startswith(magic)), None)

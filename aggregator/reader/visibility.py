@@ -1,6 +1,6 @@
-"""What of the stream an audience gets. Pure.
+"""Limit the content that an audience can see. Pure.
 
-X's terms let a public API give no more than ids and permalinks. Addresses of sources may hold keys, and error sentences
+X's terms allow a public API to return only ids and permalinks. Source URLs may contain keys, and error messages
 internal names.
 """
 
@@ -19,17 +19,17 @@ X = "x"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who asks for machine-readable output, and what of it they get: posts on X, the details of sources."""
+    """The rights of an API client: content of posts on X, details of sources."""
 
     x_text: bool = False
-    source_details: bool = False  # addresses of sources and error sentences, which may hold keys and internal names
+    source_details: bool = False  # source URLs and error messages, which may contain keys and internal names
 
     def gets(self, network: str) -> bool:
-        """Say whether the content of something published there is given."""
+        """Return whether content of a network is visible."""
         return network != X or self.x_text
 
     def content(self, content: Content) -> Content:
-        """Return what of a content is given: all, or what says what it is and where to find it."""
+        """Return the visible part of a content: all, or only its type and link."""
         if self.gets(content.network):
             return content
         return Content(
@@ -41,7 +41,7 @@ class Audience:
         )
 
     def actor(self, actor: Actor | None) -> Actor | None:
-        """Return somebody, or nobody where their name and picture may not be given."""
+        """Return an actor, or None if name and image must not be shown."""
         return actor if actor is not None and self.gets(actor.network) else None
 
 

@@ -1,1 +1,1 @@
-"""What the public reader and the review desk share: the app's frame, problem details, pages and the item card."""
+"""Share app setup, problem details, pages and the item card between the reader and the review desk."""

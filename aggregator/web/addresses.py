@@ -1,4 +1,4 @@
-"""Addresses that came from outside: which may become a link, and how people read them."""
+"""Check URLs from outside, and format them for people."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _NAMES = {"x.com": "X", "twitter.com": "X", "youtube.com": "YouTube", "youtu.be"
 
 
 def web_address(address: str | None) -> str | None:
-    """Return an address that may stand in `href` or `src`, or None: escaping does not disarm `javascript:`."""
+    """Return a URL that is safe in `href` or `src`, or None: escaping does not disarm `javascript:`."""
     if address is None or not _WEB.fullmatch(address):
         return None
     return address
 
 
 def site_name(address: str | None) -> str | None:
-    """Return the name by which people know the site of an address: "X", "example.org"."""
+    """Return the display name of a URL's site, such as "X" or "example.org"."""
     try:
         host = urlsplit(address or "").hostname
-    except ValueError:  # a bracket that is no IPv6 address
+    except ValueError:  # a bracket that isn't an IPv6 address
         return None
     if not host:
         return None

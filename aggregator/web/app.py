@@ -1,4 +1,4 @@
-"""The frame of our web apps: layers around the routes, problem details, static files."""
+"""Assemble web apps: middleware around the routes, problem details and static files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 for _type in ("application/activity+json", "application/feed+json", "application/problem+json"):
     add_compress_type(_type)
-remove_compress_type("text/event-stream")  # a compressor for each listener costs more than the bytes it saves
+remove_compress_type("text/event-stream")  # a compressor per listener costs more than the bytes it saves
 
-# Across origins: what pages may send besides what is always allowed, and read besides the usual.
+# Request headers that CORS allows and response headers that it exposes, besides the safelisted ones.
 _ASKED_WITH = ("Authorization", "If-None-Match", "Last-Event-ID")
 _TOLD = ("Cache-Status", "ETag", "Last-Modified", "Link", "RateLimit", "RateLimit-Policy", "Retry-After")
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -48,11 +48,10 @@ def framed(
     within: Sequence[Middleware] = (),
     cors_origins: Sequence[str] = (),
 ) -> None:
-    """Put the layers around an app that has no routes yet.
+    """Add middleware to an app that has no routes yet.
 
-    From outside in: which other origins may read us (where `cors_origins` names any), who asks (`Forwarded`), the
-    layers of `within`, headers of every answer, HEAD, compression, the last resort, so that even the answer to a
-    failure of ours has its headers, and the check of the host.
+    From outside in: CORS (if `cors_origins` is set), proxy headers (`Forwarded`), the middleware in `within`, response
+    headers, HEAD, compression, the last resort (so that even internal errors get all headers), and the host check.
     """
     app.add_middleware(UnambiguousHost, refuse=lambda request, detail: problems.respond(request, "bad-request", detail))
     app.add_middleware(LastResort, problems=problems)
@@ -76,7 +75,7 @@ def framed(
         asset = pages.assets.get(request.path_params["name"])
         if asset is None:
             raise NotFoundError(f"There is no file {request.path_params['name']!r} here.")
-        # A page of another release may ask for its version during a roll-out: better ours than none, but not kept.
+        # During a rollout a page of another release may request its own version: serve the current file, uncached.
         known = request.path_params["version"] == asset.version
         return answer(request, asset.content, asset.media_type, cache=_FOR_EVER if known else ALWAYS_ASK)
 
@@ -84,29 +83,29 @@ def framed(
 
 
 class Mounted:
-    """Two apps behind one server: whatever lies at or below a path goes to the one, everything else to the other."""
+    """Dispatches requests to two apps: those at or below a path to one, all others to the other."""
 
     def __init__(self, app: ASGIApp, path: str, below: ASGIApp, *, prefix: str) -> None:
         self._app = app
         self._below = below
-        # A proxy may strip the prefix of our public address, or leave it.
+        # Proxies may strip the prefix of the public URL or keep it.
         self._paths = tuple(start + end for start in dict.fromkeys((path, prefix + path)) for end in ("", "/"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to the app that it is for; the server's own events go to the first."""
+        """Pass a request to its app; lifespan events go to the first."""
         path = scope.get("path", "")
         is_below = path.startswith(self._paths) and (path in self._paths or path.startswith(self._paths[1::2]))
         await (self._below if is_below else self._app)(scope, receive, send)
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered: the same headers, no body, and no wait for a body that does not end."""
+    """Answers HEAD like GET: the same headers without a body, and without waiting for an endless one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass HEAD on as GET and keep the body back."""
+        """Pass HEAD on as GET and drop the body."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -121,7 +120,7 @@ class HeadAsGet:
                 await send({"type": "http.response.body", "body": b""})
 
         async def until_answered() -> Message:
-            """Return the request, and that the client goes as soon as it has the headers."""
+            """Return a `receive` that yields the request, then a disconnect once the headers are sent."""
             if is_answered.is_set():
                 return {"type": "http.disconnect"}
             coming, answered = asyncio.ensure_future(receive()), asyncio.ensure_future(is_answered.wait())

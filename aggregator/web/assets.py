@@ -1,4 +1,4 @@
-"""Static files, held in memory and named by their content, so that browsers may keep them for ever."""
+"""Serve static files from memory under names with a content hash, so that browsers can cache them forever."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Asset:
 
     @property
     def path(self) -> str:
-        """Where it is served: "/static/HASH/site.css"."""
+        """The path: "/static/HASH/site.css"."""
         return f"/static/{self.version}/{self.name}"
 
 

@@ -1,7 +1,7 @@
-"""Run blocking database work in threads, with a limit on every wait.
+"""Run blocking database work in threads, with a time limit.
 
-A thread can't be interrupted, so a request that waited long enough is answered without it. How many threads wait for
-the database is bounded; work for which none is free is given up like the rest, and then never runs.
+A thread can't be interrupted, so a request that exceeds the limit gets an error while its thread continues. The number
+of threads is bounded; work that finds no free thread in time is dropped.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _T = TypeVar("_T")
 
 _MOST = 32  # threads
 _UNREMARKABLE = 0.2  # seconds that work may take before the database is probed
-PATIENCE = 0.85  # seconds to wait for a database that does not answer the probe
-_LONGEST = 10.0  # seconds to wait for one that does
-_STEP = 0.1  # seconds between looks at the probe
+PATIENCE = 0.85  # seconds to wait for a database that doesn't answer the probe
+_LONGEST = 10.0  # seconds to wait for a database that answers the probe
+_STEP = 0.1  # seconds between checks of the probe
 
 
 class Probe(Protocol):
-    """Says whether the database answers."""
+    """Reports whether the database answers."""
 
     def look(self) -> None:
-        """Ask the database something small, soon and without waiting for its answer."""
+        """Start a small query without waiting for its result."""
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the database is slow to answer the present look or to connect, or did not answer the last look."""
+        """Whether the current probe or connection attempt is slow, or the last probe failed."""
 
 
 class Unprobed:
-    """A probe that knows nothing, and so believes that the database answers."""
+    """A probe without a database: reports that it answers."""
 
     is_stuck = False
 
@@ -51,7 +51,7 @@ class Unprobed:
 
 
 class DatabaseThreads:
-    """Runs work that waits for the database, in threads that nothing else uses."""
+    """Runs database work in dedicated threads."""
 
     def __init__(self, probe: Probe | None = None, *, most: int = _MOST, longest: float = _LONGEST) -> None:
         self._probe = probe or Unprobed()
@@ -59,10 +59,11 @@ class DatabaseThreads:
         self._executor = ThreadPoolExecutor(most, thread_name_prefix="database")
 
     async def run(self, work: Callable[..., _T], *arguments: object) -> _T:
-        """Return what work returns.
+        """Run work in a thread and return its result.
 
         Raises:
-            StoreUnavailableError: the database did not answer in time. Work that has begun goes on unheeded.
+            StoreUnavailableError: the database did not answer in time; work that has started continues, its result
+                is ignored.
         """
         context = contextvars.copy_context()
         call = partial(context.run, work, *arguments)
@@ -91,11 +92,11 @@ class DatabaseThreads:
         return answered
 
     def close(self) -> None:
-        """Drop work that has not begun; threads that wait for the database end when it answers."""
+        """Drop work that has not started; running threads end when the database answers."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _ignore(future: asyncio.Future[Any]) -> None:
-    """Retrieve an exception that nobody waits for any more, or asyncio logs it."""
+    """Retrieve the exception of an abandoned future, or asyncio would log it."""
     if not future.cancelled():
         future.exception()

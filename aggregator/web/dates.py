@@ -1,4 +1,4 @@
-"""Times for machines (RFC 3339, UTC) and for people: in the configured zone, as its locale writes them."""
+"""Format times for machines (RFC 3339, UTC) and for people (the configured zone and locale)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
 
-_PADDED = "MMMM dd, y"  # "March 07, 2014": under what was posted, in English that puts the month first
-_NARROW_SPACE = "\u202f"  # which Unicode's data put before "AM", and many a font has not
-_LONG_AGO = timedelta(days=30)  # after which "6 weeks ago" says less than the day
+_PADDED = "MMMM dd, y"  # "March 07, 2014": the format of post dates in English
+_NARROW_SPACE = "\u202f"  # in Unicode's locale data before "AM"; many fonts lack it
+_LONG_AGO = timedelta(days=30)  # older times are shown as a date
 _ONE_DAY = timedelta(days=1)
 
 
@@ -22,10 +22,10 @@ def machine_time(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """When an event takes place, in words; `remark` quotes the source's own zone label where ours differs."""
+    """The formatted time of an event; `remark` is the source's time zone label if it differs from ours."""
 
     day: str  # "Wednesday, April 16, 2014"
-    hours: str  # "10:00 AM to 11:00 AM EDT"; "" where it lasts whole days
+    hours: str  # "10:00 AM to 11:00 AM EDT"; "" for all-day events
     remark: str | None
     month: str  # "Apr"
     day_of_month: int
@@ -33,14 +33,14 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """How this installation writes dates."""
+    """Formats dates in the configured time zone and locale."""
 
     zone: tzinfo
-    locale: str = "en"  # as Babel names it: "en_GB"
+    locale: str = "en"  # Babel's name: "en_GB"
 
     @classmethod
     def of(cls, zone: tzinfo, locale: str) -> Dates:
-        """Choose the habits of a BCP 47 locale such as "en-GB"; an unknown one writes as its language does."""
+        """Create the formats for a BCP 47 locale such as "en-GB"; an unknown one falls back to its language."""
         parts = locale.split("-")
         for known in range(len(parts), 0, -1):
             try:
@@ -51,11 +51,11 @@ class Dates:
 
     @property
     def language(self) -> str:
-        """The language that dates are in (BCP 47)."""
+        """The language of dates (BCP 47)."""
         return self.locale.replace("_", "-")
 
     def local_day(self, moment: datetime) -> date:
-        """Return the calendar day of a moment where the readers are."""
+        """Return the calendar day of a time in the configured zone."""
         return moment.astimezone(self.zone).date()
 
     def day(self, moment: datetime | date) -> str:
@@ -63,7 +63,7 @@ class Dates:
         return format_date(self._on(moment), "long", self.locale)
 
     def posted(self, moment: datetime | date) -> str:
-        """Return "April 02, 2014" where people write so, else the day."""
+        """Return "April 02, 2014" in American English, else the day."""
         if self.locale in {"en", "en_US"}:
             return format_date(self._on(moment), _PADDED, self.locale)
         return self.day(moment)
@@ -86,7 +86,7 @@ class Dates:
         return f"{self.day(moment)}, {self.hour(moment)}"
 
     def ago(self, moment: datetime, now: datetime) -> str:
-        """Return "3 hours ago", or the day where it is long ago."""
+        """Return "3 hours ago", or the day if that is over 30 days ago."""
         since = now - moment
         if since > _LONG_AGO:
             return self.day(moment)
@@ -95,11 +95,11 @@ class Dates:
     def when(
         self, start: datetime, end: datetime | None, zone_label: str | None = None, *, all_day: bool = False
     ) -> When:
-        """Say when an event takes place.
+        """Format the time of an event.
 
-        A label that names a zone of the tz database ("America/New_York") is that zone. Any other ("EST") is only
-        quoted: what an editor meant by it can't be known, and the instants are already fixed. Whole days are those of
-        the calendar, whatever the zone; their end is the midnight after the last.
+        A label that names a zone of the tz database ("America/New_York") is used as the zone. Any other label ("EST")
+        is only quoted: its meaning is ambiguous, and the instants are already fixed. All-day events use calendar days
+        in any zone; their end is the midnight after the last day.
         """
         if all_day:
             return self._days(start.astimezone(UTC).date(), end.astimezone(UTC).date() if end else None)
@@ -131,7 +131,7 @@ class Dates:
 
 
 def _zone(label: str | None) -> ZoneInfo | None:
-    if not label or "/" not in label:  # "EST" is in the database too, but is what an editor typed
+    if not label or "/" not in label:  # "EST" is in the tz database, but editors use it for daylight time, too
         return None
     try:
         return ZoneInfo(label)

@@ -1,4 +1,4 @@
-"""The HTTP server's protocol, with bounds on the size of a request's head and on the time to send a request."""
+"""Bound the size of request heads and the time to receive a request."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ if TYPE_CHECKING:
     import asyncio
 
 LARGEST_HEAD = 32 * 1024  # bytes of the request line and all headers
-LOOK_EVERY = 5.0  # seconds
-_HEAD_LOOKS = 2  # looks at one request within which its head must be complete: 5 to 10 s
-_BODY_LOOKS = 6  # and its body: 25 to 30 s
+LOOK_EVERY = 5.0  # seconds between checks
+_HEAD_LOOKS = 2  # checks within which the head must be complete: 5 to 10 s
+_BODY_LOOKS = 6  # the same for the body: 25 to 30 s
 
 
 class _TooLargeError(ValueError):
-    """The head has more bytes than we take."""
+    """The request head exceeds the limit."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose clients send too much, or too slowly (slowloris).
+    """Closes connections whose clients send too much or too slowly (slowloris).
 
-    One timer for each connection looks now and then whether a request is still the same one: requests cost no timer.
+    Each connection has one timer that checks whether the same request is still being received; requests need no timers.
     """
 
     _timer: asyncio.TimerHandle | None = None
-    _is_idle = False  # no request is being received; how long that lasts is bounded elsewhere, but for the first
+    _is_idle = False  # no request is being received; only the wait for the first request is bounded here
     _is_in_head = True
-    _looks = 0  # at the request that is being received
+    _looks = 0  # checks during the current request
     _head_bytes = 0
-    _is_large = False  # the head may be larger than allowed: it must be counted exactly
+    _is_large = False  # the head may exceed the limit and must be counted exactly
     _refusal: HTTPStatus = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start waiting for the first request."""
         super().connection_made(transport)
         self._timer = self.loop.call_later(LOOK_EVERY, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, but not more of a head than is allowed."""
+        """Parse received bytes, up to the limit for the head."""
         self._is_idle = False
         self._is_large = self._head_bytes + len(data) > LARGEST_HEAD
         super().data_received(data)
@@ -56,7 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Begin with a request whose head is complete and not too large."""
+        """Start receiving the body after a complete head within the limit."""
         if self._is_large:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > LARGEST_HEAD:
@@ -66,20 +66,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Wait for nothing until the next request begins."""
+        """Mark the connection as idle until the next request."""
         self._is_in_head = self._is_idle = True
         self._looks = self._head_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what can't be parsed, or is too large."""
+        """Reject a request that is invalid or too large."""
         if self._refusal is HTTPStatus.BAD_REQUEST:
             super().send_400_response(msg)
         else:
             self._refuse(self._refusal)
 
     def _look(self) -> None:
-        """Close the connection if its request is late."""
+        """Close the connection if the request is late."""
         self._looks = 0 if self._is_idle else self._looks + 1
         if self._is_in_head and self._looks >= _HEAD_LOOKS:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)

@@ -1,4 +1,4 @@
-"""What pages call the kinds of activities."""
+"""Name the kinds of activities on pages."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _NAMED = 3  # countries
 
 
 def sentence(item: Activity, language: str) -> str:
-    """Return what happened, in words: "A new article has been posted"; posts are told with their account.
+    """Return the headline of a card, such as "A new article has been posted"; posts include the account.
 
-    What is about countries names up to three of them, in a language (BCP 47).
+    Items about countries name up to three of them, in a language (BCP 47).
     """
     content = item.content
     if content.kind in {ActivityKind.POST, ActivityKind.QUOTE, ActivityKind.REPLY, ActivityKind.REPOST}:
@@ -62,6 +62,6 @@ def sentence(item: Activity, language: str) -> str:
 
 
 def label(content: Content) -> str:
-    """Return what people call this: "Tweet", "News"."""
+    """Return the label of an item, such as "Tweet" or "News"."""
     names = {**_SINGULARS, **_ON_X} if content.network == "x" else _SINGULARS
     return names[content.kind]

@@ -1,13 +1,13 @@
-"""Content negotiation: which coding and which representation a request's headers choose.
+"""Negotiate the content coding and media type of a response.
 
-Each function is idempotent: a header that holds its result chooses the same again.
+Each function is idempotent: its result, used as the header, gives the same result.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-CODINGS = ("zstd", "br", "gzip")  # the best first
+CODINGS = ("zstd", "br", "gzip")  # best first
 IDENTITY = "identity"
 HTML = "text/html"
 ACTIVITY = "application/activity+json"
@@ -22,16 +22,16 @@ class _Part(NamedTuple):
 
 
 def coding_of(accept_encoding: str) -> str:
-    """Return the coding for an answer: the best that is accepted, whatever the qualities among them."""
+    """Return the best accepted content coding; the order of qualities is ignored."""
     qualities = {part.value: part.quality for part in _parts(accept_encoding)}
     other = qualities.get("*", 0.0)
     return next((name for name in CODINGS if qualities.get(name, other) > 0), IDENTITY)
 
 
 def media_of(accept: str) -> str:
-    """Return the representation that is named and preferred: a page, ActivityStreams, or neither (`ANY`).
+    """Return the preferred media type: a page, ActivityStreams, or neither (`ANY`).
 
-    Of equal ones it is ActivityStreams, which no browser names.
+    On a tie ActivityStreams wins: browsers never name it.
     """
     named = [part for part in _parts(accept) if part.value in _OFFERS and part.quality > 0]
     return (

@@ -1,4 +1,4 @@
-"""Templates: one environment in which everything is escaped, except HTML that was cleaned when it was stored."""
+"""Render templates in one autoescaping environment; only stored, sanitized HTML is not escaped."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _OURS = "aggregator.web"
 
 
 class Pages:
-    """Renders the templates of some packages, ours last.
+    """Renders the templates of some packages, then those of this one.
 
-    `home` is the path below which the app that has these pages answers; its static files are there, too.
+    `home` is the path of the app, where its static files are also served.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Pages:
             machine_time=machine_time,
             named=countries.name,
             player=player,
-            own_markup=Markup,  # for drawings that stand in our own templates
+            own_markup=Markup,  # for icons in our own templates
             sentence=lambda item: sentence(item, dates.language),
             site_name=site_name,
             still=pictures.still,
@@ -76,11 +76,11 @@ class Pages:
         )
 
     def know(self, **values: object) -> None:
-        """Tell all templates something."""
+        """Add globals to all templates."""
         self._environment.globals.update(values)
 
     def link(self, path: str) -> str:
-        """Return the address of a path of ours as readers reach it."""
+        """Return the public address of a path."""
         return self._prefix + path
 
     def render(self, template: str, values: Mapping[str, Any]) -> bytes:
@@ -89,12 +89,12 @@ class Pages:
 
 
 def _cleaned(html: str) -> Markup:
-    """Mark a stored `Content.html` as safe: it went through the sanitiser before it was stored."""
+    """Mark stored `Content.html` as safe: it was sanitized before it was stored."""
     return Markup(html)  # noqa: S704  # the one place where outside HTML passes unescaped
 
 
 def _ticked(text: str) -> Markup:
-    """Escape a sentence of ours and show what stands in backticks as code."""
+    """Escape a text and render parts in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
 
 

@@ -1,4 +1,4 @@
-"""Which picture stands for a piece of media, and for a whole item."""
+"""Choose the image for a media item and for an activity."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MOVING = frozenset({"video", "animation"})
 
 
 def still(media: Media) -> str | None:
-    """Return the address of a still picture of it, if there is one that may be shown."""
+    """Return the URL of a still image for a media item, if there is one."""
     return web_address(media.url if media.type == "image" else media.preview)
 
 
 def lead(content: Content) -> Media | None:
-    """Return the first piece of media that has a still picture."""
+    """Return the first media item with a still image."""
     return next((media for media in content.media if still(media)), None)
 
 
 def visible(content: Content) -> list[Media]:
-    """Return what a gallery can show: pictures, and films with at least an address to go to."""
+    """Return the media for a gallery: images, and videos with at least a URL."""
     return [
         media
         for media in content.media
@@ -32,5 +32,5 @@ def visible(content: Content) -> list[Media]:
 
 
 def attached(content: Content) -> list[Media]:
-    """Return what can only be linked to: sounds and files."""
+    """Return media that are only linked: audio and files."""
     return [media for media in content.media if media.type in {"audio", "file"} and web_address(media.url)]

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details for programs, and as a page for people."""
+"""Return errors as RFC 9457 problem details, or as a page for browsers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """What all problems of one code have in common."""
+    """The status, title and description that all problems of a code share."""
 
     status: HTTPStatus
     title: str
@@ -56,26 +56,28 @@ class ProblemKind:
 
 
 KINDS: Mapping[str, ProblemKind] = {
-    "bad-request": ProblemKind(HTTPStatus.BAD_REQUEST, "Bad request", "The request can't be understood."),
-    "not-found": ProblemKind(HTTPStatus.NOT_FOUND, "Not found", "There is nothing at this address."),
+    "bad-request": ProblemKind(HTTPStatus.BAD_REQUEST, "Bad request", "The request is invalid."),
+    "not-found": ProblemKind(HTTPStatus.NOT_FOUND, "Not found", "No page at this address."),
     "method-not-allowed": ProblemKind(
-        HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "This address can't be used in this way; see Allow."
+        HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "This address does not support the method; see Allow."
     ),
     "internal-error": ProblemKind(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Our fault. It is in the log; trying again may help."
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "The error has been logged. Try again later."
     ),
     "store-unavailable": ProblemKind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "Database away", "The database does not answer. Try again after Retry-After."
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Database unavailable",
+        "The database is unavailable. Try again after Retry-After.",
     ),
     "schema": ProblemKind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "Database out of step", "The database needs migrating before it can be read."
+        HTTPStatus.SERVICE_UNAVAILABLE, "Database schema out of date", "The database needs a migration."
     ),
-    "setup": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "Not set up", "The installation is not in a state to answer."),
+    "setup": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "Not set up", "The installation is not set up."),
 }
 
 
 class Problems:
-    """Turns exceptions into answers. `kinds` by code; a code that is not among them is an internal error."""
+    """Converts exceptions to responses; a code that isn't in `kinds` is an internal error."""
 
     def __init__(self, pages: Pages, kinds: Mapping[str, ProblemKind], *, api_prefix: str) -> None:
         self.kinds: Mapping[str, ProblemKind] = {**KINDS, **kinds}
@@ -83,12 +85,12 @@ class Problems:
         self._api_prefix = api_prefix
 
     def install(self, app: FastAPI) -> None:
-        """Handle everything that is foreseen; `LastResort` takes the rest."""
+        """Register the handlers for expected errors; `LastResort` handles the rest."""
         app.add_exception_handler(HTTPException, self._of_routing)
         app.add_exception_handler(AggregatorError, self._of_ours)
 
     def respond(self, request: Request, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Return a problem as JSON, or as a page to a browser that asked for one."""
+        """Return a problem as JSON, or as a page if a browser asked for one."""
         kind = self.kinds[code]
         problem = Problem(
             type=self._pages.link(f"/docs#{code}"),
@@ -113,11 +115,11 @@ class Problems:
 
     async def _of_ours(self, request: Request, error: Exception) -> Response:
         code = getattr(error, "code", "")
-        if code not in self.kinds:  # no reader can cause it: the one that made it has to hear of it
+        if code not in self.kinds:  # not caused by a request, so it must be fixed and is logged as an internal error
             raise error
         if self.kinds[code].status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.respond(request, code, str(error), getattr(error, "headers", None))
-        # The sentence names hosts and files of ours: it is for the log, not for the public.
+        # The message names internal hosts and files: it is logged, but not returned.
         _log.warning("request failed", path=request.url.path, code=code, error=str(error))
         return self.respond(request, code, self.kinds[code].meaning)
 
@@ -125,24 +127,24 @@ class Problems:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
         path = request.url.path
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"{request.method} is not possible on {path}; GET and HEAD are."
+            detail = f"{request.method} is not supported on {path}; use GET or HEAD."
             return self.respond(request, "method-not-allowed", detail, {"Allow": "GET, HEAD"})
         if status == HTTPStatus.NOT_FOUND:
-            hint = "The address may be mistyped." if self._wants_page(request) else f"See {self._pages.link('/docs')}."
-            return self.respond(request, "not-found", f"There is nothing at {path}. {hint}")
-        detail = getattr(error, "detail", "The request can't be understood.")
+            hint = "Check the address." if self._wants_page(request) else f"See {self._pages.link('/docs')}."
+            return self.respond(request, "not-found", f"No page at {path}. {hint}")
+        detail = getattr(error, "detail", "The request is invalid.")
         return self.respond(request, "bad-request", detail)
 
 
 class LastResort:
-    """Answers with a problem where nothing else did, inside the layers that complete headers."""
+    """Returns a problem for unexpected errors, inside the middleware that completes headers."""
 
     def __init__(self, app: ASGIApp, problems: Problems) -> None:
         self._app = app
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; log and answer what nobody foresaw."""
+        """Pass the request on; log unexpected errors and return a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -157,10 +159,10 @@ class LastResort:
             await self._app(scope, receive, watch)
         except Exception:
             if started:
-                raise  # half an answer is out; the server cuts the connection
+                raise  # the response has started; the server closes the connection
             from starlette.requests import Request
 
             request = Request(scope)
             _log.exception("request failed", path=request.url.path, method=request.method)
-            detail = "Something went wrong on our side. It has been logged; trying again may help."
+            detail = "An internal error occurred. It has been logged. Try again later."
             await self._problems.respond(request, "internal-error", detail)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What stands between a reader and us: proxies whose word counts, and the path under which they show us."""
+"""Handle trusted proxies: their forwarding headers and the public path prefix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class Origin(NamedTuple):
-    """Who asked, and for which address; None where the connection itself says it."""
+    """The client and URL of a request as seen by trusted proxies; None: use the connection's own."""
 
     client: str | None = None
     scheme: str | None = None
@@ -29,9 +29,9 @@ class Origin(NamedTuple):
 
 
 def origin(peer: str | None, forwarded: Mapping[bytes, str], trusted: Sequence[Network]) -> Origin:
-    """Return what trusted proxies say of a request; nothing when the peer is not one of them.
+    """Return the origin according to trusted proxies, empty if the peer isn't trusted.
 
-    `forwarded` is what `forwarded_by` returns. Of a list only the part counts that trusted proxies wrote: its end.
+    `forwarded` comes from `forwarded_by`. Only the end of each list counts, which trusted proxies wrote.
     """
     if peer is None or not is_trusted(peer, trusted):
         return Origin()
@@ -52,9 +52,9 @@ def origin(peer: str | None, forwarded: Mapping[bytes, str], trusted: Sequence[N
 
 
 class Forwarded:
-    """Puts what trusted proxies say in its place and removes their headers, so that nobody further in believes others.
+    """Applies the headers of trusted proxies to the scope and removes them, so that inner code can't trust others.
 
-    `prefix` is the path of our public address ("/stream" or ""): a proxy may strip it or leave it.
+    `prefix` is the path of the public URL ("/stream" or ""): proxies may strip it or keep it.
     """
 
     def __init__(self, app: ASGIApp, trusted: Sequence[Network], prefix: str) -> None:
@@ -63,16 +63,16 @@ class Forwarded:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on as it was when it reached the outermost trusted proxy."""
+        """Pass the request on as the outermost trusted proxy received it."""
         await self._app(self._seen_from_outside(scope) if scope["type"] == "http" else scope, receive, send)
 
     def _seen_from_outside(self, scope: Scope) -> Scope:
         peer = scope["client"]
-        said = origin(peer[0] if peer else None, forwarded_by(scope["headers"]), self._trusted)
+        client = origin(peer[0] if peer else None, forwarded_by(scope["headers"]), self._trusted)
         headers = [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]
-        if said.host:
+        if client.host:
             headers = [(name, value) for name, value in headers if name != b"host"]
-            headers.append((b"host", said.host.encode("ascii")))
+            headers.append((b"host", client.host.encode("ascii")))
         path = scope["path"]
         if self._prefix and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
@@ -80,24 +80,24 @@ class Forwarded:
             **scope,
             "path": path,
             "headers": headers,
-            "scheme": said.scheme or scope["scheme"],
-            "client": (said.client, 0) if said.client and said.client != peer[0] else peer,
+            "scheme": client.scheme or scope["scheme"],
+            "client": (client.client, 0) if client.client and client.client != peer[0] else peer,
         }
 
 
 class UnambiguousHost:
-    """Refuses a repeated or malformed Host header: caches and servers disagree about which one counts."""
+    """Rejects repeated or malformed Host headers, which caches and servers interpret differently."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, str], Response]) -> None:
         self._app = app
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on if its host is plain."""
+        """Pass the request on if its Host header is valid."""
         if scope["type"] == "http":
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) > 1 or (hosts and not _HOST.fullmatch(hosts[0].decode("latin-1"))):
-                # The answer may name no address that the header made up.
+                # The response must not contain an address from the invalid header.
                 plain = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"host"]}
                 answer = self._refuse(Request(plain), "A request has one Host header with a host name in it.")
                 await answer(scope, receive, send)
@@ -133,6 +133,6 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_trusted(text: str, networks: Iterable[Network]) -> bool:
-    """Say whether an address belongs to a proxy whose word counts."""
+    """Return whether an address belongs to a trusted proxy."""
     address = _address(text)
     return address is not None and any(address in network for network in networks)

@@ -1,4 +1,4 @@
-"""Answers with a validator: what has not changed is not sent again."""
+"""Build responses with an ETag, and 304 for unchanged content."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-# Seconds: what is hidden must be gone from caches, too, within 2, even while we can't be reached.
+# Seconds: hidden items must leave all caches within 2 s, even if this server is unreachable.
 FRESH = "public, max-age=1, stale-while-revalidate=1"
-ALWAYS_ASK = "no-cache"  # kept, but never shown without asking: a click on "new items" has to bring them
+ALWAYS_ASK = "no-cache"  # cached, but revalidated each time: "Show new items" has to load them
 _DIGEST_BYTES = 12
 
 
 def answer(request: Request, body: bytes, media_type: str, *, cache: str = ALWAYS_ASK) -> Response:
-    """Return the body with its ETag, or 304 where the client says that it has these very bytes.
+    """Return the body with its ETag, or 304 if the client already has these bytes.
 
-    The tag is made of the bytes: whatever they depend on (stream, sources, clock, templates), it can't be wrong.
+    The tag is a hash of the bytes, so it covers the stream, sources, time and templates.
     """
     tag = f'W/"{hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": cache}
@@ -31,6 +31,6 @@ def answer(request: Request, body: bytes, media_type: str, *, cache: str = ALWAY
 
 
 def _holds(if_none_match: str, tag: str) -> bool:
-    """Compare weakly, as If-None-Match asks: `W/` does not count."""
-    held = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
-    return "*" in held or tag.removeprefix("W/") in held
+    """Compare weakly, as If-None-Match requires: `W/` is ignored."""
+    etags = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    return "*" in etags or tag.removeprefix("W/") in etags

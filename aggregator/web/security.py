@@ -1,4 +1,4 @@
-"""Headers that every answer carries, so that what outsiders wrote can do nothing in a reader's browser."""
+"""Add security headers to every response, so that external content can't act in a reader's browser."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Pictures come from wherever publishers host them; everything else is ours, and nothing is inline.
+# Images come from any publisher's host; everything else is same-origin, and nothing is inline.
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
     "img-src": "'self' https: http:",
-    "frame-src": " ".join(FRAMES),  # players, on a click
+    "frame-src": " ".join(FRAMES),  # players, loaded on a click
     "media-src": "https: http:",
     "connect-src": "'self'",
     "form-action": "'self'",
@@ -30,14 +30,14 @@ _POLICY = {
 
 
 def policy(changes: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Return our Content-Security-Policy, with some directives changed."""
+    """Return the Content-Security-Policy with some directives changed."""
     return "; ".join(f"{name} {value}" for name, value in {**_POLICY, **changes}.items())
 
 
 HEADERS = {
     "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",  # for browsers that do not know frame-ancestors
+    "X-Frame-Options": "SAMEORIGIN",  # for browsers without frame-ancestors
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -46,13 +46,13 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds the headers; a route that needs another value sets its own."""
+    """Adds the headers; routes can override values."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the headers of its answer."""
+        """Pass the request on and add the headers."""
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":

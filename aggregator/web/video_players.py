@@ -1,4 +1,4 @@
-"""Players: where a film can be seen within a page once somebody asks for it."""
+"""Determine how to play a video within a page on a click."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Content
 
-# Hosts whose frames our pages may show, as the security policy names them.
+# Hosts that pages may frame, as listed in the security policy.
 FRAMES = ("https://www.youtube-nocookie.com", "https://player.vimeo.com")
 _FILES = frozenset({"video/mp4", "video/webm", "video/ogg"})
 _ID = r"([A-Za-z0-9_-]{6,64})"
@@ -24,14 +24,14 @@ _VIMEO = re.compile(r"https?://(?:www\.|player\.)?vimeo\.com/(?:video/)?([0-9]{4
 
 
 class Player(NamedTuple):
-    """Where to see a film: in a frame, or as a file."""
+    """The location of a video: a frame or a file."""
 
-    page: str  # to go to without scripts
-    frame: str | None  # what a frame shows; none: `page` is a file that the browser plays
+    page: str  # the link without scripts
+    frame: str | None  # address of the frame; None: the browser plays the file at `page`
 
 
 def player(content: Content) -> Player | None:
-    """Return where a film can be seen; None where it is only to be had at its own page."""
+    """Return the player for a video, or None if it can only be watched on its own page."""
     for address in _addresses(content):
         youtube = _YOUTUBE.fullmatch(address)
         if youtube:

@@ -147,7 +147,7 @@ def test_everything_works_without_script(browser: Browser, sqlite_store: Store, 
         sight.page.get_by_role("link", name="Older items").click()
         second = sight.page.locator("article h3").all_inner_texts()
         sight.page.get_by_role("link", name="Videos").click()
-        empty = sight.page.get_by_role("heading", name="Nothing here yet").count()
+        empty = sight.page.get_by_role("heading", name="No results").count()
 
     assert first + second == [f"Title n{n:02}" for n in reversed(range(25))]
     assert empty == 1
@@ -168,7 +168,7 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
         page.set_viewport_size({"width": 400, "height": 200})
         page.evaluate("scrollTo(0, 300)")  # nothing moves under the eyes of somebody who reads
         ingest_now(store, source, [an_activity(name, published=NOON + 2 * MINUTE) for name in ("c", "d")])
-        page.get_by_role("link", name="2 new items: show").click()
+        page.get_by_role("link", name="Show 2 new items").click()
         assert page.locator(titles).all_inner_texts() == ["Title d", "Title c", "Title b", "Title a"]
 
         ingest_now(store, source, [an_activity("b", title="Edited b", published=NOON + MINUTE)])

@@ -93,7 +93,7 @@ def test_an_event_is_shown_in_the_readers_time_beside_the_sources_label(
     page = sqlite_reader.ask("/?kind=event").text
 
     assert '<time datetime="2026-04-16T14:00:00Z">Thursday, April 16, 2026<br>10:00 AM to 11:00 AM EDT</time>' in page
-    assert "(the source says “EST”)" in page
+    assert "(time zone “EST”)" in page
     assert "Online" in page
 
 
@@ -195,7 +195,7 @@ def test_every_combination_of_what_is_missing_is_shown(sqlite_store: Store, sqli
     assert [page.status for page in pages] == [200] * 8
     assert pages[0].text.count("<article") == 7
     assert "None" not in pages[0].text
-    assert "Found March 2, 2026" in pages[0].text  # the source gave no date
+    assert "Added March 2, 2026" in pages[0].text  # the source gave no date
 
 
 def test_older_and_newest_lead_through_the_stream(sqlite_store: Store, sqlite_reader: Reader) -> None:
@@ -209,8 +209,8 @@ def test_older_and_newest_lead_through_the_stream(sqlite_store: Store, sqlite_re
     shown = re.findall(r"Title (n\d+)</a></h3>", first) + re.findall(r"Title (n\d+)</a></h3>", second)
     assert shown == [f"n{n}" for n in reversed(range(25))]
     assert "Newest items" not in first
-    assert '<a class="button" href="/?kind=article">Newest items</a>' in second
-    assert "This is where the stream begins." in second
+    assert '<a class="button" href="/?kind=article">Latest items</a>' in second
+    assert "No more items." in second
 
 
 def test_filters_are_plain_links_that_keep_each_other(sqlite_store: Store, sqlite_reader: Reader) -> None:
@@ -220,7 +220,7 @@ def test_filters_are_plain_links_that_keep_each_other(sqlite_store: Store, sqlit
 
     assert '<a href="/?kind=event&amp;source=news" aria-current="true"><bdi>Events</bdi></a>' in page
     assert '<a href="/?kind=article&amp;source=news"><bdi>News</bdi></a>' in page
-    assert '<a href="/?source=news"><bdi>Everything</bdi></a>' in page
+    assert '<a href="/?source=news"><bdi>All</bdi></a>' in page
     assert '<a href="/?kind=event&amp;source=opengovpart"><bdi>@opengovpart</bdi></a>' in page
     assert page.count("<article") == 1
 
@@ -236,8 +236,8 @@ def test_empty_says_why(sqlite_store: Store, sqlite_reader: Reader) -> None:
     assert "No sources yet" in none
     assert "aggregator source add" in none
     assert "1 source is set up" in waiting
-    assert "No item matches what you chose." in filtered
-    assert "Nothing older" in beyond
+    assert "Try another search or remove a filter." in filtered
+    assert "No more items" in beyond
 
 
 def test_a_failing_source_is_announced_and_hides_nothing(sqlite_store: Store, sqlite_reader: Reader) -> None:
@@ -250,7 +250,7 @@ def test_a_failing_source_is_announced_and_hides_nothing(sqlite_store: Store, sq
     after = sqlite_reader.ask("/").text
 
     assert "not up to date" not in before
-    assert "One source is not up to date" in after
+    assert "One source is out of date" in after
     assert "<strong><bdi>Broken feed</bdi></strong>" in after
     assert after.count("<article") == 1
 

@@ -139,7 +139,7 @@ def test_without_a_database_readers_are_told_and_nothing_leaks(tmp_path: Path) -
     assert api.headers["retry-after"] == "10"
     assert api.headers["cache-control"] == "no-store"
     assert page.status == 503
-    assert "<h1>Database away</h1>" in page.text
+    assert "<h1>Database unavailable</h1>" in page.text
     assert (ready.status, ready.json["status"], ready.json["database"]) == (503, "unavailable", "store-unavailable")
     assert (alive.status, alive.json) == (200, {"status": "alive"})
     for answer in (api, page, ready):

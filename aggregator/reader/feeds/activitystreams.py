@@ -1,7 +1,7 @@
-"""ActivityStreams 2.0 (https://www.w3.org/TR/activitystreams-core/): collections, pages, single activities. Pure.
+"""Render ActivityStreams 2.0 (https://www.w3.org/TR/activitystreams-core/): collections, pages, activities. Pure.
 
-All ids are addresses below our own: strict readers believe an embedded object only where it has the origin of its
-document. An activity's id is its page, which answers with this format where `Accept` prefers it.
+All ids are URLs below our own: strict readers accept an embedded object only with the same origin as its document. An
+activity's id is its page, which responds with this format if `Accept` prefers it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/activity+json"
 
-# The two words of the context are ActivityStreams' own and everybody's, but its context document leaves them out.
+# Both terms belong to the ActivityStreams namespace, but its context document omits them.
 _CONTEXT = ["https://www.w3.org/ns/activitystreams", {"sensitive": "as:sensitive", "Hashtag": "as:Hashtag"}]
 
 
 def render(feed: Feed) -> bytes:
-    """Return the collection, which only says where its pages begin, or else a page of it."""
+    """Return the collection, which only links to its pages, or a page of it."""
     return _encoded(_collection(feed) if feed.whole else _page(feed))
 
 
@@ -45,7 +45,7 @@ def one(item: Activity, terms: Terms) -> bytes:
 
 
 def tombstone(id_: str) -> bytes:
-    """Return what is left of an activity that is shown no longer: its id, and nothing else of it."""
+    """Return the tombstone of an activity that is no longer visible: its id only."""
     return _encoded({"id": id_, "type": "Tombstone"})
 
 
@@ -75,17 +75,17 @@ def _page(feed: Feed) -> dict[str, Any]:
 
 
 def _activity(item: Activity, terms: Terms) -> dict[str, Any]:
-    said = terms.audience.content(item.content)
-    repost = said.kind is ActivityKind.REPOST
+    content = terms.audience.content(item.content)
+    repost = content.kind is ActivityKind.REPOST
     published, updated = published_at(item), updated_at(item, terms.audience, terms.now)
-    actor = person(said.actor, actor_id(item, terms)) if said.actor else None
+    actor = person(content.actor, actor_id(item, terms)) if content.actor else None
     return said_only(
         {
             "id": terms.page_of(item.id),
             "type": "Announce" if repost else "Create",
             "actor": actor,
             "summary": escape(title_of(item, terms.audience)),
-            "url": address(said.url) or terms.page_of(item.id),
+            "url": address(content.url) or terms.page_of(item.id),
             "published": machine_time(published),
             "updated": machine_time(updated) if updated > published else None,
             "object": original_of_activity(item, terms) if repost else object_of(item, terms),

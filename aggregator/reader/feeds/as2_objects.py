@@ -1,6 +1,6 @@
-"""What activities of ActivityStreams 2.0 are about: people, notes, articles, events, films. Pure.
+"""Render the objects of ActivityStreams 2.0 activities: people, notes, articles, events, videos. Pure.
 
-Ids are fragments of the activity's own page: no two things share one, and each can be looked up.
+Ids are fragments of the activity's page, so they are unique and can be dereferenced.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _TYPES = {ActivityKind.ARTICLE: "Article", ActivityKind.EVENT: "Event", ActivityKind.VIDEO: "Video"}
 _ATTACHED = {"image": "Image", "video": "Video", "animation": "Video", "audio": "Audio"}
-_QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation by which servers know a quotation (FEP-e232)
+_QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation that identifies a quote (FEP-e232)
 
 
 def person(actor: Actor, id_: str) -> dict[str, Any]:
-    """Return somebody."""
+    """Return a person."""
     avatar = address(actor.avatar)
     return said_only(
         {
@@ -45,14 +45,14 @@ def person(actor: Actor, id_: str) -> dict[str, Any]:
 
 
 def actor_id(item: Activity, terms: Terms) -> str:
-    """Return the id of the person who published or reposted something."""
+    """Return the id of the author of a post or repost."""
     return f"{terms.page_of(item.id)}#actor"
 
 
 def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
-    """Return what an activity published, with what it quotes as an attachment."""
-    page, said = terms.page_of(item.id), terms.audience.content(item.content)
-    made = _object(said, f"{page}#object", actor_id(item, terms), terms)
+    """Return the object of an activity, with the quoted post as an attachment."""
+    page, content = terms.page_of(item.id), terms.audience.content(item.content)
+    made = _object(content, f"{page}#object", actor_id(item, terms), terms)
     quoted = original_of(item, terms.audience)
     tags = [*made.pop("tag", []), *_named("topic", item.topics, terms), *_named("country", item.countries, terms)]
     attached = made.pop("attachment", [])
@@ -64,7 +64,7 @@ def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
 
 
 def original_of_activity(item: Activity, terms: Terms) -> dict[str, Any]:
-    """Return what an activity reposts; where it could not be had, what the repost itself says of it."""
+    """Return the reposted object; if it isn't available, the facts in the repost."""
     if original := original_of(item, terms.audience):
         return _original(item, original, terms)
     made = _original(item, terms.audience.content(item.content), terms)
@@ -78,7 +78,7 @@ def _original(item: Activity, content: Content, terms: Terms) -> dict[str, Any]:
 
 
 def said_only(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is not known."""
+    """Drop missing values."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -86,7 +86,11 @@ def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[st
     url, lang = address(content.url), language(content.lang)
     html = legible(content.html or paragraphs(content.text)) or None
     enclosures = enclosures_of(content.media)
-    film = next((one for one in enclosures if one.kind in PLAYED), None) if content.kind is ActivityKind.VIDEO else None
+    film = (
+        next((enclosure for enclosure in enclosures if enclosure.kind in PLAYED), None)
+        if content.kind is ActivityKind.VIDEO
+        else None
+    )
     return said_only(
         {
             "id": id_,
@@ -99,11 +103,11 @@ def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[st
             "published": _moment(content.published, terms),
             "updated": _moment(content.updated, terms),
             "sensitive": True if content.sensitive else None,
-            # As an object, since not every reader takes the bare address; without an id, since it is not ours.
+            # As an object, since not every reader accepts a plain URL; without an id, since it isn't ours.
             "inReplyTo": {"type": "Note", "url": reply} if (reply := address(content.in_reply_to)) else None,
             "duration": _duration(film),
             **_occasion(content),
-            "attachment": [_attached(one) for one in enclosures] or None,
+            "attachment": [_attached(enclosure) for enclosure in enclosures] or None,
             "tag": list(_tags(content)) or None,
         }
     )
@@ -153,7 +157,7 @@ def _tags(content: Content) -> Iterator[dict[str, Any]]:
 
 
 def _named(kind: str, names: Sequence[str], terms: Terms) -> list[dict[str, Any]]:
-    """Return topics or countries; the id of each is the page of the stream about it."""
-    # Half a character has no UTF-8; an id may be made of it all the same.
+    """Return topics or countries; each id is the stream page about it."""
+    # Ids may contain lone surrogates, which UTF-8 can't encode.
     where = f"{terms.base}/?{kind}="
     return [{"type": "Object", "id": where + quote(name, safe="", errors="replace"), "name": name} for name in names]

@@ -1,4 +1,4 @@
-"""Atom (RFC 4287) with paging and archives (RFC 5005). Pure."""
+"""Render Atom (RFC 4287) with paging and archives (RFC 5005). Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def render(feed: Feed) -> bytes:
     add(root, f"{ATOM}title", feed.title)
     add(root, f"{ATOM}subtitle", feed.description)
     add(root, f"{ATOM}updated", machine_time(feed.updated))
-    author = add(root, f"{ATOM}author")  # of entries that name none: each needs one, its own or the feed's
+    author = add(root, f"{ATOM}author")  # the default for entries without an author: each needs one
     add(author, f"{ATOM}name", feed.title)
     add(author, f"{ATOM}uri", feed.home)
     add(root, f"{ATOM}link", rel="alternate", type="text/html", href=feed.home)
@@ -82,7 +82,7 @@ def _add_entry(feed: _Element, entry: Entry) -> None:
         )
     for category in entry.categories:
         add(made, f"{ATOM}category", term=category.term, scheme=category.scheme)
-    # Not atom:source, which is what an entry's feed says of itself, its id included: what we know is its name here.
+    # Not atom:source, which requires the metadata of the entry's own feed: only its name is known here.
     add(made, f"{DC}source", entry.source.name)
     add(made, f"{ATOM}summary", entry.summary)
     add(made, f"{ATOM}content", entry.html, type="html")

@@ -1,4 +1,4 @@
-"""Pictures, sounds and films as feeds attach them: an address, a media type, a size. Pure."""
+"""Describe media as feed enclosures: URL, media type and size. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PLAYED = frozenset({"audio", "video", "animation"})
 
-# Every format wants a media type, and publishers often give none. Not `mimetypes`: what that says depends on the host.
+# Every format needs a media type, and publishers often give none. Not `mimetypes`: its result depends on the host.
 _BY_ENDING = {
     "avif": "image/avif",
     "gif": "image/gif",
@@ -50,52 +50,52 @@ _UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """A piece of media that has an address."""
+    """A media item with a URL."""
 
     kind: str  # as `Media.type`
     url: str
-    mime: str  # said, told by the address, or else the usual one of its kind
+    mime: str  # the given one, else guessed from the URL, else the default of its kind
     alt: str | None
     size: int | None  # bytes
     duration: float | None  # seconds
     width: int | None  # pixels
     height: int | None  # pixels
-    preview: str | None  # address of a still picture
+    preview: str | None  # URL of a still image
 
     @property
     def still(self) -> str | None:
-        """Return the address of a picture of it."""
+        """Return the URL of a still image."""
         return self.url if self.kind == "image" else self.preview
 
 
 def enclosures_of(media: Iterable[Media]) -> list[Enclosure]:
-    """Return what can be attached, each address once."""
+    """Return the enclosures with distinct URLs."""
     found: dict[str, Enclosure] = {}
-    for one in media:
-        url = address(one.url)
+    for medium in media:
+        url = address(medium.url)
         if url and url not in found:
             found[url] = Enclosure(
-                kind=one.type,
+                kind=medium.type,
                 url=url,
-                mime=media_type(one.mime) or _told_by(url) or _USUAL.get(one.type, _UNKNOWN),
-                alt=one.alt,
-                size=_counted(one.bytes),
-                duration=one.duration if one.duration and 0 < one.duration < float("inf") else None,
-                width=_counted(one.width),
-                height=_counted(one.height),
-                preview=address(one.preview),
+                mime=media_type(medium.mime) or _told_by(url) or _USUAL.get(medium.type, _UNKNOWN),
+                alt=medium.alt,
+                size=_counted(medium.bytes),
+                duration=medium.duration if medium.duration and 0 < medium.duration < float("inf") else None,
+                width=_counted(medium.width),
+                height=_counted(medium.height),
+                preview=address(medium.preview),
             )
     return list(found.values())
 
 
 def foremost(enclosures: Sequence[Enclosure]) -> Enclosure | None:
-    """Return the one for formats that take a single one: what can be played before what can be seen."""
-    played = (one for one in enclosures if one.kind in PLAYED)
+    """Return the enclosure for formats that allow only one: playable media first."""
+    played = (enclosure for enclosure in enclosures if enclosure.kind in PLAYED)
     return next(played, enclosures[0] if enclosures else None)
 
 
 def _told_by(url: str) -> str | None:
-    """Return the media type that an address shows: by its ending, or `?format=jpg` as X writes it."""
+    """Return the media type according to the URL: its suffix, or `?format=jpg` as on X."""
     parts = urlsplit(url)
     endings = [PurePosixPath(parts.path).suffix.removeprefix("."), *parse_qs(parts.query).get("format", ())]
     return next((_BY_ENDING[ending.lower()] for ending in endings if ending.lower() in _BY_ENDING), None)

@@ -1,4 +1,4 @@
-"""An item as RSS, Atom and JSON Feed all tell it; they differ in how they spell it, not in what they say. Pure."""
+"""Convert an item to the entry that RSS, Atom and JSON Feed share. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUMMARY_LENGTH = 300  # characters
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who said it."""
+    """An author."""
 
     name: str
     url: str | None
@@ -34,7 +34,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A word that an item is filed under; `scheme` says whose words these are, None: the publisher's own."""
+    """A tag; `scheme` is its vocabulary, None: the publisher's own."""
 
     term: str
     scheme: str | None
@@ -42,21 +42,21 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item, with nothing in it that its audience may not have."""
+    """An item without content that its audience must not see."""
 
     id: str
     page: str  # our page about it
-    original: str | None  # where it was published
+    original: str | None  # URL of the original
     title: str  # never empty
-    own_title: str | None  # None: it has none, `title` is made of its words
+    own_title: str | None  # None: it has none, and `title` is derived from its text
     html: str  # never empty
-    text: str  # the same as plain text, never empty
+    text: str  # `html` as plain text, never empty
     summary: str  # its beginning
     published: datetime
     updated: datetime
     lang: str | None
     author: Author | None
-    contributor: Author | None  # whose words are reposted
+    contributor: Author | None  # author of the reposted content
     source: SourceRef
     categories: Sequence[Category]
     enclosures: Sequence[Enclosure]
@@ -64,21 +64,21 @@ class Entry:
 
     @property
     def link(self) -> str:
-        """Return where people read it: at its publisher's, or else at ours."""
+        """Return the link for people: the original, or our page."""
         return self.original or self.page
 
 
 def entry_of(item: Activity, terms: Terms) -> Entry:
-    """Tell an item on the terms given."""
-    said, original = terms.audience.content(item.content), original_of(item, terms.audience)
-    shown = original if original and said.kind is ActivityKind.REPOST and said is item.content else said
+    """Return the entry of an item for an audience."""
+    content, original = terms.audience.content(item.content), original_of(item, terms.audience)
+    shown = original if original and content.kind is ActivityKind.REPOST and content is item.content else content
     html = legible(html_of(item, terms))
     title = title_of(item, terms.audience)
-    text = text_of_clean(html) or title  # of pictures alone
+    text = text_of_clean(html) or title  # for images without text
     return Entry(
         id=tag_id(item.id, terms.authority),
         page=terms.page_of(item.id),
-        original=address(said.url) or address(shown.url),
+        original=address(content.url) or address(shown.url),
         title=title,
         own_title=own_title(item, terms.audience),
         html=html,
@@ -87,12 +87,12 @@ def entry_of(item: Activity, terms: Terms) -> Entry:
         published=published_at(item),
         updated=updated_at(item, terms.audience, terms.now),
         lang=language(shown.lang),
-        author=_author(said.actor),
-        contributor=_author(shown.actor) if shown is not said else None,
+        author=_author(content.actor),
+        contributor=_author(shown.actor) if shown is not content else None,
         source=item.source,
         categories=list(dict.fromkeys(_categories(item, shown.hashtags, terms))),
         enclosures=enclosures_of(shown.media),
-        sensitive=said.sensitive or shown.sensitive,
+        sensitive=content.sensitive or shown.sensitive,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an item says in feeds for people: a plain title, and HTML that needs nothing of the page around it. Pure."""
+"""Render an item for feeds: a plain title and self-contained HTML. Pure."""
 
 from __future__ import annotations
 
@@ -23,101 +23,101 @@ if TYPE_CHECKING:
 
 _NOUNS = {kind: kind.value.capitalize() for kind in ActivityKind}
 _TITLED = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
-_TITLE_LENGTH = 100  # characters of a text that stand for a title
+_TITLE_LENGTH = 100  # characters of a text used as title
 _CANCELLED = "Cancelled"
-_BEGINNING = "The source gave only the beginning."
-_GONE_BEGINNING = "The original is no longer available; this is the beginning of it."
+_BEGINNING = "This is an excerpt."
+_GONE_BEGINNING = "The original is no longer available; this is an excerpt."
 
 
 def noun(content: Content) -> str:
-    """Return what something is called when nothing of it may be said: "Repost on X", "Article"."""
+    """Return a label for content that must not be shown: "Repost on X", "Article"."""
     return f"{_NOUNS[content.kind]} on X" if content.network == X else _NOUNS[content.kind]
 
 
 def original_of(item: Activity, audience: Audience) -> Content | None:
-    """Return what the audience gets of what a repost or quote is about."""
+    """Return the object of a repost or quote as visible to the audience."""
     return audience.content(item.object.content) if item.object else None
 
 
 def own_title(item: Activity, audience: Audience) -> str | None:
-    """Return the title that the publisher gave, or what stands for words that are not given; None: it has only words.
+    """Return the publisher's title, or a label for hidden content; None: it has only text.
 
     For formats in which a short message needs no title.
     """
-    said = audience.content(item.content)
-    return named(said) or (None if said is item.content else noun(said))
+    content = audience.content(item.content)
+    return named(content) or (None if content is item.content else noun(content))
 
 
 def named(content: Content) -> str | None:
-    """Return the publisher's title as one line, marked where an event is cancelled: no format has a field for it."""
+    """Return the publisher's title as one line, marked if an event is cancelled: no format has a field for that."""
     title = _line(content.title)
     cancelled = content.event is not None and content.event.cancelled
     return f"{_CANCELLED}: {title}" if title and cancelled else title or None
 
 
 def title_of(item: Activity, audience: Audience) -> str:
-    """Return a title, never empty, for formats in which everything has one: at worst the beginning of the text."""
-    said = audience.content(item.content)
+    """Return a title, never empty, for formats that require one; the fallback is the beginning of the text."""
+    content = audience.content(item.content)
     if title := own_title(item, audience):
         return title
-    if said.kind is ActivityKind.REPOST:
-        return _repost_title(said, original_of(item, audience))
-    words = excerpt(_line(said.text), _TITLE_LENGTH)
-    if said.kind in _TITLED:
-        found = words or site_name(said.url) or noun(said)
-        return f"{_CANCELLED}: {found}" if said.event and said.event.cancelled else found
-    name = _name(said.actor)
+    if content.kind is ActivityKind.REPOST:
+        return _repost_title(content, original_of(item, audience))
+    words = excerpt(_line(content.text), _TITLE_LENGTH)
+    if content.kind in _TITLED:
+        found = words or site_name(content.url) or noun(content)
+        return f"{_CANCELLED}: {found}" if content.event and content.event.cancelled else found
+    name = _name(content.actor)
     if name:
-        return f"{name}: {words}" if words else f"{noun(said)} by {name}"
-    return words or noun(said)
+        return f"{name}: {words}" if words else f"{noun(content)} by {name}"
+    return words or noun(content)
 
 
 def html_of(item: Activity, terms: Terms) -> str:
-    """Return what an item says as clean HTML, never empty."""
-    said = terms.audience.content(item.content)
-    if said is not item.content:
-        return _pointer(said)
-    return "".join(_parts(item, said, original_of(item, terms.audience), terms.dates)) or _pointer(said)
+    """Return the content of an item as clean HTML, never empty."""
+    content = terms.audience.content(item.content)
+    if content is not item.content:
+        return _pointer(content)
+    return "".join(_parts(item, content, original_of(item, terms.audience), terms.dates)) or _pointer(content)
 
 
-def _repost_title(said: Content, original: Content | None) -> str:
-    who, whom = _name(said.actor), _name(original.actor) if original else ""
-    nobody = f"Repost of {whom}" if whom else noun(said)
+def _repost_title(content: Content, original: Content | None) -> str:
+    who, whom = _name(content.actor), _name(original.actor) if original else ""
+    nobody = f"Repost of {whom}" if whom else noun(content)
     begin = f"{who} reposted {whom}".strip() if who else nobody
-    words = _line(original.title or original.text) if original else _line(said.text)
+    words = _line(original.title or original.text) if original else _line(content.text)
     return f"{begin}: {excerpt(words, _TITLE_LENGTH)}" if words else begin
 
 
-def _parts(item: Activity, said: Content, original: Content | None, dates: Dates) -> Iterator[str]:
-    if said.event:
-        yield _occasion(said.event, dates)
-    if said.in_reply_to:
-        yield f"<p>In reply to {_linked(said.in_reply_to, 'this post')}</p>"
-    if said.kind is ActivityKind.REPOST:
-        yield _reposted(item, said, original)
+def _parts(item: Activity, content: Content, original: Content | None, dates: Dates) -> Iterator[str]:
+    if content.event:
+        yield _occasion(content.event, dates)
+    if content.in_reply_to:
+        yield f"<p>In reply to {_linked(content.in_reply_to, 'this post')}</p>"
+    if content.kind is ActivityKind.REPOST:
+        yield _reposted(item, content, original)
     else:
-        yield _words(said)
+        yield _words(content)
         if original:
             yield _quoted(original, f"<p>{_person(original.actor)}:</p>" if _name(original.actor) else "")
-        elif item.object_key and said.kind not in _TITLED:  # an occurrence has the key of its series
+        elif item.object_key and content.kind not in _TITLED:  # an occurrence has the key of its series
             yield "<p>The quoted post is not available.</p>"
-        if not said.complete:
+        if not content.complete:
             yield f"<p>{_BEGINNING}</p>"
 
 
-def _reposted(item: Activity, said: Content, original: Content | None) -> str:
+def _reposted(item: Activity, content: Content, original: Content | None) -> str:
     whom = f" {_person(original.actor)}" if original and _name(original.actor) else ""
-    who = _person(said.actor) if _name(said.actor) else ""
+    who = _person(content.actor) if _name(content.actor) else ""
     begin = f"<p>{who} reposted{whom}:</p>" if who else ""
-    cut = "" if (original or said).complete else f"<p>{_GONE_BEGINNING}</p>"
+    cut = "" if (original or content).complete else f"<p>{_GONE_BEGINNING}</p>"
     withheld = item.object is not None and original is not item.object.content
     if original is None:
-        return f"{begin}{_quoted(said, '')}{cut}"
+        return f"{begin}{_quoted(content, '')}{cut}"
     return begin + (_pointer(original) if withheld else _quoted(original, "")) + cut
 
 
 def _quoted(content: Content, begin: str) -> str:
-    """Return somebody's words as a quotation; of words that are not given, where to find them."""
+    """Return a quotation; for hidden content, a link to it."""
     url, lang = address(content.url), language(content.lang)
     cite = f' cite="{escape(url)}"' if url else ""
     tongue = f' lang="{lang}"' if lang else ""
@@ -130,18 +130,20 @@ def _words(content: Content) -> str:
 
 
 def _pictures(content: Content, html: str) -> Iterator[str]:
-    """Yield pictures that are not in the text already; what may offend is only attached."""
+    """Yield images that aren't in the text; sensitive ones are only attached."""
     if content.sensitive:
         return
-    for one in enclosures_of(content.media):
-        if one.still and escape(one.still) not in html and one.still not in html:
-            picture = f'<img src="{escape(one.still)}" alt="{escape(one.alt or "")}">'
-            target = address(content.url) or one.url
-            yield f"<p>{picture}</p>" if one.kind == "image" else f'<p><a href="{escape(target)}">{picture}</a></p>'
+    for enclosure in enclosures_of(content.media):
+        if enclosure.still and escape(enclosure.still) not in html and enclosure.still not in html:
+            picture = f'<img src="{escape(enclosure.still)}" alt="{escape(enclosure.alt or "")}">'
+            target = address(content.url) or enclosure.url
+            yield (
+                f"<p>{picture}</p>" if enclosure.kind == "image" else f'<p><a href="{escape(target)}">{picture}</a></p>'
+            )
 
 
 def _occasion(event: Occasion, dates: Dates) -> str:
-    """Return whether, when and where an event takes place; events of whole days have dates and no hours."""
+    """Return state, place and time of an event; all-day events have dates without hours."""
     when = dates.when(event.start, event.end, event.zone_label, all_day=event.all_day)
     cancelled = f"<p><strong>{_CANCELLED}</strong></p>" if event.cancelled else ""
     words = escape(", ".join(filter(None, (when.day, when.hours))))
@@ -153,7 +155,7 @@ def _occasion(event: Occasion, dates: Dates) -> str:
 
 
 def _remark(event: Occasion, when: When, dates: Dates) -> str:
-    """Quote the source's own time zone where it differs, with the other time that it may mean."""
+    """Quote the source's own time zone if it differs, with the alternative time."""
     if not when.remark:
         return ""
     other = dates.when(event.other_start, None).hours if event.other_start else ""

@@ -1,4 +1,4 @@
-"""JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/). Pure."""
+"""Render JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/). Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def render(feed: Feed) -> bytes:
 
 
 def _item(entry: Entry) -> dict[str, Any]:
-    stills = () if entry.sensitive else (one.still for one in entry.enclosures)
+    stills = () if entry.sensitive else (enclosure.still for enclosure in entry.enclosures)
     return _said(
         {
             "id": entry.id,
@@ -52,7 +52,7 @@ def _item(entry: Entry) -> dict[str, Any]:
             "authors": [_author(entry.author)] if entry.author else None,
             "tags": list(dict.fromkeys(category.term for category in entry.categories)) or None,
             "language": entry.lang,
-            "attachments": [_attachment(one) for one in entry.enclosures] or None,
+            "attachments": [_attachment(enclosure) for enclosure in entry.enclosures] or None,
             "_source": {"slug": entry.source.slug, "name": entry.source.name},
         }
     )
@@ -75,5 +75,5 @@ def _attachment(enclosure: Enclosure) -> dict[str, Any]:
 
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is not known: JSON Feed has no null."""
+    """Drop missing values: JSON Feed has no null."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""RSS 2.0 as the RSS Advisory Board describes it (https://www.rssboard.org/rss-specification and rss-profile). Pure."""
+"""Render RSS 2.0 (https://www.rssboard.org/rss-specification and rss-profile). Pure."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/rss+xml"
 
 _SPECIFICATION = "https://www.rssboard.org/rss-specification"
-# Minutes for which a reader may keep the feed. What is hidden here must not stay in theirs, and to ask again costs a
-# few bytes, as an unchanged feed is a 304; still, some programs ask exactly as often as they are told.
+# Minutes for which readers may cache the feed. Hidden items should leave their caches soon, and a 304 costs only a few
+# bytes; still, some programs poll exactly at this interval.
 _TTL = "5"
 _PREFIXES = {"atom": ATOM, "content": CONTENT, "dc": DC, "fh": HISTORY, "media": MEDIA}
 
@@ -76,13 +76,13 @@ def _add_item(channel: _Element, entry: Entry) -> None:
     if entry.updated > entry.published:
         add(item, f"{ATOM}updated", machine_time(entry.updated))
     if entry.author:
-        add(item, f"{DC}creator", entry.author.name)  # RSS's own <author> is an address for mail
-    add(item, f"{DC}source", entry.source.name)  # RSS's own <source> needs the address of a feed, which X has none of
+        add(item, f"{DC}creator", entry.author.name)  # RSS's own <author> is an e-mail address
+    add(item, f"{DC}source", entry.source.name)  # RSS's own <source> needs a feed's URL, which X doesn't have
     for category in entry.categories:
         add(item, "category", category.term, domain=category.scheme)
-    add(item, "description", escape(entry.summary, quote=False))  # the only text of RSS that is HTML
+    add(item, "description", escape(entry.summary, quote=False))  # the only HTML text in RSS
     add(item, f"{CONTENT}encoded", entry.html)
-    if enclosure := foremost(entry.enclosures):  # one: many readers take the last or the first of several
+    if enclosure := foremost(entry.enclosures):  # a single one: many readers take the last or first of several
         add(item, "enclosure", url=enclosure.url, length=str(enclosure.size or 0), type=enclosure.mime)
     for enclosure in entry.enclosures:
         add_media(item, enclosure, sensitive=entry.sensitive)

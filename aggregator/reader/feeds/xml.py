@@ -1,4 +1,4 @@
-"""Elements of RSS and Atom: namespaces, and the one way to add an element, which takes any text. Pure."""
+"""Build the elements of RSS and Atom: namespaces, and one function to add elements with any text. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MEDIA_KINDS = {"image": "image", "audio": "audio", "video": "video", "animation
 
 
 def add(parent: _Element, name: str, text: str | None = None, /, **attributes: str | None) -> _Element:
-    """Append an element; attributes that are None are left out, a trailing "_" of their names is none of it."""
+    """Append an element; None attributes are omitted, a trailing "_" of their names is dropped."""
     made = etree.SubElement(parent, name)
     if text is not None:
         made.text = legible(text)
@@ -37,13 +37,13 @@ def add(parent: _Element, name: str, text: str | None = None, /, **attributes: s
 
 
 def in_language(element: _Element, lang: str | None) -> None:
-    """Say in which language the texts of an element are."""
+    """Set the language of an element's texts."""
     if lang:
         element.set(LANG, lang)
 
 
 def paging(feed: Feed) -> Iterator[tuple[str, str]]:
-    """Yield (relation, address) of a feed's other documents, as RFC 5005 names them."""
+    """Yield the (relation, URL) of a feed's other documents, as defined by RFC 5005."""
     yield "current" if feed.archive else "first", feed.first
     if feed.archive:
         pages: tuple[tuple[str, str | None], ...] = ()

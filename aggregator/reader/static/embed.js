@@ -1,4 +1,4 @@
-// <activity-stream>: the stream in a page of yours, live. Attributes: kind, topic, country, cohort, source, network,
+// <activity-stream>: the live stream in any page. Attributes: kind, topic, country, cohort, source, network,
 // lang, q, limit, theme, heading. No dependency; works under a strict Content-Security-Policy and Trusted Types.
 "use strict";
 
@@ -6,10 +6,10 @@
   if (customElements.get("activity-stream")) return;
   const home = new URL(".", document.currentScript.src).href;
   const filters = ["kind", "topic", "country", "cohort", "source", "network", "lang", "q"];
-  const soon = 300; // milliseconds in which several changes become one
-  const newer = 2000; // milliseconds after a list that lacks the newest, since the database was slow
-  const retry = 15_000; // milliseconds after a list that could not be loaded
-  const shortest = 1000; // milliseconds before a lost connection is opened again; each further try waits twice as long
+  const soon = 300; // milliseconds in which changes are combined
+  const newer = 2000; // milliseconds before retrying after a stale list
+  const retry = 15_000; // milliseconds before retrying after a failure
+  const shortest = 1000; // milliseconds before reconnecting; doubles with each attempt
   const longest = 60_000;
 
   class ActivityStream extends HTMLElement {
@@ -24,10 +24,10 @@
     #section = document.createElement("section");
     #fallback = document.createElement("slot");
     #timer = 0;
-    #asked = 0;
+    #requests = 0;
 
     static {
-      // A browser opens few connections to one host: a page that nobody sees gives its own back.
+      // Browsers limit connections per host: hidden pages close theirs.
       document.addEventListener("visibilitychange", () => {
         if (document.hidden) {
           this.#disconnect();
@@ -50,7 +50,7 @@
       };
       connection.onerror = () => {
         this.#missed = true;
-        // After an answer such as a proxy's 502 the browser gives up for good; after a lost connection it comes back.
+        // Browsers reconnect after a lost connection, but not after an error status such as a proxy's 502.
         if (connection.readyState !== EventSource.CLOSED) return;
         this.#connection = null;
         this.#reopening = setTimeout(() => this.#connect(), this.#wait * (0.5 + Math.random()));
@@ -90,7 +90,7 @@
     disconnectedCallback() {
       ActivityStream.#elements.delete(this);
       clearTimeout(this.#timer);
-      this.#asked += 1; // what is under way comes too late
+      this.#requests += 1; // ignore running requests
       if (ActivityStream.#elements.size === 0) ActivityStream.#disconnect();
     }
 
@@ -98,15 +98,15 @@
       if (this.isConnected && before !== after) this.#later();
     }
 
-    // Whether a change may change what is shown here. What can't be compared here is left to the reader.
+    // Whether a change may affect this list. Filters that can't be checked here are left to the server.
     #isConcerned(type, item) {
       if (type === "reset" || this.#section.querySelector(`[data-id="${CSS.escape(item.id)}"]`)) return true;
       if (type === "gone") return false;
       const { kind, network, source, topics, countries } = item;
       const of = { kind: [kind], network: [network], source: [source.slug], topic: topics, country: countries };
       return Object.entries(of).every(([name, values]) => {
-        const wanted = this.getAttribute(name)?.toLowerCase().split(",");
-        return !wanted || values.some((value) => wanted.includes(value.toLowerCase()));
+        const allowed = this.getAttribute(name)?.toLowerCase().split(",");
+        return !allowed || values.some((value) => allowed.includes(value.toLowerCase()));
       });
     }
 
@@ -125,14 +125,14 @@
     }
 
     #load() {
-      const turn = ++this.#asked;
+      const turn = ++this.#requests;
       const limit = Math.min(Math.max(Number.parseInt(this.getAttribute("limit") ?? "5", 10) || 5, 1), 50);
       const request = new XMLHttpRequest();
       request.open("GET", `${home}embed/items${this.#query({ limit })}`);
-      request.responseType = "document"; // the browser parses it: no text becomes markup here, as Trusted Types ask
+      request.responseType = "document"; // parsed by the browser, as Trusted Types require
       request.timeout = retry;
       request.onloadend = () => {
-        if (turn !== this.#asked) return;
+        if (turn !== this.#requests) return;
         this.#section.removeAttribute("aria-busy");
         const items = request.status === 200 ? request.response?.querySelector(".items") : null;
         if (items) {
@@ -144,7 +144,7 @@
       request.send();
     }
 
-    // What was shown stays; before anything was, the page's own words do.
+    // Keep the current list, or the page's fallback content.
     #failed(status) {
       this.#later(retry * (0.5 + Math.random()));
       this.dispatchEvent(new CustomEvent("stream-error", { detail: `the stream answered ${status || "nothing"}` }));
@@ -152,8 +152,8 @@
 
     #show(items) {
       for (const link of items.querySelectorAll('a[href^="/"]')) link.href = new URL(link.getAttribute("href"), home);
-      const held = this.#root.activeElement;
-      const id = held?.closest("[data-id]")?.dataset.id;
+      const focused = this.#root.activeElement;
+      const id = focused?.closest("[data-id]")?.dataset.id;
       const name = this.getAttribute("heading");
       const parts = [document.adoptNode(items)];
       if (name) {
@@ -174,7 +174,7 @@
       this.#section.replaceChildren(...parts, more);
       this.#section.hidden = false;
       this.#fallback.hidden = true;
-      if (id) this.#section.querySelector(`[data-id="${CSS.escape(id)}"] a[href="${CSS.escape(held.getAttribute("href"))}"]`)?.focus();
+      if (id) this.#section.querySelector(`[data-id="${CSS.escape(id)}"] a[href="${CSS.escape(focused.getAttribute("href"))}"]`)?.focus();
       this.dispatchEvent(new CustomEvent("stream-loaded", { detail: items.children.length }));
     }
   }

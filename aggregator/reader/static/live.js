@@ -1,15 +1,15 @@
-// Brings newer items into the page as they come, and takes out what is gone. The page is whole without it.
+// Adds new items to the page and removes deleted ones. The page also works without this script.
 "use strict";
 
 (() => {
   const stream = document.querySelector("[data-live]");
   const arrivals = () => stream.querySelector(".arrivals");
-  const quiet = "quiet" in stream.dataset; // nothing moves by itself: what is new is told of, in a place kept for it
-  const atTop = 80; // pixels: further down nothing may move under a reader's eyes
-  const shortest = 1000; // milliseconds before a lost connection is opened again; each further try waits twice as long
+  const quiet = "quiet" in stream.dataset; // announce new items in a reserved place instead of inserting them
+  const atTop = 80; // pixels: further down nothing may move while reading
+  const shortest = 1000; // milliseconds before reconnecting; doubles with each attempt
   const longest = 60_000;
   const waiting = new Map(); // id -> parsed section, newest last
-  const newest = new Map(); // id -> the event about it that is being handled
+  const newest = new Map(); // id -> the latest event for it
   const title = document.title;
   let source = null;
   let reopening = 0;
@@ -21,7 +21,7 @@
 
   async function parsed(address) {
     const answer = await fetch(address, { cache: "no-cache" });
-    if (answer.status === 404 || answer.status === 410) return null; // gone again
+    if (answer.status === 404 || answer.status === 410) return null; // removed meanwhile
     if (!answer.ok) throw new Error(String(answer.status));
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
@@ -31,16 +31,16 @@
     return page && page.querySelector("section");
   }
 
-  // The order of the stream: by moment, then by id.
-  const isOlder = (one, other) =>
-    one.dataset.at === other.dataset.at
-      ? Number(one.dataset.id) < Number(other.dataset.id)
-      : one.dataset.at < other.dataset.at;
+  // The order of the stream: by time, then by id.
+  const isOlder = (item, other) =>
+    item.dataset.at === other.dataset.at
+      ? Number(item.dataset.id) < Number(other.dataset.id)
+      : item.dataset.at < other.dataset.at;
 
   function place(section) {
     const card = section.querySelector("[data-id]");
-    const before = Array.from(stream.querySelectorAll(".day [data-id]")).find((one) => isOlder(one, card));
-    if (!before && stream.querySelector(".day [data-id]")) return; // older than all of this page
+    const before = Array.from(stream.querySelectorAll(".day [data-id]")).find((item) => isOlder(item, card));
+    if (!before && stream.querySelector(".day [data-id]")) return; // older than this page
     const own = document.getElementById(section.getAttribute("aria-labelledby"))?.closest("section");
     card.classList.add("arrived");
     if (own) {
@@ -52,7 +52,7 @@
     }
   }
 
-  // The page keeps as many as it had, so that a day of arrivals does not make it endless.
+  // Keep the number of items constant, so that the page does not grow.
   function trim() {
     if (stream.dataset.grown) return;
     const cards = Array.from(stream.querySelectorAll(".day [data-id]"));
@@ -63,20 +63,20 @@
     }
   }
 
-  function tell() {
+  function announce() {
     const count = waiting.size;
     (quiet ? arrivals().firstElementChild : arrivals()).hidden = count === 0;
     document.title = count ? `(${count}) ${title}` : title;
     if (!count) return;
     const latest = quiet ? Array.from(waiting.values()).at(-1).querySelector(".eyebrow > span, .title") : null;
-    const said = latest ? ` (${latest.textContent.trim().replace(/\s+/g, " ")})` : "";
-    arrivals().firstElementChild.textContent = `${count} new ${count === 1 ? "item" : "items"}${said}: show`;
+    const headline = latest ? ` (${latest.textContent.trim().replace(/\s+/g, " ")})` : "";
+    arrivals().firstElementChild.textContent = `Show ${count} new ${count === 1 ? "item" : "items"}${headline}`;
   }
 
   function showAll() {
     waiting.forEach(place);
     waiting.clear();
-    tell();
+    announce();
   }
 
   async function came(event) {
@@ -84,7 +84,7 @@
     const { id } = JSON.parse(event.data);
     newest.set(id, event);
     const section = await fetched(id);
-    if (newest.get(id) !== event) return; // something happened to it since
+    if (newest.get(id) !== event) return; // a newer event replaced it
     newest.delete(id);
     const old = shown(id);
     if (!section) {
@@ -94,7 +94,7 @@
     } else {
       waiting.set(id, section);
       if (!quiet && scrollY < atTop && !document.hidden) showAll();
-      else tell();
+      else announce();
     }
   }
 
@@ -109,20 +109,20 @@
     const section = card?.closest(".day, .pinned");
     card?.remove();
     if (section && !section.querySelector("[data-id]")) section.remove();
-    if (waiting.delete(id)) tell();
+    if (waiting.delete(id)) announce();
     for (const other of document.querySelectorAll(`[data-id="${CSS.escape(id)}"], [data-others~="${CSS.escape(id)}"]`)) {
       check(other).catch(() => reload());
     }
   }
 
-  // What stands elsewhere goes only where it is gone altogether; a card that names it among others is made anew.
+  // Remove an item elsewhere on the page only if it was deleted; reload a card that names it among others.
   async function check(card) {
     const section = await fetched(card.dataset.id);
     if (!section) card.remove();
     else if (card.dataset.others) card.replaceWith(section.querySelector("[data-id]"));
   }
 
-  // Loads the whole list again where changes were missed, so that nothing hidden stays; until that succeeds.
+  // Reload the list after missed changes, so that no hidden item stays; retry until it succeeds.
   async function reload(delay = shortest) {
     clearTimeout(reloading);
     try {
@@ -136,7 +136,7 @@
       newest.clear();
       delete stream.dataset.grown;
       stream.replaceChildren(...fresh.childNodes);
-      tell();
+      announce();
     } catch {
       reloading = setTimeout(() => reload(Math.min(2 * delay, longest)), delay * (0.5 + Math.random()));
     }
@@ -153,7 +153,7 @@
       wait = shortest;
     };
     connection.onerror = () => {
-      // After an answer such as a proxy's 502 the browser gives up for good; after a lost connection it comes back.
+      // Browsers reconnect after a lost connection, but not after an error status such as a proxy's 502.
       if (connection.readyState !== EventSource.CLOSED) return;
       source = null;
       reopening = setTimeout(listen, wait * (0.5 + Math.random()));
@@ -167,7 +167,7 @@
     });
   }
 
-  // A browser opens few connections to one host: a page that nobody sees gives its own back.
+  // Browsers limit connections per host: hidden pages close theirs.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       clearTimeout(reopening);

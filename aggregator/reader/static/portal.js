@@ -1,8 +1,8 @@
-// What the portal's page does besides listening: older items in place, times that say how long ago, players on a click.
+// Loads older items in place, shows relative times, and opens video players on a click.
 "use strict";
 
 (() => {
-  // Older items come into the page; without this the link leads to them.
+  // Load older items into the page; without this script the link opens them.
   document.addEventListener("click", async (event) => {
     const more = event.target.closest?.("[data-more]");
     if (!more || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -41,7 +41,7 @@
     }
   });
 
-  // "3 hours ago", with the exact time behind it.
+  // Relative times such as "3 hours ago"; the exact time stays in the title.
   const words = new Intl.RelativeTimeFormat(document.documentElement.dataset.locale || "en", { numeric: "auto" });
   const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"]];
   function ago(moment) {
@@ -62,7 +62,7 @@
   relative();
   setInterval(relative, 60_000);
 
-  // A player is loaded when somebody asks for it, and not before.
+  // Load a video player on a click.
   document.addEventListener("click", (event) => {
     const film = event.target.closest?.("[data-player]");
     if (!film || event.ctrlKey || event.metaKey || event.shiftKey) return;

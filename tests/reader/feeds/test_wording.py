@@ -127,7 +127,7 @@ def test_an_event_begins_with_when_and_where() -> None:
     terms = replace(TERMS, dates=Dates.of(ZoneInfo("America/New_York"), "en-US"))
     assert html_of(item, terms).startswith(
         '<p><time datetime="2026-04-16T14:00:00Z">Thursday, April 16, 2026, 10:00 AM to 11:00 AM EDT</time>'
-        " (the source says “EST”) · Online</p><p>With examples"
+        " (time zone “EST”) · Online</p><p>With examples"
     )
 
 
