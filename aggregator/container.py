@@ -269,9 +269,9 @@ class Container:
 
         return self.run(work())
 
-    def rooms(self, desk: DeskContext) -> Iterable[Section]:
-        """Return the rooms of the review desk, with what they need of this container."""
-        from aggregator.review.routes import rooms
+    def sections(self, desk: DeskContext) -> Iterable[Section]:
+        """Return the sections of the review desk, with what they need of this container."""
+        from aggregator.review.routes import sections
 
         def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
             return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
@@ -279,7 +279,7 @@ class Container:
         def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
             return publish(tx, content, native_id, who, now, self.configuration.tagger)
 
-        return rooms(desk, publish=store, subscribe=add)
+        return sections(desk, publish=store, subscribe=add)
 
     def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
         """Return at what pace each kind of source may be polled."""

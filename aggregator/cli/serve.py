@@ -221,7 +221,7 @@ class Reader:
             trusted_proxies=settings.trusted_proxies,
             secret=settings.secret(),
             probe=app.state.probe,
-            rooms=self._container.rooms,
+            sections=self._container.sections,
         )
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 

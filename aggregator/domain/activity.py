@@ -1,4 +1,4 @@
-"""What flows through the container: what a source said (`NewActivity`) and what we hold (`Activity`).
+"""Define activities as sources deliver them (`NewActivity`) and as they are stored (`Activity`).
 
 All types are frozen; all times are aware and in UTC; all text is text, never bytes.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 WITHHELD_EVERYWHERE = frozenset({"XX", "XY"})  # X's codes for all countries: by law, and by copyright
-BY_RULE, BY_SOURCE = "(rule)", "(source)"  # reasons of tags that no word of the activity gave
+BY_RULE, BY_SOURCE = "(rule)", "(source)"  # reasons of tags without a matching word
 LONGEST_NATIVE_ID = 512  # bytes; a longer key breaks a B-tree page
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, UTF-8 refuses lone surrogates
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class ActivityKind(StrEnum):
-    """What an activity is. A repost is ActivityStreams' `Announce`; the others are `Create` of an object."""
+    """The kind of an activity. A repost is ActivityStreams' `Announce`; the others are `Create` of an object."""
 
     POST = "post"
     REPOST = "repost"
@@ -41,7 +41,7 @@ class ActivityKind(StrEnum):
 
 
 class Upstream(StrEnum):
-    """How the original stands where it was published."""
+    """The state of the original at its network."""
 
     LIVE = "live"
     GONE = "gone"
@@ -50,7 +50,7 @@ class Upstream(StrEnum):
 
 
 class Review(StrEnum):
-    """What our side decided. Only `PUBLISHED` is shown."""
+    """The review state. Only `PUBLISHED` items are shown."""
 
     WAITING = "waiting"
     PUBLISHED = "published"
@@ -60,20 +60,20 @@ class Review(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who said it. `(network, native_id)` is the identity; handles and names change."""
+    """An author. `(network, native_id)` is the identity; handles and names change."""
 
     network: str  # "x", "web", ...
     native_id: str  # numeric id on X; address or host and name on the web
     name: str
     handle: str | None = None  # without "@"
     url: str | None = None
-    avatar: str | None = None  # address of a picture
-    partial: bool = field(default=False, compare=False)  # told by others in passing: better than nothing known, no more
+    avatar: str | None = None  # URL of an image
+    partial: bool = field(default=False, compare=False)  # from another post, with less detail than a profile
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture, sound or film that belongs to an activity."""
+    """An image, audio or video of an activity."""
 
     type: str  # "image", "video", "audio", "animation" or "file"
     url: str
@@ -83,21 +83,21 @@ class Media:
     width: int | None = None  # pixels
     height: int | None = None  # pixels
     duration: float | None = None  # seconds
-    preview: str | None = None  # address of a still picture
+    preview: str | None = None  # URL of a still image
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address that the text points to."""
+    """A link in the text."""
 
-    url: str  # where it leads
-    text: str | None = None  # how the publisher shows it
-    via: str | None = None  # the wrapped address that the publisher's text carries (t.co)
+    url: str  # the target
+    text: str | None = None  # the link text
+    via: str | None = None  # the publisher's short link (t.co)
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Somebody named in the text."""
+    """A person mentioned in the text."""
 
     handle: str  # without "@"
     native_id: str | None = None
@@ -106,9 +106,9 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """When and where an event takes place. `zone_label` is what the source wrote ("EST"), never guessed away.
+    """The time and place of an event. `zone_label` is the source's own text ("EST"), kept as is.
 
-    An event that takes whole days starts and ends at midnights UTC of calendar days, its end exclusive.
+    All-day events start and end at midnights UTC of calendar days, with an exclusive end.
     """
 
     start: datetime
@@ -116,24 +116,24 @@ class Occasion:
     zone_label: str | None = None
     place: str | None = None
     all_day: bool = False
-    online: str | None = None  # address at which it can be attended
+    online: str | None = None  # URL for attending online
     cancelled: bool = False
     other_start: datetime | None = None  # the other instant that an ambiguous label may mean; the end moves with it
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What people see of an activity, or of the object it is about."""
+    """The visible content of an activity, or of the object it is about."""
 
     kind: ActivityKind
     network: str
     url: str | None = None  # canonical address of the original
     actor: Actor | None = None
     title: str | None = None
-    text: str = ""  # plain text, whole
+    text: str = ""  # plain text, not truncated
     html: str = ""  # clean HTML: sanitised, absolute links
     lang: str | None = None  # BCP 47
-    published: datetime | None = None  # None: the source did not say
+    published: datetime | None = None  # None: unknown
     updated: datetime | None = None
     media: tuple[Media, ...] = ()
     links: tuple[Link, ...] = ()
@@ -142,14 +142,14 @@ class Content:
     event: Occasion | None = None
     sensitive: bool = False
     edited: bool = False
-    complete: bool = True  # False: the source cut the text and the whole could not be had
-    in_reply_to: str | None = None  # address of what this answers
-    withheld: tuple[str, ...] = ()  # codes of the countries in which its network does not show it
+    complete: bool = True  # False: the source truncated the text and the full text isn't available
+    in_reply_to: str | None = None  # URL of the post that this one answers
+    withheld: tuple[str, ...] = ()  # codes of the countries in which its network withholds it
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The object of a repost or quote: somebody else's words, with their own author, time and address."""
+    """The object of a repost or quote: another author's post with its own time and URL."""
 
     key: str
     native_id: str
@@ -158,11 +158,11 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class NewActivity:
-    """What a source said.
+    """An activity as a source delivers it.
 
-    `native_id` is unique within its source; `key` ("x:123", "web:<hash of the canonical address>") is the same
-    wherever the same thing turns up; `object_key` is the key of what a repost or quote is about, also when the
-    object itself could not be had. `entry_digest` changes when the raw entry does; `raw` is that entry.
+    `native_id` is unique within its source. `key` ("x:123", "web:<hash of the canonical URL>") is the same for the same
+    content in all sources. `object_key` is the key of the object of a repost or quote, even if the object itself isn't
+    available. `entry_digest` changes with the raw entry, which is `raw`.
     """
 
     native_id: str
@@ -176,7 +176,7 @@ class NewActivity:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTransition:
-    """A review decision that the clock will make."""
+    """A review decision that is due at a time."""
 
     due: datetime
     review: Review
@@ -186,30 +186,30 @@ class ScheduledTransition:
 
 @dataclass(frozen=True, slots=True)
 class ScreenedActivity:
-    """A `NewActivity` with everything that storing it needs: derived values and the review decision."""
+    """A `NewActivity` with derived values and the review decision, ready to store."""
 
     new: NewActivity
-    fingerprint: str  # changes when what people see does
+    fingerprint: str  # changes when the visible content does
     search_text: str
-    position: datetime  # its place in the stream
+    position: datetime  # its position in the stream
     review: Review
     review_by: str  # "policy", "rule", "freeze" or "person"
     review_reason: str
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
-    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the word that says so
-    story: str | None = None  # the key of what it is about, see `stories`
+    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the matching word
+    story: str | None = None  # the key of its story, see `stories`
     review_rule: int | None = None  # the rule that decided
-    later: ScheduledTransition | None = None  # what becomes of it unless somebody decides before
+    later: ScheduledTransition | None = None  # the scheduled decision, if no person decides before
     pinned_until: datetime | None = None
-    alias: str | None = None  # what it is recognised by where its id changes, see `identity`
+    alias: str | None = None  # identifies it when its id changes, see `entry_matching`
     likeness: str | None = None
     upstream: Upstream = Upstream.LIVE
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """The source of an activity, as readers name it."""
+    """The source of an activity as shown to readers."""
 
     slug: str
     name: str
@@ -217,7 +217,7 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What we hold. `(position, id)` orders the stream; `revision` orders its changes."""
+    """A stored activity. `(position, id)` orders the stream; `revision` orders its changes."""
 
     id: int
     source: SourceRef
@@ -238,24 +238,24 @@ class Activity:
     reviewed: datetime | None = None
     reviewer: str | None = None  # the name of the person who decided
     review_rule: int | None = None
-    headline: str | None = None  # an editor's, shown as such; what the source said is never changed
-    note: str | None = None  # an editor's
+    headline: str | None = None  # the editor's, marked as such; the original text is never changed
+    note: str | None = None  # the editor's
     pinned_until: datetime | None = None
     gone: datetime | None = None
     gone_reason: str | None = None
     topics: tuple[str, ...] = field(default=())
     countries: tuple[str, ...] = field(default=())
-    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the word that says so
-    story: str | None = None  # the same for all that is about one thing
+    reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the matching word
+    story: str | None = None  # shared by all items of a story
 
 
 _CLEAN = frozenset({bool, int, float, bytes, ActivityKind, Upstream, Review})  # types whose values are always storable
 
 
 def storable(new: NewActivity) -> NewActivity:
-    """Make what a source said fit to store: no NUL or lone surrogates, dates within 1970-9998, bounded native id.
+    """Make an activity storable: no NUL or lone surrogates, dates within 1970-9998, bounded native id.
 
-    Every `NewActivity` passes here once (`ingest`), so that no source can forget it.
+    `ingest` applies this to every `NewActivity`, for all kinds of sources.
     """
     if _is_storable(new):
         return new
@@ -268,7 +268,7 @@ def storable(new: NewActivity) -> NewActivity:
 
 
 def _is_storable(new: NewActivity) -> bool:
-    """Whether there is nothing to do, as nearly always; a quick look, which may say no without need."""
+    """Check quickly whether an activity is storable as is; a false negative only costs time."""
     contents = (new.content, new.object.content) if new.object else (new.content,)
     occasions = [content.event for content in contents if content.event]
     moments = [moment for content in contents for moment in (content.published, content.updated)]
@@ -280,14 +280,14 @@ def _is_storable(new: NewActivity) -> bool:
         return False
     try:
         written = _writer().dump_json(new, exclude={"raw"})
-    except ValueError:  # a lone surrogate, which no UTF-8 can hold
+    except ValueError:  # a lone surrogate, which UTF-8 can't encode
         return False
     return b"\\u0000" not in written
 
 
 @cache
 def _writer() -> TypeAdapter[NewActivity]:
-    from pydantic import TypeAdapter  # late: the command line needs these types, but seldom this
+    from pydantic import TypeAdapter  # imported late: commands rarely need it
 
     return TypeAdapter(NewActivity)
 
@@ -296,19 +296,19 @@ def _clean_moment(moment: datetime) -> bool:
     return moment.tzinfo is UTC and EARLIEST <= moment <= LATEST
 
 
-def storable_json(value: Any) -> Any:  # noqa: ANN401  # whatever the json module can write
-    """Return a value of JSON without what the databases can't hold: NUL and lone surrogates."""
+def storable_json(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    """Return a JSON value without NUL and lone surrogates, which the databases can't store."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("", value)
     if isinstance(value, Mapping):
-        return {storable_json(key): storable_json(one) for key, one in value.items()}
+        return {storable_json(key): storable_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable_json(one) for one in value]
+        return [storable_json(item) for item in value]
     return value
 
 
 def bounded_id(native_id: str) -> str:
-    """Return the id, or `sha256:...` of it where it is over 512 bytes."""
+    """Return the id, or `sha256:...` if it is longer than 512 bytes."""
     encoded = native_id.encode("utf-8", "surrogatepass")
     if len(encoded) <= LONGEST_NATIVE_ID:
         return native_id
@@ -320,7 +320,7 @@ def _clamped(moment: datetime) -> datetime:
 
 
 def _cleaned(value: _T) -> _T:
-    """Walk a value of the types above and clean every string and date in it."""
+    """Walk a value and clean every string and date in it."""
     cleaned: Any = value
     kind: Any = type(value)
     if value is None or kind in _CLEAN:
@@ -333,13 +333,13 @@ def _cleaned(value: _T) -> _T:
         items = tuple(map(_cleaned, value))
         cleaned = value if all(map(operator.is_, items, value)) else items
     elif is_dataclass(value):
-        names, said = _fields(kind)
+        names, values_of = _fields(kind)
         changed = {
             name: new
-            for name, old in zip(names, said(value), strict=True)
+            for name, old in zip(names, values_of(value), strict=True)
             if old is not None and type(old) not in _CLEAN and (new := _cleaned(old)) is not old
         }
-        cleaned = replace(value, **changed) if changed else value  # type: ignore[type-var]  # most text is clean, and copying is dear
+        cleaned = replace(value, **changed) if changed else value  # type: ignore[type-var]  # most text is clean
     return cast("_T", cleaned)
 
 

@@ -56,59 +56,59 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-_PASSING = frozenset({408, 425, 429, *range(500, 600)})  # statuses that say "later", not "never"
+_PASSING = frozenset({408, 425, 429, *range(500, 600)})  # statuses that mean "later", not "never"
 
 
 class AggregatorError(Exception):
-    """Something that we foresaw; its text is fit to be shown."""
+    """An expected error; its message can be shown to people."""
 
     code: ClassVar[str] = "error"
 
 
 class SettingsError(AggregatorError):
-    """An AGGREGATOR_* variable can't be used."""
+    """An AGGREGATOR_* variable is invalid."""
 
     code = "bad-setting"
 
 
 class ConfigurationError(SettingsError):
-    """A file of the configuration folder can't be used."""
+    """A file of the configuration folder is invalid."""
 
     code = "bad-configuration"
 
 
 class SetupError(AggregatorError):
-    """The installation is not in a state to do this."""
+    """The installation isn't set up for the operation."""
 
     code = "setup"
 
 
 class SchemaError(SetupError):
-    """The database's schema does not fit the code."""
+    """The database schema doesn't match the code."""
 
     code = "schema"
 
 
 class StoreUnavailableError(SetupError):
-    """The database does not answer."""
+    """The database doesn't answer."""
 
     code = "store-unavailable"
 
 
 class WriterRunningError(SetupError):
-    """Another process is the one writer of this SQLite database."""
+    """Another process is the single writer of this SQLite database."""
 
     code = "writer-running"
 
 
 class BadRequestError(AggregatorError):
-    """Somebody asked for something that can't be."""
+    """The request is invalid."""
 
     code = "bad-request"
 
 
 class BadCursorError(BadRequestError):
-    """A cursor that no page of ours gave."""
+    """The cursor is invalid."""
 
     code = "bad-cursor"
 
@@ -117,13 +117,13 @@ class BadCursorError(BadRequestError):
 
 
 class BadSearchError(BadRequestError):
-    """A search for nothing, or for too much."""
+    """The search has no words, or too many."""
 
     code = "bad-search"
 
 
 class NotFoundError(BadRequestError):
-    """There is no such thing."""
+    """The object doesn't exist."""
 
     code = "not-found"
 
@@ -132,10 +132,10 @@ class SourceError(AggregatorError):
     """Polling one source failed.
 
     Attributes:
-        permanent: trying again without somebody's change is pointless.
-        strain: the weight of this failure: 1 is hard, 0.5 soft, 0.25 will pass by itself.
-        until: do not try before this moment (aware UTC), where the other side said so.
-        status: the HTTP status, where there was an answer.
+        permanent: retrying is pointless until a person changes something.
+        strain: the weight of this failure: 1 is hard, 0.5 soft, 0.25 temporary.
+        until: the earliest retry (aware UTC), if the other side named it.
+        status: the HTTP status, if there was a response.
     """
 
     code = "source-failed"
@@ -149,87 +149,87 @@ class SourceError(AggregatorError):
 
 
 class FetchError(SourceError):
-    """No usable answer came over HTTP."""
+    """The HTTP request had no usable response."""
 
     code = "fetch-failed"
 
 
 class UnreachableError(FetchError):
-    """Refused, name not found, TLS failed, or what answered does not speak HTTP."""
+    """The connection was refused, the name was not found, TLS failed, or the server doesn't speak HTTP."""
 
     code = "unreachable"
 
 
 class BrokenOffError(UnreachableError):
-    """Reset, or the connection was closed before the answer was whole."""
+    """The connection was reset or closed before the response was complete."""
 
     code = "broken-off"
     strain = 0.25
 
 
 class ForbiddenAddressError(FetchError):
-    """The address is private and not in AGGREGATOR_PRIVATE_NETWORKS, or of a scheme we never use."""
+    """The address is private and not in AGGREGATOR_PRIVATE_NETWORKS, or its scheme isn't supported."""
 
     code = "forbidden-address"
 
 
 class SlowError(FetchError):
-    """Time ran out."""
+    """The request timed out."""
 
     code = "too-slow"
     strain = 0.25
 
 
 class SlowConnectError(SlowError):
-    """No connection within its time."""
+    """Connecting timed out."""
 
     code = "slow-connect"
 
 
 class SlowFirstByteError(SlowError):
-    """No complete headers within their time."""
+    """Waiting for the headers timed out."""
 
     code = "slow-first-byte"
 
 
 class SlowTotalError(SlowError):
-    """No whole answer within its time."""
+    """The whole response timed out."""
 
     code = "slow-total"
 
 
 class TooLargeError(FetchError):
-    """More than we take."""
+    """The response exceeds a limit."""
 
     code = "too-large"
 
 
 class WireTooLargeError(TooLargeError):
-    """More bytes on the wire than we take."""
+    """The compressed response exceeds the limit."""
 
     code = "too-large-wire"
 
 
 class UnpackedTooLargeError(TooLargeError):
-    """More bytes after unpacking than we take."""
+    """The decompressed response exceeds the limit."""
 
     code = "too-large-unpacked"
 
 
 class HeadersTooLargeError(TooLargeError):
-    """A longer header line, or more of them, than we take."""
+    """A header line, or all of them, exceed the limit."""
 
     code = "too-large-headers"
 
 
 class RedirectError(FetchError):
-    """Too many redirects, a loop, or one that we refuse to follow."""
+    """Too many redirects, a loop, or a redirect that isn't allowed."""
 
     code = "bad-redirect"
 
 
 class StatusError(FetchError):
-    """An HTTP status that is no success."""
+    """The HTTP status isn't a success."""
 
     code = "http-status"
 
@@ -239,78 +239,78 @@ class StatusError(FetchError):
 
 
 class GoneError(StatusError):
-    """410: gone for good, says the publisher."""
+    """410: the publisher removed the document permanently."""
 
     code = "gone"
     permanent = True
 
 
 class ApiChangedError(StatusError):
-    """An API does not know what we ask it for: it changed, or is another version than we think."""
+    """The API doesn't know the request: it has changed or has another version."""
 
     code = "api-changed"
 
 
 class RobotCheckError(StatusError):
-    """A page that wants a person to prove to be one, instead of a feed."""
+    """The response is a bot check instead of a feed."""
 
     code = "robot-check"
 
 
 class SignInError(FetchError):
-    """A sign-in is wanted that we have not, or the one that we have is refused."""
+    """Credentials are missing or were rejected."""
 
     code = "sign-in"
     permanent = True
 
 
 class PausedError(FetchError):
-    """The host asked us to wait, so nothing was sent."""
+    """The host is paused, so nothing was sent."""
 
     code = "host-paused"
 
 
 class UnreadableError(SourceError):
-    """An answer came, but it is not what this kind of source gives."""
+    """The response isn't valid for this kind of source."""
 
     code = "unreadable"
     strain = 0.5
 
 
 class TooComplexError(UnreadableError):
-    """A document deeper, wider or longer than any feed needs."""
+    """The document is deeper, wider or longer than any feed needs."""
 
     code = "too-complex"
 
 
 class ParserCrashError(UnreadableError):
-    """The process that reads documents died while it read this one."""
+    """The parser process crashed on this document."""
 
     code = "parser-crash"
 
 
 class WorkerLostError(UnreadableError):
-    """The process that polls died while it polled this source, several times in a row."""
+    """The worker crashed several times in a row while it polled this source."""
 
     code = "worker-lost"
     strain = 1.0
 
 
 class NoFeedError(UnreadableError):
-    """A page for browsers, or something else, where the feed should be."""
+    """The response is a web page or something else instead of a feed."""
 
     code = "no-feed"
 
 
 class AccountError(SourceError):
-    """An account that can't be read."""
+    """The account can't be read."""
 
     code = "account"
     permanent = True
 
 
 class MissingAccountError(AccountError):
-    """There is no such account."""
+    """The account doesn't exist."""
 
     code = "account-missing"
 
@@ -322,30 +322,30 @@ class SuspendedAccountError(AccountError):
 
 
 class ProtectedAccountError(AccountError):
-    """Only followers whom it accepted may read the account."""
+    """The account is visible to accepted followers only."""
 
     code = "account-protected"
 
 
 class CredentialsError(AccountError):
-    """Our credentials are missing, or were refused."""
+    """Our credentials are missing or were rejected."""
 
     code = "credentials"
 
 
 class NotAllowedError(AccountError):
-    """Our credentials are good, but not for this call."""
+    """Our credentials don't allow this call."""
 
     code = "not-allowed"
 
 
 class BudgetError(SourceError):
-    """Our own budget leaves nothing for this; nothing was sent."""
+    """Our own budget is used up; nothing was sent."""
 
     code = "budget"
 
 
 class CapReachedError(BudgetError):
-    """The service says that a usage cap or spending limit is reached."""
+    """The service reported a usage cap or spending limit."""
 
     code = "cap-reached"

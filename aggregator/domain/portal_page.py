@@ -1,4 +1,4 @@
-"""The portal page as an operator's `portal.toml` says: its heading, and its blocks in their order. Pure."""
+"""Parse `portal.toml`: the heading and blocks of the portal page. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MOST_BLOCKS = 20
 
 
 class BlockType(StrEnum):
-    """What a block of the page shows."""
+    """The content type of a block."""
 
-    COUNTRIES = "countries"  # those that take part: a map, a list, and how much is new of each
-    STREAM = "stream"  # everything, newest first
-    NEWS = "news"  # articles and events, in short
+    COUNTRIES = "countries"  # participating countries: a map, a list, and counts of new items
+    STREAM = "stream"  # all items, newest first
+    NEWS = "news"  # headlines of articles and events
     SOCIAL = "social"  # posts
-    EVENTS = "events"  # what is coming, and what was
+    EVENTS = "events"  # upcoming and past events
     VIDEO = "video"
     TOPICS = "topics"  # the topics with their definitions
 
@@ -42,37 +42,37 @@ class _Strict(BaseModel):
 
 
 class Block(_Strict):
-    """One block."""
+    """A block of the page."""
 
     type: BlockType
     title: str = Field(min_length=1, max_length=200)
     text: str = Field(default="", max_length=2000)
     limit: int = Field(default=5, ge=1, le=50)
-    sources: frozenset[str] = frozenset()  # slugs; none: all of them
-    accounts: frozenset[str] = frozenset()  # handles, without "@": what these accounts' sources bring
+    sources: frozenset[str] = frozenset()  # slugs; empty: all
+    accounts: frozenset[str] = frozenset()  # handles without "@", whose sources are included
     topics: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
-    since: date | None = None  # only what was published from this day on (UTC)
-    until: date | None = None  # only what was published before it
+    since: date | None = None  # only items published from this day on (UTC)
+    until: date | None = None  # only items published before this day
 
     @field_validator("accounts")
     @classmethod
     def _handles(cls, accounts: frozenset[str]) -> frozenset[str]:
-        handles = frozenset(one.removeprefix("@").lower() for one in accounts)
-        if not all(re.fullmatch(r"[a-z0-9_]{1,30}", one) for one in handles):
+        handles = frozenset(account.removeprefix("@").lower() for account in accounts)
+        if not all(re.fullmatch(r"[a-z0-9_]{1,30}", handle) for handle in handles):
             raise ValueError("an account is a handle, as opengovpart")
         return handles
 
     @field_validator("countries")
     @classmethod
     def _codes(cls, codes: frozenset[str]) -> frozenset[str]:
-        if not all(re.fullmatch("[A-Z]{2}", one) for one in codes):
+        if not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
             raise ValueError("a country is its two capitals (ISO 3166), as GH")
         return codes
 
     @property
     def kinds(self) -> frozenset[ActivityKind]:
-        """What kinds of activities it shows; none: all of them."""
+        """The kinds of activities shown; empty: all."""
         return KINDS.get(self.type, frozenset())
 
 
@@ -86,23 +86,23 @@ class _File(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """The page. Without blocks it is the plain stream."""
+    """The portal page. Without blocks it is the plain stream."""
 
-    name: str = ""  # of the site
+    name: str = ""  # name of the site
     heading: str = ""
     intro: str = ""
-    recent_days: int = 90  # what counts as new where topics and countries are counted
+    recent_days: int = 90  # the period for counts of topics and countries
     blocks: Sequence[Block] = ()
 
     @classmethod
     def of(cls, toml: str) -> Portal:
-        """Read the text of `portal.toml`.
+        """Parse the text of `portal.toml`.
 
         Raises:
-            ConfigurationError: it can't be used; the sentence says where and why.
+            ConfigurationError: it is invalid; the message names place and reason.
         """
         try:
-            said = _File.model_validate(tomllib.loads(toml))
+            file = _File.model_validate(tomllib.loads(toml))
         except tomllib.TOMLDecodeError as problem:
             raise ConfigurationError(f"It is no TOML: {problem}.") from None
         except ValidationError as problem:
@@ -110,11 +110,11 @@ class Portal:
             place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
             raise ConfigurationError(f"{place}: {first['msg'].removeprefix('Value error, ').rstrip('.')}.") from None
         seen: set[BlockType] = set()
-        for block in said.block:
+        for block in file.block:
             if block.type in {BlockType.STREAM, BlockType.COUNTRIES, BlockType.TOPICS} and block.type in seen:
                 raise ConfigurationError(f"There are two blocks of the type {block.type.value!r}; one is enough.")
             seen.add(block.type)
-        return cls(said.name, said.heading, said.intro, said.recent_days, tuple(said.block))
+        return cls(file.name, file.heading, file.intro, file.recent_days, tuple(file.block))
 
 
 NO_PORTAL = Portal()

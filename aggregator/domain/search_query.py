@@ -1,6 +1,6 @@
-"""What people search for: words, "phrases" and -not, parsed the same for every database. Pure.
+"""Parse searches: words, "phrases" and -not, the same for every database. Pure.
 
-A term of several words, quoted or written together ("open-data", "C++17"), is found where its words follow each other.
+A term of several words, quoted or written together ("open-data", "C++17"), matches consecutive words.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ _LONGEST = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that have to follow each other."""
+    """Consecutive words."""
 
     words: tuple[str, ...]
 
     @property
     def spelt(self) -> str:
-        """What a padded `search_text` holds where it holds them."""
+        """The substring of a padded `search_text` that matches."""
         return f" {' '.join(self.words)} "
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What has to be there, all of it, and what must not. `wanted` is never empty."""
+    """Terms that must match, and terms that must not. `required` is never empty."""
 
-    wanted: tuple[Term, ...]
-    unwanted: tuple[Term, ...] = ()
+    required: tuple[Term, ...]
+    excluded: tuple[Term, ...] = ()
 
     @classmethod
-    def parse(cls, asked: str) -> Search:
-        """Read what people typed.
+    def parse(cls, text: str) -> Search:
+        """Parse search text.
 
         Raises:
-            BadSearchError: there is no word to look for, or too much of it.
+            BadSearchError: it has no required word, or is too long.
         """
-        if len(asked) > _LONGEST:
-            raise BadSearchError(f"q has {len(asked)} characters, but {_LONGEST} are the most.")
-        wanted: list[Term] = []
-        unwanted: list[Term] = []
-        for match in _TERM.finditer(asked):
+        if len(text) > _LONGEST:
+            raise BadSearchError(f"q has {len(text)} characters, but {_LONGEST} are the most.")
+        required: list[Term] = []
+        excluded: list[Term] = []
+        for match in _TERM.finditer(text):
             words = tuple(search_terms.words(match["quoted"] if match["quoted"] is not None else match["plain"]))
             if words:
-                (unwanted if match["minus"] else wanted).append(Term(words))
-        if not wanted:
-            what = "only says what must not be there; add a word to look for" if unwanted else "holds no word"
-            raise BadSearchError(f"q is {asked[:80]!r}, which {what}.")
-        if len(wanted) + len(unwanted) > _MOST_TERMS:
-            raise BadSearchError(f"q has {len(wanted) + len(unwanted)} terms, but {_MOST_TERMS} are the most.")
-        return cls(tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(unwanted)))
+                (excluded if match["minus"] else required).append(Term(words))
+        if not required:
+            what = "only says what must not be there; add a word to look for" if excluded else "holds no word"
+            raise BadSearchError(f"q is {text[:80]!r}, which {what}.")
+        if len(required) + len(excluded) > _MOST_TERMS:
+            raise BadSearchError(f"q has {len(required) + len(excluded)} terms, but {_MOST_TERMS} are the most.")
+        return cls(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(excluded)))
 
     def finds(self, search_text: str) -> bool:
-        """Say whether it finds an activity by its `search_text`, as the databases do."""
+        """Return whether it matches a `search_text`, as the databases do."""
         padded = f" {search_text} "
-        return all(term.spelt in padded for term in self.wanted) and not any(
-            term.spelt in padded for term in self.unwanted
+        return all(term.spelt in padded for term in self.required) and not any(
+            term.spelt in padded for term in self.excluded
         )

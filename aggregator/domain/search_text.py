@@ -1,4 +1,4 @@
-"""What a search finds an activity by. Pure."""
+"""Build the text that full-text search matches. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def search_text(content: Content, original: Original | None) -> str:
-    """Return the words of an activity and of the object it is about, as `text.words` parts them, joined by spaces."""
+    """Return the words of an activity and its object, split by `text.words` and joined by spaces."""
     return " ".join(search_terms.words(*_words(content), *(_words(original.content) if original else ())))
 
 

@@ -1,4 +1,4 @@
-"""Whether a source is well, from facts. Pure."""
+"""Determine whether a source is out of date. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from aggregator.domain.source import SourceState
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
 
-_HICCUPS = 2  # failures in a row that are worth telling people about
-_GRACE = timedelta(minutes=10)  # that a poll may be late without anything being wrong
+_HICCUPS = 2  # consecutive failures that are reported
+_GRACE = timedelta(minutes=10)  # how late a poll may be
 
 
 def is_stale(source: Source, now: datetime) -> bool:
-    """Say whether what a source shows may be old: it fails, was stopped, or is long overdue.
+    """Return whether a source's items may be out of date: it fails, was stopped, or is long overdue.
 
-    A source that people paused is as they want it, and one hiccup is none of the readers' business.
+    Paused sources don't count, nor does a single failure.
     """
     if source.state is SourceState.STOPPED:
         return True

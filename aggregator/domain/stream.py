@@ -1,4 +1,4 @@
-"""What a reader asks of the merged stream, and what it gets: `Query`, `Cursor`, `Page`, `Changes`. Pure."""
+"""Define queries and results of the merged stream: `Query`, `Cursor`, `Page`, `Changes`. Pure."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ MOST_PINNED = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([1-4])\.(\d{1,18})\.(\d{1,19})")
-_LARGEST_ID = 2**63 - 2  # the one after it is still a number that databases take
+_LARGEST_ID = 2**63 - 2  # the next id must still fit the databases' integers
 
 
 class Order(StrEnum):
-    """What a stream is ordered by."""
+    """The order of the stream."""
 
     PUBLISHED = "published"  # newest first
-    EVENT = "event"  # events only, by when they begin, soonest first
+    EVENT = "event"  # events only, by start time, earliest first
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A place in the stream: just behind the item at `(position, id)`, or before it where `back`.
+    """A position in the stream: just after the item at `(position, id)`, or before it if `back`.
 
-    Opaque and versioned on the wire. It names a place and no item: it stays good when that item goes.
+    Opaque and versioned on the wire. It stays valid when that item is removed.
     """
 
     position: datetime
@@ -55,10 +55,10 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str, order: Order = Order.PUBLISHED) -> Cursor:
-        """Read a cursor that another page of the same order gave.
+        """Parse the cursor of a page of the same order.
 
         Raises:
-            BadCursorError: the text is not such a cursor.
+            BadCursorError: the text isn't such a cursor.
         """
         try:
             plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
@@ -70,16 +70,16 @@ class Cursor:
             cursor = cls(place, int(match[3]), Order.EVENT if version & 2 else Order.PUBLISHED, bool(version & 1))
         except (binascii.Error, UnicodeError, ValueError, OverflowError):
             raise BadCursorError(text) from None
-        if str(cursor) != text or cursor.order is not order:  # one place has one spelling
+        if str(cursor) != text or cursor.order is not order:  # each position has one spelling
             raise BadCursorError(text)
         return cursor
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which part of the stream: visible items that fit every filter. Empty filters mean all.
+    """The filters and page of the stream; visible items that match all filters. Empty filters match all.
 
-    `since` (inclusive) and `until` (exclusive) bound what the stream is ordered by.
+    `since` (inclusive) and `until` (exclusive) bound the value that orders the stream.
     """
 
     kinds: frozenset[ActivityKind] = frozenset()
@@ -88,20 +88,20 @@ class Query:
     topics: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()  # ISO 3166, two capitals
     languages: frozenset[str] = frozenset()  # BCP 47, lower case; "en" is also found in "en-gb"
-    has: frozenset[str] = frozenset()  # "media", "event": all of them
+    has: frozenset[str] = frozenset()  # "media", "event": all are required
     since: datetime | None = None
     until: datetime | None = None
     search: Search | None = None
     order: Order = Order.PUBLISHED
     limit: int = DEFAULT_LIMIT
     after: Cursor | None = None
-    stitch: bool = True  # reposts of one original that stand close together are one entry
-    by_story: bool = False  # everything about one thing that stands close together is one entry
-    not_withheld_in: frozenset[str] = frozenset()  # without what its network withholds in these countries
+    stitch: bool = True  # merge nearby reposts of the same original
+    by_story: bool = False  # merge nearby items of the same story
+    not_withheld_in: frozenset[str] = frozenset()  # exclude items withheld by their network in these countries
 
     @property
     def is_filtered(self) -> bool:
-        """Whether it leaves anything of the stream out."""
+        """Whether any filter is set."""
         plain = Query(order=self.order, limit=self.limit, after=self.after, stitch=self.stitch)
         plain = replace(plain, by_story=self.by_story)
         return self != plain
@@ -109,11 +109,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the stream; `revision` is the stream's when it was read.
+    """A page of the stream at a `revision`.
 
-    `next` leads on (older items) and is None at the end, `prev` leads back and is None at the beginning. `partial`:
-    rare things are looked for in a bounded part of the stream at a time; there may be fewer items than asked for, even
-    none, and `next` goes on looking. `examined` counts the entries that were looked at beyond those shown.
+    `next` leads to older items and is None at the end; `prev` leads to newer items and is None at the beginning.
+    `partial`: a bounded part of the stream was searched, so the page may have fewer items than requested, even none,
+    and `next` continues the search. `examined` counts the entries examined besides those shown.
     """
 
     items: Sequence[Activity]
@@ -122,15 +122,15 @@ class Page:
     prev: Cursor | None = None
     partial: bool = False
     examined: int = 0
-    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # what collapsed, by the id shown
-    pinned: Sequence[Activity] = ()  # on the first page: what editors want on top; it keeps its place besides
+    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # merged items, by the id shown
+    pinned: Sequence[Activity] = ()  # on the first page: pinned items, which also keep their position
 
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """How many activities that fit a query bear each tag: by its kind ("topic", "country", ...), then by value.
+    """The number of matching activities by tag type ("topic", "country", ...) and value.
 
-    Only the newest `examined` ones are counted; `partial` says that there are more.
+    Only the newest `examined` ones are counted; `partial`: there are more.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -141,10 +141,10 @@ class Facets:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything that changed after a revision, each thing once, in revision order.
+    """Changes after a revision, each item once, in revision order.
 
-    `activities` are those shown now; `gone` are ids that left the public stream (deleted, hidden, withdrawn), with
-    their revision. `upto` is the revision to ask from next; `more` says that there is more already.
+    `activities` are visible; `gone` are ids that left the public stream (deleted, hidden, withdrawn), with their
+    revision. `upto` is the revision for the next request; `more`: more changes are available.
     """
 
     activities: Sequence[Activity]
@@ -156,9 +156,9 @@ class Changes:
 
 
 class StreamMark(NamedTuple):
-    """A state of the stream, to compare a later one with."""
+    """A state of the stream to compare later ones with."""
 
     revision: int
-    changed: datetime | None  # when it came to this revision; None: before that was noted
+    changed: datetime | None  # when it reached this revision; None: unknown
     activity: int  # the newest ids
     actor: int

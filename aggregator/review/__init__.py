@@ -1,1 +1,1 @@
-"""The comms desk below /review: queue, decisions, rules, sources, history, accounts. Server-rendered, for people."""
+"""Serve the review desk below /review: queue, decisions, rules, sources, history and accounts."""

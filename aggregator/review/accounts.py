@@ -1,4 +1,4 @@
-"""People: who works at the desk, for admins."""
+"""Manage the accounts of the desk, for admins."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class PeoplePages:
-    """The accounts' page."""
+class UserPages:
+    """The accounts page."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/people", Role.ADMIN, self.page)
         yield DeskRoute("POST", "/people", Role.ADMIN, self.add)
@@ -37,73 +37,71 @@ class PeoplePages:
         yield DeskRoute("POST", "/people/{name}/password", Role.ADMIN, self.password)
         yield DeskRoute("POST", "/people/{name}/disabled", Role.ADMIN, self.disabled)
 
-    def page(self, visit: DeskRequest) -> Response:
+    def page(self, request: DeskRequest) -> Response:
         """Show all accounts."""
-        return self._page(visit)
+        return self._page(request)
 
-    def add(self, visit: DeskRequest) -> Response:
-        """Add an account with a password that is shown this once."""
-        name = visit.form.needed("name", most=64)
-        role = Role(visit.form.choice("role", [role.value for role in Role]))
+    def add(self, request: DeskRequest) -> Response:
+        """Add an account and show its generated password once."""
+        name = request.form.needed("name", most=64)
+        role = Role(request.form.choice("role", [role.value for role in Role]))
         if not _NAME.fullmatch(name):
-            return self._page(visit, "A name has 1 to 64 letters, digits, dots, hyphens and underscores.", 422)
+            return self._page(request, "A name must have 1 to 64 letters, digits, dots, hyphens or underscores.", 422)
         password = passwords.generated()
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
-            added = tx.accounts.add(name, role, hash_, visit.now)
+            added = tx.accounts.add(name, role, hash_, request.now)
             if added:
-                self._note(tx, visit, "added an account", name, {"role": role.value})
+                self._note(tx, request, "added an account", name, {"role": role.value})
         if not added:
-            return self._page(visit, f"There is an account {name!r} already.", 422)
-        return self._page(visit, made=(name, password))
+            return self._page(request, f"The user {name!r} already exists.", 422)
+        return self._page(request, made=(name, password))
 
-    def role(self, visit: DeskRequest) -> Response:
-        """Give somebody another role."""
-        role = Role(visit.form.choice("role", [role.value for role in Role]))
+    def role(self, request: DeskRequest) -> Response:
+        """Change the role of an account."""
+        role = Role(request.form.choice("role", [role.value for role in Role]))
         with self._desk.store.writing() as tx:
-            one = self._other(tx, visit)
-            tx.accounts.change(one.id, role=role.value)
-            self._note(tx, visit, "changed a role", one.name, {"from": one.role.value, "to": role.value})
-        return self._desk.onward(f"{HOME}/people", f"{one.name} is {role.value} now, and signed out everywhere.")
+            account = self._other(tx, request)
+            tx.accounts.change(account.id, role=role.value)
+            self._note(tx, request, "changed a role", account.name, {"from": account.role.value, "to": role.value})
+        return self._desk.onward(f"{HOME}/people", f"{account.name} is now {role.value} and signed out everywhere.")
 
-    def password(self, visit: DeskRequest) -> Response:
-        """Give somebody a new password, which is shown this once."""
+    def password(self, request: DeskRequest) -> Response:
+        """Reset the password of an account and show it once."""
         password = passwords.generated()
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
-            one = self._other(tx, visit)
-            tx.accounts.change(one.id, password=hash_, password_set=visit.now)
-            self._note(tx, visit, "gave a new password", one.name, {})
-        return self._page(visit, made=(one.name, password))
+            account = self._other(tx, request)
+            tx.accounts.change(account.id, password=hash_, password_set=request.now)
+            self._note(tx, request, "gave a new password", account.name, {})
+        return self._page(request, made=(account.name, password))
 
-    def disabled(self, visit: DeskRequest) -> Response:
-        """Let somebody sign in no more, or again."""
-        off = visit.form.choice("to", ["off", "on"]) == "off"
+    def disabled(self, request: DeskRequest) -> Response:
+        """Disable or enable an account."""
+        off = request.form.choice("to", ["off", "on"]) == "off"
         with self._desk.store.writing() as tx:
-            one = self._other(tx, visit)
-            tx.accounts.change(one.id, disabled=visit.now if off else None)
-            self._note(tx, visit, f"{'disabled' if off else 'enabled'} an account", one.name, {})
-        return self._desk.onward(
-            f"{HOME}/people", f"{one.name} may {'not sign in any more' if off else 'sign in again'}."
-        )
+            account = self._other(tx, request)
+            tx.accounts.change(account.id, disabled=request.now if off else None)
+            self._note(tx, request, f"{'disabled' if off else 'enabled'} an account", account.name, {})
+        return self._desk.onward(f"{HOME}/people", f"{account.name} is {'disabled' if off else 'enabled'}.")
 
-    def _other(self, tx: Transaction, visit: DeskRequest) -> Account:
-        """Return the account of an address, which must not be one's own: no admin locks everybody out by mistake."""
-        name = str(visit.request.path_params["name"])
-        one = tx.accounts.get(name)
-        if one is None:
-            raise NotFoundError(f"There is no account {name[:64]!r}.")
-        if one.id == visit.account.id:
-            raise ConflictError("Your own account is changed by another admin, or under “My account”.")
-        return one
+    def _other(self, tx: Transaction, request: DeskRequest) -> Account:
+        """Return the account named in the path; admins can't change their own and so lock all out."""
+        name = str(request.http.path_params["name"])
+        account = tx.accounts.get(name)
+        if account is None:
+            raise NotFoundError(f"No user {name[:64]!r}.")
+        if account.id == request.account.id:
+            raise ConflictError("Another admin must change your account, or use “My account”.")
+        return account
 
     def _page(
-        self, visit: DeskRequest, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
+        self, request: DeskRequest, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
     ) -> Response:
         with self._desk.store.reading() as tx:
             accounts = tx.accounts.all()
         values: dict[str, Any] = {"accounts": accounts, "roles": list(Role), "complaint": complaint, "made": made}
-        return self._desk.page(visit, "people.html", values, status)
+        return self._desk.page(request, "users.html", values, status)
 
-    def _note(self, tx: Transaction, visit: DeskRequest, what: str, name: str, detail: dict[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"account:{name}", detail)
+    def _note(self, tx: Transaction, request: DeskRequest, what: str, name: str, detail: dict[str, Any]) -> None:
+        tx.audit.note(request.now, request.account.name, what, f"account:{name}", detail)

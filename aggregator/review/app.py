@@ -1,4 +1,4 @@
-"""The desk's app: every room's routes behind the gate, in the frame that all our web apps share."""
+"""Assemble the desk's ASGI app: routes of all sections, authentication and the shared middleware."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aggregator.review.auth import Gate
 from aggregator.review.context import HOME, DeskContext, DeskRequest
 from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
 from aggregator.review.form import BadFormError, Form
-from aggregator.review.sign_in import SigningIn
+from aggregator.review.sign_in import SignInPages
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 _LARGEST_FORM = 256 * 1024  # bytes
 _MOST_FIELDS = 3000
-_THREADS = 16  # for the desk alone: public requests can't keep staff out
-_SIGNING_IN = 2  # threads for passwords, so that guesses keep nobody out who is signed in
-_LONGEST = 60.0  # seconds: adding a source fetches it
+_THREADS = 16  # dedicated threads: public requests can't block staff
+_SIGNING_IN = 2  # threads for password hashing, so that guesses don't block signed-in users
+_LONGEST = 60.0  # seconds: adding a source includes a fetch
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -52,13 +52,13 @@ _HEADERS = {
 
 
 class DeskHeaders:
-    """Says of every answer of the desk that nobody may frame or keep it; of static files only the first."""
+    """Adds headers that forbid framing and caching; static files may be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the headers of its answer."""
+        """Pass the request on and complete the response headers."""
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -82,13 +82,13 @@ def create_desk(
     locale: str,
     trusted_proxies: Sequence[Network],
     secret: Secret,
-    rooms: Callable[[DeskContext], Iterable[Section]],
+    sections: Callable[[DeskContext], Iterable[Section]],
     probe: Probe | None = None,
 ) -> FastAPI:
-    """Return the ASGI app, which answers below `HOME`.
+    """Return the ASGI app, which serves paths below `HOME`.
 
-    `secret` signs the tokens of forms; cookies go over https alone where the public address does. `probe` says whether
-    the database answers, so that a request need not wait for long to find that out.
+    `secret` signs form tokens. Cookies are `Secure` if the public URL is https. `probe` reports whether the database
+    answers, so that requests can fail fast.
     """
     parts = urlsplit(public_url or "")
     pages = Pages(
@@ -108,24 +108,24 @@ def create_desk(
         within=[Middleware(DeskHeaders)],
     )
     threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
-    entrance = SigningIn(desk, gate)
+    entrance = SignInPages(desk, gate)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(threads, entrance.show), methods=["GET"]))
     hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(hashing, entrance.sign_in), methods=["POST"]))
-    app.state.roles = {}  # which role each change needs, by path
-    for room in (entrance, *rooms(desk)):
-        for way in room.ways():
-            endpoint = _guarded(desk, gate, threads, way)
-            if way.method == "POST":
-                app.state.roles[HOME + way.path] = way.role
-            app.router.routes.append(Route(HOME + way.path, endpoint, methods=[way.method]))
+    app.state.roles = {}  # the role that each change needs, by path
+    for section in (entrance, *sections(desk)):
+        for route in section.routes():
+            endpoint = _guarded(desk, gate, threads, route)
+            if route.method == "POST":
+                app.state.roles[HOME + route.path] = route.role
+            app.router.routes.append(Route(HOME + route.path, endpoint, methods=[route.method]))
     return app
 
 
 def _open(
     threads: DatabaseThreads, handle: Callable[[Request, Form], Response]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint for everybody."""
+    """Return an endpoint that needs no session."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request)
@@ -135,33 +135,33 @@ def _open(
 
 
 def _guarded(
-    desk: DeskContext, gate: Gate, threads: DatabaseThreads, way: DeskRoute
+    desk: DeskContext, gate: Gate, threads: DatabaseThreads, route: DeskRoute
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint for those whose role allows it and, where it changes something, whose form is ours."""
+    """Return an endpoint that checks the session and role and, for changes, the form token."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request)
-        return await threads.run(_enter, desk, gate, way, request, form)
+        return await threads.run(_enter, desk, gate, route, request, form)
 
     return endpoint
 
 
-def _enter(desk: DeskContext, gate: Gate, way: DeskRoute, request: Request, form: Form) -> Response:
+def _enter(desk: DeskContext, gate: Gate, route: DeskRoute, request: Request, form: Form) -> Response:
     now = desk.clock()
-    changes = way.method != "GET"
+    changes = route.method != "GET"
     present = gate.present(request, now)
     if present is None:
         if changes or request.headers.get("x-desk"):
             raise SignInNeededError(
-                "You are not signed in any more, so nothing was done. Sign in in another tab, come back, and repeat it."
+                "You are signed out, so nothing was changed. Sign in in another tab, come back and try again."
             )
         return _to_sign_in(desk, request)
     if changes:
         gate.check(request, present.session, form.text("csrf", most=200))
-    if not present.account.role.may(way.role):
-        raise RoleNeededError(_role_needed(way.role, present.account.role))
+    if not present.account.role.may(route.role):
+        raise RoleNeededError(_role_needed(route.role, present.account.role))
     query = Form(_fields(request.url.query))
-    return way.handle(
+    return route.handle(
         DeskRequest(request, present.account, gate.token(present.session), query, form, now, present.session)
     )
 
@@ -169,12 +169,12 @@ def _enter(desk: DeskContext, gate: Gate, way: DeskRoute, request: Request, form
 def _to_sign_in(desk: DeskContext, request: Request) -> Response:
     path = request.url.path
     here = path[path.index(HOME) :] if HOME in path else HOME
-    wanted = here + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(desk.pages.link(f"{HOME}/sign-in?next={quote(wanted, safe='/')}"), status_code=303)
+    target = here + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(desk.pages.link(f"{HOME}/sign-in?next={quote(target, safe='/')}"), status_code=303)
 
 
-def _role_needed(needed: Role, held: Role) -> str:
-    return f"This needs the role of {_article(needed)}; you are {_article(held)}. An admin can change that."
+def _role_needed(needed: Role, current: Role) -> str:
+    return f"This needs the role {needed}; yours is {current}. An admin can change it."
 
 
 def _article(role: Role) -> str:
@@ -182,21 +182,21 @@ def _article(role: Role) -> str:
 
 
 async def _form(request: Request) -> Form:
-    """Read a form, as far as it is one of ours.
+    """Read a URL-encoded form.
 
     Raises:
-        BadFormError: it is of another type, too large, or no UTF-8.
+        BadFormError: it has another type, is too large, or is not UTF-8.
     """
     if request.method != "POST":
         return Form({})
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
-        raise BadFormError("Forms are sent as application/x-www-form-urlencoded.")
+        raise BadFormError("The form must be application/x-www-form-urlencoded.")
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > _LARGEST_FORM:
-            raise BadFormError(f"The form has more than {_LARGEST_FORM // 1024} KB.")
+            raise BadFormError(f"The form is larger than {_LARGEST_FORM // 1024} KB.")
     return Form(_fields(bytes(body).decode("ascii", "replace")))
 
 
@@ -204,4 +204,4 @@ def _fields(encoded: str) -> Mapping[str, Sequence[str]]:
     try:
         return parse_qs(encoded, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError:
-        raise BadFormError(f"It can't be read: it must be UTF-8 with at most {_MOST_FIELDS} fields.") from None
+        raise BadFormError(f"The form must be UTF-8 with at most {_MOST_FIELDS} fields.") from None

@@ -1,4 +1,4 @@
-"""Who is there: sessions, the tokens of forms, and signing in."""
+"""Authenticate users: sessions, form tokens and sign-in."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from aggregator.domain.access.accounts import Account
     from storage.store import Store, Transaction
 
-LASTS = timedelta(hours=12)  # a sign-in at the most
-IDLE = timedelta(hours=2)  # without a request
-_NOTED = timedelta(minutes=1)  # after which the use of a session is written again
-_COUNTED = timedelta(days=1)  # that failures are remembered
+LASTS = timedelta(hours=12)  # maximum duration of a session
+IDLE = timedelta(hours=2)  # maximum time between two requests
+_NOTED = timedelta(minutes=1)  # interval at which the last use of a session is stored
+_COUNTED = timedelta(days=1)  # how long failed attempts are counted
 _FIRST_PAUSE = timedelta(seconds=30)
 _TOKEN_BYTES = 32
 _OURS = frozenset({"same-origin", "none"})
 
 
 class Limit(NamedTuple):
-    """After how many failures in a row sign-ins pause, and for how long at the most; the pauses double."""
+    """Number of failed attempts before sign-ins pause, and the longest pause; pauses double."""
 
     tries: int
     longest: timedelta
 
 
-# Who guesses from one place waits long. Who guesses one name from many places can't lock its owner out for more than
-# half a minute at a time, and has some three thousand tries a day.
+# Guesses from one address are paused for a long time. Guesses at one name from many addresses pause its owner for at
+# most half a minute at a time, which leaves about three thousand guesses a day.
 _LIMITS = {
     "both": Limit(5, timedelta(minutes=15)),
     "address": Limit(20, timedelta(minutes=15)),
@@ -50,27 +50,27 @@ _LIMITS = {
 
 
 class Present(NamedTuple):
-    """Somebody with a session."""
+    """A signed-in account and its session."""
 
     account: Account
     session: str  # its token
 
 
 class Gate:
-    """Lets people in, and knows them again."""
+    """Creates and checks sessions and form tokens."""
 
     def __init__(self, store: Store, secret: Secret, *, secure: bool, hosts: frozenset[str]) -> None:
         self._store = store
         self._key = hashlib.sha256(b"review desk\n" + secret.reveal().encode()).digest()
         self._secure = secure
-        self._hosts = hosts  # under which we are known besides the one that a request names
+        self._hosts = hosts  # accepted besides the request's own host
         self._cookie = "__Host-desk" if secure else "desk"
         self._form_cookie = "__Host-desk-form" if secure else "desk-form"
 
     # Sessions
 
     def present(self, request: Request, now: datetime) -> Present | None:
-        """Return who is signed in."""
+        """Return the signed-in account and its session, or None."""
         token = request.cookies.get(self._cookie)
         if not token or len(token) > 2 * _TOKEN_BYTES:
             return None
@@ -85,45 +85,42 @@ class Gate:
         return Present(found.account, token)
 
     def begin(self, tx: Transaction, account: Account, now: datetime) -> str:
-        """Sign somebody in and return the token of a new session: one that was known before is worth nothing."""
+        """Start a new session and return its token; earlier tokens stay unknown, which prevents session fixation."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         tx.accounts.open(_digest(token), account.id, now, now + LASTS)
         return token
 
     def hand_over(self, answer: Response, token: str) -> None:
-        """Give the browser its session."""
+        """Set the session cookie."""
         answer.set_cookie(self._cookie, token, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def end(self, tx: Transaction, answer: Response, token: str) -> None:
-        """Sign somebody out."""
+        """End the session and delete its cookie."""
         tx.accounts.close(_digest(token))
         answer.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     # Forms
 
     def token(self, session: str) -> str:
-        """Return what every form of a session carries."""
+        """Return the CSRF token of a session."""
         return hmac.new(self._key, b"form\n" + session.encode(), hashlib.sha256).hexdigest()
 
     def check(self, request: Request, session: str, sent: str) -> None:
-        """Refuse a form that does not come from a page of ours that this session got.
+        """Check the origin and the CSRF token of a form.
 
         Raises:
-            ForeignFormError: it does not.
+            ForeignFormError: one of them doesn't match.
         """
         if not self._is_ours(request) or not hmac.compare_digest(sent.encode(), self.token(session).encode()):
-            raise ForeignFormError(
-                "This form is too old, or it does not come from the desk, so nothing was done. Load the page again and "
-                "repeat it there."
-            )
+            raise ForeignFormError("This form has expired, so nothing was changed. Reload the page and try again.")
 
     def stranger(self, request: Request) -> str:
-        """Return what stands for a session before somebody signs in."""
-        held = request.cookies.get(self._form_cookie, "")
-        return held if re.fullmatch(r"[A-Za-z0-9_-]{43}", held) else secrets.token_urlsafe(_TOKEN_BYTES)
+        """Return the id of a visitor without a session, which the sign-in form's token is bound to."""
+        token = request.cookies.get(self._form_cookie, "")
+        return token if re.fullmatch(r"[A-Za-z0-9_-]{43}", token) else secrets.token_urlsafe(_TOKEN_BYTES)
 
     def remember(self, answer: Response, stranger: str) -> None:
-        """Give it to the browser."""
+        """Set the cookie of a visitor without a session."""
         answer.set_cookie(self._form_cookie, stranger, path="/", secure=self._secure, httponly=True, samesite="strict")
 
     def _is_ours(self, request: Request) -> bool:
@@ -135,13 +132,13 @@ class Gate:
     # Signing in
 
     def sign_in(self, name: str, password: str, address: str, now: datetime) -> tuple[Account, str] | None:
-        """Return the account and a new session's token, or None where name and password don't fit.
+        """Return the account and the token of a new session, or None if name or password is incorrect.
 
         Raises:
-            TooManyTriesError: too many have failed; it says for how long no more are taken.
+            TooManyTriesError: attempts are paused after too many failures.
         """
         subjects = _subjects(name, address)
-        with self._store.reading() as tx:  # those who are refused write nothing
+        with self._store.reading() as tx:  # refused attempts write nothing
             until = tx.accounts.blocked(list(subjects.values()), now)
             hash_ = tx.accounts.password_of(name)
         if until is not None:
@@ -153,7 +150,7 @@ class Gate:
         with self._store.writing() as tx:
             account = tx.accounts.get(name)
             if account is None or account.disabled is not None or tx.accounts.password_of(name) != hash_:
-                return None  # changed while we looked
+                return None  # the account changed during the check
             if hash_ is not None and passwords.is_outdated(hash_):
                 tx.accounts.rehash(account.id, passwords.hashed(password))
             tx.accounts.forgive([subjects["both"], subjects["name"]])
@@ -163,19 +160,19 @@ class Gate:
         return account, token
 
     def _count(self, subjects: dict[str, str], now: datetime) -> int:
-        """Count an attempt as failed before it is tried; a good one is forgiven afterwards.
+        """Count an attempt as failed before it is checked; a successful one is subtracted afterwards.
 
-        Of attempts at the same time, all could pass a limit that counts when they are done. Returns how many attempts
-        of this name from this address are counted.
+        Counting afterwards would let concurrent attempts exceed the limit. Returns the number of attempts for this name
+        from this address.
 
         Raises:
-            TooManyTriesError: too many have failed, or are being tried.
+            TooManyTriesError: too many attempts have failed or are in progress.
         """
         with self._store.writing(lock_stream=False) as tx:
             counts = tx.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
             until = tx.accounts.blocked(list(subjects.values()), now)
             if until is not None:
-                raise _pausing(until, now)  # which takes the count back
+                raise _pausing(until, now)  # rolls the count back
             for kind, subject in subjects.items():
                 over, limit = counts[subject] - _LIMITS[kind].tries, _LIMITS[kind]
                 if over >= 0:
@@ -183,7 +180,7 @@ class Gate:
         return counts[subjects["both"]]
 
     def _note_failure(self, name: str, address: str, count: int, now: datetime) -> None:
-        """Note the first failure, and each that makes the pause longer; not thousands of the same."""
+        """Log the first failure and each that extends the pause, so that the audit log stays small."""
         if 1 < count < _LIMITS["both"].tries:
             return
         with self._store.writing() as tx:
@@ -192,13 +189,13 @@ class Gate:
 
 
 def safe_next(path: str) -> str:
-    """Return where to go after signing in: a page of the desk, whatever an address asks for."""
+    """Return the page to open after sign-in: `path` if it is a page of the desk, else the queue."""
     fits = re.fullmatch(rf"{HOME}(/[a-z0-9/_-]*)?(\?[A-Za-z0-9=&%+._~:-]*)?", path)
     return path if fits and "//" not in path else HOME
 
 
 def client_of(request: Request) -> str:
-    """Return whom failures from an address are counted for: the address, of IPv6 its network."""
+    """Return the key under which attempts of an address are counted; IPv6 addresses count by network."""
     host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
@@ -221,7 +218,7 @@ def _pause(over: int, limit: Limit) -> timedelta:
 def _pausing(until: datetime, now: datetime) -> TooManyTriesError:
     seconds = max(int((until - now).total_seconds()) + 1, 1)
     wait = f"{seconds} seconds" if seconds < 100 else f"{seconds // 60 + 1} minutes"  # noqa: PLR2004
-    return TooManyTriesError(f"Too many sign-ins have failed. Try again in {wait}.", seconds)
+    return TooManyTriesError(f"Too many failed sign-ins. Try again in {wait}.", seconds)
 
 
 def _digest(token: str) -> str:

@@ -1,4 +1,4 @@
-"""The desk that all its rooms share: who visits, what a page carries besides its own, and how one goes on."""
+"""Define the context that the desk's sections share: requests, page values and redirects."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ if TYPE_CHECKING:
     from storage.store import Store, Transaction
 
 HOME = "/review"
-_SAID = "desk-said"  # the cookie of a sentence that the next page shows once
+_MESSAGE = "desk-said"  # cookie with the message that the next page shows once
 _LONGEST_SENTENCE = 600  # characters
 
-# (label, path, role) of the desk's rooms, in the order of its menu.
+# Label, path and role of each menu entry.
 MENU: Sequence[tuple[str, str, Role]] = (
     ("Queue", HOME, Role.VIEWER),
     ("Rules", f"{HOME}/rules", Role.VIEWER),
     ("Sources", f"{HOME}/sources", Role.VIEWER),
     ("Freeze", f"{HOME}/freezes", Role.VIEWER),
     ("History", f"{HOME}/history", Role.VIEWER),
-    ("People", f"{HOME}/people", Role.ADMIN),
+    ("Users", f"{HOME}/people", Role.ADMIN),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRequest:
-    """One request of somebody who is signed in and may do this; a POST has proved that it comes from our own form."""
+    """A request of a signed-in user with the needed role; for a POST the form token has been checked."""
 
-    request: Request
+    http: Request
     account: Account
-    token: str  # goes into every form, as `csrf`
+    token: str  # the `csrf` field of every form
     query: Form
     form: Form  # empty unless POST
     now: datetime
-    session: str  # the token of the visitor's session, for signing out
+    session: str  # token of the session, for sign-out
 
     def may(self, role: str) -> bool:
-        """Say whether the visitor has a role, for templates."""
+        """Return whether the user has a role, for templates."""
         return self.account.role.may(Role(role))
 
     @property
     def is_partial(self) -> bool:
-        """Whether the desk's own script asks, which wants a part of a page."""
-        return self.request.headers.get("x-desk") == "part"
+        """Whether the desk's script requests a part of a page."""
+        return self.http.headers.get("x-desk") == "part"
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRoute:
-    """A route of the desk: GET shows, POST changes. The path is below HOME ("" is the queue)."""
+    """A route of the desk. GET shows and POST changes; the path is relative to HOME ("" is the queue)."""
 
     method: str
     path: str
@@ -73,72 +73,72 @@ class DeskRoute:
 class Section(Protocol):
     """A part of the desk."""
 
-    def ways(self) -> Iterable[DeskRoute]:
-        """Return its routes."""
+    def routes(self) -> Iterable[DeskRoute]:
+        """Return the routes of this section."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """A sentence that every page of the desk shows."""
+    """A notice at the top of every page."""
 
     sentence: str
     level: str = "warning"  # or "alarm"
-    link: str | None = None  # path of ours, where it is dealt with
+    link: str | None = None  # path of the page to open
     action: str = ""  # the link's text
 
 
 @dataclass(slots=True)
 class DeskContext:
-    """What all rooms work with.
+    """The objects that all sections use.
 
     Attributes:
-        banners: asked for every page, within its reading transaction.
+        banners: called for every page within its read transaction.
     """
 
     store: Store
     clock: Clock
     pages: Pages
-    secure: bool  # whether cookies go over https alone
+    secure: bool  # whether cookies are sent over https only
     banners: list[Callable[[Transaction, datetime], Iterable[Banner]]] = field(default_factory=list)
 
-    def page(self, visit: DeskRequest, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-        """Return a page of the desk: `visit`, `menu`, `banners`, `said` and `waiting` besides the given values."""
+    def page(self, request: DeskRequest, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """Render a page with `request`, `menu`, `banners`, `message`, `waiting` and the given values."""
         with self.store.reading() as tx:
-            banners = [banner for ask in self.banners for banner in ask(tx, visit.now)]
+            banners = [banner for ask in self.banners for banner in ask(tx, request.now)]
             waiting = tx.reviews.count_waiting()
-        path = visit.request.url.path
+        path = request.http.url.path
         body = self.pages.render(
             template,
             {
-                "visit": visit,
+                "request": request,
                 "menu": [
                     (label, to, path.endswith(to) if to == HOME else to in path)
                     for label, to, role in MENU
-                    if visit.account.role.may(role)
+                    if request.account.role.may(role)
                 ],
                 "banners": banners,
                 "waiting": waiting,
-                "said": unquote(visit.request.cookies.get(_SAID, ""))[:_LONGEST_SENTENCE],
+                "message": unquote(request.http.cookies.get(_MESSAGE, ""))[:_LONGEST_SENTENCE],
                 **values,
             },
         )
         answer = Response(body, status, media_type=HTML)
-        if _SAID in visit.request.cookies:
-            answer.delete_cookie(_SAID, path=self.pages.link(HOME), secure=self.secure, httponly=True)
+        if _MESSAGE in request.http.cookies:
+            answer.delete_cookie(_MESSAGE, path=self.pages.link(HOME), secure=self.secure, httponly=True)
         return answer
 
     def part(self, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-        """Return a part of a page, for the desk's own script."""
+        """Render a part of a page for the desk's script."""
         return Response(self.pages.render(template, values), status, media_type=HTML)
 
-    def onward(self, path: str, said: str = "") -> Response:
-        """Send the visitor to a page of ours, which shows a sentence once."""
+    def onward(self, path: str, message: str = "") -> Response:
+        """Redirect to a page, which shows the message once."""
         answer = RedirectResponse(self.pages.link(path), status_code=303)
-        if said:
+        if message:
             answer.set_cookie(
-                _SAID,
-                quote(said[:_LONGEST_SENTENCE]),
+                _MESSAGE,
+                quote(message[:_LONGEST_SENTENCE]),
                 max_age=60,
                 path=self.pages.link(HOME),
                 secure=self.secure,

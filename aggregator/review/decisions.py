@@ -1,4 +1,4 @@
-"""What reviewers do: one tap or key an item, several at once, and back again."""
+"""Handle reviewers' decisions: on one item, on several, and undo."""
 
 from __future__ import annotations
 
@@ -41,106 +41,108 @@ _OFFERED = {
 
 
 class DecisionPages:
-    """The routes that decide."""
+    """The routes for decisions."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("POST", "/decide", Role.REVIEWER, self.decide)
         yield DeskRoute("POST", "/undo", Role.REVIEWER, self.undo)
         yield DeskRoute("POST", "/hand-out", Role.REVIEWER, self.hand_out)
         yield DeskRoute("POST", "/give-back", Role.REVIEWER, self.give_back)
 
-    def decide(self, visit: DeskRequest) -> Response:
-        """Decide on the item whose button was tapped, or on all that are ticked."""
-        verb, seen, reason = _wanted(visit)
-        until = self._until(visit) if verb is DecisionAction.PIN else None
+    def decide(self, request: DeskRequest) -> Response:
+        """Decide on the item of the pressed button or on all selected items."""
+        verb, seen, reason = _wanted(request)
+        until = self._until(request) if verb is DecisionAction.PIN else None
         with self._desk.store.writing() as tx:
-            done = tx.decisions.decide(seen, verb, who=visit.account.name, now=visit.now, reason=reason, until=until)
-        return self._answer(visit, done, list(seen))
+            done = tx.decisions.decide(
+                seen, verb, who=request.account.name, now=request.now, reason=reason, until=until
+            )
+        return self._answer(request, done, list(seen))
 
-    def undo(self, visit: DeskRequest) -> Response:
-        """Take a batch back: the one that is named, or the newest of one's own."""
-        batch = visit.form.text("batch", most=64)
+    def undo(self, request: DeskRequest) -> Response:
+        """Undo a batch: the given one or the user's latest."""
+        batch = request.form.text("batch", most=64)
         with self._desk.store.writing() as tx:
             if not batch:
-                latest = tx.decisions.latest(visit.account.name)
+                latest = tx.decisions.latest(request.account.name)
                 batch = latest["batch"] if latest else ""
-            done = tx.decisions.undo(batch, who=visit.account.name, now=visit.now) if batch else None
+            done = tx.decisions.undo(batch, who=request.account.name, now=request.now) if batch else None
         if done is None:
-            return self._say(visit, "There is nothing of yours to undo.")
-        return self._answer(visit, done, [*done.done, *done.missed])
+            return self._say(request, "Nothing to undo.")
+        return self._answer(request, done, [*done.done, *done.missed])
 
-    def hand_out(self, visit: DeskRequest) -> Response:
-        """Give the visitor the oldest items that nobody else has in hand."""
+    def hand_out(self, request: DeskRequest) -> Response:
+        """Assign the oldest unassigned items to the user."""
         with self._desk.store.writing() as tx:
-            ids = tx.decisions.hand_out(visit.account.name, HANDED_OUT, visit.now, visit.now + _IN_HAND)
+            ids = tx.decisions.hand_out(request.account.name, HANDED_OUT, request.now, request.now + _IN_HAND)
         minutes = round(_IN_HAND.total_seconds() / 60)
         if not ids:
-            return self._desk.onward(HOME, "Nothing waits that somebody else does not have in hand already.")
-        said = f"{len(ids)} items are yours for {minutes} minutes; others are handed other ones."
-        return self._desk.onward(f"{HOME}?pile=mine", said)
+            return self._desk.onward(HOME, "No unassigned items are waiting.")
+        message = f"{len(ids)} items are assigned to you for {minutes} minutes."
+        return self._desk.onward(f"{HOME}?pile=mine", message)
 
-    def give_back(self, visit: DeskRequest) -> Response:
-        """Take everything out of the visitor's hands."""
+    def give_back(self, request: DeskRequest) -> Response:
+        """Unassign all items of the user."""
         with self._desk.store.writing() as tx:
-            tx.decisions.give_back(visit.account.name)
-        return self._desk.onward(HOME, "Others can be handed these items now.")
+            tx.decisions.give_back(request.account.name)
+        return self._desk.onward(HOME, "Your items are unassigned.")
 
-    def _until(self, visit: DeskRequest) -> datetime:
-        until = visit.form.moment("until", self._desk.pages.dates.zone) or visit.now + _USUAL_PIN
-        if not visit.now < until <= visit.now + _LONGEST_PIN:
-            raise BadFormError("Pin it until a moment to come, a year from now at the most.")
+    def _until(self, request: DeskRequest) -> datetime:
+        until = request.form.moment("until", self._desk.pages.dates.zone) or request.now + _USUAL_PIN
+        if not request.now < until <= request.now + _LONGEST_PIN:
+            raise BadFormError("The end of the pin must be in the future, within a year.")
         return until
 
-    def _answer(self, visit: DeskRequest, done: Decided, ids: Collection[int]) -> Response:
-        if visit.is_partial:
-            return cards_part(self._desk, visit, ids, done.sentence())
-        return self._desk.onward(_back(visit), done.sentence())
+    def _answer(self, request: DeskRequest, done: Decided, ids: Collection[int]) -> Response:
+        if request.is_partial:
+            return cards_part(self._desk, request, ids, done.sentence())
+        return self._desk.onward(_back(request), done.sentence())
 
-    def _say(self, visit: DeskRequest, sentence: str) -> Response:
-        if visit.is_partial:
-            return cards_part(self._desk, visit, [], sentence)
-        return self._desk.onward(_back(visit), sentence)
+    def _say(self, request: DeskRequest, sentence: str) -> Response:
+        if request.is_partial:
+            return cards_part(self._desk, request, [], sentence)
+        return self._desk.onward(_back(request), sentence)
 
 
-def _wanted(visit: DeskRequest) -> tuple[DecisionAction, Mapping[int, int], str]:
-    """Return what to do, to which items as they were seen, and why."""
-    tapped = visit.form.text("one", most=80)
-    reason = visit.form.text("reason", most=300)
+def _wanted(request: DeskRequest) -> tuple[DecisionAction, Mapping[int, int], str]:
+    """Return the action, the items with the revisions that the user saw, and the reason."""
+    tapped = request.form.text("one", most=80)
+    reason = request.form.text("reason", most=300)
     if not tapped:
-        verb = _verb(visit.form.text("action"))
-        marks = visit.form.texts("item")
+        verb = _verb(request.form.text("action"))
+        marks = request.form.texts("item")
     else:
         match = _TAPPED.fullmatch(tapped)
         if match is None:
-            raise BadFormError(f"{tapped!r} is nothing that can be done to an item.")
+            raise BadFormError(f"Unknown action {tapped!r}.")
         verb, marks = _verb(match[1]), [match[2]]
         reason = REASONS.get(match[3] or "", "")
     if len(marks) > _MOST:
-        raise BadFormError(f"{len(marks)} items at once are too many; {_MOST} are possible.")
+        raise BadFormError(f"{len(marks)} items are too many; the limit is {_MOST}.")
     if not marks:
-        raise BadFormError("No item is ticked; tick some, or use the buttons of one.")
+        raise BadFormError("No items selected.")
     seen = dict(map(_seen, marks))
     return verb, seen, REASONS.get(reason, reason) or (USUAL_REASON if verb is DecisionAction.HIDE else "")
 
 
 def _verb(name: str) -> DecisionAction:
     if name not in _OFFERED:
-        raise BadFormError(f"{name[:40]!r} is nothing that can be done; possible are {', '.join(_OFFERED)}.")
+        raise BadFormError(f"Unknown action {name[:40]!r}; expected {', '.join(_OFFERED)}.")
     return _OFFERED[name]
 
 
 def _seen(mark: str) -> tuple[int, int]:
     match = _MARK.fullmatch(mark)
     if match is None or int(match[1]) > _LARGEST_ID:
-        raise BadFormError(f"{mark[:60]!r} names no item; load the page again.")
+        raise BadFormError(f"{mark[:60]!r} isn't an item; reload the page.")
     return int(match[1]), int(match[2])
 
 
-def _back(visit: DeskRequest) -> str:
-    """Return where the visitor came from, if that is a page of the desk."""
-    back = visit.form.text("back", most=2000)
+def _back(request: DeskRequest) -> str:
+    """Return the page to go back to, if it is a page of the desk."""
+    back = request.form.text("back", most=2000)
     return back if re.fullmatch(rf"{HOME}(/items/[0-9]+)?(\?[\x21-\x7e]*)?", back) else HOME

@@ -1,4 +1,4 @@
-"""Items of our own: an announcement or a link that an editor adds by hand, marked as such."""
+"""Add and edit our own posts: announcements and links that editors write."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from aggregator.review.form import Form
     from storage.store import Transaction
 
-OWN = "desk"  # the slug of the source that items of our own belong to
+OWN = "desk"  # slug of the source of our own posts
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 10_000
 
-# Stores an item of our own, over an older one of the same native id; returns its id.
+# Stores a post, replacing the one with the same native id, and returns its id.
 Publish = Callable[["Transaction", Content, str | None, str, datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Typed:
-    """What stands in the form."""
+    """The values of the form."""
 
     title: str = ""
     text: str = ""
@@ -45,64 +45,66 @@ class _Typed:
     lang: str = ""
 
 
-class ManualPages:
-    """The forms for items of our own."""
+class EditorialPages:
+    """The forms for our own posts."""
 
     def __init__(self, desk: DeskContext, publish: Publish) -> None:
         self._desk = desk
         self._publish = publish
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/add", Role.EDITOR, self.blank)
         yield DeskRoute("POST", "/add", Role.EDITOR, self.add)
         yield DeskRoute("GET", "/items/{item_id}/edit", Role.EDITOR, self.filled)
         yield DeskRoute("POST", "/items/{item_id}/edit", Role.EDITOR, self.change)
 
-    def blank(self, visit: DeskRequest) -> Response:
+    def blank(self, request: DeskRequest) -> Response:
         """Show the empty form."""
-        return self._form(visit, _Typed(), None)
+        return self._form(request, _Typed(), None)
 
-    def add(self, visit: DeskRequest) -> Response:
-        """Add an item; it is shown at once."""
-        return self._store(visit, None)
+    def add(self, request: DeskRequest) -> Response:
+        """Add a post and publish it immediately."""
+        return self._store(request, None)
 
-    def filled(self, visit: DeskRequest) -> Response:
-        """Show the form of an item of our own."""
-        item = self._ours(visit)
+    def filled(self, request: DeskRequest) -> Response:
+        """Show the form for an existing post."""
+        item = self._ours(request)
         zone = self._desk.pages.dates.zone
-        said = item.content
-        moment = said.published.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if said.published else ""
-        return self._form(visit, _Typed(said.title or "", said.text, said.url or "", moment, said.lang or ""), item)
+        content = item.content
+        moment = content.published.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if content.published else ""
+        return self._form(
+            request, _Typed(content.title or "", content.text, content.url or "", moment, content.lang or ""), item
+        )
 
-    def change(self, visit: DeskRequest) -> Response:
-        """Change an item of our own; what it was before is kept as a version."""
-        return self._store(visit, self._ours(visit))
+    def change(self, request: DeskRequest) -> Response:
+        """Edit a post; the previous version is kept."""
+        return self._store(request, self._ours(request))
 
-    def _store(self, visit: DeskRequest, item: Activity | None) -> Response:
+    def _store(self, request: DeskRequest, item: Activity | None) -> Response:
         try:
-            content = self._content(visit.form, visit.now)
+            content = self._content(request.form, request.now)
         except BadFormError as problem:
-            fields = {name: visit.form.texts(name)[0] for name in _Typed.__slots__ if visit.form.texts(name)}
-            return self._form(visit, _Typed(**fields), item, str(problem))
+            fields = {name: request.form.texts(name)[0] for name in _Typed.__slots__ if request.form.texts(name)}
+            return self._form(request, _Typed(**fields), item, str(problem))
         with self._desk.store.writing() as tx:
             native_id = item.native_id if item else None
-            id_ = self._publish(tx, content, native_id, visit.account.name, visit.now)
+            id_ = self._publish(tx, content, native_id, request.account.name, request.now)
             what = "changed an item of ours" if item else "added an item"
-            tx.audit.note(visit.now, visit.account.name, what, f"activity:{id_}", {})
-        return self._desk.onward(f"{HOME}/items/{id_}", "Changed." if item else "Added; it is shown now.")
+            tx.audit.note(request.now, request.account.name, what, f"activity:{id_}", {})
+        return self._desk.onward(f"{HOME}/items/{id_}", "Post saved." if item else "Post published.")
 
     def _content(self, form: Form, now: datetime) -> Content:
         title, text = form.needed("title", most=_LONGEST_TITLE), form.text("text", most=_LONGEST_TEXT)
         typed = form.text("url", most=2000)
         url = canonical_url(typed) if typed else None
         if typed and url is None:
-            raise BadFormError(f"url is {typed[:80]!r}, which is no web address; it begins with https://.")
+            raise BadFormError(f"url is {typed[:80]!r}, expected a web address such as https://example.org.")
         if not url and not text:
-            raise BadFormError("Write a text, or give the address that it leads to.")
+            raise BadFormError("Enter a text or a link.")
         published = form.moment("published", self._desk.pages.dates.zone) or now
         if not EARLIEST <= published <= now:
-            raise BadFormError("published lies ahead; items can't be announced for later here.")
+            raise BadFormError("published must not be in the future.")
         lang = form.text("lang", most=35) or None
         return Content(
             kind=ActivityKind.ARTICLE,
@@ -115,13 +117,13 @@ class ManualPages:
             published=published,
         )
 
-    def _ours(self, visit: DeskRequest) -> Activity:
+    def _ours(self, request: DeskRequest) -> Activity:
         with self._desk.store.reading() as tx:
-            item = held(tx, id_of(visit))
+            item = held(tx, id_of(request))
         if item.source.slug != OWN:
-            raise BadRequestError("What others wrote is never changed; put a headline or a note beside it instead.")
+            raise BadRequestError("Only our own posts can be edited. Add a headline or a note instead.")
         return item
 
-    def _form(self, visit: DeskRequest, typed: _Typed, item: Activity | None, complaint: str = "") -> Response:
+    def _form(self, request: DeskRequest, typed: _Typed, item: Activity | None, complaint: str = "") -> Response:
         values: Mapping[str, object] = {"typed": typed, "item": item, "complaint": complaint}
-        return self._desk.page(visit, "manual.html", values, 422 if complaint else 200)
+        return self._desk.page(request, "editorial.html", values, 422 if complaint else 200)

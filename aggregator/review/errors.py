@@ -1,4 +1,4 @@
-"""What the desk refuses, and how it says so."""
+"""Define the errors of the review desk."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 
 class SignInNeededError(BadRequestError):
-    """Nobody is signed in."""
+    """No user is signed in."""
 
     code = "sign-in-needed"
 
 
 class RoleNeededError(BadRequestError):
-    """Whoever is signed in may not do this."""
+    """The user's role does not allow the action."""
 
     code = "role-needed"
 
 
 class ForeignFormError(BadRequestError):
-    """A form that is not ours, or too old."""
+    """The form has expired or comes from another site."""
 
     code = "foreign-form"
 
 
 class ConflictError(BadRequestError):
-    """Things are not, or no longer, as this asks for."""
+    """The item or setting is not in the needed state."""
 
     code = "conflict"
 
 
 class TooManyTriesError(BadRequestError):
-    """Too many sign-ins have failed."""
+    """Too many sign-in attempts have failed."""
 
     code = "too-many-tries"
 
@@ -47,10 +47,10 @@ class TooManyTriesError(BadRequestError):
 
 
 PROBLEMS: Mapping[str, ProblemKind] = {
-    "sign-in-needed": ProblemKind(HTTPStatus.UNAUTHORIZED, "Please sign in", "Nobody is signed in."),
-    "role-needed": ProblemKind(HTTPStatus.FORBIDDEN, "Not allowed", "Another role is needed for this."),
-    "foreign-form": ProblemKind(HTTPStatus.FORBIDDEN, "Form too old", "The form is not ours, or too old."),
-    "bad-form": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Please look again", "A field can't be used."),
-    "conflict": ProblemKind(HTTPStatus.CONFLICT, "Not possible now", "Things are not as this asks for."),
-    "too-many-tries": ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many tries", "Too many sign-ins have failed."),
+    "sign-in-needed": ProblemKind(HTTPStatus.UNAUTHORIZED, "Sign in required", "No user is signed in."),
+    "role-needed": ProblemKind(HTTPStatus.FORBIDDEN, "Not allowed", "The action needs another role."),
+    "foreign-form": ProblemKind(HTTPStatus.FORBIDDEN, "Form expired", "The form has expired or is from another site."),
+    "bad-form": ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "Check the form", "A field is invalid."),
+    "conflict": ProblemKind(HTTPStatus.CONFLICT, "Not possible now", "The item or setting has changed."),
+    "too-many-tries": ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Too many failed sign-ins."),
 }

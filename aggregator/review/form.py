@@ -1,4 +1,4 @@
-"""What people send with a form, checked field by field."""
+"""Read and check form fields."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST_ID = 2**63 - 1
 
 
 class BadFormError(BadRequestError):
-    """A field can't be used; the sentence names it and says what is allowed."""
+    """A field is invalid; the message names it and the expected value."""
 
     code = "bad-form"
 
 
 class Form:
-    """The fields of a form, or of an address's query. Text comes stripped and without control characters."""
+    """The fields of a form or query string. Text is stripped, without control characters."""
 
     def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
         self._fields = fields
@@ -32,41 +32,41 @@ class Form:
         return [_UNSEEN.sub("", value).replace("\r\n", "\n").strip() for value in self._fields.get(name, ())]
 
     def text(self, name: str, *, most: int = 500) -> str:
-        """Return a field's one value, or "".
+        """Return the single value of a field, or "".
 
         Raises:
-            BadFormError: it is longer than `most` characters, or given twice.
+            BadFormError: it is longer than `most` characters or given more than once.
         """
         values = self.texts(name)
         if len(values) > 1:
-            raise BadFormError(f"The field {name!r} was sent {len(values)} times; it goes once.")
+            raise BadFormError(f"The field {name!r} was sent {len(values)} times.")
         if values and len(values[0]) > most:
-            raise BadFormError(f"{name} has {len(values[0])} characters; {most} are possible.")
+            raise BadFormError(f"{name} has {len(values[0])} characters; the limit is {most}.")
         return values[0] if values else ""
 
     def raw(self, name: str, *, most: int) -> str:
-        """Return a field's one value as it was typed: a password may begin with a space."""
+        """Return the single value of a field unchanged: a password may begin with a space."""
         values = self._fields.get(name, ())
         if len(values) > 1 or any(len(value) > most for value in values):
-            raise BadFormError(f"{name} is given once, with {most} characters at the most.")
+            raise BadFormError(f"{name} must be a single value of at most {most} characters.")
         return values[0] if values else ""
 
     def needed(self, name: str, *, most: int = 500) -> str:
-        """Return a field's value; an empty one is refused."""
+        """Return the value of a required field."""
         value = self.text(name, most=most)
         if not value:
-            raise BadFormError(f"{name} is empty; please fill it in.")
+            raise BadFormError(f"{name} is required.")
         return value
 
     def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
-        """Return a field's value, which must be one of those allowed."""
+        """Return the value of a field, which must be an allowed one."""
         value = self.text(name) or (default if default is not None else "")
         if value not in allowed:
-            raise BadFormError(f"{name} is {value[:80]!r}; it can be {' or '.join(filter(None, allowed))}.")
+            raise BadFormError(f"{name} is {value[:80]!r}; expected {' or '.join(filter(None, allowed))}.")
         return value
 
     def whole(self, name: str, least: int, most: int, default: int | None = None) -> int:
-        """Return a field's whole number."""
+        """Return the integer value of a field."""
         value = self.text(name)
         if not value and default is not None:
             return default
@@ -75,18 +75,18 @@ class Form:
         return int(value)
 
     def ids(self, name: str, *, most: int = 500) -> list[int]:
-        """Return the ids of a field that may be given many times, each once."""
+        """Return the distinct ids of a repeatable field."""
         found = []
         for value in self.texts(name):
             if not re.fullmatch(r"[1-9][0-9]{0,18}", value) or int(value) > _LARGEST_ID:
-                raise BadFormError(f"{name}: {value[:80]!r} is no id.")
+                raise BadFormError(f"{name}: {value[:80]!r} isn't an id.")
             found.append(int(value))
         if len(found) > most:
-            raise BadFormError(f"{len(found)} at once are too many; {most} are possible.")
+            raise BadFormError(f"{len(found)} are too many; the limit is {most}.")
         return list(dict.fromkeys(found))
 
     def moment(self, name: str, zone: tzinfo) -> datetime | None:
-        """Return a field's moment in UTC: what <input type="datetime-local"> or "date" sends, in the desk's zone."""
+        """Return the time of a "datetime-local" or "date" input in UTC; the input is in the desk's time zone."""
         value = self.text(name)
         if not value:
             return None
@@ -95,8 +95,10 @@ class Form:
             aware = read if read.tzinfo else read.replace(tzinfo=zone)
             return aware.astimezone(UTC)
         except (ValueError, OverflowError):
-            raise BadFormError(f"{name} is {value[:80]!r}; a date and time is needed, like 2026-04-02T15:30.") from None
+            raise BadFormError(
+                f"{name} is {value[:80]!r}; expected a date and time, such as 2026-04-02T15:30."
+            ) from None
 
     def checked(self, name: str) -> bool:
-        """Say whether a box is checked."""
+        """Return whether a box is checked."""
         return bool(self.text(name))

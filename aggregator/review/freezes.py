@@ -1,4 +1,4 @@
-"""Freezes: nothing new is shown until a time, of all sources or of some."""
+"""Manage freezes, which hold new items of all or some sources until a time."""
 
 from __future__ import annotations
 
@@ -26,95 +26,97 @@ _LARGEST_ID = 2**63 - 1
 
 
 class FreezePages:
-    """The freezes' page."""
+    """The freezes page."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/freezes", Role.VIEWER, self.page)
         yield DeskRoute("POST", "/freezes", Role.EDITOR, self.begin)
         yield DeskRoute("POST", "/freezes/{freeze_id}/end", Role.EDITOR, self.end)
 
-    def page(self, visit: DeskRequest) -> Response:
-        """Show what is frozen, and what was."""
-        return self._page(visit)
+    def page(self, request: DeskRequest) -> Response:
+        """Show active and past freezes."""
+        return self._page(request)
 
-    def begin(self, visit: DeskRequest) -> Response:
-        """Freeze all sources, or those that are ticked."""
+    def begin(self, request: DeskRequest) -> Response:
+        """Freeze all or the selected sources."""
         try:
-            until, reason = self._until(visit), visit.form.needed("reason", most=200)
+            until, reason = self._until(request), request.form.needed("reason", most=200)
             with self._desk.store.writing() as tx:
-                chosen = _chosen(tx, visit)
-                made = tx.freezes.begin(list(chosen.values()), until, reason, visit.account.name, visit.now)
-                told = {"until": until.isoformat(), "sources": list(chosen), "reason": reason}
-                tx.audit.notes(visit.now, visit.account.name, "froze", [(f"freeze:{id_}", told) for id_ in made])
+                chosen = _chosen(tx, request)
+                made = tx.freezes.begin(list(chosen.values()), until, reason, request.account.name, request.now)
+                detail = {"until": until.isoformat(), "sources": list(chosen), "reason": reason}
+                tx.audit.notes(request.now, request.account.name, "froze", [(f"freeze:{id_}", detail) for id_ in made])
         except BadFormError as problem:
-            return self._page(visit, str(problem), 422)
-        return self._desk.onward(f"{HOME}/freezes", "Nothing new is shown now. What is shown already stays.")
+            return self._page(request, str(problem), 422)
+        return self._desk.onward(f"{HOME}/freezes", "Freeze started. New items are held; published items stay.")
 
-    def end(self, visit: DeskRequest) -> Response:
-        """End a freeze now; what waited for its end is shown."""
-        text = str(visit.request.path_params["freeze_id"])
+    def end(self, request: DeskRequest) -> Response:
+        """End a freeze now and publish the held items."""
+        text = str(request.http.path_params["freeze_id"])
         with self._desk.store.writing() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
             freeze = tx.freezes.get(int(text)) if known else None
             if freeze is None:
-                raise NotFoundError(f"There is no freeze {text[:40]!r}.")
-            if freeze.ended is not None or freeze.until <= visit.now:
-                raise ConflictError("This freeze has ended already.")
-            count = tx.freezes.end(freeze, visit.account.name, visit.now)
-            tx.audit.note(visit.now, visit.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
-        return self._desk.onward(f"{HOME}/freezes", f"The freeze is over; {count} items that waited for it are shown.")
+                raise NotFoundError(f"No freeze {text[:40]!r}.")
+            if freeze.ended is not None or freeze.until <= request.now:
+                raise ConflictError("This freeze has already ended.")
+            count = tx.freezes.end(freeze, request.account.name, request.now)
+            tx.audit.note(request.now, request.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
+        return self._desk.onward(f"{HOME}/freezes", f"Freeze ended. {count} held items are published.")
 
-    def _until(self, visit: DeskRequest) -> datetime:
-        until = visit.form.moment("until", self._desk.pages.dates.zone)
-        if until is None or not visit.now < until <= visit.now + LONGEST:
-            raise BadFormError(f"until must be a time to come, within {LONGEST.days} days.")
+    def _until(self, request: DeskRequest) -> datetime:
+        until = request.form.moment("until", self._desk.pages.dates.zone)
+        if until is None or not request.now < until <= request.now + LONGEST:
+            raise BadFormError(f"until must be in the future, within {LONGEST.days} days.")
         return until
 
-    def _page(self, visit: DeskRequest, complaint: str = "", status: int = 200) -> Response:
+    def _page(self, request: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
             sources = tx.sources.all()
-            held = tx.freezes.held()
-            active = tx.freezes.active(visit.now)
+            waiting = tx.freezes.held()
+            active = tx.freezes.active(request.now)
             recent = tx.freezes.recent(_LISTED)
         names = {source.id: source.name for source in sources}
-        every = sum(held.values())
+        every = sum(waiting.values())
         values = {
             "active": active,
-            "past": [one for one in recent if one not in active],
+            "past": [freeze for freeze in recent if freeze not in active],
             "names": names,
-            "waiting_for": {one.id: every if one.source_id is None else held.get(one.source_id, 0) for one in active},
+            "waiting_for": {
+                freeze.id: every if freeze.source_id is None else waiting.get(freeze.source_id, 0) for freeze in active
+            },
             "sources": sources,
-            "ticked": visit.form.texts("source"),
+            "ticked": request.form.texts("source"),
             "complaint": complaint,
-            "form": visit.form,
+            "form": request.form,
         }
-        return self._desk.page(visit, "freezes.html", values, status)
+        return self._desk.page(request, "freezes.html", values, status)
 
 
-def _chosen(tx: Transaction, visit: DeskRequest) -> dict[str, int | None]:
-    """Return what is to be frozen: ids of sources by slug, or None under "all"."""
-    if visit.form.choice("scope", ["all", "some"], "all") == "all":
+def _chosen(tx: Transaction, request: DeskRequest) -> dict[str, int | None]:
+    """Return the ids of the sources to freeze by slug, or None under "all"."""
+    if request.form.choice("scope", ["all", "some"], "all") == "all":
         return {"all": None}
     known = {source.slug: source.id for source in tx.sources.all()}
-    slugs = visit.form.texts("source")
+    slugs = request.form.texts("source")
     strange = [slug for slug in slugs if slug not in known]
     if strange or not slugs:
-        what = f"There is no source {strange[0]!r}." if strange else "Tick the sources that are to be frozen."
+        what = f"No source {strange[0]!r}." if strange else "Select the sources to freeze."
         raise BadFormError(what)
     return {slug: known[slug] for slug in slugs}
 
 
 def freeze_banners(dates: Dates, tx: Transaction, now: datetime) -> Iterable[Banner]:
-    """Return what every page says while something is frozen."""
+    """Return the notice about active freezes."""
     active = tx.freezes.active(now)
     if not active:
         return
-    whole = [one for one in active if one.source_id is None]
+    whole = [freeze for freeze in active if freeze.source_id is None]
     longest = (whole or active)[-1]
-    what = "Nothing new is shown" if whole else "Nothing new of some sources is shown"
+    what = "New items are held" if whole else "New items of some sources are held"
     sentence = f"{what} until {dates.moment(longest.until)}: {longest.reason} ({longest.author})."
     yield Banner(sentence, "alarm", f"{HOME}/freezes", "Freezes")

@@ -1,4 +1,4 @@
-"""The history: what people and the clock changed, newest first."""
+"""Show the audit log, newest first."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 _LINES = 50
 _LARGEST_ID = 2**63 - 1
-_PLACES = {"activity": "items", "rule": "rules", "source": "sources"}  # where a subject has a page of its own
+_PLACES = {"activity": "items", "rule": "rules", "source": "sources"}  # subjects with a page of their own
 
 
 class HistoryPages:
-    """The history's page."""
+    """The history page."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/history", Role.VIEWER, self.page)
 
-    def page(self, visit: DeskRequest) -> Response:
-        """Show a page of the history."""
-        query = visit.query
-        asked = {name: query.text(name, most=100) for name in ("who", "what", "subject")}
+    def page(self, request: DeskRequest) -> Response:
+        """Show a page of the audit log."""
+        query = request.query
+        filters = {name: query.text(name, most=100) for name in ("who", "what", "subject")}
         before = query.whole("before", 1, _LARGEST_ID) if query.text("before") else None
         with self._desk.store.reading() as tx:
-            found = tx.audit.page(before=before, limit=_LINES + 1, **asked)
+            found = tx.audit.page(before=before, limit=_LINES + 1, **filters)
         notes = found[:_LINES]
-        older = {**asked, "before": notes[-1]["id"]} if len(found) > _LINES else None
+        older = {**filters, "before": notes[-1]["id"]} if len(found) > _LINES else None
         return self._desk.page(
-            visit,
+            request,
             "history.html",
             {
                 "notes": [(note, _address(note["subject"])) for note in notes],
-                "asked": asked,
+                "filters": filters,
                 "older": f"{HOME}/history?{urlencode({k: v for k, v in older.items() if v})}" if older else None,
                 "first": before is None,
                 "undoable": set(PAST.values()) - {"undid"},
@@ -54,6 +54,6 @@ class HistoryPages:
 
 
 def _address(subject: str) -> str | None:
-    """Return the page of what a line is about."""
+    """Return the page of an entry's subject."""
     kind, _, name = subject.partition(":")
     return f"{HOME}/{_PLACES[kind]}/{name}" if kind in _PLACES else None

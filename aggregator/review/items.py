@@ -1,4 +1,4 @@
-"""One item with everything that can be said of it, and what editors write beside it."""
+"""Show one item in detail, and edit its headline, note and story."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.decisions import DecisionAction
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.review.context import HOME, DeskRoute
-from aggregator.review.queue import card_values, cards_part, seen_all
+from aggregator.review.queue import card_values, cards_part, queue_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1
-_NOTES = 100  # lines of an item's history
-_OF_AN_AUTHOR = 2000  # items that are hidden at once
+_NOTES = 100  # entries of an item's history
+_OF_AN_AUTHOR = 2000  # items hidden at once
 _LONGEST_HEADLINE = 200
 _LONGEST_NOTE = 1000
 
@@ -36,85 +36,85 @@ class ItemPages:
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/items/{item_id}", Role.VIEWER, self.page)
         yield DeskRoute("POST", "/items/{item_id}/words", Role.EDITOR, self.words)
         yield DeskRoute("POST", "/items/{item_id}/story", Role.EDITOR, self.story)
         yield DeskRoute("POST", "/items/{item_id}/author", Role.REVIEWER, self.author)
 
-    def page(self, visit: DeskRequest) -> Response:
-        """Show an item: its card, why it is where it is, how it came, what was changed, and its history."""
-        id_ = id_of(visit)
+    def page(self, request: DeskRequest) -> Response:
+        """Show an item: card, state, source details, versions and history."""
+        id_ = id_of(request)
         with self._desk.store.reading() as tx:
             item = held(tx, id_)
-            (card,) = seen_all(tx, [item], visit.now)
+            (card,) = queue_items(tx, [item], request.now)
             values = {
                 "card": card,
                 "notes": tx.audit.of(f"activity:{id_}", _NOTES),
                 "versions": _versions(item, tx.versions.of(id_)),
                 "source": tx.sources.get(item.source.slug),
-                "latest": tx.decisions.latest(visit.account.name),
+                "latest": tx.decisions.latest(request.account.name),
                 "revision": tx.stream.revision(),
                 "fetch": tx.queue.brought_by(id_),
             }
         back = f"{HOME}/items/{id_}"
         why = whereabouts(item)
-        return self._desk.page(visit, "item.html", {**card_values(), **values, "back": back, "why": why})
+        return self._desk.page(request, "item.html", {**card_values(), **values, "back": back, "why": why})
 
-    def words(self, visit: DeskRequest) -> Response:
-        """Put an editor's headline and note beside an item."""
-        id_ = id_of(visit)
-        headline = visit.form.text("headline", most=_LONGEST_HEADLINE) or None
-        note = visit.form.text("note", most=_LONGEST_NOTE) or None
-        seen = visit.form.whole("revision", 0, _LARGEST_ID)
+    def words(self, request: DeskRequest) -> Response:
+        """Save the editor's headline and note."""
+        id_ = id_of(request)
+        headline = request.form.text("headline", most=_LONGEST_HEADLINE) or None
+        note = request.form.text("note", most=_LONGEST_NOTE) or None
+        seen = request.form.whole("revision", 0, _LARGEST_ID)
         with self._desk.store.writing() as tx:
-            done = tx.decisions.write(id_, seen, headline, note, who=visit.account.name, now=visit.now)
+            done = tx.decisions.write(id_, seen, headline, note, who=request.account.name, now=request.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
-    def story(self, visit: DeskRequest) -> Response:
-        """Join an item to another one's story, or split it off."""
-        id_ = id_of(visit)
-        seen = visit.form.whole("revision", 0, _LARGEST_ID)
-        other = None if visit.form.text("do", most=10) == "split" else visit.form.whole("other", 1, _LARGEST_ID)
+    def story(self, request: DeskRequest) -> Response:
+        """Merge an item into another item's story, or remove it from its story."""
+        id_ = id_of(request)
+        seen = request.form.whole("revision", 0, _LARGEST_ID)
+        other = None if request.form.text("do", most=10) == "split" else request.form.whole("other", 1, _LARGEST_ID)
         with self._desk.store.writing() as tx:
-            done = tx.decisions.tell_with(id_, seen, other, who=visit.account.name, now=visit.now)
+            done = tx.decisions.tell_with(id_, seen, other, who=request.account.name, now=request.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
-    def author(self, visit: DeskRequest) -> Response:
-        """Hide everything of an item's author, and by a rule, where one may set rules, what comes from now on."""
-        id_ = id_of(visit)
-        who = visit.account.name
+    def author(self, request: DeskRequest) -> Response:
+        """Hide all items of an author; editors also add a rule for new ones."""
+        id_ = id_of(request)
+        who = request.account.name
         with self._desk.store.writing() as tx:
             item = held(tx, id_)
             ids = tx.decisions.by_author(id_, most=_OF_AN_AUTHOR)
             name = author_of(item)
             rule = None
-            if name and visit.account.role.may(Role.EDITOR):
-                rule = tx.rules.hide_author(name, who=who, now=visit.now)
+            if name and request.account.role.may(Role.EDITOR):
+                rule = tx.rules.hide_author(name, who=who, now=request.now)
             done = tx.decisions.decide(
                 dict.fromkeys(ids),
                 DecisionAction.HIDE,
                 who=who,
-                now=visit.now,
+                now=request.now,
                 reason=f"everything from {name or 'its author'}",
                 detail={"rule": rule} if rule else None,
             )  # fmt: skip
-        said = f"{done.sentence()} New items from {name} are hidden by a rule." if rule else done.sentence()
-        if visit.is_partial:
-            return cards_part(self._desk, visit, visit.form.ids("shown"), said)
-        return self._desk.onward(HOME, said)
+        message = f"{done.sentence()} A rule hides new items from {name}." if rule else done.sentence()
+        if request.is_partial:
+            return cards_part(self._desk, request, request.form.ids("shown"), message)
+        return self._desk.onward(HOME, message)
 
 
-def id_of(visit: DeskRequest) -> int:
-    """Return the id in an address.
+def id_of(request: DeskRequest) -> int:
+    """Return the id in the path.
 
     Raises:
-        NotFoundError: it is none.
+        NotFoundError: it isn't an id.
     """
-    text = str(visit.request.path_params["item_id"])
+    text = str(request.http.path_params["item_id"])
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LARGEST_ID:
-        raise NotFoundError(f"There is no item {text[:40]!r}.")
+        raise NotFoundError(f"No item {text[:40]!r}.")
     return int(text)
 
 
@@ -122,34 +122,34 @@ def held(tx: Transaction, id_: int) -> Activity:
     """Return an item.
 
     Raises:
-        NotFoundError: there is none, or it is gone.
+        NotFoundError: it doesn't exist or has been removed.
     """
     item = tx.activities.get(id_)
     if item is None:
-        raise NotFoundError(f"There is no item {id_}.")
+        raise NotFoundError(f"No item {id_}.")
     if item.gone is not None:
-        raise NotFoundError(f"Item {id_} is gone: {item.gone_reason}. Nothing of its content is kept.")
+        raise NotFoundError(f"Item {id_} was removed: {item.gone_reason}. Its content has been deleted.")
     return item
 
 
 def author_of(item: Activity) -> str | None:
-    """Return by what name rules know the author of an item: the handle, else the name; of a repost the original's."""
+    """Return the author's name as rules use it: the handle or name, for a repost that of the original."""
     original = item.object.content if item.object and item.content.kind is ActivityKind.REPOST else None
     actor = (original or item.content).actor
     return None if actor is None else (f"@{actor.handle}" if actor.handle else actor.name)
 
 
 def whereabouts(item: Activity) -> str:
-    """Say in a sentence why an item is or is not on the page."""
+    """Return a sentence on whether the item is published, and why."""
     if item.visible:
-        return f"It is shown: {item.review_reason}."
+        return f"Published: {item.review_reason}."
     if item.review.value == "published":
-        return f"It is approved ({item.review_reason}), but its network does not show it any more ({item.upstream})."
-    return f"It is not shown: {item.review_reason}."
+        return f"Approved ({item.review_reason}), but no longer available at its source ({item.upstream})."
+    return f"Not published: {item.review_reason}."
 
 
 def _versions(item: Activity, versions: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[Piece]]]:
-    """Return former versions, newest first, each with what the edit that replaced it changed."""
+    """Return former versions, newest first, each with the changes of the edit that replaced it."""
     texts = [_words(version["title"], version["text"]) for version in versions]
     texts.append(_words(item.content.title, item.content.text))
     pairs = zip(versions, texts, texts[1:], strict=False)

@@ -1,4 +1,4 @@
-"""The queue: what waits, what is shown and what is hidden, one card an item."""
+"""Show the queue: one card for each waiting, published or hidden item."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Review
 from aggregator.domain.errors import BadSearchError
-from aggregator.domain.moderation.decisions import PAST, REASONS, USUAL_REASON
+from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, done_words
 from aggregator.domain.moderation.queue_query import PAGE, QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 HANDED_OUT = 20  # items at once
-_MOST_WATCHED = 200  # cards that one page may ask about
-_PILES = {
+_MOST_WATCHED = 200  # maximum number of cards that one page can refresh
+_TABS = {
     QueueTab.WAITING: "Waiting",
-    QueueTab.MINE: "In my hands",
+    QueueTab.MINE: "Assigned to me",
     QueueTab.PUBLISHED: "Published",
     QueueTab.HIDDEN: "Hidden",
     QueueTab.QUARANTINED: "Quarantined",
@@ -51,63 +51,63 @@ _STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An item with all that a reviewer wants to know at a glance."""
+class QueueItem:
+    """An item with the facts that reviewers need."""
 
     item: Activity
     state: str
-    edit: Sequence[Piece] | None = None  # what its publisher wants to change
+    edit: Sequence[Piece] | None = None  # the edit waiting for review
     related: Sequence[Related] = ()
-    in_hand: tuple[str, datetime] | None = None  # whose, until when
+    in_hand: tuple[str, datetime] | None = None  # name and end of the assignment
     later: Intention | None = None
-    undescribed: int = 0  # pictures without alternative text
+    undescribed: int = 0  # images without alternative text
 
     @property
     def mark(self) -> str:
-        """What a form says of an item: its id, and the revision that the person saw."""
+        """The item's id and the revision that the user saw, as forms send them."""
         return f"{self.item.id}:{self.item.revision}"
 
 
 class QueuePages:
-    """The queue's pages and the parts of them that the script asks for."""
+    """The queue page and its parts for the desk's script."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "", Role.VIEWER, self.page)
         yield DeskRoute("GET", "/cards", Role.VIEWER, self.cards)
         yield DeskRoute("GET", "/changes", Role.VIEWER, self.changes)
 
-    def page(self, visit: DeskRequest) -> Response:
+    def page(self, request: DeskRequest) -> Response:
         """Show a page of the queue."""
-        asked = asked_of(visit)
+        query = query_of(request)
         with self._desk.store.reading() as tx:
-            listed = tx.queue.page(asked, visit.now)
-            cards = seen_all(tx, listed.items, visit.now)
+            listed = tx.queue.page(query, request.now)
+            cards = queue_items(tx, listed.items, request.now)
             sources = tx.sources.all()
             revision = tx.stream.revision()
-            latest = tx.decisions.latest(visit.account.name)
+            latest = tx.decisions.latest(request.account.name)
             mine = len(
-                tx.queue.page(QueueQuery(QueueTab.MINE, account=visit.account.name, limit=PAGE), visit.now).items
+                tx.queue.page(QueueQuery(QueueTab.MINE, account=request.account.name, limit=PAGE), request.now).items
             )
         last = listed.items[-1].id if listed.items else None
         return self._desk.page(
-            visit,
+            request,
             "queue.html",
             {
                 **card_values(),
                 "cards": cards,
-                "asked": asked,
+                "query": query,
                 "piles": [
-                    (name, HOME + _query(asked, pile=pile.value), pile is asked.pile) for pile, name in _PILES.items()
+                    (name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()
                 ],
                 "kinds": PLURALS,
                 "sources": sources,
-                "older": HOME + _query(asked, after=str(last)) if listed.more and last else None,
-                "back": HOME + _query(asked, after=str(asked.after) if asked.after else None),
-                "turned": HOME + _query(asked, order="newest" if asked.oldest_first else "oldest"),
+                "older": HOME + _query(query, after=str(last)) if listed.more and last else None,
+                "back": HOME + _query(query, after=str(query.after) if query.after else None),
+                "turned": HOME + _query(query, order="newest" if query.oldest_first else "oldest"),
                 "revision": revision,
                 "latest": latest,
                 "mine": mine,
@@ -115,15 +115,15 @@ class QueuePages:
             },
         )
 
-    def cards(self, visit: DeskRequest) -> Response:
-        """Show some cards, as they are now."""
-        ids = visit.query.ids("item", most=_MOST_WATCHED)
-        return cards_part(self._desk, visit, ids, "")
+    def cards(self, request: DeskRequest) -> Response:
+        """Render some cards in their current state."""
+        ids = request.query.ids("item", most=_MOST_WATCHED)
+        return cards_part(self._desk, request, ids, "")
 
-    def changes(self, visit: DeskRequest) -> Response:
-        """Tell which of some items have changed since a revision, and how many wait."""
-        after = visit.query.whole("after", 0, 2**63 - 1)
-        ids = visit.query.ids("item", most=_MOST_WATCHED)
+    def changes(self, request: DeskRequest) -> Response:
+        """Return which items have changed since a revision, and the number of waiting items."""
+        after = request.query.whole("after", 0, 2**63 - 1)
+        ids = request.query.ids("item", most=_MOST_WATCHED)
         with self._desk.store.reading() as tx:
             revision = tx.stream.revision()
             touched = tx.queue.touched(after, ids) if revision > after else set()
@@ -133,44 +133,44 @@ class QueuePages:
         )
 
 
-def asked_of(visit: DeskRequest) -> QueueQuery:
-    """Read the queue's filters from an address.
+def query_of(request: DeskRequest) -> QueueQuery:
+    """Read the queue's filters from a query string.
 
     Raises:
-        BadFormError: one of them can't be; the sentence says what is allowed.
+        BadFormError: a filter is invalid.
     """
-    query = visit.query
-    pile = QueueTab(query.choice("pile", [pile.value for pile in QueueTab], QueueTab.WAITING.value))
-    kind = query.choice("kind", ["", *(kind.value for kind in ActivityKind)], "")
+    fields = request.query
+    pile = QueueTab(fields.choice("pile", [pile.value for pile in QueueTab], QueueTab.WAITING.value))
+    kind = fields.choice("kind", ["", *(kind.value for kind in ActivityKind)], "")
     usual = "oldest" if pile in {QueueTab.WAITING, QueueTab.MINE} else "newest"
-    words = query.text("q")
+    words = fields.text("q")
     try:
         search = Search.parse(words) if words else None
     except BadSearchError as problem:
         raise BadFormError(str(problem)) from None
     return QueueQuery(
         pile=pile,
-        source=query.text("source"),
+        source=fields.text("source"),
         kind=ActivityKind(kind) if kind else None,
-        topic=query.text("topic"),
-        country=query.text("country").upper(),
+        topic=fields.text("topic"),
+        country=fields.text("country").upper(),
         words=words,
         search=search,
-        oldest_first=query.choice("order", ["oldest", "newest"], usual) == "oldest",
-        after=query.whole("after", 1, 2**63 - 1) if query.text("after") else None,
-        account=visit.account.name,
+        oldest_first=fields.choice("order", ["oldest", "newest"], usual) == "oldest",
+        after=fields.whole("after", 1, 2**63 - 1) if fields.text("after") else None,
+        account=request.account.name,
     )
 
 
-def seen_all(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[Seen]:
-    """Return items with all that a reviewer wants to know of them, in as many queries for one as for many."""
+def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[QueueItem]:
+    """Return items with the facts that reviewers need, in a constant number of queries."""
     ids = [item.id for item in items]
     edits = tx.held_edits.waiting(ids)
     related = tx.stories.related(ids)
     in_hand = tx.queue.in_hand(ids, now)
     later = tx.queue.intentions(ids)
     return [
-        Seen(
+        QueueItem(
             item,
             _STATES[item.review],
             changes_of(item.content, edits[item.id].screened.new.content) if item.id in edits else None,
@@ -184,28 +184,30 @@ def seen_all(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[
 
 
 def changes_of(before: Content, after: Content) -> list[Piece]:
-    """Return what an edit changes of what people read."""
+    """Return the changes of an edit to the visible text."""
     return difference(_words(before), _words(after))
 
 
-def cards_part(desk: DeskContext, visit: DeskRequest, ids: Collection[int], said: str, status: int = 200) -> Response:
-    """Return the cards of some items as they are now, and a sentence; items that are gone have none."""
+def cards_part(
+    desk: DeskContext, request: DeskRequest, ids: Collection[int], message: str, status: int = 200
+) -> Response:
+    """Render the current cards of some items and a message; removed items have no card."""
     with desk.store.reading() as tx:
-        held = {item.id: item for item in tx.queue.items(ids)}
-        cards = seen_all(tx, [held[id_] for id_ in ids if id_ in held], visit.now)
-        latest = tx.decisions.latest(visit.account.name)
+        items = {item.id: item for item in tx.queue.items(ids)}
+        cards = queue_items(tx, [items[id_] for id_ in ids if id_ in items], request.now)
+        latest = tx.decisions.latest(request.account.name)
         revision = tx.stream.revision()
         waiting = tx.reviews.count_waiting()
     values = {
-        **card_values(), "visit": visit, "cards": cards, "said": said, "latest": latest, "revision": revision,
-        "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in held],
+        **card_values(), "request": request, "cards": cards, "message": message, "latest": latest, "revision": revision,
+        "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in items],
     }  # fmt: skip
     return desk.part("cards.html", values, status)
 
 
 def card_values() -> dict[str, Any]:
-    """Return what every card's template needs besides its item."""
-    return {"reasons": REASONS, "usual_reason": USUAL_REASON, "past": PAST}
+    """Return the values that every card's template needs besides its item."""
+    return {"reasons": REASONS, "usual_reason": USUAL_REASON, "done": done_words}
 
 
 def _undescribed(item: Activity) -> int:
@@ -217,20 +219,20 @@ def _words(content: Content) -> str:
     return "\n".join(filter(None, (content.title, content.text, content.url)))
 
 
-def _query(asked: QueueQuery, **changes: str | None) -> str:
-    """Return a query string that asks the same but for some changes; a page further on is asked for anew."""
-    pile = changes.get("pile") or asked.pile.value
+def _query(query: QueueQuery, **changes: str | None) -> str:
+    """Return the query string of the filters with some changes, from the first page."""
+    pile = changes.get("pile") or query.pile.value
     usual = pile in {QueueTab.WAITING.value, QueueTab.MINE.value}
-    order = None if "pile" in changes or asked.oldest_first is usual else ("oldest" if asked.oldest_first else "newest")
+    order = None if "pile" in changes or query.oldest_first is usual else ("oldest" if query.oldest_first else "newest")
     values: Mapping[str, str | None] = {
         "pile": None if pile == QueueTab.WAITING.value else pile,
-        "source": asked.source,
-        "kind": asked.kind.value if asked.kind else None,
-        "topic": asked.topic,
-        "country": asked.country,
-        "q": asked.words,
+        "source": query.source,
+        "kind": query.kind.value if query.kind else None,
+        "topic": query.topic,
+        "country": query.country,
+        "q": query.words,
         "order": order,
         **{name: value for name, value in changes.items() if name != "pile"},
     }
-    query = urlencode({name: value for name, value in values.items() if value})
-    return f"?{query}" if query else ""
+    encoded = urlencode({name: value for name, value in values.items() if value})
+    return f"?{encoded}" if encoded else ""

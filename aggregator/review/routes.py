@@ -1,13 +1,13 @@
-"""All rooms of the desk."""
+"""List all sections of the desk."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aggregator.review.accounts import PeoplePages
+from aggregator.review.accounts import UserPages
 from aggregator.review.decisions import DecisionPages
-from aggregator.review.editorial import ManualPages
+from aggregator.review.editorial import EditorialPages
 from aggregator.review.freezes import FreezePages, freeze_banners
 from aggregator.review.history import HistoryPages
 from aggregator.review.items import ItemPages
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from aggregator.review.sources import Subscribe
 
 
-def rooms(desk: DeskContext, *, publish: Publish, subscribe: Subscribe) -> Iterable[Section]:
-    """Return them; what else they need of the container are arguments."""
+def sections(desk: DeskContext, *, publish: Publish, subscribe: Subscribe) -> Iterable[Section]:
+    """Yield the sections; `publish` and `subscribe` come from the container."""
     yield QueuePages(desk)
     yield DecisionPages(desk)
-    yield ManualPages(desk, publish)
+    yield EditorialPages(desk, publish)
     yield ItemPages(desk)
     yield RulePages(desk)
     yield SourcePages(desk, subscribe)
     yield FreezePages(desk)
     yield HistoryPages(desk)
-    yield PeoplePages(desk)
+    yield UserPages(desk)
     desk.banners.extend([partial(freeze_banners, desk.pages.dates), alert_banners])

@@ -1,4 +1,4 @@
-"""Rules: their list, the form of one, and its rehearsal before it is saved."""
+"""Manage rules: list, form and preview."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aggregator.domain.moderation.conditions import (
     Operator,
     described,
 )
-from aggregator.domain.moderation.rule_preview import SPAN, book_with, rehearse
+from aggregator.domain.moderation.rule_preview import SPAN, preview_rule, rulebook_with
 from aggregator.domain.moderation.rules import (
     LONGEST_NAME,
     MOST_CONDITIONS,
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from aggregator.domain.activity import Activity
-    from aggregator.domain.moderation.rule_preview import Rehearsed
+    from aggregator.domain.moderation.rule_preview import RulePreview
     from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
 _LARGEST_ID = 2**63 - 1
-_BEFORE = timedelta(days=8)  # that a rehearsal begins earlier, since rules count days and compare up to a week
+_BEFORE = timedelta(days=8)  # the preview starts earlier for rules that count days or compare up to a week
 
 ACTIONS: Mapping[Action, str] = {
-    Action.HIDE: "Hide it",
-    Action.HOLD: "Hold it for a person",
-    Action.KEEP: "Show it, whatever the source policy says",
-    Action.TAG: "Tag it",
-    Action.PIN: "Pin it",
+    Action.HIDE: "Hide",
+    Action.HOLD: "Hold for review",
+    Action.KEEP: "Publish (overrides the source policy)",
+    Action.TAG: "Tag",
+    Action.PIN: "Pin",
 }
 FIELDS: Mapping[Field, str] = {
     Field.TEXT: "text or title",
@@ -54,15 +54,15 @@ FIELDS: Mapping[Field, str] = {
     Field.AUTHOR: "author (name or @handle)",
     Field.URL: "address or link",
     Field.HASHTAG: "hashtag",
-    Field.KIND: "kind",
+    Field.KIND: "type",
     Field.SOURCE: "source",
     Field.LANGUAGE: "language",
     Field.REPOST: "is a repost",
     Field.REPLY: "is a reply",
     Field.SENSITIVE: "is marked as sensitive",
-    Field.UNDESCRIBED: "has a picture without description",
-    Field.DAILY_CAP: "more of its source came that day than",
-    Field.NEAR_DUPLICATE: "resembles something of the hours before:",
+    Field.UNDESCRIBED: "has an image without description",
+    Field.DAILY_CAP: "items per source and day exceed",
+    Field.NEAR_DUPLICATE: "near-duplicate within hours",
 }
 OPERATORS: Mapping[Operator, str] = {
     Operator.CONTAINS: "contains",
@@ -70,16 +70,22 @@ OPERATORS: Mapping[Operator, str] = {
     Operator.STARTS: "starts with",
     Operator.MATCHES: "matches (regular expression)",
 }
-_PAST = {Action.HIDE: "hidden", Action.HOLD: "held", Action.KEEP: "shown", Action.TAG: "tagged", Action.PIN: "pinned"}
+_PAST = {
+    Action.HIDE: "hidden",
+    Action.HOLD: "held",
+    Action.KEEP: "published",
+    Action.TAG: "tagged",
+    Action.PIN: "pinned",
+}
 
 
 class RulePages:
-    """The rules' pages."""
+    """The pages of rules."""
 
     def __init__(self, desk: DeskContext) -> None:
         self._desk = desk
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/rules", Role.VIEWER, self.listed)
         yield DeskRoute("GET", "/rules/new", Role.EDITOR, self.blank)
@@ -90,97 +96,103 @@ class RulePages:
         yield DeskRoute("POST", "/rules/{rule_id}/switch", Role.EDITOR, self.switch)
         yield DeskRoute("POST", "/rules/{rule_id}/delete", Role.EDITOR, self.delete)
 
-    def listed(self, visit: DeskRequest) -> Response:
-        """Show all rules in the order in which they count."""
+    def listed(self, request: DeskRequest) -> Response:
+        """Show all rules in order."""
         with self._desk.store.reading() as tx:
             rules = tx.rules.all()
-        return self._desk.page(visit, "rules.html", {"rules": rules, "actions": ACTIONS})
+        return self._desk.page(request, "rules.html", {"rules": rules, "actions": ACTIONS})
 
-    def blank(self, visit: DeskRequest) -> Response:
-        """Show an empty form, or one that begins with a condition that an address names."""
-        field = visit.query.choice("field", [field.value for field in Field], Field.TEXT.value)
-        operator = visit.query.choice("operator", [one.value for one in Operator], Operator.CONTAINS.value)
-        first = Condition(Field(field), Operator(operator), visit.query.text("value"))
-        return self._form(visit, Rule(0, "", Action.HIDE, (first,)))
+    def blank(self, request: DeskRequest) -> Response:
+        """Show an empty form, or one with the condition given in the query string."""
+        field = request.query.choice("field", [field.value for field in Field], Field.TEXT.value)
+        operator = request.query.choice("operator", [operator.value for operator in Operator], Operator.CONTAINS.value)
+        first = Condition(Field(field), Operator(operator), request.query.text("value"))
+        return self._form(request, Rule(0, "", Action.HIDE, (first,)))
 
-    def add(self, visit: DeskRequest) -> Response:
-        """Rehearse or add a rule."""
-        return self._save(visit, Rule(0, "", Action.HIDE, ()))
+    def add(self, request: DeskRequest) -> Response:
+        """Preview or add a rule."""
+        return self._save(request, Rule(0, "", Action.HIDE, ()))
 
-    def show(self, visit: DeskRequest) -> Response:
+    def show(self, request: DeskRequest) -> Response:
         """Show the form of a rule."""
-        return self._form(visit, self._rule(visit))
+        return self._form(request, self._rule(request))
 
-    def change(self, visit: DeskRequest) -> Response:
-        """Rehearse or change a rule."""
-        return self._save(visit, self._rule(visit))
+    def change(self, request: DeskRequest) -> Response:
+        """Preview or change a rule."""
+        return self._save(request, self._rule(request))
 
-    def move(self, visit: DeskRequest) -> Response:
-        """Let a rule count earlier or later."""
-        up = visit.form.choice("to", ["up", "down"]) == "up"
-        rule = self._rule(visit)
+    def move(self, request: DeskRequest) -> Response:
+        """Move a rule up or down."""
+        up = request.form.choice("to", ["up", "down"]) == "up"
+        rule = self._rule(request)
         with self._desk.store.writing() as tx:
             if not tx.rules.move(rule.id, up=up):
-                raise BadRequestError(f"“{rule.name}” is the {'first' if up else 'last'} rule already.")
-            self._note(tx, visit, "moved a rule", rule.id, {"to": "up" if up else "down"})
-        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” counts {'earlier' if up else 'later'} now.")
+                raise BadRequestError(f"“{rule.name}” is already the {'first' if up else 'last'} rule.")
+            self._note(tx, request, "moved a rule", rule.id, {"to": "up" if up else "down"})
+        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” moved {'up' if up else 'down'}.")
 
-    def switch(self, visit: DeskRequest) -> Response:
+    def switch(self, request: DeskRequest) -> Response:
         """Turn a rule on or off."""
-        on = visit.form.choice("to", ["on", "off"]) == "on"
-        rule = self._rule(visit)
+        on = request.form.choice("to", ["on", "off"]) == "on"
+        rule = self._rule(request)
         with self._desk.store.writing() as tx:
-            tx.rules.change(replace(rule, enabled=on), visit.now)
-            self._note(tx, visit, f"turned {'on' if on else 'off'} a rule", rule.id, {"name": rule.name})
+            tx.rules.change(replace(rule, enabled=on), request.now)
+            self._note(tx, request, f"turned {'on' if on else 'off'} a rule", rule.id, {"name": rule.name})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is {'on' if on else 'off'}.")
 
-    def delete(self, visit: DeskRequest) -> Response:
-        """Delete a rule; what it did stays."""
-        rule = self._rule(visit)
+    def delete(self, request: DeskRequest) -> Response:
+        """Delete a rule; its past decisions are kept."""
+        rule = self._rule(request)
         with self._desk.store.writing() as tx:
             tx.rules.delete(rule.id)
-            self._note(tx, visit, "deleted a rule", rule.id, {"before": _told(rule)})
-        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is deleted. What it decided stays as it is.")
+            self._note(tx, request, "deleted a rule", rule.id, {"before": _details_of(rule)})
+        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” deleted. Its past decisions are kept.")
 
-    def _rule(self, visit: DeskRequest) -> Rule:
-        text = str(visit.request.path_params["rule_id"])
+    def _rule(self, request: DeskRequest) -> Rule:
+        text = str(request.http.path_params["rule_id"])
         with self._desk.store.reading() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
             rule = tx.rules.get(int(text)) if known else None
         if rule is None:
-            raise NotFoundError(f"There is no rule {text[:40]!r}; it may have been deleted.")
+            raise NotFoundError(f"No rule {text[:40]!r}; it may have been deleted.")
         return rule
 
-    def _save(self, visit: DeskRequest, former: Rule) -> Response:
-        """Do what the button says: one row more or less, rehearse, or save."""
-        typed, done = self._typed(visit, former), visit.form.text("do")
+    def _save(self, request: DeskRequest, former: Rule) -> Response:
+        """Handle the pressed button: add or remove a condition, preview, or save."""
+        typed, done = self._typed(request, former), request.form.text("do")
         if done == "more":
-            return self._form(visit, replace(typed, conditions=(*typed.conditions, Condition(Field.TEXT))))
+            return self._form(request, replace(typed, conditions=(*typed.conditions, Condition(Field.TEXT))))
         if done.startswith("less-"):
-            left = [one for place, one in enumerate(typed.conditions) if done != f"less-{place}"]
-            return self._form(visit, replace(typed, conditions=tuple(left) or (Condition(Field.TEXT),)))
+            left = [condition for place, condition in enumerate(typed.conditions) if done != f"less-{place}"]
+            return self._form(request, replace(typed, conditions=tuple(left) or (Condition(Field.TEXT),)))
         try:
             rule = checked(typed)
         except BadRequestError as problem:
-            return self._form(visit, typed, complaint=str(problem))
+            return self._form(request, typed, complaint=str(problem))
         if done == "rehearse":
-            return self._form(visit, rule, rehearsed=self._rehearsed(rule, visit))
+            return self._form(request, rule, preview=self._preview(rule, request))
         with self._desk.store.writing() as tx:
             if former.id:
-                tx.rules.change(replace(rule, author=former.author), visit.now)
-                self._note(tx, visit, "changed a rule", former.id, {"before": _told(former), "after": _told(rule)})
+                tx.rules.change(replace(rule, author=former.author), request.now)
+                self._note(
+                    tx,
+                    request,
+                    "changed a rule",
+                    former.id,
+                    {"before": _details_of(former), "after": _details_of(rule)},
+                )
             else:
-                id_ = tx.rules.add(replace(rule, author=visit.account.name), visit.now)
-                self._note(tx, visit, "added a rule", id_, {"after": _told(rule)})
-        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is saved. It judges what comes from now on.")
+                id_ = tx.rules.add(replace(rule, author=request.account.name), request.now)
+                self._note(tx, request, "added a rule", id_, {"after": _details_of(rule)})
+        return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” saved. It applies to new items.")
 
-    def _typed(self, visit: DeskRequest, former: Rule) -> Rule:
-        form = visit.form
+    def _typed(self, request: DeskRequest, former: Rule) -> Rule:
+        form = request.form
         conditions = []
         for place in range(form.whole("rows", 0, MOST_CONDITIONS, 1)):
             field = Field(form.choice(f"field-{place}", [field.value for field in Field]))
             usual = Operator.IS.value if field in EXACT else Operator.CONTAINS.value
-            operator = Operator(form.choice(f"operator-{place}", [one.value for one in Operator], usual))
+            operator = Operator(form.choice(f"operator-{place}", [operator.value for operator in Operator], usual))
             if field in EXACT and operator is not Operator.MATCHES:
                 operator = Operator.IS
             value = "" if field in FLAGS else form.text(f"value-{place}", most=1000)
@@ -197,24 +209,24 @@ class RulePages:
             conditions=tuple(conditions),
         )
 
-    def _rehearsed(self, rule: Rule, visit: DeskRequest) -> tuple[Rehearsed, list[tuple[Activity, str]]]:
-        """Return the figures, and the newest items with the reason of each."""
+    def _preview(self, rule: Rule, request: DeskRequest) -> tuple[RulePreview, list[tuple[Activity, str]]]:
+        """Return the counts and the latest matching items with their reasons."""
         as_if_on = replace(rule, enabled=True, until=None)
         with self._desk.store.reading() as tx:
-            book = book_with(tx.rules.all(), as_if_on, visit.now)
+            book = rulebook_with(tx.rules.all(), as_if_on, request.now)
             early = {Field.DAILY_CAP, Field.NEAR_DUPLICATE} & book.fields
-            since = visit.now - SPAN - (_BEFORE if early else timedelta())
-            done = rehearse(tx.rules.arrived(since, book), as_if_on, book, visit.now)
-            held = {item.id: item for item in tx.queue.items([id_ for id_, _ in done.listed])}
-        return done, [(held[id_], why) for id_, why in done.listed if id_ in held]
+            since = request.now - SPAN - (_BEFORE if early else timedelta())
+            done = preview_rule(tx.rules.arrived(since, book), as_if_on, book, request.now)
+            items = {item.id: item for item in tx.queue.items([id_ for id_, _ in done.listed])}
+        return done, [(items[id_], why) for id_, why in done.listed if id_ in items]
 
     def _form(
         self,
-        visit: DeskRequest,
+        request: DeskRequest,
         rule: Rule,
         *,
         complaint: str = "",
-        rehearsed: tuple[Rehearsed, list[tuple[Activity, str]]] | None = None,
+        preview: tuple[RulePreview, list[tuple[Activity, str]]] | None = None,
     ) -> Response:
         with self._desk.store.reading() as tx:
             sources = tx.sources.all()
@@ -230,18 +242,18 @@ class RulePages:
             "kinds": list(ActivityKind),
             "sources": sources,
             "complaint": complaint,
-            "rehearsed": rehearsed,
+            "preview": preview,
             "past": _PAST[rule.action],
             "most": MOST_CONDITIONS,
         }
-        return self._desk.page(visit, "rule.html", values, 422 if complaint else 200)
+        return self._desk.page(request, "rule.html", values, 422 if complaint else 200)
 
-    def _note(self, tx: Transaction, visit: DeskRequest, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"rule:{rule_id}", detail)
+    def _note(self, tx: Transaction, request: DeskRequest, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
+        tx.audit.note(request.now, request.account.name, what, f"rule:{rule_id}", detail)
 
 
-def _told(rule: Rule) -> dict[str, Any]:
-    """Return a rule as the history tells it."""
+def _details_of(rule: Rule) -> dict[str, Any]:
+    """Return a rule as stored in the audit log."""
     return {
         "name": rule.name,
         "action": rule.action.value,

@@ -1,4 +1,4 @@
-"""Sources: how each of them is, and what editors set."""
+"""Show sources and their status, and edit their settings."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from aggregator.review.form import Form
     from storage.store import Transaction
 
-# Finds out what an address is and adds it; raises an AggregatorError whose sentence says why not.
+# Detects the kind of source at an address and adds it; raises an AggregatorError with the reason if it can't.
 Subscribe = Callable[[str, Policy, "timedelta | None"], Source]
 
-_DAYS = 30  # of the small pictures
-_BAR = 28  # units that the highest bar has
-_LINES = 10  # of the fetch log
+_DAYS = 30  # days in the charts
+_BAR = 28  # height of the charts
+_LINES = 10  # entries of the fetch log
 _SHOWN_ALERTS = 3
 _MOST_TRUSTED = 200
 _LONGEST_DELAY = 7 * 24 * 60  # minutes
 
 POLICIES: Mapping[Policy, str] = {
-    Policy.AUTO: "publish at once",
-    Policy.DELAY: "publish after a while, unless somebody objects",
-    Policy.HOLD: "hold everything for review",
+    Policy.AUTO: "publish immediately",
+    Policy.DELAY: "publish after a delay",
+    Policy.HOLD: "hold for review",
 }
 EDITS: Mapping[OnEdit, str] = {
-    OnEdit.STAY: "the approved words stay, new ones wait (X always changes)",
-    OnEdit.RETURN: "it comes back to the queue, not shown until then",
+    OnEdit.STAY: "keep the approved version and hold the edit",
+    OnEdit.RETURN: "unpublish and return to queue",
 }
 
 
@@ -58,13 +58,13 @@ class Row(NamedTuple):
 
 
 class SourcePages:
-    """The sources' pages."""
+    """The pages of sources."""
 
     def __init__(self, desk: DeskContext, subscribe: Subscribe) -> None:
         self._desk = desk
         self._subscribe = subscribe
 
-    def ways(self) -> Iterable[DeskRoute]:
+    def routes(self) -> Iterable[DeskRoute]:
         """Return the routes."""
         yield DeskRoute("GET", "/sources", Role.VIEWER, self.listed)
         yield DeskRoute("GET", "/sources/add", Role.EDITOR, self.blank)
@@ -76,173 +76,184 @@ class SourcePages:
         yield DeskRoute("POST", "/sources/{slug}/quarantine", Role.EDITOR, self.quarantine)
         yield DeskRoute("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
 
-    def listed(self, visit: DeskRequest) -> Response:
-        """Show all sources, those in trouble first."""
-        words = visit.query.text("q", most=100).casefold()
+    def listed(self, request: DeskRequest) -> Response:
+        """Show all sources, those with problems first."""
+        words = request.query.text("q", most=100).casefold()
         with self._desk.store.reading() as tx:
             sources = tx.sources.all()
-            daily = tx.schedule.brought_daily(visit.now - timedelta(days=_DAYS - 1))
+            daily = tx.schedule.brought_daily(request.now - timedelta(days=_DAYS - 1))
         rows = [
-            Row(one, is_stale(one, visit.now), bars := _bars(daily.get(one.id, {}), visit.now), sum(b[1] for b in bars))
-            for one in sources
-            if words in f"{one.name} {one.slug} {one.address}".casefold()
+            Row(
+                source,
+                is_stale(source, request.now),
+                bars := _bars(daily.get(source.id, {}), request.now),
+                sum(b[1] for b in bars),
+            )
+            for source in sources
+            if words in f"{source.name} {source.slug} {source.address}".casefold()
         ]
         rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
-        return self._desk.page(visit, "sources.html", {"rows": rows, "words": visit.query.text("q"), **_words(visit)})
+        return self._desk.page(
+            request, "sources.html", {"rows": rows, "words": request.query.text("q"), **_words(request)}
+        )
 
-    def show(self, visit: DeskRequest) -> Response:
-        """Show one source and how its last polls went."""
-        since = visit.now - timedelta(days=_DAYS - 1)
+    def show(self, request: DeskRequest) -> Response:
+        """Show a source and its latest polls."""
+        since = request.now - timedelta(days=_DAYS - 1)
         with self._desk.store.reading() as tx:
-            one = _source(tx, visit)
+            source = _source(tx, request)
             values: dict[str, Any] = {
-                "one": one,
-                "troubled": is_stale(one, visit.now),
-                "lines": tx.schedule.log(one.id, _LINES),
-                "former": tx.sources.former_addresses(one.id),
-                "pause": _pause_of(tx, one, visit.now),
-                "notes": tx.audit.of(f"source:{one.slug}", 20),
-                "quarantined": tx.queue.quarantined(one.id),
-                "bars": _bars(tx.schedule.brought_daily(since).get(one.id, {}), visit.now),
+                "source": source,
+                "troubled": is_stale(source, request.now),
+                "lines": tx.schedule.log(source.id, _LINES),
+                "former": tx.sources.former_addresses(source.id),
+                "pause": _pause_of(tx, source, request.now),
+                "notes": tx.audit.of(f"source:{source.slug}", 20),
+                "quarantined": tx.queue.quarantined(source.id),
+                "bars": _bars(tx.schedule.brought_daily(since).get(source.id, {}), request.now),
             }
-        return self._desk.page(visit, "source.html", {**values, **_words(visit)})
+        return self._desk.page(request, "source.html", {**values, **_words(request)})
 
-    def blank(self, visit: DeskRequest) -> Response:
+    def blank(self, request: DeskRequest) -> Response:
         """Show the form for a new source."""
-        return self._desk.page(visit, "source-add.html", {"complaint": "", "form": visit.form, **_words(visit)})
+        return self._desk.page(request, "source-add.html", {"complaint": "", "form": request.form, **_words(request)})
 
-    def add(self, visit: DeskRequest) -> Response:
-        """Find out what an address is, and follow it."""
+    def add(self, request: DeskRequest) -> Response:
+        """Detect the kind of source at an address and add it."""
         try:
-            policy, delay = _policy(visit.form)
-            one = self._subscribe(visit.form.needed("address", most=2000), policy, delay)
+            policy, delay = _policy(request.form)
+            source = self._subscribe(request.form.needed("address", most=2000), policy, delay)
         except AggregatorError as problem:
-            values = {"complaint": str(problem), "form": visit.form, **_words(visit)}
-            return self._desk.page(visit, "source-add.html", values, 422)
+            values = {"complaint": str(problem), "form": request.form, **_words(request)}
+            return self._desk.page(request, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
-            self._note(tx, visit, "added a source", one, {"policy": policy.value})
-        return self._desk.onward(f"{HOME}/sources/{one.slug}", f"{one.name} is followed from now on.")
+            self._note(tx, request, "added a source", source, {"policy": policy.value})
+        return self._desk.onward(f"{HOME}/sources/{source.slug}", f"{source.name} added.")
 
-    def state(self, visit: DeskRequest) -> Response:
-        """Pause a source, or go on polling it."""
-        pausing = visit.form.choice("to", ["paused", "active"]) == "paused"
-        who = visit.account.name
+    def state(self, request: DeskRequest) -> Response:
+        """Pause or resume a source."""
+        pausing = request.form.choice("to", ["paused", "active"]) == "paused"
+        who = request.account.name
         with self._desk.store.writing() as tx:
-            one = _polled(tx, visit)
-            wanted = SourceState.PAUSED if pausing else SourceState.ACTIVE
-            tx.sources.set_state(one.id, wanted, f"paused by {who}" if pausing else "", visit.now)
-            self._note(tx, visit, "paused a source" if pausing else "resumed a source", one, {})
-        return self._onward(one, "It is paused; what it brought stays." if pausing else "It is polled again, now.")
+            source = _polled(tx, request)
+            state = SourceState.PAUSED if pausing else SourceState.ACTIVE
+            tx.sources.set_state(source.id, state, f"paused by {who}" if pausing else "", request.now)
+            self._note(tx, request, "paused a source" if pausing else "resumed a source", source, {})
+        return self._onward(source, "Source paused. Its items stay." if pausing else "Source resumed.")
 
-    def poll(self, visit: DeskRequest) -> Response:
-        """Ask for a poll at the next tick, where its host allows one."""
+    def poll(self, request: DeskRequest) -> Response:
+        """Request a poll at the next dispatch, unless the host is paused."""
         with self._desk.store.writing() as tx:
-            one = _polled(tx, visit)
-            if one.state is not SourceState.ACTIVE:
-                raise ConflictError(f"{one.name} is {one.state.value}; resume it first.")
-            pause = _pause_of(tx, one, visit.now)
+            source = _polled(tx, request)
+            if source.state is not SourceState.ACTIVE:
+                raise ConflictError(f"{source.name} is {source.state.value}; resume it first.")
+            pause = _pause_of(tx, source, request.now)
             if pause is not None:
-                left = spoken(timedelta(seconds=round((pause.until - visit.now).total_seconds())))
-                raise ConflictError(f"Its host asked to be left alone for {left} more: {pause.reason}")
-            tx.schedule.ask([one.id], visit.now)
-            self._note(tx, visit, "asked for a poll", one, {})
-        return self._onward(one, "It is polled within a few seconds.")
+                left = spoken(timedelta(seconds=round((pause.until - request.now).total_seconds())))
+                raise ConflictError(f"Requests to its host are paused for {left} more: {pause.reason}")
+            tx.schedule.ask([source.id], request.now)
+            self._note(tx, request, "asked for a poll", source, {})
+        return self._onward(source, "Poll requested. It starts within a few seconds.")
 
-    def policy(self, visit: DeskRequest) -> Response:
-        """Set what becomes of what a source brings."""
-        policy, delay = _policy(visit.form)
-        on_edit = OnEdit(visit.form.choice("on_edit", [one.value for one in OnEdit]))
-        lines = visit.form.text("trusted", most=20_000).splitlines()
+    def policy(self, request: DeskRequest) -> Response:
+        """Set the review policy of a source."""
+        policy, delay = _policy(request.form)
+        on_edit = OnEdit(request.form.choice("on_edit", [on_edit.value for on_edit in OnEdit]))
+        lines = request.form.text("trusted", most=20_000).splitlines()
         trusted = list(dict.fromkeys(line.strip().removeprefix("@") for line in lines if line.strip()))[:_MOST_TRUSTED]
         with self._desk.store.writing() as tx:
-            one = _own(tx, visit)
+            source = _own(tx, request)
             minutes = round(delay.total_seconds()) if delay else None
             values = {"policy": policy.value, "delay": minutes, "on_edit": on_edit.value, "trusted": trusted or None}
             before = {
-                "policy": one.policy.value, "delay": round(one.delay.total_seconds()) if one.delay else None,
-                "on_edit": one.on_edit.value, "trusted": list(one.trusted) or None,
+                "policy": source.policy.value, "delay": round(source.delay.total_seconds()) if source.delay else None,
+                "on_edit": source.on_edit.value, "trusted": list(source.trusted) or None,
             }  # fmt: skip
-            tx.sources.change(one.id, **values)
-            self._note(tx, visit, "changed a policy", one, {"from": before, "to": values})
-        return self._onward(one, "The policy holds for what comes from now on.")
+            tx.sources.change(source.id, **values)
+            self._note(tx, request, "changed a policy", source, {"from": before, "to": values})
+        return self._onward(source, "Policy saved. It applies to new items.")
 
-    def quarantine(self, visit: DeskRequest) -> Response:
-        """Let out, or forget, what came in a suspicious burst."""
-        release = visit.form.choice("do", ["release", "drop"]) == "release"
-        who = visit.account.name
+    def quarantine(self, request: DeskRequest) -> Response:
+        """Release or discard quarantined items."""
+        release = request.form.choice("do", ["release", "drop"]) == "release"
+        who = request.account.name
         with self._desk.store.writing() as tx:
-            one = _source(tx, visit)
+            source = _source(tx, request)
             if release:
-                review = Review.PUBLISHED if one.policy is Policy.AUTO else Review.WAITING
-                reason = f"let out of quarantine by {who}"
-                count = tx.reviews.release(one.id, review, by="policy", reason=reason, now=visit.now)
+                review = Review.PUBLISHED if source.policy is Policy.AUTO else Review.WAITING
+                reason = f"released from quarantine by {who}"
+                count = tx.reviews.release(source.id, review, by="policy", reason=reason, now=request.now)
             else:
-                count = tx.activities.drop_quarantined(one.id, visit.now)
-            self._note(tx, visit, "released a burst" if release else "dropped a burst", one, {"items": count})
-        return self._onward(one, f"{count} items are {'let out' if release else 'forgotten'}.")
+                count = tx.activities.drop_quarantined(source.id, request.now)
+            self._note(tx, request, "released a burst" if release else "dropped a burst", source, {"items": count})
+        return self._onward(source, f"{count} items are {'released' if release else 'discarded'}.")
 
-    def remove(self, visit: DeskRequest) -> Response:
-        """Stop following a source."""
-        hide = visit.form.choice("items", ["keep", "hide"]) == "hide"
-        who = visit.account.name
+    def remove(self, request: DeskRequest) -> Response:
+        """Remove a source."""
+        hide = request.form.choice("items", ["keep", "hide"]) == "hide"
+        who = request.account.name
         with self._desk.store.writing() as tx:
-            one = _own(tx, visit)
+            source = _own(tx, request)
             count = 0
             if hide:
                 count = tx.reviews.hide_source(
-                    one.id, by="policy", reason=f"its source was removed by {who}", now=visit.now
+                    source.id, by="policy", reason=f"source removed by {who}", now=request.now
                 )
-            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by {who}", visit.now)
-            self._note(tx, visit, "removed a source", one, {"items": "hide" if hide else "keep", "hidden": count})
-        said = f"{one.name} is not followed any more; its items {'are hidden' if hide else 'stay'}."
-        return self._desk.onward(f"{HOME}/sources", said)
+            tx.sources.set_state(source.id, SourceState.REMOVED, f"removed by {who}", request.now)
+            self._note(tx, request, "removed a source", source, {"items": "hide" if hide else "keep", "hidden": count})
+        message = f"{source.name} removed. Its items are {'hidden' if hide else 'kept'}."
+        return self._desk.onward(f"{HOME}/sources", message)
 
-    def _onward(self, one: Source, said: str) -> Response:
-        return self._desk.onward(f"{HOME}/sources/{one.slug}", said)
+    def _onward(self, source: Source, message: str) -> Response:
+        return self._desk.onward(f"{HOME}/sources/{source.slug}", message)
 
-    def _note(self, tx: Transaction, visit: DeskRequest, what: str, one: Source, detail: Mapping[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"source:{one.slug}", detail)
+    def _note(
+        self, tx: Transaction, request: DeskRequest, what: str, source: Source, detail: Mapping[str, Any]
+    ) -> None:
+        tx.audit.note(request.now, request.account.name, what, f"source:{source.slug}", detail)
 
 
 def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
-    """Return what every page says of sources that stopped and of a queue that grows old."""
+    """Return notices about stopped sources and an old queue."""
     del now
     alerts = tx.alerts.open()
-    for one in alerts[:_SHOWN_ALERTS]:
-        slug = one.subject.removeprefix("source:")
-        link = f"{HOME}/sources/{slug}" if slug != one.subject else HOME
-        yield Banner(one.sentence, link=link, action="Look at it")
+    for alert in alerts[:_SHOWN_ALERTS]:
+        slug = alert.subject.removeprefix("source:")
+        link = f"{HOME}/sources/{slug}" if slug != alert.subject else HOME
+        yield Banner(alert.sentence, link=link, action="View")
     if len(alerts) > _SHOWN_ALERTS:
         yield Banner(f"And {len(alerts) - _SHOWN_ALERTS} more.", link=f"{HOME}/sources", action="Sources")
 
 
-def _source(tx: Transaction, visit: DeskRequest) -> Source:
-    slug = str(visit.request.path_params["slug"])
-    one = tx.sources.get(slug)
-    if one is None:
-        raise NotFoundError(f"There is no source {slug[:80]!r}; it may have been removed.")
-    return one
+def _source(tx: Transaction, request: DeskRequest) -> Source:
+    slug = str(request.http.path_params["slug"])
+    source = tx.sources.get(slug)
+    if source is None:
+        raise NotFoundError(f"No source {slug[:80]!r}; it may have been removed.")
+    return source
 
 
-def _polled(tx: Transaction, visit: DeskRequest) -> Source:
-    one = _source(tx, visit)
-    if one.due == LATEST:
-        raise ConflictError(f"{one.name} is not polled: editors write its items.")
-    return one
+def _polled(tx: Transaction, request: DeskRequest) -> Source:
+    source = _source(tx, request)
+    if source.due == LATEST:
+        raise ConflictError(f"{source.name} isn't polled: editors write its posts.")
+    return source
 
 
-def _own(tx: Transaction, visit: DeskRequest) -> Source:
-    """Return a source that may be set here."""
-    one = _source(tx, visit)
-    if one.managed:
-        raise ConflictError(f"{one.name} is set by {one.managed}; change it there.")
-    return one
+def _own(tx: Transaction, request: DeskRequest) -> Source:
+    """Return a source that can be edited here."""
+    source = _source(tx, request)
+    if source.managed:
+        raise ConflictError(f"{source.name} is managed by {source.managed}. Edit it there.")
+    return source
 
 
-def _pause_of(tx: Transaction, one: Source, now: datetime) -> Pause | None:
-    """Return the longest pause that keeps a source from being polled."""
+def _pause_of(tx: Transaction, source: Source, now: datetime) -> Pause | None:
+    """Return the longest pause of the source's host, if any."""
     concerns = [
-        pause for pause in tx.hosts.paused(now) if pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
+        pause
+        for pause in tx.hosts.paused(now)
+        if pause.host == source.host or pause.host.startswith(f"{source.own_host}/")
     ]
     return max(concerns, key=lambda pause: pause.until, default=None)
 
@@ -252,7 +263,7 @@ def _policy(form: Form) -> tuple[Policy, timedelta | None]:
     if policy is not Policy.DELAY:
         return policy, None
     if not form.text("delay"):
-        raise BadFormError("Say after how many minutes it is published.")
+        raise BadFormError("Enter the delay in minutes.")
     return policy, timedelta(minutes=form.whole("delay", 1, _LONGEST_DELAY))
 
 
@@ -262,15 +273,15 @@ def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]
     return [(-(-daily.get(day, 0) * _BAR // highest), daily.get(day, 0), day) for day in days]
 
 
-def _words(visit: DeskRequest) -> dict[str, Any]:
+def _words(request: DeskRequest) -> dict[str, Any]:
     def since(moment: datetime | None) -> str:
         if moment is None:
             return "never"
-        span = timedelta(seconds=round((visit.now - moment).total_seconds()))
+        span = timedelta(seconds=round((request.now - moment).total_seconds()))
         return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
 
     return {
-        "now": visit.now,
+        "now": request.now,
         "since": since,
         "spoken": spoken,
         "policies": POLICIES,

@@ -1,1 +1,1 @@
-"""Threads and files of the operating system; imports nothing of this project."""
+"""Manage threads and files of the operating system; imports nothing of this project."""

@@ -1,1 +1,1 @@
-"""Pure functions on HTML, URLs and words."""
+"""Process HTML, URLs and words with pure functions."""

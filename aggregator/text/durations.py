@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def spoken(span: timedelta) -> str:
-    """Return a span in words: "90 s", "15 min", "2.5 h", "3 d"."""
+    """Return a duration in words: "90 s", "15 min", "2.5 h", "3 d"."""
     seconds = span.total_seconds()
     for unit, length, least in (("d", 86400, 2), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * length:

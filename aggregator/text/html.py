@@ -1,4 +1,4 @@
-"""What publishers wrote, made fit to store, show, compare and search: HTML, plain text, addresses. Pure."""
+"""Sanitize publishers' HTML and convert it to plain text. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import nh3
 from aggregator.text.urls import DEFAULT_PORTS, canonical_url, escaped
 from aggregator.text.video_embeds import with_links_for_players
 
-MOST_TAGS = 10_000  # beyond this the sanitiser's time grows with the square of the nesting; only the text is kept
+MOST_TAGS = 10_000  # beyond this depth the sanitizer's time is quadratic; only the text is kept
 
 _BLOCK_TAGS = (
     "address article aside blockquote caption dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header "
@@ -40,7 +40,7 @@ _ATTRIBUTES = {
 }
 _SCHEMES = {"http", "https", "mailto"}
 
-# These read what nh3 wrote, which is regular: lower-case names, every value in double quotes, "<" and ">" escaped.
+# These patterns parse nh3's regular output: lower-case names, values in double quotes, "<" and ">" escaped.
 _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _PIXEL = re.compile(r' (?:width|height)="\s*0*[01](?:\.0*)?(?:px)?\s*"')
 _SIDE = re.compile(r' (?:width|height)="')
@@ -50,7 +50,7 @@ _RELATIVE = re.compile(r' (href|src|cite)="(?!https?:|mailto:)([^"]*)"')
 _IN_ADDRESS = "/:@!$&'()*+,;=~%[]|?#"
 _BREAKS = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCKS))}|br)(?: [a-z]+=\"[^\"]*\")*>")
 _TAG = re.compile(r"<[^>]*>")
-_PRE = re.compile(r'(<pre(?: [a-z]+="[^"]*")*>)\n+')  # a browser skips the first line break, so it means nothing
+_PRE = re.compile(r'(<pre(?: [a-z]+="[^"]*")*>)\n+')  # browsers ignore the first line break
 _SPACES = re.compile(r"[^\S\n]+")
 _NEWLINES = re.compile(r"\s*\n\s*")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)]*(?=\s)|[。！？]")  # noqa: RUF001 - the full-width ones end sentences too
@@ -76,7 +76,7 @@ def clean_html(html: str, base: str | None = None) -> str:
 
 
 def plain_text(html: str) -> str:
-    """Return the text of HTML: a line for each paragraph, entities decoded once, white space folded."""
+    """Return the text of HTML: one line per paragraph, entities decoded once, whitespace folded."""
     if "<" not in html:
         return _folded(entities.unescape(html.replace("\n", " ")))
     if html.count("<") > MOST_TAGS:
@@ -85,7 +85,7 @@ def plain_text(html: str) -> str:
 
 
 def text_of_clean(html: str) -> str:
-    """Return the text of HTML that `clean_html` made; half the cost of `plain_text`."""
+    """Return the text of HTML that `clean_html` produced, at half the cost of `plain_text`."""
     lines = html.replace("\n", " ").replace("\r", " ")  # a line break in HTML is a space
     text = entities.unescape(_TAG.sub("", _BREAKS.sub("\n", lines)))
     folded = (" ".join(line.split()) for line in text.split("\n"))
@@ -93,14 +93,14 @@ def text_of_clean(html: str) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """Return clean HTML that shows plain text: blank lines part paragraphs, single line breaks stay."""
+    """Return clean HTML for plain text: blank lines separate paragraphs, single line breaks are kept."""
     parts = re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n").strip())
     escaped = (entities.escape(part.strip(), quote=False).replace("\n", "<br>") for part in parts)
     return "".join(f"<p>{part}</p>" for part in escaped if part)
 
 
 def excerpt(text: str, length: int = 150) -> str:
-    """Return at most `length` characters of a text on one line, cut after a sentence or else a word, ending in "…"."""
+    """Return at most `length` characters of a text on one line, cut after a sentence or word, ending in "…"."""
     line = " ".join(text.split())
     if len(line) <= length:
         return line
@@ -121,7 +121,7 @@ _CLEANER = nh3.Cleaner(
     clean_content_tags=_DROPPED,
     attributes=_ATTRIBUTES,
     url_schemes=_SCHEMES,
-    url_relative="pass_through",  # resolved afterwards, where there is any: a cleaner of its own for each base is dear
+    url_relative="pass_through",  # links are resolved afterwards: one nh3.Cleaner per base URL would be expensive
     link_rel="nofollow noopener",
     strip_comments=True,
 )
@@ -129,7 +129,7 @@ _STRUCTURE = nh3.Cleaner(tags=set(_BLOCKS | {"br"}), clean_content_tags=_DROPPED
 
 
 def _image(found: re.Match[str]) -> str:
-    """Keep an image unless it has no address left or is a pixel that only counts readers."""
+    """Keep an image unless it has no URL or is a tracking pixel."""
     attributes = found[1]
     sides, small = len(_SIDE.findall(attributes)), len(_PIXEL.findall(attributes))
     if ' src="' not in attributes or (sides and sides == small):
@@ -139,7 +139,7 @@ def _image(found: re.Match[str]) -> str:
 
 
 def _resolved(found: re.Match[str], base: str | None) -> str:
-    """Return an attribute whose address is relative with the whole address, or nothing where that is none."""
+    """Return an attribute with its relative URL resolved, or nothing if it is invalid."""
     try:
         address = urljoin(base, entities.unescape(found[2]).strip()) if base else ""
         scheme = urlsplit(address).scheme
@@ -151,8 +151,8 @@ def _resolved(found: re.Match[str], base: str | None) -> str:
 
 
 def _without_tags(html: str) -> str:
-    # What is never closed goes on to the end, as in a browser; to look again and again for an end that is not there is
-    # dear.
+    # An unclosed element continues to the end, as in browsers; searching repeatedly for a missing end would be
+    # expensive.
     return re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", " ", html)
 
 

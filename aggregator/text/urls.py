@@ -11,27 +11,27 @@ from urllib.parse import quote, urljoin, urlsplit
 from aggregator.text.tracking_params import without_trackers
 
 LONGEST_SLUG = 40
-_LONGEST_NAMED = 1000  # characters that a slug is made of
+_LONGEST_NAMED = 1000  # characters of a slug
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# What is in its one spelling already, as most addresses are; anything that takes a second look is not among them.
+# URLs that are already canonical, as most are; anything unusual doesn't match.
 _CANONICAL = re.compile(
     r"https?://(?=[^/]{1,253}/)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"
     r"/[A-Za-z0-9/._~!$&'()*+,;=:@-]*"
 )
-_UNSEEN = re.compile("[\x00-\x1f\x7f]")  # a browser skips these within an address
+_UNSEEN = re.compile("[\x00-\x1f\x7f]")  # browsers ignore these within URLs
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 _LONE_PERCENT = re.compile("%(?![0-9a-fA-F]{2})")
 _LONGEST_HOST = 253
 _LONGEST_URL = 4096
-_LONGEST_RAW = 4 * _LONGEST_URL  # with a fragment and trackers; the time to split one grows with its accents' square
+_LONGEST_RAW = 4 * _LONGEST_URL  # with fragment and trackers; splitting takes time quadratic in the accents
 
 
 def canonical_url(url: str, base: str | None = None) -> str | None:
-    """Return the one spelling of a web address, or None where it is no address to show or compare.
+    """Return the canonical form of a web URL, or None if it isn't a valid one.
 
-    Scheme and host are lower case, the host in its ASCII form, the default port, the fragment and tracking parameters
-    are gone; everything else keeps its order. Idempotent.
+    Scheme and host are lower case, the host in ASCII; the default port, fragment and tracking parameters are removed.
+    Everything else keeps its order. Idempotent.
     """
     if len(url) <= _LONGEST_URL and _CANONICAL.fullmatch(url):
         return url
@@ -54,12 +54,12 @@ def canonical_url(url: str, base: str | None = None) -> str | None:
 
 
 def web_key(url: str) -> str:
-    """Return the key that everything published at this address shares, however its address is spelled."""
+    """Return the key shared by all content at a URL, in any spelling."""
     return "web:" + hashlib.sha256((canonical_url(url) or url).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def slug(text: str) -> str:
-    """Return a name of a-z, 0-9 and dashes for addresses, at most 40 characters; empty where nothing is left."""
+    """Return a slug of a-z, 0-9 and dashes with at most 40 characters; "" if no characters are left."""
     plain = unicodedata.normalize("NFKD", text[:_LONGEST_NAMED].casefold()).encode("ascii", "ignore").decode()
     whole = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(whole) <= LONGEST_SLUG:
@@ -69,7 +69,7 @@ def slug(text: str) -> str:
 
 
 def _ascii_host(host: str) -> str | None:
-    """Return a host name as the name system knows it, or None where it is none."""
+    """Return a host name in ASCII (IDNA), or None if it is invalid."""
     if len(host) > _LONGEST_HOST + 1:
         return None
     if not host.isascii():
@@ -82,7 +82,7 @@ def _ascii_host(host: str) -> str | None:
 
 
 def escaped(text: str, safe: str) -> str:
-    """Percent-encode what an address can't hold, leaving what is already encoded, with its digits in upper case."""
+    """Percent-encode characters that a URL can't contain; existing escapes stay, with upper-case digits."""
     if "%" in text:
         text = _ESCAPE.sub(lambda found: found[0].upper(), _LONE_PERCENT.sub("%25", text))
     return quote(text, safe=safe, errors="replace")

@@ -1,4 +1,4 @@
-"""Players that articles embed, turned into links: nothing is loaded from elsewhere until somebody clicks. Pure."""
+"""Turn embedded players into links, so that nothing loads from other sites before a click. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 _FRAME = re.compile(r"(?i)<iframe\b([^<>]*+)")
 _SOURCE = re.compile(r"""(?is)\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""")
 _ID = r"([A-Za-z0-9_-]{1,64})"
-# Address of a player, the address of the page to watch at, and how the site is called.
+# Pattern of the player's URL, URL of the watch page, and name of the site.
 _PLAYERS = tuple(
     (re.compile(rf"(?:https?:)?//(?:www\.)?{pattern}(?:[/?#&].*)?", re.IGNORECASE), page, name)
     for pattern, page, name in (
@@ -22,20 +22,20 @@ _PLAYERS = tuple(
 
 
 def with_links_for_players(html: str) -> str:
-    """Return HTML in which the players of known video sites have a link to the video's page before them.
+    """Add a link to the video's page before each player of a known video site.
 
-    The frames themselves and what is in them stay, and the result is as untrusted as the input was: sanitise it.
+    The frames stay and the result is as untrusted as the input: sanitize it.
     """
     return _FRAME.sub(_link, html) if "<iframe" in html.lower() else html
 
 
 def _link(frame: re.Match[str]) -> str:
-    # All of them: a player that loads when seen keeps its address in `data-src`.
+    # Both attributes: lazy players keep their URL in `data-src`.
     for found in _SOURCE.finditer(frame[1]):
         source = entities.unescape(next(filter(None, found.groups()), "")).strip()
         for player, page, name in _PLAYERS:
             match = player.fullmatch(source)
-            # A list of videos has no page to watch under that name.
+            # Playlists have no watch page under that name.
             if match and match[1].lower() != "videoseries":
                 return f'<p><a href="{page.format(match[1])}">Video on {name}</a></p>{frame[0]}'
     return frame[0]

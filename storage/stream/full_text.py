@@ -34,21 +34,21 @@ def holds(search: Search, id_: ColumnElement[int], *, postgresql: bool) -> Colum
     if postgresql:
         return exists().where(activity_words.c.id == id_, _matching(search))
     padded = literal(" ") + activity.c.search_text + literal(" ")
-    wanted = (func.instr(padded, term.spelt) > 0 for term in search.wanted)
-    unwanted = (func.instr(padded, term.spelt) == 0 for term in search.unwanted)
+    wanted = (func.instr(padded, term.spelt) > 0 for term in search.required)
+    unwanted = (func.instr(padded, term.spelt) == 0 for term in search.excluded)
     return and_(*wanted, *unwanted)
 
 
 def tsquery(search: Search) -> str:
     """Return it as the text of a `tsquery`; words hold nothing but letters and digits."""
-    wanted = [_followed(term) for term in search.wanted]
-    return " & ".join([*wanted, *(f"!{_followed(term)}" for term in search.unwanted)])
+    wanted = [_followed(term) for term in search.required]
+    return " & ".join([*wanted, *(f"!{_followed(term)}" for term in search.excluded)])
 
 
 def fts5(search: Search) -> str:
     """Return it as an FTS5 expression."""
-    wanted = " AND ".join(_phrase(term) for term in search.wanted)
-    unwanted = " OR ".join(_phrase(term) for term in search.unwanted)
+    wanted = " AND ".join(_phrase(term) for term in search.required)
+    unwanted = " OR ".join(_phrase(term) for term in search.excluded)
     return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
 
 

@@ -191,7 +191,7 @@ def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> 
     waiting = _source(store, "a")
     assert waiting.failures == 0
     assert until <= waiting.due <= until + QUARTER
-    assert waiting.due_reason.startswith("its host asked to be left alone: again after 2")
+    assert waiting.due_reason.startswith("host paused: again after 2")
 
 
 def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:

@@ -156,12 +156,12 @@ def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() ->
     assert intervals[9] < 30 * MINUTE
     assert intervals[10:] == sorted(intervals[10:])
     assert intervals[-1] > 2 * HOUR
-    assert upcoming[-1].reason == "its rhythm: 0.1 items a day about now"
+    assert upcoming[-1].reason == "adaptive: 0.1 items a day at this time"
     crowded = PollBudget(pace.level, per_second=pace.per_second / 24)  # when all others publish more
     last = NOON + 130 * DAY
     slowest = after_success(last, Terms(1, None, FLOOR), speed=speed(rhythm, last), pace=crowded)
     assert 0.9 * DAY <= slowest.interval <= DAY
-    assert slowest.reason == "at least every 24 h"
+    assert slowest.reason == "maximum interval 24 h"
 
 
 FAILURES: list[tuple[SourceError, int]] = [  # and after how many the wait has grown to sixteen times the usual

@@ -340,8 +340,8 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     with polling.container.store.reading() as tx:
         [line] = tx.schedule.log(polling.source().id, 1)
     assert line["next_poll"] == polling.source().due > time()
-    assert line["next_reason"] == polling.source().due_reason == "its rhythm is not known yet"
+    assert line["next_reason"] == polling.source().due_reason == "adaptive: profile not known yet"
     polling.tick()  # measures what all ask for
     time.passes(hours=2)
     polling.tick()
-    assert "its rhythm: " in polling.source().due_reason
+    assert "adaptive: " in polling.source().due_reason

@@ -24,7 +24,7 @@ from aggregator.config.secrets import Secret
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import UnreachableError
 from aggregator.review.app import create_desk
-from aggregator.review.routes import rooms
+from aggregator.review.routes import sections
 from aggregator.services.editorial import publish
 from aggregator.web.app import Mounted
 from tests.building import NOON
@@ -67,9 +67,9 @@ class Answer:
     text: str
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """The sentence that the page shows once."""
-        match = re.search(r'<p class="said[^>]*>([^<]*)</p>', self.text)
+        match = re.search(r'<p class="message[^>]*>([^<]*)</p>', self.text)
         return match[1] if match else ""
 
 
@@ -157,7 +157,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
         locale="en",
         trusted_proxies=(),
         secret=SECRET,
-        rooms=lambda desk: rooms(desk, publish=publish, subscribe=_no_address),
+        sections=lambda desk: sections(desk, publish=publish, subscribe=_no_address),
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -117,11 +117,11 @@ def test_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
         press("p")
         eventually(store, lambda now: now.count("published") == 2)
         press("Shift+X")
-        page.get_by_text("ticked:").wait_for()
+        page.get_by_text("selected:").wait_for()
         press("h")
         page.get_by_text("Hid 48 items.", exact=True).wait_for()
         eventually(store, lambda now: now.count("hidden") == 48)
-        page.get_by_text("Nothing waits").or_(page.locator(".seen")).first.wait_for()
+        page.get_by_text("The queue is empty").or_(page.locator(".seen")).first.wait_for()
 
     with store.reading() as tx:
         notes = tx.audit.page(limit=1000, what="hid")
@@ -186,7 +186,7 @@ def test_what_is_restored_on_another_page_is_shown_and_selected(browser: Browser
     with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
         page.keyboard.press("a")
         page.keyboard.press("h")
-        page.get_by_text("Nothing waits").wait_for()
+        page.get_by_text("The queue is empty").wait_for()
         page.get_by_role("button", name="Undo").click()
         page.locator("#seen-2:focus").wait_for()
         page.keyboard.press("a")
@@ -206,7 +206,7 @@ def test_a_recorded_day_takes_about_a_key_an_item(browser: Browser, sqlite_house
             page.keyboard.press("1" if number % 3 == 0 else "a")
             keys += 1
         eventually(store, lambda now: "waiting" not in now)
-        page.get_by_text("Nothing waits").wait_for()
+        page.get_by_text("The queue is empty").wait_for()
 
     assert states(store).count("hidden") == 100
     assert keys / 300 <= 1.2
@@ -218,7 +218,7 @@ def test_by_mouse_alone_on_a_phone(browser: Browser, sqlite_house: Installation)
     with signed_in(browser, sqlite_house, viewport={"width": 390, "height": 844}, has_touch=True) as page:
         page.locator("#seen-1").get_by_role("button", name="Approve").tap()
         eventually(store, lambda now: now[0] == "published")
-        page.locator("#seen-2 summary").get_by_text("Hide, because").tap()
+        page.locator("#seen-2 summary").get_by_text("Hide with reason").tap()
         page.locator("#seen-2").get_by_role("button", name="offensive").tap()
         eventually(store, lambda now: now[1] == "hidden")
         page.get_by_role("button", name="Undo").tap()
@@ -257,18 +257,18 @@ def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
         page.get_by_role("button", name="Add a condition").click()
         assert page.get_by_label("Value").count() == 2
         page.get_by_role("button", name="Remove condition 2").click()
-        page.get_by_role("button", name="Rehearse", exact=True).last.click()
-        page.get_by_text("It would have hidden 55 of 55.").wait_for()
+        page.get_by_role("button", name="Preview", exact=True).last.click()
+        page.get_by_text("This rule would have hidden 55 of 55 items.").wait_for()
         page.get_by_role("button", name="Save").click()
-        page.get_by_text("“No casinos” is saved.").wait_for()
+        page.get_by_text("“No casinos” saved.").wait_for()
 
         page.get_by_role("link", name="Freeze").click()
         page.get_by_label("Until").fill("2026-03-02T12:00")
-        page.get_by_label("Why").fill("Election silence")
-        page.get_by_role("button", name="Freeze").click()
-        page.get_by_text("Nothing new is shown until March 2, 2026, 12:00 PM: Election silence (editor).").wait_for()
-        page.get_by_role("button", name="End it now").click()
-        page.get_by_text("The freeze is over; 0 items that waited for it are shown.").wait_for()
+        page.get_by_label("Reason").fill("Election silence")
+        page.get_by_role("button", name="Start freeze").click()
+        page.get_by_text("New items are held until March 2, 2026, 12:00 PM: Election silence (editor).").wait_for()
+        page.get_by_role("button", name="End freeze now").click()
+        page.get_by_text("Freeze ended. 0 held items are published.").wait_for()
     with store.reading() as tx:
         assert [rule.name for rule in tx.rules.all()] == ["No casinos"]
         assert tx.audit.verify().why == ""
@@ -298,28 +298,28 @@ def test_rules_and_freezes_by_keys_alone(browser: Browser, sqlite_house: Install
         reach(page, "Value")
         type_("news000")
         press("Enter")  # rehearses, and never saves unseen
-        page.get_by_text("It would have hidden 0 of 3.").wait_for()
+        page.get_by_text("This rule would have hidden 0 of 3 items.").wait_for()
         reach(page, "Value")
         press("Control+A")
         type_("text")
         reach(page, "Save")
         press("Enter")
-        page.get_by_text("“No casinos” is saved.").wait_for()
+        page.get_by_text("“No casinos” saved.").wait_for()
 
         reach(page, "Freeze")
         press("Enter")
-        page.get_by_role("heading", name="Begin one").wait_for()
+        page.get_by_role("heading", name="Start a freeze").wait_for()
         reach(page, "Until")
         type_("03032026")
         press("ArrowRight")
         type_("0130PM")
-        reach(page, "Why")
+        reach(page, "Reason")
         type_("Election silence")
         press("Enter")
-        page.get_by_text("Nothing new is shown until March 3, 2026, 1:30 PM").wait_for()
-        reach(page, "End it now")
+        page.get_by_text("New items are held until March 3, 2026, 1:30 PM").wait_for()
+        reach(page, "End freeze now")
         press("Enter")
-        page.get_by_text("The freeze is over").wait_for()
+        page.get_by_text("Freeze ended.").wait_for()
 
 
 def test_rules_and_freezes_by_taps_on_a_phone(browser: Browser, sqlite_house: Installation) -> None:
@@ -333,16 +333,16 @@ def test_rules_and_freezes_by_taps_on_a_phone(browser: Browser, sqlite_house: In
         page.get_by_role("link", name="New rule").tap()
         page.get_by_label("Name", exact=True).fill("No casinos")
         page.get_by_label("Value").fill("n001")
-        page.get_by_role("button", name="Rehearse", exact=True).last.tap()
-        page.get_by_text("It would have hidden 1 of 52.").wait_for()
+        page.get_by_role("button", name="Preview", exact=True).last.tap()
+        page.get_by_text("This rule would have hidden 1 of 52 items.").wait_for()
         page.get_by_role("button", name="Save").tap()
-        page.get_by_text("“No casinos” is saved.").wait_for()
+        page.get_by_text("“No casinos” saved.").wait_for()
         page.get_by_role("link", name="Freeze").tap()
         page.get_by_label("Until").fill("2026-03-03T13:30")
-        page.get_by_label("Why").fill("Election silence")
-        page.get_by_role("button", name="Freeze").tap()
-        page.get_by_role("button", name="End it now").tap()
-        page.get_by_text("The freeze is over").wait_for()
+        page.get_by_label("Reason").fill("Election silence")
+        page.get_by_role("button", name="Start freeze").tap()
+        page.get_by_role("button", name="End freeze now").tap()
+        page.get_by_text("Freeze ended.").wait_for()
 
 
 def test_what_another_decides_is_seen_without_a_reload(browser: Browser, sqlite_house: Installation) -> None:
@@ -353,7 +353,7 @@ def test_what_another_decides_is_seen_without_a_reload(browser: Browser, sqlite_
         ben.post("/review/decide", {"one": f"hide {mark} 4"})
         page.locator("#seen-2.decided").get_by_text("offensive (ben,").wait_for()
         ingest_now(sqlite_house.store, add_source(sqlite_house.store, "more", policy=Policy.HOLD), [an_activity("x")])
-        page.get_by_text("1 more waits: show").wait_for()
+        page.get_by_text("Show 1 new item").wait_for()
 
 
 def test_who_is_slower_is_told_so(browser: Browser, sqlite_house: Installation) -> None:

@@ -47,11 +47,11 @@ def test_an_approved_item_is_shown_and_undo_takes_it_back(house: Installation) -
     assert house.somebody().get(f"/api/v1/activities/{id_}").status == 404
 
     done = ana.follow(ana.post("/review/decide", {"one": f"approve {marks(page.text)[id_]}", "back": "/review"}))
-    assert done.said == "Approved 1 item."
+    assert done.message == "Approved 1 item."
     assert house.somebody().get(f"/api/v1/activities/{id_}").status == 200
 
     undone = ana.follow(ana.post("/review/undo"))
-    assert undone.said == "Undid 1 item."
+    assert undone.message == "Undid 1 item."
     assert "Title news0" in undone.text
     assert eventually(lambda: house.somebody().get(f"/api/v1/activities/{id_}").status == 404)
 
@@ -64,6 +64,6 @@ def test_everything_about_an_item_is_on_its_page(house: Installation) -> None:
 
     page = ana.get(f"/review/items/{id_}")
 
-    assert "It is not shown: advertising or spam." in page.text
+    assert "Not published: advertising or spam." in page.text
     assert "hid it: " in page.text
-    assert "Its id there" in page.text
+    assert "Original ID" in page.text

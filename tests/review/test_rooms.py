@@ -76,10 +76,10 @@ def test_a_rule_is_rehearsed_saved_moved_switched_and_deleted(house: Installatio
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"value-0": "(", "operator-0": "matches"}, "no regular expression"),
+        ({"value-0": "(", "operator-0": "matches"}, "a valid regular expression"),
         ({"value-0": ""}, "Condition 1: the text needs a value"),
         ({"name": " "}, "needs a name"),
-        ({"action": "tag", "value": "Not a tag"}, "a word of a-z"),
+        ({"action": "tag", "value": "Not a tag"}, "consists of a-z"),
     ],
 )
 def test_a_rule_that_cannot_work_comes_back_with_what_was_typed(
@@ -106,7 +106,7 @@ def test_a_source_is_paused_polled_and_given_a_policy(house: Installation) -> No
 
     assert (paused.state, paused.state_reason) == (SourceState.PAUSED, "paused by ana")
     assert early.status == 409
-    assert asked.said == "It is polled within a few seconds."
+    assert asked.message == "Poll requested. It starts within a few seconds."
     assert (changed.policy, changed.delay) == (Policy.DELAY, timedelta(minutes=10))
     assert (changed.on_edit, changed.trusted) == (OnEdit.RETURN, ("ana", "Ben Smith"))
     assert changed.due_reason == "asked for by hand"
@@ -119,7 +119,7 @@ def test_a_poll_is_refused_while_its_host_wants_quiet(house: Installation) -> No
     answer = house.visitor("ana", Role.EDITOR).post("/review/sources/news/poll")
 
     assert answer.status == 409
-    assert "asked to be left alone for 30 min more: 503 Service Unavailable" in answer.text
+    assert "are paused for 30 min more: 503 Service Unavailable" in answer.text
 
 
 def test_what_a_file_sets_is_not_changed_here(house: Installation) -> None:
@@ -132,8 +132,8 @@ def test_what_a_file_sets_is_not_changed_here(house: Installation) -> None:
     fields = {"policy": "hold", "on_edit": "stay", "items": "hide"}
     answers = [ana.post(f"/review/sources/news/{what}", fields) for what in ("policy", "remove")]
 
-    assert "It is set by sources.toml; change it there." in page.text
-    assert "Remove the source" not in page.text
+    assert "Managed by sources.toml. Edit it there." in page.text
+    assert "Remove source" not in page.text
     assert [answer.status for answer in answers] == [409, 409]
     assert ana.post("/review/sources/news/state", {"to": "paused"}).status == 303
 
@@ -150,7 +150,7 @@ def test_a_removed_source_takes_its_items_out_where_that_is_wanted(house: Instal
 
     done = ana.follow(ana.post("/review/sources/news/remove", {"items": "hide"}))
 
-    assert done.said == "News is not followed any more; its items are hidden."
+    assert done.message == "News removed. Its items are hidden."
     assert eventually(lambda: house.somebody().get("/api/v1/activities/1").status == 410)
 
 
@@ -163,8 +163,8 @@ def test_a_freeze_is_seen_on_every_page_and_ends(house: Installation) -> None:
     page = ana.get("/review/rules").text
     ended = ana.follow(ana.post("/review/freezes/1/end"))
 
-    assert "Nothing new of some sources is shown until March 2, 2026, 12:00 PM: Election silence (ana)." in page
-    assert ended.said == "The freeze is over; 0 items that waited for it are shown."
+    assert "New items of some sources are held until March 2, 2026, 12:00 PM: Election silence (ana)." in page
+    assert ended.message == "Freeze ended. 0 held items are published."
     assert "Election silence (ana)" not in ana.get("/review/rules").text
     assert ana.post("/review/freezes/1/end").status == 409
 
@@ -172,11 +172,11 @@ def test_a_freeze_is_seen_on_every_page_and_ends(house: Installation) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"until": "2026-03-01T12:00", "reason": "x"}, "a time to come"),
-        ({"until": "soon", "reason": "x"}, "a date and time is needed"),
-        ({"until": "2026-03-03T12:00", "reason": ""}, "reason is empty"),
-        ({"until": "2026-03-03T12:00", "reason": "x", "scope": "some"}, "Tick the sources"),
-        ({"until": "2026-03-03T12:00", "reason": "x", "scope": "some", "source": "nope"}, "There is no source"),
+        ({"until": "2026-03-01T12:00", "reason": "x"}, "in the future"),
+        ({"until": "soon", "reason": "x"}, "expected a date and time"),
+        ({"until": "2026-03-03T12:00", "reason": ""}, "reason is required"),
+        ({"until": "2026-03-03T12:00", "reason": "x", "scope": "some"}, "Select the sources"),
+        ({"until": "2026-03-03T12:00", "reason": "x", "scope": "some", "source": "nope"}, "No source"),
     ],
 )
 def test_a_freeze_that_cannot_be_is_refused(sqlite_house: Installation, fields: dict[str, str], said: str) -> None:
@@ -208,7 +208,7 @@ def test_every_freeze_under_way_is_listed(sqlite_house: Installation) -> None:
         for number in range(35):
             tx.freezes.begin([None], until, f"reason {number}.", "ana", sqlite_house.clock())
     page = sqlite_house.visitor("ana").get("/review/freezes").text
-    assert page.count("wait for its end") == 35
+    assert page.count("items are held.") == 35
 
 
 def test_an_item_of_our_own_is_shown_as_ours_and_changed(house: Installation) -> None:
@@ -235,10 +235,10 @@ def test_what_others_wrote_can_not_be_changed(house: Installation) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"title": ""}, "title is empty"),
-        ({"title": "x"}, "Write a text, or give the address"),
-        ({"title": "x", "url": "javascript:alert(1)"}, "no web address"),
-        ({"title": "x", "text": "y", "published": "2027-01-01T00:00"}, "lies ahead"),
+        ({"title": ""}, "title is required"),
+        ({"title": "x"}, "Enter a text or a link"),
+        ({"title": "x", "url": "javascript:alert(1)"}, "expected a web address"),
+        ({"title": "x", "text": "y", "published": "2027-01-01T00:00"}, "must not be in the future"),
     ],
 )
 def test_an_item_of_our_own_is_checked(sqlite_house: Installation, fields: dict[str, str], said: str) -> None:
@@ -255,7 +255,7 @@ def test_everything_of_an_author_goes_with_one_key_and_comes_back_with_another(h
     hidden = ana.follow(ana.post("/review/items/1/author"))
     with house.store.reading() as tx:
         (rule,) = tx.rules.all()
-    assert hidden.said == "Hid 3 items. New items from News Desk are hidden by a rule."
+    assert hidden.message == "Hid 3 items. A rule hides new items from News Desk."
     assert rule.sentence() == "If the author is “News Desk”: hide it."
     assert eventually(lambda: '"items":[]' in house.somebody().get("/api/v1/activities").text)
 
@@ -276,7 +276,7 @@ def test_a_pinned_item_comes_first_for_readers(house: Installation) -> None:
     words = {"headline": "Read this", "note": "It matters.", "revision": mark_of(ana.get("/review/items/3").text)}
     ana.post("/review/items/3/words", words)
 
-    assert eventually(lambda: "Pinned by the editors" in house.somebody().get("/").text)
+    assert eventually(lambda: "Pinned" in house.somebody().get("/").text)
     page = house.somebody().get("/").text
     assert page.index("Title 3") < page.index("Title 1")
     assert "Read this" in page
@@ -293,7 +293,7 @@ def test_editors_join_and_split_stories_and_take_it_back(house: Installation) ->
 
     def story(item: int, **fields: str) -> str:
         seen = mark_of(ana.get(f"/review/items/{item}").text)
-        return ana.follow(ana.post(f"/review/items/{item}/story", {"revision": seen, **fields})).said
+        return ana.follow(ana.post(f"/review/items/{item}/story", {"revision": seen, **fields})).message
 
     def told() -> list[list[str]]:
         with house.store.reading() as tx:
@@ -301,10 +301,10 @@ def test_editors_join_and_split_stories_and_take_it_back(house: Installation) ->
         return [[item.native_id, *(other.native_id for other in page.others.get(item.id, ()))] for item in page.items]
 
     assert len(told()) == 3
-    assert story(2, do="join", other="1") == "Joined to a story 1 item."
+    assert story(2, do="join", other="1") == "Merged 1 item into a story."
     assert sorted(map(len, told())) == [1, 2]
     assert story(3, do="join", other="999") == "There is no item 999 to join it to."
-    assert story(2, do="split") == "Split off 1 item."
+    assert story(2, do="split") == "Removed 1 item from its story."
     assert len(told()) == 3
     batch = re.search(r'name="batch" value="([^"]+)"', ana.get("/review/items/2").text)
     assert batch is not None
@@ -362,8 +362,8 @@ def test_the_history_is_read_and_undone_from_its_page(house: Installation) -> No
     undone = ana.follow(ana.post("/review/undo", {"batch": batch[1]}))
 
     assert "advertising or spam" in page
-    assert undone.said == "Undid 1 item."
-    assert "Nothing here" in ana.get("/review/history?who=nobody").text
+    assert undone.message == "Undid 1 item."
+    assert "No results" in ana.get("/review/history?who=nobody").text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from aggregator.domain.activity import ActivityKind, Actor, Media, Review
 from aggregator.domain.moderation.conditions import Condition, Field, Operator
-from aggregator.domain.moderation.rule_preview import book_with, rehearse
+from aggregator.domain.moderation.rule_preview import preview_rule, rulebook_with
 from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import Policy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.activity import Activity, NewActivity
-    from aggregator.domain.moderation.rule_preview import Rehearsed
+    from aggregator.domain.moderation.rule_preview import RulePreview
     from aggregator.domain.source import Source
 
 CONTAINS, IS, MATCHES = Operator.CONTAINS, Operator.IS, Operator.MATCHES
@@ -239,7 +239,7 @@ def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> No
 
     assert held is not None
     assert (applied, held.visible, held.review_by) == (1, False, "freeze")
-    assert held.review_reason == "everything new is held: election"
+    assert held.review_reason == "freeze: election"
     assert (by_hand and by_hand.visible, count, shown and shown.visible) == (True, 1, True)
 
 
@@ -261,10 +261,10 @@ def test_the_end_of_a_freeze_frees_any_number(store: Store) -> None:
     assert (count, left, none) == (2100, {source.id: 100}, {})
 
 
-def rehearsed(store: Store, rule: Rule, now: datetime) -> Rehearsed:
+def preview(store: Store, rule: Rule, now: datetime) -> RulePreview:
     with store.reading() as tx:
-        book = book_with(tx.rules.all(), rule, now)
-        return rehearse(tx.rules.arrived(now - timedelta(days=38), book), rule, book, now)
+        book = rulebook_with(tx.rules.all(), rule, now)
+        return preview_rule(tx.rules.arrived(now - timedelta(days=38), book), rule, book, now)
 
 
 CANDIDATES = [
@@ -308,7 +308,7 @@ def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tup
         brought(store, source, batch, NOON + timedelta(days=day, hours=half))
     rule = Rule(0, "candidate", Action.HIDE, conditions, every=False)
 
-    told = rehearsed(store, rule, NOON + timedelta(days=3))
+    told = preview(store, rule, NOON + timedelta(days=3))
     with store.engine.begin() as connection:  # the same days once more, with the rule
         for table in ("activity_tag", "activity_version", "raw_payload", "activity_link", "transition"):
             connection.execute(text(f"DELETE FROM {table}"))
@@ -330,7 +330,7 @@ def test_a_rehearsal_says_what_earlier_rules_take(store: Store) -> None:
     add_rule(store, Action.KEEP, Condition(Field.TITLE, IS, "Title 1"))
     items = brought(store, add_source(store), [an_activity(f"{n}", text="casino") for n in range(3)])
 
-    told = rehearsed(store, Rule(0, "late", Action.HIDE, (CASINO,)), NOON + timedelta(days=1))
+    told = preview(store, Rule(0, "late", Action.HIDE, (CASINO,)), NOON + timedelta(days=1))
 
     assert (told.looked_at, told.acted, told.earlier) == (3, 2, 1)
     assert [id_ for id_, _ in told.listed] == [items[2].id, items[0].id]
@@ -344,7 +344,7 @@ def test_a_rehearsal_says_what_earlier_rules_take(store: Store) -> None:
 )
 def test_a_hundred_thousand_items_are_rehearsed_in_seconds(many: Store, condition: Condition) -> None:
     start = time.perf_counter()
-    told = rehearsed(many, Rule(0, "r", Action.HIDE, (condition,)), NOON + timedelta(days=1))
+    told = preview(many, Rule(0, "r", Action.HIDE, (condition,)), NOON + timedelta(days=1))
     took = time.perf_counter() - start
 
     assert told.looked_at == 100_000

@@ -115,7 +115,7 @@ def test_people_split_a_story_and_join_another(store: Store) -> None:
     with store.writing() as tx:
         split = tx.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
         joined = tx.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
-    assert (split.sentence(), joined.sentence()) == ("Split off 1 item.", "Joined to a story 1 item.")
+    assert (split.sentence(), joined.sentence()) == ("Removed 1 item from its story.", "Merged 1 item into a story.")
     assert told(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
 
     with store.writing() as tx:

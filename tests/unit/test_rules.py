@@ -213,12 +213,12 @@ def test_a_rule_ends_at_its_time() -> None:
     ("conditions", "said"),
     [
         ((Condition(Field.TEXT, MATCHES, r"(a)\1"),), "Back-references and look-arounds"),
-        ((Condition(Field.TEXT, MATCHES, "(?=x)"),), "no regular expression"),
+        ((Condition(Field.TEXT, MATCHES, "(?=x)"),), "a valid regular expression"),
         ((Condition(Field.TEXT, MATCHES, "("),), "missing \\)"),
-        ((Condition(Field.TEXT, MATCHES, "((a{100}){100}){100}"),), "no regular expression"),
+        ((Condition(Field.TEXT, MATCHES, "((a{100}){100}){100}"),), "a valid regular expression"),
         ((Condition(Field.TEXT, CONTAINS, ""),), "needs a value"),
         ((Condition(Field.TEXT, CONTAINS, "x" * 501),), "at most 500"),
-        ((Condition(Field.DAILY_CAP, value="-1"),), "no whole number"),
+        ((Condition(Field.DAILY_CAP, value="-1"),), "a whole number"),
         ((Condition(Field.NEAR_DUPLICATE, value="1000"),), "from 1 to 168"),
         ((), "1 to 20 conditions"),
         ((Condition(Field.REPOST),) * 21, "1 to 20 conditions"),
@@ -258,4 +258,4 @@ def test_a_rule_reads_as_a_sentence() -> None:
     assert rule(1, Action.HIDE, *conditions).sentence() == (
         "If the text contains “casino” and not (it is a repost): hide it."
     )
-    assert described(Condition(Field.NEAR_DUPLICATE, value="6")) == "it resembles something of the 6 hours before"
+    assert described(Condition(Field.NEAR_DUPLICATE, value="6")) == "it is a near-duplicate within 6 hours"

@@ -1,4 +1,4 @@
-"""Who works at the review desk, and what each role may do. Pure."""
+"""Define the users and roles of the review desk. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What somebody may do; each role may all that those before it may."""
+    """The roles, each including all earlier ones."""
 
-    VIEWER = "viewer"  # look
+    VIEWER = "viewer"  # read only
     REVIEWER = "reviewer"  # decide on items
-    EDITOR = "editor"  # rules, sources, freezes, items of our own
-    ADMIN = "admin"  # accounts
+    EDITOR = "editor"  # rules, sources, freezes, our own posts
+    ADMIN = "admin"  # users
 
     def may(self, needed: Role) -> bool:
-        """Say whether this role includes another."""
+        """Return whether this role includes another."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may sign in."""
+    """A user of the review desk."""
 
     id: int
     name: str

@@ -1,1 +1,1 @@
-"""What reads cost, and how much may be spent."""
+"""Calculate the cost of reads and the remaining budget."""

@@ -1,4 +1,4 @@
-"""Budgets for services that bill what they return: what is left, what will be needed, what a source may cost. Pure.
+"""Budget services that bill per result: remaining money, forecast, and the share of a source. Pure.
 
 Money is counted in millionths of a dollar ("micros"), so that sums are exact; rates are in dollars a day.
 """
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 
 DOLLAR = 1_000_000  # micros
 DAY = timedelta(days=1)
-USUAL_POSTS = 5.0  # a day, of a source that was never read
-LEAST_LEFT = timedelta(hours=6)  # of a cycle that money is spread over, so that its last minutes are no spree
+USUAL_POSTS = 5.0  # a day, for a source without reads yet
+LEAST_LEFT = timedelta(hours=6)  # of a cycle, so that its last minutes aren't overspent
 
 
 class Prices(NamedTuple):
-    """What a service asks for each thing that it returns, in micros."""
+    """The price of each returned object, in micros."""
 
     post: int
     user: int
 
     def of(self, posts: int, users: int) -> int:
-        """Return what so many cost."""
+        """Return the price of `count` objects."""
         return posts * self.post + users * self.user
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the operators set."""
+    """The operator's budget settings."""
 
     prices: Prices
-    budget: int | None  # micros for a cycle; None: no limit, only the ledger is kept
-    reserve: float  # 0 to 0.9: the part of it that is kept for compliance
-    cycle_day: int  # of the month, 1 to 28: when a cycle begins
+    budget: int | None  # micros per cycle; None: unlimited, only recorded
+    reserve: float  # 0 to 0.9: the part reserved for compliance
+    cycle_day: int  # day of the month, 1 to 28, on which a cycle starts
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """The time that a budget is for: from the start of a day of one month to that of the next, UTC."""
+    """The period of a budget: from a day of one month to the same day of the next, UTC."""
 
     start: date
-    end: date  # the first day that belongs to the next one
+    end: date  # first day of the next cycle
 
     @classmethod
     def at(cls, now: datetime, day: int) -> Cycle:
-        """Return the cycle that a moment is in."""
+        """Return the cycle that includes a time."""
         today = now.astimezone(UTC).date()
         start = today.replace(day=day)
         if start > today:
@@ -56,23 +56,23 @@ class Cycle:
         return cls(start, _month(start, +1))
 
     def ends(self) -> datetime:
-        """Return the moment at which it ends."""
+        """Return the end of the cycle."""
         return datetime(self.end.year, self.end.month, self.end.day, tzinfo=UTC)
 
     def left(self, now: datetime) -> timedelta:
-        """Return how much of it is left."""
+        """Return the remaining time."""
         return max(self.ends() - now, timedelta())
 
 
 class Standing(NamedTuple):
-    """How a cycle stands, in micros."""
+    """The state of a cycle, in micros."""
 
     spent: int
-    compliance: int  # of what was spent
-    reserved: int  # for requests under way
+    compliance: int  # part of the spent money
+    reserved: int  # reserved for running requests
 
     def free(self, terms: Terms, *, compliance: bool) -> int | None:
-        """Return what may still be promised for compliance, or for all else; None: there is no limit."""
+        """Return what can still be reserved for compliance or for other purposes; None: unlimited."""
         if terms.budget is None:
             return None
         kept = 0 if compliance else max(round(terms.budget * terms.reserve) - self.compliance, 0)
@@ -80,13 +80,13 @@ class Standing(NamedTuple):
 
 
 def ration(appetites: Iterable[float], left: int | None, time_left: timedelta) -> float | None:
-    """Return what one source may cost a day, in dollars; None where all may cost what they like.
+    """Return the daily limit of one source in dollars, or None if all sources are within the budget.
 
-    Those that want less than the ration get what they want, and what they leave is shared by the others.
+    Sources that need less than the limit get what they need; the remainder is shared by the others.
 
     Args:
-        appetites: what each source would cost, in dollars a day.
-        left: micros until the cycle ends; None: there is no limit.
+        appetites: the cost of each source in dollars a day.
+        left: micros until the cycle ends; None: unlimited.
         time_left: of the cycle.
     """
     if left is None:
@@ -100,48 +100,48 @@ def ration(appetites: Iterable[float], left: int | None, time_left: timedelta) -
         if appetite > share:
             return share
         per_day -= appetite
-    return None  # not reached: some appetite is above its share, since together they are
+    return None  # unreachable: some source is above its share, since the sum is
 
 
 def presumed(appetites: Iterable[float | None], terms: Terms) -> list[float]:
-    """Return what each source would cost, in dollars a day; of those that were never read, what is usual."""
+    """Return the cost of each source in dollars a day; sources without reads yet get the usual cost."""
     usual = USUAL_POSTS * terms.prices.post / DOLLAR
-    return [usual if one is None else one for one in appetites]
+    return [usual if appetite is None else appetite for appetite in appetites]
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a cycle will have cost at its end, in dollars."""
+    """The expected cost of a cycle at its end, in dollars."""
 
     spent: float
-    needed: float  # by the end, were there no limit
+    needed: float  # at the end, without a limit
     budget: float | None
-    ration: float | None  # dollars a day and source, where the budget does not suffice
-    limited: int  # sources that want more than that
+    ration: float | None  # dollars per day and source if the budget is too small
+    limited: int  # sources above that limit
 
     @property
     def expected(self) -> float:
-        """Return what will be spent by the end."""
+        """Return the expected spending at the end."""
         return self.needed if self.budget is None or self.ration is None else min(self.needed, self.budget)
 
     @property
     def short(self) -> float:
-        """Return how much is lacking."""
+        """Return the missing amount."""
         return 0.0 if self.budget is None else max(self.needed - self.budget, 0.0)
 
 
 def forecast(
     terms: Terms, cycle: Cycle, standing: Standing, appetites: Iterable[float], others: float, now: datetime
 ) -> Forecast:
-    """Say what a cycle will cost.
+    """Forecast the cost of a cycle.
 
     Args:
-        terms: what is set.
-        cycle: the present one.
-        standing: how it stands.
-        appetites: what each source would cost, in dollars a day.
-        others: what all else costs, in dollars a day: profiles, compliance.
-        now: the present moment.
+        terms: the settings.
+        cycle: the current one.
+        standing: its state.
+        appetites: the cost of each source in dollars a day.
+        others: all other costs in dollars a day: profiles, compliance.
+        now: the current time.
     """
     wants = list(appetites)
     time_left = cycle.left(now)
@@ -157,12 +157,12 @@ def forecast(
 
 
 def dollars(micros: int) -> str:
-    """Return money in words: "$12.34", and small sums with more digits."""
+    """Format money: "$12.34"; small amounts have more digits."""
     amount = micros / DOLLAR
     return f"${amount:,.4f}" if 0 < abs(amount) < 0.1 else f"${amount:,.2f}"  # noqa: PLR2004 - a dime
 
 
 def _month(start: date, step: int) -> date:
-    """Return the same day of the month before or after; it is one that every month has."""
+    """Return the same day of the next or previous month; every month has it."""
     months = start.year * 12 + start.month - 1 + step
     return start.replace(year=months // 12, month=months % 12 + 1)

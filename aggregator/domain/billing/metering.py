@@ -1,4 +1,4 @@
-"""Types for metered network APIs: what a call returns, what it costs and who pays."""
+"""Define types for metered APIs: results, costs and purposes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 class Purpose(StrEnum):
-    """What a request that costs money is for."""
+    """The purpose of a paid request."""
 
     POLL = "poll"
-    PROFILE = "profile"  # names and pictures of people
-    COMPLIANCE = "compliance"  # whether what we show still stands; a part of the budget is kept for it
-    LOOKUP = "lookup"  # somebody adds a source
+    PROFILE = "profile"  # names and pictures of profiles
+    COMPLIANCE = "compliance"  # checks of published posts, paid from the reserve
+    LOOKUP = "lookup"  # adding a source
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to a service that bills what it returns, and the most that it may return."""
+    """A request to a metered service, with the maximum number of billed results."""
 
     service: str  # "x"
     endpoint: str
     purpose: Purpose
     posts: int = 0
     users: int = 0
-    source_id: int = 0  # for which source; 0: none in particular
+    source_id: int = 0  # source id; 0: none
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What came back, by native ids: each is billed once a day, however often it comes."""
+    """Returned native ids: each is billed once a day."""
 
     posts: Collection[str] = ()
     users: Collection[str] = ()
@@ -42,56 +42,56 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Ration:
-    """What one source may cost, so that the budget lasts."""
+    """The quota of a source within the budget."""
 
-    first: int  # posts that its first poll may read
-    most: int  # posts that what is left pays for
-    dollars: float | None = None  # a day; None: all that it likes
+    first: int  # posts of the first poll
+    most: int  # posts that the remaining budget covers
+    dollars: float | None = None  # dollars a day; None: unlimited
     posts: float | None = None  # the same in posts
 
 
 class Spending(Protocol):
-    """May this be spent? Shared by all workers through the database."""
+    """Authorizes spending, shared by all workers through the database."""
 
     async def reserve(self, call: Call) -> str:
-        """Set the money for a call aside and return a token to settle it by.
+        """Reserve the money for a call and return a token to settle it.
 
         Raises:
-            BudgetError: there is not enough left, or the service said that a cap is reached; nothing was sent.
+            BudgetError: the budget is too small, or the service reported a cap; nothing was sent.
         """
         ...
 
     async def settle(self, token: str, returned: Returned) -> float:
-        """Enter what a call returned into the ledger; return what it cost, in dollars."""
+        """Record the results of a call in the ledger; return the cost in dollars."""
         ...
 
     async def block(self, service: str, reason: str) -> datetime:
-        """Let nobody call a service that says a cap is reached; return until when."""
+        """Block calls to a service that reported a cap; return the end of the block."""
         ...
 
     async def ration(self, service: str) -> Ration | None:
-        """Return what a source may cost so that the budget lasts; None: there is no budget."""
+        """Return the quota of a source within the budget; None: no budget."""
         ...
 
     async def room(self, service: str, purpose: Purpose) -> int | None:
-        """Return how many posts may be read now for a purpose; None: as many as one likes."""
+        """Return the number of posts that can be read now for a purpose; None: unlimited."""
         ...
 
 
 class Unmetered:
-    """The `Spending` port where nothing costs anything."""
+    """A `Spending` port without costs."""
 
     async def reserve(self, call: Call) -> str:
-        """Allow everything."""
+        """Allow all calls."""
         return call.endpoint
 
     async def settle(self, token: str, returned: Returned) -> float:
-        """Forget it."""
+        """Record nothing."""
         del token, returned
         return 0.0
 
     async def block(self, service: str, reason: str) -> datetime:
-        """Block nothing: whoever asks learns it anew."""
+        """Block nothing: each call gets the service's own error."""
         del service, reason
         return datetime.now(UTC)
 

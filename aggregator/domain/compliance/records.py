@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """A post that we hold, as its own row or embedded: its key, and the newest version that we know of."""
+    """A stored post, as its own row or embedded, with its key and newest known version."""
 
     key: str
     url: str | None
 
 
 class Shown(NamedTuple):
-    """A row as it is shown, as far as its network may change it."""
+    """The visible state of a row that its network may change."""
 
     source_id: int
     key: str
@@ -27,7 +27,7 @@ class Shown(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A list of ids that a network was asked to check."""
+    """A batch of ids that a network was asked to check."""
 
     id: str
     type: str

@@ -1,4 +1,4 @@
-"""What is removed together, and why."""
+"""Define which items are removed together, and why."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Removal:
-    """What taking something out did."""
+    """The result of a removal."""
 
-    posts: int = 0  # its own
-    reposts: int = 0  # of it
-    quotes: int = 0  # and replies that embedded it and keep their own words
-    revision: int | None = None  # the newest of those that tell readers
-    is_new: bool = False  # it was not gone for everybody yet
+    posts: int = 0  # posts themselves
+    reposts: int = 0  # reposts of them
+    quotes: int = 0  # and replies that embedded them and keep their own text
+    revision: int | None = None  # the newest published one
+    is_new: bool = False  # it was not yet removed for all readers
     more: bool = False  # the rest needs another transaction
 
     @property
     def activities(self) -> int:
-        """How many activities it touched."""
+        """The number of affected activities."""
         return self.posts + self.reposts + self.quotes
 
     def add(self, other: Removal) -> None:
-        """Count another one in."""
+        """Add the counts of another removal."""
         self.posts += other.posts
         self.reposts += other.reposts
         self.quotes += other.quotes

@@ -1,4 +1,4 @@
-"""How a network is asked about deleted posts."""
+"""Define how a network is asked about deleted posts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Sweeping(StrEnum):
-    """How it is learnt which shown posts are gone at their network."""
+    """How to find shown posts that were deleted at their network."""
 
-    AUTO = "auto"  # by jobs, or by looking up where the network refuses them
+    AUTO = "auto"  # compliance jobs, or lookups if the network refuses jobs
     JOBS = "jobs"
     LOOKUP = "lookup"
     OFF = "off"

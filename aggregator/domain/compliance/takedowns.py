@@ -1,6 +1,6 @@
-"""Fates: what became, at its network, of a post or an account that we hold, and how a network is asked.
+"""Define takedowns: deleted or withheld posts and accounts, and how networks report them.
 
-A kind of source whose network wants to be asked satisfies `TakedownSource`; `services.compliance_sweep` asks it.
+A kind of source whose network reports takedowns implements `TakedownSource`, which `services.compliance_sweep` uses.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
 
 
 class Fate(StrEnum):
-    """What became of it."""
+    """The upstream change of a post or account."""
 
     DELETED = "deleted"
-    PROTECTED = "protected"  # shown to accepted followers only
+    PROTECTED = "protected"  # visible to accepted followers only
     SUSPENDED = "suspended"
     DEACTIVATED = "deactivated"
     WITHHELD = "withheld"  # in every country
-    SCRUB_GEO = "scrub_geo"  # it stands, without its place
+    SCRUB_GEO = "scrub_geo"  # the post stays, without its location
 
     @property
     def upstream(self) -> Upstream:
-        """How the original stands where it was published."""
+        """The state of the original at its network."""
         return {Fate.PROTECTED: Upstream.PROTECTED, Fate.WITHHELD: Upstream.WITHHELD}.get(self, Upstream.GONE)
 
 
 @dataclass(frozen=True, slots=True)
 class Takedown:
-    """What a network says of one thing."""
+    """A takedown of a post or person."""
 
     key: str  # of a post ("x:123") or of a person ("x:@9")
     fate: Fate
     reason: str  # for people: "deleted on X"
-    at: datetime | None = None  # when it happened there, where it says so
+    at: datetime | None = None  # when it happened, if the network reports it
 
 
 class IdType(StrEnum):
-    """What a list of ids is of."""
+    """The type of the ids in a batch."""
 
     POSTS = "tweets"
     PEOPLE = "users"
 
 
 class JobStatus(StrEnum):
-    """How a network's work on a list of ids stands."""
+    """The state of a compliance job."""
 
-    CREATED = "created"  # the list was not given yet
+    CREATED = "created"  # no ids uploaded yet
     IN_PROGRESS = "in_progress"
     COMPLETE = "complete"
     FAILED = "failed"
@@ -63,7 +63,7 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BegunJob:
-    """A job that waits for its list. The address takes whatever it is sent: it is a secret, kept nowhere."""
+    """A job that waits for its ids. The upload address is a secret and is never stored."""
 
     id: str
     upload_url: str = field(repr=False)
@@ -71,7 +71,7 @@ class BegunJob:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """How a job stands, with what it found once it is complete."""
+    """The state of a job, with its results when complete."""
 
     status: JobStatus
     verdicts: Sequence[Takedown] = ()
@@ -79,8 +79,8 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What asking for posts brought: verdicts on some, and the others as they are now."""
+    """The result of a lookup: takedowns, and the current state of the other posts."""
 
     verdicts: Sequence[Takedown] = ()
     activities: Sequence[NewActivity] = ()
-    seen: Collection[str] = ()  # keys of all that were answered for, besides those asked for
+    seen: Collection[str] = ()  # keys of all posts in the response, besides the requested ones

@@ -1,8 +1,8 @@
-"""What an entry is known by besides its id, for publishers that change every id at once. Pure.
+"""Match entries of publishers that change all ids at once. Pure.
 
-A site that moves from http to https, to another host or to another system gives all its entries new ids. Two further
-marks recognise them: the *alias*, its address or id without what a move changes, and its *likeness*, how it reads and
-when it was published. Neither is believed alone: see `recognised`.
+A site that moves to https, another host or another system gives all its entries new ids. Two marks match them: the
+*alias*, the address or id without the parts that a move changes, and the *likeness*, a digest of text and publication
+time. See `recognised` for how they are combined.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"tag:[^,:]+,[0-9-]+:(?P<specific>.+)", re.DOTALL)
 _LETTERS = re.compile(r"[^\W_]+")
-_LEAST_TEXT = 40  # letters and digits of title and text, below which two entries read alike by chance
-_READ = 400  # characters of the text that count: the rest is where cut and whole texts differ
+_LEAST_TEXT = 40  # letters and digits of title and text; shorter entries are similar by chance
+_READ = 400  # characters of the text that count: truncated and full texts differ after that
 
 
 class Marks(NamedTuple):
-    """What an entry is recognised by."""
+    """The marks that identify an entry."""
 
     alias: str | None = None
     likeness: str | None = None
 
 
 class Held(NamedTuple):
-    """An entry that we hold, as far as recognising it goes."""
+    """A stored entry with its marks."""
 
     native_id: str
     alias: str | None
@@ -42,38 +42,40 @@ class Held(NamedTuple):
 
 
 def marks(new: NewActivity) -> Marks:
-    """Return the marks of an entry; None where there is too little to go by."""
+    """Return the marks of an entry; None if it has too little text."""
     return Marks(_alias(new.native_id, new.content.url), _likeness(new.content))
 
 
-def recognised(fresh: Sequence[ScreenedActivity], held: Sequence[Held], present: Collection[str]) -> Mapping[str, str]:
-    """Say which entries with ids unknown to us are ones that we hold: new id to held id.
+def recognised(
+    fresh: Sequence[ScreenedActivity], stored: Sequence[Held], present: Collection[str]
+) -> Mapping[str, str]:
+    """Match entries with unknown ids to stored ones: new id to stored id.
 
-    An alias is believed where the title or the date is the same too; a likeness by itself. What still stands in the
-    document under its own id is another entry, and each held one is recognised once.
+    An alias counts if the title or the date is the same; a likeness always does. A stored entry whose id is still in
+    the document isn't matched, and each one is matched once.
 
     Args:
-        fresh: entries of one document whose ids are unknown.
-        held: entries of the same source that share a mark with one of them.
-        present: every id that the document carries.
+        fresh: entries of one document with unknown ids.
+        stored: entries of the same source that share a mark with one of them.
+        present: all ids in the document.
     """
-    free = [one for one in held if one.native_id not in present]
+    free = [candidate for candidate in stored if candidate.native_id not in present]
     found: dict[str, str] = {}
     for entry in fresh:
-        match = next((one for one in free if _same(entry, one)), None)
+        match = next((candidate for candidate in free if _same(entry, candidate)), None)
         if match is not None:
             free.remove(match)
             found[entry.new.native_id] = match.native_id
     return found
 
 
-def _same(entry: ScreenedActivity, held: Held) -> bool:
-    if entry.likeness is not None and entry.likeness == held.likeness:
+def _same(entry: ScreenedActivity, candidate: Held) -> bool:
+    if entry.likeness is not None and entry.likeness == candidate.likeness:
         return True
     content = entry.new.content
-    by_title = content.title is not None and content.title == held.title
-    by_date = content.published is not None and content.published == held.published
-    return entry.alias is not None and entry.alias == held.alias and (by_title or by_date)
+    by_title = content.title is not None and content.title == candidate.title
+    by_date = content.published is not None and content.published == candidate.published
+    return entry.alias is not None and entry.alias == candidate.alias and (by_title or by_date)
 
 
 def _alias(native_id: str, url: str | None) -> str | None:
@@ -85,7 +87,7 @@ def _alias(native_id: str, url: str | None) -> str | None:
 
 
 def _without_place(name: str) -> str | None:
-    """Return what a move leaves of an address or tag: its path and query; None where that says nothing."""
+    """Return the path and query of a URL or tag, which survive a move; None if they say nothing."""
     tag = _TAG.fullmatch(name)
     if tag:
         return tag["specific"]

@@ -1,4 +1,4 @@
-"""The fingerprint: what people see of an activity, without the noise that changes by itself. Pure."""
+"""Fingerprint the visible content of an activity, ignoring noise such as counters. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aggregator.domain.activity import Content
 if TYPE_CHECKING:
     from aggregator.domain.activity import Original
 
-_SCHEME = "2:"  # raised when the same looks get another fingerprint, so that this is told from an edit
+_SCHEME = "2:"  # increased when the same content gets a new fingerprint, which distinguishes that from an edit
 
 _CONTENT = TypeAdapter(Content)
 _CALMED = {"title", "text", "html", "media", "links", "actor"}
@@ -25,8 +25,8 @@ _COUNTED = (
     "commentaires?|vues|commenti|reacties"
 )
 _LABELS = rf"{_COUNTED}|shares?|votes?|points?|reads?"  # after a number these may be the news: "bought 500 shares"
-_NUMBER = r"[0-9][0-9.,\u00a0]{0,15}+k?"  # bounded, or a long row of digits would be read again from each of them
-# Both begin with something rare, so that a text without counters is passed over quickly.
+_NUMBER = r"[0-9][0-9.,\u00a0]{0,15}+k?"  # bounded: a long row of digits would be matched again from each digit
+# Both patterns begin with something rare, so that most texts are skipped quickly.
 _BEFORE = re.compile(rf"{_NUMBER}\s{{0,3}}+(?:{_COUNTED})\b", re.IGNORECASE)  # "12 comments"
 _BEHIND = re.compile(rf"[:(\[]\s{{0,3}}+{_NUMBER}\s{{0,3}}+[)\]]?", re.IGNORECASE)  # "Comments (12)"
 _ENDS_COUNTED = re.compile(rf"\b(?:{_LABELS})\s*$", re.IGNORECASE)
@@ -34,11 +34,11 @@ _LONGEST_COUNTED = 20  # characters
 
 
 def fingerprint(content: Content, obj: Original | None) -> str:
-    """Return the fingerprint of an activity and of the object it is about; both must be storable.
+    """Return the fingerprint of an activity and its object; both must be storable.
 
-    White space, counters of comments and views, tracking parameters, and what follows "?" in a picture's address do not
-    count. Fields at their default do not either, so that a new field changes no old fingerprint. Of actors only the
-    identity counts: names and pictures are stored once for all that somebody said.
+    Ignored: whitespace, counters of comments and views, tracking parameters, and the query of image URLs. Fields with
+    default values are ignored, too, so that a new field changes no old fingerprint. Actors count by identity: names and
+    images are stored once per actor.
     """
     digest = hashlib.sha256(_seen(content))
     if obj is not None:
@@ -47,7 +47,7 @@ def fingerprint(content: Content, obj: Original | None) -> str:
 
 
 def _seen(content: Content) -> bytes:
-    """Return what people see of a content, without what changes by itself."""
+    """Return the visible parts of a content without noise."""
     html = content.html
     calm = [_words(content.title or ""), _words(content.text), _words(_ATTRIBUTES.sub(r"<\1>", html))]
     calm += [_without_query(address) for address in _PICTURE.findall(html)]

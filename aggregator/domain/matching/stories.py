@@ -1,7 +1,7 @@
-"""Stories: which activities are about one thing. Pure.
+"""Group activities about the same thing into stories. Pure.
 
-An article, an event or a video is its own story; a post is about the first thing that it links to, a repost about what
-its original is about, and anything else about itself. People split and join stories at the review desk.
+An article, an event or a video is its own story; a post belongs to the first page that it links to, a repost to the
+story of its original, and any other to itself. Editors can split and merge stories at the review desk.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity, Content, NewActivity
 
-MOST_LINKS = 20  # of one post; more is no post about one thing
+MOST_LINKS = 20  # of one post; more links mean it isn't about one thing
 _WHOLE = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
 _WEB = "web"
-# What a network's own posts link to within it (the quoted post, a picture) is no news of the web.
+# Links of posts within their network (the quoted post, an image) aren't news.
 _WITHIN = re.compile(r"https?://(?:[a-z]+\.)?(?:x|twitter)\.com/", re.IGNORECASE)
 
 
 def story_of(new: NewActivity) -> str:
-    """Return the key of what an activity is about."""
+    """Return the key of an activity's story."""
     if new.content.kind in _WHOLE:
-        return new.object_key or new.key  # an event that repeats is about its series
+        return new.object_key or new.key  # a recurring event belongs to its series
     for content in _contents(new):
         for key in _keys(content):
             return key
@@ -43,7 +43,7 @@ def story_of(new: NewActivity) -> str:
 
 
 def leads(item: Activity) -> int:
-    """Return what to order a story by: what it is about comes first, then what somebody said themselves."""
+    """Return the sort key within a story: the linked page first, then original posts."""
     if item.content.kind in _WHOLE:
         return 0
     if item.content.kind is ActivityKind.REPOST:
@@ -52,7 +52,7 @@ def leads(item: Activity) -> int:
 
 
 def links_of(new: NewActivity) -> Sequence[str]:
-    """Return the keys of everything that a post links to; an article is known by its own address."""
+    """Return the keys of all links of a post; an article is known by its own URL."""
     if new.content.network == _WEB:
         return ()
     addresses = [link.url for content in _contents(new) for link in content.links][:MOST_LINKS]
@@ -72,7 +72,7 @@ def _keys(content: Content) -> Iterator[str]:
 
 
 class Related(NamedTuple):
-    """An activity that is about the same thing as another."""
+    """An activity of the same story."""
 
     id: int
     kind: str

@@ -1,1 +1,1 @@
-"""Rules, freezes and decisions about what is shown."""
+"""Moderate content: rules, freezes and decisions."""

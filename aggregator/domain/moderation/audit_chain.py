@@ -1,8 +1,8 @@
-"""The history's chain: each line has a hash over itself and the hash before it, so that no past line can change. Pure.
+"""Hash-chain the audit log: each entry's hash covers the previous one, so that changes are detected. Pure.
 
-The hash is SHA-256, in hexadecimal, of the UTF-8 bytes of: the hash before (nothing for the first line), a line feed,
-and a JSON array of id, moment (ISO 8601 with microseconds, UTC), who, what, subject, detail and batch; objects with
-sorted keys, no spaces, and characters beyond ASCII as they are.
+The hash is SHA-256, in hexadecimal, of the UTF-8 bytes of: the previous hash (nothing for the first entry), a line
+feed, and a JSON array of id, time (ISO 8601 with microseconds, UTC), who, what, subject, detail and batch; objects with
+sorted keys, no spaces, and non-ASCII characters unescaped.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line of the history: who did what to what."""
+    """An entry of the audit log."""
 
     id: int
     at: datetime
-    who: str  # "system", "command line" or a person's name
+    who: str  # "system", "command line" or a user's name
     what: str  # "hid"
     subject: str  # "activity:12", "source:nasa"
     detail: Mapping[str, Any] | None
-    batch: str | None = None  # what was done together
+    batch: str | None = None  # groups entries of one decision
 
 
 def digest(before: str, note: Note) -> str:
-    """Return the hash of a line behind the one that has the hash `before`."""
+    """Return the hash of an entry that follows the hash `before`."""
     at = note.at.isoformat(timespec="microseconds")
     plain = json.dumps(
         [note.id, at, note.who, note.what, note.subject, note.detail, note.batch],

@@ -1,7 +1,7 @@
-"""Conditions: what a rule may look at in an item, and how. Pure.
+"""Evaluate the conditions of rules. Pure.
 
-Plain matching folds case and accents and compares whole words; regular expressions are RE2's, which take time linear
-to the text whatever they are made of.
+Plain matching folds case and accents and compares whole words. Regular expressions use RE2, whose time is linear in the
+text.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 LONGEST_VALUE = 500
 _LONGEST_HOURS = 24 * 7
-_MEMORY = 4 << 20  # bytes that RE2 may use for one expression
-_SHOWN = 60  # characters of a value in a sentence
+_MEMORY = 4 << 20  # bytes of memory for one RE2 expression
+_SHOWN = 60  # characters of a value in a message
 
 
 class Field(StrEnum):
-    """What a condition looks at; quotes and reposts are looked at with what they embed."""
+    """The field that a condition examines; embedded posts of quotes and reposts are included."""
 
     TEXT = "text"  # title and text
     TITLE = "title"
     AUTHOR = "author"  # name, or handle with @
-    URL = "url"  # of the item and of its links
+    URL = "url"  # of the item and its links
     HASHTAG = "hashtag"
     KIND = "kind"
     SOURCE = "source"  # slug
@@ -43,9 +43,9 @@ class Field(StrEnum):
     REPOST = "repost"
     REPLY = "reply"
     SENSITIVE = "sensitive"
-    UNDESCRIBED = "undescribed"  # has a picture without alternative text
-    DAILY_CAP = "cap"  # more than so many of its source came today (UTC)
-    NEAR_DUPLICATE = "duplicate"  # much like something of the last hours
+    UNDESCRIBED = "undescribed"  # has an image without alternative text
+    DAILY_CAP = "cap"  # its source has more than this many items today (UTC)
+    NEAR_DUPLICATE = "duplicate"  # similar to an item of the last hours
 
 
 class Operator(StrEnum):
@@ -61,12 +61,12 @@ FLAGS = frozenset({Field.REPOST, Field.REPLY, Field.SENSITIVE, Field.UNDESCRIBED
 NUMBERS = frozenset({Field.DAILY_CAP, Field.NEAR_DUPLICATE})
 EXACT = frozenset({Field.KIND, Field.SOURCE, Field.LANGUAGE})  # compared as a whole
 _NAMES = {
-    Field.TEXT: "the text", Field.TITLE: "the title", Field.AUTHOR: "the author", Field.URL: "an address",
-    Field.HASHTAG: "a hashtag", Field.KIND: "the kind", Field.SOURCE: "the source", Field.LANGUAGE: "the language",
+    Field.TEXT: "the text", Field.TITLE: "the title", Field.AUTHOR: "the author", Field.URL: "a link",
+    Field.HASHTAG: "a hashtag", Field.KIND: "the type", Field.SOURCE: "the source", Field.LANGUAGE: "the language",
 }  # fmt: skip
 _FLAG_NAMES = {
     Field.REPOST: "is a repost", Field.REPLY: "is a reply", Field.SENSITIVE: "is marked as sensitive",
-    Field.UNDESCRIBED: "has a picture without description",
+    Field.UNDESCRIBED: "has an image without description",
 }  # fmt: skip
 _HOW = {
     Operator.CONTAINS: "contains", Operator.IS: "is", Operator.STARTS: "starts with", Operator.MATCHES: "matches",
@@ -75,7 +75,7 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition. Flags have no value; numbers have no operator."""
+    """A condition. Flags have no value; numbers have no operator."""
 
     field: Field
     operator: Operator = Operator.CONTAINS
@@ -85,13 +85,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What conditions look at in an item. What no condition needs may be left empty."""
+    """The facts of an item that conditions examine; unneeded ones may be empty."""
 
     source: str  # slug
     arrived: datetime
     kind: str = ""
     title: str = ""
-    text: str = ""  # title and text, also of what it embeds
+    text: str = ""  # title and text, also of the embedded post
     words: str = ""  # the item's `search_text`
     authors: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
@@ -106,24 +106,24 @@ class Facts:
 
 @dataclass(slots=True)
 class Surroundings:
-    """What came besides: how many of each source on each day (UTC), and what came lately."""
+    """Recent items: counts by source and day (UTC), and the index for near-duplicates."""
 
     counts: dict[tuple[str, int], int]
     recent: MinHashIndex | None = None
 
     def came(self, facts: Facts) -> int:
-        """Return how many of an item's source came before it on its day."""
+        """Return the number of earlier items of the same source and day."""
         return self.counts.get((facts.source, _day(facts.arrived)), 0)
 
     def note(self, facts: Facts) -> None:
-        """Count an item in, after it was judged."""
+        """Count an item after it was evaluated."""
         day = (facts.source, _day(facts.arrived))
         self.counts[day] = self.counts.get(day, 0) + 1
         if self.recent is not None:
             self.recent.note(facts.words, facts.keys, facts.source, facts.arrived)
 
 
-Test = Callable[[Facts, Surroundings], "str | None"]  # why it holds, or None
+Test = Callable[[Facts, Surroundings], "str | None"]  # why it matches, or None
 _Values = Callable[[Facts], "Iterable[str]"]
 
 _VALUES: Mapping[Field, _Values] = {
@@ -140,9 +140,9 @@ _IN_SEARCH_TEXT = frozenset({Field.TEXT, Field.TITLE, Field.HASHTAG})
 
 
 def facts_of(new: NewActivity, words: str, source: str, now: datetime) -> Facts:
-    """Return what conditions look at in what a source said."""
+    """Return the facts of a new activity."""
     contents = [new.content, *([new.object.content] if new.object else [])]
-    media = [one for content in contents for one in content.media]
+    media = [medium for content in contents for medium in content.media]
     return Facts(
         source=source,
         arrived=now,
@@ -157,7 +157,7 @@ def facts_of(new: NewActivity, words: str, source: str, now: datetime) -> Facts:
         repost=new.content.kind.value == "repost",
         reply=new.content.in_reply_to is not None or new.content.kind.value == "reply",
         sensitive=any(content.sensitive for content in contents),
-        undescribed=any(one.type == "image" and not one.alt for one in media),
+        undescribed=any(medium.type == "image" and not medium.alt for medium in media),
         keys=tuple(filter(None, (new.key, new.object_key))),
     )
 
@@ -166,21 +166,21 @@ def described(condition: Condition) -> str:
     """Return a condition in words."""
     value = condition.value if len(condition.value) <= _SHOWN else condition.value[:_SHOWN] + "…"
     if condition.field in FLAGS:
-        said = f"it {_FLAG_NAMES[condition.field]}"
+        text = f"it {_FLAG_NAMES[condition.field]}"
     elif condition.field is Field.DAILY_CAP:
-        said = f"more than {value} of its source came that day"
+        text = f"more than {value} items came from its source that day"
     elif condition.field is Field.NEAR_DUPLICATE:
-        said = f"it resembles something of the {value} hours before"
+        text = f"it is a near-duplicate within {value} hours"
     else:
-        said = f"{_NAMES[condition.field]} {_HOW[condition.operator]} “{value}”"
-    return f"not ({said})" if condition.negated else said
+        text = f"{_NAMES[condition.field]} {_HOW[condition.operator]} “{value}”"
+    return f"not ({text})" if condition.negated else text
 
 
 def compiled(condition: Condition) -> Test:
-    """Return what tells whether a condition holds.
+    """Return the test of a condition.
 
     Raises:
-        BadRequestError: it can't; the sentence says why.
+        BadRequestError: it is invalid; the message names the reason.
     """
     plain = _plain(condition)
     if not condition.negated:
@@ -202,17 +202,17 @@ def _plain(condition: Condition) -> Test:
     values = _VALUES[field]
     if condition.operator is Operator.MATCHES:
         pattern = expression(value)
-        return lambda facts, _: why if any(pattern.search(one) for one in values(facts)) else None
+        return lambda facts, _: why if any(pattern.search(text) for text in values(facts)) else None
     if field in EXACT:
-        wanted = value.lower()
-        return lambda facts, _: why if wanted in values(facts) else None
+        expected = value.lower()
+        return lambda facts, _: why if expected in values(facts) else None
     return _worded(condition, values, why)
 
 
 def _numbered(field: Field, value: str, why: str) -> Test:
     most = _LONGEST_HOURS if field is Field.NEAR_DUPLICATE else 10_000
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
-        raise BadRequestError(f"{value[:20]!r} is no whole number from 1 to {most}.")
+        raise BadRequestError(f"{value[:20]!r} isn't a whole number from 1 to {most}.")
     number = int(value)
     if field is Field.DAILY_CAP:
         return lambda facts, around: why if around.came(facts) >= number else None
@@ -225,34 +225,34 @@ def _numbered(field: Field, value: str, why: str) -> Test:
 
 
 def _worded(condition: Condition, values: _Values, why: str) -> Test:
-    """Compare in the searched form: case and accents do not count, and words are whole."""
+    """Compare in searchable form: case and accents are ignored, words are whole."""
     folded = search_terms.searchable(
         condition.value.removeprefix("#") if condition.field is Field.HASHTAG else condition.value
     )
     spelt = f" {' '.join(search_terms.words(condition.value))} "
     if condition.operator is Operator.IS:
-        return lambda facts, _: why if any(search_terms.searchable(one) == folded for one in values(facts)) else None
+        return lambda facts, _: why if any(search_terms.searchable(text) == folded for text in values(facts)) else None
     if condition.operator is Operator.STARTS:
         return lambda facts, _: (
-            why if any(search_terms.searchable(one).startswith(folded) for one in values(facts)) else None
+            why if any(search_terms.searchable(text).startswith(folded) for text in values(facts)) else None
         )
-    if condition.field is Field.URL or not spelt.strip():  # parts of addresses, and signs that are no words
-        return lambda facts, _: why if any(folded in search_terms.searchable(one) for one in values(facts)) else None
+    if condition.field is Field.URL or not spelt.strip():  # parts of URLs, and symbols without words
+        return lambda facts, _: why if any(folded in search_terms.searchable(text) for text in values(facts)) else None
     quick = condition.field in _IN_SEARCH_TEXT
 
     def contains(facts: Facts, _: Surroundings) -> str | None:
-        if quick and spelt not in f" {facts.words} ":  # which holds these words and more, ready made
+        if quick and spelt not in f" {facts.words} ":  # a quick check: search_text contains these words and more
             return None
-        return why if any(spelt in f" {' '.join(search_terms.words(one))} " for one in values(facts)) else None
+        return why if any(spelt in f" {' '.join(search_terms.words(text))} " for text in values(facts)) else None
 
     return contains
 
 
 def expression(pattern: str) -> Any:  # noqa: ANN401  # RE2 ships no types
-    """Return a compiled regular expression, which ignores case.
+    """Return a compiled, case-insensitive regular expression.
 
     Raises:
-        BadRequestError: RE2 does not take it.
+        BadRequestError: RE2 rejects it.
     """
     options = re2.Options()
     options.case_sensitive = False
@@ -261,11 +261,11 @@ def expression(pattern: str) -> Any:  # noqa: ANN401  # RE2 ships no types
     try:
         return re2.compile(pattern, options)
     except re2.error as problem:
-        reason = problem.args[0] if problem.args else ""
-        told = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        argument = problem.args[0] if problem.args else ""
+        reason = argument.decode("utf-8", "replace") if isinstance(argument, bytes) else str(argument)
         raise BadRequestError(
-            f"{pattern[:80]!r} is no regular expression that can be used: {told}. Back-references and look-arounds are "
-            "not possible, since they can take for ever."
+            f"{pattern[:80]!r} isn't a valid regular expression: {reason}. Back-references and look-arounds are "
+            "not supported."
         ) from None
 
 

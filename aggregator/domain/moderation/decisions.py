@@ -1,4 +1,4 @@
-"""What people decide on items, and what became of it. Pure."""
+"""Define the decisions of reviewers and their results. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class DecisionAction(StrEnum):
-    """What a person may do to items."""
+    """An action of a person on items."""
 
-    APPROVE = "approve"  # show; of a held edit: take its words
+    APPROVE = "approve"  # publish; for a pending edit: publish the new version
     HIDE = "hide"
-    RETURN = "return"  # back to the queue
-    KEEP = "keep"  # decline a held edit: the words stay as they were approved
-    PIN = "pin"  # show on top until a moment
+    RETURN = "return"  # to the queue
+    KEEP = "keep"  # decline a pending edit and keep the approved version
+    PIN = "pin"  # show on top until a time
     UNPIN = "unpin"
-    JOIN = "join"  # it is about the same as another item
-    SPLIT = "split"  # it is about something of its own
-    WRITE = "write"  # an editor's headline and note
+    JOIN = "join"  # merge into the story of another item
+    SPLIT = "split"  # make it a story of its own
+    WRITE = "write"  # set the editor's headline and note
     UNDO = "undo"
 
 
@@ -38,7 +38,14 @@ PAST: Mapping[DecisionAction, str] = {
     DecisionAction.UNDO: "undid",
 }
 
-# Why items are hidden, by the key that says it: the words go into the history.
+_SENTENCES: Mapping[str, str] = {
+    PAST[DecisionAction.RETURN]: "Returned {} to the queue",
+    PAST[DecisionAction.JOIN]: "Merged {} into a story",
+    PAST[DecisionAction.SPLIT]: "Removed {} from its story",
+    PAST[DecisionAction.WRITE]: "Saved the note of {}",
+}
+
+# Reasons for hiding items, by key; the text is stored in the audit log.
 REASONS: Mapping[str, str] = {
     "1": "off topic",
     "2": "duplicate",
@@ -52,10 +59,10 @@ USUAL_REASON = "not for this stream"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of a decision.
+    """The result of a decision.
 
-    `missed` says per id why it was not decided on: somebody was faster, or it has changed or gone. What was done
-    together has one `batch`, by which it can be undone.
+    `missed` maps ids to the reason why they were skipped: another user was faster, or the item has changed or was
+    removed. All items share a `batch`, which can be undone.
     """
 
     batch: str
@@ -64,17 +71,27 @@ class Decided:
     missed: Mapping[int, str] = field(default_factory=dict)
 
     def sentence(self) -> str:
-        """Return in words what was done and what was not."""
+        """Return a message about decided and skipped items."""
         parts = []
         if self.done:
-            parts.append(f"{PAST[self.verb].capitalize()} {_items(len(self.done))}.")
+            parts.append(f"{done_words(PAST[self.verb], len(self.done))}.")
         if len(self.missed) == 1:
             parts.extend(self.missed.values())
         elif self.missed:
             reasons = list(dict.fromkeys(self.missed.values()))
             more = f" And {len(reasons) - 3} reasons more." if len(reasons) > 3 else ""  # noqa: PLR2004  # what one reads
-            parts.append(f"Left alone {_items(len(self.missed))}: {' '.join(reasons[:3])}{more}")
-        return " ".join(parts) or "There was nothing to do."
+            parts.append(f"Skipped {_items(len(self.missed))}: {' '.join(reasons[:3])}{more}")
+        return " ".join(parts) or "Nothing to do."
+
+
+def done_words(past: str, count: int) -> str:
+    """Return a decision in words, such as "Approved 2 items".
+
+    Args:
+        past: a value of `PAST`, as the audit log stores it.
+        count: the number of items.
+    """
+    return _SENTENCES.get(past, past.capitalize() + " {}").format(_items(count))
 
 
 def _items(count: int) -> str:

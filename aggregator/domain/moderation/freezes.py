@@ -1,4 +1,4 @@
-"""Freezes: times in which nothing new is shown. Pure."""
+"""Define freezes, during which no new items are published. Pure."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-LONGEST = timedelta(days=90)  # after which what is held would be no news any more
+LONGEST = timedelta(days=90)  # older items are no longer news
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A time in which what comes waits, of one source or of all."""
+    """A period during which new items of one or all sources are held."""
 
     id: int
-    source_id: int | None  # None: all of them
+    source_id: int | None  # None: all sources
     until: datetime
     reason: str
     author: str
     begun: datetime
-    ended: datetime | None = None  # before its time
+    ended: datetime | None = None  # set if ended early
 
     @property
     def sentence(self) -> str:
-        """Why something waits for its end."""
-        return f"everything new is held: {self.reason}"
+        """The reason shown on held items."""
+        return f"freeze: {self.reason}"
 
     def holds(self, source_id: int, now: datetime) -> bool:
-        """Say whether it holds what comes from a source now."""
+        """Return whether the freeze holds new items of a source now."""
         return self.ended is None and self.until > now and self.source_id in {None, source_id}
 
 
 def frozen_until(freezes: Iterable[Freeze], source_id: int, now: datetime) -> Freeze | None:
-    """Return the freeze that holds a source for longest; None: none does."""
-    holding = [one for one in freezes if one.holds(source_id, now)]
-    return max(holding, key=lambda one: one.until, default=None)
+    """Return the active freeze of a source that ends last, or None."""
+    holding = [freeze for freeze in freezes if freeze.holds(source_id, now)]
+    return max(holding, key=lambda freeze: freeze.until, default=None)

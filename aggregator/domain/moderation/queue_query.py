@@ -1,4 +1,4 @@
-"""What the review desk asks of its queue. Pure."""
+"""Define queries of the review queue. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PAGE = 50  # items
 
 
 class QueueTab(StrEnum):
-    """Which items."""
+    """The tabs of the queue."""
 
-    WAITING = "waiting"  # for a person, with edits of what is shown
-    MINE = "mine"  # handed out to whoever asks
+    WAITING = "waiting"  # for review, with edits of published items
+    MINE = "mine"  # assigned to the user
     PUBLISHED = "published"
     HIDDEN = "hidden"
     QUARANTINED = "quarantined"
@@ -33,23 +33,23 @@ class QueueTab(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueQuery:
-    """Which part of the queue, in the order of arrival."""
+    """The filters and page of the queue, in order of arrival."""
 
     pile: QueueTab = QueueTab.WAITING
     source: str = ""  # slug
     kind: ActivityKind | None = None
     topic: str = ""
     country: str = ""  # ISO 3166, two capitals
-    words: str = ""  # as they were typed
-    search: Search | None = None  # what they mean
+    words: str = ""  # search text as typed
+    search: Search | None = None  # the parsed search
     oldest_first: bool = False
-    after: int | None = None  # the id of the last item of the page before
+    after: int | None = None  # id of the last item of the previous page
     limit: int = PAGE
-    account: str = ""  # who asks
+    account: str = ""  # name of the user
 
 
 class Intention(NamedTuple):
-    """What the clock will decide on an activity."""
+    """A scheduled change of an activity's review state."""
 
     due: datetime
     review: Review

@@ -1,4 +1,4 @@
-"""Rehearsal: what a rule would have done with what came, judged by the very code that judges what comes. Pure."""
+"""Preview a rule on recent items with the code that evaluates new ones. Pure."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ LISTED = 100  # items
 
 
 @dataclass(slots=True)
-class Rehearsed:
-    """What a rule would have done."""
+class RulePreview:
+    """The result of a preview."""
 
     looked_at: int = 0
     acted: int = 0
-    earlier: int = 0  # items that fit, too, but that a rule before it decided on
-    listed: list[tuple[int, str]] = field(default_factory=list)  # (id, why) of the newest
+    earlier: int = 0  # matching items that an earlier rule decided on
+    listed: list[tuple[int, str]] = field(default_factory=list)  # (id, reason) of the newest
 
 
-def book_with(rules: Sequence[Rule], rule: Rule, now: datetime) -> Rulebook:
-    """Return the rules that count up to one that may be new or changed, that one included."""
-    places = [one.id for one in rules]
+def rulebook_with(rules: Sequence[Rule], rule: Rule, now: datetime) -> Rulebook:
+    """Return the rules up to and including a new or changed one."""
+    places = [known.id for known in rules]
     before = rules[: places.index(rule.id)] if rule.id in places else rules
     return Rulebook([*before, rule], now)
 
 
-def rehearse(came: Iterable[tuple[int, Facts]], rule: Rule, book: Rulebook, now: datetime) -> Rehearsed:
-    """Judge what came, in the order of arrival.
+def preview_rule(came: Iterable[tuple[int, Facts]], rule: Rule, book: Rulebook, now: datetime) -> RulePreview:
+    """Evaluate a rule on past items in order of arrival.
 
     Args:
-        came: ids and facts, from well before the oldest that is counted where the rule counts or compares.
-        rule: the one that is rehearsed, as if it were on.
-        book: the rules up to it, see `book_with`.
-        now: the present moment.
+        came: ids and facts, starting well before the counted period if the rule counts or compares.
+        rule: the previewed rule, as if it were enabled.
+        book: the rules up to it, see `rulebook_with`.
+        now: the current time.
     """
     alone = Rulebook([rule], now)
     around = Surroundings({}, MinHashIndex() if book.hours else None)
-    done = Rehearsed()
+    done = RulePreview()
     since = now - SPAN
     for id_, facts in came:
         if facts.arrived >= since:

@@ -1,4 +1,4 @@
-"""Rules: what editors set up to be done with what comes. Pure; `conditions` says what a condition looks at."""
+"""Apply editors' rules to new items. Pure; `conditions` evaluates their conditions."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LONGEST_PIN = 366  # days
 
 
 class Action(StrEnum):
-    """What a rule does. The first that keeps, holds or hides decides; tags and pins add up."""
+    """The action of a rule. The first that keeps, holds or hides decides; tags and pins add up."""
 
-    KEEP = "keep"  # show, whatever the source's policy says
-    HOLD = "hold"  # wait for a person
+    KEEP = "keep"  # publish, overriding the source's policy
+    HOLD = "hold"  # hold for review
     HIDE = "hide"
     TAG = "tag"
     PIN = "pin"
@@ -37,13 +37,13 @@ _REVIEWS = {Action.KEEP: Review.PUBLISHED, Action.HOLD: Review.WAITING, Action.H
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as it is kept."""
+    """A stored rule."""
 
     id: int
     name: str
     action: Action
     conditions: tuple[Condition, ...]
-    every: bool = True  # all conditions must hold; else any
+    every: bool = True  # whether all conditions must match, or any
     value: str | None = None  # the tag; the days of a pin
     enabled: bool = True
     until: datetime | None = None
@@ -55,7 +55,7 @@ class Rule:
     last_acted: datetime | None = None
 
     def sentence(self) -> str:
-        """Return what it looks for and does, in words."""
+        """Return the conditions and action in words."""
         joined = (" and " if self.every else " or ").join(map(described, self.conditions))
         done = {Action.TAG: f"tag it “{self.value}”", Action.PIN: f"pin it for {self.value} days"}
         return f"If {joined}: {done.get(self.action, self.action.value + ' it')}."
@@ -63,19 +63,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the rules say of an item."""
+    """The combined result of the rules for an item."""
 
-    review: Review | None = None  # None: nothing
-    rule: int | None = None  # that decided
+    review: Review | None = None  # None: no rule decides
+    rule: int | None = None  # id of the deciding rule
     why: str = ""
     tags: tuple[str, ...] = ()
     pin: timedelta | None = None
-    acted: tuple[int, ...] = ()  # every rule that did something
-    reasons: dict[int, str] = field(default_factory=dict)  # of each of these
+    acted: tuple[int, ...] = ()  # ids of all matching rules
+    reasons: dict[int, str] = field(default_factory=dict)  # by rule id
 
 
 class Rulebook:
-    """The rules that count at a moment, in their order, ready to judge."""
+    """The enabled rules in order, compiled."""
 
     def __init__(self, rules: Iterable[Rule], now: datetime) -> None:
         standing = [rule for rule in rules if rule.enabled and (rule.until is None or rule.until > now)]
@@ -86,17 +86,19 @@ class Rulebook:
 
     @property
     def fields(self) -> set[Field]:
-        """What its conditions look at."""
+        """The fields that the conditions examine."""
         return {condition.field for rule, _ in self._rules for condition in rule.conditions}
 
     @property
     def hours(self) -> int:
-        """How far back it looks for what an item resembles; 0: it does not."""
+        """The period of the near-duplicate conditions in hours; 0: none."""
         conditions = [condition for rule, _ in self._rules for condition in rule.conditions]
-        return max((int(one.value) for one in conditions if one.field is Field.NEAR_DUPLICATE), default=0)
+        return max(
+            (int(condition.value) for condition in conditions if condition.field is Field.NEAR_DUPLICATE), default=0
+        )
 
     def judge(self, facts: Facts, around: Surroundings) -> Verdict:
-        """Say what becomes of an item."""
+        """Evaluate the rules on an item."""
         decided: Rule | None = None
         tags: list[str] = []
         pin: timedelta | None = None
@@ -127,10 +129,10 @@ class Rulebook:
 
 
 def checked(rule: Rule) -> Rule:
-    """Return a rule in its proper form.
+    """Return a valid rule.
 
     Raises:
-        BadRequestError: it can't work; the sentence says what is wrong.
+        BadRequestError: it is invalid; the message names the reason.
     """
     if not rule.name or len(rule.name) > LONGEST_NAME:
         raise BadRequestError(f"A rule needs a name of at most {LONGEST_NAME} characters.")
@@ -142,9 +144,9 @@ def checked(rule: Rule) -> Rule:
         except BadRequestError as problem:
             raise BadRequestError(f"Condition {place}: {problem}") from None
     if rule.action is Action.TAG and slug(rule.value or "") != rule.value:
-        raise BadRequestError("The tag is a word of a-z, 0-9 and dashes, like open-data.")
+        raise BadRequestError("A tag consists of a-z, 0-9 and dashes, such as open-data.")
     if rule.action is Action.PIN and not _is_pin(rule.value or ""):
-        raise BadRequestError(f"A pin lasts 1 to {LONGEST_PIN} days.")
+        raise BadRequestError(f"A pin must last 1 to {LONGEST_PIN} days.")
     return rule
 
 
@@ -153,7 +155,7 @@ def _is_pin(value: str) -> bool:
 
 
 def _holds(rule: Rule, tests: Sequence[Test], facts: Facts, around: Surroundings) -> str | None:
-    """Return why a rule acts on an item, or None."""
+    """Return why a rule matches an item, or None."""
     found = []
     for test in tests:
         why = test(facts, around)

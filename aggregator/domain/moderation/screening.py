@@ -1,4 +1,4 @@
-"""Screening: what becomes of what comes, by its source's policy, the rules, and freezes. Pure."""
+"""Screen new items by the source's policy, rules and freezes. Pure."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
 
 
-def under_policy(one: ScreenedActivity, source: Source, now: datetime) -> ScreenedActivity:
-    """Apply what a source's policy has besides showing and holding: a delay, and authors who are trusted."""
-    if source.policy is not Policy.AUTO and _is_trusted(one.new, source):
-        return replace(one, review=Review.PUBLISHED, review_reason="the author is trusted", later=None)
+def under_policy(item: ScreenedActivity, source: Source, now: datetime) -> ScreenedActivity:
+    """Apply the source's delay and trusted authors."""
+    if source.policy is not Policy.AUTO and _is_trusted(item.new, source):
+        return replace(item, review=Review.PUBLISHED, review_reason="the author is trusted", later=None)
     if source.policy is Policy.DELAY and source.delay is not None:
-        reason = "the source publishes after a while"
-        later = ScheduledTransition(now + source.delay, Review.PUBLISHED, "policy", "nobody objected in time")
-        return replace(one, review=Review.WAITING, review_reason=reason, later=later)
-    return one
+        reason = "the source publishes after a delay"
+        later = ScheduledTransition(now + source.delay, Review.PUBLISHED, "policy", "the review delay ended")
+        return replace(item, review=Review.WAITING, review_reason=reason, later=later)
+    return item
 
 
-def under_rules(one: ScreenedActivity, verdict: Verdict, now: datetime) -> ScreenedActivity:
-    """Apply what the rules say; what is kept apart as suspicious stays so unless they hide it."""
-    one = replace(
-        one,
-        topics=tuple(dict.fromkeys((*one.topics, *verdict.tags))),
-        reasons={**dict.fromkeys(verdict.tags, BY_RULE), **one.reasons},
+def under_rules(item: ScreenedActivity, verdict: Verdict, now: datetime) -> ScreenedActivity:
+    """Apply the rules' verdict; quarantined items stay quarantined unless a rule hides them."""
+    item = replace(
+        item,
+        topics=tuple(dict.fromkeys((*item.topics, *verdict.tags))),
+        reasons={**dict.fromkeys(verdict.tags, BY_RULE), **item.reasons},
     )
     review = verdict.review
-    if one.review is Review.QUARANTINED and review is not Review.HIDDEN:
-        return one
+    if item.review is Review.QUARANTINED and review is not Review.HIDDEN:
+        return item
     if review is not None:
-        one = replace(
-            one, review=review, review_by="rule", review_reason=verdict.why, review_rule=verdict.rule, later=None
+        item = replace(
+            item, review=review, review_by="rule", review_reason=verdict.why, review_rule=verdict.rule, later=None
         )
-    pinned = now + verdict.pin if verdict.pin and one.review is Review.PUBLISHED else None
-    return replace(one, pinned_until=pinned)
+    pinned = now + verdict.pin if verdict.pin and item.review is Review.PUBLISHED else None
+    return replace(item, pinned_until=pinned)
 
 
-def under_freeze(one: ScreenedActivity, freeze: Freeze | None) -> ScreenedActivity:
-    """Keep back what would be shown while a freeze lasts; what waits for its time is kept back when that comes."""
-    if freeze is None or one.review is not Review.PUBLISHED:
-        return one
+def under_freeze(item: ScreenedActivity, freeze: Freeze | None) -> ScreenedActivity:
+    """Hold an item that would be published during a freeze; scheduled ones are held when they are due."""
+    if freeze is None or item.review is not Review.PUBLISHED:
+        return item
     later = ScheduledTransition(
-        freeze.until, Review.PUBLISHED, one.review_by, f"{one.review_reason}, and the freeze ended"
+        freeze.until, Review.PUBLISHED, item.review_by, f"{item.review_reason}, and the freeze ended"
     )
-    return replace(one, review=Review.WAITING, review_by="freeze", review_reason=freeze.sentence, later=later)
+    return replace(item, review=Review.WAITING, review_by="freeze", review_reason=freeze.sentence, later=later)
 
 
 def _is_trusted(new: NewActivity, source: Source) -> bool:
@@ -62,4 +62,4 @@ def _is_trusted(new: NewActivity, source: Source) -> bool:
     if actor is None or not source.trusted:
         return False
     trusted = {searchable(name.removeprefix("@")) for name in source.trusted}
-    return searchable(actor.handle or actor.name) in trusted  # a handle is somebody's own, a name anybody may take
+    return searchable(actor.handle or actor.name) in trusted  # handles are unique, names aren't

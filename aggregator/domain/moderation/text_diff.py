@@ -1,4 +1,4 @@
-"""What an edit changed, word by word, for people to read. Pure."""
+"""Show the words that an edit changed. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WORD = re.compile(r"\s*\S+|\s+$")
-_MOST_WORDS = 4000  # of both sides: comparing takes time that grows with their product
-_CONTEXT = 30  # unchanged words that are left around a change
+_MOST_WORDS = 4000  # of both sides: the time grows with their product
+_CONTEXT = 30  # unchanged words kept around a change
 _EQUAL = "equal"
 
 
 class Piece(NamedTuple):
-    """A run of words that was kept ("same"), taken out ("gone") or put in ("new"), or a long one left out ("cut")."""
+    """A run of words: kept ("same"), removed ("gone"), added ("new"), or a long kept one omitted ("cut")."""
 
     what: str
     text: str
 
 
 def difference(before: str, after: str) -> list[Piece]:
-    """Return the pieces that lead from one text to another; unchanged stretches are cut to what surrounds a change."""
+    """Return the pieces that lead from one text to another; long unchanged runs are cut."""
     old, new = _WORD.findall(before), _WORD.findall(after)
     if len(old) + len(new) > _MOST_WORDS:
         return [Piece("gone", before), Piece("new", after)]

@@ -1,1 +1,1 @@
-"""Conditions that ops are alerted to."""
+"""Detect conditions that operators are alerted to."""

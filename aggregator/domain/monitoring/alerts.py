@@ -1,4 +1,4 @@
-"""Decide which conditions to alert on, when to retry a delivery, and what the message says."""
+"""Detect conditions to alert on, schedule deliveries and write the message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SOURCE = "source-stopped"
 QUEUE = "queue-old"
-_SURE = 5  # failures in a row after which a source is not just having a bad hour
+_SURE = 5  # consecutive failures that show more than a brief outage
 _LONG = timedelta(hours=24)
 _FIRST_RETRY = timedelta(minutes=2)
 _LONGEST_RETRY = timedelta(hours=6)
@@ -26,7 +26,7 @@ _LONGEST_RETRY = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that people should know."""
+    """A condition that operators should know about."""
 
     kind: str  # SOURCE or QUEUE
     subject: str  # "source:nasa", "queue"
@@ -35,7 +35,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that people are told of, while it holds and when it is over."""
+    """An alert, open while its condition lasts."""
 
     id: int
     kind: str
@@ -49,26 +49,26 @@ class Alert:
 def detect(
     sources: Iterable[Source], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
 ) -> Iterator[Condition]:
-    """Give what is wrong now: sources that stopped or fail for long, and a queue that nobody looks at."""
+    """Yield the current conditions: stopped or failing sources, and an old queue."""
     for source in sources:
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
         elif source.state is SourceState.ACTIVE and is_stale(source, now) and _for_long(source, now):
             why = source.last_error or "it is long overdue."
-            yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} brings nothing: {why}")
+            yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} has no new items: {why}")
     if queue_age is not None and oldest_waiting is not None and now - oldest_waiting > queue_age:
         hours = round(queue_age.total_seconds() / 3600)
-        yield Condition(QUEUE, "queue", f"Something has waited for review for more than {hours} hours.")
+        yield Condition(QUEUE, "queue", f"An item has waited for review for more than {hours} hours.")
 
 
 def next_try(alert: Alert, now: datetime) -> datetime:
-    """Return when telling is tried again after it failed."""
+    """Return the time of the next delivery attempt after a failure."""
     return now + min(_FIRST_RETRY * (1 << min(alert.tries, 12)), _LONGEST_RETRY)
 
 
 def body_of(alert: Alert, link: str | None) -> bytes:
-    """Return an alert as the JSON that a webhook gets."""
+    """Return an alert as the JSON body of a webhook."""
     state = "ended" if alert.closed else "began"
     return json.dumps(
         {

@@ -1,1 +1,1 @@
-"""When to poll, how fast, and the results of polls."""
+"""Decide when to poll and at what rate, and define the results of polls."""

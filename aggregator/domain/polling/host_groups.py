@@ -1,6 +1,6 @@
-"""Host groups: which hosts are one service and so share a turn, and what holds for them. Pure.
+"""Group hosts into services that share a rate limit and its settings. Pure.
 
-The table is the operators' own; `HostGroups` answers from a copy of it.
+Operators maintain the table; `HostGroups` uses a copy of it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class Pauses(StrEnum):
-    """What is left alone after a 429 or 503."""
+    """The scope of a pause after a 429 or 503."""
 
     GROUP = "group"
-    URL = "url"  # only what answered so
+    URL = "url"  # only the host that answered so
 
 
 @dataclass(frozen=True, slots=True)
 class HostGroup:
-    """One row of the table: the host `suffix` and everything below it belong to `name`."""
+    """A row of the table: the host `suffix` and its subdomains belong to `name`."""
 
     suffix: str
     name: str
-    spacing: timedelta | None = None  # between the starts of two requests; None: as set for all
-    concurrency: int | None = None  # requests at the same time; None: as set for all
+    spacing: timedelta | None = None  # between the starts of two requests; None: the default
+    concurrency: int | None = None  # concurrent requests; None: the default
     pauses: Pauses = Pauses.GROUP
 
 
 class HostPolicy(NamedTuple):
-    """How a host is to be treated, and under which name its turns are counted."""
+    """The rate limit of a host and the name of its group."""
 
     name: str  # "group:port"
     spacing: timedelta
@@ -42,7 +42,7 @@ class HostPolicy(NamedTuple):
 
 
 class HostGroups:
-    """The table with the settings behind it."""
+    """The table of groups with the default settings."""
 
     def __init__(
         self, groups: Iterable[HostGroup] = (), *, spacing: timedelta = timedelta(seconds=2), concurrency: int = 1
@@ -52,7 +52,7 @@ class HostGroups:
         self._concurrency = concurrency
 
     def manners(self, host: str) -> HostPolicy:
-        """Say how "name:port" is to be treated; the longest suffix that fits counts."""
+        """Return the policy for "name:port"; the longest matching suffix wins."""
         name, _, port = host.rpartition(":")
         group = self._of(name)
         if group is None:

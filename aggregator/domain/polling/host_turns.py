@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.host_groups import HostPolicy
 
 
-FIRST_PAUSE = timedelta(hours=1)  # of a host that says "too many requests", but not until when
+FIRST_PAUSE = timedelta(hours=1)  # for a host that answers "too many requests" without a time
 LONGEST_PAUSE = timedelta(hours=24)
 
 
 class Turn(NamedTuple):
-    """The answer to "may I call this host?".
+    """The response to a request for a slot.
 
-    Granted: `start` is when to call, and the turn must be given back. Not granted: ask again at `start`, or, where
-    `paused` says why, not before it.
+    Granted: `start` is the time of the request, and the slot must be released. Not granted: ask again at `start`, or,
+    if `paused` gives a reason, not before it.
     """
 
     granted: bool
@@ -30,16 +30,16 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one process wants of one host: turns to begin, by token, and turns that ended."""
+    """The slots that a process requests and releases for one host."""
 
     manners: HostPolicy
     asks: Sequence[str] = ()
     ended: Sequence[str] = ()
-    answered: bool = False  # at least one of the ended ones was answered as if all were well
+    answered: bool = False  # at least one of the released ones had a normal response
 
 
 class Pause(NamedTuple):
-    """A host that asked to be left alone."""
+    """A paused host."""
 
     host: str
     until: datetime

@@ -1,4 +1,4 @@
-"""How often the sources of each kind would like to be polled."""
+"""Measure the poll rate that sources of each kind need."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """What was measured of a kind of source."""
+    """The stored measurement of a kind of source."""
 
-    level: float  # the daily average of the sum of all speeds
-    sources: int  # that follow their rhythm
+    level: float  # daily average of the sum of all poll weights
+    sources: int  # number of adaptive sources
     since: datetime
 
 
 class Demand(NamedTuple):
-    """What the sources of a kind ask for now."""
+    """The current demand of the sources of a kind."""
 
-    total: float  # of all speeds
+    total: float  # sum of poll weights
     sources: int

@@ -1,7 +1,7 @@
-"""Permanent redirects: when a source's address is changed for good. Pure.
+"""Detect permanent redirects, which change a source's address. Pure.
 
-One sighting proves little: sites redirect "permanently" while they are being repaired, parked or hijacked. So it takes
-several, a day apart, each with a feed behind it that still carries entries we know.
+A single redirect isn't enough: sites redirect "permanently" during repairs, after parking or hijacking. Several are
+required, a day apart, each to a feed that still contains known entries.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ APART = timedelta(hours=24)
 
 
 class Sighting(NamedTuple):
-    """What to remember of a redirect, and whether the source moves now."""
+    """The redirect to remember, and whether the source's address changes now."""
 
     moving: Mapping[str, Any] | None
     settled: bool = False
 
 
 def observe(moving: Mapping[str, Any] | None, to: str | None, now: datetime, *, overlapping: bool) -> Sighting:
-    """Take note of where an answer came from.
+    """Record the origin of a response.
 
     Args:
-        moving: what was remembered before.
-        to: where permanent redirects led; None: the source answered at its own address.
-        now: the present moment.
-        overlapping: the answer was a feed with entries that we know, or said that nothing changed.
+        moving: the remembered redirect.
+        to: the target of permanent redirects; None: the source answered at its own address.
+        now: the current time.
+        overlapping: the response was a feed with known entries, or 304.
     """
     if to is None:
         return Sighting(None)
@@ -48,5 +48,5 @@ def observe(moving: Mapping[str, Any] | None, to: str | None, now: datetime, *, 
 
 
 def refused(to: str) -> Mapping[str, Any]:
-    """Return what to remember where people took a move back: it is not made again."""
+    """Return the redirect to remember after an operator reverted the change: it is not applied again."""
     return {"to": to, "refused": True}

@@ -1,4 +1,4 @@
-"""Ports that the HTTP client and the kinds of source use to respect rate limits."""
+"""Define the ports with which the HTTP client and sources respect rate limits."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """The time, as an argument."""
+    """The clock, passed as an argument."""
 
     def __call__(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
 
 @dataclass(slots=True)
 class HostTurn:
-    """A turn at a host while it is held. Whoever holds it says whether the host answered as if all were well."""
+    """A held request slot. The holder sets `answered` after a normal response, which relaxes the host's back-off."""
 
     answered: bool = False
 
 
 class RateLimiter(Protocol):
-    """May I call this host (or API endpoint) now? Shared by all workers through the database."""
+    """Grants request slots for hosts and API endpoints, shared by all workers through the database."""
 
     def turn(self, host: str, endpoint: str = "") -> AbstractAsyncContextManager[HostTurn]:
-        """Wait for a turn at `host` and hold it while the request runs.
+        """Acquire a slot for `host` and hold it during the request.
 
-        An `endpoint` of an API has turns and pauses of its own: it is called as fast as its limits allow.
+        An `endpoint` of an API has slots and pauses of its own, at the rate of its limits.
 
         Raises:
-            PausedError: the host asked us to stay away, or no turn is free within the time a poll may wait.
+            PausedError: the host is paused, or no slot is free within the time that a poll may wait.
         """
         ...
 
     async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
-        """Let nobody call `host` before `until`; where it did not say for how long, each time for longer.
+        """Pause `host` until `until`; without a time, each pause is longer than the last.
 
-        Returns until when the caller should leave it alone.
+        Returns the end of the pause.
         """
         ...

@@ -16,55 +16,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FetchFacts:
-    """How a poll went on the wire, for the fetch log."""
+    """HTTP facts of a poll for the fetch log."""
 
     started: datetime
     duration: timedelta
-    status: int | None = None  # of the last answer
-    bytes: int = 0  # received, as they were on the wire
+    status: int | None = None  # of the last response
+    bytes: int = 0  # received bytes, compressed
     requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PublisherHints:
-    """What the other side asks of our polling. It only ever makes the next poll later."""
+    """The publisher's polling hints. They only delay the next poll."""
 
-    floor: timedelta = timedelta()  # the least time between polls that is polite for what it gives us
-    at_least: timedelta = timedelta()  # until the next poll, asked for with this answer
-    why: str = ""  # which of its words asks for that, for people: "max-age", "ttl"
+    floor: timedelta = timedelta()  # minimum polite interval for this kind of response
+    at_least: timedelta = timedelta()  # interval requested by this response
+    why: str = ""  # the source of that hint: "max-age", "ttl"
     skip_hours: frozenset[int] = frozenset()  # 0 to 23, UTC
     skip_days: frozenset[int] = frozenset()  # 0 is Monday
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What polling one source brought.
+    """The result of fetching one source.
 
-    `activities` oldest first. `unchanged` says that the source had nothing to tell (304, or the very same bytes).
-    `state` replaces the source's fetch state in the transaction that stores the activities. `gone` are keys that the
-    source says no longer exist.
+    `activities` are oldest first. `unchanged`: the source had no changes (304, or identical bytes). `state` replaces
+    the source's fetch state in the transaction that stores the activities. `gone` are keys that the source reports as
+    deleted.
     """
 
     activities: Sequence[NewActivity] = ()
     state: Mapping[str, Json] = field(default_factory=dict)
     unchanged: bool = False
     gone: Sequence[str] = ()
-    name: str | None = None  # what the source calls itself
-    not_before: datetime | None = None  # the other side, or the budget, asks not to be polled earlier
-    look_again: datetime | None = None  # something of it may change until then, so it is worth a look just after
-    appetite: float | None = None  # dollars a day that reading all of it costs, as far as is known by now
+    name: str | None = None  # the source's title
+    not_before: datetime | None = None  # the publisher or the budget requests no earlier poll
+    look_again: datetime | None = None  # something may change until then, so poll just afterwards
+    appetite: float | None = None  # estimated cost of reading everything, in dollars a day
     wishes: PublisherHints = PublisherHints()
-    skipped: int = 0  # entries that the last poll had brought in the very same bytes
+    skipped: int = 0  # entries with identical bytes as in the last poll
     present: Collection[str] = ()  # native ids of those
-    entries: int | None = None  # in the document; None: there was no whole document to count in
-    moved_to: Place | None = None  # where permanent redirects led to this answer
-    note: str | None = None  # something worth telling people that is no failure
+    entries: int | None = None  # entries in the document; None: there was no complete document
+    moved_to: Place | None = None  # the target of permanent redirects
+    note: str | None = None  # a note for people that isn't an error
     facts: FetchFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why polling one source brought nothing."""
+    """The reason why polling a source failed."""
 
     error: SourceError
     facts: FetchFacts | None = None
@@ -80,10 +80,10 @@ class PollOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PollRecord:
-    """How polling a source ended: its next poll, its fetch state, and a line of the fetch log."""
+    """The stored record of a poll: next poll, fetch state and log entry."""
 
     source_id: int
-    token: str  # of the lease under which it was polled
+    token: str  # of the lease
     facts: FetchFacts
     outcome: str  # "new", "unchanged" or "failed"
     due: datetime
@@ -94,31 +94,31 @@ class PollRecord:
     interval: timedelta
     strain: float = 0.0
     rhythm: Mapping[str, Json] | None = None
-    speed: float | None = None  # None: it does not follow its rhythm
+    speed: float | None = None  # None: the interval is not adaptive
     appetite: float | None = None
     moving: Mapping[str, Json] | None = None
     new: int = 0
     changed: int = 0
     unchanged: int = 0
-    message: str | None = None  # the error's sentence, or a note
+    message: str | None = None  # the error message, or a note
     error_code: str | None = None
-    unfinished: int = 0  # polls before that never ended, where this one does not clear the source
+    unfinished: int = 0  # earlier polls that never ended, if this one doesn't reset them
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What an address turned out to be, before it becomes a source.
+    """The detected kind of an address, before it becomes a source.
 
-    `harvest` is what the one request for it already brought, so that adding a source costs no second one.
-    `floor` is the shortest time between polls that this source may be given.
+    `harvest` is the result of the detection's request, so that adding a source needs no second one. `floor` is the
+    minimum interval for this source.
     """
 
     kind: str
-    address: str  # canonical: what will be polled
+    address: str  # the canonical address to poll
     host: str
     name: str
     slug: str  # a proposal; made unique when stored
-    every: timedelta | None  # None: as its rhythm asks for
+    every: timedelta | None  # None: adaptive
     floor: timedelta
     options: Mapping[str, Json] = field(default_factory=dict)
     harvest: FetchResult | None = None

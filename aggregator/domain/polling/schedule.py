@@ -1,9 +1,9 @@
-"""When to poll a source next, and why. Pure: facts in, decision out.
+"""Schedule the next poll of a source, with the reason. Pure.
 
-A source without an interval of its own is polled by its *rhythm*: how much it publishes, at what time of day, and
-whether it is doing so right now. For the mean delay of items the best rate of polls goes with the square root of the
-rate of items, so each source has a *speed*, the root of its present rate, and the *pace* says how many polls a unit of
-speed is worth so that all sources together stay within what is allowed.
+Sources without a fixed interval are polled by their publishing profile: how much they publish, at what time of day, and
+how much right now. The mean delay of items is minimal if the poll rate is proportional to the square root of the
+publishing rate. So each source has a *speed*, the root of its current rate, and the *pace* is the number of polls per
+unit of speed that keeps all sources within the allowed total.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DAY = timedelta(days=1)
-DOCUMENT_FLOOR = timedelta(minutes=15)  # between polls of a document whose answers carry validators
-PRIVATE_FLOOR = timedelta(seconds=1)  # on hosts of a private network, which the operator allowed
-LONGEST_INTERVAL = 366 * 24 * 3600  # seconds that may be configured between polls
+DOCUMENT_FLOOR = timedelta(minutes=15)  # between polls of a document with validators
+PRIVATE_FLOOR = timedelta(seconds=1)  # on hosts of an allowed private network
+LONGEST_INTERVAL = 366 * 24 * 3600  # seconds: maximum configurable interval
 SHORTEST_FLOOR = 60  # seconds
-SHORTEST = timedelta(seconds=60)  # between polls that follow a rhythm
-UNKNOWN = timedelta(hours=1)  # between polls where no pace is known yet
-LONGEST_FAILING = DAY  # between tries of a source that fails
-LONGEST_DEAD = timedelta(days=7)  # between tries of one that has failed for long: for ever, but rarely
-DEAD = 8.0  # strain from which a source counts as that
+SHORTEST = timedelta(seconds=60)  # minimum adaptive interval
+UNKNOWN = timedelta(hours=1)  # between polls while no pace is known
+LONGEST_FAILING = DAY  # between retries of a failing source
+LONGEST_DEAD = timedelta(days=7)  # between retries of a source that has failed for long: for ever, but rarely
+DEAD = 8.0  # failure weight from which a source counts as dead
 JITTER = 0.1
-LOOK_AFTER = timedelta(seconds=15)  # the moment after which nothing changes any more, for clocks that differ
+LOOK_AFTER = timedelta(seconds=15)  # tolerance for different clocks after the time of the last change
 
-_MEMORY = timedelta(days=14)  # over which items count
+_MEMORY = timedelta(days=14)  # how long items count
 _BURST = timedelta(hours=1)
-_PRIOR = 14.0  # items: one a day until known better
-_LEAST_RATE = 0.1 / DAY.total_seconds()  # items per second that any source may surprise us with
-_SHARE = 0.5  # of the rate that follows the day, the rest follows the burst
-_LEAST_OF_DAY = 0.2  # of the mean rate at the quietest hour
-_DAY_PRIOR = 6.0  # items before the time of day is believed
-_MOST_AT_ONCE = 50  # items that one poll counts for
-_MOST_STORED = 1e9  # items; no source gets there, so it is damage, as what is no number
+_PRIOR = 14.0  # items: assume one a day until more is known
+_LEAST_RATE = 0.1 / DAY.total_seconds()  # minimum rate of items per second for any source
+_SHARE = 0.5  # share of the rate that follows the time of day; the rest follows the burst
+_LEAST_OF_DAY = 0.2  # of the mean rate in the quietest hour
+_DAY_PRIOR = 6.0  # items before the time of day counts
+_MOST_AT_ONCE = 50  # maximum number of items counted per poll
+_MOST_STORED = 1e9  # items; more is corrupt data, like NaN
 _TURN = 2 * pi / DAY.total_seconds()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NextPoll(NamedTuple):
-    """When, why in words for people, and what interval the policy wanted before anybody's wishes."""
+    """The time, the reason in words, and the interval before publisher hints."""
 
     at: datetime
     reason: str
@@ -56,21 +56,21 @@ class NextPoll(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PublishingProfile:
-    """How a source publishes: items decayed over two weeks, their daily wave, and items decayed over an hour."""
+    """The publishing profile of a source: items decayed over two weeks and over an hour, and their daily wave."""
 
-    at: datetime  # when it was last brought up to date
+    at: datetime  # the last update
     items: float = _PRIOR
     cosine: float = 0.0
     sine: float = 0.0
     burst: float = 0.0
 
     def json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
+        """Return the profile in its stored form."""
         return {**asdict(self), "at": self.at.isoformat()}
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None, now: datetime) -> PublishingProfile:
-        """Read what was stored; a fresh one where there is nothing, or nothing usable."""
+        """Parse a stored profile; a missing or invalid one is replaced by a new one."""
         try:
             at = datetime.fromisoformat((stored or {})["at"])
             numbers = {name: float((stored or {})[name]) for name in ("items", "cosine", "sine", "burst")}
@@ -82,16 +82,16 @@ class PublishingProfile:
 
 
 def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datetime]) -> PublishingProfile:
-    """Bring a rhythm up to date after a poll.
+    """Update a profile after a poll.
 
     Args:
-        rhythm: as it was.
-        now: the present moment.
-        published: times of items seen for the first time; those in the future count as now, old ones hardly.
+        rhythm: the profile before.
+        now: the current time.
+        published: times of new items; future ones count as now, old ones hardly count.
     """
     slow, fast = _left(now - rhythm.at, _MEMORY), _left(now - rhythm.at, _BURST)
     items, cosine, sine, burst = rhythm.items * slow, rhythm.cosine * slow, rhythm.sine * slow, rhythm.burst * fast
-    newest = sorted(min(one, now) for one in published)[-_MOST_AT_ONCE:]
+    newest = sorted(min(moment, now) for moment in published)[-_MOST_AT_ONCE:]
     for moment in newest:
         age = now - moment
         if age > _MEMORY:
@@ -105,7 +105,7 @@ def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datet
 
 
 def speed(rhythm: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
-    """Return how fast a source asks to be polled, in roots of items per second; `weight` is its readers'."""
+    """Return the poll weight of a source in roots of items per second; `weight` reflects its readers."""
     return sqrt(weight * _rate(rhythm, now))
 
 
@@ -120,14 +120,14 @@ def _rate(rhythm: PublishingProfile, now: datetime) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PollBudget:
-    """What a unit of speed is worth."""
+    """The poll budget per unit of speed."""
 
-    level: float  # the daily average of the sum of all speeds
-    per_second: float  # requests allowed in all
+    level: float  # daily average of the sum of all speeds
+    per_second: float  # allowed requests in total
 
 
 def levelled(level: float | None, since: timedelta, total: float) -> float:
-    """Bring the daily average of the sum of all speeds up to date; averaged, so that polls move from night to day."""
+    """Update the daily average of the sum of all speeds; averaging moves polls from night to day."""
     if level is None:
         return total
     keep = _left(since, DAY)
@@ -136,10 +136,10 @@ def levelled(level: float | None, since: timedelta, total: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for one source."""
+    """The schedule settings of one source."""
 
     source_id: int
-    every: timedelta | None  # people's own word; None: its rhythm decides
+    every: timedelta | None  # the configured interval; None: adaptive
     floor: timedelta
     ceiling: timedelta = DAY
 
@@ -154,52 +154,52 @@ def after_success(
     not_before: datetime | None = None,
     look_again: datetime | None = None,
 ) -> NextPoll:
-    """Return the next poll of a source that answered; the publisher's wishes only make it later.
+    """Return the next poll after a success; publisher hints only delay it.
 
-    `look_again` is a moment just after which it is worth a look, however seldom it publishes.
+    `look_again` is a time just after which to poll, regardless of the interval.
     """
     interval, reason = _wanted(terms, speed, pace)
     least = max(terms.floor, wishes.floor)
     if interval < least:
-        # Spread as well, or all that are at their floor would stay as close together as they ever came.
-        interval, reason = least * (1 + JITTER * _spread(terms.source_id)), f"kept to the least of {spoken(least)}"
+        # Spread it as well, or all sources at their minimum interval would stay synchronized.
+        interval, reason = least * (1 + JITTER * _spread(terms.source_id)), f"minimum interval {spoken(least)}"
     policy = interval
     if interval < wishes.at_least:
         interval, reason = wishes.at_least, f"the publisher asked for {spoken(wishes.at_least)} ({wishes.why})"
     at = now + interval
     if look_again is not None and now + least < look_again + LOOK_AFTER < at:
-        at, reason = look_again + LOOK_AFTER, f"what it brought may change until {look_again:%H:%M:%S} UTC"
+        at, reason = look_again + LOOK_AFTER, f"new items may change until {look_again:%H:%M:%S} UTC"
     if not_before is not None and not_before > at:
-        at, reason = not_before, f"the other side asked for no sooner than {not_before:%Y-%m-%d %H:%M:%S} UTC"
+        at, reason = not_before, f"requested not before {not_before:%Y-%m-%d %H:%M:%S} UTC"
     allowed = _allowed(at, terms, wishes)
     if allowed != at:
-        at, reason = allowed, f"{reason}; the publisher is not to be asked before {allowed:%H:%M} UTC"
+        at, reason = allowed, f"{reason}; the publisher excludes polls before {allowed:%H:%M} UTC"
     return NextPoll(at, reason, policy)
 
 
 def _wanted(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
-    """Return the interval by people's word or the source's rhythm, and why."""
+    """Return the configured or adaptive interval, and the reason."""
     spread = _spread(terms.source_id)
     if terms.every is not None:
-        return terms.every * (1 + JITTER * spread), f"every {spoken(terms.every)} as set, spread"
+        return terms.every * (1 + JITTER * spread), f"every {spoken(terms.every)} as configured"
     if pace is None or pace.per_second <= 0 or pace.level <= 0 or speed <= 0:
-        wanted, reason = UNKNOWN, "its rhythm is not known yet"
+        interval, reason = UNKNOWN, "adaptive: profile not known yet"
     else:
         seconds = min(pace.level / max(pace.per_second * speed, 1e-12), LONGEST_DEAD.total_seconds())
-        wanted, reason = timedelta(seconds=seconds), f"its rhythm: {_items(speed)} a day about now"
-    wanted = max(wanted * (1 - JITTER + 2 * JITTER * spread), SHORTEST)
-    if wanted > terms.ceiling * (1 - JITTER * spread):
-        return terms.ceiling * (1 - JITTER * spread), f"at least every {spoken(terms.ceiling)}"
-    return wanted, reason
+        interval, reason = timedelta(seconds=seconds), f"adaptive: {_items(speed)} a day at this time"
+    interval = max(interval * (1 - JITTER + 2 * JITTER * spread), SHORTEST)
+    if interval > terms.ceiling * (1 - JITTER * spread):
+        return terms.ceiling * (1 - JITTER * spread), f"maximum interval {spoken(terms.ceiling)}"
+    return interval, reason
 
 
 def _items(speed: float) -> str:
     a_day = speed * speed * DAY.total_seconds()
-    return f"{a_day:.0f} items" if a_day >= 10 else f"{a_day:.1f} items"  # noqa: PLR2004 - a second digit tells less
+    return f"{a_day:.0f} items" if a_day >= 10 else f"{a_day:.1f} items"  # noqa: PLR2004 - a second digit adds little
 
 
 def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
-    """Return the first moment from `at` on that is in no hour and on no day that the publisher wants left out."""
+    """Return the first time from `at` on that isn't in an hour or on a day excluded by the publisher."""
     hours = wishes.skip_hours if len(wishes.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
     days = wishes.skip_days if len(wishes.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week
     utc = at.astimezone(UTC)
@@ -208,45 +208,45 @@ def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
     hour = utc.replace(minute=0, second=0, microsecond=0)
     while hour.hour in hours or hour.weekday() in days:
         hour += timedelta(hours=1)
-    return hour + timedelta(hours=1) * _spread(terms.source_id)  # not everybody at the full hour
+    return hour + timedelta(hours=1) * _spread(terms.source_id)  # not all sources at the full hour
 
 
 def after_failure(
     now: datetime, terms: Terms, *, usual: timedelta, failures: int, strain: float, until: datetime | None = None
 ) -> NextPoll:
-    """Return the next try of a source that failed.
+    """Return the next try after a failure.
 
     Args:
-        now: the present moment.
-        terms: what holds for the source.
+        now: the current time.
+        terms: the settings of the source.
         usual: its interval while it answered.
-        failures: in a row, this one included.
-        strain: their weights; each whole one doubles the wait.
-        until: the other side asked for no sooner.
+        failures: consecutive failures, including this one.
+        strain: the sum of their weights; each whole one doubles the wait.
+        until: the earliest time named by the other side.
     """
     longest = LONGEST_DEAD if strain >= DEAD else max(LONGEST_FAILING, usual)
     base = max(usual, terms.floor)
     wait = max(min(base * 2 ** min(strain, 20.0), longest), terms.floor) * (1 + JITTER * _spread(terms.source_id))
     wait = min(wait, LONGEST_DEAD)
     times = "failed once" if failures == 1 else f"failed {failures} times in a row"
-    asked = min(until, now + LONGEST_DEAD) if until is not None else now
-    if asked > now + wait:
-        reason = f"{times}; the other side asked for no sooner than {asked:%Y-%m-%d %H:%M:%S} UTC"
-        return NextPoll(asked, reason, usual)
+    requested = min(until, now + LONGEST_DEAD) if until is not None else now
+    if requested > now + wait:
+        reason = f"{times}; requested not before {requested:%Y-%m-%d %H:%M:%S} UTC"
+        return NextPoll(requested, reason, usual)
     return NextPoll(now + wait, f"{times}: again after {spoken(wait)}", usual)
 
 
 def after_silence(now: datetime, terms: Terms, *, usual: timedelta, until: datetime | None = None) -> NextPoll:
-    """Return the next try of a source that was not asked, since its host wants to be left alone."""
+    """Return the next try of a source that was not polled because its host is paused."""
     at = now + max(min(usual, LONGEST_FAILING), terms.floor)
     if until is not None:
-        # Not all that wait for this host at the moment it may be called again.
+        # Spread the sources that wait for this host.
         at = max(until, now) + min(usual, timedelta(hours=1)) * _spread(terms.source_id)
-    return NextPoll(at, f"its host asked to be left alone: again after {spoken(at - now)}", usual)
+    return NextPoll(at, f"host paused: again after {spoken(at - now)}", usual)
 
 
 def _spread(source_id: int) -> float:
-    """Return a number from 0 to 1 that is always the same for a source and even over all of them."""
+    """Return a number from 0 to 1 that is constant for a source and uniform over all of them."""
     digest = blake2b(source_id.to_bytes(8, "big", signed=True), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 

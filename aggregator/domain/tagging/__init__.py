@@ -1,1 +1,1 @@
-"""Topics and countries found in text."""
+"""Find topics and countries in text."""

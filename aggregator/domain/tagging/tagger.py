@@ -1,7 +1,7 @@
-"""Topics: which topics and countries an activity is about, and by which of its words. Pure.
+"""Tag activities with topics and countries, and record the matching words. Pure.
 
-Words are compared whole, folded as `text.searchable` folds them. Where several phrases fit at one place, the longest
-counts, and what it covers is not looked at again: "Papua New Guinea" is not about Guinea.
+Whole words are compared, folded by `text.searchable`. The longest match at a position wins and its words are not
+matched again: "Papua New Guinea" is not about Guinea.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Content, Original
 
-MOST_WORDS = 2000  # of one activity: what comes after them hardly tells what it is about
+MOST_WORDS = 2000  # of one activity: later words hardly indicate its topics
 
 _WORD = re.compile(r"[^\W_]+")
 _NAMES = re.compile(r"https?://\S+|@\w{1,30}")
-_SHOUTED = 0.7  # share of capitalised words from which capitals tell nothing
-_AT_LEAST = 4  # words to judge that by
-# After these a name is a place; before a name that begins a sentence they are written with a capital, too.
+_SHOUTED = 0.7  # share of capitalized words above which capitals are ignored
+_AT_LEAST = 4  # minimum number of words for that
+# A name after these words is a place; at the start of a sentence they are capitalized, too.
 _BEFORE_PLACES = (
     "in from to of for across visit inside near throughout within around and between with en de desde hacia para "
     "por a del sobre entre con y au aux du des vers dans depuis pour et le la les l avec em o no na do da dos das "
     "com e di dari ke untuk dan dengan"
 )
 _PLACED = frozenset(_BEFORE_PLACES.split())
-# What follows a person, and hardly a state.
+# Words that follow a person's name rather than a state's.
 _AFTER_PEOPLE = (
     "said says told tells scored wrote writes sings sang plays played wins won loves joked tweeted posted smiled "
     "dies died he she his her dijo dice conto escribio anoto jugo canta dit joue chante marque disse diz joga "
@@ -42,7 +42,7 @@ _SAID = frozenset(_AFTER_PEOPLE.split())
 
 
 class Tags(NamedTuple):
-    """What an activity is about: topics and countries, each with the word that says so."""
+    """Topics and countries, each with the word that matched."""
 
     topics: Mapping[str, str]  # slug -> word
     countries: Mapping[str, str]  # ISO 3166, two capitals -> word
@@ -52,45 +52,45 @@ NO_TAGS = Tags({}, {})
 
 
 class Sense(NamedTuple):
-    """What a phrase may mean."""
+    """The meaning of a phrase."""
 
-    tag: str  # "" : nothing, so that no shorter phrase is found in it
-    languages: frozenset[str]  # in which it means that; none: in all
+    tag: str  # "": none, so that no shorter phrase is found in it
+    languages: frozenset[str]  # languages of that meaning; empty: all
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A name that often means something else, and what tells."""
+    """An ambiguous name and the phrases that settle it."""
 
-    near: frozenset[str] = frozenset()  # folded phrases in the same text for which it is believed
-    never: frozenset[str] = frozenset()  # for which it is not, unless there is one of the former
+    near: frozenset[str] = frozenset()  # folded phrases in the same text that confirm it
+    never: frozenset[str] = frozenset()  # phrases that rule it out, unless one of the former is present
 
 
 class Always(NamedTuple):
-    """What everything of a source is about."""
+    """The topics and countries of all items of a source."""
 
     topics: Sequence[str] = ()
     countries: Sequence[str] = ()
 
 
 class Token(NamedTuple):
-    """One word of a text."""
+    """A word of a text."""
 
     folded: str
     written: str
-    joined: bool  # nothing but a space stands between it and the word before
+    joined: bool  # only a space separates it from the previous word
     tagged: bool  # a hashtag
 
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Phrases by their first word, the longest first."""
+    """Phrases by first word, longest first."""
 
     by_first: Mapping[str, Sequence[tuple[tuple[str, ...], Sequence[Sense]]]]
 
     @classmethod
     def of(cls, senses: Iterable[tuple[str, Sense]]) -> Phrases:
-        """Order phrases, each folded into words parted by spaces."""
+        """Index phrases, each folded into words separated by spaces."""
         meanings: dict[tuple[str, ...], list[Sense]] = {}
         for folded, sense in senses:
             if folded:
@@ -101,12 +101,12 @@ class Phrases:
         return cls(by_first)
 
     def found(self, tokens: Sequence[Token], language: str, first: str) -> Iterator[tuple[int, int, Sequence[Sense]]]:
-        """Give `(begin, end, senses)` of what fits, from left to right, without overlaps.
+        """Yield `(begin, end, senses)` of matches from left to right, without overlaps.
 
         Args:
             tokens: the words of a text.
-            language: of the text, "" where it is not known.
-            first: the language that also counts where another one is known.
+            language: of the text; "" if unknown.
+            first: the language that always counts.
         """
         place = 0
         while place < len(tokens):
@@ -128,7 +128,7 @@ class Phrases:
 class Tagger:
     """Tags activities by phrases.
 
-    `by_source` has, by a source's slug, the topics and the countries of everything that it brings.
+    `by_source` maps a source's slug to the topics and countries of all its items.
     """
 
     topics: Phrases
@@ -140,21 +140,21 @@ class Tagger:
     by_source: Mapping[str, Always] = field(default_factory=dict)
 
     def tags(self, content: Content, original: Original | None = None, source: str = "") -> Tags:
-        """Return what an activity, with the object it is about, speaks of; the first word that says so is kept."""
+        """Return the topics and countries of an activity and its object, each with the first word that matched."""
         topics: dict[str, str] = {}
         countries: dict[str, str] = {}
-        for said in (content, original.content) if original else (content,):
-            language = (said.lang or "").partition("-")[0].lower()
+        for part in (content, original.content) if original else (content,):
+            language = (part.lang or "").partition("-")[0].lower()
             language = language if language in self.languages else ""
-            tokens = tokens_of(*filter(None, (said.title, said.text)))
-            for tag in said.hashtags:
+            tokens = tokens_of(*filter(None, (part.title, part.text)))
+            for tag in part.hashtags:
                 for topic in sorted(self.hashtags.get(searchable(tag), ())):
                     topics.setdefault(topic, f"#{tag}")
             for begin, end, senses in self.topics.found(tokens, language, self.first_language):
                 for sense in senses:
                     if sense.tag:
                         topics.setdefault(sense.tag, _written(tokens, begin, end))
-            tokens += [token for tag in said.hashtags for token in _hashtag_tokens(tag)]
+            tokens += [token for tag in part.hashtags for token in _hashtag_tokens(tag)]
             for code, phrase in self._named(tokens, language):
                 countries.setdefault(code, phrase)
         always = self.by_source.get(source)
@@ -164,7 +164,7 @@ class Tagger:
         return Tags(topics, countries)
 
     def _named(self, tokens: Sequence[Token], language: str) -> Iterator[tuple[str, str]]:
-        """Give the countries that a text names, with the words that name them."""
+        """Yield the countries named in a text, with the matching words."""
         whole = ""
         shouted = _is_shouted(tokens)
         for begin, end, senses in self.countries.found(tokens, language, self.first_language):
@@ -180,12 +180,12 @@ class Tagger:
 
 
 def folded(phrase: str) -> str:
-    """Return a phrase as it is compared: "Anti-Corruption" is "anti corruption"."""
+    """Return a phrase in comparable form: "Anti-Corruption" is "anti corruption"."""
     return " ".join(_WORD.findall(searchable(phrase)))
 
 
 def tokens_of(*texts: str) -> list[Token]:
-    """Return the words of texts in order, at most 2,000; addresses and mentions of people are left out."""
+    """Return the words of texts in order, at most 2,000, without URLs and mentions."""
     tokens: list[Token] = []
     for text in texts:
         end = 0
@@ -193,7 +193,8 @@ def tokens_of(*texts: str) -> list[Token]:
             between = found.string[end : found.start()]
             written = found[0]
             tokens += [
-                Token(one, written, between in {" ", "\u00a0"}, between.endswith("#")) for one in _fold(written).split()
+                Token(word, written, between in {" ", "\u00a0"}, between.endswith("#"))
+                for word in _fold(written).split()
             ]
             end = found.end()
             if len(tokens) >= MOST_WORDS:
@@ -203,8 +204,8 @@ def tokens_of(*texts: str) -> list[Token]:
 
 def _hashtag_tokens(tag: str) -> Iterator[Token]:
     for found in _WORD.finditer(tag):
-        for one in _fold(found[0]).split():
-            yield Token(one, found[0], joined=False, tagged=True)
+        for word in _fold(found[0]).split():
+            yield Token(word, found[0], joined=False, tagged=True)
 
 
 def _without_names(text: str) -> str:
@@ -225,7 +226,7 @@ def _spoken(languages: frozenset[str], language: str, first: str) -> bool:
 
 
 def _is_shouted(tokens: Sequence[Token]) -> bool:
-    """Say whether a text has so many capitals (a headline, a cry) that they tell nothing."""
+    """Return whether a text has so many capitals (as in headlines) that they carry no information."""
     letters = [token for token in tokens if token.written[0].isalpha() and not token.tagged]
     if len(letters) < _AT_LEAST:
         return False
@@ -233,19 +234,19 @@ def _is_shouted(tokens: Sequence[Token]) -> bool:
 
 
 def _believed(doubt: Doubt, whole: str, tokens: Sequence[Token], begin: int, end: int, *, shouted: bool) -> bool:
-    """Say whether a doubtful name means the country: by what else the text speaks of, then by how it stands there."""
+    """Return whether an ambiguous name means the country, by other phrases in the text, then by its context."""
     name = tokens[begin]
     if not name.tagged and not name.written[0].isupper():
         return False
-    if any(f" {one} " in whole for one in doubt.near):
+    if any(f" {phrase} " in whole for phrase in doubt.near):
         return True
-    if any(f" {one} " in whole for one in doubt.never):
+    if any(f" {phrase} " in whole for phrase in doubt.never):
         return False
     return name.tagged or _stands_alone(tokens, begin, end, shouted=shouted)
 
 
 def _stands_alone(tokens: Sequence[Token], begin: int, end: int, *, shouted: bool) -> bool:
-    """Say whether a name does not look like a part of a person's, or of something else's."""
+    """Return whether a name is unlikely to be part of a person's name or another name."""
     before = tokens[begin - 1] if begin and tokens[begin].joined else None
     after = tokens[end] if end < len(tokens) and tokens[end].joined else None
     if after is not None and after.folded in _SAID:

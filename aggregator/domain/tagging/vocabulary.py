@@ -1,7 +1,7 @@
-"""The vocabulary: topics, countries and cohorts as an operator's files say, checked and made ready for tagging.
+"""Parse and check the vocabulary: topics, countries and cohorts.
 
-`topics.toml` has topics with their words in several languages, what sources are always about, names of countries
-besides the known ones, and what cohorts are called; `countries.csv` has which countries take part, and in which cohort.
+`topics.toml` contains topics with their words in several languages, tags of sources, additional names of countries and
+names of cohorts; `countries.csv` lists the participating countries with their cohorts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NOWHERE = "nowhere"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic, as pages show it."""
+    """A topic as shown on pages."""
 
     slug: str
     label: str
@@ -51,13 +51,13 @@ class Topic:
     labels: Mapping[str, str] = field(default_factory=dict)  # by language
 
     def label_in(self, language: str) -> str:
-        """Return what it is called in a language (BCP 47), or else its plain label."""
+        """Return the label in a language (BCP 47), or the default label."""
         return self.labels.get(language.partition("-")[0].lower(), self.label)
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A country that takes part."""
+    """A participating country."""
 
     code: str  # ISO 3166, two capitals
     name: str
@@ -67,33 +67,36 @@ class Participant:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Everything that activities are tagged with."""
+    """All topics and countries for tagging."""
 
     topics: Sequence[Topic] = ()  # in the order of the front page
     participants: Sequence[Participant] = ()
     cohort_names: Mapping[str, str] = field(default_factory=dict)  # in their order
-    tagger: Tagger | None = None  # none: nothing is tagged
+    tagger: Tagger | None = None  # None: no tagging
 
     @cached_property
     def cohorts(self) -> Mapping[str, frozenset[str]]:
         """The countries of each cohort."""
-        named = {one.cohort for one in self.participants if one.cohort}
-        return {name: frozenset(one.code for one in self.participants if one.cohort == name) for name in sorted(named)}
+        named = {participant.cohort for participant in self.participants if participant.cohort}
+        return {
+            name: frozenset(participant.code for participant in self.participants if participant.cohort == name)
+            for name in sorted(named)
+        }
 
     @classmethod
     def of(cls, toml: str, table: str = "") -> Vocabulary:
-        """Read the texts of `topics.toml` and `countries.csv`.
+        """Parse the texts of `topics.toml` and `countries.csv`.
 
         Raises:
-            ConfigurationError: one of them can't be used; the sentence says where, why and what to do.
+            ConfigurationError: one of them is invalid; the message names place, reason and fix.
         """
-        said = _read(toml)
-        ordered = sorted(said.topics.items(), key=lambda pair: (pair[1].order, pair[0]))
+        file = _read(toml)
+        ordered = sorted(file.topics.items(), key=lambda pair: (pair[1].order, pair[0]))
         return cls(
-            topics=tuple(Topic(slug, one.label, one.definition, one.labels) for slug, one in ordered),
+            topics=tuple(Topic(slug, topic.label, topic.definition, topic.labels) for slug, topic in ordered),
             participants=tuple(_participants(table)),
-            cohort_names=said.cohorts,
-            tagger=_tagger(said),
+            cohort_names=file.cohorts,
+            tagger=_tagger(file),
         )
 
 
@@ -137,29 +140,29 @@ class _File(_Strict):
 
 def _read(toml: str) -> _File:
     try:
-        said = _File.model_validate(tomllib.loads(toml))
+        file = _File.model_validate(tomllib.loads(toml))
     except tomllib.TOMLDecodeError as problem:
         raise ConfigurationError(f"It is no TOML: {problem}.") from None
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ConfigurationError(f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
-    _check(said)
-    return said
+    _check(file)
+    return file
 
 
-def _check(said: _File) -> None:
-    for slug in said.topics:
+def _check(file: _File) -> None:
+    for slug in file.topics:
         if not _SLUG.fullmatch(slug):
             raise ConfigurationError(f"topics.{slug}: a topic's name has small letters, digits and dashes: open-data.")
-    for code in said.countries:
+    for code in file.countries:
         if not (_CODE.fullmatch(code) or code == _NOWHERE):
             raise ConfigurationError(f"countries.{code}: a country's name here is its two capitals (ISO 3166): GH.")
-    for language in (*said.languages, *(one for topic in said.topics.values() for one in topic.keywords)):
+    for language in (*file.languages, *(language for topic in file.topics.values() for language in topic.keywords)):
         if not countries.is_language(language):
             raise ConfigurationError(f"{language!r} is no language that we know; write it as en, or pt.")
-    for slug, always in said.sources.items():
-        unknown = sorted(set(always.topics) - set(said.topics))
+    for slug, always in file.sources.items():
+        unknown = sorted(set(always.topics) - set(file.topics))
         if unknown:
             raise ConfigurationError(f"sources.{slug}: there is no topic {unknown[0]!r} in this file.")
         odd = [code for code in always.countries if not _CODE.fullmatch(code)]
@@ -190,33 +193,35 @@ def _participants(table: str) -> Iterator[Participant]:
         yield Participant(values["iso2"], name, values["cohort"], values["joined"])
 
 
-def _tagger(said: _File) -> Tagger:
+def _tagger(file: _File) -> Tagger:
     words: list[tuple[str, Sense]] = []
     hashtags: dict[str, set[str]] = {}
-    for slug, topic in said.topics.items():
+    for slug, topic in file.topics.items():
         for language, phrases in topic.keywords.items():
             spoken = frozenset({language})
-            words += [(folded(one), Sense(slug, spoken)) for one in _spelled(phrases, f"topics.{slug}")]
-        words += [(folded(one), Sense("", frozenset())) for one in _spelled(topic.never, f"topics.{slug}")]
+            words += [(folded(phrase), Sense(slug, spoken)) for phrase in _spelled(phrases, f"topics.{slug}")]
+        words += [(folded(phrase), Sense("", frozenset())) for phrase in _spelled(topic.never, f"topics.{slug}")]
         for tag in topic.hashtags:
             hashtags.setdefault(folded(tag.removeprefix("#")), set()).add(slug)
     names = dict(_known_names())
-    for code, more in said.countries.items():
+    for code, more in file.countries.items():
         names[code] = _joined(names.get(code, _Names()), more)
-    places, doubts = _places(names, said.languages)
+    places, doubts = _places(names, file.languages)
     return Tagger(
         topics=Phrases.of(words),
         hashtags={tag: frozenset(slugs) for tag, slugs in hashtags.items()},
         countries=Phrases.of(places),
         doubts=doubts,
-        first_language=said.languages[0],
-        languages=frozenset(said.languages),
-        by_source={slug: Always(tuple(one.topics), tuple(one.countries)) for slug, one in said.sources.items()},
+        first_language=file.languages[0],
+        languages=frozenset(file.languages),
+        by_source={
+            slug: Always(tuple(defaults.topics), tuple(defaults.countries)) for slug, defaults in file.sources.items()
+        },
     )
 
 
 def _places(names: Mapping[str, _Names], languages: Sequence[str]) -> tuple[list[tuple[str, Sense]], dict[str, Doubt]]:
-    """Return the phrases that name countries, and which of them are doubtful."""
+    """Return the phrases that name countries, and the ambiguous ones among them."""
     senses: dict[str, Sense] = {}
     doubts: dict[str, Doubt] = {}
     for code in countries.countries():
@@ -225,45 +230,45 @@ def _places(names: Mapping[str, _Names], languages: Sequence[str]) -> tuple[list
             known = senses.get(phrase)
             spoken = known.languages if known is not None and known.tag == code else frozenset[str]()
             senses[phrase] = Sense(code, spoken | {language})
-    for code, one in names.items():
+    for code, names_ in names.items():
         where = f"countries.{code}"
         tag = "" if code == _NOWHERE else code
-        for phrase in (*_spelled(one.also, where), *_spelled(one.words, where), *one.doubtful):
+        for phrase in (*_spelled(names_.also, where), *_spelled(names_.words, where), *names_.doubtful):
             known = senses.get(folded(phrase))
-            if known is None or known.tag != tag or phrase not in one.doubtful:
+            if known is None or known.tag != tag or phrase not in names_.doubtful:
                 senses[folded(phrase)] = Sense(tag, frozenset())
-        near, never = frozenset(map(folded, one.near)), frozenset(map(folded, one.never))
-        doubts |= {folded(name): Doubt(near, never) for name in one.doubtful}
+        near, never = frozenset(map(folded, names_.near)), frozenset(map(folded, names_.never))
+        doubts |= {folded(name): Doubt(near, never) for name in names_.doubtful}
     return list(senses.items()), doubts
 
 
 @cache
 def _known_names() -> Mapping[str, _Names]:
-    """Return the names that we know besides those in the locale data."""
+    """Return additional names besides the locale data."""
     text = files("aggregator.domain.tagging").joinpath("country_names.toml").read_text(encoding="utf-8")
     return {code: _Names.model_validate(value) for code, value in tomllib.loads(text).items()}
 
 
-def _joined(one: _Names, other: _Names) -> _Names:
-    return _Names(**{name: [*getattr(one, name), *getattr(other, name)] for name in _Names.model_fields})
+def _joined(names: _Names, other: _Names) -> _Names:
+    return _Names(**{name: [*getattr(names, name), *getattr(other, name)] for name in _Names.model_fields})
 
 
 def _spelled(phrases: Iterable[str], where: str) -> Iterator[str]:
-    """Write out the endings in braces: "technolog{y,ies}" is "technology" and "technologies"."""
+    """Expand the endings in braces: "technolog{y,ies}" is "technology" and "technologies"."""
     for phrase in phrases:
         many: list[str] = [phrase]
-        while any("{" in one or "}" in one for one in many):
+        while any("{" in spelling or "}" in spelling for spelling in many):
             spelled: list[str] = []
-            for one in many:
-                parted = _BRACES.match(one)
+            for spelling in many:
+                parted = _BRACES.match(spelling)
                 if parted is None or len(many) > _MOST_ENDINGS:
                     raise ConfigurationError(
                         f"{where}: {phrase!r} has braces that do not fit, as in 'technolog{{y,ies}}'."
                     )
-                rest = one[parted.end() :]
+                rest = spelling[parted.end() :]
                 spelled += [f"{parted[1]}{ending.strip()}{parted[3]}{rest}" for ending in parted[2].split(",")]
             many = spelled
-        for one in many:
-            if not folded(one):
+        for spelling in many:
+            if not folded(spelling):
                 raise ConfigurationError(f"{where}: {phrase!r} has no letters or digits to look for.")
-            yield one
+            yield spelling

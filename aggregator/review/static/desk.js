@@ -1,21 +1,21 @@
-// Keys, decisions without a new page, and what others decide meanwhile. The queue is whole without it.
+// Keyboard shortcuts, decisions without reload, and updates by other users. The queue also works without this script.
 "use strict";
 
 (() => {
   const queue = document.getElementById("queue");
   if (!queue) return;
-  const said = document.getElementById("said");
+  const message = document.getElementById("message");
   const latest = document.getElementById("latest");
   const arrivals = document.querySelector(".arrivals");
   const ticked = document.getElementById("ticked");
-  const decides = queue.getAttribute("action"); // the property is the buttons of that name
-  const everyMs = 3000; // between looks at what others did
-  const passing = ["waiting", "mine"]; // piles that items leave once they are decided on
+  const decides = queue.getAttribute("action"); // the property is shadowed by the buttons of that name
+  const everyMs = 3000; // polling interval for changes by other users
+  const passing = ["waiting", "mine"]; // tabs that decided items leave
   let revision = queue.dataset.revision;
   let waiting = Number(queue.dataset.waiting);
-  let sending = Promise.resolve(); // one request after the other, in the order of the keys
-  let open = 0; // requests under way
-  let undoing = null; // until an undo is answered, keys wait: they are meant for what it restores
+  let sending = Promise.resolve(); // requests run one after the other, in the order of the keys
+  let open = 0; // running requests
+  let undoing = null; // keys wait for a running undo: they are meant for the restored items
 
   const cards = () => Array.from(queue.querySelectorAll("[data-item]"));
   const isDecided = (card) => card.classList.contains("decided");
@@ -44,29 +44,29 @@
       redirect: "manual",
     });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (!answer.ok) throw new Error(page.querySelector(".lead")?.textContent || "The desk does not answer; load the page again.");
+    if (!answer.ok) throw new Error(page.querySelector(".lead")?.textContent || "The review desk is not responding. Reload the page.");
     return page.getElementById("answer");
   }
 
-  // Puts cards as they are now in the place of what the page shows; returns those that wait.
-  function show(part, { tell = true, add = false } = {}) {
+  // Replaces the shown cards by their current state; returns the waiting ones.
+  function show(part, { announce = true, add = false } = {}) {
     const waits = [];
     revision = part.dataset.revision;
     waiting = Number(part.dataset.waiting);
-    if (tell) said.textContent = part.querySelector(".said").textContent;
+    if (announce) message.textContent = part.querySelector(".message").textContent;
     const now = part.querySelector(".latest-now");
     if (latest && now) latest.replaceChildren(...now.childNodes);
     part.dataset.gone.split(" ").filter(Boolean).forEach((id) => document.getElementById(`seen-${id}`)?.remove());
     part.querySelectorAll("[data-item]").forEach((card) => {
       const old = document.getElementById(card.id);
       if (!old && !add) return;
-      const held = old && old === here();
+      const hadFocus = old && old === here();
       if (passing.includes(queue.dataset.pile) && !["waiting", "edit"].includes(card.dataset.state)) card.classList.add("decided");
       if (old) old.replaceWith(card);
       else (cards()[0] || queue.querySelector(".empty, .bulk"))?.before(card);
       if (!old) queue.querySelector(".empty")?.remove();
       if (!isDecided(card)) waits.push(card);
-      if (held && !isDecided(card)) stand(card);
+      if (hadFocus && !isDecided(card)) stand(card);
     });
     count();
     return waits;
@@ -74,11 +74,11 @@
 
   function count() {
     const marked = queue.querySelectorAll(".tick input:checked").length;
-    if (ticked) ticked.textContent = marked ? `${marked} ticked:` : "Ticked items:";
+    if (ticked) ticked.textContent = marked ? `${marked} selected:` : "Selected items:";
     queue.classList.toggle("has-ticked", marked > 0);
   }
 
-  // The keyboard stands on what is restored, so that the next key decides on that.
+  // Focus the restored item, so that the next key applies to it.
   function undo(address, fields) {
     const answered = send(address, fields, (part) => stand(show(part, { add: true })[0])).finally(() => {
       if (undoing === answered) undoing = null;
@@ -92,7 +92,7 @@
       .then(() => ask(address, typeof fields === "function" ? fields() : fields))
       .then((part) => shown(part))
       .catch((problem) => {
-        said.textContent = problem.message;
+        message.textContent = problem.message;
         queue.querySelectorAll(".decided.pending").forEach((card) => card.classList.remove("decided", "pending"));
       })
       .finally(() => {
@@ -102,12 +102,12 @@
     return sending;
   }
 
-  // Everything on this page is decided: the next ones.
+  // Load the next items when all on this page are decided.
   function further() {
     if (!passing.includes(queue.dataset.pile) || cards().length === 0 || cards().some((card) => !isDecided(card))) return;
     if (queue.dataset.pile === "mine") document.querySelector('[data-key="g"]').click();
     else {
-      sessionStorage.setItem("desk-said", said.textContent); // the next page says it, too
+      sessionStorage.setItem("desk-message", message.textContent); // the next page shows it again
       location.reload();
     }
   }
@@ -151,7 +151,7 @@
     if (key === "j" || (event.key === "ArrowDown" && card)) stand(step(card, 1));
     else if (key === "k" || (event.key === "ArrowUp" && card)) stand(step(card, -1));
     else if (key === "x" && event.shiftKey) {
-      const boxes = cards().filter((one) => !isDecided(one)).map(boxOf).filter(Boolean);
+      const boxes = cards().filter((item) => !isDecided(item)).map(boxOf).filter(Boolean);
       const all = boxes.every((box) => box.checked);
       boxes.forEach((box) => { box.checked = !all; });
       count();
@@ -161,7 +161,7 @@
     } else if (key in verbs && !event.repeat) decide(chosen(), verbs[key]);
     else if (/^[1-6]$/.test(key) && !event.repeat) decide(chosen(), "hide", key);
     else if (key === "q" && !event.repeat && card) {
-      const shown = cards().map((one) => ["shown", one.dataset.item]);
+      const shown = cards().map((item) => ["shown", item.dataset.item]);
       send(`${queue.dataset.items}${card.dataset.item}/author`, fieldsOf(shown));
     } else if (key === "z" && !event.repeat) undo(queue.dataset.undo, fieldsOf([]));
     else if (key === "g") document.querySelector('[data-key="g"]')?.click();
@@ -171,7 +171,7 @@
     event.preventDefault();
   }
 
-  // A tap on a card's button does what the key does.
+  // A card's button does the same as its key.
   queue.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (!button) return;
@@ -182,41 +182,41 @@
       if (/^[1-6]$/.test(done)) decide([card], "hide", done);
       else decide([card], done);
     } else {
-      const marked = cards().filter((one) => boxOf(one)?.checked && !isDecided(one));
+      const marked = cards().filter((item) => boxOf(item)?.checked && !isDecided(item));
       if (marked.length) decide(marked, button.value, queue.elements.namedItem("reason").value);
-      else said.textContent = "No item is ticked; tick some, or use the buttons of one.";
+      else message.textContent = "No items selected.";
     }
   });
   latest?.addEventListener("submit", (event) => {
     event.preventDefault();
-    // Requests that are still open replace this form: the batch to undo is known once they are answered.
+    // Running requests replace this form, so read the batch to undo after them.
     undo(event.target.getAttribute("action"), () => Array.from(new FormData(latest.querySelector("form") || event.target)));
   });
   queue.addEventListener("change", count);
   document.addEventListener("keydown", pressed);
 
-  // What others did, and what is new.
+  // Poll for changes by other users and for new items.
   async function look() {
     if (document.hidden || open > 0) return;
     const ids = cards().map((card) => ["item", card.dataset.item]);
     const answer = await fetch(`${queue.dataset.changes}?${new URLSearchParams([["after", revision], ...ids])}`);
     if (!answer.ok || open > 0) return;
-    const told = await answer.json();
-    if (told.touched.length) {
-      const part = await ask(`${queue.dataset.cards}?${new URLSearchParams(told.touched.map((id) => ["item", id]))}`);
-      if (open === 0) show(part, { tell: false });
+    const changes = await answer.json();
+    if (changes.touched.length) {
+      const part = await ask(`${queue.dataset.cards}?${new URLSearchParams(changes.touched.map((id) => ["item", id]))}`);
+      if (open === 0) show(part, { announce: false });
     }
-    revision = told.revision;
-    const more = told.waiting - waiting;
+    revision = changes.revision;
+    const more = changes.waiting - waiting;
     if (queue.dataset.pile === "waiting" && more > 0) {
       arrivals.hidden = false;
-      arrivals.firstElementChild.textContent = `${more} more ${more === 1 ? "waits" : "wait"}: show`;
+      arrivals.firstElementChild.textContent = `Show ${more} new ${more === 1 ? "item" : "items"}`;
       if (cards().length === 0) location.reload();
     }
   }
   setInterval(() => look().catch(() => undefined), everyMs);
   count();
-  if (!said.textContent) said.textContent = sessionStorage.getItem("desk-said") || "";
-  sessionStorage.removeItem("desk-said");
+  if (!message.textContent) message.textContent = sessionStorage.getItem("desk-message") || "";
+  sessionStorage.removeItem("desk-message");
   if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) stand(step(null, 1));
 })();
