@@ -247,11 +247,13 @@ def query_of(
     order = Order(_one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
     return Query(
         kinds=frozenset(_kind(value) for value in values.get("kind", ())),
-        networks=_fitting("network", values, _NETWORK, "letters, digits and dashes, such as web"),
+        networks=_matching("network", values, _NETWORK, "letters, digits and dashes, such as web"),
         sources=frozenset(values.get("source", ())),
-        topics=_fitting("topic", values, _TOPIC, "letters, digits and dashes, such as open-data"),
+        topics=_matching("topic", values, _TOPIC, "letters, digits and dashes, such as open-data"),
         countries=_countries(values, cohorts),
-        languages=frozenset(map(str.lower, _fitting("lang", values, _LANGUAGE, "a language tag, such as en or pt-BR"))),
+        languages=frozenset(
+            map(str.lower, _matching("lang", values, _LANGUAGE, "a language tag, such as en or pt-BR"))
+        ),
         has=frozenset(_one_of("has", value, _HAS) for value in values.get("has", ())),
         since=_moment("since", values["since"][0]) if "since" in values else None,
         until=_moment("until", values["until"][0]) if "until" in values else None,
@@ -342,7 +344,7 @@ def _limit(value: str) -> int:
 
 def _countries(values: Mapping[str, Sequence[str]], cohorts: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Return the countries given directly and by cohort; if both are given, their intersection."""
-    named = frozenset(map(str.upper, _fitting("country", values, _COUNTRY, "a two-letter country code, such as GH")))
+    named = frozenset(map(str.upper, _matching("country", values, _COUNTRY, "a two-letter country code, such as GH")))
     names = values.get("cohort", ())
     for name in names:
         if name not in cohorts:
@@ -374,7 +376,7 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def _fitting(name: str, values: Mapping[str, Sequence[str]], pattern: re.Pattern[str], what: str) -> frozenset[str]:
+def _matching(name: str, values: Mapping[str, Sequence[str]], pattern: re.Pattern[str], what: str) -> frozenset[str]:
     for value in values.get(name, ()):
         if not pattern.fullmatch(value):
             raise BadRequestError(f"{name} is {value[:_SHOWN]!r}, but it must be {what}.")

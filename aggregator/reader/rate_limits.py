@@ -32,7 +32,7 @@ _COSTLY = frozenset({"q", "cursor", "archive", "since", "until"})
 _PATIENCE = 0.25  # seconds for Redis to answer
 _REST = 5.0  # seconds without requests to Redis after it failed to answer
 _MARGIN = 0.005  # seconds of tolerance for the end of a window: Redis counts whole milliseconds
-_TOLD_EVERY = 60.0  # seconds
+_LOG_EVERY = 60.0  # seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class RateLimits:
         self._item = RateLimitItemPerSecond(rate.requests, rate.seconds, namespace="aggregator")
         self._counting = SlidingWindowCounterRateLimiter(_storage(store.reveal()))
         self._lock = threading.Lock()
-        self._resting_until = self._told = -math.inf  # monotonic
+        self._resting_until = self._logged = -math.inf  # monotonic
 
     def check(self, caller_key: str, what: str) -> dict[str, str]:
         """Count a request and return the rate limit headers.
@@ -109,10 +109,10 @@ class RateLimits:
         with self._lock:
             now = time.monotonic()
             self._resting_until = now + _REST
-            tells = now - self._told > _TOLD_EVERY
-            if tells:
-                self._told = now
-        if tells:
+            is_due = now - self._logged > _LOG_EVERY
+            if is_due:
+                self._logged = now
+        if is_due:
             _log.warning("requests are not counted", error=str(problem.storage_error))
 
 

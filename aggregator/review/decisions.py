@@ -55,7 +55,7 @@ class DecisionPages:
 
     def decide(self, request: DeskRequest) -> Response:
         """Decide on the item of the pressed button or on all selected items."""
-        verb, seen, reason = _wanted(request)
+        verb, seen, reason = _parse_decision(request)
         until = self._until(request) if verb is DecisionAction.PIN else None
         with self._desk.store.writing() as tx:
             done = tx.decisions.decide(
@@ -108,7 +108,7 @@ class DecisionPages:
         return self._desk.onward(_back(request), sentence)
 
 
-def _wanted(request: DeskRequest) -> tuple[DecisionAction, Mapping[int, int], str]:
+def _parse_decision(request: DeskRequest) -> tuple[DecisionAction, Mapping[int, int], str]:
     """Return the action, the items with the revisions that the user saw, and the reason."""
     tapped = request.form.text("one", most=80)
     reason = request.form.text("reason", most=300)

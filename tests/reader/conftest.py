@@ -105,7 +105,7 @@ def pictures() -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     path = chromium.find()
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # a page nobody looked at is not tested
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)  # an unopened page isn't tested
     args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=args)

@@ -29,9 +29,9 @@ class Proxy:
     def down(self) -> None:
         """Cut all connections, and answer 502 from now on."""
         self.port = None
-        for one in list(self._open):
+        for item in list(self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                item.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Stop."""

@@ -50,13 +50,13 @@ def about(activity: NewActivity, original: NewActivity) -> NewActivity:
 
 
 def every_kind(pictures: str, now: datetime = NOON) -> tuple[list[NewActivity], list[NewActivity]]:
-    """Return what an X account and a news feed said, oldest first."""
+    """Return the activities of an X account and a news feed, oldest first."""
 
     def at(**ago: float) -> datetime:
         return now - timedelta(**ago)
 
     ogp, hub = replace(OGP, avatar=f"{pictures}/ogp"), replace(HUB, avatar=f"{pictures}/hub")
-    wanted = tweet(
+    expected = tweet(
         "900",
         ActivityKind.POST,
         "The IRM team within @opengovpart is looking for local researchers. Interested? example.org/apply #applytoday",
@@ -77,7 +77,7 @@ def every_kind(pictures: str, now: datetime = NOON) -> tuple[list[NewActivity], 
         at(days=1, hours=4),
         POWELL,
     )
-    said = [
+    content = [
         about(
             tweet(
                 "910",
@@ -111,7 +111,9 @@ def every_kind(pictures: str, now: datetime = NOON) -> tuple[list[NewActivity], 
                 Media("image", f"{pictures}/panel", "Four speakers on a panel"),
             ),
         ),
-        about(tweet("913", ActivityKind.REPOST, wanted.content.text, wanted.content.html, at(hours=1), ogp), wanted),
+        about(
+            tweet("913", ActivityKind.REPOST, expected.content.text, expected.content.html, at(hours=1), ogp), expected
+        ),
     ]
     news = [
         an_activity(
@@ -156,14 +158,14 @@ def every_kind(pictures: str, now: datetime = NOON) -> tuple[list[NewActivity], 
             ),
         ),
     ]
-    return [wanted, outcomes, *said], news
+    return [expected, outcomes, *content], news
 
 
 def fill(store: Store, pictures: str) -> None:
     """Add an X account and a news feed with an item of every kind, and a feed that fails."""
-    said, news = every_kind(pictures)
+    activities, news = every_kind(pictures)
     account = add_source(store, "opengovpart", "twitter", name="@opengovpart")
     feed = add_source(store, "news", name="News and Events")
-    ingest_now(store, account, sorted(said[2:], key=lambda new: new.content.published or NOON))
+    ingest_now(store, account, sorted(activities[2:], key=lambda new: new.content.published or NOON))
     ingest_now(store, feed, news)
     add_source(store, "ministry", name="Ministry of Finance: Open Budget", now=NOON - timedelta(days=1))

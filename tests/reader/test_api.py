@@ -166,8 +166,8 @@ def test_a_full_last_page_has_no_next(store: Store, reader: Reader) -> None:
 
 
 def test_only_what_was_published_is_shown(store: Store, reader: Reader) -> None:
-    held = add_source(store, "held", policy=Policy.HOLD)
-    ingest_now(store, held, several(2))
+    stored = add_source(store, "held", policy=Policy.HOLD)
+    ingest_now(store, stored, several(2))
     assert reader.items() == []
 
     with store.reading() as tx:

@@ -1,4 +1,4 @@
-"""Who asks, over real HTTP: everybody, portals with tokens, and those whose token is none."""
+"""Test access to the API over real HTTP: public callers, portals with tokens, and invalid tokens."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(posted: Store, pu
         "", "Bearer", "Bearer ", f"Bearer {good[:-1]}", f"Bearer {good[:-2]}AA", f"Bearer {revoked}",
         f"Bearer {unknown}", f"Basic {good}", good, f"Bearer {good}, Bearer {good}", "Bearer \xe9", f"Token {good}",
     ]  # fmt: skip
-    answers = [public.ask("/api/v1/activities", headers={"Authorization": one}) for one in wrong]
+    answers = [public.ask("/api/v1/activities", headers={"Authorization": item}) for item in wrong]
     assert {answer.status for answer in answers} == {401}
     assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
     assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
@@ -176,12 +176,12 @@ def _until(lines: Iterator[str], start: str) -> str:
 
 def test_a_busy_portal_costs_a_query_a_second(make: MakeCallers, posted: Store) -> None:
     token, callers = a_token(posted), make(posted)
-    asked: list[str] = []
+    requests: list[str] = []
 
     @event.listens_for(posted.engine, "before_cursor_execute")
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if statement.startswith("SELECT") and "portal_token" in statement:
-            asked.append(statement)
+            requests.append(statement)
 
     def ask() -> None:
         for _ in range(200):
@@ -193,7 +193,7 @@ def test_a_busy_portal_costs_a_query_a_second(make: MakeCallers, posted: Store) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert 1 <= len(asked) <= 1 + (time.monotonic() - began)
+    assert 1 <= len(requests) <= 1 + (time.monotonic() - began)
 
 
 def test_last_use_is_noted_without_the_request_waiting(make: MakeCallers, posted: Store) -> None:
@@ -231,12 +231,12 @@ def test_while_the_database_is_away_a_good_token_stays_good_for_ten_minutes(make
         assert callers.audience_of(_request()) is PUBLIC
         with pytest.raises(StoreUnavailableError):
             callers.audience_of(_request(stranger))
-    asked = away.asked
+    requested = away.asked
     now[0] = 602.0
     for _ in range(5):
         with pytest.raises(StoreUnavailableError):
             callers.audience_of(_request(token))
-    assert away.asked == asked + 1  # nor is it asked for each request
+    assert away.asked == requested + 1  # nor is it asked for each request
     away.is_away, now[0] = False, 604.0
     assert callers.audience_of(_request(token)) is EVERYTHING
     with pytest.raises(BadTokenError):

@@ -27,8 +27,8 @@ def open_to_portal(sqlite_store: Store) -> Iterator[Reader]:
 
 
 def _preflight(reader: Reader, origin: str, *, method: str = "GET", headers: str = "authorization") -> Answer:
-    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
-    return reader.ask(PATH, method="OPTIONS", headers=asked)
+    requests = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+    return reader.ask(PATH, method="OPTIONS", headers=requests)
 
 
 def _words(text: str) -> set[str]:

@@ -44,7 +44,7 @@ HOSTILE = "</template><script>window.hit=1</script><img src=x onerror=window.hit
 
 @dataclass
 class Portal:
-    """Somebody else's page."""
+    """A page of another site."""
 
     address: str
     body: str = ""
@@ -93,12 +93,12 @@ def embedded(
             )
             context = browser.new_context(**options)
             page = context.new_page()
-            said: list[str] = []
-            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: said.append(str(error)))
+            messages: list[str] = []
+            page.on("console", lambda message: messages.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: messages.append(str(error)))
             page.goto(portal.address)
             try:
-                yield page, said
+                yield page, messages
             finally:
                 context.close()
 
@@ -144,7 +144,7 @@ def test_the_files_may_be_used_by_anybody(empty_reader: Reader) -> None:
 @pytest.mark.browser
 def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browser: Browser) -> None:
     fill(sqlite_store)
-    with embedded(sqlite_store, browser, 'limit="3"') as (page, said):
+    with embedded(sqlite_store, browser, 'limit="3"') as (page, content):
         page.locator("activity-stream .item").first.wait_for()
         assert page.locator("activity-stream .item").count() == 3
         assert page.locator("activity-stream .handle").inner_text() == "@ana"
@@ -160,20 +160,20 @@ def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browse
         page.locator("activity-stream").get_by_text("Just in").wait_for(state="detached", timeout=30_000)
 
         assert Axe().run(page)["violations"] == []
-        assert said == []
+        assert content == []
 
 
 @pytest.mark.browser
 def test_attributes_are_filters_and_may_change(sqlite_store: Store, browser: Browser) -> None:
     fill(sqlite_store)
-    with embedded(sqlite_store, browser, 'kind="article" limit="2"') as (page, said):
+    with embedded(sqlite_store, browser, 'kind="article" limit="2"') as (page, activities):
         page.locator("activity-stream .item").first.wait_for()
         assert titles(page) == ["Title n5", "Title n4"]
         page.evaluate("document.querySelector('activity-stream').setAttribute('limit', '4')")
         page.locator("activity-stream .item").nth(3).wait_for()
         page.evaluate("document.querySelector('activity-stream').remove()")
         page.wait_for_timeout(200)
-        assert said == []
+        assert activities == []
 
 
 @pytest.mark.browser
@@ -193,11 +193,11 @@ def test_what_outsiders_wrote_runs_nowhere(sqlite_store: Store, browser: Browser
     source = add_source(sqlite_store, name=HOSTILE)
     bad = an_activity("bad", title=HOSTILE, text=HOSTILE, url="https://news.example/x")
     ingest_now(sqlite_store, source, [bad])
-    with embedded(sqlite_store, browser) as (page, said):
+    with embedded(sqlite_store, browser) as (page, result):
         page.locator("activity-stream .item").first.wait_for()
         assert page.evaluate("window.hit") is None
         assert HOSTILE in page.locator("activity-stream .title").inner_text()
-        assert said == []
+        assert result == []
 
 
 @pytest.mark.browser
@@ -298,7 +298,7 @@ def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
 @pytest.mark.browser
 def test_posts_on_x_stay_a_link_when_they_arrive(sqlite_store: Store, browser: Browser) -> None:
     fill(sqlite_store)
-    with embedded(sqlite_store, browser, 'limit="20"', x_embed=False) as (page, said):
+    with embedded(sqlite_store, browser, 'limit="20"', x_embed=False) as (page, content):
         page.locator("activity-stream .item").first.wait_for()
         fill_with_tweets(sqlite_store)
         page.locator("activity-stream .pointer").nth(8).wait_for(timeout=30_000)
@@ -306,4 +306,4 @@ def test_posts_on_x_stay_a_link_when_they_arrive(sqlite_store: Store, browser: B
         assert "Words of a toot" in shown
         assert [word for word in (WORDS, QUOTED, NAME) if word in shown] == []
         assert page.locator("activity-stream img").count() == 0
-        assert said == []
+        assert content == []

@@ -1,4 +1,4 @@
-"""What one may ask of the stream over HTTP, and what it says of its sources' health."""
+"""Test the API's filters over HTTP, and its reports on sources."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def found(reader: Reader, query: str) -> list[str]:
         ("?has=media", ["plan"]),
         ("?has=media,event", []),
         ("?since=2026-03-02T11:57:00Z&until=2026-03-02T12:58:30%2B01:00", ["fair", "plan"]),
-        ("?since=2026-03-02T12:57:00+01:00", ["p", "fair", "plan"]),  # a plus that nobody encoded
+        ("?since=2026-03-02T12:57:00+01:00", ["p", "fair", "plan"]),  # an unencoded plus
         ("?until=2026-03-02", []),
         ("?q=open", ["p", "plan", "tax"]),
         ('?q="open data"', ["p", "plan"]),
         ("?q=open-data -plan", ["p"]),
         ("?q=C%2B%2B", ["plan"]),
         ("?q=@opengovpart", ["p"]),
-        ('?q="open', ["p", "plan", "tax"]),  # a quote that nobody closed
+        ('?q="open', ["p", "plan", "tax"]),  # an unclosed quote
         ("?q=open&source=news&has=media", ["plan"]),
         ("?q=zebra", []),
         ("?topic=health", []),

@@ -139,8 +139,8 @@ def test_light_and_dark_differ(browser: Browser, filled: Reader) -> None:
 
 
 def test_everything_works_without_script(browser: Browser, sqlite_store: Store, sqlite_reader: Reader) -> None:
-    said = [an_activity(f"n{n:02}") for n in range(25)]
-    ingest_now(sqlite_store, add_source(sqlite_store), said)
+    activities = [an_activity(f"n{n:02}") for n in range(25)]
+    ingest_now(sqlite_store, add_source(sqlite_store), activities)
 
     with opened(browser, sqlite_reader.address, java_script_enabled=False) as sight:
         first = sight.page.locator("article h3").all_inner_texts()
@@ -166,7 +166,7 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
         assert page.locator(titles).all_inner_texts() == ["Title b", "Title a"]
 
         page.set_viewport_size({"width": 400, "height": 200})
-        page.evaluate("scrollTo(0, 300)")  # nothing moves under the eyes of somebody who reads
+        page.evaluate("scrollTo(0, 300)")  # new items must not move the page while reading
         ingest_now(store, source, [an_activity(name, published=NOON + 2 * MINUTE) for name in ("c", "d")])
         page.get_by_role("link", name="Show 2 new items").click()
         assert page.locator(titles).all_inner_texts() == ["Title d", "Title c", "Title b", "Title a"]
@@ -193,7 +193,7 @@ def test_new_items_come_without_a_reload_and_go_when_they_are_hidden(browser: Br
 def test_axe_finds_nothing(browser: Browser, filled: Reader, path: str, scheme: str) -> None:
     with opened(browser, filled.address + path, color_scheme=scheme) as sight:
         found = Axe().run(sight.page)
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+        assert [(item["id"], [node["html"] for node in item["nodes"]]) for item in found["violations"]] == []
 
 
 def test_keyboard_focus_is_visible_and_begins_with_a_way_past_the_header(browser: Browser, filled: Reader) -> None:
@@ -240,8 +240,8 @@ def test_markup_that_slipped_past_the_sanitiser_runs_nothing(
         "<iframe srcdoc='<script>parent.ran = 3</script>'></iframe><a id=x href='javascript:window.ran=4'>x</a>"
         "<style>body { display: none }</style><base href='https://elsewhere.example/'>"
     )
-    said = an_activity(html=markup, title=None)
-    ingest_now(sqlite_store, add_source(sqlite_store), [said])
+    activity = an_activity(html=markup, title=None)
+    ingest_now(sqlite_store, add_source(sqlite_store), [activity])
 
     with opened(browser, f"{sqlite_reader.address}/activities/1") as sight:
         sight.page.evaluate("document.getElementById('x').click()")

@@ -1,4 +1,4 @@
-"""What tools make of the OpenAPI document: requests that nobody would think of, and a client."""
+"""Test the OpenAPI document with tools: generated requests and a generated client."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ ENDLESS = "/api/v1/live"
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the tool leaves a socket open
 def test_thousands_of_generated_requests_cause_no_fault(sqlite_store: Store, sqlite_reader: Reader) -> None:
-    """Good and bad ones; every answer is one that the document names, and none is a fault of ours."""
+    """Valid and invalid ones; every response is documented, and none is an internal error."""
     specimens.fill(sqlite_store, "https://pictures.example")
     schema = schemathesis.openapi.from_url(f"{sqlite_reader.address}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-    asked = [one for one in operations if one.path != ENDLESS and list(one.iter_parameters())]
+    requested = [item for item in operations if item.path != ENDLESS and list(item.iter_parameters())]
     total = {"asked": 0}
-    for operation in asked:
+    for operation in requested:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            _ask_many(operation, mode, REQUESTS // (2 * len(asked)) + 1, total, sqlite_reader)
+            _ask_many(operation, mode, REQUESTS // (2 * len(requested)) + 1, total, sqlite_reader)
     while total["asked"] < REQUESTS:  # some have little to ask; the stream has more than anybody can
-        _ask_many(asked[0], GenerationMode.POSITIVE, REQUESTS - total["asked"], total, sqlite_reader)
+        _ask_many(requested[0], GenerationMode.POSITIVE, REQUESTS - total["asked"], total, sqlite_reader)
     print(f"{total['asked']} generated requests")
     assert total["asked"] >= REQUESTS
 

@@ -1,4 +1,4 @@
-"""What is kept and given again: never longer than it is right, and longer where the database is away."""
+"""Test cached responses: never served when wrong, but served while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATH = "/api/v1/activities?limit=50"
 
 @pytest.fixture
 def watching(store: Store) -> Iterator[Reader]:
-    """Serve as in earnest: what is ready is kept."""
+    """Serve with caching, as in production."""
     ingest_now(store, add_source(store), [an_activity(str(n)) for n in range(30)])
     with serving(app_of(store), watching=True) as reader:
         yield reader
@@ -69,21 +69,21 @@ def test_many_that_ask_at_once_wait_for_one(watching: Reader, reads: list[Any]) 
 def test_what_is_hidden_is_gone_from_every_reader_within_two_seconds(store: Store, path: str) -> None:
     source = add_source(store)
     ingest_now(store, source, [an_activity("secret", title="Secret plan"), an_activity("other")])
-    hidden = next(one for one in (1, 2) if _title(store, one) == "Secret plan")
+    hidden = next(item for item in (1, 2) if _title(store, item) == "Secret plan")
     another = Store(store.engine)
     page = f"{path}?page=first" if path.endswith("as2") else path
     with (
-        serving(app_of(store, clock=_now), watching=True) as one,
+        serving(app_of(store, clock=_now), watching=True) as entry,
         serving(app_of(another, clock=_now), watching=True) as two,
     ):
-        for reader in (one, two):
+        for reader in (entry, two):
             assert "Secret plan" in reader.ask(page).text
             assert "Secret plan" in reader.ask(page).text
         decide(store, [hidden], Review.HIDDEN)
-        for reader in (one, two):
+        for reader in (entry, two):
             gone = lambda reader=reader: "Secret plan" not in reader.ask(page).text  # noqa: E731  # bound now
             until(gone, seconds=10)  # two on an idle machine
-        assert one.ask(f"/activities/{hidden}").status == 410
+        assert entry.ask(f"/activities/{hidden}").status == 410
         assert two.ask(f"/api/v1/activities/{hidden}").status == 410
 
 
@@ -91,7 +91,7 @@ def test_either_validator_saves_the_body(watching: Reader) -> None:
     fresh = watching.ask(PATH)
     tag = fresh.headers["etag"]
     assert fresh.headers["cache-control"] == "public, max-age=1, stale-while-revalidate=1"
-    assert "last-modified" not in fresh.headers  # another change in the same second could not be told
+    assert "last-modified" not in fresh.headers  # another change in the same second would not be visible
     again = watching.ask(PATH, headers={"If-None-Match": f'"x", {tag}'})
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
     until(lambda: "last-modified" in watching.ask(PATH).headers)
@@ -158,7 +158,7 @@ def test_each_gets_what_it_can_unpack(watching: Reader, accepted: str, unpack: C
 
 
 def _kept(app: Any) -> Any:
-    return app._hot  # nothing outside shows what is kept
+    return app._hot  # the cache isn't visible from outside
 
 
 def test_strangers_can_not_fill_the_memory(sqlite_store: Store) -> None:

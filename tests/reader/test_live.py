@@ -47,7 +47,7 @@ def watching(store: Store) -> Iterator[Reader]:
 
 
 class Listener:
-    """Somebody who listens with the plainest of clients."""
+    """A listener with the simplest of clients."""
 
     def __init__(self, reader: Reader, query: str = "", *, last: int | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", reader.port), timeout=30)
@@ -68,7 +68,7 @@ class Listener:
                 return found["event"], int(found["id"]), json.loads(found["data"])
 
     def start(self) -> int:
-        """Return the revision from which on it is told; the server sends that first."""
+        """Return the first revision of the stream; the server sends it first."""
         while not (line := self._file.readline()).startswith(b"id: "):
             assert line, "the server closed the stream"
         return int(line.split()[1])
@@ -78,7 +78,7 @@ class Listener:
 
 
 def await_reader(reader: Reader, store: Store) -> None:
-    """Wait until a reader tells listeners of everything that is stored."""
+    """Wait until a reader has sent all stored items to listeners."""
     with store.reading() as tx:
         newest = tx.stream.revision()
 
@@ -232,9 +232,9 @@ class Mirror:
 
     def _rename(self, actor: dict[str, Any]) -> None:
         for item in self.items.values():
-            for said in (item, item["object"] or {}):
-                if said.get("actor") and said["actor"]["id"] == actor["id"]:
-                    said["actor"] = actor
+            for content in (item, item["object"] or {}):
+                if content.get("actor") and content["actor"]["id"] == actor["id"]:
+                    content["actor"] = actor
 
 
 @pytest.mark.slow
@@ -262,23 +262,23 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
         pass
 
     with store.reading() as tx:
-        wanted, after = {}, None
+        expected, after = {}, None
         while True:
             page = tx.activities.page(Query(limit=100, after=after, stitch=False))
-            wanted.update({str(item.id): to_builtins(item_of(item, EVERYTHING)) for item in page.items})
+            expected.update({str(item.id): to_builtins(item_of(item, EVERYTHING)) for item in page.items})
             after = page.next
             if after is None:
                 break
-        held = {one.slug: to_builtins(source_of(one, NOON, EVERYTHING)) for one in tx.sources.all()}
+        stored = {item.slug: to_builtins(source_of(item, NOON, EVERYTHING)) for item in tx.sources.all()}
         assert mirror.revision == tx.stream.revision()
-    assert mirror.items == wanted
-    assert mirror.sources == held
-    print(f"{mirror.revision} changes, {len(wanted)} items left")
+    assert mirror.items == expected
+    assert mirror.sources == stored
+    print(f"{mirror.revision} changes, {len(expected)} items left")
     assert mirror.revision > 100
 
 
 def _something(store: Store, source: Any, chance: random.Random) -> None:
-    """Bring, edit, hide, show, delete, or rename somebody."""
+    """Add, edit, hide, show, delete or rename something."""
     numbers = chance.sample(range(30 * int(LONG)), 5)
     match chance.randrange(6):
         case 0 | 1:

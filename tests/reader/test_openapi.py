@@ -1,4 +1,4 @@
-"""The OpenAPI document: whether it is one, and whether real answers are as it says."""
+"""Test the OpenAPI document: that it is valid and matches real responses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def document(empty_reader: Reader) -> dict[str, Any]:
 
 
 def errors(document: dict[str, Any], path: str, answer: Answer) -> list[str]:
-    """Return how an answer differs from what the document says of it; keys that it does not name count too."""
+    """Return how a response differs from the document, including undocumented keys."""
     responses = document["paths"][path]["get"]["responses"]
-    said = responses[str(answer.status) if str(answer.status) in responses else "default"]
+    content = responses[str(answer.status) if str(answer.status) in responses else "default"]
     media_type = answer.headers["content-type"]
-    schema = {**said["content"][media_type]["schema"], "components": closed(document["components"])}
+    schema = {**content["content"][media_type]["schema"], "components": closed(document["components"])}
     checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     return [error.message for error in checker.iter_errors(answer.json)]
 
@@ -44,7 +44,7 @@ def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Read
     specimens.fill(sqlite_store, "https://pictures.example")
     with sqlite_store.writing() as tx:
         tx.stream.beat(NOON)
-    asked = {
+    requests = {
         "/api/v1/activities": [
             *("/api/v1/activities", "/api/v1/activities?limit=2", "/api/v1/activities?limit=0"),
             *("/api/v1/activities?cursor=x", "/api/v1/activities?kind=x", "/api/v1/activities?x=x"),
@@ -68,12 +68,12 @@ def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Read
 
     found = {
         address: errors(document, path, sqlite_reader.ask(address))
-        for path, addresses in asked.items()
+        for path, addresses in requests.items()
         for address in addresses
     }
 
-    assert set(asked) == set(document["paths"])
-    assert {address: said for address, said in found.items() if said} == {}
+    assert set(requests) == set(document["paths"])
+    assert {address: content for address, content in found.items() if content} == {}
 
 
 def test_the_check_itself_can_fail(sqlite_store: Store, sqlite_reader: Reader, document: dict[str, Any]) -> None:

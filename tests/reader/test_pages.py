@@ -34,8 +34,12 @@ HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
 def test_the_stream_is_grouped_by_day_in_the_readers_time(sqlite_store: Store, sqlite_reader: Reader) -> None:
     late = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # still the evening before in New York
-    said = [an_activity("a", published=late), an_activity("b"), an_activity("c", published=NOON - timedelta(days=40))]
-    ingest_now(sqlite_store, add_source(sqlite_store), said)
+    activities = [
+        an_activity("a", published=late),
+        an_activity("b"),
+        an_activity("c", published=NOON - timedelta(days=40)),
+    ]
+    ingest_now(sqlite_store, add_source(sqlite_store), activities)
 
     page = sqlite_reader.ask("/").text
 
@@ -109,15 +113,15 @@ def test_pictures_have_words_and_wait_until_needed(sqlite_store: Store, sqlite_r
     pictures = re.findall(r'<img src="https://pictures[^>]*>', sqlite_reader.ask("/").text)
 
     assert len(pictures) >= 6
-    assert all('alt="' in one and 'loading="lazy"' in one for one in pictures)
-    assert any('alt="Four speakers on a panel"' in one for one in pictures)
+    assert all('alt="' in item and 'loading="lazy"' in item for item in pictures)
+    assert any('alt="Four speakers on a panel"' in item for item in pictures)
 
 
 def test_a_picture_that_stands_in_the_text_is_not_shown_twice(sqlite_store: Store, sqlite_reader: Reader) -> None:
     address = f"{PICTURES}/1?a=1&b=2"
     inside = f'<p>Look: <img src="{address.replace("&", "&amp;")}" alt="A hall"></p>'
-    said = [an_activity("a", html=inside, media=(Media("image", address, "A hall"),))]
-    ingest_now(sqlite_store, add_source(sqlite_store), [*said, an_activity("b", media=said[0].content.media)])
+    content = [an_activity("a", html=inside, media=(Media("image", address, "A hall"),))]
+    ingest_now(sqlite_store, add_source(sqlite_store), [*content, an_activity("b", media=content[0].content.media)])
 
     inside_only, beside = sqlite_reader.ask("/activities/1").text, sqlite_reader.ask("/activities/2").text
 
@@ -127,11 +131,11 @@ def test_a_picture_that_stands_in_the_text_is_not_shown_twice(sqlite_store: Stor
 
 def test_sensitive_pictures_wait_for_a_click(sqlite_store: Store, sqlite_reader: Reader) -> None:
     picture = Media("image", f"{PICTURES}/1", "A picture")
-    said = [
+    messages = [
         an_activity("a", kind=ActivityKind.POST, media=(picture,), sensitive=True),
         an_activity("b", media=(picture,), sensitive=True),
     ]
-    ingest_now(sqlite_store, add_source(sqlite_store), said)
+    ingest_now(sqlite_store, add_source(sqlite_store), messages)
 
     page = sqlite_reader.ask("/").text
 
@@ -159,11 +163,11 @@ def test_what_outsiders_wrote_is_text(sqlite_store: Store, sqlite_reader: Reader
             Media("audio", "data:text/html,x", HOSTILE),
         ),
     }
-    said = [an_activity(kind.value, **{**fields, "kind": kind}) for kind in ActivityKind]
-    inner = Original("k", "n", said[0].content)
-    said = [replace(one, object=inner, object_key="k") for one in said]
+    result = [an_activity(kind.value, **{**fields, "kind": kind}) for kind in ActivityKind]
+    inner = Original("k", "n", result[0].content)
+    result = [replace(item, object=inner, object_key="k") for item in result]
     source = add_source(sqlite_store, "s", name=HOSTILE)
-    ingest_now(sqlite_store, source, said)
+    ingest_now(sqlite_store, source, result)
 
     pages = [sqlite_reader.ask("/").text, *(sqlite_reader.ask(f"/activities/{n}").text for n in range(1, 8))]
 
@@ -187,8 +191,8 @@ def test_every_combination_of_what_is_missing_is_shown(sqlite_store: Store, sqli
         "lang": None,
         "published": None,
     }
-    said = [an_activity(kind.value, **{**bare, "kind": kind}) for kind in ActivityKind]
-    ingest_now(sqlite_store, add_source(sqlite_store), said)
+    activities = [an_activity(kind.value, **{**bare, "kind": kind}) for kind in ActivityKind]
+    ingest_now(sqlite_store, add_source(sqlite_store), activities)
 
     pages = [sqlite_reader.ask("/"), *(sqlite_reader.ask(f"/activities/{n}") for n in range(1, 8))]
 
@@ -199,8 +203,8 @@ def test_every_combination_of_what_is_missing_is_shown(sqlite_store: Store, sqli
 
 
 def test_older_and_newest_lead_through_the_stream(sqlite_store: Store, sqlite_reader: Reader) -> None:
-    said = [an_activity(f"n{n}", published=NOON - timedelta(hours=30 - n)) for n in range(25)]
-    ingest_now(sqlite_store, add_source(sqlite_store), said)
+    activities = [an_activity(f"n{n}", published=NOON - timedelta(hours=30 - n)) for n in range(25)]
+    ingest_now(sqlite_store, add_source(sqlite_store), activities)
 
     first = sqlite_reader.ask("/?kind=article").text
     (older,) = re.findall(r'<a class="button" rel="next" href="([^"]+)"', first)

@@ -1,4 +1,4 @@
-"""No client can choose what another one is given: answers follow from their keys, and keys from what is unambiguous."""
+"""Test that no client influences another one's response: responses follow from their keys, and keys are unambiguous."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_with_a_public_address_the_host_changes_nothing_and_is_kept_once(app: An
 
 
 def test_headers_that_change_nothing_are_no_part_of_the_key(app: Any, reader: Reader) -> None:
-    """Or each spelling would take memory, and none would find what is kept."""
+    """Each spelling would use memory, and none would hit the cache."""
     for number in range(50):
         padded = "x" * 3000
         answer = sent(

@@ -41,7 +41,7 @@ YOUTUBE = "https://www.youtube.com/watch?v=abcdefghijk"
 
 
 def post(name: str, at: datetime, text: str = "Hello @b #c", **more: Any) -> NewActivity:
-    said = Content(
+    content = Content(
         kind=ActivityKind.POST,
         network="x",
         url=f"https://x.com/opengovpart/status/{name}",
@@ -50,7 +50,7 @@ def post(name: str, at: datetime, text: str = "Hello @b #c", **more: Any) -> New
         published=at,
         **more,
     )
-    return NewActivity(name, f"x:{name}", said, entry_digest=name, raw=b"{}")
+    return NewActivity(name, f"x:{name}", content, entry_digest=name, raw=b"{}")
 
 
 def fill(store: Store) -> None:
@@ -208,9 +208,9 @@ def test_the_api_filters_by_cohort_and_counts(store: Store, portal: Reader) -> N
     assert [item["native_id"] for item in portal.items("?cohort=3")] == ["ghana"]
     assert [item["native_id"] for item in portal.items("?cohort=3&country=KE")] == []
     facets = portal.ask("/api/v1/facets?source=news").json
-    assert {one["value"]: one["count"] for one in facets["kind"]} == {"event": 2, "article": 2, "video": 1}
-    assert {one["label"] for one in facets["country"]} == {"Ghana", "Kenya"}
-    assert {one["value"]: one["count"] for one in facets["cohort"]} == {"2": 1, "3": 1}
+    assert {item["value"]: item["count"] for item in facets["kind"]} == {"event": 2, "article": 2, "video": 1}
+    assert {item["label"] for item in facets["country"]} == {"Ghana", "Kenya"}
+    assert {item["value"]: item["count"] for item in facets["cohort"]} == {"2": 1, "3": 1}
     assert (facets["examined"], facets["partial"]) == (5, False)
     assert portal.ask("/api/v1/facets?q=audits").json["examined"] == 1
     assert portal.ask("/api/v1/facets?topic=accountability&kind=article").json["examined"] == 1
@@ -256,15 +256,15 @@ def test_it_is_sound_at_any_width_in_both_themes(
     fill(sqlite_store)
     with serving(app_of(sqlite_store, configuration=Configuration(folder))) as reader:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        messages: list[str] = []
+        page.on("console", lambda message: messages.append(message.text) if message.type == "error" else None)
         page.goto(reader.address)
 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         ratio, where = page.evaluate(CONTRAST)
         assert ratio >= 4.5, where
         assert Axe().run(page)["violations"] == []
-        assert [one for one in said if "ERR_" not in one and "Failed to load" not in one] == []
+        assert [item for item in messages if "ERR_" not in item and "Failed to load" not in item] == []
         page.close()
 
 
@@ -281,11 +281,11 @@ def test_what_arrives_moves_nothing_until_it_is_asked_for(sqlite_store: Store, f
         source = add_source(sqlite_store, "late")
         ingest_now(sqlite_store, source, [an_activity("late", title="Just in", published=NOON + MINUTE)])
 
-        told = page.locator(".arrivals a")
-        told.wait_for(state="visible", timeout=30_000)
-        assert "1 new item" in told.inner_text()
+        lines = page.locator(".arrivals a")
+        lines.wait_for(state="visible", timeout=30_000)
+        assert "1 new item" in lines.inner_text()
         assert page.evaluate("window.moved") == 0
-        told.click()
+        lines.click()
         page.locator(".stream .day [data-id]").first.get_by_text("Just in").wait_for()
         assert page.locator(".stream .day [data-id]").count() == 5
         page.close()
@@ -300,8 +300,8 @@ def test_older_items_come_into_the_page_and_a_player_on_a_click(
     fill(sqlite_store)
     with serving(app_of(sqlite_store, configuration=Configuration(folder))) as reader:
         page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(reader.address)
         before = page.locator(".stream .day [data-id]").count()
         page.get_by_text("Load more").click()
@@ -310,7 +310,7 @@ def test_older_items_come_into_the_page_and_a_player_on_a_click(
         shown = ids_of(page)
         assert len(shown) == len(set(shown))
 
-        assert not [url for url in asked if "youtube" in url or "ytimg" in url]
+        assert not [url for url in requests if "youtube" in url or "ytimg" in url]
         page.locator(".block-video [data-player]").click()
         frame = page.locator(".block-video iframe.player")
         frame.wait_for()

@@ -81,8 +81,8 @@ def test_no_public_output_holds_an_address_or_an_error_sentence(sqlite_store: St
         for path in PATHS:
             for accept in ("*/*", "text/html"):
                 answer = reader.ask(path, headers={"Accept": accept})
-                said = answer.text.lower() + str(answer.headers).lower()
-                found[path, accept] = [secret for secret in SECRETS if secret in said]
+                messages = answer.text.lower() + str(answer.headers).lower()
+                found[path, accept] = [secret for secret in SECRETS if secret in messages]
         sources = reader.ask("/api/v1/sources").json["items"]
         stale = reader.ask("/api/v1/activities").json["stale_sources"]
         page = reader.ask("/?kind=article").text
@@ -90,15 +90,15 @@ def test_no_public_output_holds_an_address_or_an_error_sentence(sqlite_store: St
     assert {(item["address"], item["error_code"], item["last_error"]) for item in sources} == {
         (None, "forbidden-address", "It could not be read.")
     }
-    assert {(one["code"], one["reason"]) for one in stale} == {("forbidden-address", "It could not be read.")}
+    assert {(item["code"], item["reason"]) for item in stale} == {("forbidden-address", "It could not be read.")}
     assert "It could not be read." in page
 
 
 def test_the_portal_page_holds_none_either(sqlite_store: Store) -> None:
     fill(sqlite_store)
     with serving(app_of(sqlite_store, audience=PUBLIC, configuration=Configuration(Path("config")))) as reader:
-        said = reader.ask("/").text.lower() + reader.ask("/?topic=open-data").text.lower()
-    assert [secret for secret in SECRETS if secret in said] == []
+        activities = reader.ask("/").text.lower() + reader.ask("/?topic=open-data").text.lower()
+    assert [secret for secret in SECRETS if secret in activities] == []
 
 
 def test_a_token_shows_addresses_and_error_sentences(sqlite_store: Store) -> None:
@@ -114,10 +114,10 @@ def test_a_token_shows_addresses_and_error_sentences(sqlite_store: Store) -> Non
     assert items["password"]["state_reason"] == DETAIL
     assert answer.headers["cache-control"].startswith("private")
     assert "Authorization" in answer.headers["vary"]
-    assert {one["source"]["address"] for one in changed if one["type"] == "source"} == {
+    assert {item["source"]["address"] for item in changed if item["type"] == "source"} == {
         address for _, address in ADDRESSES.values()
     }
-    assert {one["reason"] for one in stale} == {DETAIL}
+    assert {item["reason"] for item in stale} == {DETAIL}
     assert refused.status == 401
 
 
@@ -153,7 +153,7 @@ ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom">
 
 def test_what_is_relative_in_a_feed_does_not_take_over_the_key_of_its_address() -> None:
     read = normalise(ATOM, "application/atom+xml", "https://news.example/feed?key=HUSH-query", "")
-    (content,) = [one.content for one in read.activities]
+    (content,) = [item.content for item in read.activities]
     assert content.url == "https://news.example/feed"
     assert "https://news.example/feed?page=2" in content.html
     assert "HUSH" not in str(content)

@@ -49,9 +49,9 @@ def test_what_is_left_is_told_until_nothing_is(rationed: Reader) -> None:
     answers = [rationed.ask(f"/api/v1/activities?q=word{n}") for n in range(5)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
     assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"search";q=3;w=60'}
-    told = [re.fullmatch(r'"search";r=(\d+);t=(\d+)', answer.headers["ratelimit"]) for answer in answers]
-    assert [int(one[1]) for one in told if one] == [2, 1, 0, 0, 0]
-    assert all(1 <= int(one[2]) <= 61 for one in told if one)  # a window of 60 s and what rounding takes
+    text = [re.fullmatch(r'"search";r=(\d+);t=(\d+)', answer.headers["ratelimit"]) for answer in answers]
+    assert [int(item[1]) for item in text if item] == [2, 1, 0, 0, 0]
+    assert all(1 <= int(item[2]) <= 61 for item in text if item)  # a window of 60 s and what rounding takes
     refused = answers[-1]
     assert refused.json["code"] == "too-many-requests"
     assert refused.headers["cache-control"] == "no-store"
@@ -98,7 +98,7 @@ def test_every_room_is_one_that_is_counted(empty_reader: Reader) -> None:
     searchable = {
         path
         for path, item in document["paths"].items()
-        if {"q", "cursor", "archive"} & {one["name"] for one in item["get"].get("parameters", ())}
+        if {"q", "cursor", "archive"} & {entry["name"] for entry in item["get"].get("parameters", ())}
     }
     assert searchable - {"/api/v1/live"} <= set(EVERYWHERE)  # which reads nothing for a query
 
@@ -107,9 +107,9 @@ def test_every_room_is_one_that_is_counted(empty_reader: Reader) -> None:
 def test_one_limit_holds_everywhere(spent: Reader, path: str) -> None:
     cursor = spent.ask("/api/v1/activities?limit=1").json["next"]
     places = [f"{name}={cursor}" for name in _places(path)]
-    for asked in (*COUNTED, *places):
-        answer = spent.ask(f"{path}?{asked}", headers={"Accept": "text/html"})
-        assert answer.status == 429, asked
+    for requests in (*COUNTED, *places):
+        answer = spent.ask(f"{path}?{requests}", headers={"Accept": "text/html"})
+        assert answer.status == 429, requests
         assert int(answer.headers["retry-after"]) > 0
     assert spent.ask(path).status == 200
     assert spent.ask(f"{path}?kind=article").status == 200
@@ -200,7 +200,7 @@ def test_when_redis_ends_everybody_passes_and_it_is_said_once(own_redis: subproc
         assert time.monotonic() - began < 1
         rationing._resting_until = 0  # as if it had rested
         assert rationing.check("a", "search") == {}
-    assert [(one["event"], one["log_level"]) for one in logs] == [("requests are not counted", "warning")]
+    assert [(item["event"], item["log_level"]) for item in logs] == [("requests are not counted", "warning")]
 
 
 def test_a_redis_that_hangs_holds_nobody_up(own_redis: subprocess.Popen[bytes], port: int) -> None:

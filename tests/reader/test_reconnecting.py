@@ -72,7 +72,7 @@ def test_a_page_comes_back_after_a_restart(
 
 
 def embeds(reader: str, *attributes: str) -> str:
-    elements = (f"<activity-stream {one}></activity-stream>" for one in attributes)
+    elements = (f"<activity-stream {item}></activity-stream>" for item in attributes)
     return f'<script src="{reader}/embed.js" defer></script>' + "".join(elements)
 
 
@@ -140,8 +140,8 @@ def test_what_collapsed_into_a_card_goes_with_the_item(browser: Browser, sqlite_
     source = add_source(sqlite_store, "x", "twitter")
     original = tweet("900", ActivityKind.POST, "Words", "<p>Words</p>", NOON, HUB)
     for number, who in (("901", POWELL), ("902", OGP)):
-        said = about(tweet(number, ActivityKind.REPOST, "Words", "", NOON, who), original)
-        ingest_now(sqlite_store, source, [said])
+        content = about(tweet(number, ActivityKind.REPOST, "Words", "", NOON, who), original)
+        ingest_now(sqlite_store, source, [content])
     with serving(app_of(sqlite_store), watching=True) as reader, opened(browser, reader.address) as sight:
         named = sight.page.locator(".also").get_by_text(POWELL.name)
         named.wait_for()

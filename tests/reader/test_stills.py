@@ -1,4 +1,4 @@
-"""Stills of films: fetched once by us, for what is shown alone, and only if they are pictures."""
+"""Test thumbnails of videos: fetched once, for visible items only, and only if they are images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def film(store: Store, name: str, still: str | None) -> int:
 
 
 def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: Container, publisher: Publisher) -> None:
-    publisher.serve("/still.png", PNG, "text/html")  # whatever its server says
+    publisher.serve("/still.png", PNG, "text/html")  # regardless of the server's header
     id_ = film(sqlite_store, "1", publisher.url("/still.png"))
     with serving(app_of(sqlite_store, fetch=house.fetched)) as reader:
         assert f'src="/activities/{id_}/still"' in reader.ask("/").text

@@ -179,8 +179,8 @@ def test_every_id_of_activity_streams_can_be_looked_up(sqlite_store: Store) -> N
 def _ids(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         yield from (value[name] for name in ("id", "partOf") if name in value)
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _ids(one)
+    for element in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _ids(element)
 
 
 def test_a_page_and_its_activity_have_one_address(sqlite_store: Store) -> None:
@@ -212,9 +212,9 @@ def test_a_date_in_the_future_moves_nothing(sqlite_store: Store, path: str) -> N
     ahead = an_activity("ahead", published=FUTURE, updated=FUTURE)
     ingest_now(sqlite_store, source, [an_activity("now"), ahead, an_activity("edited", updated=FUTURE)])
     with serving(app_of(sqlite_store)) as reader:
-        said = reader.ask(path).text
-    assert "2028" not in said
-    assert "2026" in said
+        content = reader.ask(path).text
+    assert "2028" not in content
+    assert "2026" in content
 
 
 def test_the_public_gets_no_words_of_x(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""While the database is in trouble: what was shown is shown, nothing hidden comes back, and nobody waits for long."""
+"""Test a database in trouble: visible items stay visible, hidden ones stay hidden, and no request waits for long."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def read_only(setting: Setting, stack: ExitStack) -> None:
 
 
 TROUBLES = [refused, hung, full, read_only]
-by_name = pytest.mark.parametrize("trouble", TROUBLES, ids=[one.__name__ for one in TROUBLES])
+by_name = pytest.mark.parametrize("trouble", TROUBLES, ids=[item.__name__ for item in TROUBLES])
 
 
 def timed(reader: Reader, path: str, **options: Any) -> tuple[int, float, bytes]:
@@ -147,7 +147,7 @@ def test_a_database_that_is_slow_but_well_is_waited_for(setting: Setting) -> Non
 
 
 def test_connections_that_the_network_forgot_cost_no_answer(setting: Setting) -> None:
-    """The database is well, but what was open to it is never answered again."""
+    """The database is healthy, but its open connections get no response."""
     reader = setting.reader
     shown = _shown(reader)
     setting.proxy.forget()
@@ -165,7 +165,7 @@ def test_connections_that_the_network_forgot_cost_no_answer(setting: Setting) ->
 def test_what_was_hidden_before_stays_hidden(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where nothing was asked for between the decision and the trouble, and nothing was made anew."""
+    """Even without requests between the decision and the failure."""
     monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     hidden = _id_of(setting.store, SECRET)
     paths = (*SHOWN, f"/activities/{hidden}", f"/api/v1/activities/{hidden}", f"/activities/{hidden}.as2")
@@ -187,13 +187,13 @@ def test_what_was_hidden_before_stays_hidden(
 def test_pages_are_made_anew_before_anybody_asks(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None]
 ) -> None:
-    """So that they are there, without what was hidden, when the database goes next."""
+    """They are available without the hidden items when the database fails next."""
     hidden = _id_of(setting.store, SECRET)
     _shown(setting.reader)
     decide(setting.store, [hidden], Review.HIDDEN)
     newest = _await_newest(setting)
     kept = setting.app._hot._kept
-    until(lambda: all(one.beat.revision == newest for one in kept.values()))
+    until(lambda: all(item.beat.revision == newest for item in kept.values()))
     with ExitStack() as stack:
         trouble(setting, stack)
         for path in SHOWN:
@@ -204,7 +204,7 @@ def test_pages_are_made_anew_before_anybody_asks(
         setting.proxy.restore()
 
 
-@pytest.mark.parametrize("trouble", [*TROUBLES, forgotten], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("trouble", [*TROUBLES, forgotten], ids=lambda entry: entry.__name__)
 def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,7 +359,7 @@ def test_following_goes_on_after_any_error(postgresql_store: Store, monkeypatch:
 
 
 def _shown(reader: Reader) -> dict[str, bytes]:
-    """Return what is shown; on a busy machine a first answer may be late, and refused for that."""
+    """Return the visible items; on a busy machine a first response may be late and refused."""
     for path in SHOWN:
         until(lambda path=path: reader.ask(path).status == 200)  # type: ignore[misc]  # bound now
     return {path: reader.ask(path).body for path in SHOWN}
@@ -376,4 +376,4 @@ def _await_newest(setting: Setting) -> int:
 def _id_of(store: Store, title: str) -> int:
     with store.reading() as tx:
         found = [tx.activities.get(id_) for id_ in (1, 2)]
-    return next(one.id for one in found if one is not None and one.content.title == title)
+    return next(item.id for item in found if item is not None and item.content.title == title)

@@ -75,7 +75,7 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """Somebody with a browser that keeps cookies and does not follow redirects by itself."""
+    """A user with a browser that keeps cookies and doesn't follow redirects."""
 
     address: str
     jar: CookieJar = field(default_factory=CookieJar)
@@ -146,7 +146,7 @@ def _no_address(address: str, _policy: Policy, _delay: timedelta | None) -> Sour
 
 @contextmanager
 def installed(store: Store, clock: Stopped, *, public_url: str | None = None) -> Iterator[Installation]:
-    """Serve a store until the block ends; readers keep nothing, so that each request sees what was decided."""
+    """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
     listener = socket.create_server(("127.0.0.1", 0))
     reader = app_of(store, clock=clock, public_url=public_url)
     desk = create_desk(

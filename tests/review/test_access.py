@@ -1,4 +1,4 @@
-"""Who gets in, and what nobody gets in with."""
+"""Test access to the desk: sign-in, sessions, roles and forms."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_session_known_before_is_worth_nothing_after(sqlite_house: Installatio
     ana.post("/review/sign-out")
     victim = sqlite_house.somebody()
     answer = victim.get("/review/sign-in", {"Cookie": f"desk={first}", "Accept": "text/html"})
-    assert answer.status == 200  # it signs nobody in
+    assert answer.status == 200  # no session
     victim.sign_in("ana")
 
     assert {cookie.name: cookie.value for cookie in victim.jar}["desk"] != first
@@ -220,7 +220,7 @@ def test_a_new_password_ends_every_other_session(sqlite_house: Installation) -> 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"former": "wrong", "password": "x" * 12, "again": "x" * 12}, "is incorrect"),
         ({"former": PASSWORD, "password": "correct staple 1", "again": "correct staple 2"}, "do not match"),
@@ -229,10 +229,10 @@ def test_a_new_password_ends_every_other_session(sqlite_house: Installation) -> 
         ({"former": PASSWORD, "password": "anastasia12345", "again": "anastasia12345"}, "too easy to guess"),
     ],
 )
-def test_a_poor_password_is_refused(sqlite_house: Installation, fields: dict[str, str], said: str) -> None:
+def test_a_poor_password_is_refused(sqlite_house: Installation, fields: dict[str, str], message: str) -> None:
     answer = sqlite_house.visitor("ana").post("/review/account", fields)
     assert answer.status == 422
-    assert said in answer.text
+    assert message in answer.text
 
 
 def test_sessions_end_by_themselves(sqlite_house: Installation) -> None:
@@ -275,9 +275,9 @@ def test_sign_ins_are_in_the_history_and_passwords_nowhere(house: Installation) 
     house.somebody().sign_in("my password 1234", "ana")  # typed into the wrong field
 
     with house.store.reading() as tx:
-        told = [(note["who"], note["what"], note["subject"]) for note in tx.audit.page()]
+        text = [(note["who"], note["what"], note["subject"]) for note in tx.audit.page()]
         everything = str(tx.audit.page())
-    assert told == [
+    assert text == [
         ("somebody", "failed to sign in", "account:unknown"),
         ("somebody", "failed to sign in", "account:ana"),
         ("ana", "signed in", "account:ana"),
@@ -308,7 +308,7 @@ def test_forms_that_are_none_are_refused(
 
 
 def _many(house: Installation, count: int, name: str, password: str) -> list[int]:
-    """Sign in so many times at once; return what was answered."""
+    """Sign in concurrently and return the responses."""
     visitor = house.somebody()
     token = re.search(r'name="csrf" value="([0-9a-f]+)"', visitor.get("/review/sign-in").text)
     assert token

@@ -1,31 +1,22 @@
-"""The desk in a real Chromium: by keys alone, by mouse alone, without script, on a phone, light and dark."""
+"""The desk in a real Chromium: with the keyboard, with the mouse, without script, on a phone."""
 
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from axe_core_python.sync_playwright import Axe
 
-from aggregator.config import passwords
-from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import Review
-from aggregator.domain.moderation.conditions import Condition, Field
-from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.source import Policy
-from tests.building import NOON, add_source, an_activity, ingest_now
-from tests.reader import specimens
+from tests.building import add_source, an_activity, ingest_now
 from tests.reader.conftest import browser
-from tests.reader.test_front_page import CONTRAST
-from tests.review.conftest import PASSWORD
+from tests.review.signed_in import signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page
 
     from storage.store import Store
     from tests.review.conftest import Installation
@@ -33,22 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
-PAGES = [
-    "", "?pile=all", "/items/1", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources", "/sources/add",
-    "/sources/news", "/freezes", "/history", "/people", "/add", "/account", "/account?from=outside",
-]  # fmt: skip
-
-
-# What sticks out of the page.
-WIDE = """(width) => document.scrollingElement.scrollWidth <= width ? [] :
-  Array.from(document.querySelectorAll("body *"))
-    .filter((one) => one.getBoundingClientRect().right > width + 1 && !one.closest(".menu, .piles, .scroll"))
-    .map((one) => one.outerHTML.slice(0, 90)).slice(0, 6)"""
-
 # Whether what has the focus goes by a name.
 NAMED = """(name) => {
-  const one = document.activeElement;
-  const label = one.labels?.[0]?.querySelector("span") || one;
+  const focused = document.activeElement;
+  const label = focused.labels?.[0]?.querySelector("span") || focused;
   return label.textContent.trim() === name;
 }"""
 
@@ -62,29 +41,6 @@ TAKES = """async (id) => {
 }"""
 
 
-@contextmanager
-def signed_in(browser: Browser, house: Installation, role: Role = Role.EDITOR, **options: Any) -> Iterator[Page]:
-    """Sign somebody in by the form itself."""
-    with house.store.writing() as tx:
-        tx.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
-    context = browser.new_context(**options)
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.goto(f"{house.address}/review")
-    page.get_by_label("Name").fill(role.value)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.locator(".who-am-i").wait_for()
-    try:
-        yield page
-    finally:
-        context.close()
-    assert complaints == []
-
-
 def waiting(store: Store, count: int) -> None:
     source = add_source(store, policy=Policy.HOLD)
     ingest_now(store, source, [an_activity(f"n{n:03}") for n in range(count)])
@@ -93,7 +49,7 @@ def waiting(store: Store, count: int) -> None:
 def states(store: Store) -> list[str]:
     with store.reading() as tx:
         listed = [tx.activities.in_review(review, 1000) for review in Review]
-    return [item.review.value for item in sorted((one for many in listed for one in many), key=lambda item: item.id)]
+    return [item.review.value for item in sorted((item for many in listed for item in many), key=lambda item: item.id)]
 
 
 def eventually(store: Store, holds: Callable[[list[str]], bool]) -> None:
@@ -201,7 +157,7 @@ def test_a_recorded_day_takes_about_a_key_an_item(browser: Browser, sqlite_house
     with signed_in(browser, sqlite_house, viewport={"width": 1280, "height": 900}) as page:
         for number in range(300):
             if number % 50 == 0 and number:
-                # The next page comes by itself once everything on this one is decided.
+                # The next page loads once all items on this one are decided.
                 page.locator("[data-item]:not(.decided):focus").wait_for()
             page.keyboard.press("1" if number % 3 == 0 else "a")
             keys += 1
@@ -372,66 +328,3 @@ def test_a_decision_is_seen_at_once(browser: Browser, sqlite_house: Installation
         took = [page.evaluate(TAKES, number) for number in range(1, 21)]
     print(f"median {sorted(took)[10]:.0f} ms")
     assert sorted(took)[10] < 5000  # some 30 ms on an idle machine
-
-
-@pytest.fixture
-def furnished(sqlite_house: Installation) -> Installation:
-    """Give a desk with everything that there is to see."""
-    store = sqlite_house.store
-    specimens.fill(store, "https://pictures.invalid")
-    source = add_source(store, "held", name="A" + "wkward" * 20, policy=Policy.HOLD)
-    long = an_activity("long", title="Donaudampfschifffahrt" * 12, text="https://example.org/" + "x" * 300, html="")
-    ingest_now(store, source, [long, an_activity("other")])
-    with store.writing() as tx:
-        tx.rules.add(
-            Rule(0, "No " + "betting" * 9, Action.HIDE, (Condition(Field.TEXT, value="casino"),), author="ana"), NOON
-        )
-        tx.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
-        tx.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
-    return sqlite_house
-
-
-def _drawn(route: Route) -> None:
-    route.fulfill(status=200, content_type="image/svg+xml", body='<svg xmlns="http://www.w3.org/2000/svg"/>')
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
-def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Installation, width: int) -> None:
-    options = {"viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
-    with signed_in(browser, furnished, Role.ADMIN, **options) as page:
-        page.route(
-            "**/*pictures.invalid*/**",
-            lambda route: route.fulfill(status=200, content_type="image/svg+xml", body="<svg/>"),
-        )
-        for path in PAGES:
-            page.goto(f"{furnished.address}/review{path}")
-            if path.endswith("outside"):
-                page.context.clear_cookies()
-                page.goto(f"{furnished.address}/review{path}")  # the sign-in
-            wide = page.evaluate(WIDE, width)
-            assert wide == [], path
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                least, where = page.evaluate(CONTRAST)
-                assert least >= 4.5, (path, scheme, where)
-            if width == 390:
-                found = Axe().run(page)
-                assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found["violations"]] == [], path
-
-
-def test_focus_is_always_seen(browser: Browser, furnished: Installation) -> None:
-    with signed_in(browser, furnished, Role.ADMIN) as page:
-        page.route(
-            "**/*pictures.invalid*/**",
-            lambda route: route.fulfill(status=200, content_type="image/svg+xml", body="<svg/>"),
-        )
-        for path in ("", "/rules/1", "/sources/news"):
-            page.goto(f"{furnished.address}/review{path}")
-            for _ in range(25):
-                page.keyboard.press("Tab")
-                if page.evaluate("document.activeElement === document.body"):
-                    continue  # the browser's own part of the round
-                outline = page.evaluate("getComputedStyle(document.activeElement).outline")
-                assert "none" not in outline, page.evaluate("document.activeElement.outerHTML")
-                assert " 0px" not in outline

@@ -1,4 +1,4 @@
-"""Whatever feeds, people and forms carry, it runs nowhere on the desk: hundreds of payloads in a real Chromium."""
+"""Check that no payload in feeds, profiles and forms runs on the desk, with hundreds of them in a real Chromium."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.source import Policy
 from aggregator.text.html import clean_html
 from tests.building import NOON, add_source, an_activity, ingest_now
-from tests.review.test_browser import browser, signed_in
+from tests.reader.conftest import browser
+from tests.review.signed_in import signed_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog
@@ -30,8 +31,7 @@ __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 
-# ruff: noqa: E501, ISC004  # payloads are what they are
-# What is run, and the ways in which markup may try to have it run.
+# ruff: noqa: E501, ISC004  # payloads are literal
 _RUN = ("alert(1)", "window.struck=1", "top.struck=1//", "eval('struck=1')", "fetch('/struck')")
 _WAYS = (
     "<script>{}</script>", "<ScRiPt>{}</sCrIpT>", "<scr<script>ipt>{}</script>", "</title><script>{}</script>",
@@ -58,7 +58,7 @@ def test_there_are_enough_of_them() -> None:
 
 def _item(number: int, payload: str) -> NewActivity:
     """Put a payload everywhere where a source has a say, as kinds of source clean it."""
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "kind": [ActivityKind.ARTICLE, ActivityKind.POST, ActivityKind.VIDEO][number % 3],
         "network": "x" if number % 3 == 1 else "web",
         "title": payload,
@@ -71,7 +71,7 @@ def _item(number: int, payload: str) -> NewActivity:
         "hashtags": (payload,),
         "lang": "en",
     }
-    return an_activity(f"p{number}{payload}", **said)
+    return an_activity(f"p{number}{payload}", **content)
 
 
 @pytest.mark.long
@@ -87,7 +87,7 @@ def test_no_payload_runs_on_any_page(browser: Browser, sqlite_house: Installatio
         tx.freezes.begin([None], NOON.replace(hour=18), PAYLOADS[3], PAYLOADS[4], NOON)
         tx.audit.note(NOON, PAYLOADS[5], PAYLOADS[6], PAYLOADS[7], {"reason": PAYLOADS[8], PAYLOADS[9]: PAYLOADS[0]})
     dialogs: list[str] = []
-    asked: list[str] = []
+    requests: list[str] = []
     pages = [
         "/rules",
         "/rules/1",
@@ -100,9 +100,9 @@ def test_no_payload_runs_on_any_page(browser: Browser, sqlite_house: Installatio
     ]
     pages += [f"?pile=all&after={after}" for after in (1000, 200, 150, 100, 50)]
     with signed_in(browser, sqlite_house, Role.ADMIN) as page:
-        page.context.on("request", lambda request: asked.append(request.url))
+        page.context.on("request", lambda request: requests.append(request.url))
         page.context.route(lambda address: sqlite_house.address not in address, lambda route: route.abort())
-        console = page.context.new_page()  # complaints of this page are what is expected: broken pictures
+        console = page.context.new_page()  # console messages of this page are expected: broken images
 
         def refuse(dialog: Dialog) -> None:
             dialogs.append(dialog.message)
@@ -126,5 +126,5 @@ def test_no_payload_runs_on_any_page(browser: Browser, sqlite_house: Installatio
             )
             assert attributes == [], path
     assert dialogs == []
-    assert not [address for address in asked if "struck" in address]
+    assert not [address for address in requests if "struck" in address]
     assert seen >= len(PAYLOADS)

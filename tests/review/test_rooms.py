@@ -74,7 +74,7 @@ def test_a_rule_is_rehearsed_saved_moved_switched_and_deleted(house: Installatio
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"value-0": "(", "operator-0": "matches"}, "a valid regular expression"),
         ({"value-0": ""}, "Condition 1: the text needs a value"),
@@ -83,11 +83,11 @@ def test_a_rule_is_rehearsed_saved_moved_switched_and_deleted(house: Installatio
     ],
 )
 def test_a_rule_that_cannot_work_comes_back_with_what_was_typed(
-    sqlite_house: Installation, changes: dict[str, str], said: str
+    sqlite_house: Installation, changes: dict[str, str], message: str
 ) -> None:
     answer = sqlite_house.visitor("ana", Role.EDITOR).post("/review/rules/new", {**RULE, **changes, "do": "save"})
     assert answer.status == 422
-    assert said in refused(answer)
+    assert message in refused(answer)
     assert 'name="rows" value="1"' in answer.text
 
 
@@ -99,14 +99,14 @@ def test_a_source_is_paused_polled_and_given_a_policy(house: Installation) -> No
     paused = source_now(house.store, "news")
     early = ana.post("/review/sources/news/poll")
     ana.post("/review/sources/news/state", {"to": "active"})
-    asked = ana.follow(ana.post("/review/sources/news/poll"))
+    requests = ana.follow(ana.post("/review/sources/news/poll"))
     fields = {"policy": "delay", "delay": "10", "on_edit": "return", "trusted": "@ana\nBen Smith\n@ana"}
     ana.post("/review/sources/news/policy", fields)
     changed = source_now(house.store, "news")
 
     assert (paused.state, paused.state_reason) == (SourceState.PAUSED, "paused by ana")
     assert early.status == 409
-    assert asked.message == "Poll requested. It starts within a few seconds."
+    assert requests.message == "Poll requested. It starts within a few seconds."
     assert (changed.policy, changed.delay) == (Policy.DELAY, timedelta(minutes=10))
     assert (changed.on_edit, changed.trusted) == (OnEdit.RETURN, ("ana", "Ben Smith"))
     assert changed.due_reason == "asked for by hand"
@@ -170,7 +170,7 @@ def test_a_freeze_is_seen_on_every_page_and_ends(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"until": "2026-03-01T12:00", "reason": "x"}, "in the future"),
         ({"until": "soon", "reason": "x"}, "expected a date and time"),
@@ -179,10 +179,10 @@ def test_a_freeze_is_seen_on_every_page_and_ends(house: Installation) -> None:
         ({"until": "2026-03-03T12:00", "reason": "x", "scope": "some", "source": "nope"}, "No source"),
     ],
 )
-def test_a_freeze_that_cannot_be_is_refused(sqlite_house: Installation, fields: dict[str, str], said: str) -> None:
+def test_a_freeze_that_cannot_be_is_refused(sqlite_house: Installation, fields: dict[str, str], message: str) -> None:
     answer = sqlite_house.visitor("ana", Role.EDITOR).post("/review/freezes", fields)
     assert answer.status == 422
-    assert said in refused(answer)
+    assert message in refused(answer)
 
 
 def test_refused_forms_keep_what_was_typed(sqlite_house: Installation) -> None:
@@ -233,7 +233,7 @@ def test_what_others_wrote_can_not_be_changed(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"title": ""}, "title is required"),
         ({"title": "x"}, "Enter a text or a link"),
@@ -241,10 +241,10 @@ def test_what_others_wrote_can_not_be_changed(house: Installation) -> None:
         ({"title": "x", "text": "y", "published": "2027-01-01T00:00"}, "must not be in the future"),
     ],
 )
-def test_an_item_of_our_own_is_checked(sqlite_house: Installation, fields: dict[str, str], said: str) -> None:
+def test_an_item_of_our_own_is_checked(sqlite_house: Installation, fields: dict[str, str], message: str) -> None:
     answer = sqlite_house.visitor("ana", Role.EDITOR).post("/review/add", fields)
     assert answer.status == 422
-    assert said in refused(answer)
+    assert message in refused(answer)
 
 
 def test_everything_of_an_author_goes_with_one_key_and_comes_back_with_another(house: Installation) -> None:

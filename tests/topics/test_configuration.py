@@ -53,7 +53,7 @@ def test_an_edit_counts_at_once_and_a_broken_one_changes_nothing(
 
     write(tmp_path / COUNTRIES, "iso2,country\nGH,Ghana\n")
     write(tmp_path / TOPICS, TOPIC.format("three"))
-    assert [one.code for one in read.vocabulary.participants] == ["GH"]
+    assert [item.code for item in read.vocabulary.participants] == ["GH"]
 
 
 def test_a_portal_is_read(tmp_path: Path) -> None:

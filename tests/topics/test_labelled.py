@@ -47,31 +47,31 @@ def vocabulary() -> Vocabulary:
 
 def score(vocabulary: Vocabulary, texts: Sequence[dict[str, Any]], what: str) -> Score:
     assert vocabulary.tagger is not None
-    right = found = wanted = 0
+    right = found = expected = 0
     wrong: list[str] = []
-    for one in texts:
-        said = Content(
+    for item in texts:
+        content = Content(
             kind=ActivityKind.POST,
             network="x",
-            text=one["text"],
-            lang=one["lang"],
-            hashtags=tuple(re.findall(r"#(\w+)", one["text"])),
+            text=item["text"],
+            lang=item["lang"],
+            hashtags=tuple(re.findall(r"#(\w+)", item["text"])),
         )
-        tags = vocabulary.tagger.tags(said)
-        got, labelled = set(tags.topics if what == "topics" else tags.countries), set(one[what])
-        right, found, wanted = right + len(got & labelled), found + len(got), wanted + len(labelled)
+        tags = vocabulary.tagger.tags(content)
+        got, labelled = set(tags.topics if what == "topics" else tags.countries), set(item[what])
+        right, found, expected = right + len(got & labelled), found + len(got), expected + len(labelled)
         if got != labelled:
-            wrong.append(f"{one['lang']}: {one['text']} -> {sorted(got)}, not {sorted(labelled)}")
-    return Score(right / found, right / wanted, wrong)
+            wrong.append(f"{item['lang']}: {item['text']} -> {sorted(got)}, not {sorted(labelled)}")
+    return Score(right / found, right / expected, wrong)
 
 
 @pytest.mark.parametrize("texts", [TEXTS, PARAPHRASED], ids=["labelled", "paraphrased"])
 def test_the_sets_are_large_and_speak_five_languages(texts: Sequence[dict[str, Any]]) -> None:
     assert len(texts) >= 150
-    counts = {lang: sum(one["lang"] == lang for one in texts) for lang in ("en", "es", "fr", "pt", "id")}
+    counts = {lang: sum(item["lang"] == lang for item in texts) for lang in ("en", "es", "fr", "pt", "id")}
     assert min(counts.values()) >= 30
     assert sum(counts.values()) == len(texts)
-    assert sum(not one["topics"] for one in texts) >= len(texts) / 4
+    assert sum(not item["topics"] for item in texts) >= len(texts) / 4
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,6 @@ def test_tags_fit(
 ) -> None:
     scored = score(vocabulary, texts, what)
 
-    told = f"{what}: precision {scored.precision:.3f}, recall {scored.recall:.3f}"
-    assert scored.precision >= precision, [told, *scored.wrong]
-    assert scored.recall >= recall, [told, *scored.wrong]
+    text = f"{what}: precision {scored.precision:.3f}, recall {scored.recall:.3f}"
+    assert scored.precision >= precision, [text, *scored.wrong]
+    assert scored.recall >= recall, [text, *scored.wrong]

@@ -1,4 +1,4 @@
-"""Tags: whole words in several languages, folded; names that mean something else; the word that says so is kept."""
+"""Test tags: whole, folded words in several languages, ambiguous names, and the stored word."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_words_are_found_whole_and_folded(text: str, topics: dict[str, str]) -> 
 def test_a_language_that_is_known_takes_its_own_words_and_the_first_ones() -> None:
     assert tags("datos abiertos", lang="en").topics == {}
     assert tags("open data", lang="es-MX").topics == {"open-data": "open data"}
-    assert tags("datos abiertos", lang="de").topics == {"open-data": "datos abiertos"}  # of none of ours
+    assert tags("datos abiertos", lang="de").topics == {"open-data": "datos abiertos"}  # not a configured language
 
 
 def test_hashtags_and_titles_count_and_what_is_reposted() -> None:
@@ -174,4 +174,4 @@ def test_the_sample_has_four_principles_and_sixty_three_countries() -> None:
 def test_a_huge_text_takes_no_more_than_a_large_one() -> None:
     found = tags("word " * 500_000 + "open data")
 
-    assert found.topics == {}  # what comes after the first two thousand words hardly tells
+    assert found.topics == {}  # words after the first two thousand hardly indicate topics

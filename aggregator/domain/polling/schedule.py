@@ -81,16 +81,16 @@ class PublishingProfile:
         return cls(min(at, now), **numbers) if usable else cls(now)
 
 
-def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datetime]) -> PublishingProfile:
+def observed(profile: PublishingProfile, now: datetime, published: Iterable[datetime]) -> PublishingProfile:
     """Update a profile after a poll.
 
     Args:
-        rhythm: the profile before.
+        profile: the profile before.
         now: the current time.
         published: times of new items; future ones count as now, old ones hardly count.
     """
-    slow, fast = _left(now - rhythm.at, _MEMORY), _left(now - rhythm.at, _BURST)
-    items, cosine, sine, burst = rhythm.items * slow, rhythm.cosine * slow, rhythm.sine * slow, rhythm.burst * fast
+    slow, fast = _left(now - profile.at, _MEMORY), _left(now - profile.at, _BURST)
+    items, cosine, sine, burst = profile.items * slow, profile.cosine * slow, profile.sine * slow, profile.burst * fast
     newest = sorted(min(moment, now) for moment in published)[-_MOST_AT_ONCE:]
     for moment in newest:
         age = now - moment
@@ -104,17 +104,17 @@ def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datet
     return PublishingProfile(now, items, cosine, sine, burst)
 
 
-def speed(rhythm: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
+def speed(profile: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
     """Return the poll weight of a source in roots of items per second; `weight` reflects its readers."""
-    return sqrt(weight * _rate(rhythm, now))
+    return sqrt(weight * _rate(profile, now))
 
 
-def _rate(rhythm: PublishingProfile, now: datetime) -> float:
-    slow, fast = _left(now - rhythm.at, _MEMORY), _left(now - rhythm.at, _BURST)
-    items, angle = rhythm.items * slow, _angle(now)
-    wave = 2 * slow * (rhythm.cosine * cos(angle) + rhythm.sine * sin(angle)) / (items + _DAY_PRIOR)
+def _rate(profile: PublishingProfile, now: datetime) -> float:
+    slow, fast = _left(now - profile.at, _MEMORY), _left(now - profile.at, _BURST)
+    items, angle = profile.items * slow, _angle(now)
+    wave = 2 * slow * (profile.cosine * cos(angle) + profile.sine * sin(angle)) / (items + _DAY_PRIOR)
     by_day = items / _MEMORY.total_seconds() * max(_LEAST_OF_DAY, 1 + wave)
-    by_burst = rhythm.burst * fast / _BURST.total_seconds()
+    by_burst = profile.burst * fast / _BURST.total_seconds()
     return (1 - _SHARE) * by_day + _SHARE * by_burst + _LEAST_RATE
 
 
@@ -158,7 +158,7 @@ def after_success(
 
     `look_again` is a time just after which to poll, regardless of the interval.
     """
-    interval, reason = _wanted(terms, speed, pace)
+    interval, reason = _interval_of(terms, speed, pace)
     least = max(terms.floor, wishes.floor)
     if interval < least:
         # Spread it as well, or all sources at their minimum interval would stay synchronized.
@@ -177,7 +177,7 @@ def after_success(
     return NextPoll(at, reason, policy)
 
 
-def _wanted(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
+def _interval_of(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
     """Return the configured or adaptive interval, and the reason."""
     spread = _spread(terms.source_id)
     if terms.every is not None:

@@ -17,7 +17,7 @@ from aggregator.reader.feeds.as2_objects import (
     object_of,
     original_of_activity,
     person,
-    said_only,
+    without_none,
 )
 from aggregator.reader.feeds.entry_html import title_of
 from aggregator.reader.feeds.feed import published_at, updated_at
@@ -79,7 +79,7 @@ def _activity(item: Activity, terms: Terms) -> dict[str, Any]:
     repost = content.kind is ActivityKind.REPOST
     published, updated = published_at(item), updated_at(item, terms.audience, terms.now)
     actor = person(content.actor, actor_id(item, terms)) if content.actor else None
-    return said_only(
+    return without_none(
         {
             "id": terms.page_of(item.id),
             "type": "Announce" if repost else "Create",
@@ -94,4 +94,4 @@ def _activity(item: Activity, terms: Terms) -> dict[str, Any]:
 
 
 def _encoded(value: dict[str, Any]) -> bytes:
-    return to_json(legible_json({"@context": _CONTEXT, **said_only(value)}))
+    return to_json(legible_json({"@context": _CONTEXT, **without_none(value)}))

@@ -32,7 +32,7 @@ _QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation that ident
 def person(actor: Actor, id_: str) -> dict[str, Any]:
     """Return a person."""
     avatar = address(actor.avatar)
-    return said_only(
+    return without_none(
         {
             "id": id_,
             "type": "Person",
@@ -60,7 +60,7 @@ def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
         inner = _original(item, quoted, terms)
         attached.append(inner)
         tags.append({"type": "Link", "rel": [_QUOTED], "href": inner["id"], "name": "Quoted post"})
-    return made | said_only({"attachment": attached or None, "tag": tags or None})
+    return made | without_none({"attachment": attached or None, "tag": tags or None})
 
 
 def original_of_activity(item: Activity, terms: Terms) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _original(item: Activity, content: Content, terms: Terms) -> dict[str, Any]:
     return _object(content, f"{page}#original", f"{page}#author", terms)
 
 
-def said_only(values: dict[str, Any]) -> dict[str, Any]:
+def without_none(values: dict[str, Any]) -> dict[str, Any]:
     """Drop missing values."""
     return {name: value for name, value in values.items() if value is not None}
 
@@ -91,7 +91,7 @@ def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[st
         if content.kind is ActivityKind.VIDEO
         else None
     )
-    return said_only(
+    return without_none(
         {
             "id": id_,
             "type": _TYPES.get(content.kind, "Note"),
@@ -130,7 +130,7 @@ def _occasion(content: Content) -> dict[str, Any]:
 
 
 def _attached(enclosure: Enclosure) -> dict[str, Any]:
-    return said_only(
+    return without_none(
         {
             "type": _ATTACHED.get(enclosure.kind, "Document"),
             "mediaType": enclosure.mime,
@@ -153,7 +153,7 @@ def _tags(content: Content) -> Iterator[dict[str, Any]]:
     for word in content.hashtags:
         yield {"type": "Hashtag", "name": f"#{word}"}
     for mention in content.mentions:
-        yield said_only({"type": "Mention", "name": f"@{mention.handle}", "href": address(mention.url)})
+        yield without_none({"type": "Mention", "name": f"@{mention.handle}", "href": address(mention.url)})
 
 
 def _named(kind: str, names: Sequence[str], terms: Terms) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def enclosures_of(media: Iterable[Media]) -> list[Enclosure]:
             found[url] = Enclosure(
                 kind=medium.type,
                 url=url,
-                mime=media_type(medium.mime) or _told_by(url) or _USUAL.get(medium.type, _UNKNOWN),
+                mime=media_type(medium.mime) or _type_of_url(url) or _USUAL.get(medium.type, _UNKNOWN),
                 alt=medium.alt,
                 size=_counted(medium.bytes),
                 duration=medium.duration if medium.duration and 0 < medium.duration < float("inf") else None,
@@ -94,7 +94,7 @@ def foremost(enclosures: Sequence[Enclosure]) -> Enclosure | None:
     return next(played, enclosures[0] if enclosures else None)
 
 
-def _told_by(url: str) -> str | None:
+def _type_of_url(url: str) -> str | None:
     """Return the media type according to the URL: its suffix, or `?format=jpg` as on X."""
     parts = urlsplit(url)
     endings = [PurePosixPath(parts.path).suffix.removeprefix("."), *parse_qs(parts.query).get("format", ())]

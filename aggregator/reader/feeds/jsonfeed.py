@@ -32,12 +32,12 @@ def render(feed: Feed) -> bytes:
         "language": language(feed.language),
         "items": [_item(entry_of(item, feed.terms)) for item in feed.items],
     }
-    return to_json(legible_json(_said(document)))
+    return to_json(legible_json(_without_none(document)))
 
 
 def _item(entry: Entry) -> dict[str, Any]:
     stills = () if entry.sensitive else (enclosure.still for enclosure in entry.enclosures)
-    return _said(
+    return _without_none(
         {
             "id": entry.id,
             "url": entry.page,
@@ -59,11 +59,11 @@ def _item(entry: Entry) -> dict[str, Any]:
 
 
 def _author(author: Author) -> dict[str, Any]:
-    return _said({"name": author.name, "url": author.url, "avatar": author.avatar})
+    return _without_none({"name": author.name, "url": author.url, "avatar": author.avatar})
 
 
 def _attachment(enclosure: Enclosure) -> dict[str, Any]:
-    return _said(
+    return _without_none(
         {
             "url": enclosure.url,
             "mime_type": enclosure.mime,
@@ -74,6 +74,6 @@ def _attachment(enclosure: Enclosure) -> dict[str, Any]:
     )
 
 
-def _said(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     """Drop missing values: JSON Feed has no null."""
     return {name: value for name, value in values.items() if value is not None}

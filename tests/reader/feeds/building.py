@@ -85,14 +85,14 @@ def an_item(id_: int = 1, **content: Any) -> Activity:
 
 def a_post(id_: int = 1, text: str = SECRET, **content: Any) -> Activity:
     """Return a post on X."""
-    said = tweet(str(id_), ActivityKind.POST, text, f"<p>{text}</p>" if text else "", NOON, OGP)
-    return held(id_, replace(said, content=replace(said.content, **content)))
+    activities = tweet(str(id_), ActivityKind.POST, text, f"<p>{text}</p>" if text else "", NOON, OGP)
+    return held(id_, replace(activities, content=replace(activities.content, **content)))
 
 
 def specimens() -> list[Activity]:
     """Return one item of every kind, and some that have all that an item can have."""
-    said, news = every_kind(PICTURES)
-    return [held(id_, new) for id_, new in enumerate([*said, *news, *_full()], 1)]
+    messages, news = every_kind(PICTURES)
+    return [held(id_, new) for id_, new in enumerate([*messages, *news, *_full()], 1)]
 
 
 def hostile() -> list[Activity]:

@@ -33,14 +33,14 @@ EMAIL = re.compile(r"\S+@\S+")
 def all_of(root: _Element, path: str) -> list[_Element]:
     found = root.xpath(path, namespaces=NAMES)
     assert isinstance(found, list)
-    return [one for one in found if isinstance(one, etree._Element)]
+    return [item for item in found if isinstance(item, etree._Element)]
 
 
 def texts(root: _Element, path: str) -> list[str]:
     """Return the texts that a path leads to, of elements or attributes."""
     found = root.xpath(path, namespaces=NAMES)
     assert isinstance(found, list)
-    return [one if isinstance(one, str) else (getattr(one, "text", None) or "") for one in found]
+    return [item if isinstance(item, str) else (getattr(item, "text", None) or "") for item in found]
 
 
 def is_uri(text: str) -> bool:

@@ -51,14 +51,14 @@ def meant(entry: Entry, written: ModuleType) -> Reading:
         author=entry.author.name if entry.author else None,
         content=entry.html,
         summary=entry.summary if written is atom else escape(entry.summary, quote=False),
-        enclosures=tuple((one.url, one.mime) for one in enclosures),
-        media=tuple((one.url, one.mime) for one in entry.enclosures),
+        enclosures=tuple((item.url, item.mime) for item in enclosures),
+        media=tuple((item.url, item.mime) for item in entry.enclosures),
         categories=tuple((category.term, category.scheme) for category in entry.categories),
     )
 
 
 def by_feedparser(document: bytes) -> list[Reading]:
-    """Read with feedparser, which is told to leave markup as it is."""
+    """Read with feedparser, configured to keep markup."""
     found = feedparser.parse(document, sanitize_html=False, resolve_relative_uris=False)
     assert not found.bozo, found.bozo_exception
     return [
@@ -71,8 +71,8 @@ def by_feedparser(document: bytes) -> list[Reading]:
             author=entry.get("author"),
             content=entry["content"][0]["value"],
             summary=entry["summary"],
-            enclosures=tuple((one["href"], one["type"]) for one in entry["links"] if one["rel"] == "enclosure"),
-            media=tuple((one["url"], one["type"]) for one in entry.get("media_content", ())),
+            enclosures=tuple((item["href"], item["type"]) for item in entry["links"] if item["rel"] == "enclosure"),
+            media=tuple((item["url"], item["type"]) for item in entry.get("media_content", ())),
             categories=tuple((tag["term"], tag["scheme"]) for tag in entry.get("tags", ())),
         )
         for entry in found.entries
@@ -92,7 +92,7 @@ def by_fastfeedparser(document: bytes) -> list[Reading]:
             content=entry["content"][0]["value"],
             summary=entry["description"],
             enclosures=_attached(entry),
-            media=tuple((one["url"], one["type"]) for one in entry.get("media_content", ())),
+            media=tuple((item["url"], item["type"]) for item in entry.get("media_content", ())),
             categories=tuple((tag["term"], tag["scheme"]) for tag in entry.get("tags", ())),
         )
         for entry in fastfeedparser.parse(document).entries
@@ -102,8 +102,8 @@ def by_fastfeedparser(document: bytes) -> list[Reading]:
 def _attached(entry: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return enclosures: RSS has them as such, Atom among the links."""
     if "enclosures" in entry:
-        return tuple((one["url"], one["type"]) for one in entry["enclosures"])
-    return tuple((one["href"], one["type"]) for one in entry["links"] if one["rel"] == "enclosure")
+        return tuple((item["url"], item["type"]) for item in entry["enclosures"])
+    return tuple((item["href"], item["type"]) for item in entry["links"] if item["rel"] == "enclosure")
 
 
 def _from_parts(parts: tuple[int, ...]) -> datetime:
@@ -127,4 +127,4 @@ def as_guessed(reading: Reading) -> Reading:
         except UnicodeError:
             return value
 
-    return Reading(**{one.name: guessed(getattr(reading, one.name)) for one in fields(reading)})
+    return Reading(**{item.name: guessed(getattr(reading, item.name)) for item in fields(reading)})

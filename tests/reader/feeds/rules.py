@@ -74,7 +74,7 @@ def _within(feed: dict[str, Any], name: str) -> list[Any]:
 
 
 def _listed(feed: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [one for many in _within(feed, name) for one in many]
+    return [item for many in _within(feed, name) for item in many]
 
 
 def _known(values: Iterable[dict[str, Any]], names: set[str]) -> bool:
@@ -94,7 +94,7 @@ def _is_text(value: Any) -> bool:
 
 def _unique_ids(feed: dict[str, Any]) -> bool:
     ids = [item["id"] for item in _items(feed)]
-    return all(_is_text(one) and one for one in ids) and len(ids) == len(set(ids))
+    return all(_is_text(item) and item for item in ids) and len(ids) == len(set(ids))
 
 
 RULES = [

@@ -72,16 +72,16 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("item", specimens() + hostile(), ids=lambda item: f"{item.content.kind}-{item.id}")
 def test_an_independent_reader_gets_every_value(item: Activity, audience: Audience) -> None:
     written = one(item, audience)
-    found, said = read(written), audience.content(item.content)
-    repost = said.kind is ActivityKind.REPOST
+    found, content = read(written), audience.content(item.content)
+    repost = content.kind is ActivityKind.REPOST
     assert (type(found).__name__, found.id) == ("Announce" if repost else "Create", written["id"])
     assert (found.published, found.summary, found.url) == tuple(written[n] for n in ("published", "summary", "url"))
     inner = written["object"]
     assert type(found.object).__name__ == inner["type"]
     assert (found.object.id, found.object.content) == (inner["id"], inner.get("content"))
     assert [tag.name for tag in found.object.tag] == [tag["name"] for tag in inner.get("tag", [])]
-    kinds = [type(one).__name__ for one in found.object.attachment]
-    assert kinds == [one["type"] for one in inner.get("attachment", [])]
+    kinds = [type(item).__name__ for item in found.object.attachment]
+    assert kinds == [item["type"] for item in inner.get("attachment", [])]
     if "actor" in written:
         assert (found.actor.id, found.actor.name) == (written["actor"]["id"], written["actor"]["name"])
 
@@ -187,7 +187,7 @@ def test_a_page_says_what_is_before_and_after_it() -> None:
     assert type(found).__name__ == "OrderedCollectionPage"
     assert (found.id, found.part_of) == (page["id"], "https://example.org/feed.x?kind=post")
     assert (found.next, found.prev) == tuple(f"https://example.org/feed.x?kind=post&cursor={c}" for c in "ca")
-    assert [one["id"] for one in page["orderedItems"]] == [f"https://example.org/activities/{i.id}" for i in items]
+    assert [item["id"] for item in page["orderedItems"]] == [f"https://example.org/activities/{i.id}" for i in items]
     assert len(found.ordered_items) == len(items)
 
 

@@ -1,4 +1,4 @@
-"""Events in feeds say what the page says: whether they take place, on which days, and nothing of quoted posts."""
+"""Check that events in feeds match the page: state and days, and nothing of quoted posts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_cancelled_event_is_named_so_in_activity_streams() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "expected"),
     [
         (CHRISTMAS + DAY, "Thursday, December 24, 2026"),
         (CHRISTMAS + 3 * DAY, "Thursday, December 24, 2026 to Saturday, December 26, 2026"),
@@ -59,9 +59,9 @@ def test_a_cancelled_event_is_named_so_in_activity_streams() -> None:
     ],
     ids=["one-day", "three-days", "without-end"],
 )
-def test_whole_days_are_dates(end: datetime | None, said: str) -> None:
+def test_whole_days_are_dates(end: datetime | None, expected: str) -> None:
     item = an_event(Occasion(CHRISTMAS, end, all_day=True, place="Everywhere"))
-    assert html_of(item, TERMS).startswith(f'<p><time datetime="2026-12-24">{said}</time> · Everywhere</p>')
+    assert html_of(item, TERMS).startswith(f'<p><time datetime="2026-12-24">{expected}</time> · Everywhere</p>')
 
 
 @pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS)
@@ -73,7 +73,7 @@ def test_what_belongs_to_a_series_quotes_nothing(written: ModuleType, kind: Acti
 
 def test_an_event_names_where_to_attend_it_and_the_other_time_that_it_may_mean() -> None:
     event = Occasion(NOON, zone_label="ET", online="https://meet.example/1", other_start=NOON + timedelta(hours=1))
-    said = html_of(an_event(event), TERMS)
-    assert "7:00 AM EST</time> (the source says “ET”, which may also mean 8:00 AM EST)" in said
-    assert '<a href="https://meet.example/1" rel="nofollow noopener">Attend online</a>' in said
+    activities = html_of(an_event(event), TERMS)
+    assert "7:00 AM EST</time> (the source says “ET”, which may also mean 8:00 AM EST)" in activities
+    assert '<a href="https://meet.example/1" rel="nofollow noopener">Attend online</a>' in activities
     assert "javascript" not in html_of(an_event(replace(event, online="javascript:alert(1)")), TERMS)

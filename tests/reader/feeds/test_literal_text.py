@@ -50,10 +50,10 @@ def new(shape: str, text: dict[str, str], title: str | None) -> NewActivity:
     who = Actor("web", "n.example/1", LITERAL, url="https://n.example/1")
     event = Occasion(NOON, place=LITERAL, zone_label=LITERAL) if shape == "event" else None
     media = (Media("image", "https://n.example/1.png", LITERAL),)
-    said = an_activity("1", kind=ActivityKind(shape), title=title, actor=who, event=event, media=media, **text)
+    content = an_activity("1", kind=ActivityKind(shape), title=title, actor=who, event=event, media=media, **text)
     if shape in {"quote", "repost"}:
-        said = replace(said, object=Original("web:2", "2", replace(said.content, kind=ActivityKind.POST)))
-    return said
+        content = replace(content, object=Original("web:2", "2", replace(content.content, kind=ActivityKind.POST)))
+    return content
 
 
 @pytest.fixture(params=[(s, t, h) for s in SHAPES for t in TEXTS for h in TITLES], ids="-".join)
@@ -97,8 +97,8 @@ def test_json_feed(item: Activity) -> None:
 def test_activity_streams(item: Activity) -> None:
     page = json.loads(activitystreams.render(a_feed([item])))
     (activity,) = page["orderedItems"]
-    for said in _all_of(page, {"content", "summary"}):  # both are HTML
-        assert_literal(said, whole=False) if "Never" in said else assert_plain_markup(said)
+    for activities in _all_of(page, {"content", "summary"}):  # both are HTML
+        assert_literal(activities, whole=False) if "Never" in activities else assert_plain_markup(activities)
     assert_literal(activity["object"]["content"])
     assert LITERAL in _all_of(page, {"name"})  # a name is plain text
 
@@ -113,13 +113,13 @@ def _all_of(value: Any, names: set[str]) -> list[str]:
 
 def _walk(value: Any, names: set[str]) -> Iterator[str]:
     if isinstance(value, list):
-        for one in value:
-            yield from _walk(one, names)
+        for entry in value:
+            yield from _walk(entry, names)
     elif isinstance(value, dict):
-        for name, one in value.items():
-            if name in names and isinstance(one, str):
-                yield one
-            yield from _walk(one, names)
+        for name, entry in value.items():
+            if name in names and isinstance(entry, str):
+                yield entry
+            yield from _walk(entry, names)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -1,4 +1,4 @@
-"""Every demand of the specifications on RSS and Atom, over our specimens and over whatever can be made up."""
+"""Check every requirement of RSS and Atom on specimens and generated feeds."""
 
 from __future__ import annotations
 

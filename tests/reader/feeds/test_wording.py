@@ -40,8 +40,8 @@ FORMATS = [rss, atom, jsonfeed, activitystreams]
 
 
 def said_on_x(kind: ActivityKind, text: str = SECRET, by: Actor = OGP, **content: Any) -> NewActivity:
-    said = tweet("1", kind, text, f"<p>{text}</p>" if text else "", NOON, by)
-    return replace(said, content=replace(said.content, **content))
+    activities = tweet("1", kind, text, f"<p>{text}</p>" if text else "", NOON, by)
+    return replace(activities, content=replace(activities.content, **content))
 
 
 def repost() -> Activity:
@@ -84,14 +84,14 @@ def test_of_what_is_on_x_the_public_gets_what_it_is_and_where(kind: ActivityKind
 @pytest.mark.parametrize("written", FORMATS, ids=lambda written: written.__name__.rpartition(".")[2])
 def test_no_format_gives_the_public_words_of_x(written: ModuleType) -> None:
     secret = f"{PICTURES}/secret"
-    told = replace(OGP, name=SECRET, avatar=secret)
-    said = said_on_x(
-        ActivityKind.QUOTE, by=told, title=SECRET, hashtags=(SECRET,), media=(Media("image", secret, SECRET),)
+    lines = replace(OGP, name=SECRET, avatar=secret)
+    messages = said_on_x(
+        ActivityKind.QUOTE, by=lines, title=SECRET, hashtags=(SECRET,), media=(Media("image", secret, SECRET),)
     )
     items = [
-        held(1, about(said, replace(said, key="x:2"))),
-        held(2, about(said_on_x(ActivityKind.REPOST, by=told), said)),
-        held(3, about(an_activity("3", kind=ActivityKind.REPOST, title=None, text="", html=""), said)),
+        held(1, about(messages, replace(messages, key="x:2"))),
+        held(2, about(said_on_x(ActivityKind.REPOST, by=lines), messages)),
+        held(3, about(an_activity("3", kind=ActivityKind.REPOST, title=None, text="", html=""), messages)),
     ]
     document = written.render(a_feed(items, PUBLIC)).decode()
     assert SECRET not in document
@@ -153,7 +153,7 @@ def test_pictures_alone_have_their_title_for_a_text() -> None:
 
 def test_what_is_given_twice_is_attached_once_as_it_came_first() -> None:
     twice = (Media("image", f"{PICTURES}/a.png", "first"), Media("image", f"{PICTURES}/a.png", "second"))
-    assert [one.alt for one in entry_of(an_item(media=twice), TERMS).enclosures] == ["first"]
+    assert [item.alt for item in entry_of(an_item(media=twice), TERMS).enclosures] == ["first"]
 
 
 def test_what_it_is_filed_under_says_whose_words_these_are() -> None:

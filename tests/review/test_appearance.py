@@ -1,0 +1,95 @@
+"""How the desk's pages look in a real Chromium: width, contrast, accessibility and focus, light and dark."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+
+from aggregator.domain.access.accounts import Role
+from aggregator.domain.moderation.conditions import Condition, Field
+from aggregator.domain.moderation.rules import Action, Rule
+from aggregator.domain.source import Policy
+from tests.building import NOON, add_source, an_activity, ingest_now
+from tests.reader import specimens
+from tests.reader.conftest import browser
+from tests.reader.test_front_page import CONTRAST
+from tests.review.signed_in import signed_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Route
+
+    from tests.review.conftest import Installation
+
+__all__ = ["browser"]
+
+pytestmark = pytest.mark.browser
+PAGES = [
+    "", "?pile=all", "/items/1", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources", "/sources/add",
+    "/sources/news", "/freezes", "/history", "/people", "/add", "/account", "/account?from=outside",
+]  # fmt: skip
+
+# Elements that are wider than the page.
+WIDE = """(width) => document.scrollingElement.scrollWidth <= width ? [] :
+  Array.from(document.querySelectorAll("body *"))
+    .filter((item) => item.getBoundingClientRect().right > width + 1 && !item.closest(".menu, .piles, .scroll"))
+    .map((item) => item.outerHTML.slice(0, 90)).slice(0, 6)"""
+
+
+@pytest.fixture
+def furnished(sqlite_house: Installation) -> Installation:
+    """Return an installation with content on every page."""
+    store = sqlite_house.store
+    specimens.fill(store, "https://pictures.invalid")
+    source = add_source(store, "held", name="A" + "wkward" * 20, policy=Policy.HOLD)
+    long = an_activity("long", title="Donaudampfschifffahrt" * 12, text="https://example.org/" + "x" * 300, html="")
+    ingest_now(store, source, [long, an_activity("other")])
+    with store.writing() as tx:
+        tx.rules.add(
+            Rule(0, "No " + "betting" * 9, Action.HIDE, (Condition(Field.TEXT, value="casino"),), author="ana"), NOON
+        )
+        tx.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
+        tx.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
+    return sqlite_house
+
+
+def _drawn(route: Route) -> None:
+    route.fulfill(status=200, content_type="image/svg+xml", body="<svg/>")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
+def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Installation, width: int) -> None:
+    options = {"viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
+    with signed_in(browser, furnished, Role.ADMIN, **options) as page:
+        page.route("**/*pictures.invalid*/**", _drawn)
+        for path in PAGES:
+            page.goto(f"{furnished.address}/review{path}")
+            if path.endswith("outside"):
+                page.context.clear_cookies()
+                page.goto(f"{furnished.address}/review{path}")  # the sign-in
+            wide = page.evaluate(WIDE, width)
+            assert wide == [], path
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                least, where = page.evaluate(CONTRAST)
+                assert least >= 4.5, (path, scheme, where)
+            if width == 390:
+                found = Axe().run(page)
+                assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found["violations"]] == [], path
+
+
+def test_focus_is_always_seen(browser: Browser, furnished: Installation) -> None:
+    with signed_in(browser, furnished, Role.ADMIN) as page:
+        page.route("**/*pictures.invalid*/**", _drawn)
+        for path in ("", "/rules/1", "/sources/news"):
+            page.goto(f"{furnished.address}/review{path}")
+            for _ in range(25):
+                page.keyboard.press("Tab")
+                if page.evaluate("document.activeElement === document.body"):
+                    continue  # the browser's own part of the round
+                outline = page.evaluate("getComputedStyle(document.activeElement).outline")
+                assert "none" not in outline, page.evaluate("document.activeElement.outerHTML")
+                assert " 0px" not in outline
