@@ -159,8 +159,8 @@ def _remark(event: Occasion, when: When, dates: Dates) -> str:
     if not when.remark:
         return ""
     other = dates.when(event.other_start, None).hours if event.other_start else ""
-    also = f", which may also mean {escape(other)}" if other else ""
-    return f" (the source says “{escape(when.remark)}”{also})"
+    also = f" is ambiguous; may also be {escape(other)}" if other else ""
+    return f" (time zone “{escape(when.remark)}”{also})"
 
 
 def _pointer(content: Content) -> str:
