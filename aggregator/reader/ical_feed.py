@@ -63,8 +63,7 @@ def _event(item: Activity, occasion: Occasion, authority: tuple[str, str], home:
     description = [content.text[:_LONGEST_TEXT]]
     if occasion.other_start is not None:
         description.append(
-            f"The source gives the time as “{occasion.zone_label}”, which may also mean "
-            f"{machine_time(occasion.other_start)}."
+            f"Time zone “{occasion.zone_label}” is ambiguous; may also be {machine_time(occasion.other_start)}."
         )
     if occasion.online:
         description.append(f"Online: {occasion.online}")

@@ -74,6 +74,6 @@ def test_what_belongs_to_a_series_quotes_nothing(written: ModuleType, kind: Acti
 def test_an_event_names_where_to_attend_it_and_the_other_time_that_it_may_mean() -> None:
     event = Occasion(NOON, zone_label="ET", online="https://meet.example/1", other_start=NOON + timedelta(hours=1))
     activities = html_of(an_event(event), TERMS)
-    assert "7:00 AM EST</time> (the source says “ET”, which may also mean 8:00 AM EST)" in activities
+    assert "7:00 AM EST</time> (time zone “ET” is ambiguous; may also be 8:00 AM EST)" in activities
     assert '<a href="https://meet.example/1" rel="nofollow noopener">Attend online</a>' in activities
     assert "javascript" not in html_of(an_event(replace(event, online="javascript:alert(1)")), TERMS)
