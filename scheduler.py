@@ -32,9 +32,9 @@ SCHEDULE: Mapping[str, Any] = {
     # A tick that could not be delivered before the next one is sent is worth nothing.
     "tick": {"task": "tick", "schedule": TICK, "options": {"expires": TICK, "queue": "control"}},
     # People who appear get their names and pictures together: soon, but not each by a request of their own.
-    "upkeep": {"task": "upkeep", "schedule": UPKEEP, "options": {"expires": UPKEEP, "queue": "twitter"}},
+    "upkeep": {"task": "upkeep", "schedule": UPKEEP, "options": {"expires": UPKEEP, "queue": "api"}},
     # Whatever one does not get to, the next one does; one that comes late would only run beside that.
-    "sweep": {"task": "sweep", "schedule": crontab(minute="23"), "options": {"expires": 1800.0, "queue": "twitter"}},
+    "sweep": {"task": "sweep", "schedule": crontab(minute="23"), "options": {"expires": 1800.0, "queue": "api"}},
     # People learn of a source that stopped, or a queue that nobody looks at.
     "attend": {"task": "attend", "schedule": ATTEND, "options": {"expires": ATTEND, "queue": "control"}},
     "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},

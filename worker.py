@@ -1,4 +1,4 @@
-"""The Celery app and its thin tasks: `celery -A worker worker -Q rss,twitter,control`.
+"""The Celery app and its thin tasks: `celery -A worker worker -Q feeds,api,control`.
 
 Tasks take ids, ask the container and return nothing. Everything that must survive lives in the database: a message that
 is lost, doubled or late costs at most one lease of waiting.
@@ -27,6 +27,7 @@ from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
 from aggregator.services.database_wait import await_database
+from aggregator.source_api.kind import QueueClass
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from aggregator.services.dispatch import Batch
 
-CONTROL = "control"  # the queue of tick and prune
+CONTROL = "control"  # the queue of everything but polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
 RELEASE_AGAIN = 2  # seconds between tries to release leases while the database is unavailable
@@ -186,7 +187,7 @@ def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
+    names = [CONTROL, *QueueClass, *sorted(former_queues())]
     # Longer than a task and its wait, or it comes twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
@@ -217,6 +218,20 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
     }
+
+
+def former_queues() -> Mapping[str, QueueClass]:
+    """Return the queues of the last release, which are consumed for one more, and what took their places."""
+    return {kind.former_queue: kind.queue for kind in kinds().values() if kind.former_queue}
+
+
+def _consume_both_names(app: Celery) -> None:
+    """Consume the former name of each selected queue as well, and the new name where a former one is selected."""
+    selected = set(app.amqp.queues.consume_from)
+    for former, queue in former_queues().items():
+        if selected & {former, queue.value}:
+            for name in {former, queue.value} - selected:
+                app.amqp.queues.select_add(Queue(name))
 
 
 @cache
@@ -252,6 +267,10 @@ def _separate() -> Celery:
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
                 "use PostgreSQL (AGGREGATOR_DATABASE_URL)."
             )
+
+    @signals.celeryd_after_setup.connect(weak=False)
+    def consume_both_names(instance: Any, **_: object) -> None:  # noqa: ANN401  # the worker
+        _consume_both_names(instance.app)
 
     @signals.task_prerun.connect(weak=False)
     def bind_task(task_id: str, **_: object) -> None:

@@ -14,7 +14,6 @@ import structlog
 
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
-from aggregator.domain.billing.budget import DOLLAR, Prices, Terms
 from aggregator.domain.errors import (
     AggregatorError,
     SourceError,
@@ -22,7 +21,7 @@ from aggregator.domain.errors import (
 from aggregator.domain.polling.schedule import PollBudget
 from aggregator.event_loop import EventLoop
 from aggregator.fetching.client import Http
-from aggregator.services.billing_ledger import Metered, StoreSpending, reconcile
+from aggregator.services.billing_ledger import StoreSpending, reconcile
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
@@ -43,11 +42,12 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from aggregator.config.secrets import Secret
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
+    from aggregator.domain.billing.budget import Metered
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
+    from aggregator.domain.secrets import Secret
     from aggregator.domain.source import Policy, Source
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
@@ -70,9 +70,8 @@ def utc_now() -> datetime:
 
 def metered(settings: Settings) -> dict[str, Metered]:
     """Return the services that bill what they return, and what is set for them."""
-    prices = Prices(round(settings.x_post_price * DOLLAR), round(settings.x_user_price * DOLLAR))
-    budget = None if settings.x_budget is None else round(settings.x_budget * DOLLAR)
-    return {"x": Metered("x", "twitter", Terms(prices, budget, settings.x_reserve, settings.x_cycle_day))}
+    services = (kind.metered(settings.kinds) for kind in kinds().values())
+    return {service.service: service for service in services if service is not None}
 
 
 class Container:
@@ -312,8 +311,10 @@ class Container:
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
         asked = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
-        how, tagger = self.settings.x_sweep, self.configuration.tagger
-        return [await ComplianceSweep(self.store, kind, context, how, tagger).run() for kind in asked]
+        values, tagger = self.settings.kinds, self.configuration.tagger
+        return [
+            await ComplianceSweep(self.store, kind, context, kind.sweep_mode(values), tagger).run() for kind in asked
+        ]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this container's event loop (`run`)."""
@@ -337,14 +338,11 @@ class Container:
             self._parser = ParserPool()
         if self._spending is None:
             self._spending = StoreSpending(self.store, self.clock, metered(settings))
-        credentials = {"x_base_url": settings.x_base_url, "x_vocabulary": settings.x_vocabulary}
-        if settings.x_bearer_token:
-            credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
         return PollContext(
             self._http,
             self.clock,
             self._turns,
-            credentials,
+            settings.kinds,
             self._unsealed,
             deadline,
             spending=self._spending,

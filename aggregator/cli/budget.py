@@ -1,4 +1,4 @@
-"""`budget`: what X has cost, what it will cost, and what would help."""
+"""`budget`: the cost of a metered service, its forecast, and what would save money."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from aggregator.cli.output import ago, counted, print_json, print_table
 from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
+from aggregator.domain.errors import BadRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.container import Container
-    from aggregator.domain.billing.budget import Forecast
+    from aggregator.domain.billing.budget import Forecast, Metered
     from storage.billing.ledger import Block, Entry
 
-SERVICE = "x"
 _LATELY = timedelta(days=7)
 _MOST_ADVICE = 5
 _A_MONTH = 30  # days
@@ -53,13 +53,15 @@ class Account(NamedTuple):
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--days", is_flag=True, help="Each day of the cycle on a line of its own.")
+@click.option("--service", help="The metered service; needed if there are several.")
 @click.pass_context
-def budget(context: click.Context, as_json: bool, days: bool) -> None:
-    """Show what X has cost in this cycle, what it will cost, and what would help."""
+def budget(context: click.Context, as_json: bool, days: bool, service: str | None) -> None:
+    """Show the cost of a metered service in this cycle, its forecast, and what would save money."""
+    context.obj = service
     if context.invoked_subcommand is not None:
         return
     with opened() as container:
-        view = View(container)
+        view = View(container, metered_service(container, service))
         if as_json:
             print_json(view.json())
         elif days:
@@ -72,38 +74,54 @@ def budget(context: click.Context, as_json: bool, days: bool) -> None:
 
 
 @budget.command()
-def resume() -> None:
-    """Ask X again, after it said that a cap is reached and somebody raised it there."""
+@click.pass_obj
+def resume(service: str | None) -> None:
+    """Call a service again before its next cycle, after its cap was reached and raised there."""
     with opened() as container:
+        metering = metered_service(container, service)
         now = container.clock()
         with container.store.writing() as tx:
-            block = tx.spending.blocked(SERVICE)
-            tx.spending.block(SERVICE, None, None)
+            block = tx.spending.blocked(metering.service)
+            tx.spending.block(metering.service, None, None)
             woken = tx.schedule.wake(("budget", "cap-reached"), now)
         held = block is not None and block.until > now
-        said = "X is asked again" if held else "X was not held back"
-        click.echo(f"{said}; {counted(woken, 'source')} due now.")
+        result = "is called again" if held else "was not blocked"
+        click.echo(f"{metering.label} {result}; {counted(woken, 'source')} due now.")
+
+
+def metered_service(container: Container, name: str | None) -> Metered:
+    """Return a metered service; the only one if no name is given.
+
+    Raises:
+        BadRequestError: there is none of that name, or there are several.
+    """
+    from aggregator.container import metered
+
+    services = metered(container.settings)
+    if name is None and len(services) == 1:
+        return next(iter(services.values()))
+    if name not in services:
+        raise BadRequestError(f"Give --service NAME; the metered services are {', '.join(sorted(services)) or 'none'}.")
+    return services[name]
 
 
 class View:
-    """Everything that there is to say, read in one transaction."""
+    """The ledger and the forecast of one service, read in one transaction."""
 
-    def __init__(self, container: Container) -> None:
-        from aggregator.container import metered
-
-        metering = metered(container.settings)[SERVICE]
+    def __init__(self, container: Container, metering: Metered) -> None:
+        self.label = metering.label
         self.terms = metering.terms
         self.now = container.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
         lately = (self.now - _LATELY).date()
         with container.store.reading() as tx:
-            self.standing = tx.spending.standing(SERVICE, self.cycle)
-            self.entries = tx.spending.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
-            self.days = tx.spending.days(SERVICE, self.cycle.start.isoformat())
-            recent = tx.spending.ledger(SERVICE, lately.isoformat(), by=("purpose",))
-            first = tx.spending.first_day(SERVICE)
-            self.block = tx.spending.blocked(SERVICE)
-            self.reported = tx.spending.reported(SERVICE)
+            self.standing = tx.spending.standing(metering.service, self.cycle)
+            self.entries = tx.spending.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
+            self.days = tx.spending.days(metering.service, self.cycle.start.isoformat())
+            recent = tx.spending.ledger(metering.service, lately.isoformat(), by=("purpose",))
+            first = tx.spending.first_day(metering.service)
+            self.block = tx.spending.blocked(metering.service)
+            self.reported = tx.spending.reported(metering.service)
             appetites = tx.spending.appetites(metering.kind)
             sources = [source for source in tx.sources.all() if source.id in appetites]
             kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
@@ -156,7 +174,8 @@ class View:
         said = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
-        click.echo(f"X, {self.cycle.start} to {last} (day {day} of {(self.cycle.end - self.cycle.start).days})\n")
+        length = (self.cycle.end - self.cycle.start).days
+        click.echo(f"{self.label}, {self.cycle.start} to {last} (day {day} of {length})\n")
         if self._block:
             click.echo(f"Held back until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
         limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", with no budget set"
@@ -172,7 +191,10 @@ class View:
         if self.reported:
             posts, at = self.reported
             ours = sum(entry.posts for entry in self.entries)
-            click.echo(f"X counts:  {posts:,} posts in its own cycle ({ago(at, self.now)}); we count {ours:,} in ours.")
+            click.echo(
+                f"{f'{self.label} counts:':<10} {posts:,} posts in its own cycle ({ago(at, self.now)}); "
+                f"we count {ours:,} in ours."
+            )
         if self.entries:
             click.echo()
             print_table(

@@ -64,7 +64,7 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
             print_json({**one._asdict(), "delay": one.delay.total_seconds()})
     elif removals:
         print_table(
-            ("KEY", "WHY", "ON X", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
+            ("KEY", "WHY", "UPSTREAM", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
             [
                 (
                     one.key,
@@ -145,10 +145,10 @@ def _summary(removals: Sequence[Gone], start: datetime) -> str:
     failed = [one.key for one in removals if not one.verified]
     said = "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
     behind = [one.left - one.happened for one in removals if one.happened]
-    told = f"; {_span(max(behind))} at the longest after X itself, which told when of {len(behind)}" if behind else ""
+    lag = f"; at most {_span(max(behind))} after the network, which gave the time of {len(behind)}" if behind else ""
     return (
         f"{len(removals)} removed {since}; from noticed to gone {_span(median_high(delays))} in the median, "
-        f"{_span(delays[-1])} at the longest{told}; {said}."
+        f"{_span(delays[-1])} at the longest{lag}; {said}."
     )
 
 

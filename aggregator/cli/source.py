@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aggregator.cli.context import FAILED, WHO, existing, opened
+from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import (
     ago,
     counted,
@@ -23,7 +24,6 @@ from aggregator.cli.source_edit import (
     asked_headers,
     backfill,
     drop,
-    kind_options,
     release,
     revert,
     set_,
@@ -59,8 +59,8 @@ for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_,
     source.add_command(_command)
 
 
-@source.command()
-@click.argument("addresses", nargs=-1, metavar="URL|@HANDLE...")
+@source.command(cls=KindOptionsCommand)
+@click.argument("addresses", nargs=-1, metavar="ADDRESS...")
 @click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
 @click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
 @click.option("--name", help="Name for people; by default what the source calls itself.")
@@ -78,7 +78,6 @@ for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_,
     help="auto shows items at once, delay after a while, hold keeps them for review.",
 )
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long delay waits.")
-@kind_options
 @sign_in_options
 def add(
     addresses: Sequence[str],
@@ -90,9 +89,12 @@ def add(
     delay: int | None,
     user: str | None,
     header: Sequence[str],
-    **options: str | bool | None,
+    **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
+    """Add feeds, pages that announce a feed, calendars, or accounts.
+
+    Each is fetched once, to find out what it is. Nothing is stored for an address that isn't a source.
+    """
     wanted = [*addresses, *_lines(listed)]
     if not wanted:
         raise click.UsageError("Give at least one address, or --from FILE.")
@@ -122,7 +124,7 @@ def add(
         every=timedelta(seconds=every) if every else None,
         policy=Policy(policy),
         delay=timedelta(seconds=delay) if delay else None,
-        options={name: value for name, value in options.items() if value is not None},
+        options=given(parameters),
         headers=asked_headers(user, header),
     )
     with opened() as container:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import counted
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -20,30 +21,6 @@ if TYPE_CHECKING:
     from aggregator.services.ingest import Report
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-
-
-def kind_options(command: _F) -> _F:
-    """Give a command the options that feeds and accounts have."""
-    for option in (
-        click.option(
-            "--exclude",
-            metavar="replies,retweets",
-            help="What of an account on X is left out, which saves money; '' leaves out nothing.",
-        ),
-        click.option(
-            "--identity",
-            type=click.Choice(["layers", "guid", "link"]),
-            help="What makes an entry the same: its id or else what it is recognised by, its id alone, or its address.",
-        ),
-        click.option(
-            "--slow/--not-slow", default=None, help="Whether the publisher may ask for up to 31 days between polls."
-        ),
-        click.option(
-            "--downgrade/--no-downgrade", default=None, help="Whether a redirect from https to http is followed."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def sign_in_options(command: _F) -> _F:
@@ -95,7 +72,7 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
     raise click.BadParameter("give a number of seconds, or 'auto'")
 
 
-@click.command("set")
+@click.command("set", cls=KindOptionsCommand)
 @click.argument("slug")
 @click.option("--every", callback=_every, metavar="SECONDS|auto", help="Time between polls, or its own rhythm.")
 @click.option(
@@ -121,7 +98,6 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--trust", multiple=True, metavar="AUTHOR", help="A handle or name that needs no review.")
 @click.option("--no-trust", "distrust", multiple=True, metavar="AUTHOR", help="One that does again.")
-@kind_options
 def set_(
     slug: str,
     every: int | str | None,
@@ -132,12 +108,12 @@ def set_(
     on_edit: str | None,
     trust: Sequence[str],
     distrust: Sequence[str],
-    **options: str | bool | None,
+    **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
     """Change how a source is polled and read, and what becomes of what it brings."""
     from aggregator.sources import kinds
 
-    given = {name: value for name, value in options.items() if value is not None}
+    options = given(parameters)
     with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
         if one.managed:
@@ -157,8 +133,8 @@ def set_(
         if least > most:
             raise BadRequestError(f"The floor of {slug} ({least} s) is above its ceiling ({most:g} s).")
         changes |= _review_terms(one, policy, delay, on_edit, trust, distrust)
-        if given:
-            changes["options"] = dict(kinds()[one.kind].parse_options({**one.options, **given}))
+        if options:
+            changes["options"] = dict(kinds()[one.kind].parse_options({**one.options, **options}))
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
         tx.sources.change(one.id, **changes)

@@ -86,23 +86,16 @@ def _opml(sources: Sequence[Source], now: datetime) -> bytes:
 
 
 def _outline(one: Source) -> Outline:
-    """Return what OPML has for a source; what no feed reader follows is a link there."""
+    """Return what OPML has for a source; a source that feed readers can't subscribe to is a link."""
     from aggregator.services.subscription_lists.opml import Outline
+    from aggregator.sources import kinds
 
-    table = table_of(one)
+    kind, table = kinds()[one.kind], table_of(one)
     own = attributes_of(table)
-    if one.kind == "rss":
+    if kind.syndicated:
         del own["address"]
         return Outline(one.name, feed=table["address"], own=own)
-    return Outline(one.name, link=_page_of(table["address"]), own=own)
-
-
-def _page_of(address: str) -> str:
-    """Return where people find what is no feed."""
-    if address.startswith("@"):
-        return f"https://x.com/{address[1:]}"
-    address = re.sub(r"(?i)^webcal:", "https:", address)
-    return address if address.startswith(("http://", "https://")) else ""
+    return Outline(one.name, link=kind.web_page(one), own=own)
 
 
 @click.command("import")

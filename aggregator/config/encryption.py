@@ -14,7 +14,7 @@ from aggregator.domain.errors import SignInError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.config.secrets import Secret
+    from aggregator.domain.secrets import Secret
 
 
 class HeaderCipher:

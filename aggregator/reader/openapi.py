@@ -32,7 +32,7 @@ sent again. Errors are problem details (RFC 9457) with a stable `code`.
 _PORTAL_TOKEN = {
     "type": "http",
     "scheme": "bearer",
-    "description": "With a portal's token the content of posts on X is given as well. It belongs on a server.",
+    "description": "For a portal's server: responses include content that networks keep out of public output.",
 }
 _TAGS = [
     {"name": "stream", "description": "What was published, newest first."},

@@ -1,7 +1,7 @@
 """What of the stream an audience gets. Pure.
 
-X's terms let a public API give no more than ids and permalinks. Addresses of sources may hold keys, and error sentences
-internal names.
+The terms of some networks let a public API give no more than ids and permalinks. Addresses of sources may hold keys,
+and error sentences internal names.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import Content
+from aggregator.domain.networks import network_of
 
 if TYPE_CHECKING:
     from aggregator.domain.activity import Actor
 
-X = "x"
-
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who asks for machine-readable output, and what of it they get: posts on X, the details of sources."""
+    """A group of clients, and what of machine-readable output it may get."""
 
-    x_text: bool = False
+    full_text: bool = False  # also the content of networks whose terms keep it out of public output
+    consents: frozenset[str] = frozenset()  # networks that agreed to their content in public output
     source_details: bool = False  # addresses of sources and error sentences, which may hold keys and internal names
 
     def gets(self, network: str) -> bool:
         """Say whether the content of something published there is given."""
-        return network != X or self.x_text
+        return self.full_text or network in self.consents or network_of(network).terms.public_text
 
     def content(self, content: Content) -> Content:
         """Return what of a content is given: all, or what says what it is and where to find it."""
@@ -46,4 +46,4 @@ class Audience:
 
 
 PUBLIC = Audience()
-EVERYTHING = Audience(x_text=True, source_details=True)
+EVERYTHING = Audience(full_text=True, source_details=True)

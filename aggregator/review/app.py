@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from aggregator.config.secrets import Secret
     from aggregator.config.settings import Network
     from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.secrets import Secret
     from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe
     from storage.store import Store

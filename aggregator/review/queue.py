@@ -17,7 +17,7 @@ from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
-from aggregator.web.labels import PLURALS
+from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -103,7 +103,7 @@ class QueuePages:
                 "piles": [
                     (name, HOME + _query(asked, pile=pile.value), pile is asked.pile) for pile, name in _PILES.items()
                 ],
-                "kinds": PLURALS,
+                "kinds": plurals(),
                 "sources": sources,
                 "older": HOME + _query(asked, after=str(last)) if listed.more and last else None,
                 "back": HOME + _query(asked, after=str(asked.after) if asked.after else None),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import LATEST, Review
 from aggregator.domain.errors import AggregatorError, NotFoundError
+from aggregator.domain.networks import that_replace_edits
 from aggregator.domain.source import OnEdit, Policy, Source, SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.review.context import HOME, Banner, DeskRoute
@@ -42,10 +43,17 @@ POLICIES: Mapping[Policy, str] = {
     Policy.DELAY: "publish after a while, unless somebody objects",
     Policy.HOLD: "hold everything for review",
 }
-EDITS: Mapping[OnEdit, str] = {
-    OnEdit.STAY: "the approved words stay, new ones wait (X always changes)",
+_ON_EDIT: Mapping[OnEdit, str] = {
+    OnEdit.STAY: "the approved words stay, new ones wait",
     OnEdit.RETURN: "it comes back to the queue, not shown until then",
 }
+
+
+def _edits() -> Mapping[OnEdit, str]:
+    """Return what each choice means, and which networks are excepted."""
+    excepted = " and ".join(that_replace_edits())
+    stay = f"{_ON_EDIT[OnEdit.STAY]} (not on {excepted}, whose terms require it)" if excepted else _ON_EDIT[OnEdit.STAY]
+    return {**_ON_EDIT, OnEdit.STAY: stay}
 
 
 class Row(NamedTuple):
@@ -274,6 +282,6 @@ def _words(visit: DeskRequest) -> dict[str, Any]:
         "since": since,
         "spoken": spoken,
         "policies": POLICIES,
-        "edits": EDITS,
+        "edits": _edits(),
         "unpolled": LATEST,
     }

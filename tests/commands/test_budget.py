@@ -61,8 +61,8 @@ def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) ->
     assert "Held back until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
     assert "usage cap" in followed("pull", "opengovpart", code=1).stdout
     assert json.loads(followed("budget", "--json").stdout)["blocked"]["reason"] == "X's usage cap is reached."
-    assert followed("budget", "resume").stdout == "X is asked again; 1 source due now.\n"
-    assert followed("budget", "resume").stdout.startswith("X was not held back; ")
+    assert followed("budget", "resume").stdout == "X is called again; 1 source due now.\n"
+    assert followed("budget", "resume").stdout.startswith("X was not blocked; ")
     followed("pull", "opengovpart")
 
 
@@ -88,5 +88,6 @@ def test_replies_and_retweets_can_be_left_out(followed: CommandLine) -> None:
     followed("source", "set", "opengovpart", "--exclude", "")
     assert "exclude" not in followed("source", "show", "opengovpart").stdout
     assert (
-        "can be left out, not 'likes'" in followed("source", "set", "opengovpart", "--exclude", "likes", code=2).stderr
+        "Invalid value 'likes' for the option"
+        in followed("source", "set", "opengovpart", "--exclude", "likes", code=2).stderr
     )

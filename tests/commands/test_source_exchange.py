@@ -263,8 +263,8 @@ def test_without_fetching_feeds_are_due_at_once(
         "events": ("calendar", "https://events.example/all", "Events"),
     }
     assert all(one.due <= utc_now() for one in held.values())
-    assert result.stderr.count("must be asked there; import it without --no-fetch") == 2
-    assert "'mailto:a@b.example' is no web address" in result.stderr
+    assert result.stderr.count("must be looked up; import it without --no-fetch") == 2
+    assert "'mailto:a@b.example' isn't a feed URL" in result.stderr
     cli("pull", "one")
     assert publisher.hits.total() == 1
 
@@ -333,7 +333,7 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
     assert _held(sqlite_store).keys() == {"feed-2"}
     assert f"1 added, 0 already there, {len(own) + 1} not added" in result.stdout
     assert " 1/14 not added. line 2: slug is 'No Slug'" in result.stderr
-    assert "The option 'identity' of a feed can't be 'none such'" in result.stderr
+    assert "'none such' for the option 'identity' of a feed; expected one of heuristic, guid, link" in result.stderr
     assert publisher.hits["/good/2.xml"] == 1
 
 

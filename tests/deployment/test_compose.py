@@ -104,7 +104,7 @@ def test_settings_accept_a_service_s_variables(service: Service, tmp_path: Path)
     settings = _settings(service, tmp_path)
     assert not settings.embedded_database
     assert not settings.embedded_broker
-    assert settings.x_bearer_token is None  # its file is empty: no X
+    assert settings.kinds["x_bearer_token"] is None  # its file is empty: no X
     assert str(settings.data_dir) in service.said["tmpfs"]
     assert service.environment["REMAP_SIGTERM"] == "SIGQUIT"
 

@@ -83,7 +83,7 @@ def embedded(
 ) -> Iterator[tuple[Page, list[str]]]:
     """Open a foreign page with the element, under the strictest policy; give the page and what it complains of."""
     with somebody_elses_page() as portal:
-        app = app_of(store, cors_origins=(portal.address,), x_embed=x_embed)
+        app = app_of(store, cors_origins=(portal.address,), embeddable=frozenset({"x"}) if x_embed else frozenset())
         with serving(app, watching=True) as reader:
             here = reader.address
             portal.policy = f"default-src 'none'; script-src {here}; connect-src {here}; img-src *; style-src {here}"
@@ -289,7 +289,7 @@ def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: s
 
 def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
     fill_with_tweets(sqlite_store)
-    with serving(app_of(sqlite_store, x_embed=True)) as reader:
+    with serving(app_of(sqlite_store, embeddable=frozenset({"x"}))) as reader:
         page = reader.ask("/embed?limit=50").text
     assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word not in page] == []
     assert "View on X" in page

@@ -73,7 +73,9 @@ def public(store: Store, audience: Audience = PUBLIC) -> Iterator[Reader]:
         yield reader
 
 
-@pytest.mark.parametrize("audience", [PUBLIC, Audience(x_text=True)], ids=["ids-of-x-only", "text-of-x-too"])
+@pytest.mark.parametrize(
+    "audience", [PUBLIC, Audience(consents=frozenset({"x"}))], ids=["ids-of-x-only", "text-of-x-too"]
+)
 def test_no_public_output_holds_an_address_or_an_error_sentence(sqlite_store: Store, audience: Audience) -> None:
     fill(sqlite_store)
     found = {}

@@ -20,9 +20,9 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from aggregator.config import passwords
-from aggregator.config.secrets import Secret
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import UnreachableError
+from aggregator.domain.secrets import Secret
 from aggregator.review.app import create_desk
 from aggregator.review.routes import rooms
 from aggregator.services.editorial import publish

@@ -40,6 +40,16 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """A service that bills, the kind of source that calls it, and what is set for it."""
+
+    service: str  # in the ledger
+    label: str  # for people
+    kind: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """The time that a budget is for: from the start of a day of one month to that of the next, UTC."""
 

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aggregator.domain.errors import AggregatorError, BadRequestError, ForbiddenAddressError, SourceError
-from aggregator.domain.polling.results import Discovery
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
+from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import SourceState
-from aggregator.fetching.ip_policy import Network, deny_reason, is_address, within
-from aggregator.fetching.request_target import check_address, display_url, host_key
-from aggregator.services.subscribe import Subscription, discover, discover_together, subscribe
+from aggregator.fetching.request_target import display_url
+from aggregator.services.subscribe import Subscription, address_forms, discover, discover_together, subscribe
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
-from aggregator.text.urls import canonical_url, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aggregator.config.encryption import HeaderCipher
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.polling.results import PollRecord
+    from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Source
     from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.fetching.ip_policy import Network
     from aggregator.services.subscribe import Found
     from aggregator.services.subscription_lists.toml import Entry
-    from aggregator.source_api.kind import PollContext
+    from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 
 TOGETHER = 8  # hosts that are asked at the same time; each by itself one feed after another
-
-_ON_X = re.compile(
-    r"(?i)@([a-z0-9_]{1,15})|https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/@?([a-z0-9_]{1,15})/?(?:\?[^#]*)?"
-)
-_X_HOSTS = re.compile(r"(?i)(?:www\.|mobile\.)?(?:x|twitter)\.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +90,16 @@ def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan
 
 def _key(address: str) -> str:
     """Return what all spellings of an address share."""
-    if match := _ON_X.fullmatch(address):
-        return f"@{(match[1] or match[2]).casefold()}"
-    return canonical_url(_web(address)) or address
+    kind = _kind_of(address)
+    return (kind and kind.address_key(address)) or address
 
 
-def _web(address: str) -> str:
-    """Return the web address behind feed: and webcal:."""
-    address = re.sub(r"(?i)^feed:(?://)?(?:(https?:))?", lambda found: found[1] or "https://", address)
-    return re.sub(r"(?i)^webcals?:", "https:", address)
+def _kind_of(address: str, name: str = "") -> SourceKind | None:
+    """Return the kind of source that an address is for, judged by its form; `name` if a file names the kind."""
+    if name:
+        return kinds().get(name)
+    ordered = sorted(kinds().values(), key=lambda kind: kind.any_address)
+    return next((kind for kind in ordered if kind.address_key(address)), None)
 
 
 def _terms(entry: Entry) -> Subscription:
@@ -185,9 +177,9 @@ async def bring(
 
 
 def _host(address: str) -> str:
-    """Return the host of an address, or "" where it has none."""
+    """Return the host of an address, or "" if it has none."""
     try:
-        return (urlsplit(_web(address)).hostname or "").lower()
+        return (urlsplit(_key(address)).hostname or "").lower()
     except ValueError:
         return ""
 
@@ -213,40 +205,43 @@ class _Bringing:
 
     async def _found(self, wanted: Wanted) -> Discovery:
         known: Mapping[str, Discovery | SourceError] = self._known
-        # What is paused is not asked for either: nobody wants its items now, and it may be paused since it is broken.
-        if self._no_fetch or (wanted.entry.paused and not _is_on_x(wanted.address)):
-            known = {wanted.address: self._unseen(wanted)}
-        return await discover(wanted.address, kinds().values(), self._context, wanted.terms, known)
+        # A paused source is not fetched either: nobody wants its items now, and it may be paused because it is broken.
+        if self._no_fetch or wanted.entry.paused:
+            known = self._unfetched(wanted)
+        return await discover(wanted.address, self._kinds(wanted), self._context, wanted.terms, known)
 
-    def _unseen(self, wanted: Wanted) -> Discovery:
-        """Take an address for what it looks like.
+    def _kinds(self, wanted: Wanted) -> Iterable[SourceKind]:
+        """Return the kinds that a source may be of.
 
         Raises:
-            BadRequestError: it does not look like anything that can be polled.
+            BadRequestError: the file names a kind that is not installed.
+        """
+        name = wanted.entry.kind
+        if not name:
+            return kinds().values()
+        if name not in kinds():
+            raise BadRequestError(
+                f"{wanted.shown}: the kind {name!r} is not installed; installed are {', '.join(sorted(kinds()))}."
+            )
+        return [kinds()[name]]
+
+    def _unfetched(self, wanted: Wanted) -> Mapping[str, Discovery]:
+        """Return what the form of an address shows; nothing for a paused source that must be looked up.
+
+        Raises:
+            BadRequestError: the form does not show anything that can be polled.
             ForbiddenAddressError: it leads into a private network.
         """
-        if _is_on_x(wanted.address):
-            raise BadRequestError("Who is on X under a name must be asked there; import it without --no-fetch.")
-        url = canonical_url(_web(wanted.address))
-        if url is None:
-            raise BadRequestError(f"{wanted.shown!r} is no web address (https://...) that could be polled.")
-        check_address(url, ForbiddenAddressError)
-        host, networks = urlsplit(url).hostname or "", self._target.private_networks
-        if is_address(host) and (why := deny_reason(host, networks)) is not None:
-            raise ForbiddenAddressError(
-                f"{display_url(url)} leads to {host} ({why}), where we do not fetch from. "
-                "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
-            )
-        calendar = re.match(r"(?i)webcals?:", wanted.address) or urlsplit(url).path.lower().endswith(".ics")
-        return Discovery(
-            kind="calendar" if calendar else "rss",
-            address=url,
-            host=host_key(url),
-            name=wanted.terms.name or host,
-            slug=slug(wanted.terms.name or "") or slug(host) or "feed",
-            every=None,
-            floor=PRIVATE_FLOOR if within(host, networks) else DOCUMENT_FLOOR,
-        )
+        kind = _kind_of(wanted.address, wanted.entry.kind)
+        if kind is None:
+            raise BadRequestError(f"{wanted.shown!r} isn't {address_forms()}.")
+        try:
+            found = kind.unfetched(wanted.address, wanted.terms.name, self._target.private_networks)
+        except BadRequestError:
+            if self._no_fetch:
+                raise
+            return {}
+        return {wanted.address: found}
 
     async def _stored(self, wanted: Wanted, found: Discovery) -> Outcome:
         there, asked_slug = await in_database_thread(self._taken, wanted, found)
@@ -255,7 +250,7 @@ class _Bringing:
         terms = replace(wanted.terms, slug=None) if asked_slug else wanted.terms
         added, first = await subscribe(
             wanted.address,
-            kinds().values(),
+            self._kinds(wanted),
             self._context,
             self._target.store,
             self._target.seal,
@@ -291,9 +286,3 @@ class _Bringing:
                 tx.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
                 tx.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
             return tx.sources.get(added.slug) or added
-
-
-def _is_on_x(address: str) -> bool:
-    if address.startswith(("@", "search:")):
-        return True
-    return _X_HOSTS.fullmatch(_host(address)) is not None

@@ -13,6 +13,7 @@ from aggregator.domain.activity import storable_json
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, LONGEST_INTERVAL, SHORTEST_FLOOR
 from aggregator.domain.source import OnEdit, Policy, SourceState
+from aggregator.sources import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ Table = dict[str, Any]  # of one source, as TOML gives and takes it
 
 _KNOWN = frozenset(
     {
-        *("address", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
+        *("address", "kind", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
         *("floor", "ceiling", "options", "paused"),
     }
 )
@@ -31,8 +32,6 @@ _LISTS = frozenset({"trusted", "options", "paused"})  # what attributes of OPML 
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CEILING = timedelta(hours=24)
-_OURS = frozenset({"user_id", "query"})  # options that looking an address up finds again
-_CALENDAR = re.compile(r"(?i)https?://[^\s?#]+\.ics(?:[?#]\S*)?")  # an address that says so itself
 _WEB = re.compile(r"(?i)https?://")
 _KEYS = re.compile(  # parameters of an address that let in whoever has it
     r"(?i)(?:^|&)((?:access_?|auth_?)?token|(?:api_?)?key|pass(?:word|wd)?|pwd|secret|auth|sig(?:nature)?)="
@@ -51,6 +50,7 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind
     paused: bool | None = None
     says_policy: bool = True
+    kind: str = ""  # of source; "": whatever the address is for
 
 
 def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
@@ -93,7 +93,16 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
     }
     if isinstance(table.get("name"), str) and table["name"].strip():
         changes["name"] = table["name"].strip()
-    return Entry(table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table)
+    return Entry(
+        table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table, _kind(table, where)
+    )
+
+
+def _kind(table: Mapping[str, Any], where: str) -> str:
+    kind = table.get("kind", "")
+    if not isinstance(kind, str):
+        raise BadRequestError(f"{where}: kind is {kind!r}; it is the name of a kind of source.")
+    return kind
 
 
 def _pace(table: Mapping[str, Any], where: str) -> dict[str, int]:
@@ -126,9 +135,12 @@ def _span_text(span: timedelta) -> str:
 
 def table_of(one: Source) -> Table:
     """Return what a file says of a source, in the form that `entry_of` reads; no secret is in it."""
-    options = {name: value for name, value in sorted(one.options.items()) if name not in _OURS}
+    kind = kinds()[one.kind]
+    found = {option.name for option in kind.options if option.discovered}
+    options = {name: value for name, value in sorted(one.options.items()) if name not in found}
     return {
-        "address": _portable(one),
+        "address": _without_credentials(kind.export_address(one)),
+        "kind": one.kind,
         "slug": one.slug,
         "name": one.name,
         "policy": one.policy.value,
@@ -161,15 +173,10 @@ def secrets_of(one: Source) -> list[str]:
     return told
 
 
-def _portable(one: Source) -> str:
-    """Return an address that leads to the same source again, without user name or password."""
-    address = one.address
-    if _WEB.match(address):
-        parts = urlsplit(address)
-        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    if one.kind == "calendar" and not _CALENDAR.fullmatch(address):
-        address = re.sub(r"(?i)^https?:", "webcal:", address)
-    return address
+def _without_credentials(address: str) -> str:
+    """Return an address without user name and password."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else address
 
 
 def attributes_of(table: Mapping[str, Any]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from aggregator.domain.errors import (
 )
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
+from aggregator.sources.twitter.settings import SERVICE
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 from aggregator.system.thread_pools import in_api_thread
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
 
 DEFAULT_BASE = "https://api.x.com"
-SERVICE = "x"  # as the ledger calls it
 MOST_AT_ONCE = 100  # ids or handles of one request
 
 _WRITTEN_INTO_TWEEPY = "https://api.twitter.com/"
@@ -67,17 +67,18 @@ class Api:
     service = SERVICE
 
     def __init__(self, context: PollContext) -> None:
-        token = context.credentials.get("x_bearer_token")
-        if not token:
+        bearer = context.settings.get("x_bearer_token")
+        if not bearer:
             raise CredentialsError(
                 "There is no bearer token for X, so nothing was asked. Set AGGREGATOR_X_BEARER_TOKEN, or"
                 " AGGREGATOR_X_BEARER_TOKEN_FILE to the path of a file that holds it."
             )
-        base = context.credentials.get("x_base_url") or DEFAULT_BASE
+        token = bearer.reveal()
+        base = context.settings.get("x_base_url") or DEFAULT_BASE
         self.host = host_of(base)
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
-        self._vocabulary = context.credentials.get("x_vocabulary") or "tweets"
+        self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
         self._mark = hashlib.sha256(token.encode()).hexdigest()[:8]  # tells tokens apart without telling them
         self._context = context
         self._adapter = BoundedAdapter(base, token)
