@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 CONTROL = "control"  # the queue of everything but polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
+# Names of tasks in the last release, which a scheduler or a message of that release may still use.
+FORMER_TASKS = {
+    "tick": "dispatch",
+    "upkeep": "refresh_profiles",
+    "sweep": "compliance_sweep",
+    "attend": "send_alerts",
+    "prune": "cleanup",
+}
 RELEASE_AGAIN = 2  # seconds between tries to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
@@ -62,15 +70,17 @@ def create_app(container: Container, installation: str = "") -> Celery:
     app.conf.update(_configuration(container, installation))
     _add_polling(app, container)
     _add_others(app, container)
+    for former, name in FORMER_TASKS.items():
+        app.tasks[former] = app.tasks[name]
     return app
 
 
 def _add_polling(app: Celery, container: Container) -> None:
-    @app.task(shared=False, name="tick")
-    def tick() -> None:
-        """Claim what is due and hand it out; the claim is committed before anything is sent."""
-        with _ending(container, "tick"):
-            _hand_out(app, container, container.dispatcher.claim())
+    @app.task(shared=False, name="dispatch")
+    def dispatch() -> None:
+        """Claim due sources and send their polls; the claim is committed before anything is sent."""
+        with _ending(container, "dispatch"):
+            _send_polls(app, container, container.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
@@ -107,7 +117,7 @@ def _release_later(app: Celery, container: Container, ids: Sequence[int], token:
         log.warning("leases not released", reason=str(problem))
 
 
-def _hand_out(app: Celery, container: Container, batches: Sequence[Batch]) -> None:
+def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> None:
     lease, sent = container.settings.lease.total_seconds(), 0
     try:
         for batch in batches:
@@ -116,34 +126,34 @@ def _hand_out(app: Celery, container: Container, batches: Sequence[Batch]) -> No
     except OperationalError as problem:  # the broker is away; each further attempt would take seconds
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
     finally:
-        for unsent in batches[sent:]:  # the next tick tries again
+        for unsent in batches[sent:]:  # the next dispatch tries again
             container.dispatcher.give_back(unsent)
 
 
 def _add_others(app: Celery, container: Container) -> None:
-    @app.task(shared=False, name="upkeep")
-    def upkeep() -> None:
-        """Ask networks for names and pictures that are old, and what they have counted."""
-        with _ending(container, "upkeep"):
+    @app.task(shared=False, name="refresh_profiles")
+    def refresh_profiles() -> None:
+        """Fetch outdated names and pictures of accounts, and the usage that networks report."""
+        with _ending(container, "refresh_profiles"):
             container.upkeep()
 
-    @app.task(shared=False, name="sweep")
-    def sweep() -> None:
-        """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
-        with _ending(container, "sweep"):
+    @app.task(shared=False, name="compliance_sweep")
+    def compliance_sweep() -> None:
+        """Remove posts that networks have taken down; the next run continues where this one ends."""
+        with _ending(container, "compliance_sweep"):
             container.sweep()
 
-    @app.task(shared=False, name="attend")
-    def attend() -> None:
-        """See what people should know of, and tell them."""
-        with _ending(container, "attend"):
+    @app.task(shared=False, name="send_alerts")
+    def send_alerts() -> None:
+        """Open and close alerts, and deliver them."""
+        with _ending(container, "send_alerts"):
             container.attend()
 
-    @app.task(shared=False, name="prune")
-    def prune() -> None:
-        """Forget old log lines and idle hosts."""
-        with _ending(container, "prune"):
-            log.info("pruned", counts=container.prune())
+    @app.task(shared=False, name="cleanup")
+    def cleanup() -> None:
+        """Delete old log lines, versions and idle hosts."""
+        with _ending(container, "cleanup"):
+            log.info("cleaned up", counts=container.prune())
 
 
 class Consumer(consumer.Consumer):
