@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import recurring_ical_events
-from icalendar import Calendar, Component, Event, vDuration
-from icalendar.error import BrokenCalendarProperty
+from icalendar import Calendar, Component, Event
 from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from aggregator.domain.errors import UnreadableError
+from aggregator.sources.ical.properties import (
+    instant,
+    refresh_interval,
+    start_of,
+    text_of,
+    time_value,
+    version_of,
+    zone_label,
+    zone_of,
+)
 from aggregator.sources.ical.recurrence import (
     brought_near,
     followed_until,
@@ -89,7 +97,7 @@ def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
 
 def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
     first = calendars[0]
-    zone = _zone_of(first) or otherwise
+    zone = zone_of(first) or otherwise
     cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
     series: dict[str, list[Event]] = defaultdict(list)
     broken = events = 0
@@ -98,7 +106,7 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
         if events > MOST_EVENTS:
             break
         uid = str(event.get("UID", "")).strip()
-        if not uid or _start(event) is None:
+        if not uid or start_of(event) is None:
             broken += 1
             continue
         series[uid].append(event)
@@ -120,8 +128,8 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
     occurrences = sorted(_built(nearest, zone, notes), key=lambda one: (one.start, one.uid))
     if cancels:
         occurrences = [_cancelled(one) for one in occurrences]
-    name = _text(first, "NAME") or _text(first, "X-WR-CALNAME")
-    return Expanded(name, occurrences, _refresh(first), repeats, notes.sentences(events))
+    name = text_of(first, "NAME") or text_of(first, "X-WR-CALNAME")
+    return Expanded(name, occurrences, refresh_interval(first), repeats, notes.sentences(events))
 
 
 @dataclass(slots=True)
@@ -215,7 +223,7 @@ class _Series:
             for one in part.between(begin, end):
                 if one.id not in self.seen:
                     self.seen.add(one.id)
-                    found.append(_Found(_utc(one.start, self.zone), self.uid, partial(one.as_component, False)))
+                    found.append(_Found(instant(one.start, self.zone), self.uid, partial(one.as_component, False)))
         return found
 
 
@@ -263,14 +271,14 @@ def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[
     for one in nearest:
         try:
             event = one.write()
-            yield _occurrence(one.uid, event, _told(event, "RECURRENCE-ID"), zone)
+            yield _occurrence(one.uid, event, time_value(event, "RECURRENCE-ID"), zone)
         except Exception:  # noqa: BLE001 - as above
             notes.broken += 1
 
 
 def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
     """Give the newest version of an event that does not repeat."""
-    event = max(versions, key=_newness)
+    event = max(versions, key=version_of)
     one = _occurrence(uid, event, None, zone)
     if (one.end or one.start) >= window.begin and one.start <= window.end:
         yield _Found(one.start, uid, lambda: event)
@@ -279,7 +287,7 @@ def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -
 def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
     """Prepare an event that repeats, with the occurrences that were moved or cancelled by themselves."""
     newest: dict[Any, Event] = {}
-    for event in sorted(versions, key=_newness):  # the last of each wins
+    for event in sorted(versions, key=version_of):  # the last of each wins
         newest[_recurrence_key(event)] = event
     rules = [rule for event in newest.values() for rule in rules_of(event)]
     if any(map(stands_still, rules)):
@@ -306,8 +314,8 @@ def _changes_what_follows(versions: Iterable[Event]) -> bool:
 
 
 def _recurrence_key(event: Event) -> object:
-    told = _told(event, "RECURRENCE-ID")
-    return None if told is None else _utc(told, UTC)
+    told = time_value(event, "RECURRENCE-ID")
+    return None if told is None else instant(told, UTC)
 
 
 def _placed(event: Event, zone: tzinfo) -> Event:
@@ -323,103 +331,35 @@ def _placed(event: Event, zone: tzinfo) -> Event:
 
 
 def _occurrence(uid: str, event: Event, recurrence: date | None, zone: tzinfo) -> Occurrence:
-    begins = _told(event, "DTSTART")
+    begins = time_value(event, "DTSTART")
     all_day = not isinstance(begins, datetime)
-    start = _utc(begins, zone)
+    start = instant(begins, zone)
     end = _end(event, begins, zone)
     return Occurrence(
         event=event,
         uid=uid,
-        recurrence=_utc(recurrence, zone) if recurrence is not None else None,
+        recurrence=instant(recurrence, zone) if recurrence is not None else None,
         start=start,
         end=end if end is not None and end > start else None,
         all_day=all_day,
-        zone_label=None if all_day else _label(event, begins, zone),
+        zone_label=None if all_day else zone_label(event, begins, zone),
         cancelled=str(event.get("STATUS", "")).upper() == "CANCELLED",
     )
 
 
 def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
-    told = _told(event, "DTEND")
+    told = time_value(event, "DTEND")
     if told is not None:
-        return _utc(told, zone)
-    span = _told(event, "DURATION")
+        return instant(told, zone)
+    span = time_value(event, "DURATION")
     if isinstance(span, timedelta):
         if isinstance(begins, datetime):  # by the clock on the wall where it lasts whole days, else by the hours
-            return _utc(begins + span, zone) if not span % timedelta(days=1) else _utc(begins, zone) + span
-        return _utc(begins, zone) + span
-    return None if isinstance(begins, datetime) else _utc(begins, zone) + timedelta(days=1)
-
-
-def _label(event: Event, begins: datetime, zone: tzinfo) -> str | None:
-    """Return the zone as the calendar wrote it; that of the whole calendar where the time names none."""
-    told: Any = event.get("DTSTART")
-    told = told.params.get("TZID")
-    if told:
-        return str(told)
-    if begins.tzinfo is None or (isinstance(begins.tzinfo, ZoneInfo) and begins.tzinfo is zone):
-        return str(zone) if isinstance(zone, ZoneInfo) else None
-    return "UTC" if begins.utcoffset() == timedelta() else None
-
-
-def _utc(moment: date, zone: tzinfo) -> datetime:
-    """Return an instant; a calendar day is the midnight UTC at which it is told."""
-    if not isinstance(moment, datetime):
-        return datetime.combine(moment, time(), UTC)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _told(event: Event, name: str) -> Any:  # noqa: ANN401 - dates and spans of icalendar
-    """Return the value of a property that is a time, a day or a span; None where it is none."""
-    try:
-        return getattr(event.get(name), "dt", None)
-    except BrokenCalendarProperty:
-        return None
-
-
-def _start(event: Event) -> date | None:
-    told = _told(event, "DTSTART")
-    return told if isinstance(told, date) else None
-
-
-def _newness(event: Event) -> tuple[int, datetime]:
-    """Return what to compare versions of an event by: its sequence, then when it was written."""
-    told: Any = event.get("SEQUENCE", 0)
-    try:
-        sequence = int(told)
-    except (TypeError, ValueError):
-        sequence = 0
-    written = [_told(event, name) for name in ("LAST-MODIFIED", "DTSTAMP")]
-    times = [_utc(one, UTC) for one in written if isinstance(one, date)]
-    return sequence, times[0] if times else datetime.min.replace(tzinfo=UTC)
+            return instant(begins + span, zone) if not span % timedelta(days=1) else instant(begins, zone) + span
+        return instant(begins, zone) + span
+    return None if isinstance(begins, datetime) else instant(begins, zone) + timedelta(days=1)
 
 
 def _cancelled(one: Occurrence) -> Occurrence:
     return Occurrence(
         one.event, one.uid, one.recurrence, one.start, one.end, one.all_day, one.zone_label, cancelled=True
     )
-
-
-def _zone_of(calendar: Calendar) -> tzinfo | None:
-    try:
-        return ZoneInfo(str(calendar.get("X-WR-TIMEZONE", "")).strip())
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def _refresh(calendar: Calendar) -> timedelta | None:
-    for name in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL"):
-        told = calendar.get(name)
-        span = getattr(told, "dt", None)
-        if told is not None and span is None:
-            try:
-                span = vDuration.from_ical(str(told))  # type: ignore[no-untyped-call]
-            except ValueError:
-                continue
-        if isinstance(span, timedelta) and span > timedelta():
-            return span
-    return None
-
-
-def _text(calendar: Calendar, name: str) -> str | None:
-    return " ".join(str(calendar.get(name, "")).split()) or None
