@@ -14,10 +14,6 @@ import structlog
 
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
-from aggregator.domain.errors import (
-    AggregatorError,
-    SourceError,
-)
 from aggregator.domain.polling.schedule import PollBudget
 from aggregator.event_loop import EventLoop
 from aggregator.fetching.client import Http
@@ -31,11 +27,12 @@ from aggregator.services.poll_now import PollNow
 from aggregator.services.profiles import ProfileRefresher
 from aggregator.services.purge import PurgeService
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
-from aggregator.services.subscribe import Subscription, discover_together, subscribe
+from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
+from aggregator.services.subscription_lists.importer import Target, import_document
 from aggregator.source_api.kind import PollContext, ProfileSource
 from aggregator.source_api.parser_pool import ParserPool
 from aggregator.source_api.takedowns import TakedownSource
-from aggregator.sources import kinds
+from aggregator.sources import forms, kinds
 from aggregator.system.thread_pools import in_database_thread
 from storage.store import Store
 
@@ -45,10 +42,12 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
     from aggregator.domain.billing.budget import Metered
+    from aggregator.domain.errors import AggregatorError
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.secrets import Secret
-    from aggregator.domain.source import Policy, Source
+    from aggregator.domain.source import Json, Policy, Source
+    from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.ingest import Report
@@ -166,29 +165,15 @@ class Container:
         """Add many addresses, looked up together where that can be, and report how each of them went."""
 
         async def work() -> None:
-            context = await self.context()
-            try:
-                known = await discover_together(addresses, kinds().values(), context)
-            except SourceError:  # each of them says it in its own words
-                known = {}
-            for address in addresses:
-                try:
-                    added = await subscribe(
-                        address,
-                        kinds().values(),
-                        context,
-                        self.store,
-                        lambda: self.seal,
-                        terms,
-                        known,
-                        self.configuration.tagger,
-                    )
-                except AggregatorError as problem:
-                    report(address, problem)
-                else:
-                    report(address, added)
+            context, tagger = await self.context(), self.configuration.tagger
+            await subscribe_all(addresses, context, self.store, lambda: self.seal, terms, report, tagger)
 
         self.run(work())
+
+    def import_target(self, who: str, name: str) -> Target:
+        """Return where an import adds sources: who runs it, and the name of the document, go into the audit log."""
+        tagger, networks = self.configuration.tagger, self.settings.private_networks
+        return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
     def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
         """Read what a source published longest ago, store what is new and report each page.
@@ -272,13 +257,16 @@ class Container:
         """Return the rooms of the review desk, with what they need of this container."""
         from aggregator.review.routes import rooms
 
-        def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
-            return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
+        def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
+            return self.subscribe(address, Subscription(policy=policy, delay=delay, options=options))[0]
 
         def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
             return publish(tx, content, native_id, who, now, self.configuration.tagger)
 
-        return rooms(desk, publish=store, subscribe=add)
+        def import_(document: UploadedDocument, who: str) -> ImportReport:
+            return self.run(import_document(document, self.import_target(who, document.name), self.context))
+
+        return rooms(desk, publish=store, subscribe=add, import_document=import_, kinds=forms())
 
     def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
         """Return at what pace each kind of source may be polled."""

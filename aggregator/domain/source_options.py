@@ -78,6 +78,13 @@ class SourceOption:
                     raise TypeError
                 return sorted({self._choice(part.strip()) for part in parts if part.strip()})
 
+    def shown(self, value: Json) -> str:
+        """Return a stored value as people type it."""
+        if isinstance(value, bool):
+            return str(value).lower()
+        spelling = {stored: shown for shown, stored in (self.aliases or {}).items()}
+        return ",".join(value) if isinstance(value, list) else spelling.get(str(value), str(value))
+
     @property
     def shown_choices(self) -> tuple[str, ...]:
         """The choices in the spelling that people are shown."""
@@ -132,6 +139,7 @@ class KindForm:
     kind: str
     label: str
     options: tuple[SourceOption, ...]  # that people set
+    parse: Callable[[Mapping[str, Json]], Mapping[str, Json]]  # checks all options; raises BadRequestError
 
 
 def parse_options(schema: Sequence[SourceOption], options: Mapping[str, Json], subject: str) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from aggregator.review.auth import Gate
 from aggregator.review.context import HOME, DeskContext, DeskRequest
 from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
 from aggregator.review.form import BadFormError, Form
+from aggregator.review.multipart import MEDIA_TYPE, read_multipart
 from aggregator.review.sign_in import SigningIn
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 _LARGEST_FORM = 256 * 1024  # bytes
+LARGEST_UPLOAD = 3 * 1024 * 1024  # bytes of a form with a file, or with its text after a preview
 _MOST_FIELDS = 3000
 _THREADS = 16  # for the desk alone: public requests can't keep staff out
 _SIGNING_IN = 2  # threads for passwords, so that guesses keep nobody out who is signed in
@@ -140,7 +142,7 @@ def _guarded(
     """Return an endpoint for those whose role allows it and, where it changes something, whose form is ours."""
 
     async def endpoint(request: Request) -> Response:
-        form = await _form(request)
+        form = await _form(request, uploads=way.uploads)
         return await threads.run(_enter, desk, gate, way, request, form)
 
     return endpoint
@@ -181,7 +183,7 @@ def _article(role: Role) -> str:
     return f"an {role}" if role in {Role.EDITOR, Role.ADMIN} else f"a {role}"
 
 
-async def _form(request: Request) -> Form:
+async def _form(request: Request, *, uploads: bool = False) -> Form:
     """Read a form, as far as it is one of ours.
 
     Raises:
@@ -190,13 +192,17 @@ async def _form(request: Request) -> Form:
     if request.method != "POST":
         return Form({})
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    with_file = kind == MEDIA_TYPE and uploads
+    if kind != "application/x-www-form-urlencoded" and not with_file:
         raise BadFormError("Forms are sent as application/x-www-form-urlencoded.")
+    largest = LARGEST_UPLOAD if with_file else _LARGEST_FORM
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > _LARGEST_FORM:
-            raise BadFormError(f"The form has more than {_LARGEST_FORM // 1024} KB.")
+        if len(body) > largest:
+            raise BadFormError(f"The form has more than {largest // 1024} KB.")
+    if with_file:
+        return read_multipart(request.headers["content-type"], bytes(body))
     return Form(_fields(bytes(body).decode("ascii", "replace")))
 
 

@@ -12,24 +12,27 @@ from aggregator.domain.errors import AggregatorError, NotFoundError
 from aggregator.domain.networks import that_replace_edits
 from aggregator.domain.source import OnEdit, Policy, Source, SourceState
 from aggregator.domain.source_health import is_stale
+from aggregator.domain.source_options import LONGEST_TEXT, names_of
 from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 from aggregator.text.durations import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from starlette.responses import Response
 
     from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.source import Json
+    from aggregator.domain.source_options import KindForm
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
 
 # Finds out what an address is and adds it; raises an AggregatorError whose sentence says why not.
-Subscribe = Callable[[str, Policy, "timedelta | None"], Source]
+Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]"], Source]
 
 _DAYS = 30  # of the small pictures
 _BAR = 28  # units that the highest bar has
@@ -68,8 +71,9 @@ class Row(NamedTuple):
 class SourcePages:
     """The sources' pages."""
 
-    def __init__(self, desk: DeskContext, subscribe: Subscribe) -> None:
+    def __init__(self, desk: DeskContext, subscribe: Subscribe, kinds: Sequence[KindForm]) -> None:
         self._desk = desk
+        self._kinds = {kind.kind: kind for kind in kinds}
         self._subscribe = subscribe
 
     def ways(self) -> Iterable[DeskRoute]:
@@ -78,6 +82,7 @@ class SourcePages:
         yield DeskRoute("GET", "/sources/add", Role.EDITOR, self.blank)
         yield DeskRoute("POST", "/sources/add", Role.EDITOR, self.add)
         yield DeskRoute("GET", "/sources/{slug}", Role.VIEWER, self.show)
+        yield DeskRoute("POST", "/sources/{slug}/options", Role.EDITOR, self.options)
         yield DeskRoute("POST", "/sources/{slug}/state", Role.EDITOR, self.state)
         yield DeskRoute("POST", "/sources/{slug}/poll", Role.EDITOR, self.poll)
         yield DeskRoute("POST", "/sources/{slug}/policy", Role.EDITOR, self.policy)
@@ -105,6 +110,8 @@ class SourcePages:
             one = _source(tx, visit)
             values: dict[str, Any] = {
                 "one": one,
+                "kind": self._kinds.get(one.kind),
+                "form": visit.form,
                 "troubled": is_stale(one, visit.now),
                 "lines": tx.schedule.log(one.id, _LINES),
                 "former": tx.sources.former_addresses(one.id),
@@ -117,19 +124,46 @@ class SourcePages:
 
     def blank(self, visit: DeskRequest) -> Response:
         """Show the form for a new source."""
-        return self._desk.page(visit, "source-add.html", {"complaint": "", "form": visit.form, **_words(visit)})
+        return self._desk.page(
+            visit,
+            "source-add.html",
+            {"complaint": "", "form": visit.form, "kinds": self._kinds.values(), **_words(visit)},
+        )
 
     def add(self, visit: DeskRequest) -> Response:
         """Find out what an address is, and follow it."""
         try:
-            policy, delay = _policy(visit.form)
-            one = self._subscribe(visit.form.needed("address", most=2000), policy, delay)
+            policy, delay = policy_of(visit.form)
+            one = self._subscribe(visit.form.needed("address", most=2000), policy, delay, self._options(visit.form))
         except AggregatorError as problem:
-            values = {"complaint": str(problem), "form": visit.form, **_words(visit)}
+            values = {"complaint": str(problem), "form": visit.form, "kinds": self._kinds.values(), **_words(visit)}
             return self._desk.page(visit, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
             self._note(tx, visit, "added a source", one, {"policy": policy.value})
         return self._desk.onward(f"{HOME}/sources/{one.slug}", f"{one.name} is followed from now on.")
+
+    def _options(self, form: Form) -> dict[str, Json]:
+        """Return the options of every kind that were filled in."""
+        return {
+            option.name: value
+            for kind in self._kinds.values()
+            for option in kind.options
+            if (value := form.text(f"option.{kind.kind}.{option.name}", most=LONGEST_TEXT))
+        }
+
+    def options(self, visit: DeskRequest) -> Response:
+        """Set the options of a source's kind; an empty field sets the default."""
+        with self._desk.store.writing() as tx:
+            one = _own(tx, visit)
+            kind = self._kinds.get(one.kind)
+            if kind is None:
+                raise ConflictError(f"{one.name} has no options here.")
+            filled = self._options(visit.form)
+            kept = {name: value for name, value in one.options.items() if name not in names_of(kind.options)}
+            options = dict(kind.parse({**kept, **filled}))
+            tx.sources.change(one.id, options=options)
+            self._note(tx, visit, "changed options", one, {"from": dict(one.options), "to": options})
+        return self._onward(one, "The options apply from the next poll on.")
 
     def state(self, visit: DeskRequest) -> Response:
         """Pause a source, or go on polling it."""
@@ -158,7 +192,7 @@ class SourcePages:
 
     def policy(self, visit: DeskRequest) -> Response:
         """Set what becomes of what a source brings."""
-        policy, delay = _policy(visit.form)
+        policy, delay = policy_of(visit.form)
         on_edit = OnEdit(visit.form.choice("on_edit", [one.value for one in OnEdit]))
         lines = visit.form.text("trusted", most=20_000).splitlines()
         trusted = list(dict.fromkeys(line.strip().removeprefix("@") for line in lines if line.strip()))[:_MOST_TRUSTED]
@@ -255,7 +289,12 @@ def _pause_of(tx: Transaction, one: Source, now: datetime) -> Pause | None:
     return max(concerns, key=lambda pause: pause.until, default=None)
 
 
-def _policy(form: Form) -> tuple[Policy, timedelta | None]:
+def policy_of(form: Form) -> tuple[Policy, timedelta | None]:
+    """Return the policy of a form, and its delay.
+
+    Raises:
+        BadFormError: a field is invalid.
+    """
     policy = Policy(form.choice("policy", [policy.value for policy in Policy], Policy.AUTO.value))
     if policy is not Policy.DELAY:
         return policy, None

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aggregator.domain.errors import BadRequestError, SourceError
+from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import Policy
 from aggregator.fetching.request_target import display_url
 from aggregator.services.ingest import screened_all, store_harvest
@@ -121,6 +121,28 @@ async def subscribe(
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
     return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+
+
+async def subscribe_all(
+    addresses: Sequence[str],
+    context: PollContext,
+    store: Store,
+    seal: Callable[[], HeaderCipher],
+    terms: Subscription,
+    report: Callable[[str, tuple[Source, PollRecord | None] | AggregatorError], None],
+    tagger: Tagger | None,
+) -> None:
+    """Add many addresses, looked up together where their kinds can, and report how each of them went."""
+    every_kind = kinds_of_source().values()
+    try:
+        known = await discover_together(addresses, every_kind, context)
+    except SourceError:  # each address reports it for itself
+        known = {}
+    for address in addresses:
+        try:
+            report(address, await subscribe(address, every_kind, context, store, seal, terms, known, tagger))
+        except AggregatorError as problem:
+            report(address, problem)
 
 
 def _add(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain import networks
 from aggregator.domain.errors import SettingsError
+from aggregator.domain.source_options import KindForm
 from aggregator.source_api.kind import SourceKind
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ def kinds() -> Mapping[str, SourceKind]:
 def settings() -> list[Option[Any]]:
     """Return the settings that kinds of source declare."""
     return [option for kind in kinds().values() for option in kind.settings]
+
+
+def forms() -> list[KindForm]:
+    """Return what forms need to know of each kind."""
+    return [
+        KindForm(
+            kind.name,
+            kind.label,
+            tuple(option for option in kind.options if not option.discovered),
+            kind.parse_options,
+        )
+        for kind in kinds().values()
+    ]
 
 
 def _built_in() -> Iterator[SourceKind]:

@@ -14,6 +14,7 @@ import brotli
 import pytest
 from axe_core_python.sync_playwright import Axe
 
+from aggregator.domain import networks
 from aggregator.domain.activity import (
     ActivityKind,
     Actor,
@@ -23,6 +24,7 @@ from aggregator.domain.activity import (
     Original,
     Review,
 )
+from aggregator.domain.networks import LegalTerms, Network
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -262,9 +264,14 @@ def _source(store: Store, slug: str, kind: str) -> Source:
     return known or add_source(store, slug, kind)
 
 
+# A network that no kind declares allows nothing.
+MASTODON = Network("mastodon", "Mastodon", terms=LegalTerms(public_text=True, embeddable=True, edits_replace=False))
+
+
 def fill_with_tweets(store: Store) -> None:
     """Add each way in which a post on X reaches the stream."""
     tweets, news = _source(store, "x", "twitter"), _source(store, "news", "rss")
+    networks.register("toots", [MASTODON])
     quoted = Original("x:90", "90", a_tweet(90, ActivityKind.POST, QUOTED))
     for number, kind in enumerate(ActivityKind):
         has_object = kind in {ActivityKind.REPOST, ActivityKind.QUOTE}

@@ -10,18 +10,22 @@ from urllib.parse import urlsplit
 
 from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import SourceState
+from aggregator.domain.source_import import ImportLine, ImportReport, ImportStatus, Lookup
 from aggregator.fetching.request_target import display_url
 from aggregator.services.subscribe import Subscription, address_forms, discover, discover_together, subscribe
+from aggregator.services.subscription_lists.document import read_document, with_policy
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aggregator.config.encryption import HeaderCipher
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Source
+    from aggregator.domain.source_import import UploadedDocument
     from aggregator.domain.tagging.tagger import Tagger
     from aggregator.fetching.ip_policy import Network
     from aggregator.services.subscribe import Found
@@ -137,13 +141,75 @@ class Target:
     file: str
 
 
+async def import_entries(
+    entries: Sequence[Entry | AggregatorError],
+    target: Target,
+    context: Callable[[], Awaitable[PollContext]],
+    report: Callable[[ImportLine], None],
+    *,
+    lookup: Lookup,
+    preview: bool,
+) -> None:
+    """Add the sources that a document lists, and report each as it is done.
+
+    Args:
+        entries: of the document.
+        target: where to.
+        context: returns the context of requests; not called for a preview.
+        report: is called with each.
+        lookup: which addresses are looked up.
+        preview: report what would be done; nothing is requested and nothing is stored.
+    """
+    with target.store.reading() as tx:
+        plan = planned(tx, entries)
+    for source, outcome in plan.settled:
+        report(_line(source, outcome))
+    if preview:
+        for source in plan.wanted:
+            report(ImportLine(ImportStatus.PLANNED, f"would be added: {one_line(source.shown)}"))
+    elif plan.wanted:
+        await bring(
+            plan.wanted, target, await context(), lambda source, outcome: report(_line(source, outcome)), lookup=lookup
+        )
+
+
+async def import_document(
+    document: UploadedDocument, target: Target, context: Callable[[], Awaitable[PollContext]]
+) -> ImportReport:
+    """Add the sources that an uploaded document lists. Documents on the web are fetched by their first poll.
+
+    Raises:
+        BadRequestError: the document as a whole is invalid.
+    """
+    entries, skipped = read_document(document.body, document.name or "The text")
+    delay = round(document.delay.total_seconds()) if document.delay else None
+    entries = [with_policy(entry, document.policy, delay) for entry in entries]
+    report = ImportReport([], skipped)
+    await import_entries(entries, target, context, report.lines.append, lookup=Lookup.NEEDED, preview=document.preview)
+    return report
+
+
+def _line(source: Wanted | AggregatorError, outcome: Outcome) -> ImportLine:
+    if isinstance(outcome, AggregatorError):
+        about = f"{one_line(source.shown)}: " if isinstance(source, Wanted) else ""
+        return ImportLine(ImportStatus.FAILED, f"{about}not added. {outcome}")
+    if isinstance(outcome, str):
+        return ImportLine(ImportStatus.KNOWN, outcome)
+    added, first = outcome.source, outcome.first
+    items = counted(first.new, "item") if first else "paused" if added.state is SourceState.PAUSED else "due now"
+    renamed = f"; its slug {outcome.asked_slug} is taken here" if outcome.asked_slug else ""
+    return ImportLine(
+        ImportStatus.ADDED, f"added {added.slug} ({added.kind}, {one_line(added.name, 60)}, {items}{renamed})"
+    )
+
+
 async def bring(
     wanted: Sequence[Wanted],
     target: Target,
     context: PollContext,
     report: Callable[[Wanted, Outcome], None],
     *,
-    no_fetch: bool,
+    lookup: Lookup,
 ) -> None:
     """Add sources and report each as it is done, in any order.
 
@@ -152,17 +218,17 @@ async def bring(
         target: where to.
         context: of the requests.
         report: is called with each.
-        no_fetch: add feeds unseen.
+        lookup: which addresses are looked up.
     """
     by_host: dict[str, list[Wanted]] = {}
     for source in wanted:
         by_host.setdefault(_host(source.address), []).append(source)
-    addresses = [source.address for source in wanted if not no_fetch]
+    addresses = [source.address for source in wanted if lookup is not Lookup.NONE]
     try:
         known = await discover_together(addresses, kinds().values(), context)
     except SourceError:  # each of them says it in its own words
         known = {}
-    bringing = _Bringing(target, context, known, no_fetch=no_fetch)
+    bringing = _Bringing(target, context, known, lookup)
     slots = asyncio.Semaphore(TOGETHER)
 
     async def of_host(sources: Sequence[Wanted]) -> None:
@@ -187,11 +253,11 @@ def _host(address: str) -> str:
 class _Bringing:
     """Adds one source after another to the store, while others are still looked up."""
 
-    def __init__(self, target: Target, context: PollContext, known: Found, *, no_fetch: bool) -> None:
+    def __init__(self, target: Target, context: PollContext, known: Found, lookup: Lookup) -> None:
         self._target = target
         self._context = context
         self._known = known
-        self._no_fetch = no_fetch
+        self._lookup = lookup
         self._storing = asyncio.Lock()  # so that nobody takes a slug between its check and its use
 
     async def one(self, wanted: Wanted) -> Outcome:
@@ -206,8 +272,8 @@ class _Bringing:
     async def _found(self, wanted: Wanted) -> Discovery:
         known: Mapping[str, Discovery | SourceError] = self._known
         # A paused source is not fetched either: nobody wants its items now, and it may be paused because it is broken.
-        if self._no_fetch or wanted.entry.paused:
-            known = self._unfetched(wanted)
+        if self._lookup is not Lookup.ALL or wanted.entry.paused:
+            known = {**known, **self._unfetched(wanted)}
         return await discover(wanted.address, self._kinds(wanted), self._context, wanted.terms, known)
 
     def _kinds(self, wanted: Wanted) -> Iterable[SourceKind]:
@@ -238,7 +304,7 @@ class _Bringing:
         try:
             found = kind.unfetched(wanted.address, wanted.terms.name, self._target.private_networks)
         except BadRequestError:
-            if self._no_fetch:
+            if self._lookup is Lookup.NONE:
                 raise
             return {}
         return {wanted.address: found}

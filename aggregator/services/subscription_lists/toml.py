@@ -164,7 +164,7 @@ def secrets_of(one: Source) -> list[str]:
     """Say in sentences what of a source is secret, or may be."""
     told = []
     if one.sealed is not None:
-        told.append(f"its sign-in is not exported; give it again with 'aggregator source sign-in {one.slug}'")
+        told.append(f"its credentials are not exported; set them with 'aggregator source credentials {one.slug}'")
     parts = urlsplit(one.address) if _WEB.match(one.address) else None
     if parts and "@" in parts.netloc:
         told.append("the user name and password in its address are not exported")

@@ -14,59 +14,59 @@ if TYPE_CHECKING:
 SERVICE = "x"  # in the ledger
 
 SETTINGS: tuple[Option[Any], ...] = (
-    Option("X_BEARER_TOKEN", secret(1), "a token without spaces", "app-only token for the X API", secret=True),
+    Option("X_BEARER_TOKEN", secret(1), "a token without spaces", "app-only bearer token for the X API", secret=True),
     Option(
         "X_BASE_URL",
         secure_address,
         "an https address, or http on loopback",
-        "where the X API answers",
+        "base URL of the X API",
         "https://api.x.com",
     ),
     Option(
         "X_VOCABULARY",
         one_of(("tweets", "posts")),
         "tweets or posts",
-        "which names the X API is asked by: those until its description 2.166, or those from 2.167 on",
+        "names of fields in requests: those of the API description up to 2.166, or from 2.167",
         "tweets",
     ),
     Option(
         "X_BUDGET",
         number(0, 1_000_000),
         "dollars, 0 to 1000000",
-        "the most that X may cost in a cycle; what is left is spread over its rest and over all accounts",
+        "most that X may cost in a cycle; the rest is spread over its remaining days and all accounts",
     ),
     Option(
         "X_RESERVE",
         number(0, 0.9),
         "a part, 0 to 0.9",
-        "the part of the budget that is kept for learning which shown posts are gone",
+        "part of the budget that is reserved for takedown checks",
         "0.1",
     ),
-    Option("X_CYCLE_DAY", whole(1, 28), "a day of the month, 1 to 28", "when a cycle of the budget begins, UTC", "1"),
+    Option("X_CYCLE_DAY", whole(1, 28), "a day of the month, 1 to 28", "day on which a budget cycle begins, UTC", "1"),
     Option(
         "X_SWEEP",
         Sweeping,
         "auto, jobs, lookup or off",
-        "how posts are checked that we show: by X's compliance jobs, which cost nothing, by looking them up "
-        "within the reserve, by the second where the first is refused, or not at all",
+        "how shown posts are checked for takedowns: jobs (compliance jobs, free), lookup (within the reserve), "
+        "auto (lookup if jobs are refused), or off",
         "auto",
     ),
     Option(
         "X_PUBLIC_TEXT",
         yes_or_no,
         "yes or no",
-        "whether machine-readable outputs give anybody the content of posts on X, which X must have agreed to",
+        "whether public machine-readable output gives the content of posts, which X must have agreed to",
         "no",
     ),
     Option(
         "X_EMBED",
         yes_or_no,
         "yes or no",
-        "whether the embed shows posts on X in other sites' pages, which X's agreement forbids unless X has agreed",
+        "whether the embed shows posts on other sites, which X's agreement forbids unless X has agreed",
         "no",
     ),
-    Option("X_POST_PRICE", number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
-    Option("X_USER_PRICE", number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),
+    Option("X_POST_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned post", "0.005"),
+    Option("X_USER_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned account", "0.01"),
 )
 
 
