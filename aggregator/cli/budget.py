@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import ago, counted, print_json, print_table
+from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.errors import BadRequestError
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

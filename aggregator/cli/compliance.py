@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aggregator.cli.context import FAILED, opened
-from aggregator.cli.output import counted, one_line, print_json, print_table
+from aggregator.cli.output import print_json, print_table
 from aggregator.text.durations import spoken
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +44,7 @@ class Gone(NamedTuple):
 
 @click.group()
 def compliance() -> None:
-    """What went because it is gone at its network."""
+    """Content removed because it was deleted upstream."""
 
 
 @compliance.command()
@@ -51,9 +52,9 @@ def compliance() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a removal.")
 @click.pass_context
 def report(context: click.Context, since: datetime | None, as_json: bool) -> None:
-    """Show each removal: why, when it was noticed, when it left everything we serve; and look whether it did.
+    """Show each removal: its reason, when it was noticed, and when the content was gone; and verify that it is.
 
-    The exit code is 1 where a table still holds something of it.
+    The exit code is 1 if a table still holds some of the content.
     """
     with opened() as container:
         start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
@@ -89,7 +90,7 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
 @compliance.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a network.")
 def sweep(as_json: bool) -> None:
-    """Ask now what became of what we show, and do alike."""
+    """Check now which shown posts were deleted upstream, and remove them."""
     with opened() as container:
         done = container.sweep()
     for one in done:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import WHO, existing, opened
-from aggregator.cli.output import ago, counted, one_line, print_table
+from aggregator.cli.output import ago, print_table
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,15 +21,15 @@ _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 @click.group()
 def freeze() -> None:
-    """Show nothing new for a time; what is shown stays."""
+    """Publish nothing new for a time; published items stay."""
 
 
 @freeze.command()
 @click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
 @click.option("--reason", required=True, help="Why, for the record and the banner.")
-@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; by default all of them.")
+@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all of them.")
 def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
-    """Hold what comes from now on until a time."""
+    """Hold new items for review until a given time."""
     end = until.replace(tzinfo=UTC)
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
@@ -46,7 +47,7 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
 @freeze.command()
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
-    """End a freeze now, or all of them; what waited for that is shown."""
+    """End a freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
@@ -62,7 +63,7 @@ def end(freeze_id: int | None) -> None:
 
 @freeze.command("list")
 def list_() -> None:
-    """List the freezes under way."""
+    """List the current freezes."""
     with opened() as container, container.store.reading() as tx:
         now, active = container.clock(), tx.freezes.active(container.clock())
         slugs = {one.id: one.slug for one in tx.sources.all()}

@@ -44,17 +44,6 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number with its noun: "1 item", "3 items"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def one_line(text: str, length: int = 100) -> str:
-    """Return text without anything that a terminal would act on, at most `length` characters."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
-
-
 def _width(text: str) -> int:
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in _WIDE else 1 for char in text

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import FAILED, on_terminal, opened
-from aggregator.cli.output import one_line, print_json
+from aggregator.cli.output import print_json
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.source import SourceState
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, changed, unchanged, error."
 )
 def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
-    """Poll sources now and wait for how it goes. Beside a running writer on SQLite it asks that one."""
+    """Poll sources now and print the result. On SQLite, a running writer does it."""
     if bool(slugs) == everything:
         raise click.UsageError("Name the sources to pull, or --all.")
     with opened() as container:

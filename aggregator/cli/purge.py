@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import counted
 from aggregator.domain.errors import BadRequestError
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def purge() -> None:
 def post(posts: Sequence[str]) -> None:
     """Delete posts, with reposts of them.
 
-    Quotes and replies keep their own words. No source brings such a post again, also one that nobody has brought yet.
+    Quotes and replies keep their own text. No source brings the post again, even if it was never stored.
     """
     found = [_post(text) for text in posts]
     with opened() as container:
@@ -66,7 +66,7 @@ def post(posts: Sequence[str]) -> None:
 def account(account: str) -> None:
     """Delete everything of an account, with reposts of it, and remove it from the sources.
 
-    Its name and picture go as well. Nothing of it comes back, whoever passes it on.
+    Its name and picture are deleted too. Nothing of it comes back, also not by reposts.
     """
     with opened() as container:
         purged = container.purge.account(*_account(account, container))

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli.aliases import add_alias
 from aggregator.cli.context import FAILED, WHO, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
-from aggregator.cli.output import (
-    ago,
-    counted,
-    newest_id,
-    one_line,
-    print_json,
-    print_table,
-    source_facts,
-)
+from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
 from aggregator.cli.source_edit import (
     asked_headers,
@@ -35,6 +28,7 @@ from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL
 from aggregator.domain.source import Policy, SourceState
 from aggregator.text.durations import spoken
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,27 +51,28 @@ def source() -> None:
 
 for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_):
     source.add_command(_command)
+add_alias(source, "sign-in", sign_in)
 
 
 @source.command(cls=KindOptionsCommand)
 @click.argument("addresses", nargs=-1, metavar="ADDRESS...")
-@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
-@click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
-@click.option("--name", help="Name for people; by default what the source calls itself.")
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one per line.")
+@click.option("--slug", help="Name in addresses and commands; default: from the name of the source.")
+@click.option("--name", help="Name for people; default: the title that the source gives itself.")
 @click.option(
     "--every",
     type=click.IntRange(1, LONGEST_INTERVAL),
     metavar="SECONDS",
-    help="Time between polls; by default as the source's own rhythm asks for.",
+    help="Time between polls; default: adaptive.",
 )
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
     default=Policy.AUTO.value,
     show_default=True,
-    help="auto shows items at once, delay after a while, hold keeps them for review.",
+    help="auto publishes items at once, delay after a delay, hold after review.",
 )
-@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long delay waits.")
+@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
 @sign_in_options
 def add(
     addresses: Sequence[str],
@@ -134,7 +129,7 @@ def add(
 
 
 @source.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
     """List the sources."""
     with opened() as container, container.store.reading() as tx:

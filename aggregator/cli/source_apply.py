@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from aggregator.cli.context import FAILED, WHO, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.source import SourceState
+from aggregator.services.subscription_lists.document import tables_in
 from aggregator.services.subscription_lists.toml import entry_of
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done.")
 def apply(file: Path, dry_run: bool) -> None:
-    """Add and set sources as FILE (TOML) says; people can't set these at the review desk.
+    """Add and change sources as FILE (TOML) defines them; the review desk can't change these.
 
-    Each source is a table [[source]] with address and slug, and, where wanted, name, policy ("auto", "delay" or
+    Each source is a table [[source]] with address and slug, and, optionally, name, policy ("auto", "delay" or
     "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every ("15m"), floor, ceiling,
-    options (a table of its kind's) and paused (true or false). A source that the file names no more stays, and people
-    set it again.
+    kind, options (a table) and paused (true or false). A source that is no longer in the file stays, and the review
+    desk can change it again.
     """
     entries = read(file)
     failed = False
@@ -71,22 +71,6 @@ def read(file: Path) -> list[Entry]:
     if twice:
         raise BadRequestError(f"{file} says {', '.join(sorted(twice))} more than once.")
     return entries
-
-
-def tables_in(text: str, where: str) -> list[Any]:
-    """Return the tables of a file, unchecked.
-
-    Raises:
-        BadRequestError: it is no TOML, or of another shape.
-    """
-    try:
-        held = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise BadRequestError(f"{where} can't be read: {problem}.") from None
-    tables = held.get("source")
-    if not isinstance(tables, list) or set(held) != {"source"}:
-        raise BadRequestError(f"{where} holds tables [[source]] and nothing else.")
-    return tables
 
 
 def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:

@@ -1,4 +1,4 @@
-"""`source set|sign-in|revert|release|drop|backfill`: what changes a source that is there."""
+"""`source set|credentials|revert|release|drop|backfill`: change an existing source."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 from aggregator.cli.context import WHO, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
-from aggregator.cli.output import counted
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
 from aggregator.domain.source import OnEdit, Policy
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,13 +27,14 @@ def sign_in_options(command: _F) -> _F:
     """Give a command the options of a sign-in."""
     for option in (
         click.option(
-            "--user", help="Name for an HTTP sign-in; the password is asked for, or read from standard input."
+            "--user",
+            help="User name for HTTP authentication; the password is prompted for, or read from standard input.",
         ),
         click.option(
             "--header",
             multiple=True,
             metavar="NAME",
-            help="A header that requests carry; its value is asked for, or read from standard input.",
+            help="A header of requests; its value is prompted for, or read from standard input.",
         ),
     ):
         command = option(command)
@@ -74,30 +75,30 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 @click.command("set", cls=KindOptionsCommand)
 @click.argument("slug")
-@click.option("--every", callback=_every, metavar="SECONDS|auto", help="Time between polls, or its own rhythm.")
+@click.option("--every", callback=_every, metavar="SECONDS|auto", help="Time between polls; auto is adaptive.")
 @click.option(
     "--floor",
     type=click.IntRange(SHORTEST_FLOOR, LONGEST_INTERVAL),
     metavar="SECONDS",
-    help="Never poll more often; four times as long where answers carry no validators.",
+    help="Shortest time between polls; four times as long for responses without validators.",
 )
 @click.option(
     "--ceiling",
     type=click.IntRange(SHORTEST_FLOOR, LONGEST_INTERVAL),
     metavar="SECONDS",
-    help="Poll at least so often.",
+    help="Longest time between polls.",
 )
-@click.option("--policy", type=click.Choice([one.value for one in Policy]), help="What becomes of what it brings.")
-@click.option(
-    "--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long --policy delay waits."
-)
+@click.option("--policy", type=click.Choice([one.value for one in Policy]), help="What happens to new items.")
+@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
 @click.option(
     "--on-edit",
     type=click.Choice([one.value for one in OnEdit]),
-    help="What an edit does to what a person approved: stay keeps the approved words, return sends it back for review.",
+    help="What happens to approved items that are edited: stay keeps the approved version, return sends it to review.",
 )
-@click.option("--trust", multiple=True, metavar="AUTHOR", help="A handle or name that needs no review.")
-@click.option("--no-trust", "distrust", multiple=True, metavar="AUTHOR", help="One that does again.")
+@click.option("--trust", multiple=True, metavar="AUTHOR", help="A handle or name whose items need no review.")
+@click.option(
+    "--no-trust", "distrust", multiple=True, metavar="AUTHOR", help="A handle or name whose items need review again."
+)
 def set_(
     slug: str,
     every: int | str | None,
@@ -110,7 +111,7 @@ def set_(
     distrust: Sequence[str],
     **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Change how a source is polled and read, and what becomes of what it brings."""
+    """Change how a source is polled and read, and what happens to its new items."""
     from aggregator.sources import kinds
 
     options = given(parameters)
@@ -139,7 +140,7 @@ def set_(
             raise click.UsageError("Say what to change; --help shows what can be.")
         tx.sources.change(one.id, **changes)
         tx.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
-    click.echo(f"{slug}: changed; it counts from the next poll on.")
+    click.echo(f"{slug}: changed; it applies from the next poll.")
 
 
 def _review_terms(
@@ -171,12 +172,12 @@ def _review_terms(
     return changes
 
 
-@click.command("sign-in")
+@click.command("credentials")
 @click.argument("slug")
 @sign_in_options
-@click.option("--none", "remove", is_flag=True, help="Forget the sign-in.")
+@click.option("--none", "remove", is_flag=True, help="Delete the credentials.")
 def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) -> None:
-    """Keep a sign-in for a source, encrypted; its host alone gets it."""
+    """Store credentials for a source, encrypted; they are sent to its host only."""
     if remove == bool(user or header):
         raise click.UsageError("Give --user or --header, or --none.")
     headers = asked_headers(user, header)
@@ -191,7 +192,7 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
 @click.command()
 @click.argument("slug")
 def revert(slug: str) -> None:
-    """Take back the last move of a source to another address; the redirect is not followed for good again."""
+    """Undo the last permanent redirect of a source; this redirect is not made permanent again."""
     from aggregator.domain.polling.permanent_redirects import refused
 
     with opened() as container, container.store.writing() as tx:
@@ -209,7 +210,7 @@ def revert(slug: str) -> None:
 @click.command()
 @click.argument("slug")
 def release(slug: str) -> None:
-    """Let out what came in a suspicious burst and was kept apart: shown, or to review, as the source's policy says."""
+    """Release quarantined items: they are published or wait for review, by the policy of the source."""
     from aggregator.domain.activity import Review
 
     with opened() as container, container.store.writing() as tx:
@@ -224,7 +225,7 @@ def release(slug: str) -> None:
 @click.command()
 @click.argument("slug")
 def drop(slug: str) -> None:
-    """Forget what came in a suspicious burst and was kept apart; it does not come back."""
+    """Delete quarantined items; they do not come back."""
     with opened() as container, container.store.writing() as tx:
         count = tx.activities.drop_quarantined(existing(tx, slug).id, container.clock())
         tx.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
@@ -233,9 +234,9 @@ def drop(slug: str) -> None:
 
 @click.command()
 @click.argument("slug")
-@click.option("--pages", type=click.IntRange(1, 1000), default=20, show_default=True, help="Archive pages at most.")
+@click.option("--pages", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most pages to read.")
 def backfill(slug: str, pages: int) -> None:
-    """Read a feed's archive (RFC 5005), one page a minute, and store what is new."""
+    """Read the archive of a feed (RFC 5005), one page per minute, and store new items."""
     with opened() as container:
         with container.store.reading() as tx:
             one = existing(tx, slug)

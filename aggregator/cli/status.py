@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import (
-    ago,
-    counted,
-    one_line,
-    print_json,
-    print_table,
-    source_facts,
-)
+from aggregator.cli.output import ago, print_json, print_table, source_facts
 from aggregator.domain.errors import SetupError
 from aggregator.domain.source import SourceState
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,11 +24,13 @@ _TICKS_STOPPED = timedelta(seconds=60)
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
-@click.option("--ticking", is_flag=True, help="Only say, by the exit code, whether ticks ran within a minute.")
+@click.option(
+    "--ticking", is_flag=True, help="Print nothing; the exit code says whether the scheduler ran within a minute."
+)
 def status(as_json: bool, ticking: bool) -> None:
-    """Show what runs, what is broken, and why.
+    """Show what runs, and what is broken and why.
 
-    The scheduler, the workers, hosts that are left alone, and every source: its state, last success and next poll.
+    Covers the scheduler, the workers, paused hosts, and every source with its state, last success and next poll.
     """
     with opened() as container:
         now = container.clock()

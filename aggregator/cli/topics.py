@@ -1,4 +1,4 @@
-"""`topics`: what a changed vocabulary would tag, and tagging what is stored already."""
+"""`topics preview|apply`: show what a changed vocabulary would tag, and tag stored items."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aggregator.cli.aliases import add_alias
 from aggregator.cli.context import WHO, on_terminal, opened
-from aggregator.cli.output import one_line
 from aggregator.domain.errors import SetupError
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,9 @@ def topics() -> None:
 
 @topics.command()
 @click.option("--examples", type=click.IntRange(0, 1000), default=_EXAMPLES, show_default=True, help="Items to show.")
-@click.option("--newest", type=click.IntRange(min=1), default=None, help="Look at so many of the newest items alone.")
-def rehearse(examples: int, newest: int | None) -> None:
-    """Show what the files, as they are now, would tag otherwise than it is; changes nothing."""
+@click.option("--newest", type=click.IntRange(min=1), default=None, help="Only this many of the newest items.")
+def preview(examples: int, newest: int | None) -> None:
+    """Show which tags the files, as they are now, would change; changes nothing."""
     with opened() as container:
         tagger = _tagger(container)
         seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
@@ -51,9 +52,12 @@ def rehearse(examples: int, newest: int | None) -> None:
                 click.echo(f"  {sign}{count} {tag}")
 
 
+add_alias(topics, "rehearse", preview)
+
+
 @topics.command()
 def apply() -> None:
-    """Tag what is stored already as the files say now, in batches; readers go on meanwhile, and see it come."""
+    """Tag stored items by the current files, in batches, while readers are served."""
     with opened() as container:
         tagger = _tagger(container)
         with container.store.reading() as tx:

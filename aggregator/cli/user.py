@@ -29,10 +29,10 @@ def user() -> None:
 
 @user.command()
 @click.argument("name")
-@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What they may do.")
-@click.option("--generate", is_flag=True, help="Make a password and show it this once.")
+@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What the account may do.")
+@click.option("--generate", is_flag=True, help="Generate a password; it is shown only now.")
 def add(name: str, role: str, generate: bool) -> None:
-    """Add an account; its password is asked for, or read from standard input."""
+    """Add an account; its password is prompted for, or read from standard input."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
     with opened() as container:
@@ -52,7 +52,7 @@ def add(name: str, role: str, generate: bool) -> None:
 
 
 @user.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
     """List the accounts."""
     with opened() as container, container.store.reading() as tx:
@@ -80,10 +80,10 @@ def list_(as_json: bool) -> None:
 
 @user.command("set")
 @click.argument("name")
-@click.option("--role", type=_ROLES, help="What they may do.")
-@click.option("--password", is_flag=True, help="Give them a new password.")
-@click.option("--generate", is_flag=True, help="Make that password and show it this once.")
-@click.option("--disable/--enable", default=None, help="Whether they may sign in.")
+@click.option("--role", type=_ROLES, help="What the account may do.")
+@click.option("--password", is_flag=True, help="Set a new password.")
+@click.option("--generate", is_flag=True, help="Generate that password; it is shown only now.")
+@click.option("--disable/--enable", default=None, help="Whether the account may sign in.")
 def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
     """Change an account. It is signed out everywhere."""
     if not (password or generate) and role is None and disable is None:

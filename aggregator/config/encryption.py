@@ -42,8 +42,8 @@ class HeaderCipher:
             told = json.loads(self._fernet.decrypt(sealed.encode()))
         except (InvalidToken, ValueError):
             raise SignInError(
-                "The sign-in was kept under another AGGREGATOR_SECRET_KEY; give it again with 'aggregator source "
-                "sign-in'."
+                "The credentials were stored under another AGGREGATOR_SECRET_KEY; set them again with "
+                "'aggregator source credentials'."
             ) from None
         if told["host"] != host:
             raise SignInError(f"The sign-in is for {told['host']}, not for {host}; give it again for the new host.")

@@ -40,7 +40,7 @@ def added(cli: CommandLine, publisher: Publisher) -> str:
 
 def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> None:
     assert cli("source", "set", added, "--every", "7200", "--slow", "--identity", "guid").stdout == (
-        "feed-1: changed; it counts from the next poll on.\n"
+        "feed-1: changed; it applies from the next poll.\n"
     )
     said = cli("source", "show", added).stdout
     assert "Polled: every 2 h, between 1 s and 24 h" in said

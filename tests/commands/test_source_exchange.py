@@ -161,7 +161,7 @@ def test_no_secret_is_exported_and_who_had_some_is_named(
         assert sealed not in result.output
         assert "https://old.example/feed" in result.stdout
         assert result.stderr.splitlines() == [
-            "feed-1: its sign-in is not exported; give it again with 'aggregator source sign-in feed-1'.",
+            "feed-1: its credentials are not exported; set them with 'aggregator source credentials feed-1'.",
             "keyed: its address holds what looks like a key (access_token=...), so keep the file to yourselves.",
             "old: the user name and password in its address are not exported.",
         ]
