@@ -85,8 +85,8 @@ def resume(service: str | None) -> None:
             block = tx.spending.blocked(metering.service)
             tx.spending.block(metering.service, None, None)
             woken = tx.schedule.wake(("budget", "cap-reached"), now)
-        held = block is not None and block.until > now
-        result = "is called again" if held else "was not blocked"
+        was_blocked = block is not None and block.until > now
+        result = "is called again" if was_blocked else "was not blocked"
         click.echo(f"{metering.label} {result}; {counted(woken, 'source')} due now.")
 
 
@@ -131,7 +131,7 @@ class View:
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)
         others = _others(recent, _LATELY, followed, settled=settled)
         self.forecast: Forecast = reckoning.forecast(self.terms, self.cycle, self.standing, wants, others, self.now)
-        self.never_read = sum(one is None for one in appetites.values())
+        self.never_read = sum(appetite is None for appetite in appetites.values())
         self.accounts = [
             Account(
                 source.slug,
@@ -145,25 +145,25 @@ class View:
 
     def json(self) -> dict[str, Any]:
         """Return it for programs; money in dollars."""
-        said = self.forecast
+        forecast = self.forecast
         return {
             "cycle": {"start": self.cycle.start, "end": self.cycle.end},
-            "budget": said.budget,
-            "spent": said.spent,
+            "budget": forecast.budget,
+            "spent": forecast.spent,
             "compliance": self.standing.compliance / DOLLAR,
             "reserved": self.standing.reserved / DOLLAR,
-            "needed": said.needed,
-            "short": said.short,
-            "ration": said.ration,
-            "limited": said.limited,
+            "needed": forecast.needed,
+            "short": forecast.short,
+            "ration": forecast.ration,
+            "limited": forecast.limited,
             "blocked": self._block._asdict() if self._block else None,
             "reported": self.reported,
             "purposes": [
-                {"purpose": one.purpose, "requests": one.requests, "posts": one.posts, "users": one.users,
-                 "cost": one.micros / DOLLAR}
-                for one in self.entries
+                {"purpose": row.purpose, "requests": row.requests, "posts": row.posts, "users": row.users,
+                 "cost": row.micros / DOLLAR}
+                for row in self.entries
             ],
-            "advice": [one._asdict() for one in advice(self.accounts)],
+            "advice": [row._asdict() for row in advice(self.accounts)],
         }  # fmt: skip
 
     @property
@@ -172,7 +172,7 @@ class View:
 
     def show(self) -> None:
         """Print it for people."""
-        said = self.forecast
+        forecast = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
         length = (self.cycle.end - self.cycle.start).days
@@ -184,10 +184,10 @@ class View:
         if self.standing.reserved:
             click.echo(f"Promised:  {dollars(self.standing.reserved)} for requests under way")
         click.echo(f"Forecast:  {self._forecast()}")
-        if said.ration is not None:
+        if forecast.ration is not None:
             click.echo(
-                f"Rationed:  each account may cost ${said.ration:,.4f} a day; {counted(said.limited, 'account')} would "
-                "like more and are read in part, the newest posts first."
+                f"Rationed:  each account may cost ${forecast.ration:,.4f} a day; "
+                f"{counted(forecast.limited, 'account')} would like more and are read in part, the newest posts first."
             )
         if self.reported:
             posts, at = self.reported
@@ -201,15 +201,15 @@ class View:
             print_table(
                 ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
                 [
-                    (_WHAT.get(one.purpose, one.purpose), f"{one.requests:,}", f"{one.posts:,}", f"{one.users:,}",
-                     dollars(one.micros))
-                    for one in self.entries
+                    (_WHAT.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                     dollars(row.micros))
+                    for row in self.entries
                 ],
             )  # fmt: skip
         if useful := advice(self.accounts):
             click.echo("\nWhat would save money, in a month:")
-            for one in useful:
-                click.echo(f"  ${one.saves:,.2f}  {one.change}")
+            for row in useful:
+                click.echo(f"  ${row.saves:,.2f}  {row.change}")
 
     def _kept(self) -> str:
         if self.terms.budget is None:
@@ -218,30 +218,31 @@ class View:
         return f"; {dollars(kept)} of the rest is kept for checking what is shown"
 
     def _forecast(self) -> str:
-        said = self.forecast
+        forecast = self.forecast
         guess = f" ({counted(self.never_read, 'account')} not read yet, so guessed)" if self.never_read else ""
-        if said.budget is None:
-            return f"${said.needed:,.2f} by the end of the cycle{guess}"
-        if said.short:
-            return f"${said.needed:,.2f} would be needed by the end of the cycle, ${said.short:,.2f} too much{guess}"
-        return f"${said.needed:,.2f} by the end of the cycle, within the budget{guess}"
+        if forecast.budget is None:
+            return f"${forecast.needed:,.2f} by the end of the cycle{guess}"
+        if forecast.short:
+            too_much = f"${forecast.short:,.2f} too much{guess}"
+            return f"${forecast.needed:,.2f} would be needed by the end of the cycle, {too_much}"
+        return f"${forecast.needed:,.2f} by the end of the cycle, within the budget{guess}"
 
 
 def advice(accounts: Sequence[Account]) -> list[Advice]:
     """Return what would save most, the most first."""
     found = []
-    for one in accounts:
-        month = one.appetite * _A_MONTH
-        found.append(Advice(f"do not follow it:      aggregator source remove {one.slug}", month))
-        for name, part in (("retweets", one.reposts), ("replies", one.replies)):
-            if name not in one.left_out and part:
+    for item in accounts:
+        month = item.appetite * _A_MONTH
+        found.append(Advice(f"do not follow it:      aggregator source remove {item.slug}", month))
+        for name, part in (("retweets", item.reposts), ("replies", item.replies)):
+            if name not in item.left_out and part:
                 # A repost or reply brings along what it is about, which is billed as well.
-                share = 2 * part / (1 + one.reposts + one.replies)
-                left_out = ",".join(sorted({*one.left_out, name}))
+                share = 2 * part / (1 + item.reposts + item.replies)
+                left_out = ",".join(sorted({*item.left_out, name}))
                 found.append(
-                    Advice(f"without its {name}: aggregator source set {one.slug} --exclude {left_out}", month * share)
+                    Advice(f"without its {name}: aggregator source set {item.slug} --exclude {left_out}", month * share)
                 )
-    return sorted((one for one in found if one.saves >= 0.01), key=lambda one: -one.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
+    return sorted((item for item in found if item.saves >= 0.01), key=lambda item: -item.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
 def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:

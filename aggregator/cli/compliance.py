@@ -61,29 +61,29 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
         with container.store.reading() as tx:
             removals = _verified(tx, tx.compliance.removals(start))
     if as_json:
-        for one in removals:
-            print_json({**one._asdict(), "delay": one.delay.total_seconds()})
+        for removal in removals:
+            print_json({**removal._asdict(), "delay": removal.delay.total_seconds()})
     elif removals:
         print_table(
             ("KEY", "WHY", "UPSTREAM", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
             [
                 (
-                    one.key,
-                    one_line(f"{one.why} ({one.how})", 60),
-                    _moment(one.happened),
-                    _moment(one.noticed),
-                    _moment(one.left),
-                    _span(one.delay),
-                    str(one.activities),
-                    "yes" if one.verified else "NO",
+                    removal.key,
+                    one_line(f"{removal.why} ({removal.how})", 60),
+                    _moment(removal.happened),
+                    _moment(removal.noticed),
+                    _moment(removal.left),
+                    _span(removal.delay),
+                    str(removal.activities),
+                    "yes" if removal.verified else "NO",
                 )
-                for one in removals
+                for removal in removals
             ],
         )
         click.echo()
     if not as_json:
         click.echo(_summary(removals, start))
-    if not all(one.verified for one in removals):
+    if not all(removal.verified for removal in removals):
         context.exit(FAILED)
 
 
@@ -93,16 +93,17 @@ def sweep(as_json: bool) -> None:
     """Check now which shown posts were deleted upstream, and remove them."""
     with opened() as container:
         done = container.sweep()
-    for one in done:
+    for report in done:
         if as_json:
-            print_json(one)
+            print_json(report)
             continue
-        looked = f", {counted(one.asked, 'post')} looked up" if one.asked else ""
-        items = f" ({counted(one.activities, 'item')} removed or shortened)" if one.gone else ""
+        looked = f", {counted(report.asked, 'post')} looked up" if report.asked else ""
+        items = f" ({counted(report.activities, 'item')} removed or shortened)" if report.gone else ""
         click.echo(
-            f"{one.network}: {counted(one.held, 'post')} held{looked}; {one.gone} gone{items}, {one.updated} updated."
+            f"{report.network}: {counted(report.held, 'post')} held{looked}; {report.gone} gone{items}, "
+            f"{report.updated} updated."
         )
-        for note in one.notes:
+        for note in report.notes:
             click.echo(f"  {note}")
 
 
@@ -142,14 +143,16 @@ def _summary(removals: Sequence[Gone], start: datetime) -> str:
     since = f"since {start:%Y-%m-%d}"
     if not removals:
         return f"Nothing was removed {since}."
-    delays = sorted(one.delay for one in removals)
-    failed = [one.key for one in removals if not one.verified]
-    said = "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
-    behind = [one.left - one.happened for one in removals if one.happened]
+    delays = sorted(removal.delay for removal in removals)
+    failed = [removal.key for removal in removals if not removal.verified]
+    verdict = (
+        "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
+    )
+    behind = [removal.left - removal.happened for removal in removals if removal.happened]
     lag = f"; at most {_span(max(behind))} after the network, which gave the time of {len(behind)}" if behind else ""
     return (
         f"{len(removals)} removed {since}; from noticed to gone {_span(median_high(delays))} in the median, "
-        f"{_span(delays[-1])} at the longest{lag}; {said}."
+        f"{_span(delays[-1])} at the longest{lag}; {verdict}."
     )
 
 

@@ -39,8 +39,8 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
         made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
-        told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
+        detail = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
+        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -50,13 +50,13 @@ def end(freeze_id: int | None) -> None:
     """End a freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
-        active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
+        active = [freeze_row for freeze_row in tx.freezes.active(now) if freeze_id in {None, freeze_row.id}]
         if not active:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
-        for one in active:
-            count = tx.freezes.end(one, WHO, now)
-            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
+        for freeze_row in active:
+            count = tx.freezes.end(freeze_row, WHO, now)
+            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 
@@ -66,7 +66,7 @@ def list_() -> None:
     """List the current freezes."""
     with opened() as container, container.store.reading() as tx:
         now, active = container.clock(), tx.freezes.active(container.clock())
-        slugs = {one.id: one.slug for one in tx.sources.all()}
+        slugs = {item.id: item.slug for item in tx.sources.all()}
     if not active:
         click.echo("Nothing is frozen.")
         return
@@ -74,12 +74,12 @@ def list_() -> None:
         ("ID", "SOURCE", "ENDS", "BY", "WHY"),
         [
             (
-                str(one.id),
-                "all" if one.source_id is None else slugs.get(one.source_id, "removed"),
-                ago(one.until, now),
-                one_line(one.author, 30),
-                one_line(one.reason, 80),
+                str(item.id),
+                "all" if item.source_id is None else slugs.get(item.source_id, "removed"),
+                ago(item.until, now),
+                one_line(item.author, 30),
+                one_line(item.reason, 80),
             )
-            for one in active
+            for item in active
         ],
     )

@@ -32,8 +32,8 @@ def list_(as_json: bool) -> None:
     if as_json:
         for group in groups:
             print_json(group)
-        for one in paused:
-            print_json(one._asdict())
+        for pause in paused:
+            print_json(pause._asdict())
         return
     print_table(
         ("HOSTS BELOW", "GROUP", "SPACING", "AT A TIME", "429 PAUSES"),
@@ -48,8 +48,10 @@ def list_(as_json: bool) -> None:
             for group in groups
         ],
     )
-    for one in paused:
-        click.echo(f"Left alone: {one.host}, for another {spoken(_rounded(one.until - now))} ({one_line(one.reason)})")
+    for pause in paused:
+        click.echo(
+            f"Left alone: {pause.host}, for another {spoken(_rounded(pause.until - now))} ({one_line(pause.reason)})"
+        )
 
 
 @host.command()

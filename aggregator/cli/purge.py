@@ -85,8 +85,8 @@ def network(network: str, yes: bool) -> None:
     with opened() as container:
         if not yes:
             with container.store.reading() as tx:
-                held = len(tx.compliance.keys_held(network))
-            click.echo(f"This empties {counted(held, 'post')} of {network} for good and stops its sources.", err=True)
+                stored = len(tx.compliance.keys_held(network))
+            click.echo(f"This empties {counted(stored, 'post')} of {network} for good and stops its sources.", err=True)
             typed = click.prompt(f"Type {network} to go on", err=True, default="", show_default=False)
             if typed.strip() != network:
                 raise BadRequestError("Nothing was removed.")

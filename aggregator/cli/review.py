@@ -83,7 +83,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
         due = at.replace(tzinfo=UTC) if at else now
         with container.store.writing() as tx:
             if due > now:
-                found = {id_ for id_ in ids if (held := tx.activities.get(id_)) and held.gone is None}
+                found = {id_ for id_ in ids if (item := tx.activities.get(id_)) and item.gone is None}
                 if found:
                     tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
@@ -116,8 +116,8 @@ def _say(ids: Sequence[int], found: set[int], word: str) -> None:
 
 def _words(item: Activity) -> str:
     content = item.content
-    said = item.object.content if item.object and not content.text else content
-    return said.title or said.text or content.url or content.kind.value
+    original = item.object.content if item.object and not content.text else content
+    return original.title or original.text or content.url or content.kind.value
 
 
 def _facts(item: Activity) -> dict[str, object]:

@@ -256,10 +256,10 @@ def _consents(settings: Settings, name_of: Callable[[LegalTerms], str]) -> froze
 def _allow_many_listeners() -> None:
     """Raise how many connections this process may hold: each live listener keeps one, and 1024 is the usual limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    raised = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
+    if soft != resource.RLIM_INFINITY and soft < raised:
         with suppress(ValueError, OSError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def free_address() -> str:
@@ -275,12 +275,12 @@ def free_address() -> str:
 
 def stop_at_signal(stop: Callable[[], Any]) -> None:
     """Stop at the first SIGINT or SIGTERM; end at the second."""
-    asked: list[int] = []
+    received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if asked:
+        if received:
             os._exit(_INTERRUPTED)
-        asked.append(number)
+        received.append(number)
         stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -90,12 +90,12 @@ def add(
 
     Each is fetched once, to find out what it is. Nothing is stored for an address that isn't a source.
     """
-    wanted = [*addresses, *_lines(listed)]
-    if not wanted:
+    every_address = [*addresses, *_lines(listed)]
+    if not every_address:
         raise click.UsageError("Give at least one address, or --from FILE.")
     if (policy == Policy.DELAY.value) != (delay is not None):
         raise click.UsageError("--policy delay and --delay SECONDS go together.")
-    if len(wanted) > 1 and (slug or name or user or header):
+    if len(every_address) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
     from aggregator.fetching.request_target import display_url
     from aggregator.services.subscribe import Subscription
@@ -110,8 +110,8 @@ def add(
         else:
             _say_added(*outcome)
             with container.store.writing() as tx:
-                told = {"policy": outcome[0].policy.value}
-                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
+                detail = {"policy": outcome[0].policy.value}
+                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
 
     terms = Subscription(
         slug=slug,
@@ -123,7 +123,7 @@ def add(
         headers=asked_headers(user, header),
     )
     with opened() as container:
-        container.subscribe_all(wanted, terms, report)
+        container.subscribe_all(every_address, terms, report)
     if failed:
         sys.exit(FAILED)
 
@@ -135,8 +135,8 @@ def list_(as_json: bool) -> None:
     with opened() as container, container.store.reading() as tx:
         sources = tx.sources.all()
     if as_json:
-        for one in sources:
-            print_json(source_facts(one))
+        for row in sources:
+            print_json(source_facts(row))
     elif sources:
         print_table(
             ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
@@ -156,34 +156,34 @@ def show(slug: str, as_json: bool) -> None:
     """Show one source and how its last polls went."""
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
-        one = existing(tx, slug)
-        lines = tx.schedule.log(one.id, _LOG_LINES)
-        former = tx.sources.former_addresses(one.id)
-        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, one)]
+        row = existing(tx, slug)
+        lines = tx.schedule.log(row.id, _LOG_LINES)
+        former = tx.sources.former_addresses(row.id)
+        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, row)]
     if as_json:
         not_before = max((pause.until for pause in pauses), default=None)
-        print_json({**source_facts(one), "not_before": not_before})
+        print_json({**source_facts(row), "not_before": not_before})
         for line in lines:
             print_json(line)
         return
     for label, value in (
-        ("Name", one.name),
-        ("Address", f"{one.address} ({one.kind})"),
-        ("State", f"{one.state.value} {one.state_reason}".strip()),
-        ("Policy", one.policy.value),
-        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(one.options.items())) or "none"),
-        ("Sign-in", "kept for its host" if one.sealed else "none"),
-        ("Polled", f"{_pace(one)}, between {spoken(one.floor)} and {spoken(one.ceiling)}"),
+        ("Name", row.name),
+        ("Address", f"{row.address} ({row.kind})"),
+        ("State", f"{row.state.value} {row.state_reason}".strip()),
+        ("Policy", row.policy.value),
+        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(row.options.items())) or "none"),
+        ("Sign-in", "kept for its host" if row.sealed else "none"),
+        ("Polled", f"{_pace(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
         *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
-        *((("Redirected", _moving(one)),) if one.moving else ()),
-        ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        *((("Redirected", _moving(row)),) if row.moving else ()),
+        ("Next poll", f"{ago(row.due, now)}: {row.due_reason}" if row.state is SourceState.ACTIVE else "none"),
         *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
-        ("Last success", ago(one.last_success, now)),
-        ("Last new item", ago(one.last_new, now)),
-        *((("Newest id", str(newest_id(one))),) if newest_id(one) else ()),
-        *((("Costs", f"about ${one.appetite:,.4f} a day"),) if one.appetite is not None else ()),
-        ("Failures in a row", str(one.failures)),
-        ("Last error", f"{one.last_error} ({one.last_error_code})" if one.last_error else "none"),
+        ("Last success", ago(row.last_success, now)),
+        ("Last new item", ago(row.last_new, now)),
+        *((("Newest id", str(newest_id(row))),) if newest_id(row) else ()),
+        *((("Costs", f"about ${row.appetite:,.4f} a day"),) if row.appetite is not None else ()),
+        ("Failures in a row", str(row.failures)),
+        ("Last error", f"{row.last_error} ({row.last_error_code})" if row.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
@@ -220,16 +220,16 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
     """Poll sources again, now."""
     if not anyway:
         with opened() as container, container.store.reading() as tx:
-            for one in [existing(tx, slug) for slug in slugs]:
-                _refuse_what_is_gone(one, container.clock())
+            for row in [existing(tx, slug) for slug in slugs]:
+                _refuse_what_is_gone(row, container.clock())
     _set_state(slugs, SourceState.ACTIVE, "", "resumed")
 
 
-def _refuse_what_is_gone(one: Source, now: datetime) -> None:
+def _refuse_what_is_gone(row: Source, now: datetime) -> None:
     """Raise where a publisher said not long ago that there will never be anything again."""
-    if one.last_error_code == GoneError.code and one.last_polled and now - one.last_polled < _GONE_KEPT:
+    if row.last_error_code == GoneError.code and row.last_polled and now - row.last_polled < _GONE_KEPT:
         raise BadRequestError(
-            f"{one.slug} answered 410 Gone {ago(one.last_polled, now)}; who says that is asked once a month "
+            f"{row.slug} answered 410 Gone {ago(row.last_polled, now)}; who says that is asked once a month "
             "at most. If you know better, add --anyway."
         )
 
@@ -245,7 +245,7 @@ def remove(slug: str, items: str | None) -> None:
     """Stop following a source, and say what becomes of its items."""
     with opened() as container:
         with container.store.reading() as tx:
-            one = existing(tx, slug)
+            row = existing(tx, slug)
         if items is None:
             if not sys.stdin.isatty():
                 raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
@@ -255,10 +255,10 @@ def remove(slug: str, items: str | None) -> None:
         with container.store.writing() as tx:
             touched = 0
             if items == "hide":
-                touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
+                touched = tx.reviews.hide_source(row.id, by="person", reason="its source was removed", now=now)
             elif items == "purge":
-                touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
-            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+                touched = tx.activities.withdraw_all(row.id, "purged with its source", now)
+            tx.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
             tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
@@ -269,10 +269,10 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
     with opened() as container:
         now = container.clock()
         with container.store.writing() as tx:
-            for one in [existing(tx, slug) for slug in slugs]:
-                tx.sources.set_state(one.id, state, reason, now)
-                tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
-                click.echo(f"{one.slug}: {word}.")
+            for row in [existing(tx, slug) for slug in slugs]:
+                tx.sources.set_state(row.id, state, reason, now)
+                tx.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
+                click.echo(f"{row.slug}: {word}.")
 
 
 def _lines(listed: TextIO | None) -> Iterator[str]:
@@ -283,11 +283,11 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
         raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
 
 
-def _moving(one: Source) -> str:
-    told = one.moving or {}
-    if told.get("refused"):
-        return f"for good to {told['to']}, which people took back"
-    return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"
+def _moving(row: Source) -> str:
+    redirect = row.moving or {}
+    if redirect.get("refused"):
+        return f"for good to {redirect['to']}, which people took back"
+    return f"for good to {redirect['to']}, seen {counted(int(redirect['seen']), 'time')}"
 
 
 def _say_added(added: Source, first: PollRecord | None) -> None:
@@ -295,10 +295,10 @@ def _say_added(added: Source, first: PollRecord | None) -> None:
     click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
 
 
-def _pace(one: Source) -> str:
-    return f"every {spoken(one.every)}" if one.every else "at its own rhythm"
+def _pace(row: Source) -> str:
+    return f"every {spoken(row.every)}" if row.every else "at its own rhythm"
 
 
-def _concerns(pause: Pause, one: Source) -> bool:
+def _concerns(pause: Pause, row: Source) -> bool:
     """Whether a pause keeps a source from being polled: its host's, or that of an endpoint there."""
-    return pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
+    return pause.host == row.host or pause.host.startswith(f"{row.own_host}/")

@@ -88,11 +88,11 @@ def _every(_context: click.Context, _parameter: click.Parameter, value: str | No
     metavar="SECONDS",
     help="Longest time between polls.",
 )
-@click.option("--policy", type=click.Choice([one.value for one in Policy]), help="What happens to new items.")
+@click.option("--policy", type=click.Choice([policy.value for policy in Policy]), help="What happens to new items.")
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
 @click.option(
     "--on-edit",
-    type=click.Choice([one.value for one in OnEdit]),
+    type=click.Choice([choice.value for choice in OnEdit]),
     help="What happens to approved items that are edited: stay keeps the approved version, return sends it to review.",
 )
 @click.option("--trust", multiple=True, metavar="AUTHOR", help="A handle or name whose items need no review.")
@@ -116,10 +116,10 @@ def set_(
 
     options = given(parameters)
     with opened() as container, container.store.writing() as tx:
-        one = existing(tx, slug)
-        if one.managed:
-            raise BadRequestError(f"{slug} is set by {one.managed}; change it there, and run 'source apply' again.")
-        least = floor if floor is not None else round(one.floor.total_seconds())
+        source = existing(tx, slug)
+        if source.managed:
+            raise BadRequestError(f"{slug} is set by {source.managed}; change it there, and run 'source apply' again.")
+        least = floor if floor is not None else round(source.floor.total_seconds())
         changes: dict[str, Any] = {}
         if floor is not None:
             changes["floor"] = floor
@@ -127,24 +127,24 @@ def set_(
             changes["ceiling"] = ceiling
         if every is not None:
             changes["every"] = None if every == "auto" else int(every)
-        wanted = changes.get("every", one.every and one.every.total_seconds())
-        most = ceiling if ceiling is not None else one.ceiling.total_seconds()
-        if wanted is not None and wanted < least:
+        interval = changes.get("every", source.every and source.every.total_seconds())
+        most = ceiling if ceiling is not None else source.ceiling.total_seconds()
+        if interval is not None and interval < least:
             raise BadRequestError(f"{slug} may be polled every {least} s at the most often; see --floor.")
         if least > most:
             raise BadRequestError(f"The floor of {slug} ({least} s) is above its ceiling ({most:g} s).")
-        changes |= _review_terms(one, policy, delay, on_edit, trust, distrust)
+        changes |= _review_terms(source, policy, delay, on_edit, trust, distrust)
         if options:
-            changes["options"] = dict(kinds()[one.kind].parse_options({**one.options, **options}))
+            changes["options"] = dict(kinds()[source.kind].parse_options({**source.options, **options}))
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
-        tx.sources.change(one.id, **changes)
+        tx.sources.change(source.id, **changes)
         tx.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it applies from the next poll.")
 
 
 def _review_terms(
-    one: Source,
+    source: Source,
     policy: str | None,
     delay: int | None,
     on_edit: str | None,
@@ -153,21 +153,21 @@ def _review_terms(
 ) -> dict[str, Any]:
     """Return what of a source's terms of review is to change."""
     changes: dict[str, Any] = {}
-    wanted = Policy(policy) if policy else one.policy
-    if wanted is Policy.DELAY and delay is None and one.delay is None:
+    target = Policy(policy) if policy else source.policy
+    if target is Policy.DELAY and delay is None and source.delay is None:
         raise BadRequestError("Say how long it waits: --policy delay --delay SECONDS.")
-    if delay is not None and wanted is not Policy.DELAY:
-        raise BadRequestError(f"--delay goes with --policy delay; the policy of {one.slug} is {wanted.value}.")
+    if delay is not None and target is not Policy.DELAY:
+        raise BadRequestError(f"--delay goes with --policy delay; the policy of {source.slug} is {target.value}.")
     if policy is not None:
         changes["policy"] = policy
         changes["delay"] = None
-    if wanted is Policy.DELAY and (delay is not None or policy is not None):
-        changes["delay"] = delay if delay is not None else round(one.delay.total_seconds()) if one.delay else None
+    if target is Policy.DELAY and (delay is not None or policy is not None):
+        changes["delay"] = delay if delay is not None else round(source.delay.total_seconds()) if source.delay else None
     if on_edit is not None:
         changes["on_edit"] = on_edit
     if trust or distrust:
         gone = {name.removeprefix("@").casefold() for name in distrust}
-        names = dict.fromkeys([*one.trusted, *(name.removeprefix("@") for name in trust)])
+        names = dict.fromkeys([*source.trusted, *(name.removeprefix("@") for name in trust)])
         changes["trusted"] = [name for name in names if name.casefold() not in gone] or None
     return changes
 
@@ -182,8 +182,8 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
         raise click.UsageError("Give --user or --header, or --none.")
     headers = asked_headers(user, header)
     with opened() as container, container.store.writing() as tx:
-        one = existing(tx, slug)
-        tx.sources.change(one.id, sealed=container.seal.close(one.own_host, headers) if headers else None)
+        source = existing(tx, slug)
+        tx.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
         tx.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
@@ -196,14 +196,14 @@ def revert(slug: str) -> None:
     from aggregator.domain.polling.permanent_redirects import refused
 
     with opened() as container, container.store.writing() as tx:
-        one = existing(tx, slug)
-        former = tx.sources.former_addresses(one.id)
+        source = existing(tx, slug)
+        former = tx.sources.former_addresses(source.id)
         if not former:
-            raise BadRequestError(f"{slug} has always lived at {one.address}.")
+            raise BadRequestError(f"{slug} has always lived at {source.address}.")
         place = former[0].place
-        if not tx.sources.move(one, place, "taken back by hand", container.clock(), who=WHO):
+        if not tx.sources.move(source, place, "taken back by hand", container.clock(), who=WHO):
             raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
-        tx.sources.change(one.id, moving=dict(refused(one.address)))
+        tx.sources.change(source.id, moving=dict(refused(source.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
 
 
@@ -214,10 +214,12 @@ def release(slug: str) -> None:
     from aggregator.domain.activity import Review
 
     with opened() as container, container.store.writing() as tx:
-        one = existing(tx, slug)
-        shown = one.policy is Policy.AUTO
+        source = existing(tx, slug)
+        shown = source.policy is Policy.AUTO
         review = Review.PUBLISHED if shown else Review.WAITING
-        count = tx.reviews.release(one.id, review, by="person", reason="let out of quarantine", now=container.clock())
+        count = tx.reviews.release(
+            source.id, review, by="person", reason="let out of quarantine", now=container.clock()
+        )
         tx.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
@@ -239,13 +241,13 @@ def backfill(slug: str, pages: int) -> None:
     """Read the archive of a feed (RFC 5005), one page per minute, and store new items."""
     with opened() as container:
         with container.store.reading() as tx:
-            one = existing(tx, slug)
+            source = existing(tx, slug)
         reports: list[Report] = []
 
         def tell(report: Report) -> None:
             reports.append(report)
             click.echo(f"Page {len(reports)}: {report.new} new, {report.changed} changed, {report.unchanged} known.")
 
-        container.backfill(one, pages, tell)
+        container.backfill(source, pages, tell)
     count = len(reports)
     click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: it names no archive.")

@@ -47,9 +47,11 @@ def export_(file: Path | None, form: str | None) -> None:
 
     with opened() as container:
         with container.store.reading() as tx:
-            sources = [one for one in tx.sources.all() if one.kind in kinds()]  # our own items come from no address
+            sources = [
+                source for source in tx.sources.all() if source.kind in kinds()
+            ]  # our own items come from no address
         now = container.clock()
-    body = toml_of(table_of(one) for one in sources).encode() if form == "toml" else _opml(sources, now)
+    body = toml_of(table_of(source) for source in sources).encode() if form == "toml" else _opml(sources, now)
     if file is None:
         click.echo(body, nl=False)
     else:
@@ -57,12 +59,12 @@ def export_(file: Path | None, form: str | None) -> None:
             file.write_bytes(body)
         except OSError as problem:
             raise BadRequestError(f"{file} can't be written: {problem.strerror}.") from None
-    for one in sources:
-        told = secrets_of(one)
-        if one.state is SourceState.STOPPED:
-            told.append(f"it had stopped ({one.state_reason}) and is exported as paused")
-        for sentence in told:
-            click.echo(f"{one.slug}: {one_line(sentence, 300)}.", err=True)
+    for source in sources:
+        notes = secrets_of(source)
+        if source.state is SourceState.STOPPED:
+            notes.append(f"it had stopped ({source.state_reason}) and is exported as paused")
+        for sentence in notes:
+            click.echo(f"{source.slug}: {one_line(sentence, 300)}.", err=True)
     if file is not None:
         click.echo(f"{counted(len(sources), 'source')} written to {file}.", err=True)
 
@@ -70,20 +72,20 @@ def export_(file: Path | None, form: str | None) -> None:
 def _opml(sources: Sequence[Source], now: datetime) -> bytes:
     from aggregator.services.subscription_lists.opml import written
 
-    return written("Sources of the activity stream", now, [_outline(one) for one in sources])
+    return written("Sources of the activity stream", now, [_outline(source) for source in sources])
 
 
-def _outline(one: Source) -> Outline:
+def _outline(source: Source) -> Outline:
     """Return what OPML has for a source; a source that feed readers can't subscribe to is a link."""
     from aggregator.services.subscription_lists.opml import Outline
     from aggregator.sources import kinds
 
-    kind, table = kinds()[one.kind], table_of(one)
+    kind, table = kinds()[source.kind], table_of(source)
     own = attributes_of(table)
     if kind.syndicated:
         del own["address"]
-        return Outline(one.name, feed=table["address"], own=own)
-    return Outline(one.name, link=kind.web_page(one), own=own)
+        return Outline(source.name, feed=table["address"], own=own)
+    return Outline(source.name, link=kind.web_page(source), own=own)
 
 
 @click.command("import")

@@ -44,7 +44,7 @@ def status(as_json: bool, ticking: bool) -> None:
             paused = tx.hosts.paused(now)
         workers = _workers(container)
         if as_json:
-            left_alone = [one._asdict() for one in paused]
+            left_alone = [pause._asdict() for pause in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
             for source in sources:
                 print_json(source_facts(source))
@@ -52,8 +52,8 @@ def status(as_json: bool, ticking: bool) -> None:
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
-        for one in paused:
-            click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
+        for pause in paused:
+            click.echo(f"Left alone: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
         click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")

@@ -53,21 +53,21 @@ def list_(as_json: bool) -> None:
     with opened() as container, container.store.reading() as tx:
         now, tokens = container.clock(), tx.tokens.all()
     if as_json:
-        for one in tokens:
-            print_json(_facts(one))
+        for row in tokens:
+            print_json(_facts(row))
         return
     print_table(
         ("NAME", "ID", "SCOPE", "CREATED", "LAST USED", "REVOKED"),
         [
             (
-                one.name,
-                one.id,
-                one.scope.value,
-                ago(one.created, now),
-                ago(one.last_used, now),
-                ago(one.revoked, now) if one.revoked else "-",
+                row.name,
+                row.id,
+                row.scope.value,
+                ago(row.created, now),
+                ago(row.last_used, now),
+                ago(row.revoked, now) if row.revoked else "-",
             )
-            for one in tokens
+            for row in tokens
         ],
     )
 
@@ -82,13 +82,13 @@ def revoke(name: str) -> None:
     click.echo(f"{name}: revoked; readers refuse it within 2 s.")
 
 
-def _facts(one: PortalToken) -> dict[str, object]:
+def _facts(row: PortalToken) -> dict[str, object]:
     """Return what programs are told of a token: not its digest, which is nobody's business."""
     return {
-        "name": one.name,
-        "id": one.id,
-        "scope": one.scope.value,
-        "created": one.created,
-        "last_used": one.last_used,
-        "revoked": one.revoked,
+        "name": row.name,
+        "id": row.id,
+        "scope": row.scope.value,
+        "created": row.created,
+        "last_used": row.last_used,
+        "revoked": row.revoked,
     }

@@ -38,12 +38,12 @@ def preview(examples: int, newest: int | None) -> None:
         seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
         for batch in _batches(container, tagger, newest):
             seen += batch.looked_at
-            for one in batch.retagged:
+            for change in batch.retagged:
                 changed += 1
-                gained.update(_gained(one))
-                lost.update(_lost(one))
+                gained.update(_gained(change))
+                lost.update(_lost(change))
                 if changed <= examples:
-                    click.echo(_line(one))
+                    click.echo(_line(change))
         if changed > examples:
             click.echo(f"… and {changed - examples} more.")
         click.echo(f"{changed} of {seen} items would be tagged otherwise.")
@@ -102,19 +102,19 @@ def _batches(container: Container, tagger: Tagger, newest: int | None, *, write:
         yield batch
 
 
-def _gained(one: Retagged) -> Iterator[str]:
-    before = {*one.item.topics, *one.item.countries}
-    return (tag for tag in (*one.topics, *one.countries) if tag not in before)
+def _gained(change: Retagged) -> Iterator[str]:
+    before = {*change.item.topics, *change.item.countries}
+    return (tag for tag in (*change.topics, *change.countries) if tag not in before)
 
 
-def _lost(one: Retagged) -> Iterator[str]:
-    after = {*one.topics, *one.countries}
-    return (tag for tag in (*one.item.topics, *one.item.countries) if tag not in after)
+def _lost(change: Retagged) -> Iterator[str]:
+    after = {*change.topics, *change.countries}
+    return (tag for tag in (*change.item.topics, *change.item.countries) if tag not in after)
 
 
-def _line(one: Retagged) -> str:
-    gained = [f"+{tag} ({one.reasons.get(tag, '')})" for tag in _gained(one)]
-    changes = [*gained, *(f"-{tag}" for tag in _lost(one))] or ["for another word"]
-    content = one.item.object.content if one.item.object and not one.item.content.text else one.item.content
-    said = one_line(content.title or content.text)
-    return f"{one.item.id}: {said[:_SHOWN]}{'…' if len(said) > _SHOWN else ''}  {', '.join(changes)}"
+def _line(change: Retagged) -> str:
+    gained = [f"+{tag} ({change.reasons.get(tag, '')})" for tag in _gained(change)]
+    changes = [*gained, *(f"-{tag}" for tag in _lost(change))] or ["for another word"]
+    content = change.item.object.content if change.item.object and not change.item.content.text else change.item.content
+    title = one_line(content.title or content.text)
+    return f"{change.item.id}: {title[:_SHOWN]}{'…' if len(title) > _SHOWN else ''}  {', '.join(changes)}"

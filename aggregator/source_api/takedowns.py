@@ -43,11 +43,11 @@ class TakedownSource(Protocol):
         """Ask how a job stands, and fetch what it found."""
         ...
 
-    async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
+    async def look_up(self, keys: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
         """Ask for posts.
 
         Args:
-            wanted: keys by the native ids to ask for: those of the newest versions that we know.
+            keys: keys by the native ids to ask for: those of the newest versions that we know.
             people: who is known, by native id.
             context: what to work with.
         """

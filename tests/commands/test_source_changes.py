@@ -160,6 +160,6 @@ def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite
     assert "is no name of a host" in cli("host", "group", "https://x.example/", code=2).stderr
     with sqlite_store.writing() as tx:
         tx.hosts.pause(one.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
-    assert f"Left alone: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
+    assert f"Paused: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
     assert cli("host", "resume", one.own_host).stdout == f"{one.own_host}: polled again.\n"
     assert "is not paused" in cli("host", "resume", one.own_host, code=2).stderr

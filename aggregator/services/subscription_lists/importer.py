@@ -37,7 +37,7 @@ TOGETHER = 8  # hosts that are asked at the same time; each by itself one feed a
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PendingSource:
     """A source that is to be added."""
 
     entry: Entry
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class AddedSource:
     """A source that was added."""
 
     source: Source
@@ -59,15 +59,15 @@ class Brought:
     asked_slug: str = ""  # the slug that it should have had, but that is another's
 
 
-Outcome = Brought | AggregatorError | str  # str: it is there already, in words
+Outcome = AddedSource | AggregatorError | str  # str: it is there already, in words
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an import does: what is settled before anybody is asked, and what is to be added."""
 
-    settled: Sequence[tuple[Wanted | AggregatorError, AggregatorError | str]]
-    wanted: Sequence[Wanted]
+    settled: Sequence[tuple[PendingSource | AggregatorError, AggregatorError | str]]
+    pending: Sequence[PendingSource]
 
 
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
@@ -76,20 +76,20 @@ def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan
     for there in tx.sources.all():
         for address in [there.address, *(was.place.address for was in tx.sources.former_addresses(there.id))]:
             known.setdefault(_key(address), there.slug)
-    settled: list[tuple[Wanted | AggregatorError, AggregatorError | str]] = []
-    wanted: dict[str, Wanted] = {}
+    settled: list[tuple[PendingSource | AggregatorError, AggregatorError | str]] = []
+    pending: dict[str, PendingSource] = {}
     for entry in entries:
         if isinstance(entry, AggregatorError):
             settled.append((entry, entry))
             continue
-        one, key = Wanted(entry, entry.address, _terms(entry)), _key(entry.address)
+        source, key = PendingSource(entry, entry.address, _terms(entry)), _key(entry.address)
         if key in known:
-            settled.append((one, f"already there as {known[key]}: {one.shown}"))
-        elif key in wanted:
-            settled.append((one, f"twice in the file: {one.shown}"))
+            settled.append((source, f"already there as {known[key]}: {source.shown}"))
+        elif key in pending:
+            settled.append((source, f"twice in the file: {source.shown}"))
         else:
-            wanted[key] = one
-    return Plan(settled, list(wanted.values()))
+            pending[key] = source
+    return Plan(settled, list(pending.values()))
 
 
 def _key(address: str) -> str:
@@ -165,11 +165,11 @@ async def import_entries(
     for source, outcome in plan.settled:
         report(_line(source, outcome))
     if preview:
-        for source in plan.wanted:
+        for source in plan.pending:
             report(ImportLine(ImportStatus.PLANNED, f"would be added: {one_line(source.shown)}"))
-    elif plan.wanted:
-        await bring(
-            plan.wanted, target, await context(), lambda source, outcome: report(_line(source, outcome)), lookup=lookup
+    elif plan.pending:
+        await add_pending(
+            plan.pending, target, await context(), lambda source, outcome: report(_line(source, outcome)), lookup=lookup
         )
 
 
@@ -189,9 +189,9 @@ async def import_document(
     return report
 
 
-def _line(source: Wanted | AggregatorError, outcome: Outcome) -> ImportLine:
+def _line(source: PendingSource | AggregatorError, outcome: Outcome) -> ImportLine:
     if isinstance(outcome, AggregatorError):
-        about = f"{one_line(source.shown)}: " if isinstance(source, Wanted) else ""
+        about = f"{one_line(source.shown)}: " if isinstance(source, PendingSource) else ""
         return ImportLine(ImportStatus.FAILED, f"{about}not added. {outcome}")
     if isinstance(outcome, str):
         return ImportLine(ImportStatus.KNOWN, outcome)
@@ -203,38 +203,38 @@ def _line(source: Wanted | AggregatorError, outcome: Outcome) -> ImportLine:
     )
 
 
-async def bring(
-    wanted: Sequence[Wanted],
+async def add_pending(
+    pending: Sequence[PendingSource],
     target: Target,
     context: PollContext,
-    report: Callable[[Wanted, Outcome], None],
+    report: Callable[[PendingSource, Outcome], None],
     *,
     lookup: Lookup,
 ) -> None:
     """Add sources and report each as it is done, in any order.
 
     Args:
-        wanted: as `planned` found them.
+        pending: as `planned` found them.
         target: where to.
         context: of the requests.
         report: is called with each.
         lookup: which addresses are looked up.
     """
-    by_host: dict[str, list[Wanted]] = {}
-    for source in wanted:
+    by_host: dict[str, list[PendingSource]] = {}
+    for source in pending:
         by_host.setdefault(_host(source.address), []).append(source)
-    addresses = [source.address for source in wanted if lookup is not Lookup.NONE]
+    addresses = [source.address for source in pending if lookup is not Lookup.NONE]
     try:
         known = await discover_together(addresses, kinds().values(), context)
     except SourceError:  # each of them says it in its own words
         known = {}
-    bringing = _Bringing(target, context, known, lookup)
+    importer = _Importer(target, context, known, lookup)
     slots = asyncio.Semaphore(TOGETHER)
 
-    async def of_host(sources: Sequence[Wanted]) -> None:
+    async def of_host(sources: Sequence[PendingSource]) -> None:
         for source in sources:
             async with slots:
-                outcome = await bringing.one(source)
+                outcome = await importer.add(source)
             report(source, outcome)
 
     async with asyncio.TaskGroup() as group:
@@ -250,7 +250,7 @@ def _host(address: str) -> str:
         return ""
 
 
-class _Bringing:
+class _Importer:
     """Adds one source after another to the store, while others are still looked up."""
 
     def __init__(self, target: Target, context: PollContext, known: Found, lookup: Lookup) -> None:
@@ -260,82 +260,82 @@ class _Bringing:
         self._lookup = lookup
         self._storing = asyncio.Lock()  # so that nobody takes a slug between its check and its use
 
-    async def one(self, wanted: Wanted) -> Outcome:
+    async def add(self, source: PendingSource) -> Outcome:
         """Add a source; what goes wrong is its outcome."""
         try:
-            found = await self._found(wanted)
+            found = await self._found(source)
             async with self._storing:
-                return await self._stored(wanted, found)
+                return await self._stored(source, found)
         except AggregatorError as problem:
             return problem
 
-    async def _found(self, wanted: Wanted) -> Discovery:
+    async def _found(self, source: PendingSource) -> Discovery:
         known: Mapping[str, Discovery | SourceError] = self._known
         # A paused source is not fetched either: nobody wants its items now, and it may be paused because it is broken.
-        if self._lookup is not Lookup.ALL or wanted.entry.paused:
-            known = {**known, **self._unfetched(wanted)}
-        return await discover(wanted.address, self._kinds(wanted), self._context, wanted.terms, known)
+        if self._lookup is not Lookup.ALL or source.entry.paused:
+            known = {**known, **self._unfetched(source)}
+        return await discover(source.address, self._kinds(source), self._context, source.terms, known)
 
-    def _kinds(self, wanted: Wanted) -> Iterable[SourceKind]:
+    def _kinds(self, source: PendingSource) -> Iterable[SourceKind]:
         """Return the kinds that a source may be of.
 
         Raises:
             BadRequestError: the file names a kind that is not installed.
         """
-        name = wanted.entry.kind
+        name = source.entry.kind
         if not name:
             return kinds().values()
         if name not in kinds():
             raise BadRequestError(
-                f"{wanted.shown}: the kind {name!r} is not installed; installed are {', '.join(sorted(kinds()))}."
+                f"{source.shown}: the kind {name!r} is not installed; installed are {', '.join(sorted(kinds()))}."
             )
         return [kinds()[name]]
 
-    def _unfetched(self, wanted: Wanted) -> Mapping[str, Discovery]:
+    def _unfetched(self, source: PendingSource) -> Mapping[str, Discovery]:
         """Return what the form of an address shows; nothing for a paused source that must be looked up.
 
         Raises:
             BadRequestError: the form does not show anything that can be polled.
             ForbiddenAddressError: it leads into a private network.
         """
-        kind = _kind_of(wanted.address, wanted.entry.kind)
+        kind = _kind_of(source.address, source.entry.kind)
         if kind is None:
-            raise BadRequestError(f"{wanted.shown!r} isn't {address_forms()}.")
+            raise BadRequestError(f"{source.shown!r} isn't {address_forms()}.")
         try:
-            found = kind.unfetched(wanted.address, wanted.terms.name, self._target.private_networks)
+            found = kind.unfetched(source.address, source.terms.name, self._target.private_networks)
         except BadRequestError:
             if self._lookup is Lookup.NONE:
                 raise
             return {}
-        return {wanted.address: found}
+        return {source.address: found}
 
-    async def _stored(self, wanted: Wanted, found: Discovery) -> Outcome:
-        there, asked_slug = await in_database_thread(self._taken, wanted, found)
+    async def _stored(self, source: PendingSource, found: Discovery) -> Outcome:
+        there, asked_slug = await in_database_thread(self._taken, source, found)
         if there:
-            return f"already there as {there}: {wanted.shown}"
-        terms = replace(wanted.terms, slug=None) if asked_slug else wanted.terms
+            return f"already there as {there}: {source.shown}"
+        terms = replace(source.terms, slug=None) if asked_slug else source.terms
         added, first = await subscribe(
-            wanted.address,
-            self._kinds(wanted),
+            source.address,
+            self._kinds(source),
             self._context,
             self._target.store,
             self._target.seal,
             terms,
-            MappingProxyType({wanted.address: found}),
+            MappingProxyType({source.address: found}),
             self._target.tagger,
         )
-        added = await in_database_thread(self._noted, added, paused=bool(wanted.entry.paused))
-        return Brought(added, first, asked_slug)
+        added = await in_database_thread(self._noted, added, paused=bool(source.entry.paused))
+        return AddedSource(added, first, asked_slug)
 
-    def _taken(self, wanted: Wanted, found: Discovery) -> tuple[str, str]:
+    def _taken(self, source: PendingSource, found: Discovery) -> tuple[str, str]:
         """Return under which slug an address is there already, and which wanted slug is another's; "" for none."""
         with self._target.store.reading() as tx:
             former = tx.sources.at(found.kind, found.address)
             if former is not None and former.state is not SourceState.REMOVED:
                 return former.slug, ""
-            asked = wanted.terms.slug
-            taken = asked is not None and tx.sources.slug_taken(asked) and (former is None or former.slug != asked)
-            return "", asked or "" if taken else ""
+            slug = source.terms.slug
+            taken = slug is not None and tx.sources.slug_taken(slug) and (former is None or former.slug != slug)
+            return "", slug or "" if taken else ""
 
     def _noted(self, added: Source, *, paused: bool) -> Source:
         """Write the history of a source that was added, and pause it where it was paused before."""

@@ -77,7 +77,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
     if (policy is Policy.DELAY) != (delay is not None):
         raise BadRequestError(f'{where}: policy = "delay" and delay go together.')
     trusted = table.get("trusted", [])
-    if not isinstance(trusted, list) or not all(isinstance(one, str) and one.strip() for one in trusted):
+    if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
         raise BadRequestError(f"{where}: trusted is a list of names.")
     options, paused = table.get("options", {}), table.get("paused")
     if not isinstance(options, dict):
@@ -88,7 +88,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
         "policy": policy.value,
         "delay": round(delay.total_seconds()) if delay else None,
         "on_edit": on_edit.value,
-        "trusted": [one.strip().removeprefix("@") for one in trusted] or None,
+        "trusted": [author.strip().removeprefix("@") for author in trusted] or None,
         **_pace(table, where),
     }
     if isinstance(table.get("name"), str) and table["name"].strip():
@@ -133,44 +133,44 @@ def _span_text(span: timedelta) -> str:
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
-def table_of(one: Source) -> Table:
+def table_of(source: Source) -> Table:
     """Return what a file says of a source, in the form that `entry_of` reads; no secret is in it."""
-    kind = kinds()[one.kind]
+    kind = kinds()[source.kind]
     found = {option.name for option in kind.options if option.discovered}
-    options = {name: value for name, value in sorted(one.options.items()) if name not in found}
+    options = {name: value for name, value in sorted(source.options.items()) if name not in found}
     return {
-        "address": _without_credentials(kind.export_address(one)),
-        "kind": one.kind,
-        "slug": one.slug,
-        "name": one.name,
-        "policy": one.policy.value,
-        **({"delay": _span_text(one.delay)} if one.delay and one.policy is Policy.DELAY else {}),
-        **({"on_edit": one.on_edit.value} if one.on_edit is not OnEdit.STAY else {}),
-        **({"trusted": list(one.trusted)} if one.trusted else {}),
-        **({"every": _span_text(one.every)} if one.every else {}),
+        "address": _without_credentials(kind.export_address(source)),
+        "kind": source.kind,
+        "slug": source.slug,
+        "name": source.name,
+        "policy": source.policy.value,
+        **({"delay": _span_text(source.delay)} if source.delay and source.policy is Policy.DELAY else {}),
+        **({"on_edit": source.on_edit.value} if source.on_edit is not OnEdit.STAY else {}),
+        **({"trusted": list(source.trusted)} if source.trusted else {}),
+        **({"every": _span_text(source.every)} if source.every else {}),
         # Shorter ones are of hosts that the operator opened: looking them up finds that again.
         **(
-            {"floor": _span_text(one.floor)}
-            if one.floor != DOCUMENT_FLOOR and one.floor >= timedelta(minutes=1)
+            {"floor": _span_text(source.floor)}
+            if source.floor != DOCUMENT_FLOOR and source.floor >= timedelta(minutes=1)
             else {}
         ),
-        **({"ceiling": _span_text(one.ceiling)} if one.ceiling != _CEILING else {}),
+        **({"ceiling": _span_text(source.ceiling)} if source.ceiling != _CEILING else {}),
         **({"options": options} if options else {}),
-        **({"paused": True} if one.state is not SourceState.ACTIVE else {}),
+        **({"paused": True} if source.state is not SourceState.ACTIVE else {}),
     }
 
 
-def secrets_of(one: Source) -> list[str]:
+def secrets_of(source: Source) -> list[str]:
     """Say in sentences what of a source is secret, or may be."""
-    told = []
-    if one.sealed is not None:
-        told.append(f"its credentials are not exported; set them with 'aggregator source credentials {one.slug}'")
-    parts = urlsplit(one.address) if _WEB.match(one.address) else None
+    notes = []
+    if source.sealed is not None:
+        notes.append(f"its credentials are not exported; set them with 'aggregator source credentials {source.slug}'")
+    parts = urlsplit(source.address) if _WEB.match(source.address) else None
     if parts and "@" in parts.netloc:
-        told.append("the user name and password in its address are not exported")
+        notes.append("the user name and password in its address are not exported")
     if parts and (key := _KEYS.search(parts.query)):
-        told.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
-    return told
+        notes.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
+    return notes
 
 
 def _without_credentials(address: str) -> str:
@@ -212,7 +212,7 @@ def toml_of(tables: Iterable[Mapping[str, Any]]) -> str:
 
 def _value(value: Any) -> str:  # noqa: ANN401  # what options hold
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_value(one)}" for name, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     # A string of JSON is one of TOML, but for the one control character that JSON lets stand.

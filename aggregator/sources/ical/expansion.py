@@ -117,17 +117,17 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
         try:
             if not _is_series(versions):
                 found += _single(uid, versions, window, zone)
-            elif one := _series(uid, versions, window, zone, notes):
-                several.append(one)
+            elif item := _series(uid, versions, window, zone, notes):
+                several.append(item)
         except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
             notes.broken += 1
     repeats = any(map(_is_series, series.values()))
     complete = _collect(several, window, found, notes)
     notes.found, notes.complete = len(found), complete
-    nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))[:MOST_OCCURRENCES]
-    occurrences = sorted(_built(nearest, zone, notes), key=lambda one: (one.start, one.uid))
+    nearest = sorted(found, key=lambda item: (item.start < window.now, abs(item.start - window.now)))[:MOST_OCCURRENCES]
+    occurrences = sorted(_built(nearest, zone, notes), key=lambda item: (item.start, item.uid))
     if cancels:
-        occurrences = [_cancelled(one) for one in occurrences]
+        occurrences = [_cancelled(item) for item in occurrences]
     name = text_of(first, "NAME") or text_of(first, "X-WR-CALNAME")
     return Expanded(name, occurrences, refresh_interval(first), repeats, notes.sentences(events))
 
@@ -144,21 +144,21 @@ class Counted:
 
     def sentences(self, events: int) -> list[str]:
         """Return it for people."""
-        said = []
+        sentences = []
         if self.broken:
-            said.append(f"Left out, since they can't be read: {self.broken} events.")
+            sentences.append(f"Left out, since they can't be read: {self.broken} events.")
         if self.too_often:
-            said.append(
+            sentences.append(
                 f"Left out, since they repeat more often than hourly, or too often to follow: {self.too_often} events."
             )
         if self.cut:
-            said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
+            sentences.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
         if events > MOST_EVENTS:
-            said.append(f"Only the first {MOST_EVENTS} events are read.")
+            sentences.append(f"Only the first {MOST_EVENTS} events are read.")
         if self.found > MOST_OCCURRENCES or not self.complete:
             more = "" if self.complete else "more than "
-            said.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
-        return said
+            sentences.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
+        return sentences
 
 
 class _Zones(ZONEINFO):
@@ -183,7 +183,7 @@ def _calendars(body: bytes) -> list[Calendar]:
         read = Calendar.from_ical(text, multiple=True)
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as problem:
         raise UnreadableError(f"The calendar can't be read: {str(problem)[:200] or type(problem).__name__}.") from None
-    calendars: list[Calendar] = [one for one in read if one.name == "VCALENDAR"]
+    calendars: list[Calendar] = [component for component in read if component.name == "VCALENDAR"]
     if not calendars:
         raise UnreadableError("The calendar can't be read: it holds no VCALENDAR.")
     return calendars
@@ -220,10 +220,10 @@ class _Series:
         """Return the occurrences that touch a span of time and were not returned before."""
         found = []
         for part in self.parts:
-            for one in part.between(begin, end):
-                if one.id not in self.seen:
-                    self.seen.add(one.id)
-                    found.append(_Found(instant(one.start, self.zone), self.uid, partial(one.as_component, False)))
+            for event in part.between(begin, end):
+                if event.id not in self.seen:
+                    self.seen.add(event.id)
+                    found.append(_Found(instant(event.start, self.zone), self.uid, partial(event.as_component, False)))
         return found
 
 
@@ -233,27 +233,27 @@ def _collect(several: Sequence[_Series], window: Window, found: list[_Found], no
     All events are looked at side by side, in spans of time that grow, until there are more than can be told.
     """
     for edge in (window.end, window.begin):
-        told: Counter[str] = Counter()  # occurrences by event
+        counts: Counter[str] = Counter()  # occurrences by event
         for begin, end in _spans(window.now, edge):
-            for one in several:
-                if one.broken or told[one.uid] > MOST_OF_SERIES:
+            for series in several:
+                if series.broken or counts[series.uid] > MOST_OF_SERIES:
                     continue
-                inside = sorted(_between(one, begin, end, notes), key=lambda each: abs(each.start - window.now))
-                room = max(MOST_OF_SERIES - told[one.uid], 0)
+                inside = sorted(_between(series, begin, end, notes), key=lambda each: abs(each.start - window.now))
+                room = max(MOST_OF_SERIES - counts[series.uid], 0)
                 found += inside[:room]
-                told[one.uid] += len(inside)
+                counts[series.uid] += len(inside)
                 notes.cut += len(inside) > room and edge is window.end
             if several and len(found) > MOST_OCCURRENCES:
                 return False
     return True
 
 
-def _between(one: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
+def _between(series: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
     try:
-        found = one.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
+        found = series.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
     except Exception:  # noqa: BLE001 - as above
         notes.broken += 1
-        one.broken = True
+        series.broken = True
         return []
     return [each for each in found if each.start <= end]
 
@@ -268,10 +268,10 @@ def _spans(now: datetime, edge: datetime) -> Iterator[tuple[datetime, datetime]]
 
 
 def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[Occurrence]:
-    for one in nearest:
+    for found in nearest:
         try:
-            event = one.write()
-            yield _occurrence(one.uid, event, time_value(event, "RECURRENCE-ID"), zone)
+            event = found.write()
+            yield _occurrence(found.uid, event, time_value(event, "RECURRENCE-ID"), zone)
         except Exception:  # noqa: BLE001 - as above
             notes.broken += 1
 
@@ -279,9 +279,9 @@ def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[
 def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
     """Give the newest version of an event that does not repeat."""
     event = max(versions, key=version_of)
-    one = _occurrence(uid, event, None, zone)
-    if (one.end or one.start) >= window.begin and one.start <= window.end:
-        yield _Found(one.start, uid, lambda: event)
+    occurrence = _occurrence(uid, event, None, zone)
+    if (occurrence.end or occurrence.start) >= window.begin and occurrence.start <= window.end:
+        yield _Found(occurrence.start, uid, lambda: event)
 
 
 def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
@@ -314,8 +314,8 @@ def _changes_what_follows(versions: Iterable[Event]) -> bool:
 
 
 def _recurrence_key(event: Event) -> object:
-    told = time_value(event, "RECURRENCE-ID")
-    return None if told is None else instant(told, UTC)
+    value = time_value(event, "RECURRENCE-ID")
+    return None if value is None else instant(value, UTC)
 
 
 def _placed(event: Event, zone: tzinfo) -> Event:
@@ -323,10 +323,10 @@ def _placed(event: Event, zone: tzinfo) -> Event:
     placed = event.copy()
     placed.subcomponents = []
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
-        told: Any = placed.get(name)
-        moment = getattr(told, "dt", None)
+        value: Any = placed.get(name)
+        moment = getattr(value, "dt", None)
         if isinstance(moment, datetime) and moment.tzinfo is None:
-            told.dt = moment.replace(tzinfo=zone)
+            value.dt = moment.replace(tzinfo=zone)
     return placed
 
 
@@ -348,9 +348,9 @@ def _occurrence(uid: str, event: Event, recurrence: date | None, zone: tzinfo) -
 
 
 def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
-    told = time_value(event, "DTEND")
-    if told is not None:
-        return instant(told, zone)
+    value = time_value(event, "DTEND")
+    if value is not None:
+        return instant(value, zone)
     span = time_value(event, "DURATION")
     if isinstance(span, timedelta):
         if isinstance(begins, datetime):  # by the clock on the wall where it lasts whole days, else by the hours
@@ -359,7 +359,14 @@ def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
     return None if isinstance(begins, datetime) else instant(begins, zone) + timedelta(days=1)
 
 
-def _cancelled(one: Occurrence) -> Occurrence:
+def _cancelled(occurrence: Occurrence) -> Occurrence:
     return Occurrence(
-        one.event, one.uid, one.recurrence, one.start, one.end, one.all_day, one.zone_label, cancelled=True
+        occurrence.event,
+        occurrence.uid,
+        occurrence.recurrence,
+        occurrence.start,
+        occurrence.end,
+        occurrence.all_day,
+        occurrence.zone_label,
+        cancelled=True,
     )

@@ -156,29 +156,29 @@ async def _result(
         )
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
-        said = await parser.run(read, response.body, window, _zone(options), address)
+        calendar = await parser.run(read, response.body, window, _zone(options), address)
     except UnreadableError as problem:
         raise type(problem)(f"{display_url(response.url)}: {problem}") from None
-    state |= {"whole": now.isoformat(), "repeats": said.repeats}
-    if said.refresh is not None:
-        state["refresh"] = said.refresh.total_seconds()
+    state |= {"whole": now.isoformat(), "repeats": calendar.repeats}
+    if calendar.refresh is not None:
+        state["refresh"] = calendar.refresh.total_seconds()
     return FetchResult(
-        said.activities,
+        calendar.activities,
         state,
-        name=said.name,
-        entries=len(said.activities),
+        name=calendar.name,
+        entries=len(calendar.activities),
         wishes=_wishes(response, state.get("refresh"), floor, now),
         moved_to=moved,
-        note=" ".join(said.notes) or None,
+        note=" ".join(calendar.notes) or None,
         facts=facts_of(response),
     )
 
 
 def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
-    asked = list(freshness(response.headers, now))
+    spans = list(freshness(response.headers, now))
     if isinstance(refresh, int | float) and refresh > 0:
-        asked.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
-    span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
+        spans.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
+    span, why = max(spans, key=lambda pair: pair[0], default=(timedelta(), ""))
     return PublisherHints(floor=floor, at_least=min(span, LONGEST), why=why)
 
 

@@ -53,7 +53,7 @@ def version_of(event: Event) -> tuple[int, datetime]:
     except (TypeError, ValueError):
         sequence = 0
     written = [time_value(event, name) for name in ("LAST-MODIFIED", "DTSTAMP")]
-    times = [instant(one, UTC) for one in written if isinstance(one, date)]
+    times = [instant(moment, UTC) for moment in written if isinstance(moment, date)]
     return sequence, times[0] if times else datetime.min.replace(tzinfo=UTC)
 
 

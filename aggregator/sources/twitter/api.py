@@ -124,27 +124,27 @@ class Api:
         call = Call(SERVICE, "/2/users", purpose, users=len(ids))
         return await self._asked(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
 
-    async def timeline(self, user_id: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    async def timeline(self, user_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Ask for a page of an account's posts, newest first.
 
         Args:
             user_id: numeric.
             source_id: whose ledger it goes to.
-            asked: `since_id`, `until_id` (both exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
+            **parameters: `since_id`, `until_id` (exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
-        call = self._call("/2/users/:id/tweets", Purpose.POLL, asked["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **asked))
+        call = self._call("/2/users/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
-    async def search(self, query: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Ask for a page of the posts of the last seven days that a query finds, newest first.
 
         Args:
             query: in X's own language.
             source_id: whose ledger it goes to.
-            asked: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
+            **parameters: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
         """
-        call = self._call("/2/tweets/search/recent", Purpose.POLL, asked["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **asked))
+        call = self._call("/2/tweets/search/recent", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
 
     async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:
         """Ask for up to 100 posts by their ids; the answer has the shape of a timeline's page."""
@@ -175,7 +175,9 @@ class Api:
         """Ask with all fields; again without an expansion that is refused."""
         while True:
             fields = dict(POSTS[self._vocabulary])
-            fields["expansions"] = [one for one in fields["expansions"] if one not in _refused[self.host]]
+            fields["expansions"] = [
+                expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
+            ]
             try:
                 return await self._asked(call, partial(ask, **fields))
             except SourceError:
@@ -215,8 +217,8 @@ class Api:
         """Let all workers leave the endpoint alone, and say until when."""
         reason = f"{error} for {call.endpoint}"
         until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._mark}")
-        told = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
-        return PausedError(told, until=until, status=error.status)
+        message = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
+        return PausedError(message, until=until, status=error.status)
 
     async def _heed(self, call: Call) -> None:
         """Do as after a 429 where a success says that it was the last one that the window allows."""

@@ -199,9 +199,9 @@ class Twitter(ReportsTakedowns, SourceKind):
         api = _connect(context)
         found: dict[str, Discovery | SourceError] = {}
         try:
-            wanted = list(handles)
-            for start in range(0, len(wanted), self.most_people):
-                some = wanted[start : start + self.most_people]
+            every_address = list(handles)
+            for start in range(0, len(every_address), self.most_people):
+                some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
                 found |= {address: self._one_of(payload, handles[address], api) for address in some}
         finally:
@@ -212,9 +212,9 @@ class Twitter(ReportsTakedowns, SourceKind):
         """Say what an answer about many accounts says of one of them."""
         data, errors = payload.get("data"), payload.get("errors")
         users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
-        told = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+        reported = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
         user = next((user for user in users if str(user.get("username")).casefold() == handle.casefold()), None)
-        about = [error for error in told if str(error.get("value")).casefold() == handle.casefold()]
+        about = [error for error in reported if str(error.get("value")).casefold() == handle.casefold()]
         try:
             return self._account({"data": user, "errors": about}, handle, api)
         except SourceError as error:
@@ -276,10 +276,10 @@ class Twitter(ReportsTakedowns, SourceKind):
             return None
         api = _connect(context)
         try:
-            said = (await api.usage()).get("data")
+            usage = (await api.usage()).get("data")
         finally:
             api.close()
-        posts = str(said.get("project_usage")) if isinstance(said, dict) else ""
+        posts = str(usage.get("project_usage")) if isinstance(usage, dict) else ""
         return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
