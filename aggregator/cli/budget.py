@@ -9,6 +9,7 @@ import click
 
 from aggregator.cli.context import opened
 from aggregator.cli.output import ago, print_json, print_table
+from aggregator.domain.activity import ActivityKind
 from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.billing.budget import Forecast, Metered
+    from aggregator.domain.source import Json
+    from aggregator.source_api.kind import Saving
     from storage.billing.ledger import Block, Entry
 
 _LATELY = timedelta(days=7)
@@ -46,9 +49,7 @@ class Account(NamedTuple):
 
     slug: str
     appetite: float  # dollars a day
-    reposts: float  # part of its posts that are
-    replies: float
-    left_out: Sequence[str]
+    savings: Sequence[Saving] = ()
 
 
 @click.group(invoke_without_command=True)
@@ -110,6 +111,9 @@ class View:
     """The ledger and the forecast of one service, read in one transaction."""
 
     def __init__(self, container: Container, metering: Metered) -> None:
+        from aggregator.sources import kinds as kinds_of_source
+
+        every_kind = kinds_of_source()
         self.label = metering.label
         self.terms = metering.terms
         self.now = container.clock()
@@ -136,9 +140,7 @@ class View:
             Account(
                 source.slug,
                 appetites[source.id] or 0.0,
-                _part(kinds.get(source.id, {}), "repost"),
-                _part(kinds.get(source.id, {}), "reply"),
-                source.options.get("exclude", ()),
+                every_kind[source.kind].savings(source.options, _parts(kinds.get(source.id, {}))),
             )
             for source in sources
         ]
@@ -234,14 +236,9 @@ def advice(accounts: Sequence[Account]) -> list[Advice]:
     for item in accounts:
         month = item.appetite * _A_MONTH
         found.append(Advice(f"do not follow it:      aggregator source remove {item.slug}", month))
-        for name, part in (("retweets", item.reposts), ("replies", item.replies)):
-            if name not in item.left_out and part:
-                # A repost or reply brings along what it is about, which is billed as well.
-                share = 2 * part / (1 + item.reposts + item.replies)
-                left_out = ",".join(sorted({*item.left_out, name}))
-                found.append(
-                    Advice(f"without its {name}: aggregator source set {item.slug} --exclude {left_out}", month * share)
-                )
+        for saving in item.savings:
+            change = f"{saving.change}: aggregator source set {item.slug} {_flags(saving.options)}"
+            found.append(Advice(change, month * saving.share))
     return sorted((item for item in found if item.saves >= 0.01), key=lambda item: -item.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
@@ -260,5 +257,12 @@ def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settl
     return of.get(Purpose.COMPLIANCE.value, 0.0) + max(profiles, followed)
 
 
-def _part(kinds: Mapping[str, int], kind: str) -> float:
-    return kinds.get(kind, 0) / max(sum(kinds.values()), 1)
+def _flags(options: Mapping[str, Json]) -> str:
+    return " ".join(
+        f"--{name} {','.join(value) if isinstance(value, list) else value}" for name, value in options.items()
+    )
+
+
+def _parts(kinds: Mapping[str, int]) -> dict[ActivityKind, float]:
+    total = max(sum(kinds.values()), 1)
+    return {ActivityKind(kind): count / total for kind, count in kinds.items()}

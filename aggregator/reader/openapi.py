@@ -23,7 +23,7 @@ VERSION = "1.0"
 _REFERENCE = "#/components/schemas/{name}"
 TITLE = "Activity Stream"
 _DESCRIPTION = """\
-One stream of tweets, retweets, news, events and videos, pulled from many sources, merged and reviewed.
+One stream of posts, reposts, news, events and videos, collected from many sources, merged and reviewed.
 
 Times are RFC 3339 in UTC. Ids are strings. Pages are followed by `next`: a page that follows skips and repeats nothing,
 whatever arrives in between. Answers carry an `ETag`; send it back in `If-None-Match` and what has not changed is not

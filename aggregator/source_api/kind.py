@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from aggregator.domain.billing.metering import Spending, Unmetered
 from aggregator.domain.errors import BadRequestError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import timedelta
 
-    from aggregator.domain.activity import Actor
+    from aggregator.domain.activity import ActivityKind, Actor
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.errors import SourceError
     from aggregator.domain.networks import Network
@@ -50,6 +50,14 @@ class QueueClass(StrEnum):
 
     FEEDS = "feeds"  # documents on the web: many hosts, short requests
     API = "api"  # a network's API: one host, rate limits, credentials
+
+
+class Saving(NamedTuple):
+    """Options that make a source cost less."""
+
+    change: str  # in words
+    options: Mapping[str, Json]
+    share: float  # of what the source costs
 
 
 class SourceKind:
@@ -137,6 +145,16 @@ class SourceKind:
         """Return the metered service that it calls, if any, from the values of its settings."""
         del values
         return None
+
+    def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
+        """Return which options would make a source cost less.
+
+        Args:
+            options: of the source.
+            parts: which part of its recent activities each kind of activity is.
+        """
+        del options, parts
+        return ()
 
 
 @runtime_checkable

@@ -66,6 +66,13 @@ def plurals() -> Mapping[ActivityKind, str]:
     return {kind: plural(kind, otherwise) for kind, otherwise in _PLURALS.items()}
 
 
+def noun_of_posts(content: Content, count: int) -> str:
+    """Return what people call a number of posts like this one, in lower case: "tweet", "tweets"."""
+    noun = network_of(content.network).nouns.get(ActivityKind.POST)
+    singular, plural_ = (noun.singular, noun.plural) if noun else ("post", "posts")
+    return (singular if count == 1 else plural_).lower()
+
+
 def past_of_repost(content: Content) -> str:
     """Return what the author of a repost did: "retweeted"."""
     noun = network_of(content.network).nouns.get(ActivityKind.REPOST)

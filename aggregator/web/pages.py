@@ -15,7 +15,7 @@ from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
-from aggregator.web.labels import label, past_of_repost, sentence
+from aggregator.web.labels import label, noun_of_posts, past_of_repost, sentence
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Pages:
             machine_time=machine_time,
             named=countries.name,
             network=network_of,
+            noun_of_posts=noun_of_posts,
             past_of_repost=past_of_repost,
             player=player,
             own_markup=Markup,  # for drawings that stand in our own templates

@@ -11,6 +11,8 @@ import pytest
 
 from aggregator.cli.budget import Account, advice
 from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.domain.activity import ActivityKind
+from aggregator.sources.twitter.plugin import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,9 +70,9 @@ def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) ->
 
 def test_advice_begins_with_what_saves_most() -> None:
     accounts = [
-        Account("loud", appetite=1.0, reposts=0.5, replies=0.1, left_out=()),
-        Account("calm", appetite=0.1, reposts=0.0, replies=0.5, left_out=["replies"]),
-        Account("dead", appetite=0.0, reposts=0.0, replies=0.0, left_out=()),
+        Account("loud", 1.0, KIND.savings({}, {ActivityKind.REPOST: 0.5, ActivityKind.REPLY: 0.1})),
+        Account("calm", 0.1, KIND.savings({"exclude": ["replies"]}, {ActivityKind.REPLY: 0.5})),
+        Account("dead", 0.0),
     ]
     said = advice(accounts)
     assert [(one.change.split(":")[0], round(one.saves, 2)) for one in said] == [

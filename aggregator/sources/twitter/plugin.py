@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aggregator.domain.activity import Actor
+from aggregator.domain.activity import ActivityKind, Actor
 from aggregator.domain.errors import (
     AccountError,
     BadRequestError,
@@ -32,7 +32,7 @@ from aggregator.domain.polling.results import (
     PollOutcome,
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
-from aggregator.source_api.kind import QueueClass, SourceKind
+from aggregator.source_api.kind import QueueClass, Saving, SourceKind
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter import read_budget, search, timeline
 from aggregator.sources.twitter.compliance import ReportsTakedowns
@@ -126,6 +126,17 @@ class Twitter(ReportsTakedowns, SourceKind):
     def metered(self, values: Mapping[str, Any]) -> Metered:
         """Return the prices and the budget that are set for X."""
         return metered(self.name, values)
+
+    def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
+        """Return what leaving out reposts or replies would save."""
+        reposts, replies = parts.get(ActivityKind.REPOST, 0.0), parts.get(ActivityKind.REPLY, 0.0)
+        excluded = options.get("exclude", ())
+        return [
+            # A repost or reply includes the post that it is about, which is billed as well.
+            Saving(f"without its {name}", {"exclude": sorted({*excluded, name})}, 2 * part / (1 + reposts + replies))
+            for name, part in (("retweets", reposts), ("replies", replies))
+            if name not in excluded and part
+        ]
 
     def sweep_mode(self, values: Mapping[str, Any]) -> Sweeping:
         """Return how posts are checked that are shown."""
@@ -362,7 +373,7 @@ def _harvest(
     facts: FetchFacts,
 ) -> FetchResult:
     now = facts.started
-    meal = read_budget.ReadCost(
+    read_cost = read_budget.ReadCost(
         cost,
         reading.posts,
         age=now - reading.oldest if reading.oldest else None,
@@ -370,9 +381,9 @@ def _harvest(
         whole=reading.whole,
     )
     known = source.appetite if before.is_first is False else None
-    hunger = read_budget.learnt(known, meal, now - source.last_success if source.last_success else None)
+    daily_cost = read_budget.learnt(known, read_cost, now - source.last_success if source.last_success else None)
     if not reading.activities and reading.mark == before and reading.error is None:
-        return FetchResult(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
+        return FetchResult(state=source.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.digesting(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None
@@ -381,7 +392,7 @@ def _harvest(
         state=reading.mark.state(),
         not_before=paused or (now + rest if rest else None),
         look_again=reading.editable,
-        appetite=hunger,
+        appetite=daily_cost,
         note=_note(reading),
         facts=facts,
     )
