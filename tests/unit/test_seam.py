@@ -37,7 +37,6 @@ EXCEPTIONS = {
     "aggregator/reader/query_params.py": "examples in the API documentation",
     "aggregator/services/subscription_lists/opml.py": 'type="rss" is the word of the OPML specification',
     "aggregator/domain/compliance/takedowns.py": "a stored value",
-    "aggregator/text/tracking_params.py": "parameters of web addresses, by site",
 }
 
 
