@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
     )
     for pause in paused:
         click.echo(
-            f"Left alone: {pause.host}, for another {spoken(_rounded(pause.until - now))} ({one_line(pause.reason)})"
+            f"Paused: {pause.host}, for another {spoken(_rounded(pause.until - now))} ({one_line(pause.reason)})"
         )
 
 

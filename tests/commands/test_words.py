@@ -196,7 +196,7 @@ def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) 
         "variable": "AGGREGATOR_LEASE",
         "value": "300 s",
         "origin": "default",
-        "meaning": "how long a worker owns the sources it took before another may take them",
+        "meaning": "how long a worker owns claimed sources before another may claim them",
     }
     assert "very-secret" not in cli("settings").output
 
