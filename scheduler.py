@@ -1,6 +1,6 @@
 """The beat schedule: `celery -A scheduler beat`.
 
-One stateless `tick` looks at what is due; a second scheduler does no harm, since the claim is made in the database.
+One stateless `dispatch` claims due sources; a second scheduler does no harm, since the claim is made in the database.
 """
 
 from __future__ import annotations
@@ -24,20 +24,32 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-TICK = 5.0  # seconds between looks at what is due
-ATTEND = 60.0  # seconds between looks at what people should know of
-UPKEEP = 15.0  # seconds between looks at whose name is not known yet
+DISPATCH = 5.0  # seconds between dispatches of due sources
+SEND_ALERTS = 60.0  # seconds between checks for alerts
+REFRESH_PROFILES = 15.0  # seconds between looks for accounts without a name
 
 SCHEDULE: Mapping[str, Any] = {
-    # A tick that could not be delivered before the next one is sent is worth nothing.
-    "tick": {"task": "tick", "schedule": TICK, "options": {"expires": TICK, "queue": "control"}},
-    # People who appear get their names and pictures together: soon, but not each by a request of their own.
-    "upkeep": {"task": "upkeep", "schedule": UPKEEP, "options": {"expires": UPKEEP, "queue": "twitter"}},
-    # Whatever one does not get to, the next one does; one that comes late would only run beside that.
-    "sweep": {"task": "sweep", "schedule": crontab(minute="23"), "options": {"expires": 1800.0, "queue": "twitter"}},
-    # People learn of a source that stopped, or a queue that nobody looks at.
-    "attend": {"task": "attend", "schedule": ATTEND, "options": {"expires": ATTEND, "queue": "control"}},
-    "prune": {"task": "prune", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
+    # A dispatch that could not be delivered before the next one is sent is worth nothing.
+    "dispatch": {"task": "dispatch", "schedule": DISPATCH, "options": {"expires": DISPATCH, "queue": "control"}},
+    # New accounts get their names and pictures together: soon, but not each by a request of its own.
+    "refresh_profiles": {
+        "task": "refresh_profiles",
+        "schedule": REFRESH_PROFILES,
+        "options": {"expires": REFRESH_PROFILES, "queue": "api"},
+    },
+    # The next sweep continues where one ends; a late one would only run beside the next.
+    "compliance_sweep": {
+        "task": "compliance_sweep",
+        "schedule": crontab(minute="23"),
+        "options": {"expires": 1800.0, "queue": "api"},
+    },
+    # Sources that stopped, and review queues that grow old.
+    "send_alerts": {
+        "task": "send_alerts",
+        "schedule": SEND_ALERTS,
+        "options": {"expires": SEND_ALERTS, "queue": "control"},
+    },
+    "cleanup": {"task": "cleanup", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
 }
 
 

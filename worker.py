@@ -1,4 +1,4 @@
-"""The Celery app and its thin tasks: `celery -A worker worker -Q rss,twitter,control`.
+"""The Celery app and its thin tasks: `celery -A worker worker -Q feeds,api,control`.
 
 Tasks take ids, ask the container and return nothing. Everything that must survive lives in the database: a message that
 is lost, doubled or late costs at most one lease of waiting.
@@ -27,6 +27,7 @@ from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
 from aggregator.services.database_wait import await_database
+from aggregator.source_api.kind import QueueClass
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -37,9 +38,17 @@ if TYPE_CHECKING:
 
     from aggregator.services.dispatch import Batch
 
-CONTROL = "control"  # the queue of tick and prune
+CONTROL = "control"  # the queue of everything but polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
+# Names of tasks in the last release, which a scheduler or a message of that release may still use.
+FORMER_TASKS = {
+    "tick": "dispatch",
+    "upkeep": "refresh_profiles",
+    "sweep": "compliance_sweep",
+    "attend": "send_alerts",
+    "prune": "cleanup",
+}
 RELEASE_AGAIN = 2  # seconds between tries to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
@@ -61,15 +70,17 @@ def create_app(container: Container, installation: str = "") -> Celery:
     app.conf.update(_configuration(container, installation))
     _add_polling(app, container)
     _add_others(app, container)
+    for former, name in FORMER_TASKS.items():
+        app.tasks[former] = app.tasks[name]
     return app
 
 
 def _add_polling(app: Celery, container: Container) -> None:
-    @app.task(shared=False, name="tick")
-    def tick() -> None:
-        """Claim what is due and hand it out; the claim is committed before anything is sent."""
-        with _ending(container, "tick"):
-            _hand_out(app, container, container.dispatcher.claim())
+    @app.task(shared=False, name="dispatch")
+    def dispatch() -> None:
+        """Claim due sources and send their polls; the claim is committed before anything is sent."""
+        with _ending(container, "dispatch"):
+            _send_polls(app, container, container.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
@@ -106,7 +117,7 @@ def _release_later(app: Celery, container: Container, ids: Sequence[int], token:
         log.warning("leases not released", reason=str(problem))
 
 
-def _hand_out(app: Celery, container: Container, batches: Sequence[Batch]) -> None:
+def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> None:
     lease, sent = container.settings.lease.total_seconds(), 0
     try:
         for batch in batches:
@@ -115,34 +126,34 @@ def _hand_out(app: Celery, container: Container, batches: Sequence[Batch]) -> No
     except OperationalError as problem:  # the broker is away; each further attempt would take seconds
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
     finally:
-        for unsent in batches[sent:]:  # the next tick tries again
+        for unsent in batches[sent:]:  # the next dispatch tries again
             container.dispatcher.give_back(unsent)
 
 
 def _add_others(app: Celery, container: Container) -> None:
-    @app.task(shared=False, name="upkeep")
-    def upkeep() -> None:
-        """Ask networks for names and pictures that are old, and what they have counted."""
-        with _ending(container, "upkeep"):
+    @app.task(shared=False, name="refresh_profiles")
+    def refresh_profiles() -> None:
+        """Fetch outdated names and pictures of accounts, and the usage that networks report."""
+        with _ending(container, "refresh_profiles"):
             container.upkeep()
 
-    @app.task(shared=False, name="sweep")
-    def sweep() -> None:
-        """Learn what networks have taken down since we read it, and do alike; the next one goes on where it ends."""
-        with _ending(container, "sweep"):
+    @app.task(shared=False, name="compliance_sweep")
+    def compliance_sweep() -> None:
+        """Remove posts that networks have taken down; the next run continues where this one ends."""
+        with _ending(container, "compliance_sweep"):
             container.sweep()
 
-    @app.task(shared=False, name="attend")
-    def attend() -> None:
-        """See what people should know of, and tell them."""
-        with _ending(container, "attend"):
+    @app.task(shared=False, name="send_alerts")
+    def send_alerts() -> None:
+        """Open and close alerts, and deliver them."""
+        with _ending(container, "send_alerts"):
             container.attend()
 
-    @app.task(shared=False, name="prune")
-    def prune() -> None:
-        """Forget old log lines and idle hosts."""
-        with _ending(container, "prune"):
-            log.info("pruned", counts=container.prune())
+    @app.task(shared=False, name="cleanup")
+    def cleanup() -> None:
+        """Delete old log lines, versions and idle hosts."""
+        with _ending(container, "cleanup"):
+            log.info("cleaned up", counts=container.prune())
 
 
 class Consumer(consumer.Consumer):
@@ -186,7 +197,7 @@ def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [CONTROL, *sorted({kind.queue for kind in kinds().values()})]
+    names = [CONTROL, *QueueClass, *sorted(former_queues())]
     # Longer than a task and its wait, or it comes twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
@@ -217,6 +228,20 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
     }
+
+
+def former_queues() -> Mapping[str, QueueClass]:
+    """Return the queues of the last release, which are consumed for one more, and what took their places."""
+    return {kind.former_queue: kind.queue for kind in kinds().values() if kind.former_queue}
+
+
+def _consume_both_names(app: Celery) -> None:
+    """Consume the former name of each selected queue as well, and the new name where a former one is selected."""
+    selected = set(app.amqp.queues.consume_from)
+    for former, queue in former_queues().items():
+        if selected & {former, queue.value}:
+            for name in {former, queue.value} - selected:
+                app.amqp.queues.select_add(Queue(name))
 
 
 @cache
@@ -252,6 +277,10 @@ def _separate() -> Celery:
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "
                 "use PostgreSQL (AGGREGATOR_DATABASE_URL)."
             )
+
+    @signals.celeryd_after_setup.connect(weak=False)
+    def consume_both_names(instance: Any, **_: object) -> None:  # noqa: ANN401  # the worker
+        _consume_both_names(instance.app)
 
     @signals.task_prerun.connect(weak=False)
     def bind_task(task_id: str, **_: object) -> None:

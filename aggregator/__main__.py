@@ -58,7 +58,7 @@ class _Words(click.Group):
 @click.command(cls=_Words, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="activity-stream-aggregator", prog_name="aggregator")
 def aggregator() -> None:
-    """Pull tweets, retweets, news feeds and calendars into one activity stream, review it and serve it.
+    """Collect posts, news feeds and calendars in one activity stream, review it and serve it.
 
     Settings come from AGGREGATOR_* variables; 'aggregator settings' lists them.
     """

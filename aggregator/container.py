@@ -14,15 +14,10 @@ import structlog
 
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
-from aggregator.domain.billing.budget import DOLLAR, Prices, Terms
-from aggregator.domain.errors import (
-    AggregatorError,
-    SourceError,
-)
 from aggregator.domain.polling.schedule import PollBudget
 from aggregator.event_loop import EventLoop
 from aggregator.fetching.client import Http
-from aggregator.services.billing_ledger import Metered, StoreSpending, reconcile
+from aggregator.services.billing_ledger import StoreSpending, reconcile
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
@@ -32,23 +27,27 @@ from aggregator.services.poll_now import PollNow
 from aggregator.services.profiles import ProfileRefresher
 from aggregator.services.purge import PurgeService
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
-from aggregator.services.subscribe import Subscription, discover_together, subscribe
+from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
+from aggregator.services.subscription_lists.importer import Target, import_document
 from aggregator.source_api.kind import PollContext, ProfileSource
 from aggregator.source_api.parser_pool import ParserPool
 from aggregator.source_api.takedowns import TakedownSource
-from aggregator.sources import kinds
+from aggregator.sources import forms, kinds
 from aggregator.system.thread_pools import in_database_thread
 from storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from aggregator.config.secrets import Secret
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
+    from aggregator.domain.billing.budget import Metered
+    from aggregator.domain.errors import AggregatorError
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
-    from aggregator.domain.source import Policy, Source
+    from aggregator.domain.secrets import Secret
+    from aggregator.domain.source import Json, Policy, Source
+    from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.ingest import Report
@@ -70,9 +69,8 @@ def utc_now() -> datetime:
 
 def metered(settings: Settings) -> dict[str, Metered]:
     """Return the services that bill what they return, and what is set for them."""
-    prices = Prices(round(settings.x_post_price * DOLLAR), round(settings.x_user_price * DOLLAR))
-    budget = None if settings.x_budget is None else round(settings.x_budget * DOLLAR)
-    return {"x": Metered("x", "twitter", Terms(prices, budget, settings.x_reserve, settings.x_cycle_day))}
+    services = (kind.metered(settings.kinds) for kind in kinds().values())
+    return {service.service: service for service in services if service is not None}
 
 
 class Container:
@@ -167,29 +165,15 @@ class Container:
         """Add many addresses, looked up together where that can be, and report how each of them went."""
 
         async def work() -> None:
-            context = await self.context()
-            try:
-                known = await discover_together(addresses, kinds().values(), context)
-            except SourceError:  # each of them says it in its own words
-                known = {}
-            for address in addresses:
-                try:
-                    added = await subscribe(
-                        address,
-                        kinds().values(),
-                        context,
-                        self.store,
-                        lambda: self.seal,
-                        terms,
-                        known,
-                        self.configuration.tagger,
-                    )
-                except AggregatorError as problem:
-                    report(address, problem)
-                else:
-                    report(address, added)
+            context, tagger = await self.context(), self.configuration.tagger
+            await subscribe_all(addresses, context, self.store, lambda: self.seal, terms, report, tagger)
 
         self.run(work())
+
+    def import_target(self, who: str, name: str) -> Target:
+        """Return where an import adds sources: who runs it, and the name of the document, go into the audit log."""
+        tagger, networks = self.configuration.tagger, self.settings.private_networks
+        return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
     def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
         """Read what a source published longest ago, store what is new and report each page.
@@ -273,13 +257,16 @@ class Container:
         """Return the sections of the review desk, with what they need of this container."""
         from aggregator.review.routes import sections
 
-        def add(address: str, policy: Policy, delay: timedelta | None) -> Source:
-            return self.subscribe(address, Subscription(policy=policy, delay=delay))[0]
+        def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
+            return self.subscribe(address, Subscription(policy=policy, delay=delay, options=options))[0]
 
         def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
             return publish(tx, content, native_id, who, now, self.configuration.tagger)
 
-        return sections(desk, publish=store, subscribe=add)
+        def import_(document: UploadedDocument, who: str) -> ImportReport:
+            return self.run(import_document(document, self.import_target(who, document.name), self.context))
+
+        return sections(desk, publish=store, subscribe=add, import_document=import_, kinds=forms())
 
     def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
         """Return at what pace each kind of source may be polled."""
@@ -312,8 +299,10 @@ class Container:
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
         asked = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
-        how, tagger = self.settings.x_sweep, self.configuration.tagger
-        return [await ComplianceSweep(self.store, kind, context, how, tagger).run() for kind in asked]
+        values, tagger = self.settings.kinds, self.configuration.tagger
+        return [
+            await ComplianceSweep(self.store, kind, context, kind.sweep_mode(values), tagger).run() for kind in asked
+        ]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return what kinds of source work with; call it on this container's event loop (`run`)."""
@@ -337,14 +326,11 @@ class Container:
             self._parser = ParserPool()
         if self._spending is None:
             self._spending = StoreSpending(self.store, self.clock, metered(settings))
-        credentials = {"x_base_url": settings.x_base_url, "x_vocabulary": settings.x_vocabulary}
-        if settings.x_bearer_token:
-            credentials["x_bearer_token"] = settings.x_bearer_token.reveal()
         return PollContext(
             self._http,
             self.clock,
             self._turns,
-            credentials,
+            settings.kinds,
             self._unsealed,
             deadline,
             spending=self._spending,

@@ -18,11 +18,14 @@ import redis as redis_client
 import structlog
 from sqlalchemy.engine import make_url
 
+from aggregator.sources import kinds
 from storage.store import Store
 from tests import identifiers, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+kinds()  # registers the networks, as every process of ours does with its settings
 
 TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine

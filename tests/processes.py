@@ -76,9 +76,8 @@ class Processes:
         self._running[name] = process
         return process
 
-    def worker(self, name: str = "worker", *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker for every queue."""
-        queues = "rss,twitter,control"
+    def worker(self, name: str = "worker", *options: str, queues: str = "feeds,api,control") -> subprocess.Popen[bytes]:
+        """Start a worker, for every queue unless some are named."""
         return self.start(
             name, *_CELERY, "-A", "worker", "worker", "-Q", queues, "-c", "2", "-n", f"{name}@test", *options
         )

@@ -7,18 +7,21 @@ import sys
 import click
 
 from aggregator.cli.context import FAILED, opened
-from aggregator.cli.output import one_line, print_json, print_table
+from aggregator.cli.output import print_json, print_table
+from aggregator.text.plain import one_line
 
 
 @click.group()
 def audit() -> None:
-    """Show the history of decisions and changes, and prove that nobody changed it."""
+    """Show the audit log of decisions and changes, and verify it."""
 
 
 @audit.command()
-@click.option("--expect", metavar="HASH", help="The hash of the last line, as noted elsewhere: is it still there?")
+@click.option(
+    "--expect", metavar="HASH", help="The hash of the last entry, as noted elsewhere; verifies that it is still there."
+)
 def verify(expect: str | None) -> None:
-    """Go through every line of the history.
+    """Verify every entry of the audit log.
 
     Each line has a SHA-256 hash over itself and the hash before it. Whoever can write to the database could make all
     of them anew: note the last hash elsewhere from time to time, and give it to --expect.
@@ -44,12 +47,12 @@ def verify(expect: str | None) -> None:
 
 
 @audit.command("list")
-@click.option("--who", default="", help="Only of this person.")
-@click.option("--subject", default="", help="Only about this, such as activity:12 or source:.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--who", default="", help="Only by this person.")
+@click.option("--subject", default="", help="Only about this subject, such as activity:12 or source:.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most entries to list.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
-    """List the newest lines, newest first."""
+    """List the newest entries, newest first."""
     with opened() as container, container.store.reading() as tx:
         notes = tx.audit.page(limit=limit, who=who, subject=subject)
     if as_json:

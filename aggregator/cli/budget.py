@@ -1,4 +1,4 @@
-"""`budget`: what X has cost, what it will cost, and what would help."""
+"""`budget`: the cost of a metered service, its forecast, and what would save money."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import ago, counted, print_json, print_table
+from aggregator.cli.output import ago, print_json, print_table
+from aggregator.domain.activity import ActivityKind
 from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
+from aggregator.domain.errors import BadRequestError
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.container import Container
-    from aggregator.domain.billing.budget import Forecast
+    from aggregator.domain.billing.budget import Forecast, Metered
+    from aggregator.domain.source import Json
+    from aggregator.source_api.kind import Saving
     from storage.billing.ledger import Block, Entry
 
-SERVICE = "x"
 _LATELY = timedelta(days=7)
 _MOST_ADVICE = 5
 _A_MONTH = 30  # days
@@ -45,21 +49,21 @@ class Account(NamedTuple):
 
     slug: str
     appetite: float  # dollars a day
-    reposts: float  # part of its posts that are
-    replies: float
-    left_out: Sequence[str]
+    savings: Sequence[Saving] = ()
 
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--days", is_flag=True, help="Each day of the cycle on a line of its own.")
+@click.option("--service", help="The metered service; needed if there are several.")
 @click.pass_context
-def budget(context: click.Context, as_json: bool, days: bool) -> None:
-    """Show what X has cost in this cycle, what it will cost, and what would help."""
+def budget(context: click.Context, as_json: bool, days: bool, service: str | None) -> None:
+    """Show the cost of a metered service in this cycle, its forecast, and what would save money."""
+    context.obj = service
     if context.invoked_subcommand is not None:
         return
     with opened() as container:
-        view = View(container)
+        view = View(container, metered_service(container, service))
         if as_json:
             print_json(view.json())
         elif days:
@@ -72,38 +76,57 @@ def budget(context: click.Context, as_json: bool, days: bool) -> None:
 
 
 @budget.command()
-def resume() -> None:
-    """Ask X again, after it said that a cap is reached and somebody raised it there."""
+@click.pass_obj
+def resume(service: str | None) -> None:
+    """Call a service again before its next cycle, after its cap was reached and raised there."""
     with opened() as container:
+        metering = metered_service(container, service)
         now = container.clock()
         with container.store.writing() as tx:
-            block = tx.spending.blocked(SERVICE)
-            tx.spending.block(SERVICE, None, None)
+            block = tx.spending.blocked(metering.service)
+            tx.spending.block(metering.service, None, None)
             woken = tx.schedule.wake(("budget", "cap-reached"), now)
-        held = block is not None and block.until > now
-        said = "X is asked again" if held else "X was not held back"
-        click.echo(f"{said}; {counted(woken, 'source')} due now.")
+        was_blocked = block is not None and block.until > now
+        result = "is called again" if was_blocked else "was not blocked"
+        click.echo(f"{metering.label} {result}; {counted(woken, 'source')} due now.")
+
+
+def metered_service(container: Container, name: str | None) -> Metered:
+    """Return a metered service; the only one if no name is given.
+
+    Raises:
+        BadRequestError: there is none of that name, or there are several.
+    """
+    from aggregator.container import metered
+
+    services = metered(container.settings)
+    if name is None and len(services) == 1:
+        return next(iter(services.values()))
+    if name not in services:
+        raise BadRequestError(f"Give --service NAME; the metered services are {', '.join(sorted(services)) or 'none'}.")
+    return services[name]
 
 
 class View:
-    """Everything that there is to say, read in one transaction."""
+    """The ledger and the forecast of one service, read in one transaction."""
 
-    def __init__(self, container: Container) -> None:
-        from aggregator.container import metered
+    def __init__(self, container: Container, metering: Metered) -> None:
+        from aggregator.sources import kinds as kinds_of_source
 
-        metering = metered(container.settings)[SERVICE]
+        every_kind = kinds_of_source()
+        self.label = metering.label
         self.terms = metering.terms
         self.now = container.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
         lately = (self.now - _LATELY).date()
         with container.store.reading() as tx:
-            self.standing = tx.spending.standing(SERVICE, self.cycle)
-            self.entries = tx.spending.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
-            self.days = tx.spending.days(SERVICE, self.cycle.start.isoformat())
-            recent = tx.spending.ledger(SERVICE, lately.isoformat(), by=("purpose",))
-            first = tx.spending.first_day(SERVICE)
-            self.block = tx.spending.blocked(SERVICE)
-            self.reported = tx.spending.reported(SERVICE)
+            self.standing = tx.spending.standing(metering.service, self.cycle)
+            self.entries = tx.spending.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
+            self.days = tx.spending.days(metering.service, self.cycle.start.isoformat())
+            recent = tx.spending.ledger(metering.service, lately.isoformat(), by=("purpose",))
+            first = tx.spending.first_day(metering.service)
+            self.block = tx.spending.blocked(metering.service)
+            self.reported = tx.spending.reported(metering.service)
             appetites = tx.spending.appetites(metering.kind)
             sources = [source for source in tx.sources.all() if source.id in appetites]
             kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
@@ -112,39 +135,37 @@ class View:
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)
         others = _others(recent, _LATELY, followed, settled=settled)
         self.forecast: Forecast = reckoning.forecast(self.terms, self.cycle, self.standing, wants, others, self.now)
-        self.never_read = sum(one is None for one in appetites.values())
+        self.never_read = sum(appetite is None for appetite in appetites.values())
         self.accounts = [
             Account(
                 source.slug,
                 appetites[source.id] or 0.0,
-                _part(kinds.get(source.id, {}), "repost"),
-                _part(kinds.get(source.id, {}), "reply"),
-                source.options.get("exclude", ()),
+                every_kind[source.kind].savings(source.options, _parts(kinds.get(source.id, {}))),
             )
             for source in sources
         ]
 
     def json(self) -> dict[str, Any]:
         """Return it for programs; money in dollars."""
-        said = self.forecast
+        forecast = self.forecast
         return {
             "cycle": {"start": self.cycle.start, "end": self.cycle.end},
-            "budget": said.budget,
-            "spent": said.spent,
+            "budget": forecast.budget,
+            "spent": forecast.spent,
             "compliance": self.standing.compliance / DOLLAR,
             "reserved": self.standing.reserved / DOLLAR,
-            "needed": said.needed,
-            "short": said.short,
-            "ration": said.ration,
-            "limited": said.limited,
+            "needed": forecast.needed,
+            "short": forecast.short,
+            "ration": forecast.ration,
+            "limited": forecast.limited,
             "blocked": self._block._asdict() if self._block else None,
             "reported": self.reported,
             "purposes": [
-                {"purpose": one.purpose, "requests": one.requests, "posts": one.posts, "users": one.users,
-                 "cost": one.micros / DOLLAR}
-                for one in self.entries
+                {"purpose": row.purpose, "requests": row.requests, "posts": row.posts, "users": row.users,
+                 "cost": row.micros / DOLLAR}
+                for row in self.entries
             ],
-            "advice": [one._asdict() for one in advice(self.accounts)],
+            "advice": [row._asdict() for row in advice(self.accounts)],
         }  # fmt: skip
 
     @property
@@ -153,10 +174,11 @@ class View:
 
     def show(self) -> None:
         """Print it for people."""
-        said = self.forecast
+        forecast = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
-        click.echo(f"X, {self.cycle.start} to {last} (day {day} of {(self.cycle.end - self.cycle.start).days})\n")
+        length = (self.cycle.end - self.cycle.start).days
+        click.echo(f"{self.label}, {self.cycle.start} to {last} (day {day} of {length})\n")
         if self._block:
             click.echo(f"Held back until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
         limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", with no budget set"
@@ -164,29 +186,32 @@ class View:
         if self.standing.reserved:
             click.echo(f"Promised:  {dollars(self.standing.reserved)} for requests under way")
         click.echo(f"Forecast:  {self._forecast()}")
-        if said.ration is not None:
+        if forecast.ration is not None:
             click.echo(
-                f"Rationed:  each account may cost ${said.ration:,.4f} a day; {counted(said.limited, 'account')} would "
-                "like more and are read in part, the newest posts first."
+                f"Rationed:  each account may cost ${forecast.ration:,.4f} a day; "
+                f"{counted(forecast.limited, 'account')} would like more and are read in part, the newest posts first."
             )
         if self.reported:
             posts, at = self.reported
             ours = sum(entry.posts for entry in self.entries)
-            click.echo(f"X counts:  {posts:,} posts in its own cycle ({ago(at, self.now)}); we count {ours:,} in ours.")
+            click.echo(
+                f"{f'{self.label} counts:':<10} {posts:,} posts in its own cycle ({ago(at, self.now)}); "
+                f"we count {ours:,} in ours."
+            )
         if self.entries:
             click.echo()
             print_table(
                 ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
                 [
-                    (_WHAT.get(one.purpose, one.purpose), f"{one.requests:,}", f"{one.posts:,}", f"{one.users:,}",
-                     dollars(one.micros))
-                    for one in self.entries
+                    (_WHAT.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                     dollars(row.micros))
+                    for row in self.entries
                 ],
             )  # fmt: skip
         if useful := advice(self.accounts):
             click.echo("\nWhat would save money, in a month:")
-            for one in useful:
-                click.echo(f"  ${one.saves:,.2f}  {one.change}")
+            for row in useful:
+                click.echo(f"  ${row.saves:,.2f}  {row.change}")
 
     def _kept(self) -> str:
         if self.terms.budget is None:
@@ -195,30 +220,26 @@ class View:
         return f"; {dollars(kept)} of the rest is kept for checking what is shown"
 
     def _forecast(self) -> str:
-        said = self.forecast
+        forecast = self.forecast
         guess = f" ({counted(self.never_read, 'account')} not read yet, so guessed)" if self.never_read else ""
-        if said.budget is None:
-            return f"${said.needed:,.2f} by the end of the cycle{guess}"
-        if said.short:
-            return f"${said.needed:,.2f} would be needed by the end of the cycle, ${said.short:,.2f} too much{guess}"
-        return f"${said.needed:,.2f} by the end of the cycle, within the budget{guess}"
+        if forecast.budget is None:
+            return f"${forecast.needed:,.2f} by the end of the cycle{guess}"
+        if forecast.short:
+            too_much = f"${forecast.short:,.2f} too much{guess}"
+            return f"${forecast.needed:,.2f} would be needed by the end of the cycle, {too_much}"
+        return f"${forecast.needed:,.2f} by the end of the cycle, within the budget{guess}"
 
 
 def advice(accounts: Sequence[Account]) -> list[Advice]:
     """Return what would save most, the most first."""
     found = []
-    for one in accounts:
-        month = one.appetite * _A_MONTH
-        found.append(Advice(f"do not follow it:      aggregator source remove {one.slug}", month))
-        for name, part in (("retweets", one.reposts), ("replies", one.replies)):
-            if name not in one.left_out and part:
-                # A repost or reply brings along what it is about, which is billed as well.
-                share = 2 * part / (1 + one.reposts + one.replies)
-                left_out = ",".join(sorted({*one.left_out, name}))
-                found.append(
-                    Advice(f"without its {name}: aggregator source set {one.slug} --exclude {left_out}", month * share)
-                )
-    return sorted((one for one in found if one.saves >= 0.01), key=lambda one: -one.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
+    for item in accounts:
+        month = item.appetite * _A_MONTH
+        found.append(Advice(f"do not follow it:      aggregator source remove {item.slug}", month))
+        for saving in item.savings:
+            change = f"{saving.change}: aggregator source set {item.slug} {_flags(saving.options)}"
+            found.append(Advice(change, month * saving.share))
+    return sorted((item for item in found if item.saves >= 0.01), key=lambda item: -item.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
 def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
@@ -236,5 +257,12 @@ def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settl
     return of.get(Purpose.COMPLIANCE.value, 0.0) + max(profiles, followed)
 
 
-def _part(kinds: Mapping[str, int], kind: str) -> float:
-    return kinds.get(kind, 0) / max(sum(kinds.values()), 1)
+def _flags(options: Mapping[str, Json]) -> str:
+    return " ".join(
+        f"--{name} {','.join(value) if isinstance(value, list) else value}" for name, value in options.items()
+    )
+
+
+def _parts(kinds: Mapping[str, int]) -> dict[ActivityKind, float]:
+    total = max(sum(kinds.values()), 1)
+    return {ActivityKind(kind): count / total for kind, count in kinds.items()}

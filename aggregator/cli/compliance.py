@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aggregator.cli.context import FAILED, opened
-from aggregator.cli.output import counted, one_line, print_json, print_table
+from aggregator.cli.output import print_json, print_table
 from aggregator.text.durations import spoken
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +44,7 @@ class Gone(NamedTuple):
 
 @click.group()
 def compliance() -> None:
-    """What went because it is gone at its network."""
+    """Content removed because it was deleted upstream."""
 
 
 @compliance.command()
@@ -51,57 +52,58 @@ def compliance() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a removal.")
 @click.pass_context
 def report(context: click.Context, since: datetime | None, as_json: bool) -> None:
-    """Show each removal: why, when it was noticed, when it left everything we serve; and look whether it did.
+    """Show each removal: its reason, when it was noticed, and when the content was gone; and verify that it is.
 
-    The exit code is 1 where a table still holds something of it.
+    The exit code is 1 if a table still holds some of the content.
     """
     with opened() as container:
         start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
         with container.store.reading() as tx:
             removals = _verified(tx, tx.compliance.removals(start))
     if as_json:
-        for one in removals:
-            print_json({**one._asdict(), "delay": one.delay.total_seconds()})
+        for removal in removals:
+            print_json({**removal._asdict(), "delay": removal.delay.total_seconds()})
     elif removals:
         print_table(
-            ("KEY", "WHY", "ON X", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
+            ("KEY", "WHY", "UPSTREAM", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
             [
                 (
-                    one.key,
-                    one_line(f"{one.why} ({one.how})", 60),
-                    _moment(one.happened),
-                    _moment(one.noticed),
-                    _moment(one.left),
-                    _span(one.delay),
-                    str(one.activities),
-                    "yes" if one.verified else "NO",
+                    removal.key,
+                    one_line(f"{removal.why} ({removal.how})", 60),
+                    _moment(removal.happened),
+                    _moment(removal.noticed),
+                    _moment(removal.left),
+                    _span(removal.delay),
+                    str(removal.activities),
+                    "yes" if removal.verified else "NO",
                 )
-                for one in removals
+                for removal in removals
             ],
         )
         click.echo()
     if not as_json:
         click.echo(_summary(removals, start))
-    if not all(one.verified for one in removals):
+    if not all(removal.verified for removal in removals):
         context.exit(FAILED)
 
 
 @compliance.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a network.")
 def sweep(as_json: bool) -> None:
-    """Ask now what became of what we show, and do alike."""
+    """Check now which shown posts were deleted upstream, and remove them."""
     with opened() as container:
         done = container.sweep()
-    for one in done:
+    for report in done:
         if as_json:
-            print_json(one)
+            print_json(report)
             continue
-        looked = f", {counted(one.asked, 'post')} looked up" if one.asked else ""
-        items = f" ({counted(one.activities, 'item')} removed or shortened)" if one.gone else ""
+        looked = f", {counted(report.asked, 'post')} looked up" if report.asked else ""
+        items = f" ({counted(report.activities, 'item')} removed or shortened)" if report.gone else ""
         click.echo(
-            f"{one.network}: {counted(one.held, 'post')} held{looked}; {one.gone} gone{items}, {one.updated} updated."
+            f"{report.network}: {counted(report.held, 'post')} held{looked}; {report.gone} gone{items}, "
+            f"{report.updated} updated."
         )
-        for note in one.notes:
+        for note in report.notes:
             click.echo(f"  {note}")
 
 
@@ -141,14 +143,16 @@ def _summary(removals: Sequence[Gone], start: datetime) -> str:
     since = f"since {start:%Y-%m-%d}"
     if not removals:
         return f"Nothing was removed {since}."
-    delays = sorted(one.delay for one in removals)
-    failed = [one.key for one in removals if not one.verified]
-    said = "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
-    behind = [one.left - one.happened for one in removals if one.happened]
-    told = f"; {_span(max(behind))} at the longest after X itself, which told when of {len(behind)}" if behind else ""
+    delays = sorted(removal.delay for removal in removals)
+    failed = [removal.key for removal in removals if not removal.verified]
+    verdict = (
+        "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
+    )
+    behind = [removal.left - removal.happened for removal in removals if removal.happened]
+    lag = f"; at most {_span(max(behind))} after the network, which gave the time of {len(behind)}" if behind else ""
     return (
         f"{len(removals)} removed {since}; from noticed to gone {_span(median_high(delays))} in the median, "
-        f"{_span(delays[-1])} at the longest{told}; {said}."
+        f"{_span(delays[-1])} at the longest{lag}; {verdict}."
     )
 
 

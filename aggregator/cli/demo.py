@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.output import one_line
 from aggregator.cli.serve import Reader, free_address, run_everything
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.stream import MOST
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +41,10 @@ _KEPT = (
 @click.option("--publish-every", type=click.FloatRange(min=0.5), default=15.0, show_default=True, metavar="SECONDS",
               help="How often the sample upstream publishes something new.")  # fmt: skip
 def demo(publish_every: float) -> None:
-    """Show the main job without any account.
+    """Run the demonstration; no account is needed.
 
-    A sample X and a sample news site on this machine are pulled, merged and served. Everything runs in this process
-    and in a temporary folder; Ctrl-C ends it and leaves nothing behind.
+    Content of a sample X and a sample news site on this machine is polled, merged and served. Everything runs in this
+    process and in a temporary folder; Ctrl-C ends it and leaves nothing behind.
     """
     from aggregator.demo import Upstream
 

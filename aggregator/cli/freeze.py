@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import WHO, existing, opened
-from aggregator.cli.output import ago, counted, one_line, print_table
+from aggregator.cli.output import ago, print_table
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,15 +21,15 @@ _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 @click.group()
 def freeze() -> None:
-    """Show nothing new for a time; what is shown stays."""
+    """Publish nothing new for a time; published items stay."""
 
 
 @freeze.command()
 @click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
 @click.option("--reason", required=True, help="Why, for the record and the banner.")
-@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; by default all of them.")
+@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all of them.")
 def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
-    """Hold what comes from now on until a time."""
+    """Hold new items for review until a given time."""
     end = until.replace(tzinfo=UTC)
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
@@ -38,34 +39,34 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
         made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
-        told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
+        detail = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
+        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
 @freeze.command()
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
-    """End a freeze now, or all of them; what waited for that is shown."""
+    """End a freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
-        active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
+        active = [freeze_row for freeze_row in tx.freezes.active(now) if freeze_id in {None, freeze_row.id}]
         if not active:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
-        for one in active:
-            count = tx.freezes.end(one, WHO, now)
-            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
+        for freeze_row in active:
+            count = tx.freezes.end(freeze_row, WHO, now)
+            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 
 
 @freeze.command("list")
 def list_() -> None:
-    """List the freezes under way."""
+    """List the current freezes."""
     with opened() as container, container.store.reading() as tx:
         now, active = container.clock(), tx.freezes.active(container.clock())
-        slugs = {one.id: one.slug for one in tx.sources.all()}
+        slugs = {item.id: item.slug for item in tx.sources.all()}
     if not active:
         click.echo("Nothing is frozen.")
         return
@@ -73,12 +74,12 @@ def list_() -> None:
         ("ID", "SOURCE", "ENDS", "BY", "WHY"),
         [
             (
-                str(one.id),
-                "all" if one.source_id is None else slugs.get(one.source_id, "removed"),
-                ago(one.until, now),
-                one_line(one.author, 30),
-                one_line(one.reason, 80),
+                str(item.id),
+                "all" if item.source_id is None else slugs.get(item.source_id, "removed"),
+                ago(item.until, now),
+                one_line(item.author, 30),
+                one_line(item.reason, 80),
             )
-            for one in active
+            for item in active
         ],
     )

@@ -8,31 +8,32 @@ from datetime import timedelta
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import one_line, print_json, print_table
+from aggregator.cli.output import print_json, print_table
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.polling.host_groups import HostGroup, Pauses
 from aggregator.text.durations import spoken
+from aggregator.text.plain import one_line
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
 
 @click.group()
 def host() -> None:
-    """Say which hosts are one service, and see whom we leave alone."""
+    """Group hosts that are one service, and show paused hosts."""
 
 
 @host.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: groups, then pauses.")
 def list_(as_json: bool) -> None:
-    """List the groups of hosts, and the hosts that asked to be left alone."""
+    """List host groups and paused hosts."""
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
         groups, paused = tx.groups.all(), tx.hosts.paused(now)
     if as_json:
         for group in groups:
             print_json(group)
-        for one in paused:
-            print_json(one._asdict())
+        for pause in paused:
+            print_json(pause._asdict())
         return
     print_table(
         ("HOSTS BELOW", "GROUP", "SPACING", "AT A TIME", "429 PAUSES"),
@@ -47,14 +48,18 @@ def list_(as_json: bool) -> None:
             for group in groups
         ],
     )
-    for one in paused:
-        click.echo(f"Left alone: {one.host}, for another {spoken(_rounded(one.until - now))} ({one_line(one.reason)})")
+    for pause in paused:
+        click.echo(
+            f"Paused: {pause.host}, for another {spoken(_rounded(pause.until - now))} ({one_line(pause.reason)})"
+        )
 
 
 @host.command()
 @click.argument("suffix", metavar="HOST")
-@click.option("--name", help="Name of the group, shared by several hosts; by default the host's own.")
-@click.option("--spacing", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Between the starts of requests.")
+@click.option("--name", help="Name of the group, shared by several hosts; default: HOST.")
+@click.option(
+    "--spacing", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Time between the starts of requests."
+)
 @click.option("--concurrency", type=click.IntRange(1, 64), metavar="NUMBER", help="Requests at the same time.")
 @click.option(
     "--pauses",
@@ -75,7 +80,7 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
 @host.command()
 @click.argument("suffix", metavar="HOST")
 def ungroup(suffix: str) -> None:
-    """Treat each host below HOST by itself again."""
+    """Treat each host below HOST separately again."""
     with opened() as container, container.store.writing() as tx:
         if not tx.groups.drop(suffix.lower()):
             raise NotFoundError(f"There is no group for {suffix!r}; 'aggregator host list' shows them.")
@@ -85,7 +90,7 @@ def ungroup(suffix: str) -> None:
 @host.command()
 @click.argument("name", metavar="HOST:PORT")
 def resume(name: str) -> None:
-    """End a host's pause before its time; only do that when its owner agreed."""
+    """End the pause of a host early; do that only if its owner agreed."""
     with opened() as container, container.store.writing() as tx:
         if not tx.hosts.lift(name, container.clock()):
             raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows who is.")

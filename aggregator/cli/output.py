@@ -44,17 +44,6 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{spoken(span)} ago" if span >= timedelta() else f"in {spoken(-span)}"
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number with its noun: "1 item", "3 items"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def one_line(text: str, length: int = 100) -> str:
-    """Return text without anything that a terminal would act on, at most `length` characters."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
-
-
 def _width(text: str) -> int:
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in _WIDE else 1 for char in text
@@ -65,32 +54,32 @@ def _plain(value: Any) -> str:  # noqa: ANN401  # whatever the json module can't
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def source_facts(one: Source) -> dict[str, object]:
+def source_facts(source: Source) -> dict[str, object]:
     """Return what programs are told of a source."""
     return {
-        "slug": one.slug,
-        "name": one.name,
-        "kind": one.kind,
-        "address": one.address,
-        "state": one.state.value,
-        "state_reason": one.state_reason,
-        "policy": one.policy.value,
-        "every": one.every.total_seconds() if one.every else None,
-        "interval": one.interval.total_seconds(),
-        "next_poll": one.due,
-        "next_reason": one.due_reason,
-        "failures": one.failures,
-        "last_polled": one.last_polled,
-        "last_success": one.last_success,
-        "last_new": one.last_new,
-        "last_error": one.last_error,
-        "last_error_code": one.last_error_code,
-        "newest_id": newest_id(one),
-        "dollars_a_day": one.appetite,
+        "slug": source.slug,
+        "name": source.name,
+        "kind": source.kind,
+        "address": source.address,
+        "state": source.state.value,
+        "state_reason": source.state_reason,
+        "policy": source.policy.value,
+        "every": source.every.total_seconds() if source.every else None,
+        "interval": source.interval.total_seconds(),
+        "next_poll": source.due,
+        "next_reason": source.due_reason,
+        "failures": source.failures,
+        "last_polled": source.last_polled,
+        "last_success": source.last_success,
+        "last_new": source.last_new,
+        "last_error": source.last_error,
+        "last_error_code": source.last_error_code,
+        "newest_id": newest_id(source),
+        "dollars_a_day": source.appetite,
     }
 
 
-def newest_id(one: Source) -> str | None:
+def newest_id(source: Source) -> str | None:
     """Return the highest id that was read of a source whose network counts its posts."""
-    known = [one.fetch_state.get(name) for name in ("high_id", "since_id")]
+    known = [source.fetch_state.get(name) for name in ("high_id", "since_id")]
     return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import FAILED, on_terminal, opened
-from aggregator.cli.output import one_line, print_json
+from aggregator.cli.output import print_json
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.source import SourceState
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, changed, unchanged, error."
 )
 def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
-    """Poll sources now and wait for how it goes. Beside a running writer on SQLite it asks that one."""
+    """Poll sources now and print the result. On SQLite, a running writer does it."""
     if bool(slugs) == everything:
         raise click.UsageError("Name the sources to pull, or --all.")
     with opened() as container:
@@ -49,7 +50,7 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 
             container.pull.run(sources, ended)
     if not as_json:
-        for report in sorted(reports, key=lambda one: one.slug):
+        for report in sorted(reports, key=lambda item: item.slug):
             click.echo(_sentence(report))
     if any(report.error for report in reports):
         sys.exit(FAILED)
@@ -57,17 +58,17 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 
 def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
     with container.store.reading() as tx:
-        held = {source.slug: source for source in tx.sources.all()}
+        sources = {source.slug: source for source in tx.sources.all()}
     if not slugs:
-        return [source for source in held.values() if source.state is SourceState.ACTIVE]
+        return [source for source in sources.values() if source.state is SourceState.ACTIVE]
     for slug in slugs:
-        if slug not in held:
+        if slug not in sources:
             raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
-        if held[slug].state is not SourceState.ACTIVE:
+        if sources[slug].state is not SourceState.ACTIVE:
             raise BadRequestError(
-                f"{slug} is {held[slug].state.value}; 'aggregator source resume {slug}' makes it active again."
+                f"{slug} is {sources[slug].state.value}; 'aggregator source resume {slug}' makes it active again."
             )
-    return [held[slug] for slug in dict.fromkeys(slugs)]
+    return [sources[slug] for slug in dict.fromkeys(slugs)]
 
 
 def _sentence(report: Report) -> str:

@@ -1,15 +1,14 @@
-"""`purge post|account|network`: take content out of everything that we hold and show, at once and for good."""
+"""`purge post|account|network`: delete stored content at once and for good."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import counted
 from aggregator.domain.errors import BadRequestError
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,33 +16,47 @@ if TYPE_CHECKING:
     from aggregator.container import Container
     from aggregator.domain.compliance.removal import Removal
     from aggregator.services.purge import Purged
+    from aggregator.source_api.kind import ProfileSource
 
-NETWORK = "x"
 _ERASE_WITHIN = 5.0  # seconds to wait for processes that read
-_ID = re.compile(r"(?:x:)?([0-9]{1,19})")
-_STATUS = re.compile(
-    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/\w+/status(?:es)?/([0-9]{1,19})\b.*", re.IGNORECASE
-)
-_ACCOUNT_ID = re.compile(r"(?:x:@)?([0-9]{1,19})")
-_HANDLE = re.compile(r"(?:@|https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/)([A-Za-z0-9_]{1,15})/?", re.IGNORECASE)
+
+
+class _NetworkChoice(click.ParamType[str]):
+    """The name of a network of an installed kind of source; kinds are loaded when it is used."""
+
+    name = "network"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check a name."""
+        names = sorted(kind.network for kind in _networks())
+        if value not in names:
+            self.fail(f"{value!r} is not one of {', '.join(names)}.", param, ctx)
+        return value
+
+
+def _networks() -> list[ProfileSource]:
+    from aggregator.source_api.kind import ProfileSource
+    from aggregator.sources import kinds
+
+    return [kind for kind in kinds().values() if isinstance(kind, ProfileSource)]
 
 
 @click.group()
 def purge() -> None:
-    """Take posts, accounts or a whole network out, at once and for good."""
+    """Delete posts, accounts or a whole network, at once and for good."""
 
 
 @purge.command()
 @click.argument("posts", nargs=-1, required=True, metavar="ID-OR-URL...")
 def post(posts: Sequence[str]) -> None:
-    """Take posts of X out, with reposts of them.
+    """Delete posts, with reposts of them.
 
-    Quotes and replies keep their own words. No source brings such a post again, also one that nobody has brought yet.
+    Quotes and replies keep their own text. No source brings the post again, even if it was never stored.
     """
-    ids = [_post_id(one) for one in posts]
+    found = [_post(text) for text in posts]
     with opened() as container:
-        for native_id in ids:
-            purged = container.purge.post(NETWORK, native_id)
+        for name, native_id in found:
+            purged = container.purge.post(name, native_id)
             click.echo(f"{purged.key}: {_post_sentence(purged.removal)}")
         _erase(container)
 
@@ -51,29 +64,29 @@ def post(posts: Sequence[str]) -> None:
 @purge.command()
 @click.argument("account", metavar="@HANDLE-OR-ID")
 def account(account: str) -> None:
-    """Take everything of an account on X out, with reposts of it, and follow it no more.
+    """Delete everything of an account, with reposts of it, and remove it from the sources.
 
-    Its name and picture go as well. Nothing of it comes back, whoever passes it on.
+    Its name and picture are deleted too. Nothing of it comes back, also not by reposts.
     """
     with opened() as container:
-        purged = container.purge.account(NETWORK, _account_id(account, container))
+        purged = container.purge.account(*_account(account, container))
         _erase(container)
     click.echo(f"{purged.key}: {_account_sentence(purged)}")
 
 
 @purge.command()
-@click.argument("network", type=click.Choice([NETWORK]))
+@click.argument("network", type=_NetworkChoice())
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def network(network: str, yes: bool) -> None:
-    """Take everything of a network out: when the contract with it ends.
+    """Delete everything of a network: when the contract with it ends.
 
     Its sources are stopped. What was once there does not come back, even when they are resumed.
     """
     with opened() as container:
         if not yes:
             with container.store.reading() as tx:
-                held = len(tx.compliance.keys_held(network))
-            click.echo(f"This empties {counted(held, 'post')} of {network} for good and stops its sources.", err=True)
+                stored = len(tx.compliance.keys_held(network))
+            click.echo(f"This empties {counted(stored, 'post')} of {network} for good and stops its sources.", err=True)
             typed = click.prompt(f"Type {network} to go on", err=True, default="", show_default=False)
             if typed.strip() != network:
                 raise BadRequestError("Nothing was removed.")
@@ -128,23 +141,26 @@ def _account_sentence(purged: Purged) -> str:
     return f"was gone already.{followed}"
 
 
-def _post_id(given: str) -> str:
-    found = _ID.fullmatch(given) or _STATUS.fullmatch(given)
-    if found is None:
-        raise BadRequestError(f"{given!r} is no post of X: give its id, or its address (https://x.com/NAME/status/ID).")
-    return found[1]
+def _post(text: str) -> tuple[str, str]:
+    """Return the network and the id of a post."""
+    for kind in _networks():
+        if (native_id := kind.post_id(text)) is not None:
+            return kind.network, native_id
+    raise BadRequestError(f"{text!r} isn't the id, the key or the address of a post.")
 
 
-def _account_id(given: str, container: Container) -> str:
-    if found := _ACCOUNT_ID.fullmatch(given):
-        return found[1]
-    named = _HANDLE.fullmatch(given)
-    if named is None:
-        raise BadRequestError(f"{given!r} is no account of X: give @HANDLE, or its numeric id.")
-    native_id = container.purge.id_of(NETWORK, named[1])
-    if native_id is None:
-        raise BadRequestError(
-            f"We know nobody called @{named[1]}, so there is nothing of them here under that name. To keep them out all"
-            " the same, or if they were renamed, give the numeric id of the account."
-        )
-    return native_id
+def _account(text: str, container: Container) -> tuple[str, str]:
+    """Return the network and the id of an account."""
+    for kind in _networks():
+        if (native_id := kind.account_id(text)) is not None:
+            return kind.network, native_id
+    handles = {kind.network: handle for kind in _networks() if (handle := kind.handle(text)) is not None}
+    if not handles:
+        raise BadRequestError(f"{text!r} isn't an account: give @HANDLE, or its numeric id.")
+    for name, handle in handles.items():
+        if (native_id := container.purge.id_of(name, handle)) is not None:
+            return name, native_id
+    raise BadRequestError(
+        f"There is no stored account @{next(iter(handles.values()))}, so nothing to delete under that name. To block "
+        "an account all the same, or if it was renamed, give its numeric id."
+    )

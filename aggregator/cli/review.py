@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import FAILED, WHO, opened
-from aggregator.cli.output import ago, one_line, print_json, print_table
+from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.activity import Review
 from aggregator.domain.moderation.decisions import DecisionAction
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 @click.group()
 def review() -> None:
-    """List held items, approve and hide."""
+    """List items that wait for review, approve them, or hide them."""
 
 
 @review.command("list")
@@ -36,7 +37,7 @@ def review() -> None:
     show_default=True,
     help="Which items.",
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most entries to list.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an item.")
 def list_(state: str, limit: int, as_json: bool) -> None:
     """List items in a review state, and why they are in it.
@@ -76,13 +77,13 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 )
 @click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
-    """Show items, now or from a moment on."""
+    """Publish items, now or at a given time."""
     with opened() as container:
         now = container.clock()
         due = at.replace(tzinfo=UTC) if at else now
         with container.store.writing() as tx:
             if due > now:
-                found = {id_ for id_ in ids if (held := tx.activities.get(id_)) and held.gone is None}
+                found = {id_ for id_ in ids if (item := tx.activities.get(id_)) and item.gone is None}
                 if found:
                     tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
@@ -96,7 +97,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
 @click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
 def hide(ids: Sequence[int], reason: str) -> None:
-    """Take items out of the stream."""
+    """Hide items from the stream."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         found = set(tx.decisions.decide(dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now).done)
@@ -115,8 +116,8 @@ def _say(ids: Sequence[int], found: set[int], word: str) -> None:
 
 def _words(item: Activity) -> str:
     content = item.content
-    said = item.object.content if item.object and not content.text else content
-    return said.title or said.text or content.url or content.kind.value
+    original = item.object.content if item.object and not content.text else content
+    return original.title or original.text or content.url or content.kind.value
 
 
 def _facts(item: Activity) -> dict[str, object]:

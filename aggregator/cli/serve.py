@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from aggregator.container import Container
+    from aggregator.domain.networks import LegalTerms
 
 _USUAL_PORT = 8080
 _PATIENCE = 4.0  # seconds after which stopping becomes ending
@@ -196,8 +197,8 @@ class Reader:
             timezone=settings.timezone,
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
-            audience=Audience(x_text=settings.x_public_text),
-            x_embed=settings.x_embed,
+            audience=Audience(consents=_consents(settings, lambda terms: terms.public_text_setting)),
+            embeddable=_consents(settings, lambda terms: terms.embeddable_setting),
             cors_origins=settings.cors_origins,
             rate=settings.rate_limit,
             rate_store=settings.rate_store,
@@ -244,13 +245,21 @@ class Reader:
             self._app.state.live.end()  # listeners would stay for ever
 
 
+def _consents(settings: Settings, name_of: Callable[[LegalTerms], str]) -> frozenset[str]:
+    """Return the networks of which the operators state, by a setting, that they agreed."""
+    from aggregator.sources import kinds
+
+    networks = (network for kind in kinds().values() for network in kind.networks)
+    return frozenset(network.name for network in networks if (name := name_of(network.terms)) and settings.kinds[name])
+
+
 def _allow_many_listeners() -> None:
     """Raise how many connections this process may hold: each live listener keeps one, and 1024 is the usual limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    raised = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
+    if soft != resource.RLIM_INFINITY and soft < raised:
         with suppress(ValueError, OSError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def free_address() -> str:
@@ -266,12 +275,12 @@ def free_address() -> str:
 
 def stop_at_signal(stop: Callable[[], Any]) -> None:
     """Stop at the first SIGINT or SIGTERM; end at the second."""
-    asked: list[int] = []
+    received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if asked:
+        if received:
             os._exit(_INTERRUPTED)
-        asked.append(number)
+        received.append(number)
         stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):

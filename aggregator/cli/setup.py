@@ -9,9 +9,9 @@ from aggregator.config.settings import Settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def settings(as_json: bool) -> None:
-    """Print every setting and where it came from; secrets are hidden."""
+    """Print every setting and its origin; secrets are hidden."""
     rows = Settings.from_environment().rows()
     if as_json:
         for variable, value, origin, meaning in rows:

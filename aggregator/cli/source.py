@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli.aliases import add_alias
 from aggregator.cli.context import FAILED, WHO, existing, opened
-from aggregator.cli.output import (
-    ago,
-    counted,
-    newest_id,
-    one_line,
-    print_json,
-    print_table,
-    source_facts,
-)
+from aggregator.cli.kind_options import KindOptionsCommand, given
+from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
 from aggregator.cli.source_edit import (
     asked_headers,
     backfill,
     drop,
-    kind_options,
     release,
     revert,
     set_,
@@ -35,6 +28,7 @@ from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL
 from aggregator.domain.source import Policy, SourceState
 from aggregator.text.durations import spoken
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,28 +51,28 @@ def source() -> None:
 
 for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_):
     source.add_command(_command)
+add_alias(source, "sign-in", sign_in)
 
 
-@source.command()
-@click.argument("addresses", nargs=-1, metavar="URL|@HANDLE...")
-@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one a line.")
-@click.option("--slug", help="Name in addresses and commands; by default made from what the source calls itself.")
-@click.option("--name", help="Name for people; by default what the source calls itself.")
+@source.command(cls=KindOptionsCommand)
+@click.argument("addresses", nargs=-1, metavar="ADDRESS...")
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one per line.")
+@click.option("--slug", help="Name in addresses and commands; default: from the name of the source.")
+@click.option("--name", help="Name for people; default: the title that the source gives itself.")
 @click.option(
     "--every",
     type=click.IntRange(1, LONGEST_INTERVAL),
     metavar="SECONDS",
-    help="Time between polls; by default as the source's own rhythm asks for.",
+    help="Time between polls; default: adaptive.",
 )
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
     default=Policy.AUTO.value,
     show_default=True,
-    help="auto shows items at once, delay after a while, hold keeps them for review.",
+    help="auto publishes items at once, delay after a delay, hold after review.",
 )
-@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="How long delay waits.")
-@kind_options
+@click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
 @sign_in_options
 def add(
     addresses: Sequence[str],
@@ -90,15 +84,18 @@ def add(
     delay: int | None,
     user: str | None,
     header: Sequence[str],
-    **options: str | bool | None,
+    **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Add feeds, pages that announce a feed, or X accounts. Each is fetched once; what is no source is not stored."""
-    wanted = [*addresses, *_lines(listed)]
-    if not wanted:
+    """Add feeds, pages that announce a feed, calendars, or accounts.
+
+    Each is fetched once, to find out what it is. Nothing is stored for an address that isn't a source.
+    """
+    every_address = [*addresses, *_lines(listed)]
+    if not every_address:
         raise click.UsageError("Give at least one address, or --from FILE.")
     if (policy == Policy.DELAY.value) != (delay is not None):
         raise click.UsageError("--policy delay and --delay SECONDS go together.")
-    if len(wanted) > 1 and (slug or name or user or header):
+    if len(every_address) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
     from aggregator.fetching.request_target import display_url
     from aggregator.services.subscribe import Subscription
@@ -113,8 +110,8 @@ def add(
         else:
             _say_added(*outcome)
             with container.store.writing() as tx:
-                told = {"policy": outcome[0].policy.value}
-                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
+                detail = {"policy": outcome[0].policy.value}
+                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
 
     terms = Subscription(
         slug=slug,
@@ -122,24 +119,24 @@ def add(
         every=timedelta(seconds=every) if every else None,
         policy=Policy(policy),
         delay=timedelta(seconds=delay) if delay else None,
-        options={name: value for name, value in options.items() if value is not None},
+        options=given(parameters),
         headers=asked_headers(user, header),
     )
     with opened() as container:
-        container.subscribe_all(wanted, terms, report)
+        container.subscribe_all(every_address, terms, report)
     if failed:
         sys.exit(FAILED)
 
 
 @source.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
     """List the sources."""
     with opened() as container, container.store.reading() as tx:
         sources = tx.sources.all()
     if as_json:
-        for one in sources:
-            print_json(source_facts(one))
+        for row in sources:
+            print_json(source_facts(row))
     elif sources:
         print_table(
             ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
@@ -159,34 +156,34 @@ def show(slug: str, as_json: bool) -> None:
     """Show one source and how its last polls went."""
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
-        one = existing(tx, slug)
-        lines = tx.schedule.log(one.id, _LOG_LINES)
-        former = tx.sources.former_addresses(one.id)
-        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, one)]
+        row = existing(tx, slug)
+        lines = tx.schedule.log(row.id, _LOG_LINES)
+        former = tx.sources.former_addresses(row.id)
+        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, row)]
     if as_json:
         not_before = max((pause.until for pause in pauses), default=None)
-        print_json({**source_facts(one), "not_before": not_before})
+        print_json({**source_facts(row), "not_before": not_before})
         for line in lines:
             print_json(line)
         return
     for label, value in (
-        ("Name", one.name),
-        ("Address", f"{one.address} ({one.kind})"),
-        ("State", f"{one.state.value} {one.state_reason}".strip()),
-        ("Policy", one.policy.value),
-        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(one.options.items())) or "none"),
-        ("Sign-in", "kept for its host" if one.sealed else "none"),
-        ("Polled", f"{_pace(one)}, between {spoken(one.floor)} and {spoken(one.ceiling)}"),
+        ("Name", row.name),
+        ("Address", f"{row.address} ({row.kind})"),
+        ("State", f"{row.state.value} {row.state_reason}".strip()),
+        ("Policy", row.policy.value),
+        ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(row.options.items())) or "none"),
+        ("Sign-in", "kept for its host" if row.sealed else "none"),
+        ("Polled", f"{_pace(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
         *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
-        *((("Redirected", _moving(one)),) if one.moving else ()),
-        ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        *((("Redirected", _moving(row)),) if row.moving else ()),
+        ("Next poll", f"{ago(row.due, now)}: {row.due_reason}" if row.state is SourceState.ACTIVE else "none"),
         *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
-        ("Last success", ago(one.last_success, now)),
-        ("Last new item", ago(one.last_new, now)),
-        *((("Newest id", str(newest_id(one))),) if newest_id(one) else ()),
-        *((("Costs", f"about ${one.appetite:,.4f} a day"),) if one.appetite is not None else ()),
-        ("Failures in a row", str(one.failures)),
-        ("Last error", f"{one.last_error} ({one.last_error_code})" if one.last_error else "none"),
+        ("Last success", ago(row.last_success, now)),
+        ("Last new item", ago(row.last_new, now)),
+        *((("Newest id", str(newest_id(row))),) if newest_id(row) else ()),
+        *((("Costs", f"about ${row.appetite:,.4f} a day"),) if row.appetite is not None else ()),
+        ("Failures in a row", str(row.failures)),
+        ("Last error", f"{row.last_error} ({row.last_error_code})" if row.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
@@ -223,16 +220,16 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
     """Poll sources again, now."""
     if not anyway:
         with opened() as container, container.store.reading() as tx:
-            for one in [existing(tx, slug) for slug in slugs]:
-                _refuse_what_is_gone(one, container.clock())
+            for row in [existing(tx, slug) for slug in slugs]:
+                _refuse_what_is_gone(row, container.clock())
     _set_state(slugs, SourceState.ACTIVE, "", "resumed")
 
 
-def _refuse_what_is_gone(one: Source, now: datetime) -> None:
+def _refuse_what_is_gone(row: Source, now: datetime) -> None:
     """Raise where a publisher said not long ago that there will never be anything again."""
-    if one.last_error_code == GoneError.code and one.last_polled and now - one.last_polled < _GONE_KEPT:
+    if row.last_error_code == GoneError.code and row.last_polled and now - row.last_polled < _GONE_KEPT:
         raise BadRequestError(
-            f"{one.slug} answered 410 Gone {ago(one.last_polled, now)}; who says that is asked once a month "
+            f"{row.slug} answered 410 Gone {ago(row.last_polled, now)}; who says that is asked once a month "
             "at most. If you know better, add --anyway."
         )
 
@@ -248,7 +245,7 @@ def remove(slug: str, items: str | None) -> None:
     """Stop following a source, and say what becomes of its items."""
     with opened() as container:
         with container.store.reading() as tx:
-            one = existing(tx, slug)
+            row = existing(tx, slug)
         if items is None:
             if not sys.stdin.isatty():
                 raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
@@ -258,10 +255,10 @@ def remove(slug: str, items: str | None) -> None:
         with container.store.writing() as tx:
             touched = 0
             if items == "hide":
-                touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
+                touched = tx.reviews.hide_source(row.id, by="person", reason="its source was removed", now=now)
             elif items == "purge":
-                touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
-            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+                touched = tx.activities.withdraw_all(row.id, "purged with its source", now)
+            tx.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
             tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
@@ -272,10 +269,10 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
     with opened() as container:
         now = container.clock()
         with container.store.writing() as tx:
-            for one in [existing(tx, slug) for slug in slugs]:
-                tx.sources.set_state(one.id, state, reason, now)
-                tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
-                click.echo(f"{one.slug}: {word}.")
+            for row in [existing(tx, slug) for slug in slugs]:
+                tx.sources.set_state(row.id, state, reason, now)
+                tx.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
+                click.echo(f"{row.slug}: {word}.")
 
 
 def _lines(listed: TextIO | None) -> Iterator[str]:
@@ -286,11 +283,11 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
         raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
 
 
-def _moving(one: Source) -> str:
-    told = one.moving or {}
-    if told.get("refused"):
-        return f"for good to {told['to']}, which people took back"
-    return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"
+def _moving(row: Source) -> str:
+    redirect = row.moving or {}
+    if redirect.get("refused"):
+        return f"for good to {redirect['to']}, which people took back"
+    return f"for good to {redirect['to']}, seen {counted(int(redirect['seen']), 'time')}"
 
 
 def _say_added(added: Source, first: PollRecord | None) -> None:
@@ -298,10 +295,10 @@ def _say_added(added: Source, first: PollRecord | None) -> None:
     click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
 
 
-def _pace(one: Source) -> str:
-    return f"every {spoken(one.every)}" if one.every else "at its own rhythm"
+def _pace(row: Source) -> str:
+    return f"every {spoken(row.every)}" if row.every else "at its own rhythm"
 
 
-def _concerns(pause: Pause, one: Source) -> bool:
+def _concerns(pause: Pause, row: Source) -> bool:
     """Whether a pause keeps a source from being polled: its host's, or that of an endpoint there."""
-    return pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
+    return pause.host == row.host or pause.host.startswith(f"{row.own_host}/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from aggregator.cli.context import FAILED, WHO, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.source import SourceState
+from aggregator.services.subscription_lists.document import tables_in
 from aggregator.services.subscription_lists.toml import entry_of
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done.")
 def apply(file: Path, dry_run: bool) -> None:
-    """Add and set sources as FILE (TOML) says; people can't set these at the review desk.
+    """Add and change sources as FILE (TOML) defines them; the review desk can't change these.
 
-    Each source is a table [[source]] with address and slug, and, where wanted, name, policy ("auto", "delay" or
+    Each source is a table [[source]] with address and slug, and, optionally, name, policy ("auto", "delay" or
     "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every ("15m"), floor, ceiling,
-    options (a table of its kind's) and paused (true or false). A source that the file names no more stays, and people
-    set it again.
+    kind, options (a table) and paused (true or false). A source that is no longer in the file stays, and the review
+    desk can change it again.
     """
     entries = read(file)
     failed = False
@@ -44,11 +44,11 @@ def apply(file: Path, dry_run: bool) -> None:
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
         named = {entry.slug for entry in entries}
         with container.store.writing() as tx:
-            for one in tx.sources.all():
-                if one.managed == file.name and one.slug not in named:
-                    click.echo(f"{one.slug}: not in {file.name} any more; people set it from now on.")
+            for source in tx.sources.all():
+                if source.managed == file.name and source.slug not in named:
+                    click.echo(f"{source.slug}: not in {file.name} any more; people set it from now on.")
                     if not dry_run:
-                        _change(tx, container, one, {"managed": ""})
+                        _change(tx, container, source, {"managed": ""})
     if failed:
         raise SystemExit(FAILED)
 
@@ -67,26 +67,10 @@ def read(file: Path) -> list[Entry]:
     for place, entry in enumerate(entries, 1):
         if not entry.slug:
             raise BadRequestError(f"{file}, source {place}: slug is missing.")
-    twice = {entry.slug for entry in entries if sum(one.slug == entry.slug for one in entries) > 1}
+    twice = {entry.slug for entry in entries if sum(other.slug == entry.slug for other in entries) > 1}
     if twice:
         raise BadRequestError(f"{file} says {', '.join(sorted(twice))} more than once.")
     return entries
-
-
-def tables_in(text: str, where: str) -> list[Any]:
-    """Return the tables of a file, unchecked.
-
-    Raises:
-        BadRequestError: it is no TOML, or of another shape.
-    """
-    try:
-        held = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise BadRequestError(f"{where} can't be read: {problem}.") from None
-    tables = held.get("source")
-    if not isinstance(tables, list) or set(held) != {"source"}:
-        raise BadRequestError(f"{where} holds tables [[source]] and nothing else.")
-    return tables
 
 
 def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
@@ -94,23 +78,23 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
     from aggregator.services.subscribe import Subscription
 
     with container.store.reading() as tx:
-        one = tx.sources.get(entry.slug)
-    added = one is None
-    if one is None:
+        source = tx.sources.get(entry.slug)
+    added = source is None
+    if source is None:
         if dry_run:
             return f"would be added from {entry.address}"
         terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
-        one, _ = container.subscribe(entry.address, terms)
-    held = _held(one)
-    said = {**entry.changes, "managed": name, **_options(one, entry)}
-    differing = {key: value for key, value in said.items() if held[key] != value}
-    state = _state(one, entry)
+        source, _ = container.subscribe(entry.address, terms)
+    current = _held(source)
+    target = {**entry.changes, "managed": name, **_options(source, entry)}
+    differing = {key: value for key, value in target.items() if current[key] != value}
+    state = _state(source, entry)
     if (differing or state) and not dry_run:
         with container.store.writing() as tx:
             if differing:
-                _change(tx, container, one, differing)
+                _change(tx, container, source, differing)
             if state:
-                _set_state(tx, container, one, state)
+                _set_state(tx, container, source, state)
     if added:
         return "added"
     what: Sequence[str] = sorted({*differing, *(["paused"] if state else [])} - {"managed"})
@@ -119,43 +103,43 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
     return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'set by {name} from now on'})"
 
 
-def _options(one: Source, entry: Entry) -> dict[str, Any]:
+def _options(source: Source, entry: Entry) -> dict[str, Any]:
     """Return the options of a source with those that the file says."""
     from aggregator.sources import kinds
 
     if not entry.options:
         return {}
-    return {"options": dict(kinds()[one.kind].parse_options({**one.options, **entry.options}))}
+    return {"options": dict(kinds()[source.kind].parse_options({**source.options, **entry.options}))}
 
 
-def _state(one: Source, entry: Entry) -> SourceState | None:
+def _state(source: Source, entry: Entry) -> SourceState | None:
     """Return the state that the file wants and the source has not; one that was stopped is for people to mend."""
-    if entry.paused and one.state is SourceState.ACTIVE:
+    if entry.paused and source.state is SourceState.ACTIVE:
         return SourceState.PAUSED
-    return SourceState.ACTIVE if entry.paused is False and one.state is SourceState.PAUSED else None
+    return SourceState.ACTIVE if entry.paused is False and source.state is SourceState.PAUSED else None
 
 
-def _set_state(tx: Transaction, container: Container, one: Source, state: SourceState) -> None:
+def _set_state(tx: Transaction, container: Container, source: Source, state: SourceState) -> None:
     paused = state is SourceState.PAUSED
-    tx.sources.set_state(one.id, state, "paused by its file" if paused else "", container.clock())
-    tx.audit.note(container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
+    tx.sources.set_state(source.id, state, "paused by its file" if paused else "", container.clock())
+    tx.audit.note(container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {})
 
 
-def _change(tx: Transaction, container: Container, one: Source, changes: Mapping[str, Any]) -> None:
-    tx.sources.change(one.id, **changes)
-    tx.audit.note(container.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
+def _change(tx: Transaction, container: Container, source: Source, changes: Mapping[str, Any]) -> None:
+    tx.sources.change(source.id, **changes)
+    tx.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
 
 
-def _held(one: Source) -> dict[str, Any]:
+def _held(source: Source) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "policy": one.policy.value,
-        "delay": round(one.delay.total_seconds()) if one.delay else None,
-        "on_edit": one.on_edit.value,
-        "trusted": list(one.trusted) or None,
-        "every": round(one.every.total_seconds()) if one.every else None,
-        "floor": round(one.floor.total_seconds()),
-        "ceiling": round(one.ceiling.total_seconds()),
-        "options": dict(one.options),
-        "managed": one.managed,
+        "name": source.name,
+        "policy": source.policy.value,
+        "delay": round(source.delay.total_seconds()) if source.delay else None,
+        "on_edit": source.on_edit.value,
+        "trusted": list(source.trusted) or None,
+        "every": round(source.every.total_seconds()) if source.every else None,
+        "floor": round(source.floor.total_seconds()),
+        "ceiling": round(source.ceiling.total_seconds()),
+        "options": dict(source.options),
+        "managed": source.managed,
     }

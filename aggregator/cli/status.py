@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.context import opened
-from aggregator.cli.output import (
-    ago,
-    counted,
-    one_line,
-    print_json,
-    print_table,
-    source_facts,
-)
+from aggregator.cli.output import ago, print_json, print_table, source_facts
 from aggregator.domain.errors import SetupError
 from aggregator.domain.source import SourceState
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,11 +24,13 @@ _TICKS_STOPPED = timedelta(seconds=60)
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
-@click.option("--ticking", is_flag=True, help="Only say, by the exit code, whether ticks ran within a minute.")
+@click.option(
+    "--ticking", is_flag=True, help="Print nothing; the exit code says whether the scheduler ran within a minute."
+)
 def status(as_json: bool, ticking: bool) -> None:
-    """Show what runs, what is broken, and why.
+    """Show what runs, and what is broken and why.
 
-    The scheduler, the workers, hosts that are left alone, and every source: its state, last success and next poll.
+    Covers the scheduler, the workers, paused hosts, and every source with its state, last success and next poll.
     """
     with opened() as container:
         now = container.clock()
@@ -48,7 +44,7 @@ def status(as_json: bool, ticking: bool) -> None:
             paused = tx.hosts.paused(now)
         workers = _workers(container)
         if as_json:
-            left_alone = [one._asdict() for one in paused]
+            left_alone = [pause._asdict() for pause in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
             for source in sources:
                 print_json(source_facts(source))
@@ -56,8 +52,8 @@ def status(as_json: bool, ticking: bool) -> None:
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
-        for one in paused:
-            click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
+        for pause in paused:
+            click.echo(f"Left alone: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
         click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")

@@ -12,7 +12,7 @@ from aggregator.domain.errors import BadRequestError, NotFoundError
 
 @click.group()
 def token() -> None:
-    """Give portals tokens with which they read everything, posts on X included."""
+    """Manage tokens with which portals read everything, restricted content included."""
 
 
 @token.command()
@@ -25,7 +25,7 @@ def token() -> None:
     help="What it allows.",
 )
 def create(name: str, scope: str) -> None:
-    """Make a token for the portal NAME, and show it this once."""
+    """Create a token for the portal NAME; it is shown only now."""
     if not is_name(name):
         raise BadRequestError(
             f"{name!r} can't be a token's name; use 1 to 64 letters, digits, dots, hyphens and underscores, with a "
@@ -47,27 +47,27 @@ def create(name: str, scope: str) -> None:
 
 
 @token.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
-    """List all tokens, and when each was last used; the tokens themselves are not kept."""
+    """List all tokens, and when each was last used; the tokens themselves are not stored."""
     with opened() as container, container.store.reading() as tx:
         now, tokens = container.clock(), tx.tokens.all()
     if as_json:
-        for one in tokens:
-            print_json(_facts(one))
+        for row in tokens:
+            print_json(_facts(row))
         return
     print_table(
         ("NAME", "ID", "SCOPE", "CREATED", "LAST USED", "REVOKED"),
         [
             (
-                one.name,
-                one.id,
-                one.scope.value,
-                ago(one.created, now),
-                ago(one.last_used, now),
-                ago(one.revoked, now) if one.revoked else "-",
+                row.name,
+                row.id,
+                row.scope.value,
+                ago(row.created, now),
+                ago(row.last_used, now),
+                ago(row.revoked, now) if row.revoked else "-",
             )
-            for one in tokens
+            for row in tokens
         ],
     )
 
@@ -75,20 +75,20 @@ def list_(as_json: bool) -> None:
 @token.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Refuse the token of the portal NAME from now on."""
+    """Revoke the token of the portal NAME."""
     with opened() as container, container.store.writing() as tx:
         if not tx.tokens.revoke(name, container.clock()):
             raise NotFoundError(f"There is no token {name!r} to revoke; 'aggregator token list' shows them.")
     click.echo(f"{name}: revoked; readers refuse it within 2 s.")
 
 
-def _facts(one: PortalToken) -> dict[str, object]:
+def _facts(row: PortalToken) -> dict[str, object]:
     """Return what programs are told of a token: not its digest, which is nobody's business."""
     return {
-        "name": one.name,
-        "id": one.id,
-        "scope": one.scope.value,
-        "created": one.created,
-        "last_used": one.last_used,
-        "revoked": one.revoked,
+        "name": row.name,
+        "id": row.id,
+        "scope": row.scope.value,
+        "created": row.created,
+        "last_used": row.last_used,
+        "revoked": row.revoked,
     }

@@ -1,4 +1,4 @@
-"""`topics`: what a changed vocabulary would tag, and tagging what is stored already."""
+"""`topics preview|apply`: show what a changed vocabulary would tag, and tag stored items."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aggregator.cli.aliases import add_alias
 from aggregator.cli.context import WHO, on_terminal, opened
-from aggregator.cli.output import one_line
 from aggregator.domain.errors import SetupError
+from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +30,20 @@ def topics() -> None:
 
 @topics.command()
 @click.option("--examples", type=click.IntRange(0, 1000), default=_EXAMPLES, show_default=True, help="Items to show.")
-@click.option("--newest", type=click.IntRange(min=1), default=None, help="Look at so many of the newest items alone.")
-def rehearse(examples: int, newest: int | None) -> None:
-    """Show what the files, as they are now, would tag otherwise than it is; changes nothing."""
+@click.option("--newest", type=click.IntRange(min=1), default=None, help="Only this many of the newest items.")
+def preview(examples: int, newest: int | None) -> None:
+    """Show which tags the files, as they are now, would change; changes nothing."""
     with opened() as container:
         tagger = _tagger(container)
         seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
         for batch in _batches(container, tagger, newest):
             seen += batch.looked_at
-            for one in batch.retagged:
+            for change in batch.retagged:
                 changed += 1
-                gained.update(_gained(one))
-                lost.update(_lost(one))
+                gained.update(_gained(change))
+                lost.update(_lost(change))
                 if changed <= examples:
-                    click.echo(_line(one))
+                    click.echo(_line(change))
         if changed > examples:
             click.echo(f"… and {changed - examples} more.")
         click.echo(f"{changed} of {seen} items would be tagged otherwise.")
@@ -51,9 +52,12 @@ def rehearse(examples: int, newest: int | None) -> None:
                 click.echo(f"  {sign}{count} {tag}")
 
 
+add_alias(topics, "rehearse", preview)
+
+
 @topics.command()
 def apply() -> None:
-    """Tag what is stored already as the files say now, in batches; readers go on meanwhile, and see it come."""
+    """Tag stored items by the current files, in batches, while readers are served."""
     with opened() as container:
         tagger = _tagger(container)
         with container.store.reading() as tx:
@@ -98,19 +102,19 @@ def _batches(container: Container, tagger: Tagger, newest: int | None, *, write:
         yield batch
 
 
-def _gained(one: Retagged) -> Iterator[str]:
-    before = {*one.item.topics, *one.item.countries}
-    return (tag for tag in (*one.topics, *one.countries) if tag not in before)
+def _gained(change: Retagged) -> Iterator[str]:
+    before = {*change.item.topics, *change.item.countries}
+    return (tag for tag in (*change.topics, *change.countries) if tag not in before)
 
 
-def _lost(one: Retagged) -> Iterator[str]:
-    after = {*one.topics, *one.countries}
-    return (tag for tag in (*one.item.topics, *one.item.countries) if tag not in after)
+def _lost(change: Retagged) -> Iterator[str]:
+    after = {*change.topics, *change.countries}
+    return (tag for tag in (*change.item.topics, *change.item.countries) if tag not in after)
 
 
-def _line(one: Retagged) -> str:
-    gained = [f"+{tag} ({one.reasons.get(tag, '')})" for tag in _gained(one)]
-    changes = [*gained, *(f"-{tag}" for tag in _lost(one))] or ["for another word"]
-    content = one.item.object.content if one.item.object and not one.item.content.text else one.item.content
-    said = one_line(content.title or content.text)
-    return f"{one.item.id}: {said[:_SHOWN]}{'…' if len(said) > _SHOWN else ''}  {', '.join(changes)}"
+def _line(change: Retagged) -> str:
+    gained = [f"+{tag} ({change.reasons.get(tag, '')})" for tag in _gained(change)]
+    changes = [*gained, *(f"-{tag}" for tag in _lost(change))] or ["for another word"]
+    content = change.item.object.content if change.item.object and not change.item.content.text else change.item.content
+    title = one_line(content.title or content.text)
+    return f"{change.item.id}: {title[:_SHOWN]}{'…' if len(title) > _SHOWN else ''}  {', '.join(changes)}"

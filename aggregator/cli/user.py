@@ -29,10 +29,10 @@ def user() -> None:
 
 @user.command()
 @click.argument("name")
-@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What they may do.")
-@click.option("--generate", is_flag=True, help="Make a password and show it this once.")
+@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What the account may do.")
+@click.option("--generate", is_flag=True, help="Generate a password; it is shown only now.")
 def add(name: str, role: str, generate: bool) -> None:
-    """Add an account; its password is asked for, or read from standard input."""
+    """Add an account; its password is prompted for, or read from standard input."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
     with opened() as container:
@@ -52,26 +52,26 @@ def add(name: str, role: str, generate: bool) -> None:
 
 
 @user.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
     """List the accounts."""
     with opened() as container, container.store.reading() as tx:
         now, accounts = container.clock(), tx.accounts.all()
     if as_json:
-        for one in accounts:
-            print_json(_facts(one))
+        for account in accounts:
+            print_json(_facts(account))
     elif accounts:
         print_table(
             ("NAME", "ROLE", "ADDED", "LAST SIGN-IN", "DISABLED"),
             [
                 (
-                    one.name,
-                    one.role.value,
-                    ago(one.created, now),
-                    ago(one.last_sign_in, now),
-                    ago(one.disabled, now) if one.disabled else "-",
+                    account.name,
+                    account.role.value,
+                    ago(account.created, now),
+                    ago(account.last_sign_in, now),
+                    ago(account.disabled, now) if account.disabled else "-",
                 )
-                for one in accounts
+                for account in accounts
             ],
         )
     else:
@@ -80,10 +80,10 @@ def list_(as_json: bool) -> None:
 
 @user.command("set")
 @click.argument("name")
-@click.option("--role", type=_ROLES, help="What they may do.")
-@click.option("--password", is_flag=True, help="Give them a new password.")
-@click.option("--generate", is_flag=True, help="Make that password and show it this once.")
-@click.option("--disable/--enable", default=None, help="Whether they may sign in.")
+@click.option("--role", type=_ROLES, help="What the account may do.")
+@click.option("--password", is_flag=True, help="Set a new password.")
+@click.option("--generate", is_flag=True, help="Generate that password; it is shown only now.")
+@click.option("--disable/--enable", default=None, help="Whether the account may sign in.")
 def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
     """Change an account. It is signed out everywhere."""
     if not (password or generate) and role is None and disable is None:
@@ -94,16 +94,16 @@ def set_(name: str, role: str | None, password: bool, generate: bool, disable: b
         new = _new_password(name, generate=generate) if password or generate else None
         hash_ = _hashed(new, name) if new is not None else None
         with container.store.writing() as tx:
-            one = _account(tx, name)
-            _refuse_the_last_admin(tx, one, role=role, disable=bool(disable))
-            _change(tx, one, container.clock(), role=role, hash_=hash_, disable=disable)
+            account = _account(tx, name)
+            _refuse_the_last_admin(tx, account, role=role, disable=bool(disable))
+            _change(tx, account, container.clock(), role=role, hash_=hash_, disable=disable)
     if generate:
         click.echo(new)
     click.echo(f"{name}: changed, and signed out everywhere.", err=generate)
 
 
 def _change(
-    tx: Transaction, one: Account, now: datetime, *, role: str | None, hash_: str | None, disable: bool | None
+    tx: Transaction, account: Account, now: datetime, *, role: str | None, hash_: str | None, disable: bool | None
 ) -> None:
     """Change an account and note that in the history."""
     changes: dict[str, Any] = {}
@@ -116,8 +116,8 @@ def _change(
     if disable is not None:
         changes["disabled"] = now if disable else None
         noted["disabled"] = disable
-    tx.accounts.change(one.id, **changes)
-    tx.audit.note(now, WHO, "changed an account", f"account:{one.name}", noted)
+    tx.accounts.change(account.id, **changes)
+    tx.audit.note(now, WHO, "changed an account", f"account:{account.name}", noted)
 
 
 def _is_taken(name: str) -> BadRequestError:
@@ -131,10 +131,10 @@ def _account(tx: Transaction, name: str) -> Account:
     return found
 
 
-def _refuse_the_last_admin(tx: Transaction, one: Account, *, role: str | None, disable: bool) -> None:
+def _refuse_the_last_admin(tx: Transaction, account: Account, *, role: str | None, disable: bool) -> None:
     loses = disable or (role is not None and role != Role.ADMIN.value)
-    if one.role is Role.ADMIN and one.disabled is None and loses and tx.accounts.admins() == 1:
-        raise BadRequestError(f"{one.name} is the only admin; make somebody else one first.")
+    if account.role is Role.ADMIN and account.disabled is None and loses and tx.accounts.admins() == 1:
+        raise BadRequestError(f"{account.name} is the only admin; make somebody else one first.")
 
 
 def _new_password(name: str, *, generate: bool) -> str:
@@ -155,11 +155,11 @@ def _hashed(password: str, name: str) -> str:
     return passwords.hashed(password)
 
 
-def _facts(one: Account) -> dict[str, object]:
+def _facts(account: Account) -> dict[str, object]:
     return {
-        "name": one.name,
-        "role": one.role.value,
-        "created": one.created,
-        "last_sign_in": one.last_sign_in,
-        "disabled": one.disabled,
+        "name": account.name,
+        "role": account.role.value,
+        "created": account.created,
+        "last_sign_in": account.last_sign_in,
+        "disabled": account.disabled,
     }

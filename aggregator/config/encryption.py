@@ -14,7 +14,7 @@ from aggregator.domain.errors import SignInError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.config.secrets import Secret
+    from aggregator.domain.secrets import Secret
 
 
 class HeaderCipher:
@@ -39,15 +39,15 @@ class HeaderCipher:
             SignInError: they were sealed under another key or for another host.
         """
         try:
-            told = json.loads(self._fernet.decrypt(sealed.encode()))
+            stored = json.loads(self._fernet.decrypt(sealed.encode()))
         except (InvalidToken, ValueError):
             raise SignInError(
-                "The sign-in was kept under another AGGREGATOR_SECRET_KEY; give it again with 'aggregator source "
-                "sign-in'."
+                "The credentials were stored under another AGGREGATOR_SECRET_KEY; set them again with "
+                "'aggregator source credentials'."
             ) from None
-        if told["host"] != host:
-            raise SignInError(f"The sign-in is for {told['host']}, not for {host}; give it again for the new host.")
-        headers: Mapping[str, str] = told["headers"]
+        if stored["host"] != host:
+            raise SignInError(f"The sign-in is for {stored['host']}, not for {host}; give it again for the new host.")
+        headers: Mapping[str, str] = stored["headers"]
         return headers
 
 

@@ -1,4 +1,4 @@
-"""The options: every AGGREGATOR_* variable, how it reads, what it means and what is allowed."""
+"""The settings: every AGGREGATOR_* variable with its type, default and meaning, except those of kinds of source."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from aggregator.config.secrets import Secret
-from aggregator.domain.compliance.sweep_mode import Sweeping
+from aggregator.domain.secrets import Secret
+from aggregator.domain.settings_schema import (
+    Option,
+    days,
+    number,
+    one_of,
+    seconds,
+    secret,
+    web_address,
+    whole,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-PREFIX = "AGGREGATOR_"
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -27,7 +35,6 @@ _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MOST_REQUESTS = 1_000_000
 _SHORTEST_LEASE = 10  # seconds: below that a poll's own time limit leaves no room for a slow publisher
 SHORTEST_SECRET = 32  # characters: 128 bits and more in any usual spelling
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,85 +46,12 @@ class Rate:
 
     def __str__(self) -> str:
         """Return it as it would stand in the environment, as far as there is a word for the span."""
-        unit = next((word for word, seconds in _SPANS.items() if seconds == self.seconds), f"{self.seconds} s")
+        unit = next((word for word, span in _SPANS.items() if span == self.seconds), f"{self.seconds} s")
         return f"{self.requests}/{unit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Option(Generic[_T]):
-    """One variable: how it reads, what it means, what is allowed."""
-
-    name: str  # without the prefix
-    read: Callable[[str], _T]
-    allowed: str  # in words, for the error
-    meaning: str
-    default: str | None = None  # as it would stand in the environment
-    secret: bool = False
-
-    @property
-    def variable(self) -> str:
-        """The environment variable's name."""
-        return PREFIX + self.name
-
-
-def _seconds(least: float, most: float) -> Callable[[str], timedelta]:
-    def read(text: str) -> timedelta:
-        seconds = float(text)
-        if not least <= seconds <= most:
-            raise ValueError
-        return timedelta(seconds=seconds)
-
-    return read
-
-
-def _days(least: int, most: int) -> Callable[[str], timedelta]:
-    whole = _whole(least, most)
-    return lambda text: timedelta(days=whole(text))
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        number = float(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError
-        return text.lower()
-
-    return read
-
-
-def _yes_or_no(text: str) -> bool:
-    return _one_of(("yes", "no"))(text) == "yes"
 
 
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError
-    _ = parts.port  # raises on a port that is none
-    return text.rstrip("/")
 
 
 def _proxy(text: str) -> Secret:
@@ -126,21 +60,6 @@ def _proxy(text: str) -> Secret:
         raise ValueError
     _ = parts.port  # raises on a port that is none
     return Secret(text.rstrip("/"))
-
-
-def _x_base(text: str) -> str:
-    address = _web_address(text)
-    parts = urlsplit(address)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ValueError  # the token would travel in clear
-    return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _folder(text: str) -> Path:
@@ -168,7 +87,7 @@ def _broker(text: str) -> str:
 
 
 def _queue_age(text: str) -> timedelta | None:
-    return None if text.lower() == "off" else timedelta(hours=_whole(1, 720)(text))
+    return None if text.lower() == "off" else timedelta(hours=whole(1, 720)(text))
 
 
 def _webhook(text: str) -> Secret:
@@ -203,7 +122,7 @@ def _rate(text: str) -> Rate | None:
     number, _, span = text.partition("/")
     if span.lower() not in _SPANS:
         raise ValueError
-    return Rate(_whole(1, _MOST_REQUESTS)(number), _SPANS[span.lower()])
+    return Rate(whole(1, _MOST_REQUESTS)(number), _SPANS[span.lower()])
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -228,16 +147,7 @@ def _listen(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     ipaddress.ip_address(host)
-    return host, _whole(0, 65535)(port)
-
-
-def _secret(least: int) -> Callable[[str], Secret]:
-    def read(text: str) -> Secret:
-        if len(text) < least or re.search(r"\s", text):
-            raise ValueError
-        return Secret(text)
-
-    return read
+    return host, whole(0, 65535)(port)
 
 
 def _locale(text: str) -> str:
@@ -249,12 +159,12 @@ def _locale(text: str) -> str:
 OPTIONS: Mapping[str, Option[Any]] = {
     option.name: option
     for option in (
-        Option("DATA_DIR", Path, "a folder's path", "where the embedded database and the key live", "./data"),
+        Option("DATA_DIR", Path, "a folder's path", "the folder of the embedded database and of the key", "./data"),
         Option(
             "CONFIG_DIR",
             _folder,
-            "the path of a folder that is there",
-            "the folder whose files make this your portal: topics, countries and the front page; 'config' is a sample",
+            "the path of an existing folder",
+            "the folder with the files of your portal: topics, countries and the front page; 'config' is a sample",
         ),
         Option(
             "DATABASE_URL",
@@ -267,174 +177,119 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "BROKER_URL",
             _broker,
             "memory:// or redis://HOST:PORT/NUMBER",
-            "the doorbell between scheduler and workers; memory:// only within one process",
+            "Celery broker URL; memory:// works only within one process",
             "memory://",
             secret=True,
         ),
-        Option("X_BEARER_TOKEN", _secret(1), "a token without spaces", "app-only token for the X API", secret=True),
-        Option(
-            "X_BASE_URL",
-            _x_base,
-            "an https address, or http on loopback",
-            "where the X API answers",
-            "https://api.x.com",
-        ),
-        Option(
-            "X_VOCABULARY",
-            _one_of(("tweets", "posts")),
-            "tweets or posts",
-            "which names the X API is asked by: those until its description 2.166, or those from 2.167 on",
-            "tweets",
-        ),
-        Option(
-            "X_BUDGET",
-            _number(0, 1_000_000),
-            "dollars, 0 to 1000000",
-            "the most that X may cost in a cycle; what is left is spread over its rest and over all accounts",
-        ),
-        Option(
-            "X_RESERVE",
-            _number(0, 0.9),
-            "a part, 0 to 0.9",
-            "the part of the budget that is kept for learning which shown posts are gone",
-            "0.1",
-        ),
-        Option(
-            "X_CYCLE_DAY", _whole(1, 28), "a day of the month, 1 to 28", "when a cycle of the budget begins, UTC", "1"
-        ),
-        Option(
-            "X_SWEEP",
-            Sweeping,
-            "auto, jobs, lookup or off",
-            "how posts are checked that we show: by X's compliance jobs, which cost nothing, by looking them up "
-            "within the reserve, by the second where the first is refused, or not at all",
-            "auto",
-        ),
-        Option(
-            "X_PUBLIC_TEXT",
-            _yes_or_no,
-            "yes or no",
-            "whether machine-readable outputs give anybody the content of posts on X, which X must have agreed to",
-            "no",
-        ),
-        Option(
-            "X_EMBED",
-            _yes_or_no,
-            "yes or no",
-            "whether the embed shows posts on X in other sites' pages, which X's agreement forbids unless X has agreed",
-            "no",
-        ),
-        Option("X_POST_PRICE", _number(0, 100), "dollars, 0 to 100", "what X asks for a post that it returns", "0.005"),
-        Option("X_USER_PRICE", _number(0, 100), "dollars, 0 to 100", "the same for an account", "0.01"),
         Option(
             "PRIVATE_NETWORKS",
             _networks,
             "comma-separated addresses or CIDR blocks, such as 10.1.0.0/16,127.0.0.1",
-            "private addresses that the HTTP client may reach all the same",
+            "private addresses that the HTTP client may reach",
             "",
         ),
         Option(
             "CONTACT_URL",
-            _web_address,
+            web_address,
             "an http or https address",
-            "where publishers reach you; goes into the User-Agent",
+            "contact address for publishers, sent in the User-Agent; default: the public address",
         ),
-        Option("PUBLIC_URL", _web_address, "an http or https address", "where readers reach us; for self links"),
+        Option("PUBLIC_URL", web_address, "an http or https address", "public address of the reader, for links"),
         Option(
             "LISTEN",
             _listen,
             "ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
-            "where the reader listens",
+            "address that the reader listens on",
             "127.0.0.1:8080",
         ),
         Option(
             "TRUSTED_PROXIES",
             _networks,
             "comma-separated addresses or CIDR blocks",
-            "whose X-Forwarded-* headers are believed",
+            "proxies whose X-Forwarded-* headers are trusted",
             "",
         ),
         Option(
             "CORS_ORIGINS",
             _origins,
             "comma-separated origins such as https://portal.example, or *",
-            "whose pages may read the API and the feeds in a browser",
+            "origins whose pages may read the API and the feeds in a browser",
             "",
         ),
         Option(
             "RATE_LIMIT",
             _rate,
             f"NUMBER/second, /minute, /hour or /day, NUMBER from 1 to {_MOST_REQUESTS}; or off",
-            "the most searches and further pages that a client may ask for",
+            "most searches and further pages per client",
             "300/minute",
         ),
         Option(
             "RATE_STORE",
             _broker,
             "memory:// or redis://HOST:PORT/NUMBER",
-            "where that is counted; memory:// counts in each reader process by itself",
+            "where rate limits are counted; memory:// counts in each reader process separately",
             "memory://",
             secret=True,
         ),
         Option(
             "SECRET_KEY",
-            _secret(SHORTEST_SECRET),
+            secret(SHORTEST_SECRET),
             f"at least {SHORTEST_SECRET} characters without spaces",
-            "signs sessions; made in the data directory at first start where none is given",
+            "key that signs sessions; default: generated in the data directory at first start",
             secret=True,
         ),
         Option(
             "LEASE",
-            _seconds(_SHORTEST_LEASE, 3600),
+            seconds(_SHORTEST_LEASE, 3600),
             f"seconds, {_SHORTEST_LEASE} to 3600",
-            "how long a worker owns the sources it took before another may take them",
+            "how long a worker owns claimed sources before another may claim them",
             "300",
         ),
         Option(
             "HOST_SPACING",
-            _seconds(0, 3600),
+            seconds(0, 3600),
             "seconds, 0 to 3600",
-            "least time between the starts of two requests to one host, over all workers",
+            "least time between the starts of two requests to one host, across all workers",
             "2",
         ),
         Option(
             "HOST_CONCURRENCY",
-            _whole(1, 64),
+            whole(1, 64),
             "a whole number, 1 to 64",
-            "requests to one host at the same time, over all workers",
+            "concurrent requests to one host, across all workers",
             "1",
         ),
         Option(
             "POLLS_PER_HOUR",
-            _number(0.01, 60),
+            number(0.01, 60),
             "a number, 0.01 to 60",
-            "requests per feed and hour on average; feeds that publish much get more of them, quiet ones fewer",
+            "average requests per feed and hour; busy feeds get more of them, quiet feeds fewer",
             "1",
         ),
         Option(
             "POLLS_PER_MINUTE",
-            _whole(1, 100_000),
+            whole(1, 100_000),
             "a whole number, 1 to 100000",
-            "sources that begin to be polled within a minute at the most, so that a long stop causes no burst",
+            "most polls that start within a minute, so that a long stop causes no burst",
             "600",
         ),
         Option(
             "PROXY",
             _proxy,
             "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT",
-            "the proxy through which feeds are fetched; variables like HTTP_PROXY are not heeded",
+            "proxy for fetching feeds; HTTP_PROXY and similar variables are ignored",
             secret=True,
         ),
         Option(
             "VERSIONS_KEPT",
-            _whole(5, 1000),  # fewer could not distinguish edits from servers that disagree
+            whole(5, 1000),  # fewer could not distinguish edits from servers that disagree
             "a whole number, 5 to 1000",
-            "former versions kept of each item that its source edits",
+            "former versions kept of each edited item",
             "20",
         ),
         Option(
             "VERSIONS_AGE",
-            _days(1, 3650),
+            days(1, 3650),
             "days, 1 to 3650",
             "how long former versions are kept",
             "90",
@@ -443,35 +298,41 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "QUEUE_AGE",
             _queue_age,
             "hours, 1 to 720, or off",
-            "after how many hours people are told that something still waits for review",
+            "hours after which an alert says that items still wait for review",
             "24",
         ),
         Option(
             "WEBHOOK_URL",
             _webhook,
             "an http or https address",
-            "where a signed message goes when a source stops or the queue grows old",
+            "where alerts are sent as signed messages: a source stopped, or the review queue grew old",
             secret=True,
         ),
         Option(
             "WEBHOOK_SECRET",
-            _secret(16),
+            secret(16),
             "at least 16 characters without spaces",
-            "what these messages are signed with",
+            "key that signs these messages",
             secret=True,
         ),
         Option(
             "MAIL_SERVER",
             _mail_server,
             "smtp://, smtps:// or smtp+starttls://, then USER:PASSWORD@HOST:PORT",
-            "the mail server through which people are told the same",
+            "mail server for the same alerts",
             secret=True,
         ),
-        Option("MAIL_FROM", _mail, "a mail address", "who these mails are from"),
-        Option("MAIL_TO", _mails, "comma-separated mail addresses", "who gets them", ""),
-        Option("TIMEZONE", ZoneInfo, "a name of the tz database, such as Europe/Madrid", "for dates on pages", "UTC"),
-        Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of our own pages' dates", "en"),
-        Option("LOG_LEVEL", _one_of(_LEVELS), " or ".join(_LEVELS), "how much is logged", "info"),
-        Option("LOG_FORMAT", _one_of(_FORMATS), " or ".join(_FORMATS), "how log lines look", "text"),
+        Option("MAIL_FROM", _mail, "a mail address", "sender of these mails"),
+        Option("MAIL_TO", _mails, "comma-separated mail addresses", "recipients of these mails", ""),
+        Option(
+            "TIMEZONE",
+            ZoneInfo,
+            "a name of the tz database, such as Europe/Madrid",
+            "time zone of dates on pages",
+            "UTC",
+        ),
+        Option("LOCALE", _locale, "a BCP 47 tag, such as en-GB", "language of dates on pages", "en"),
+        Option("LOG_LEVEL", one_of(_LEVELS), " or ".join(_LEVELS), "log level", "info"),
+        Option("LOG_FORMAT", one_of(_FORMATS), " or ".join(_FORMATS), "format of log lines", "text"),
     )
 }

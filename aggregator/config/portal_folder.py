@@ -30,8 +30,10 @@ class Configuration:
     """The files of a folder; without a folder nothing is configured."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._vocabulary = _Watched(_paths(folder, TOPICS, COUNTRIES), lambda said: Vocabulary.of(*said), NO_VOCABULARY)
-        self._portal = _Watched(_paths(folder, PORTAL), lambda said: Portal.of(*said), NO_PORTAL)
+        self._vocabulary = _Watched(
+            _paths(folder, TOPICS, COUNTRIES), lambda texts: Vocabulary.of(*texts), NO_VOCABULARY
+        )
+        self._portal = _Watched(_paths(folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
 
     def check(self) -> None:
         """Read everything.
@@ -94,17 +96,17 @@ class _Watched(Generic[_T]):
 
     def now(self) -> _T:
         """Return what the files say; where they are broken now, what they said before."""
-        held = self._held
-        if held is None:
+        current = self._held
+        if current is None:
             return self.read()
-        if held[0] != self.stamp():
+        if current[0] != self.stamp():
             try:
                 return self.read()
             except ConfigurationError as problem:
                 _log.error("configuration not read, the former one stays", reason=str(problem))
-                self._held = (self.stamp(), held[1])  # said once for each edit
-                return held[1]
-        return held[1]
+                self._held = (self.stamp(), current[1])  # said once for each edit
+                return current[1]
+        return current[1]
 
 
 def _paths(folder: Path | None, *names: str) -> Sequence[Path]:
@@ -113,10 +115,10 @@ def _paths(folder: Path | None, *names: str) -> Sequence[Path]:
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        told = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return told.st_mtime_ns, told.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def _text(path: Path) -> str:

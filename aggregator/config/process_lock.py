@@ -29,11 +29,11 @@ def writer_lock(settings: Settings) -> Iterator[None]:
         yield
         return
     path = settings.data_dir / "writer.lock"
-    with ExitStack() as held:
+    with ExitStack() as locks:
         try:
             private_files.make_folder(settings.data_dir)
             private_files.tighten_folder(settings.data_dir)
-            file = held.enter_context(open(path, "a", opener=private_files.opener))  # Path.open takes no opener
+            file = locks.enter_context(open(path, "a", opener=private_files.opener))  # Path.open takes no opener
         except OSError as problem:
             raise SetupError(
                 f"The folder {settings.data_dir} can't be written: {problem.strerror}. Make it writable, or set "

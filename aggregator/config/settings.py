@@ -18,21 +18,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.config.options import (
     OPTIONS,
-    PREFIX,
     SHORTEST_SECRET,
     Network,
-    Option,
     Rate,
 )
-from aggregator.config.secrets import Secret
-from aggregator.domain.compliance.sweep_mode import Sweeping
 from aggregator.domain.errors import SettingsError
+from aggregator.domain.secrets import Secret
+from aggregator.domain.settings_schema import PREFIX, Option
+from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings", "Sweeping"]
+__all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings"]
 
 _T = TypeVar("_T")
 
@@ -45,17 +44,6 @@ class Settings:
     config_dir: Path | None  # None: nothing is configured
     database_url: Secret
     broker_url: Secret
-    x_bearer_token: Secret | None
-    x_base_url: str
-    x_vocabulary: str
-    x_budget: float | None  # dollars
-    x_reserve: float
-    x_cycle_day: int
-    x_sweep: Sweeping
-    x_public_text: bool
-    x_embed: bool
-    x_post_price: float  # dollars
-    x_user_price: float
     private_networks: tuple[Network, ...]
     contact_url: str | None
     public_url: str | None
@@ -83,6 +71,7 @@ class Settings:
     locale: str
     log_level: str
     log_format: str
+    kinds: Mapping[str, Any]  # what kinds of source declare, by lower-case name
     origins: Mapping[str, str]
 
     @classmethod
@@ -96,9 +85,11 @@ class Settings:
         problems = _unknown(environ)
         values: dict[str, Any] = {}
         origins: dict[str, str] = {}
-        for option in OPTIONS.values():
+        of_kinds: dict[str, Any] = {}
+        for option in every_option():
+            target = values if option.name in OPTIONS else of_kinds
             try:
-                values[option.name.lower()], origins[option.name] = _value(option, environ)
+                target[option.key], origins[option.name] = _value(option, environ)
             except SettingsError as problem:
                 problems.append(str(problem))
         problems.extend(_unfinished(values))
@@ -110,7 +101,7 @@ class Settings:
         values["database_url"] = Secret(values["database_url"])
         values["broker_url"] = Secret(values["broker_url"])
         values["rate_store"] = Secret(values["rate_store"])
-        return cls(**values, origins=origins)
+        return cls(**values, kinds=of_kinds, origins=origins)
 
     @property
     def embedded_database(self) -> bool:
@@ -140,12 +131,17 @@ class Settings:
         return [
             (
                 option.variable,
-                _shown(option, getattr(self, option.name.lower())),
+                _shown(option, getattr(self, option.key) if option.name in OPTIONS else self.kinds[option.key]),
                 self.origins[option.name],
                 option.meaning,
             )
-            for option in OPTIONS.values()
+            for option in every_option()
         ]
+
+
+def every_option() -> list[Option[Any]]:
+    """Return our own settings, and those that kinds of source declare."""
+    return [*OPTIONS.values(), *kind_settings()]
 
 
 def _unfinished(values: Mapping[str, Any]) -> list[str]:
@@ -159,10 +155,11 @@ def _unfinished(values: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
-    known = {option.variable for option in OPTIONS.values()}
-    known |= {option.variable + "_FILE" for option in OPTIONS.values() if option.secret}
+    options = every_option()
+    known = {option.variable for option in options}
+    known |= {option.variable + "_FILE" for option in options if option.secret}
     return [
-        f"{name} is no setting of ours; 'aggregator settings' lists them all."
+        f"{name} is an unknown setting; 'aggregator settings' lists them all."
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in known
     ]
@@ -186,8 +183,8 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
     try:
         return option.read(text), origin
     except (ValueError, ZoneInfoNotFoundError, OSError):
-        shown = "its value (hidden, since it is secret)" if option.secret else repr(_without_password(text))
-        raise SettingsError(f"{option.variable}: {shown} can't be used; allowed is {option.allowed}.") from None
+        shown = "(hidden, since it is secret)" if option.secret else repr(_without_password(text))
+        raise SettingsError(f"{option.variable}: invalid value {shown}; expected {option.allowed}.") from None
 
 
 def _shown(option: Option[Any], value: object) -> str:

@@ -83,7 +83,7 @@ class News:
             f"LOCATION:{base}/articles/office-hour\r\nURL:{base}/articles/office-hour\r\n"
             "DESCRIPTION:Ask what you like. Nothing of this happens\\, it is a sample.\r\nEND:VEVENT\r\n"
         )
-        events = "".join(_ics_event(one, base) for one in self._world.gatherings)
+        events = "".join(_ics_event(gathering, base) for gathering in self._world.gatherings)
         body = (
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//sample upstream//EN\r\nX-WR-CALNAME:Events (sample upstream)"
             f"\r\nX-WR-TIMEZONE:Europe/London\r\n{weekly}{events}END:VCALENDAR\r\n"
@@ -118,7 +118,7 @@ class News:
 
     def _page(self, request: Request) -> HTMLResponse:
         name = request.path_params["name"]
-        article = next((held for held in self._world.articles if held.name == name), None)
+        article = next((candidate for candidate in self._world.articles if candidate.name == name), None)
         if article is None:
             return _html_page(
                 "Sample page", "<h1>Sample page</h1><p>A sample post links here; there is no more to it.</p>"
@@ -158,14 +158,14 @@ def _rss_item(article: Article, base: str) -> str:
     return f"<item>{''.join(parts)}</item>"
 
 
-def _ics_event(one: Gathering, base: str) -> str:
-    title = one.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+def _ics_event(gathering: Gathering, base: str) -> str:
+    title = gathering.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
     return (
-        f"BEGIN:VEVENT\r\nUID:{one.name}@{AUTHORITY}\r\nDTSTAMP:{one.announced:%Y%m%dT%H%M%SZ}\r\n"
-        f"CREATED:{one.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
-        f"DTSTART;TZID=Europe/London:{one.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{one.day:%Y%m%d}T153000\r\n"
-        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{one.name}\r\n"
-        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{one.picture.name}\r\nEND:VEVENT\r\n"
+        f"BEGIN:VEVENT\r\nUID:{gathering.name}@{AUTHORITY}\r\nDTSTAMP:{gathering.announced:%Y%m%dT%H%M%SZ}\r\n"
+        f"CREATED:{gathering.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
+        f"DTSTART;TZID=Europe/London:{gathering.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{gathering.day:%Y%m%d}T153000\r\n"
+        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{gathering.name}\r\n"
+        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{gathering.picture.name}\r\nEND:VEVENT\r\n"
     )
 
 

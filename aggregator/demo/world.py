@@ -96,9 +96,9 @@ class Gathering:
 
 
 def _accounts() -> tuple[Account, ...]:
-    told = [(PORTAL, PORTAL, "The portal's account. Its retweets of 2014 are from the page; the rest is sample.")]
-    told += [(retweet.author, retweet.author, "Known here only by its handle.") for retweet in RETWEETS]
-    told += [
+    rows = [(PORTAL, PORTAL, "The portal's account. Its retweets of 2014 are from the page; the rest is sample.")]
+    rows += [(retweet.author, retweet.author, "Known here only by its handle.") for retweet in RETWEETS]
+    rows += [
         ("sample_ministry", "Ministry of Data (sample)", "An invented ministry."),
         ("sample_citylab", "City Lab (sample)", "An invented city's laboratory."),
         ("sample_auditor", "Audit Office (sample)", "An invented audit office."),
@@ -106,7 +106,7 @@ def _accounts() -> tuple[Account, ...]:
     ]
     return tuple(
         Account(str(_FIRST_ACCOUNT + number), username, name, description)
-        for number, (username, name, description) in enumerate(told)
+        for number, (username, name, description) in enumerate(rows)
     )
 
 
@@ -211,12 +211,14 @@ class World:
         """Take a post down, every version of it, and with it the plain reposts of it."""
         with self._lock:
             versions = set(post.history or (post.id,))
-            for one in list(self._posts.values()):
-                if one.id in versions or any(kind == "retweeted" and id_ in versions for kind, id_ in one.references):
-                    self._posts.pop(one.id)
-                    self.deleted.add(one.id)
-                    if one.id in self._timelines[one.author]:
-                        self._timelines[one.author].remove(one.id)
+            for other in list(self._posts.values()):
+                if other.id in versions or any(
+                    kind == "retweeted" and id_ in versions for kind, id_ in other.references
+                ):
+                    self._posts.pop(other.id)
+                    self.deleted.add(other.id)
+                    if other.id in self._timelines[other.author]:
+                        self._timelines[other.author].remove(other.id)
 
     def withhold(self, post: Post, countries: tuple[str, ...]) -> None:
         """Hide a post in some countries; "XX" is all of them."""
@@ -279,7 +281,7 @@ class World:
             original = self._linked(author, text, number, at - timedelta(seconds=60))
         else:
             following = [self._texts[(number + step) % len(self._texts)] for step in range(1, 5)]
-            words = " ".join(f"{told.title}: {told.sentence}" for told in (text, *following))
+            words = " ".join(f"{article.title}: {article.sentence}" for article in (text, *following))
             body = f"A long sample post{_again(number)}. {words} #{text.tag} (sample)"
             original = self._add(author, body, "en", at - timedelta(seconds=60))
         return self._pass_on(original, at)
@@ -301,10 +303,10 @@ class World:
         return self._add(self._portal, words, text.lang, at, links=((wrapped, "photo"),), picture=picture)
 
     def _reply(self, text: Text, number: int, at: datetime) -> Post:
-        asked = self._linked(self._chance.choice(self._others), text, number, at - timedelta(seconds=60))
-        handle = self.accounts[asked.author].username
+        question = self._linked(self._chance.choice(self._others), text, number, at - timedelta(seconds=60))
+        handle = self.accounts[question.author].username
         words = f"@{handle} Thank you for “{text.title}”{_again(number)}, we pass it on. (sample)"
-        return self._add(self._portal, words, "en", at, references=(("replied_to", asked.id),))
+        return self._add(self._portal, words, "en", at, references=(("replied_to", question.id),))
 
     def _linked(self, author: Account, text: Text, number: int, at: datetime) -> Post:
         wrapped = f"https://t.co/s{number:09d}"
@@ -341,10 +343,10 @@ class World:
 
     def _next_id(self, at: datetime) -> int:
         """Return an id that orders by time; a second post of the same moment comes right after."""
-        told = int((at - _X_EPOCH) / timedelta(milliseconds=1)) << 22
-        while told in self._posts or told in self.deleted:
-            told += 1
-        return told
+        snowflake = int((at - _X_EPOCH) / timedelta(milliseconds=1)) << 22
+        while snowflake in self._posts or snowflake in self.deleted:
+            snowflake += 1
+        return snowflake
 
     @property
     def _portal(self) -> Account:

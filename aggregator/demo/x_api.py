@@ -116,13 +116,13 @@ class XApi:
                 return usage_capped()
             try:
                 asking = Asking(request, self._spoken(request))
-                told = answer(asking)
+                response = answer(asking)
             except NotAllowedError as error:
                 return problem(403, "Forbidden", headers=headers, more={"detail": str(error)})
             except InvalidError as error:
                 return invalid(error, headers)
-            self.bill.charge(endpoint, told if billed else {})
-            return JSONResponse(newer_answer(told) if asking.newer else told, headers=headers)
+            self.bill.charge(endpoint, response if billed else {})
+            return JSONResponse(newer_answer(response) if asking.newer else response, headers=headers)
 
         return guarded
 
@@ -193,11 +193,11 @@ class XApi:
         return self._many_users(asking, "usernames", [(name, self._named(name, "usernames")) for name in names])
 
     def _many_users(
-        self, asking: Asking, parameter: str, wanted: Iterable[tuple[str, Account | None]]
+        self, asking: Asking, parameter: str, pairs: Iterable[tuple[str, Account | None]]
     ) -> dict[str, Any]:
         shapes, fields = self._shapes(asking), asked_of(asking).user
         found, errors = [], []
-        for value, account in wanted:
+        for value, account in pairs:
             if account is None or self._world.restricted.get(account.id) in HIDDEN:
                 errors.append(self._no_user(parameter, value, account))
             else:
@@ -242,7 +242,7 @@ class XApi:
         return self._page(within(found, params), size, asking, "next_token")
 
     def _page(self, posts: list[Post], size: int, asking: Asking, token: str) -> dict[str, Any]:
-        asked = asked_of(asking)
+        fields = asked_of(asking)
         page = posts[:size]
         if not page:
             return {"meta": {"result_count": 0}}
@@ -250,11 +250,11 @@ class XApi:
         if len(posts) > size:
             meta["next_token"] = page_token(page[-1].id)
         del token
-        return self._told(page, asked, asking) | {"meta": meta}
+        return self._told(page, fields, asking) | {"meta": meta}
 
     def _tweet(self, asking: Asking) -> dict[str, Any]:
-        told = self._looked_up([id_of(asking.path["id"], "id")], asking, "id")
-        return told | ({"data": told["data"][0]} if "data" in told else {})
+        payload = self._looked_up([id_of(asking.path["id"], "id")], asking, "id")
+        return payload | ({"data": payload["data"][0]} if "data" in payload else {})
 
     def _tweets(self, asking: Asking) -> dict[str, Any]:
         return self._looked_up([id_of(text, "ids") for text in listed(asking, "ids")], asking, "ids")
@@ -263,24 +263,24 @@ class XApi:
         fates = {id_: self._world.fate(int(id_)) for id_ in ids}
         found = [post for id_ in ids if fates[id_] is None and (post := self._world.post(int(id_)))]
         errors = [unseen(parameter, id_, fate) for id_, fate in fates.items() if fate is not None]
-        asked = asked_of(asking)
-        told = self._told(found, asked, asking) if found else {}
-        errors += told.pop("errors", [])
-        return told | ({"errors": errors} if errors else {})
+        fields = asked_of(asking)
+        payload = self._told(found, fields, asking) if found else {}
+        errors += payload.pop("errors", [])
+        return payload | ({"errors": errors} if errors else {})
 
-    def _told(self, posts: list[Post], asked: Asked, asking: Asking) -> dict[str, Any]:
+    def _told(self, posts: list[Post], fields: Asked, asking: Asking) -> dict[str, Any]:
         """Return posts with what they bring along, and what of that can't be seen."""
         shapes = self._shapes(asking)
-        told: dict[str, Any] = {"data": [shapes.tweet(post, asked.tweet) for post in posts]}
-        if includes := self._includes(posts, asked, shapes):
-            told["includes"] = includes
-        if names_references(asked.expansions):
+        payload: dict[str, Any] = {"data": [shapes.tweet(post, fields.tweet) for post in posts]}
+        if includes := self._includes(posts, fields, shapes):
+            payload["includes"] = includes
+        if names_references(fields.expansions):
             references = dict.fromkeys(id_ for post in posts for _, id_ in post.references)
             lost = [
                 unseen("referenced_tweets.id", str(id_), fate) for id_ in references if (fate := self._world.fate(id_))
             ]
-            told |= {"errors": lost} if lost else {}
-        return told
+            payload |= {"errors": lost} if lost else {}
+        return payload
 
     def _jobs(self, asking: Asking) -> dict[str, Any]:
         type_ = asking.params.get("type", "")
@@ -288,10 +288,10 @@ class XApi:
             raise InvalidError(
                 "type", type_, f"The `type` query parameter value [{type_}] is not one of [tweets,users]"
             )
-        wanted = asking.params.get("status")
+        status = asking.params.get("status")
         jobs = [job for job in self.compliance.jobs.values() if job.type == type_]
         shown = [
-            self.compliance.shape(job, asking.base) for job in jobs if wanted in {None, self.compliance.status(job)}
+            self.compliance.shape(job, asking.base) for job in jobs if status in {None, self.compliance.status(job)}
         ]
         return {"data": shown, "meta": {"result_count": len(shown)}} if shown else {"meta": {"result_count": 0}}
 
@@ -306,40 +306,40 @@ class XApi:
         if refused is not None:
             return refused
         try:
-            asked = json.loads(await request.body())
+            body = json.loads(await request.body())
         except ValueError:
-            asked = None
-        type_ = str(asked.get("type")) if isinstance(asked, dict) else ""
+            body = None
+        type_ = str(body.get("type")) if isinstance(body, dict) else ""
         if type_ not in _JOB_TYPES:
             message = f"$.type: the value [{type_}] is not one of [tweets,users]"
             return invalid(InvalidError("type", type_, message), headers)
         self.bill.charge("jobs", {})
-        job = self.compliance.create(type_, asked.get("name") if isinstance(asked, dict) else None)
+        job = self.compliance.create(type_, body.get("name") if isinstance(body, dict) else None)
         base = str(request.base_url).rstrip("/")
         return JSONResponse({"data": self.compliance.shape(job, base)}, headers=headers)
 
-    def _includes(self, page: list[Post], asked: Asked, shapes: Shapes) -> dict[str, Any]:
+    def _includes(self, page: list[Post], fields: Asked, shapes: Shapes) -> dict[str, Any]:
         about = [
             found
             for post in page
             for _, id_ in post.references
             if self._world.fate(id_) is None and (found := self._world.post(id_))
         ]
-        about = list({post.id: post for post in about}.values()) if names_references(asked.expansions) else []
+        about = list({post.id: post for post in about}.values()) if names_references(fields.expansions) else []
         users: list[Account] = []
-        if "author_id" in asked.expansions:
+        if "author_id" in fields.expansions:
             users += [self._world.accounts[post.author] for post in page]
-        if "referenced_tweets.id.author_id" in asked.expansions:
+        if "referenced_tweets.id.author_id" in fields.expansions:
             users += [self._world.accounts[post.author] for post in about]
-        if "in_reply_to_user_id" in asked.expansions:
+        if "in_reply_to_user_id" in fields.expansions:
             users += [account for post in page if (account := shapes.answered(post))]
-        pictures = [p.picture for p in page if "attachments.media_keys" in asked.expansions and p.picture]
-        if "referenced_tweets.id.attachments.media_keys" in asked.expansions:
+        pictures = [p.picture for p in page if "attachments.media_keys" in fields.expansions and p.picture]
+        if "referenced_tweets.id.attachments.media_keys" in fields.expansions:
             pictures += [post.picture for post in about if post.picture]
         includes = {
-            "users": [shapes.user(account, asked.user) for account in dict.fromkeys(users)],
-            "tweets": [shapes.tweet(post, asked.tweet) for post in about],
-            "media": [shapes.media(picture, asked.media) for picture in dict.fromkeys(pictures)],
+            "users": [shapes.user(account, fields.user) for account in dict.fromkeys(users)],
+            "tweets": [shapes.tweet(post, fields.tweet) for post in about],
+            "media": [shapes.media(picture, fields.media) for picture in dict.fromkeys(pictures)],
         }
         return {name: found for name, found in includes.items() if found}
 

@@ -44,21 +44,21 @@ class Bill:
         day = self._clock().date().isoformat()
         data = answer.get("data") or []
         found = [*(data if isinstance(data, list) else [data]), *answer.get("includes", {}).get("tweets", ())]
-        users = [*answer.get("includes", {}).get("users", ()), *(one for one in found if "username" in one)]
+        users = [*answer.get("includes", {}).get("users", ()), *(item for item in found if "username" in item)]
         with self._lock:
             self.requests[endpoint] += 1
-            self.posts |= {(day, one["id"]) for one in found if "text" in one}
-            self.users |= {(day, one["id"]) for one in users}
+            self.posts |= {(day, item["id"]) for item in found if "text" in item}
+            self.users |= {(day, item["id"]) for item in users}
 
     def usage(self, *, as_text: bool = False) -> dict[str, Any]:
         """Return what the usage endpoint tells; the newer vocabulary has its numbers as text."""
         number: Callable[[int], Any] = str if as_text else int
         by_day = Counter(day for day, _ in self.posts)
         days = [{"date": f"{day}T00:00:00.000Z", "usage": number(count)} for day, count in sorted(by_day.items())]
-        told: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "cap_reset_day": 1,
             "project_cap": number(self.cap or 3_000_000),
             "project_id": "1",
             "project_usage": number(len(self.posts)),
         }
-        return {"data": told | ({"daily_project_usage": {"project_id": number(1), "usage": days}} if days else {})}
+        return {"data": payload | ({"daily_project_usage": {"project_id": number(1), "usage": days}} if days else {})}

@@ -64,7 +64,7 @@ class Compliance:
 
     def shape(self, job: Job, base: str) -> dict[str, Any]:
         """Return a job as the API tells of it."""
-        told = {
+        payload = {
             "id": job.id,
             "type": job.type,
             "status": self.status(job),
@@ -74,7 +74,7 @@ class Compliance:
             "download_url": f"{base}/compliance/{job.id}/{job.key}/found",
             "download_expires_at": _moment(job.created + LIFETIME),
         }
-        return told | ({"name": job.name} if job.name else {})
+        return payload | ({"name": job.name} if job.name else {})
 
     def status(self, job: Job) -> str:
         """Return how a job stands."""

@@ -83,8 +83,8 @@ class Faults:
 
 def _instead(kind: str, reset: int) -> Response:
     if kind.startswith("rate-limit"):
-        told = {"x-rate-limit-limit": "1", "x-rate-limit-remaining": "0", "x-rate-limit-reset": str(reset)}
-        return problem(429, "Too Many Requests", headers=told if kind == "rate-limit" else {})
+        headers = {"x-rate-limit-limit": "1", "x-rate-limit-remaining": "0", "x-rate-limit-reset": str(reset)}
+        return problem(429, "Too Many Requests", headers=headers if kind == "rate-limit" else {})
     if kind == "usage-cap":
         return usage_capped()
     if kind.isdigit():

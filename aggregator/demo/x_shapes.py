@@ -112,8 +112,8 @@ class Shapes:
     def answered(self, post: Post) -> Account | None:
         """Return the account that a post replies to."""
         for kind, id_ in post.references:
-            if kind == "replied_to" and (asked := self._world.post(id_)):
-                return self._world.accounts[asked.author]
+            if kind == "replied_to" and (original := self._world.post(id_)):
+                return self._world.accounts[original.author]
         return None
 
     def _first(self, post: Post) -> Post:
@@ -157,8 +157,8 @@ class Shapes:
 
 
 def _chosen(whole: dict[str, Any], always: frozenset[str], fields: Iterable[str]) -> dict[str, Any]:
-    wanted = always | frozenset(fields)
-    return {name: value for name, value in whole.items() if name in wanted}
+    chosen = always | frozenset(fields)
+    return {name: value for name, value in whole.items() if name in chosen}
 
 
 def _place(text: str, start: int, end: int) -> dict[str, int]:

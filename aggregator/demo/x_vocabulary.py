@@ -50,19 +50,19 @@ def older_request(params: Mapping[str, str]) -> dict[str, str]:
     """Return the same request in the older vocabulary; the fields and expansions are known ones."""
     fields = set(filter(None, params.get(NEWER_PARAMETER, "").split(",")))
     expansions = set(filter(None, params.get("expansions", "").split(",")))
-    wanted = {_FIELDS.get(name, name) for name in fields - _UNKNOWN_TO_US}
-    wanted |= {_IMPLIED[name] for name in expansions & _IMPLIED.keys()}
-    older = {one for name in expansions for one in _EXPANSIONS.get(name, (name,))}
+    names = {_FIELDS.get(name, name) for name in fields - _UNKNOWN_TO_US}
+    names |= {_IMPLIED[name] for name in expansions & _IMPLIED.keys()}
+    older = {expansion for name in expansions for expansion in _EXPANSIONS.get(name, (name,))}
     if "author_id" not in expansions:
         older.discard("referenced_tweets.id.author_id")
     kept = {name: value for name, value in params.items() if name not in {NEWER_PARAMETER, "expansions"}}
-    return {**kept, OLDER_PARAMETER: ",".join(sorted(wanted)), "expansions": ",".join(sorted(older))}
+    return {**kept, OLDER_PARAMETER: ",".join(sorted(names)), "expansions": ",".join(sorted(older))}
 
 
 def newer_answer(value: Any) -> Any:  # noqa: ANN401  # any JSON
     """Return an answer in the newer vocabulary."""
     if isinstance(value, dict):
-        return {_NEWER_NAMES.get(name, name): newer_answer(one) for name, one in value.items()}
+        return {_NEWER_NAMES.get(name, name): newer_answer(item) for name, item in value.items()}
     if isinstance(value, str) and value.startswith(_OLDER_PROBLEMS):
         return value.replace("api.twitter.com", "api.x.com", 1)
-    return [newer_answer(one) for one in value] if isinstance(value, list) else value
+    return [newer_answer(item) for item in value] if isinstance(value, list) else value

@@ -47,7 +47,7 @@ _ADVICE = {
     304: "The request had no validators, so this response is invalid.",
     403: "The publisher denies access; ask them, or open the address in a browser.",
     404: "Check the address.",
-    401: "It requires credentials, or rejects those that are set; see 'aggregator source sign-in'.",
+    401: "It requires credentials, or rejects those that are set; see 'aggregator source credentials'.",
     407: "The proxy requires credentials; see AGGREGATOR_PROXY.",
     410: "It was removed permanently; set a new address or remove the source.",
     429: "Too many requests were sent.",

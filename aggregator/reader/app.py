@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from aggregator.config.portal_folder import Configuration
-from aggregator.config.secrets import Secret
+from aggregator.domain.secrets import Secret
 from aggregator.reader.api import Api
 from aggregator.reader.authentication import Authenticator
 from aggregator.reader.cache_key import CacheKeyBuilder, headers_of
@@ -105,7 +105,7 @@ def create_app(
     rate_store: Secret = _IN_MEMORY,
     configuration: Configuration | None = None,
     fetch: Callable[[str], bytes] | None = None,
-    x_embed: bool = False,
+    embeddable: frozenset[str] = frozenset(),
 ) -> FastAPI:
     """Return the ASGI app; it uses the database only for requests.
 
@@ -195,7 +195,7 @@ def create_app(
     StreamPages(
         store, clock, pages, admission, configuration=configuration, language=locale, as2=feeds.activity
     ).add_to(app)
-    EmbedRoutes(store, pages, admission, configuration, cors_origins, x_embed=x_embed).add_to(app)
+    EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
     DocumentationPages(partial(document, app, public_url), pages, problems).add_to(app)
     return app
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aggregator.domain.tagging.vocabulary import Topic, Vocabulary
     from storage.store import Transaction
 
-_X = "twitter"  # the kind of source of accounts
 _NONE = frozenset({"-"})  # a slug that no source has
 _EARLIER = 50  # past events to examine
 
@@ -164,7 +163,7 @@ class Blocks:
         found = {
             source.slug
             for source in self._sources
-            if source.kind == _X and source.address.removeprefix("@").lower() in block.accounts
+            if source.address.startswith("@") and source.address.removeprefix("@").lower() in block.accounts
         }
         return frozenset(found) or _NONE
 

@@ -1,7 +1,7 @@
 """Serve the embed: the stream in other sites, as a custom element or iframe.
 
-Items are rendered here, so that they follow the terms of their networks. X's agreement forbids its content in frames
-and similar embedding mechanisms (Developer Agreement, III.K): without X's consent its posts are links.
+Items are rendered here, so that they follow the terms of their networks. Posts of a network whose terms forbid embeds
+are links.
 """
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.networks import network_of
 from aggregator.reader.query_params import (
     FILTERS,
     LIMIT,
@@ -21,7 +22,6 @@ from aggregator.reader.query_params import (
     query_string,
 )
 from aggregator.reader.query_params import refuse_unknown_sources as refuse_unknown
-from aggregator.reader.visibility import X
 from aggregator.web.responses import ALWAYS_ASK, HTML, answer
 from aggregator.web.security import policy
 
@@ -57,13 +57,13 @@ class EmbedRoutes:
         configuration: "Configuration",
         cors_origins: "Sequence[str]",
         *,
-        x_embed: bool,
+        embeddable: frozenset[str],
     ) -> None:
         self._store = store
         self._admission = admission
         self._pages = pages
         self._configuration = configuration
-        self._linked_only = frozenset() if x_embed else frozenset({X})  # networks
+        self._consents = embeddable  # networks that agreed
         framing = " ".join(("'self'", *cors_origins)) if cors_origins else "'self'"
         self._policy = policy({"frame-ancestors": "*" if "*" in cors_origins else framing})
 
@@ -108,6 +108,9 @@ class EmbedRoutes:
         made.headers.update(counted)
         made.headers["Content-Security-Policy"] = self._policy
         return made
+
+    def _linked_only(self, network: str) -> bool:
+        return network not in self._consents and not network_of(network).terms.embeddable
 
     def _shown(self, request: Request, values: "Mapping[str, list[str]]") -> tuple[dict[str, Any], dict[str, str]]:
         """Return the template's values and the rate limit headers."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregator.domain.activity import ActivityKind
 from aggregator.domain.tagging import countries
-from aggregator.web.labels import PLURALS
+from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +30,7 @@ def named(
 ) -> Mapping[str, Sequence[Facet]]:
     """Return the values of each facet, most frequent first, with labels in a language (BCP 47)."""
     labels: Mapping[str, Mapping[str, str]] = {
-        "kind": {kind.value: PLURALS.get(kind, kind.value) for kind in ActivityKind},
+        "kind": {kind.value: word for kind, word in plurals().items()},
         "source": {source.slug: source.name for source in sources},
         "topic": {topic.slug: topic.label_in(language) for topic in vocabulary.topics},
         "country": {code: countries.name(code, language) for code in found.counts["country"]},

@@ -26,7 +26,7 @@ from aggregator.reader.query_params import (
     refuse_unknown_sources,
 )
 from aggregator.reader.serialization import encode
-from aggregator.web.labels import PLURALS
+from aggregator.web.labels import plurals
 from aggregator.web.negotiation import ACTIVITY, media_of
 from aggregator.web.responses import HTML, answer
 
@@ -275,7 +275,7 @@ def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Cho
     every = Choice("All", "/" + query_string(values, cursor=None, kind=None), not query.kinds)
     return [every] + [
         Choice(label, "/" + query_string(values, cursor=None, kind=kind), kind in query.kinds)
-        for kind, label in PLURALS.items()
+        for kind, label in plurals().items()
     ]
 
 

@@ -23,7 +23,7 @@ VERSION = "1.0"
 _REFERENCE = "#/components/schemas/{name}"
 TITLE = "Activity Stream"
 _DESCRIPTION = """\
-One stream of tweets, retweets, news, events and videos, collected from many sources, merged and reviewed.
+One stream of posts, reposts, news, events and videos, collected from many sources, merged and reviewed.
 
 Times are RFC 3339 in UTC. Ids are strings. Follow `next` for more pages: no item is skipped or repeated when new ones
 arrive. Responses have an `ETag`; send it in `If-None-Match` to get 304 for unchanged content. Errors are problem
@@ -32,7 +32,7 @@ details (RFC 9457) with a stable `code`.
 _PORTAL_TOKEN = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token includes the content of posts on X. Keep it on a server.",
+    "description": "For a portal's server: responses include content that networks keep out of public output.",
 }
 _TAGS = [
     {"name": "stream", "description": "Published activities, newest first."},

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from aggregator.domain.networks import profile_of
 from aggregator.domain.source import SourceState
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def site_of(source: Source) -> str | None:
     internal.
     """
     if handle := _HANDLE.fullmatch(source.address):
-        return f"https://x.com/{handle[1]}"
+        return profile_of(source.kind, handle[1])
     try:
         parts = urlsplit(source.address)
         host, port = (parts.hostname or "").rstrip("."), parts.port

@@ -1,7 +1,7 @@
 """Limit the content that an audience can see. Pure.
 
-X's terms allow a public API to return only ids and permalinks. Source URLs may contain keys, and error messages
-internal names.
+The terms of some networks allow a public API to return only ids and permalinks. Source URLs may contain keys, and error
+messages internal names.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import Content
+from aggregator.domain.networks import network_of
 
 if TYPE_CHECKING:
     from aggregator.domain.activity import Actor
 
-X = "x"
-
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The rights of an API client: content of posts on X, details of sources."""
+    """The rights of an API client: content of restricted networks, details of sources."""
 
-    x_text: bool = False
+    full_text: bool = False  # also content of networks whose terms keep it out of public output
+    consents: frozenset[str] = frozenset()  # networks that consented to their content in public output
     source_details: bool = False  # source URLs and error messages, which may contain keys and internal names
 
     def gets(self, network: str) -> bool:
         """Return whether content of a network is visible."""
-        return network != X or self.x_text
+        return self.full_text or network in self.consents or network_of(network).terms.public_text
 
     def content(self, content: Content) -> Content:
         """Return the visible part of a content: all, or only its type and link."""
@@ -46,4 +46,4 @@ class Audience:
 
 
 PUBLIC = Audience()
-EVERYTHING = Audience(x_text=True, source_details=True)
+EVERYTHING = Audience(full_text=True, source_details=True)

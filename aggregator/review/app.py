@@ -16,6 +16,7 @@ from aggregator.review.auth import Gate
 from aggregator.review.context import HOME, DeskContext, DeskRequest
 from aggregator.review.errors import PROBLEMS, RoleNeededError, SignInNeededError
 from aggregator.review.form import BadFormError, Form
+from aggregator.review.multipart import MEDIA_TYPE, read_multipart
 from aggregator.review.sign_in import SignInPages
 from aggregator.web.app import framed
 from aggregator.web.database_threads import DatabaseThreads
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from aggregator.config.secrets import Secret
     from aggregator.config.settings import Network
     from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.secrets import Secret
     from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe
     from storage.store import Store
 
 _LARGEST_FORM = 256 * 1024  # bytes
+LARGEST_UPLOAD = 3 * 1024 * 1024  # bytes of a form with a file, or with its text after a preview
 _MOST_FIELDS = 3000
 _THREADS = 16  # dedicated threads: public requests can't block staff
 _SIGNING_IN = 2  # threads for password hashing, so that guesses don't block signed-in users
@@ -140,7 +142,7 @@ def _guarded(
     """Return an endpoint that checks the session and role and, for changes, the form token."""
 
     async def endpoint(request: Request) -> Response:
-        form = await _form(request)
+        form = await _form(request, uploads=route.uploads)
         return await threads.run(_enter, desk, gate, route, request, form)
 
     return endpoint
@@ -181,8 +183,8 @@ def _article(role: Role) -> str:
     return f"an {role}" if role in {Role.EDITOR, Role.ADMIN} else f"a {role}"
 
 
-async def _form(request: Request) -> Form:
-    """Read a URL-encoded form.
+async def _form(request: Request, *, uploads: bool = False) -> Form:
+    """Read a URL-encoded form, or one with files where uploads are allowed.
 
     Raises:
         BadFormError: it has another type, is too large, or is not UTF-8.
@@ -190,13 +192,17 @@ async def _form(request: Request) -> Form:
     if request.method != "POST":
         return Form({})
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    with_file = kind == MEDIA_TYPE and uploads
+    if kind != "application/x-www-form-urlencoded" and not with_file:
         raise BadFormError("The form must be application/x-www-form-urlencoded.")
+    largest = LARGEST_UPLOAD if with_file else _LARGEST_FORM
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > _LARGEST_FORM:
-            raise BadFormError(f"The form is larger than {_LARGEST_FORM // 1024} KB.")
+        if len(body) > largest:
+            raise BadFormError(f"The form is larger than {largest // 1024} KB.")
+    if with_file:
+        return read_multipart(request.headers["content-type"], bytes(body))
     return Form(_fields(bytes(body).decode("ascii", "replace")))
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from aggregator.config.secrets import Secret
     from aggregator.domain.access.accounts import Account
+    from aggregator.domain.secrets import Secret
     from storage.store import Store, Transaction
 
 LASTS = timedelta(hours=12)  # maximum duration of a session

@@ -68,6 +68,7 @@ class DeskRoute:
     path: str
     role: Role
     handle: Callable[[DeskRequest], Response]
+    uploads: bool = False  # its form may carry a file
 
 
 class Section(Protocol):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import EARLIEST, ActivityKind, Content
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.networks import WEB
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.review.items import held, id_of
@@ -108,7 +109,7 @@ class EditorialPages:
         lang = form.text("lang", most=35) or None
         return Content(
             kind=ActivityKind.ARTICLE,
-            network="web",
+            network=WEB,
             url=url,
             title=" ".join(title.split()),
             text=text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.errors import BadRequestError
 
@@ -21,11 +21,24 @@ class BadFormError(BadRequestError):
     code = "bad-form"
 
 
+class Upload(NamedTuple):
+    """A file that was sent with a form."""
+
+    name: str
+    body: bytes
+
+
 class Form:
     """The fields of a form or query string. Text is stripped, without control characters."""
 
-    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, fields: Mapping[str, Sequence[str]], files: Mapping[str, Upload] | None = None) -> None:
         self._fields = fields
+        self._files = files or {}
+
+    def upload(self, name: str) -> Upload | None:
+        """Return an uploaded file, or None if the field is empty."""
+        upload = self._files.get(name)
+        return upload if upload and upload.body else None
 
     def texts(self, name: str) -> list[str]:
         """Return every value of a field."""

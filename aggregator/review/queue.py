@@ -17,7 +17,7 @@ from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.form import BadFormError
-from aggregator.web.labels import PLURALS
+from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -103,7 +103,7 @@ class QueuePages:
                 "piles": [
                     (name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()
                 ],
-                "kinds": PLURALS,
+                "kinds": plurals(),
                 "sources": sources,
                 "older": HOME + _query(query, after=str(last)) if listed.more and last else None,
                 "back": HOME + _query(query, after=str(query.after) if query.after else None),

@@ -13,24 +13,35 @@ from aggregator.review.history import HistoryPages
 from aggregator.review.items import ItemPages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
+from aggregator.review.source_import import ImportPages
 from aggregator.review.sources import SourcePages, alert_banners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from aggregator.domain.source_options import KindForm
     from aggregator.review.context import DeskContext, Section
     from aggregator.review.editorial import Publish
+    from aggregator.review.source_import import ImportDocument
     from aggregator.review.sources import Subscribe
 
 
-def sections(desk: DeskContext, *, publish: Publish, subscribe: Subscribe) -> Iterable[Section]:
-    """Yield the sections; `publish` and `subscribe` come from the container."""
+def sections(
+    desk: DeskContext,
+    *,
+    publish: Publish,
+    subscribe: Subscribe,
+    import_document: ImportDocument,
+    kinds: Sequence[KindForm],
+) -> Iterable[Section]:
+    """Yield the sections; what they need of the container are arguments."""
     yield QueuePages(desk)
     yield DecisionPages(desk)
     yield EditorialPages(desk, publish)
     yield ItemPages(desk)
     yield RulePages(desk)
-    yield SourcePages(desk, subscribe)
+    yield ImportPages(desk, import_document)  # before what its path would be the slug of
+    yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)
     yield HistoryPages(desk)
     yield UserPages(desk)

@@ -9,26 +9,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import LATEST, Review
 from aggregator.domain.errors import AggregatorError, NotFoundError
+from aggregator.domain.networks import that_replace_edits
 from aggregator.domain.source import OnEdit, Policy, Source, SourceState
 from aggregator.domain.source_health import is_stale
+from aggregator.domain.source_options import LONGEST_TEXT, names_of
 from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 from aggregator.text.durations import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from starlette.responses import Response
 
     from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.source import Json
+    from aggregator.domain.source_options import KindForm
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
 
 # Detects the kind of source at an address and adds it; raises an AggregatorError with the reason if it can't.
-Subscribe = Callable[[str, Policy, "timedelta | None"], Source]
+Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]"], Source]
 
 _DAYS = 30  # days in the charts
 _BAR = 28  # height of the charts
@@ -42,10 +46,17 @@ POLICIES: Mapping[Policy, str] = {
     Policy.DELAY: "publish after a delay",
     Policy.HOLD: "hold for review",
 }
-EDITS: Mapping[OnEdit, str] = {
+_ON_EDIT: Mapping[OnEdit, str] = {
     OnEdit.STAY: "keep the approved version and hold the edit",
     OnEdit.RETURN: "unpublish and return to queue",
 }
+
+
+def _edits() -> Mapping[OnEdit, str]:
+    """Return what each choice means, and which networks are excepted."""
+    excepted = " and ".join(that_replace_edits())
+    stay = f"{_ON_EDIT[OnEdit.STAY]} (not on {excepted}, whose terms require it)" if excepted else _ON_EDIT[OnEdit.STAY]
+    return {**_ON_EDIT, OnEdit.STAY: stay}
 
 
 class Row(NamedTuple):
@@ -60,8 +71,9 @@ class Row(NamedTuple):
 class SourcePages:
     """The pages of sources."""
 
-    def __init__(self, desk: DeskContext, subscribe: Subscribe) -> None:
+    def __init__(self, desk: DeskContext, subscribe: Subscribe, kinds: Sequence[KindForm]) -> None:
         self._desk = desk
+        self._kinds = {kind.kind: kind for kind in kinds}
         self._subscribe = subscribe
 
     def routes(self) -> Iterable[DeskRoute]:
@@ -70,6 +82,7 @@ class SourcePages:
         yield DeskRoute("GET", "/sources/add", Role.EDITOR, self.blank)
         yield DeskRoute("POST", "/sources/add", Role.EDITOR, self.add)
         yield DeskRoute("GET", "/sources/{slug}", Role.VIEWER, self.show)
+        yield DeskRoute("POST", "/sources/{slug}/options", Role.EDITOR, self.options)
         yield DeskRoute("POST", "/sources/{slug}/state", Role.EDITOR, self.state)
         yield DeskRoute("POST", "/sources/{slug}/poll", Role.EDITOR, self.poll)
         yield DeskRoute("POST", "/sources/{slug}/policy", Role.EDITOR, self.policy)
@@ -104,6 +117,8 @@ class SourcePages:
             source = _source(tx, request)
             values: dict[str, Any] = {
                 "source": source,
+                "kind": self._kinds.get(source.kind),
+                "form": request.form,
                 "troubled": is_stale(source, request.now),
                 "lines": tx.schedule.log(source.id, _LINES),
                 "former": tx.sources.former_addresses(source.id),
@@ -116,19 +131,48 @@ class SourcePages:
 
     def blank(self, request: DeskRequest) -> Response:
         """Show the form for a new source."""
-        return self._desk.page(request, "source-add.html", {"complaint": "", "form": request.form, **_words(request)})
+        return self._desk.page(
+            request,
+            "source-add.html",
+            {"complaint": "", "form": request.form, "kinds": self._kinds.values(), **_words(request)},
+        )
 
     def add(self, request: DeskRequest) -> Response:
         """Detect the kind of source at an address and add it."""
         try:
-            policy, delay = _policy(request.form)
-            source = self._subscribe(request.form.needed("address", most=2000), policy, delay)
+            policy, delay = policy_of(request.form)
+            source = self._subscribe(
+                request.form.needed("address", most=2000), policy, delay, self._options(request.form)
+            )
         except AggregatorError as problem:
-            values = {"complaint": str(problem), "form": request.form, **_words(request)}
+            values = {"complaint": str(problem), "form": request.form, "kinds": self._kinds.values(), **_words(request)}
             return self._desk.page(request, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
             self._note(tx, request, "added a source", source, {"policy": policy.value})
         return self._desk.onward(f"{HOME}/sources/{source.slug}", f"{source.name} added.")
+
+    def _options(self, form: Form) -> dict[str, Json]:
+        """Return the options that were filled in, of all kinds."""
+        return {
+            option.name: value
+            for kind in self._kinds.values()
+            for option in kind.options
+            if (value := form.text(f"option.{kind.kind}.{option.name}", most=LONGEST_TEXT))
+        }
+
+    def options(self, request: DeskRequest) -> Response:
+        """Set the options of a source's kind; an empty field sets the default."""
+        with self._desk.store.writing() as tx:
+            source = _own(tx, request)
+            kind = self._kinds.get(source.kind)
+            if kind is None:
+                raise ConflictError(f"{source.name} has no options here.")
+            filled = self._options(request.form)
+            kept = {name: value for name, value in source.options.items() if name not in names_of(kind.options)}
+            options = dict(kind.parse({**kept, **filled}))
+            tx.sources.change(source.id, options=options)
+            self._note(tx, request, "changed options", source, {"from": dict(source.options), "to": options})
+        return self._onward(source, "The options apply from the next poll on.")
 
     def state(self, request: DeskRequest) -> Response:
         """Pause or resume a source."""
@@ -157,7 +201,7 @@ class SourcePages:
 
     def policy(self, request: DeskRequest) -> Response:
         """Set the review policy of a source."""
-        policy, delay = _policy(request.form)
+        policy, delay = policy_of(request.form)
         on_edit = OnEdit(request.form.choice("on_edit", [on_edit.value for on_edit in OnEdit]))
         lines = request.form.text("trusted", most=20_000).splitlines()
         trusted = list(dict.fromkeys(line.strip().removeprefix("@") for line in lines if line.strip()))[:_MOST_TRUSTED]
@@ -258,7 +302,12 @@ def _pause_of(tx: Transaction, source: Source, now: datetime) -> Pause | None:
     return max(concerns, key=lambda pause: pause.until, default=None)
 
 
-def _policy(form: Form) -> tuple[Policy, timedelta | None]:
+def policy_of(form: Form) -> tuple[Policy, timedelta | None]:
+    """Return the policy of a form, and its delay.
+
+    Raises:
+        BadFormError: a field is invalid.
+    """
     policy = Policy(form.choice("policy", [policy.value for policy in Policy], Policy.AUTO.value))
     if policy is not Policy.DELAY:
         return policy, None
@@ -285,6 +334,6 @@ def _words(request: DeskRequest) -> dict[str, Any]:
         "since": since,
         "spoken": spoken,
         "policies": POLICIES,
-        "edits": EDITS,
+        "edits": _edits(),
         "unpolled": LATEST,
     }

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from aggregator.config.secrets import Secret
     from aggregator.domain.monitoring.alerts import Alert
+    from aggregator.domain.secrets import Secret
 
 _MAIL_PATIENCE = 20.0  # seconds
 _ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^/?#\s]+)[^\s]*")

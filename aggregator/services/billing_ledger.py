@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from aggregator.domain.billing.budget import Terms
+    from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Call, Returned
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.source_api.kind import PollContext, SourceKind
@@ -33,15 +32,6 @@ FIRST_READING = 0.1  # of what is left, for the first polls of all sources toget
 _RATION_KEPT = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """A service that bills, the kind of source that calls it, and what is set for it."""
-
-    service: str
-    kind: str
-    terms: Terms
 
 
 class StoreSpending:
@@ -95,9 +85,10 @@ class StoreSpending:
             tx.spending.reclaim(call, now)
             free = tx.spending.standing(call.service, cycle).free(terms, compliance=call.purpose is Purpose.COMPLIANCE)
             if free is not None and most > free:
+                label = self._metered[call.service].label
                 raise BudgetError(
-                    f"The budget for {call.service.upper()} is used up: {dollars(free)} is left until {cycle.end}, and "
-                    f"this may cost {dollars(most)}. Nothing was asked; 'aggregator budget' shows what would help.",
+                    f"The budget for {label} is used up: {dollars(free)} is left until {cycle.end}, and this "
+                    f"may cost {dollars(most)}. Nothing was asked; 'aggregator budget' shows what would help.",
                     until=min(cycle.ends(), now + ASK_AGAIN),
                 )
             tx.spending.reserve(token, call, most, now, now + HOLD)

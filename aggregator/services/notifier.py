@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from aggregator.config.secrets import Secret
     from aggregator.config.settings import Settings
     from aggregator.domain.monitoring.alerts import Alert
     from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.secrets import Secret
     from storage.store import Store
 
     # Sends a body to an address with headers; raises an AggregatorError whose sentence says why it could not.

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from aggregator.domain.errors import BadRequestError, SourceError
+from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import Policy
 from aggregator.fetching.request_target import display_url
 from aggregator.services.ingest import screened_all, store_harvest
 from aggregator.source_api.kind import BulkDiscovery
+from aggregator.sources import kinds as kinds_of_source
 from aggregator.system.thread_pools import in_database_thread
 from aggregator.text import urls
 from aggregator.text.durations import spoken
@@ -60,6 +61,13 @@ async def discover_together(
     return found
 
 
+def address_forms() -> str:
+    """Return what addresses of every kind of source look like, in words."""
+    ordered = sorted(kinds_of_source().values(), key=lambda kind: (not kind.any_address, kind.address_form))
+    forms = [kind.address_form for kind in ordered if kind.address_form]
+    return " or ".join(filter(None, (", ".join(forms[:-1]), *forms[-1:])))
+
+
 async def discover(
     address: str,
     kinds: Iterable[SourceKind],
@@ -81,9 +89,7 @@ async def discover(
             return replace(found, options=kind.parse_options({**found.options, **terms.options}))
     if display_url(address) != address:
         raise BadRequestError(f"{display_url(address)!r} carries a user name or password; give the address without.")
-    raise BadRequestError(
-        f"{address!r} is nothing that can be followed: give a web address (https://...) or an X handle (@name)."
-    )
+    raise BadRequestError(f"{address!r} isn't {address_forms()}.")
 
 
 async def subscribe(
@@ -115,6 +121,28 @@ async def subscribe(
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
     return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+
+
+async def subscribe_all(
+    addresses: Sequence[str],
+    context: PollContext,
+    store: Store,
+    seal: Callable[[], HeaderCipher],
+    terms: Subscription,
+    report: Callable[[str, tuple[Source, PollRecord | None] | AggregatorError], None],
+    tagger: Tagger | None,
+) -> None:
+    """Add many addresses, looked up together where their kinds can, and report how each of them went."""
+    every_kind = kinds_of_source().values()
+    try:
+        known = await discover_together(addresses, every_kind, context)
+    except SourceError:  # each address reports it for itself
+        known = {}
+    for address in addresses:
+        try:
+            report(address, await subscribe(address, every_kind, context, store, seal, terms, known, tagger))
+        except AggregatorError as problem:
+            report(address, problem)
 
 
 def _add(

@@ -8,14 +8,18 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 
-from aggregator.domain.errors import SourceError, UnreadableError
+from aggregator.domain.errors import BadRequestError, ForbiddenAddressError, SourceError, UnreadableError
 from aggregator.domain.polling.results import Discovery, Failure, FetchFacts, PollOutcome
+from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
 from aggregator.domain.source import Place
-from aggregator.fetching.request_target import display_url, host_key
+from aggregator.fetching.ip_policy import deny_reason, is_address, within
+from aggregator.fetching.request_target import check_address, display_url, host_key
 from aggregator.fetching.response import TransferStats
+from aggregator.source_api.kind import SourceKind
 from aggregator.text.urls import canonical_url, slug
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.results import FetchResult
     from aggregator.domain.source import Json, Source
+    from aggregator.fetching.ip_policy import Network
     from aggregator.fetching.response import Response
     from aggregator.source_api.kind import PollContext
 
@@ -90,33 +95,99 @@ def moved_to(response: Response, address: str) -> Place | None:
     return Place(url, host_key(url)) if url and url != address else None
 
 
-def discovered(
-    kind: str, address: str, floor: timedelta, options: Mapping[str, Json], harvest: FetchResult, otherwise: str
+async def discovered(
+    kind: SourceKind,
+    response: Response,
+    url: str,
+    options: Mapping[str, Json],
+    read: Callable[[str, timedelta], Awaitable[FetchResult]],
+    otherwise: str,
 ) -> Discovery:
-    """Return what an address turned out to be, named as it calls itself, else by its host.
+    """Return a fetched document as a source, named as it calls itself, else by its host.
 
     Args:
         kind: of source.
-        address: canonical.
-        floor: the least time between polls.
+        response: the document.
+        url: its address, as it was requested.
         options: as people set them.
-        harvest: what looking at it brought already.
-        otherwise: its slug where neither name nor host makes one.
+        read: reads the document, given its canonical address and the least time between polls.
+        otherwise: its slug if neither name nor host makes one.
     """
+    address = canonical_url(response.permanent_url or url) or url
+    floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
+    result = await read(address, floor)
+    name = result.name or host_key(address).rpartition(":")[0]
+    return _discovery(kind.name, address, name, floor, otherwise, options, result)
+
+
+def _discovery(
+    kind: str,
+    address: str,
+    name: str,
+    floor: timedelta,
+    otherwise: str,
+    options: Mapping[str, Json] | None = None,
+    result: FetchResult | None = None,
+) -> Discovery:
     host = host_key(address)
-    place = host.rpartition(":")[0]
-    name = harvest.name or place
     return Discovery(
         kind=kind,
         address=address,
         host=host,
         name=name,
-        slug=slug(name) or slug(place) or otherwise,
+        slug=slug(name) or slug(host.rpartition(":")[0]) or otherwise,
         every=None,
         floor=floor,
-        options=options,
-        harvest=harvest,
+        options=options or {},
+        harvest=result,
     )
+
+
+class DocumentKind(SourceKind):
+    """A kind of source whose sources are one document each, at a web address. Subclasses define `read`."""
+
+    fallback_slug = "feed"  # of a source whose name and host make none
+
+    def web_address(self, address: str) -> str | None:
+        """Return the canonical web address behind an address that a person gave; None if it is for another kind."""
+        raise NotImplementedError
+
+    async def read(self, source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
+        """Poll one source.
+
+        Raises:
+            SourceError: nothing usable was returned.
+        """
+        raise NotImplementedError
+
+    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
+        """Poll documents side by side, each failing alone; those not begun by the deadline are left out."""
+        async for outcome in side_by_side(batch, context, self.read):
+            yield outcome
+
+    def address_key(self, address: str) -> str | None:
+        """Return the canonical web address."""
+        return self.web_address(address)
+
+    def unfetched(self, address: str, name: str | None, private_networks: Sequence[Network]) -> Discovery:
+        """Return an address as a source, without a request.
+
+        Raises:
+            BadRequestError: it is not a web address.
+            ForbiddenAddressError: it leads into a private network.
+        """
+        url = self.web_address(address)
+        if url is None:
+            raise BadRequestError(f"{display_url(address)!r} isn't a web address (https://...).")
+        check_address(url, ForbiddenAddressError)
+        host = urlsplit(url).hostname or ""
+        if is_address(host) and (why := deny_reason(host, private_networks)) is not None:
+            raise ForbiddenAddressError(
+                f"{display_url(url)} leads to {host} ({why}), where we do not fetch from. "
+                "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
+            )
+        floor = PRIVATE_FLOOR if within(host, private_networks) else DOCUMENT_FLOOR
+        return _discovery(self.name, url, name or host, floor, self.fallback_slug)
 
 
 def freshness(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timedelta, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.domain.activity import Actor
+    from aggregator.domain.compliance.sweep_mode import Sweeping
     from aggregator.domain.compliance.takedowns import BegunJob, IdType, JobReport, LookedUp
     from aggregator.source_api.kind import PollContext
 
@@ -20,6 +21,10 @@ class TakedownSource(Protocol):
     service: str  # as the ledger calls it
     most_looked_up: int  # posts of one request
     bill_of_one: int  # posts that may be billed for one that is looked up: it brings along what it is about
+
+    def sweep_mode(self, values: Mapping[str, Any]) -> Sweeping:
+        """Return how posts are checked that are shown, from the values of the kind's settings."""
+        ...
 
     async def begin_job(self, type_: IdType, context: PollContext) -> BegunJob:
         """Begin a job.
@@ -38,11 +43,11 @@ class TakedownSource(Protocol):
         """Ask how a job stands, and fetch what it found."""
         ...
 
-    async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
+    async def look_up(self, keys: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
         """Ask for posts.
 
         Args:
-            wanted: keys by the native ids to ask for: those of the newest versions that we know.
+            keys: keys by the native ids to ask for: those of the newest versions that we know.
             people: who is known, by native id.
             context: what to work with.
         """

@@ -1,23 +1,79 @@
-"""Find the kinds of source: each is a package here with a module `plugin` that defines `KIND`."""
+"""Find the kinds of source: the packages here, and those that other distributions declare as entry points.
+
+Each package here has a module `plugin` that defines `KIND`. Other distributions declare theirs in the entry point group
+`aggregator.sources`, as `name = "package.module:KIND"`.
+"""
 
 from __future__ import annotations
 
 import pkgutil
 from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from aggregator.domain import networks
+from aggregator.domain.errors import SettingsError
+from aggregator.domain.source_options import KindForm
+from aggregator.source_api.kind import SourceKind
 
-    from aggregator.source_api.kind import SourceKind
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from aggregator.domain.settings_schema import Option
+
+GROUP = "aggregator.sources"
 
 
 @cache
 def kinds() -> Mapping[str, SourceKind]:
-    """Return every kind by name.
+    """Return every kind by name, and register their networks.
 
     A package does not import its own `plugin`: processes that only parse documents start without an HTTP client.
+
+    Raises:
+        SettingsError: an installed kind can't be loaded, or its name is taken.
     """
-    modules = (import_module(f"{__name__}.{found.name}.plugin") for found in pkgutil.iter_modules(__path__))
-    return {kind.name: kind for kind in (module.KIND for module in modules)}
+    found: dict[str, SourceKind] = {}
+    for kind in (*_built_in(), *_installed()):
+        if found.setdefault(kind.name, kind) is not kind:
+            raise SettingsError(f"Two kinds of source are named {kind.name!r}; uninstall one of them.")
+        networks.register(kind.name, kind.networks)
+    return found
+
+
+def settings() -> list[Option[Any]]:
+    """Return the settings that kinds of source declare."""
+    return [option for kind in kinds().values() for option in kind.settings]
+
+
+def forms() -> list[KindForm]:
+    """Return what forms need to know of each kind."""
+    return [
+        KindForm(
+            kind.name,
+            kind.label,
+            tuple(option for option in kind.options if not option.discovered),
+            kind.parse_options,
+        )
+        for kind in kinds().values()
+    ]
+
+
+def _built_in() -> Iterator[SourceKind]:
+    for package in pkgutil.iter_modules(__path__):
+        yield import_module(f"{__name__}.{package.name}.plugin").KIND
+
+
+def _installed() -> Iterator[SourceKind]:
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            kind = point.load()
+        except Exception as error:
+            raise SettingsError(
+                f"The kind of source {point.name!r} ({point.value}) can't be loaded: {error}."
+            ) from error
+        if not isinstance(kind, SourceKind):
+            raise SettingsError(f"The entry point {point.value} isn't a SourceKind.")
+        yield kind

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from aggregator.domain.networks import network_at
+
 _WEB = re.compile(r"https?://[^\s/?#\\]+([/?#]\S*)?", re.IGNORECASE)
-_NAMES = {"x.com": "X", "twitter.com": "X", "youtube.com": "YouTube", "youtu.be": "YouTube", "vimeo.com": "Vimeo"}
+_NAMES = {"youtube.com": "YouTube", "youtu.be": "YouTube", "vimeo.com": "Vimeo"}
 
 
 def web_address(address: str | None) -> str | None:
@@ -17,12 +19,14 @@ def web_address(address: str | None) -> str | None:
 
 
 def site_name(address: str | None) -> str | None:
-    """Return the display name of a URL's site, such as "X" or "example.org"."""
+    """Return the display name of a URL's site, such as "YouTube" or "example.org"."""
     try:
         host = urlsplit(address or "").hostname
     except ValueError:  # a bracket that isn't an IPv6 address
         return None
     if not host:
         return None
+    if network := network_at(host):
+        return network.label
     host = host.removeprefix("www.").removeprefix("mobile.")
     return _NAMES.get(host, host)

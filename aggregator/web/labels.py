@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.networks import network_of, plural
 from aggregator.domain.tagging import countries
 
 if TYPE_CHECKING:
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity, Content
 
-PLURALS: Mapping[ActivityKind, str] = {
+_PLURALS: Mapping[ActivityKind, str] = {
     ActivityKind.ARTICLE: "News",
-    ActivityKind.POST: "Tweets",
-    ActivityKind.REPOST: "Retweets",
+    ActivityKind.POST: "Posts",
+    ActivityKind.REPOST: "Reposts",
     ActivityKind.QUOTE: "Quotes",
     ActivityKind.REPLY: "Replies",
     ActivityKind.EVENT: "Events",
@@ -30,13 +31,6 @@ _SINGULARS: Mapping[ActivityKind, str] = {
     ActivityKind.EVENT: "Event",
     ActivityKind.VIDEO: "Video",
 }
-_ON_X: Mapping[ActivityKind, str] = {
-    ActivityKind.POST: "Tweet",
-    ActivityKind.REPOST: "Retweet",
-    ActivityKind.QUOTE: "Quote tweet",
-}
-
-
 _NAMED = 3  # countries
 
 
@@ -63,5 +57,23 @@ def sentence(item: Activity, language: str) -> str:
 
 def label(content: Content) -> str:
     """Return the label of an item, such as "Tweet" or "News"."""
-    names = {**_SINGULARS, **_ON_X} if content.network == "x" else _SINGULARS
-    return names[content.kind]
+    noun = network_of(content.network).nouns.get(content.kind)
+    return noun.singular if noun else _SINGULARS[content.kind]
+
+
+def plurals() -> Mapping[ActivityKind, str]:
+    """Return the plural labels of all kinds, such as "Tweets" or "News"."""
+    return {kind: plural(kind, default) for kind, default in _PLURALS.items()}
+
+
+def noun_of_posts(content: Content, count: int) -> str:
+    """Return the noun for a number of posts of this network, in lower case: "tweet", "tweets"."""
+    noun = network_of(content.network).nouns.get(ActivityKind.POST)
+    singular, plural_ = (noun.singular, noun.plural) if noun else ("post", "posts")
+    return (singular if count == 1 else plural_).lower()
+
+
+def past_of_repost(content: Content) -> str:
+    """Return the verb for a repost: "retweeted"."""
+    noun = network_of(content.network).nouns.get(ActivityKind.REPOST)
+    return (noun and noun.past) or "reposted"

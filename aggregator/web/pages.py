@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from aggregator.domain.networks import network_of
 from aggregator.domain.tagging import countries
 from aggregator.text.html import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
-from aggregator.web.labels import label, sentence
+from aggregator.web.labels import label, noun_of_posts, past_of_repost, sentence
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Pages:
             length_of_time=_length_of_time,
             machine_time=machine_time,
             named=countries.name,
+            network=network_of,
+            noun_of_posts=noun_of_posts,
+            past_of_repost=past_of_repost,
             player=player,
             own_markup=Markup,  # for icons in our own templates
             sentence=lambda item: sentence(item, dates.language),

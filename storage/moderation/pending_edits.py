@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from aggregator.domain.activity import Review, ScreenedActivity
+from aggregator.domain.networks import network_of
 from aggregator.domain.source import OnEdit
 from storage.engine.upsert import Upsert
 from storage.moderation.review_states import Reviews
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_X = "x"  # whose rules want every edit shown
 _screened: TypeAdapter[ScreenedActivity] = TypeAdapter(ScreenedActivity)
 _UPSERT = Upsert(
     held_edit,
@@ -75,7 +75,7 @@ class HeldEdits:
             known = held.get(id_)
             if known and known.entry_digest == one.new.entry_digest:
                 kept.add(id_)  # it was seen, or waits to be
-            elif on_edit is OnEdit.STAY and id_ in edited and one.new.content.network != _X:
+            elif on_edit is OnEdit.STAY and id_ in edited and not _edits_replace(one):
                 kept.add(id_)
                 if known is None or known.fingerprint != one.fingerprint:
                     fresh.append(_row(one, id_, now))
@@ -112,6 +112,10 @@ class HeldEdits:
         if not ids:
             return
         self._connection.execute(held_edit.delete().where(held_edit.c.activity_id.in_(ids)))
+
+
+def _edits_replace(one: ScreenedActivity) -> bool:
+    return network_of(one.new.content.network).terms.edits_replace
 
 
 def _row(one: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:

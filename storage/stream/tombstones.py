@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from aggregator.domain.activity import ActivityKind, Upstream
 from aggregator.domain.matching.fingerprint import fingerprint
+from aggregator.domain.networks import network_of
 from aggregator.domain.search_text import search_text
 from storage.engine import erasure
 from storage.revision import Stream
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
            "reasons", "story", "search_text", "actor_id", "object_actor_id", "headline", "note",
            "pinned_until")  # fmt: skip
-_WEB = "web"  # the one network whose things have no numbers and whose people have no accounts
 _AT_ONCE = 10_000  # keys of one query
 
 _STRIP = (
@@ -190,7 +190,7 @@ def _embedded(new: NewActivity) -> Iterator[str]:
 def _names(content: Content) -> Iterator[str]:
     """Give the key of the author, and of the version that is shown: people know an edited post by its newest id."""
     actor: Actor | None = content.actor
-    if content.network == _WEB:
+    if not network_of(content.network).has_accounts:
         return
     if actor:
         yield person_key(actor.network, actor.native_id)

@@ -74,7 +74,7 @@ def test_a_post_that_was_never_seen_is_kept_out(following: CommandLine, x: Compl
 
 def test_what_is_no_post_is_refused(following: CommandLine) -> None:
     said = following("purge", "post", "100", "https://example.org/100", code=2).stderr
-    assert "'https://example.org/100' is no post of X: give its id, or its address" in said
+    assert "'https://example.org/100' isn't the id, the key or the address of a post" in said
     assert following.json("compliance", "report") == []  # and nothing was done
 
 
@@ -94,8 +94,8 @@ def test_an_account_is_purged(given: str, following: CommandLine, x: CompliantX,
 
 
 def test_an_unknown_handle_is_told(following: CommandLine) -> None:
-    assert "We know nobody called @nobody" in following("purge", "account", "@nobody", code=2).stderr
-    assert "is no account of X" in following("purge", "account", "river lab", code=2).stderr
+    assert "There is no stored account @nobody" in following("purge", "account", "@nobody", code=2).stderr
+    assert "isn't an account" in following("purge", "account", "river lab", code=2).stderr
     assert following("purge", "account", "77").stdout == (
         "x:@77: nothing of it is held; nothing of it will ever be taken in.\n"
     )
@@ -125,7 +125,7 @@ def test_a_sweep_says_what_it_found_and_the_report_proves_it(following: CommandL
     said = following("compliance", "sweep").stdout
     assert said == "x: 4 posts held, 4 posts looked up; 1 gone (3 items removed or shortened), 0 updated.\n"
     lines = following("compliance", "report").stdout.splitlines()
-    assert re.fullmatch(r"KEY +WHY +ON X +NOTICED +LEFT +DELAY +ITEMS +VERIFIED", lines[0])
+    assert re.fullmatch(r"KEY +WHY +UPSTREAM +NOTICED +LEFT +DELAY +ITEMS +VERIFIED", lines[0])
     assert re.fullmatch(r"x:100 +deleted on X \(lookup\) +- +[-0-9: ]{38,} +[\d.]+ s +3 +yes", lines[1])
     assert re.fullmatch(
         r"1 removed since [-\d]+; from noticed to gone [\d.]+ s in the median, [\d.]+ s at the longest; all verified\.",

@@ -40,7 +40,7 @@ def added(cli: CommandLine, publisher: Publisher) -> str:
 
 def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> None:
     assert cli("source", "set", added, "--every", "7200", "--slow", "--identity", "guid").stdout == (
-        "feed-1: changed; it counts from the next poll on.\n"
+        "feed-1: changed; it applies from the next poll.\n"
     )
     said = cli("source", "show", added).stdout
     assert "Polled: every 2 h, between 1 s and 24 h" in said
@@ -160,6 +160,6 @@ def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite
     assert "is no name of a host" in cli("host", "group", "https://x.example/", code=2).stderr
     with sqlite_store.writing() as tx:
         tx.hosts.pause(one.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
-    assert f"Left alone: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
+    assert f"Paused: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
     assert cli("host", "resume", one.own_host).stdout == f"{one.own_host}: polled again.\n"
     assert "is not paused" in cli("host", "resume", one.own_host, code=2).stderr

@@ -161,7 +161,7 @@ def test_no_secret_is_exported_and_who_had_some_is_named(
         assert sealed not in result.output
         assert "https://old.example/feed" in result.stdout
         assert result.stderr.splitlines() == [
-            "feed-1: its sign-in is not exported; give it again with 'aggregator source sign-in feed-1'.",
+            "feed-1: its credentials are not exported; set them with 'aggregator source credentials feed-1'.",
             "keyed: its address holds what looks like a key (access_token=...), so keep the file to yourselves.",
             "old: the user name and password in its address are not exported.",
         ]
@@ -263,8 +263,8 @@ def test_without_fetching_feeds_are_due_at_once(
         "events": ("calendar", "https://events.example/all", "Events"),
     }
     assert all(one.due <= utc_now() for one in held.values())
-    assert result.stderr.count("must be asked there; import it without --no-fetch") == 2
-    assert "'mailto:a@b.example' is no web address" in result.stderr
+    assert result.stderr.count("must be looked up; import it without --no-fetch") == 2
+    assert "'mailto:a@b.example' isn't a feed URL" in result.stderr
     cli("pull", "one")
     assert publisher.hits.total() == 1
 
@@ -333,7 +333,7 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
     assert _held(sqlite_store).keys() == {"feed-2"}
     assert f"1 added, 0 already there, {len(own) + 1} not added" in result.stdout
     assert " 1/14 not added. line 2: slug is 'No Slug'" in result.stderr
-    assert "The option 'identity' of a feed can't be 'none such'" in result.stderr
+    assert "'none such' for the option 'identity' of a feed; expected one of heuristic, guid, link" in result.stderr
     assert publisher.hits["/good/2.xml"] == 1
 
 

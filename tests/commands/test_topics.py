@@ -1,4 +1,4 @@
-"""`topics rehearse` and `topics apply`, as people type them."""
+"""`topics preview` and `topics apply`, as people type them."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from aggregator.domain.errors import PausedError, SourceError
 from aggregator.domain.polling.rate_limit import HostTurn
 from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
+from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, Source, SourceState
 from aggregator.source_api.kind import PollContext
 from aggregator.sources.twitter.plugin import KIND
@@ -112,7 +113,7 @@ def context(
         http=cast("Http", None),  # X is not asked through the client for feeds
         clock=lambda: NOW,
         quiet=quiet or Turns(),
-        credentials={"x_bearer_token": token, "x_base_url": base},
+        settings={"x_bearer_token": Secret(token) if token else None, "x_base_url": base},
         deadline=deadline,
     )
 

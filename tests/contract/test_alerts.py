@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.secrets import Secret
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.monitoring.alerts import Condition, detect
 from aggregator.domain.polling.results import FetchResult
+from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, SourceState
 from aggregator.services.alert_delivery import send_mail
 from aggregator.services.ingest import screened_all, store_harvest

@@ -22,7 +22,7 @@ from aggregator.domain.polling.results import (
 from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.ingest import Ingest
-from aggregator.source_api.kind import PollContext
+from aggregator.source_api.kind import PollContext, SourceKind
 from tests.building import NOON, add_source, an_activity, token
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ QUARTER = timedelta(minutes=15)  # between polls of a test's source
 
 
 @dataclass
-class Scripted:
+class Scripted(SourceKind):
     """A kind of source: yields what it was given, by slug; a source without an outcome is not begun."""
 
     outcomes: dict[str, FetchResult | Failure] = field(default_factory=dict)
     breaks: bool = False
     name: str = "scripted"
-    queue: str = "scripted"
+    label: str = "a scripted source"
     any_address: bool = False
     eagerness: float = 1.0
     per_host: int | None = None

@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import event, insert, select
 
 from aggregator.config.encryption import HeaderCipher
-from aggregator.config.secrets import Secret
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.polling.results import Discovery, FetchResult
+from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
-from aggregator.source_api.kind import PollContext
+from aggregator.source_api.kind import PollContext, SourceKind
 from storage.tables.polling import source
 from tests.building import NOON, an_activity
 
@@ -47,7 +47,7 @@ NEWS = Discovery(
 
 
 @dataclass
-class Knowing:
+class Knowing(SourceKind):
     """A kind of source that knows what its addresses are, and remembers what it was asked."""
 
     known: dict[str, Discovery | Exception]
@@ -55,7 +55,7 @@ class Knowing:
     eagerness: float = 1.0
     per_host: int | None = None
     name: str = "scripted"
-    queue: str = "scripted"
+    label: str = "a scripted source"
     asked: list[str] = field(default_factory=list)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -189,7 +189,7 @@ def test_a_kind_for_every_address_is_asked_last(store: Store) -> None:
 
 def test_what_is_nothing_or_cannot_be_read_is_not_stored(store: Store) -> None:
     kind = Knowing({"down": UnreachableError("It can't be reached.")})
-    with pytest.raises(BadRequestError, match="'words' is nothing that can be followed"):
+    with pytest.raises(BadRequestError, match="'words' isn't a feed URL"):
         _add(store, "words", kind)
     with pytest.raises(UnreachableError, match="It can't be reached"):
         _add(store, "down", kind)

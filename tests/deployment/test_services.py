@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 SERVICES = services()
-LASTING = ("worker-feeds", "worker-x", "scheduler", "reader")
+LASTING = ("worker-feeds", "worker-api", "scheduler", "reader")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNITS = units()
-WORKERS = ("aggregator-worker-feeds", "aggregator-worker-x")
+WORKERS = ("aggregator-worker-feeds", "aggregator-worker-api")
 CODE = "/opt/aggregator"
 MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were two
 
@@ -71,7 +71,7 @@ def test_it_reads_each_secret_that_it_is_given(unit: Unit) -> None:
     read = {value.removeprefix(CREDENTIALS) for value in unit.environment.values() if value.startswith(CREDENTIALS)}
     assert read == set(unit.credentials)
     assert all(path == f"/etc/aggregator/secrets/{name}" for name, path in unit.credentials.items())
-    assert ("x_bearer_token" in read) == (unit.name == "aggregator-worker-x")
+    assert ("x_bearer_token" in read) == (unit.name == "aggregator-worker-api")
 
 
 @every_unit

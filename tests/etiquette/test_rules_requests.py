@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.config.encryption import HeaderCipher, basic
-from aggregator.config.secrets import Secret
 from aggregator.domain.errors import RedirectError
+from aggregator.domain.secrets import Secret
 from aggregator.domain.source import SourceState
 from aggregator.fetching.request_target import RedirectChain
 from aggregator.services.subscribe import Subscription

@@ -14,6 +14,7 @@ import brotli
 import pytest
 from axe_core_python.sync_playwright import Axe
 
+from aggregator.domain import networks
 from aggregator.domain.activity import (
     ActivityKind,
     Actor,
@@ -23,6 +24,7 @@ from aggregator.domain.activity import (
     Original,
     Review,
 )
+from aggregator.domain.networks import LegalTerms, Network
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -83,7 +85,7 @@ def embedded(
 ) -> Iterator[tuple[Page, list[str]]]:
     """Open a foreign page with the element, under the strictest policy; give the page and what it complains of."""
     with somebody_elses_page() as portal:
-        app = app_of(store, cors_origins=(portal.address,), x_embed=x_embed)
+        app = app_of(store, cors_origins=(portal.address,), embeddable=frozenset({"x"}) if x_embed else frozenset())
         with serving(app, watching=True) as reader:
             here = reader.address
             portal.policy = f"default-src 'none'; script-src {here}; connect-src {here}; img-src *; style-src {here}"
@@ -262,9 +264,14 @@ def _source(store: Store, slug: str, kind: str) -> Source:
     return known or add_source(store, slug, kind)
 
 
+# A network that no kind declares allows nothing.
+MASTODON = Network("mastodon", "Mastodon", terms=LegalTerms(public_text=True, embeddable=True, edits_replace=False))
+
+
 def fill_with_tweets(store: Store) -> None:
     """Add each way in which a post on X reaches the stream."""
     tweets, news = _source(store, "x", "twitter"), _source(store, "news", "rss")
+    networks.register("toots", [MASTODON])
     quoted = Original("x:90", "90", a_tweet(90, ActivityKind.POST, QUOTED))
     for number, kind in enumerate(ActivityKind):
         has_object = kind in {ActivityKind.REPOST, ActivityKind.QUOTE}
@@ -289,7 +296,7 @@ def test_posts_on_x_are_a_link_in_frame_and_element(sqlite_store: Store, path: s
 
 def test_posts_on_x_are_shown_where_x_has_agreed(sqlite_store: Store) -> None:
     fill_with_tweets(sqlite_store)
-    with serving(app_of(sqlite_store, x_embed=True)) as reader:
+    with serving(app_of(sqlite_store, embeddable=frozenset({"x"}))) as reader:
         page = reader.ask("/embed?limit=50").text
     assert [word for word in (WORDS, QUOTED, NAME, AVATAR, PICTURE) if word not in page] == []
     assert "View on X" in page

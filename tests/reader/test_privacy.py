@@ -73,7 +73,9 @@ def public(store: Store, audience: Audience = PUBLIC) -> Iterator[Reader]:
         yield reader
 
 
-@pytest.mark.parametrize("audience", [PUBLIC, Audience(x_text=True)], ids=["ids-of-x-only", "text-of-x-too"])
+@pytest.mark.parametrize(
+    "audience", [PUBLIC, Audience(consents=frozenset({"x"}))], ids=["ids-of-x-only", "text-of-x-too"]
+)
 def test_no_public_output_holds_an_address_or_an_error_sentence(sqlite_store: Store, audience: Audience) -> None:
     fill(sqlite_store)
     found = {}
@@ -141,7 +143,8 @@ def test_a_token_shows_addresses_and_error_sentences(sqlite_store: Store) -> Non
     ids=lambda value: quote(value, safe="") if value else "none",
 )
 def test_a_site_is_the_public_home_page_alone(address: str, site: str | None) -> None:
-    assert site_of(replace(SOURCE, address=address)) == site
+    kind = "twitter" if address.startswith("@") else SOURCE.kind
+    assert site_of(replace(SOURCE, kind=kind, address=address)) == site
 
 
 ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom">

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from aggregator.config.options import Rate
-from aggregator.config.secrets import Secret
+from aggregator.domain.secrets import Secret
 from aggregator.reader.errors import TooManyRequestsError
 from aggregator.reader.rate_limits import RateLimits
 from aggregator.reader.visibility import PUBLIC

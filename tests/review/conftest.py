@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import threading
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
@@ -20,12 +21,16 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from aggregator.config import passwords
-from aggregator.config.secrets import Secret
+from aggregator.config.encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.errors import UnreachableError
+from aggregator.domain.errors import BadRequestError, UnreachableError
+from aggregator.domain.secrets import Secret
 from aggregator.review.app import create_desk
 from aggregator.review.routes import sections
 from aggregator.services.editorial import publish
+from aggregator.services.subscription_lists.importer import Target, import_document
+from aggregator.source_api.kind import PollContext
+from aggregator.sources import forms
 from aggregator.web.app import Mounted
 from tests.building import NOON
 from tests.reader.conftest import app_of, compiled_templates  # noqa: F401  # a fixture
@@ -35,7 +40,11 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from aggregator.domain.polling.rate_limit import RateLimiter
     from aggregator.domain.source import Policy, Source
+    from aggregator.domain.source_import import ImportReport, UploadedDocument
+    from aggregator.fetching.client import Http
+    from aggregator.review.source_import import ImportDocument
     from storage.store import Store
 
 SECRET = Secret("a secret of the tests, which is long enough")
@@ -96,6 +105,18 @@ class Visitor:
         body = urlencode(sent, doseq=True).encode()
         return self._ask(Request(self.address + path, body, headers={"Accept": "text/html", **(headers or {})}))
 
+    def upload(self, path: str, fields: Mapping[str, str], file: bytes, name: str = "feeds.opml") -> Answer:
+        """Send a form with a file."""
+        mark = "----a-boundary-of-the-tests"
+        parts = [
+            f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+            for key, value in {"csrf": self.csrf(), **fields}.items()
+        ]
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        body = b"".join([*parts, head, file, f"\r\n--{mark}--\r\n".encode()])
+        headers = {"Accept": "text/html", "Content-Type": f"multipart/form-data; boundary={mark}"}
+        return self._ask(Request(self.address + path, body, headers=headers))
+
     def follow(self, answer: Answer) -> Answer:
         assert answer.status == 303, answer.text
         return self.get(answer.headers["location"])
@@ -140,8 +161,24 @@ class Installation:
         return visitor
 
 
-def _no_address(address: str, _policy: Policy, _delay: timedelta | None) -> Source:
+def _no_address(address: str, _policy: Policy, _delay: timedelta | None, options: Mapping[str, Any]) -> Source:
+    if options:
+        raise BadRequestError(f"{address} was given {dict(options)}.")
     raise UnreachableError(f"{address} can't be reached from a test.")
+
+
+def _importing(store: Store, clock: Stopped) -> ImportDocument:
+    """Return the importer of the real installation; it makes no requests for feeds."""
+    context = PollContext(cast("Http", None), clock, cast("RateLimiter", None))
+
+    async def no_requests() -> PollContext:
+        return context
+
+    def import_(document: UploadedDocument, who: str) -> ImportReport:
+        target = Target(store, clock, lambda: HeaderCipher(SECRET), None, (), who, document.name)
+        return asyncio.run(import_document(document, target, no_requests))
+
+    return import_
 
 
 @contextmanager
@@ -157,7 +194,9 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
         locale="en",
         trusted_proxies=(),
         secret=SECRET,
-        sections=lambda desk: sections(desk, publish=publish, subscribe=_no_address),
+        sections=lambda desk: sections(
+            desk, publish=publish, subscribe=_no_address, import_document=_importing(store, clock), kinds=forms()
+        ),
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.domain.billing.budget import DOLLAR, Cycle, Prices, Terms
+from aggregator.domain.billing.budget import DOLLAR, Cycle, Metered, Prices, Terms
 from aggregator.domain.billing.metering import Call, Purpose, Returned
 from aggregator.domain.errors import BudgetError, CapReachedError
-from aggregator.services.billing_ledger import HOLD, Metered, StoreSpending
+from aggregator.services.billing_ledger import HOLD, StoreSpending
 from storage.store import Store
 from tests.building import NOON, add_source
 
@@ -34,7 +34,7 @@ def spending(
     store: Store, budget: float | None = None, *, reserve: float = 0.0, clock: Clock | None = None
 ) -> StoreSpending:
     terms = Terms(PRICES, None if budget is None else round(budget * DOLLAR), reserve, 1)
-    return StoreSpending(store, clock or Clock(), {"x": Metered("x", "twitter", terms)})
+    return StoreSpending(store, clock or Clock(), {"x": Metered("x", "X", "twitter", terms)})
 
 
 def call(posts: int = 10, users: int = 0, *, purpose: Purpose = Purpose.POLL, source_id: int = 1) -> Call:

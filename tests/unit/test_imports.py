@@ -25,7 +25,7 @@ RULES = {
     "system": (),
     "event_loop": (),
     "domain": ("text",),
-    "config": ("domain", "system"),
+    "config": ("domain", "system", "registry"),  # kinds of source declare settings
     "fetching": ("domain", "text", "system"),
     "source_api": ("domain", "text", "fetching", "system"),
     "sources": ("domain", "text", "fetching", "source_api", "system"),

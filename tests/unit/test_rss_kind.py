@@ -122,7 +122,7 @@ async def harvest(context: PollContext, polled: Source) -> FetchResult:
 
 def test_the_kind_is_a_source_kind_without_options() -> None:
     kind: SourceKind = KIND
-    assert (kind.name, kind.queue) == ("rss", "rss")
+    assert (kind.name, kind.queue) == ("rss", "feeds")
     assert kind.parse_options({}) == {}
     with pytest.raises(BadRequestError, match="'colour'"):
         kind.parse_options({"colour": 1})

@@ -153,7 +153,7 @@ def test_worker_processes_on_sqlite_are_refused(embedded: Processes, redis_url: 
     assert done.returncode == 2
     assert "start this worker with '--pool threads'" in done.stderr
     embedded.start(
-        "threads", sys.executable, "-m", "celery", "-A", "worker", "worker", "--pool", "threads", "-Q", "rss,control"
+        "threads", sys.executable, "-m", "celery", "-A", "worker", "worker", "--pool", "threads", "-Q", "feeds,control"
     )
     eventually("one with threads is taken", lambda: "ready" in embedded.log("threads"))
     done = _celery(embedded, "worker", "worker", "--pool", "threads")

@@ -18,7 +18,7 @@ from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services.dispatch import Batch, Dispatcher
 from tests.upstream import refused
-from worker import _hand_out, create_app
+from worker import _send_polls, create_app
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -36,7 +36,7 @@ class Given:
         self.back.append(batch)
 
 
-BATCHES = [Batch("rss", [number], "token") for number in range(20)]
+BATCHES = [Batch("feeds", [number], "token") for number in range(20)]
 
 
 def _app(broker: str) -> Celery:
@@ -49,7 +49,7 @@ def test_all_batches_are_free_again_after_one_attempt() -> None:
     began = time.monotonic()
 
     with capture_logs() as lines:
-        _hand_out(_app(f"redis://{address}/0"), container, BATCHES)
+        _send_polls(_app(f"redis://{address}/0"), container, BATCHES)
 
     assert container.back == BATCHES
     assert [(line["event"], line["batches"]) for line in lines] == [("polls not sent", 20)]
@@ -68,7 +68,7 @@ def test_whatever_keeps_batches_from_being_sent_frees_those_that_are_left(proble
 
     app: Any = SimpleNamespace(send_task=send_task)
     try:
-        _hand_out(app, container, BATCHES)
+        _send_polls(app, container, BATCHES)
     except AttributeError:
         assert isinstance(problem, AttributeError)
 

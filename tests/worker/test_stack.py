@@ -219,4 +219,4 @@ def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, p
 
 
 def _soft_worker() -> tuple[str, ...]:
-    return (sys.executable, "-m", "celery", "-A", "worker", "worker", "-Q", "rss,twitter,control", "-c", "2")
+    return (sys.executable, "-m", "celery", "-A", "worker", "worker", "-Q", "feeds,api,control", "-c", "2")

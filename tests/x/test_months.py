@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.cli.budget import View
+from aggregator.cli.budget import View, metered_service
 from aggregator.demo.x_bill import POST_PRICE, USER_PRICE
 from tests.x.crowd import OUTSIDERS, Crowd
 from tests.x.following import Following, Time
@@ -78,7 +78,7 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
         forecasts, spent = [], []
 
         def look(_: int) -> None:
-            view = View(one.container)
+            view = View(one.container, metered_service(one.container, None))
             forecasts.append(view.forecast)
             spent.append(crowd.bill.of(f"{MONTH:%Y-%m}"))
 

@@ -1,9 +1,7 @@
-"""Requirements 2, 4, 8, 11 to 14, 16 and 20: how X is asked, and what becomes of each refusal."""
+"""Requirements 2, 4, 8, 11 to 13 and 21: how requests to X are made, bounded and paused."""
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
 import time as clock
 from datetime import timedelta
@@ -11,57 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.domain.errors import AccountError
-from aggregator.domain.polling.schedule import LOOK_AFTER
 from aggregator.domain.source import SourceState
-from aggregator.sources.twitter import plugin as kind_module
 from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES
+from tests.x.asking import CAPPED, following, timelines
 from tests.x.following import START
-from tests.x.scripted import NOTHING, Reply, Script, account, page, post
+from tests.x.scripted import NOTHING, Reply, page, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.contract.fake_x import FakeX
     from tests.x.following import Following, Time
-    from tests.x.scripted import Answers, Asked
+    from tests.x.scripted import Asked
 
     Follower = Callable[..., Following]
-
-TIMELINE = "/2/users/1/tweets"
-CAPPED = {
-    "title": "UsageCapExceeded",
-    "type": "https://api.twitter.com/2/problems/usage-capped",
-    "detail": "Cap reached",
-}
-
-
-def answering(timeline: Answers) -> Answers:
-    """Answer lookups as X does, and timelines by a function."""
-
-    def answers(path: str, asked: Asked) -> Reply | dict[str, Any]:
-        if path.startswith("/2/users/by/username/"):
-            handle = path.rpartition("/")[2]
-            return {"data": account(int(handle.rpartition("_")[2]) if handle[-1].isdigit() else 1, handle)}
-        if path == "/2/users":
-            return {"data": [account(int(id_)) for id_ in asked["ids"].split(",")]}
-        return timeline(path, asked)
-
-    return answers
-
-
-def following(
-    follower: Follower, fake: FakeX, timeline: Answers, accounts: int = 1, **settings: str
-) -> tuple[Following, Script]:
-    script = Script(fake, answering(timeline))
-    one = follower(fake.url, **settings)
-    one.follow(*(f"@desk_{number}" for number in range(1, accounts + 1)))
-    script.asked.clear()
-    return one, script
-
-
-def timelines(script: Script) -> list[dict[str, str]]:
-    return [asked for path, asked in script.asked if path.endswith("/tweets")]
 
 
 # 2 and 4: what is read
@@ -314,149 +275,3 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     capped[0] = False
     time.now = time.now.replace(day=1, month=6)
     assert {report.outcome for report in one.poll()} == {"unchanged"}
-
-
-# 14: refusals
-
-
-@pytest.mark.parametrize(("status", "code"), [(401, "credentials"), (403, "not-allowed")])
-def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Follower, status: int, code: str) -> None:
-    one, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
-    one.poll()
-    held = one.source("desk-1")
-    assert (held.state, held.last_error_code) == (SourceState.STOPPED, code)
-    assert "not for you" in held.state_reason
-    one.poll()
-    assert len(script.asked) == 1
-
-
-def test_x_14_a_refused_token_is_not_tried_for_the_rest_of_a_batch(fake: FakeX, follower: Follower) -> None:
-    one, script = following(follower, fake, lambda *_: Reply({}, 401), accounts=5)
-    one.poll()
-    assert len(script.asked) == 1
-
-
-@pytest.mark.parametrize(
-    "reply", [Reply(b"<html>over capacity</html>", 503), Reply(b"<html>hello</html>"), Reply(b'{"data": ['), Reply([1])]
-)
-def test_x_14_what_passes_is_tried_again_ever_more_seldom(
-    fake: FakeX, follower: Follower, time: Time, reply: Reply
-) -> None:
-    replies = [reply]
-    one, script = following(follower, fake, lambda *_: replies[0])
-    waits = []
-    for _ in range(8):
-        one.poll()
-        held = one.source("desk-1")
-        assert held.state is SourceState.ACTIVE
-        waits.append(held.due - time.now)
-        time.now = held.due
-    assert waits == sorted(waits)
-    assert waits[-1] > waits[0]
-    assert len(script.asked) == 8
-    replies[0] = Reply(page(post(5)))
-    one.poll()
-    assert (one.source("desk-1").failures, one.ids()) == (0, ["5"])
-
-
-def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: FakeX, follower: Follower) -> None:
-    problems = {
-        "1": {"type": "https://api.twitter.com/2/problems/resource-not-found", "detail": "Could not find user."},
-        "2": {"type": "https://api.twitter.com/2/problems/resource-not-found", "detail": "User has been suspended."},
-        "3": {"type": "https://api.twitter.com/2/problems/not-authorized-for-resource", "detail": "Not authorized."},
-    }
-
-    def timeline(path: str, _: Asked) -> dict[str, Any]:
-        number = path.split("/")[3]
-        return {"errors": [problems[number]]} if number in problems else page(post(7, 4))
-
-    one, _ = following(follower, fake, timeline, accounts=4)
-    one.poll()
-    assert [one.source(f"desk-{n}").last_error_code for n in (1, 2, 3, 4)] == [
-        "account-missing",
-        "account-suspended",
-        "account-protected",
-        None,
-    ]
-    assert one.ids() == ["7"]
-
-
-def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follower: Follower) -> None:
-    one, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
-    one.poll()
-    assert len(script.asked) == kind_module.MOST_TROUBLES
-    codes = [one.source(f"desk-{n}").last_error_code for n in range(1, 10)]
-    assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
-
-
-# 16: one at a time
-
-
-def test_x_16_two_runs_for_one_account_do_not_both_call(fake: FakeX, follower: Follower) -> None:
-    inside, go_on = threading.Event(), threading.Event()
-
-    def timeline(*_: Any) -> dict[str, Any]:
-        inside.set()
-        go_on.wait(10)
-        return page(post(5))
-
-    one, script = following(follower, fake, timeline)
-    first = threading.Thread(target=one.poll)
-    first.start()
-    assert inside.wait(10)
-    other = one.beside()
-    assert other.poll() == []  # the first one holds it
-    assert other.tick() == 0
-    go_on.set()
-    first.join()
-    assert len(timelines(script)) == 1
-
-
-def test_x_16_missed_beats_cause_no_burst(fake: FakeX, follower: Follower, time: Time) -> None:
-    one, script = following(follower, fake, lambda *_: NOTHING)
-    one.tick()
-    time.passes(days=2)
-    one.tick()
-    one.tick()
-    assert len(timelines(script)) == 2
-
-
-# 20: the token
-
-
-def test_x_20_the_token_is_nowhere(fake: FakeX, follower: Follower, caplog: pytest.LogCaptureFixture) -> None:
-    token = "AAAAsecret%3Dtoken7f3a"
-    caplog.set_level(logging.DEBUG)
-    for name in ("tweepy", "urllib3", "requests", "aggregator"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    replies = [Reply(page(post(5, words=f"My token is {token}"))), Reply({"detail": f"Bad token {token}"}, 403)]
-    one, script = following(
-        follower, fake, lambda *_: replies[min(len(timelines(script)), 2) - 1], x_bearer_token=token
-    )
-    one.poll()
-    one.poll()
-    assert len(timelines(script)) == 2
-    assert token not in caplog.text
-    tables = one.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-    held = {table[0]: str(one.rows(f'SELECT * FROM "{table[0]}"')) for table in tables}
-    assert [name for name, rows in held.items() if token in rows] == []
-    assert token not in repr(one.container.settings)
-    assert issubclass(AccountError, Exception)
-    assert json.dumps(one.note("desk-1")).find(token) == -1
-
-
-def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, follower: Follower, time: Time) -> None:
-    until = START + timedelta(minutes=30)
-    controls = {
-        "edits_remaining": 5,
-        "is_edit_eligible": True,
-        "editable_until": until.isoformat().replace("+00:00", ".000Z"),
-    }
-    pages = [page(post(5, edit_controls=controls)), NOTHING]
-    one, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 2) - 1])
-    one.poll()
-    assert one.source("desk-1").due == until + LOOK_AFTER
-    assert "may change until" in one.source("desk-1").due_reason
-    time.now = one.source("desk-1").due
-    assert one.tick() == 1
-    assert one.source("desk-1").due_reason.startswith("its rhythm")

@@ -40,6 +40,16 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """A service that bills, the kind of source that calls it, and what is set for it."""
+
+    service: str  # in the ledger
+    label: str  # for people
+    kind: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """The period of a budget: from a day of one month to the same day of the next, UTC."""
 

@@ -7,28 +7,20 @@ story of its original, and any other to itself. Editors can split and merge stor
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from aggregator.domain.activity import NewActivity
-
-import re
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.networks import WEB, network_at
 from aggregator.text.urls import web_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from aggregator.domain.activity import Activity, Content, NewActivity
 
 MOST_LINKS = 20  # of one post; more links mean it isn't about one thing
 _WHOLE = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDEO})
-_WEB = "web"
-# Links of posts within their network (the quoted post, an image) aren't news.
-_WITHIN = re.compile(r"https?://(?:[a-z]+\.)?(?:x|twitter)\.com/", re.IGNORECASE)
 
 
 def story_of(new: NewActivity) -> str:
@@ -53,7 +45,7 @@ def leads(item: Activity) -> int:
 
 def links_of(new: NewActivity) -> Sequence[str]:
     """Return the keys of all links of a post; an article is known by its own URL."""
-    if new.content.network == _WEB:
+    if new.content.network == WEB:
         return ()
     addresses = [link.url for content in _contents(new) for link in content.links][:MOST_LINKS]
     return list(dict.fromkeys(web_key(address) for address in addresses))
@@ -66,9 +58,18 @@ def _contents(new: NewActivity) -> Iterator[Content]:
 
 
 def _keys(content: Content) -> Iterator[str]:
-    if content.network == _WEB:
+    if content.network == WEB:
         return
-    yield from (web_key(link.url) for link in content.links[:MOST_LINKS] if not _WITHIN.match(link.url))
+    yield from (web_key(link.url) for link in content.links[:MOST_LINKS] if not _within_a_network(link.url))
+
+
+def _within_a_network(address: str) -> bool:
+    """Return whether a link leads into a network: the quoted post or a picture of it is not news of the web."""
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:  # a bracket that is not an IPv6 address
+        return False
+    return host is not None and network_at(host) is not None
 
 
 class Related(NamedTuple):

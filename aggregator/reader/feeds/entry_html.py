@@ -6,9 +6,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.networks import network_of
 from aggregator.reader.feeds.enclosures import enclosures_of
 from aggregator.reader.feeds.sanitize import address, language, legible
-from aggregator.reader.visibility import X
 from aggregator.text.html import excerpt, paragraphs
 from aggregator.web.addresses import site_name
 from aggregator.web.dates import machine_time
@@ -30,8 +30,9 @@ _GONE_BEGINNING = "The original is no longer available; this is an excerpt."
 
 
 def noun(content: Content) -> str:
-    """Return a label for content that must not be shown: "Repost on X", "Article"."""
-    return f"{_NOUNS[content.kind]} on X" if content.network == X else _NOUNS[content.kind]
+    """Return a label for content that must not be shown: "Repost on Mastodon", "Article"."""
+    label = network_of(content.network).label
+    return f"{_NOUNS[content.kind]} on {label}" if label else _NOUNS[content.kind]
 
 
 def original_of(item: Activity, audience: Audience) -> Content | None:

@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aggregator.domain.errors import AggregatorError, BadRequestError, ForbiddenAddressError, SourceError
-from aggregator.domain.polling.results import Discovery
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
+from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import SourceState
-from aggregator.fetching.ip_policy import Network, deny_reason, is_address, within
-from aggregator.fetching.request_target import check_address, display_url, host_key
-from aggregator.services.subscribe import Subscription, discover, discover_together, subscribe
+from aggregator.domain.source_import import ImportLine, ImportReport, ImportStatus, Lookup
+from aggregator.fetching.request_target import display_url
+from aggregator.services.subscribe import Subscription, address_forms, discover, discover_together, subscribe
+from aggregator.services.subscription_lists.document import read_document, with_policy
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
-from aggregator.text.urls import canonical_url, slug
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aggregator.config.encryption import HeaderCipher
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.polling.results import PollRecord
+    from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Source
+    from aggregator.domain.source_import import UploadedDocument
     from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.fetching.ip_policy import Network
     from aggregator.services.subscribe import Found
     from aggregator.services.subscription_lists.toml import Entry
-    from aggregator.source_api.kind import PollContext
+    from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 
 TOGETHER = 8  # hosts that are asked at the same time; each by itself one feed after another
 
-_ON_X = re.compile(
-    r"(?i)@([a-z0-9_]{1,15})|https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/@?([a-z0-9_]{1,15})/?(?:\?[^#]*)?"
-)
-_X_HOSTS = re.compile(r"(?i)(?:www\.|mobile\.)?(?:x|twitter)\.com")
-
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PendingSource:
     """A source that is to be added."""
 
     entry: Entry
@@ -56,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class AddedSource:
     """A source that was added."""
 
     source: Source
@@ -64,15 +59,15 @@ class Brought:
     asked_slug: str = ""  # the slug that it should have had, but that is another's
 
 
-Outcome = Brought | AggregatorError | str  # str: it is there already, in words
+Outcome = AddedSource | AggregatorError | str  # str: it is there already, in words
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an import does: what is settled before anybody is asked, and what is to be added."""
 
-    settled: Sequence[tuple[Wanted | AggregatorError, AggregatorError | str]]
-    wanted: Sequence[Wanted]
+    settled: Sequence[tuple[PendingSource | AggregatorError, AggregatorError | str]]
+    pending: Sequence[PendingSource]
 
 
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
@@ -81,33 +76,34 @@ def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan
     for there in tx.sources.all():
         for address in [there.address, *(was.place.address for was in tx.sources.former_addresses(there.id))]:
             known.setdefault(_key(address), there.slug)
-    settled: list[tuple[Wanted | AggregatorError, AggregatorError | str]] = []
-    wanted: dict[str, Wanted] = {}
+    settled: list[tuple[PendingSource | AggregatorError, AggregatorError | str]] = []
+    pending: dict[str, PendingSource] = {}
     for entry in entries:
         if isinstance(entry, AggregatorError):
             settled.append((entry, entry))
             continue
-        one, key = Wanted(entry, entry.address, _terms(entry)), _key(entry.address)
+        source, key = PendingSource(entry, entry.address, _terms(entry)), _key(entry.address)
         if key in known:
-            settled.append((one, f"already there as {known[key]}: {one.shown}"))
-        elif key in wanted:
-            settled.append((one, f"twice in the file: {one.shown}"))
+            settled.append((source, f"already there as {known[key]}: {source.shown}"))
+        elif key in pending:
+            settled.append((source, f"twice in the file: {source.shown}"))
         else:
-            wanted[key] = one
-    return Plan(settled, list(wanted.values()))
+            pending[key] = source
+    return Plan(settled, list(pending.values()))
 
 
 def _key(address: str) -> str:
     """Return what all spellings of an address share."""
-    if match := _ON_X.fullmatch(address):
-        return f"@{(match[1] or match[2]).casefold()}"
-    return canonical_url(_web(address)) or address
+    kind = _kind_of(address)
+    return (kind and kind.address_key(address)) or address
 
 
-def _web(address: str) -> str:
-    """Return the web address behind feed: and webcal:."""
-    address = re.sub(r"(?i)^feed:(?://)?(?:(https?:))?", lambda found: found[1] or "https://", address)
-    return re.sub(r"(?i)^webcals?:", "https:", address)
+def _kind_of(address: str, name: str = "") -> SourceKind | None:
+    """Return the kind of source that an address is for, judged by its form; `name` if a file names the kind."""
+    if name:
+        return kinds().get(name)
+    ordered = sorted(kinds().values(), key=lambda kind: kind.any_address)
+    return next((kind for kind in ordered if kind.address_key(address)), None)
 
 
 def _terms(entry: Entry) -> Subscription:
@@ -145,38 +141,100 @@ class Target:
     file: str
 
 
-async def bring(
-    wanted: Sequence[Wanted],
+async def import_entries(
+    entries: Sequence[Entry | AggregatorError],
+    target: Target,
+    context: Callable[[], Awaitable[PollContext]],
+    report: Callable[[ImportLine], None],
+    *,
+    lookup: Lookup,
+    preview: bool,
+) -> None:
+    """Add the sources that a document lists, and report each as it is done.
+
+    Args:
+        entries: of the document.
+        target: where to.
+        context: returns the context of requests; not called for a preview.
+        report: is called with each.
+        lookup: which addresses are looked up.
+        preview: report what would be done; nothing is requested and nothing is stored.
+    """
+    with target.store.reading() as tx:
+        plan = planned(tx, entries)
+    for source, outcome in plan.settled:
+        report(_line(source, outcome))
+    if preview:
+        for source in plan.pending:
+            report(ImportLine(ImportStatus.PLANNED, f"would be added: {one_line(source.shown)}"))
+    elif plan.pending:
+        await add_pending(
+            plan.pending, target, await context(), lambda source, outcome: report(_line(source, outcome)), lookup=lookup
+        )
+
+
+async def import_document(
+    document: UploadedDocument, target: Target, context: Callable[[], Awaitable[PollContext]]
+) -> ImportReport:
+    """Add the sources that an uploaded document lists. Documents on the web are fetched by their first poll.
+
+    Raises:
+        BadRequestError: the document as a whole is invalid.
+    """
+    entries, skipped = read_document(document.body, document.name or "The text")
+    delay = round(document.delay.total_seconds()) if document.delay else None
+    entries = [with_policy(entry, document.policy, delay) for entry in entries]
+    report = ImportReport([], skipped)
+    await import_entries(entries, target, context, report.lines.append, lookup=Lookup.NEEDED, preview=document.preview)
+    return report
+
+
+def _line(source: PendingSource | AggregatorError, outcome: Outcome) -> ImportLine:
+    if isinstance(outcome, AggregatorError):
+        about = f"{one_line(source.shown)}: " if isinstance(source, PendingSource) else ""
+        return ImportLine(ImportStatus.FAILED, f"{about}not added. {outcome}")
+    if isinstance(outcome, str):
+        return ImportLine(ImportStatus.KNOWN, outcome)
+    added, first = outcome.source, outcome.first
+    items = counted(first.new, "item") if first else "paused" if added.state is SourceState.PAUSED else "due now"
+    renamed = f"; its slug {outcome.asked_slug} is taken here" if outcome.asked_slug else ""
+    return ImportLine(
+        ImportStatus.ADDED, f"added {added.slug} ({added.kind}, {one_line(added.name, 60)}, {items}{renamed})"
+    )
+
+
+async def add_pending(
+    pending: Sequence[PendingSource],
     target: Target,
     context: PollContext,
-    report: Callable[[Wanted, Outcome], None],
+    report: Callable[[PendingSource, Outcome], None],
     *,
-    no_fetch: bool,
+    lookup: Lookup,
 ) -> None:
     """Add sources and report each as it is done, in any order.
 
     Args:
-        wanted: as `planned` found them.
+        pending: as `planned` found them.
         target: where to.
         context: of the requests.
         report: is called with each.
-        no_fetch: add feeds unseen.
+        lookup: which addresses are looked up.
     """
-    by_host: dict[str, list[Wanted]] = {}
-    for source in wanted:
+    by_host: dict[str, list[PendingSource]] = {}
+    for source in pending:
         by_host.setdefault(_host(source.address), []).append(source)
-    addresses = [source.address for source in wanted if not no_fetch]
+    addresses = [source.address for source in pending if lookup is not Lookup.NONE]
     try:
         known = await discover_together(addresses, kinds().values(), context)
     except SourceError:  # each of them says it in its own words
         known = {}
-    bringing = _Bringing(target, context, known, no_fetch=no_fetch)
+    importer = _Importer(target, context, known, lookup)
     slots = asyncio.Semaphore(TOGETHER)
 
-    async def of_host(sources: Sequence[Wanted]) -> None:
+    async def of_host(sources: Sequence[PendingSource]) -> None:
         for source in sources:
             async with slots:
-                outcome = await bringing.one(source)
+                outcome = await importer.add(source)
             report(source, outcome)
 
     async with asyncio.TaskGroup() as group:
@@ -185,96 +243,99 @@ async def bring(
 
 
 def _host(address: str) -> str:
-    """Return the host of an address, or "" where it has none."""
+    """Return the host of an address, or "" if it has none."""
     try:
-        return (urlsplit(_web(address)).hostname or "").lower()
+        return (urlsplit(_key(address)).hostname or "").lower()
     except ValueError:
         return ""
 
 
-class _Bringing:
+class _Importer:
     """Adds one source after another to the store, while others are still looked up."""
 
-    def __init__(self, target: Target, context: PollContext, known: Found, *, no_fetch: bool) -> None:
+    def __init__(self, target: Target, context: PollContext, known: Found, lookup: Lookup) -> None:
         self._target = target
         self._context = context
         self._known = known
-        self._no_fetch = no_fetch
+        self._lookup = lookup
         self._storing = asyncio.Lock()  # so that nobody takes a slug between its check and its use
 
-    async def one(self, wanted: Wanted) -> Outcome:
+    async def add(self, source: PendingSource) -> Outcome:
         """Add a source; what goes wrong is its outcome."""
         try:
-            found = await self._found(wanted)
+            found = await self._found(source)
             async with self._storing:
-                return await self._stored(wanted, found)
+                return await self._stored(source, found)
         except AggregatorError as problem:
             return problem
 
-    async def _found(self, wanted: Wanted) -> Discovery:
+    async def _found(self, source: PendingSource) -> Discovery:
         known: Mapping[str, Discovery | SourceError] = self._known
-        # What is paused is not asked for either: nobody wants its items now, and it may be paused since it is broken.
-        if self._no_fetch or (wanted.entry.paused and not _is_on_x(wanted.address)):
-            known = {wanted.address: self._unseen(wanted)}
-        return await discover(wanted.address, kinds().values(), self._context, wanted.terms, known)
+        # A paused source is not fetched either: nobody wants its items now, and it may be paused because it is broken.
+        if self._lookup is not Lookup.ALL or source.entry.paused:
+            known = {**known, **self._unfetched(source)}
+        return await discover(source.address, self._kinds(source), self._context, source.terms, known)
 
-    def _unseen(self, wanted: Wanted) -> Discovery:
-        """Take an address for what it looks like.
+    def _kinds(self, source: PendingSource) -> Iterable[SourceKind]:
+        """Return the kinds that a source may be of.
 
         Raises:
-            BadRequestError: it does not look like anything that can be polled.
+            BadRequestError: the file names a kind that is not installed.
+        """
+        name = source.entry.kind
+        if not name:
+            return kinds().values()
+        if name not in kinds():
+            raise BadRequestError(
+                f"{source.shown}: the kind {name!r} is not installed; installed are {', '.join(sorted(kinds()))}."
+            )
+        return [kinds()[name]]
+
+    def _unfetched(self, source: PendingSource) -> Mapping[str, Discovery]:
+        """Return what the form of an address shows; nothing for a paused source that must be looked up.
+
+        Raises:
+            BadRequestError: the form does not show anything that can be polled.
             ForbiddenAddressError: it leads into a private network.
         """
-        if _is_on_x(wanted.address):
-            raise BadRequestError("Who is on X under a name must be asked there; import it without --no-fetch.")
-        url = canonical_url(_web(wanted.address))
-        if url is None:
-            raise BadRequestError(f"{wanted.shown!r} is no web address (https://...) that could be polled.")
-        check_address(url, ForbiddenAddressError)
-        host, networks = urlsplit(url).hostname or "", self._target.private_networks
-        if is_address(host) and (why := deny_reason(host, networks)) is not None:
-            raise ForbiddenAddressError(
-                f"{display_url(url)} leads to {host} ({why}), where we do not fetch from. "
-                "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
-            )
-        calendar = re.match(r"(?i)webcals?:", wanted.address) or urlsplit(url).path.lower().endswith(".ics")
-        return Discovery(
-            kind="calendar" if calendar else "rss",
-            address=url,
-            host=host_key(url),
-            name=wanted.terms.name or host,
-            slug=slug(wanted.terms.name or "") or slug(host) or "feed",
-            every=None,
-            floor=PRIVATE_FLOOR if within(host, networks) else DOCUMENT_FLOOR,
-        )
+        kind = _kind_of(source.address, source.entry.kind)
+        if kind is None:
+            raise BadRequestError(f"{source.shown!r} isn't {address_forms()}.")
+        try:
+            found = kind.unfetched(source.address, source.terms.name, self._target.private_networks)
+        except BadRequestError:
+            if self._lookup is Lookup.NONE:
+                raise
+            return {}
+        return {source.address: found}
 
-    async def _stored(self, wanted: Wanted, found: Discovery) -> Outcome:
-        there, asked_slug = await in_database_thread(self._taken, wanted, found)
+    async def _stored(self, source: PendingSource, found: Discovery) -> Outcome:
+        there, asked_slug = await in_database_thread(self._taken, source, found)
         if there:
-            return f"already there as {there}: {wanted.shown}"
-        terms = replace(wanted.terms, slug=None) if asked_slug else wanted.terms
+            return f"already there as {there}: {source.shown}"
+        terms = replace(source.terms, slug=None) if asked_slug else source.terms
         added, first = await subscribe(
-            wanted.address,
-            kinds().values(),
+            source.address,
+            self._kinds(source),
             self._context,
             self._target.store,
             self._target.seal,
             terms,
-            MappingProxyType({wanted.address: found}),
+            MappingProxyType({source.address: found}),
             self._target.tagger,
         )
-        added = await in_database_thread(self._noted, added, paused=bool(wanted.entry.paused))
-        return Brought(added, first, asked_slug)
+        added = await in_database_thread(self._noted, added, paused=bool(source.entry.paused))
+        return AddedSource(added, first, asked_slug)
 
-    def _taken(self, wanted: Wanted, found: Discovery) -> tuple[str, str]:
+    def _taken(self, source: PendingSource, found: Discovery) -> tuple[str, str]:
         """Return under which slug an address is there already, and which wanted slug is another's; "" for none."""
         with self._target.store.reading() as tx:
             former = tx.sources.at(found.kind, found.address)
             if former is not None and former.state is not SourceState.REMOVED:
                 return former.slug, ""
-            asked = wanted.terms.slug
-            taken = asked is not None and tx.sources.slug_taken(asked) and (former is None or former.slug != asked)
-            return "", asked or "" if taken else ""
+            slug = source.terms.slug
+            taken = slug is not None and tx.sources.slug_taken(slug) and (former is None or former.slug != slug)
+            return "", slug or "" if taken else ""
 
     def _noted(self, added: Source, *, paused: bool) -> Source:
         """Write the history of a source that was added, and pause it where it was paused before."""
@@ -291,9 +352,3 @@ class _Bringing:
                 tx.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
                 tx.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
             return tx.sources.get(added.slug) or added
-
-
-def _is_on_x(address: str) -> bool:
-    if address.startswith(("@", "search:")):
-        return True
-    return _X_HOSTS.fullmatch(_host(address)) is not None

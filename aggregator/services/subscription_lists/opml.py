@@ -67,11 +67,16 @@ def written(title: str, created: datetime, outlines: Iterable[Outline]) -> bytes
     etree.SubElement(head, "title").text = _clean(title)
     etree.SubElement(head, "dateCreated").text = format_datetime(created, usegmt=True)
     body = etree.SubElement(root, "body")
-    for one in outlines:
-        made = etree.SubElement(body, "outline", type="rss" if one.feed else "link")
-        said = {"text": one.title, "title": one.title, "xmlUrl": one.feed, "url": "" if one.feed else one.link}
-        said |= {f"{{{OWN}}}{name}": value for name, value in one.own.items()}
-        for name, value in said.items():
+    for outline in outlines:
+        made = etree.SubElement(body, "outline", type="rss" if outline.feed else "link")
+        attributes = {
+            "text": outline.title,
+            "title": outline.title,
+            "xmlUrl": outline.feed,
+            "url": "" if outline.feed else outline.link,
+        }
+        attributes |= {f"{{{OWN}}}{name}": value for name, value in outline.own.items()}
+        for name, value in attributes.items():
             if value or name == "text":  # which the format asks for
                 made.set(name, _clean(value))
     return etree.tostring(root, xml_declaration=True, encoding="utf-8", pretty_print=True)
@@ -143,10 +148,10 @@ def _root(text: str, where: str) -> etree._Element:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError as problem:
         line = problem.lineno or 1
-        said = (problem.msg or "it ends too early").partition(", line ")[0].strip()[:_MOST_SAID]
-        bare = "EntityRef" in said or "Entity" in said
+        message = (problem.msg or "it ends too early").partition(", line ")[0].strip()[:_MOST_SAID]
+        bare = "EntityRef" in message or "Entity" in message
         hint = " A bare & is written &amp; in XML." if bare else ""
-        raise BadRequestError(f"{where}, line {line}: this is no well-formed XML: {said}.{hint}") from None
+        raise BadRequestError(f"{where}, line {line}: this is no well-formed XML: {message}.{hint}") from None
     except ValueError as problem:
         raise BadRequestError(f"{where} is no XML: {problem}.") from None
 
@@ -163,9 +168,9 @@ def _outlines(root: etree._Element, where: str) -> Opml:
             raise BadRequestError(
                 f"{where}, line {_line(element)}: outlines lie more than {DEEPEST} deep in each other."
             )
-        one = _outline(element)
-        if one.feed or one.own.get("address"):
-            found.append(one)
+        outline = _outline(element)
+        if outline.feed or outline.own.get("address"):
+            found.append(outline)
         elif not any(_named(child) == "outline" for child in element):
             nowhere += 1
     return Opml(tuple(found), nowhere)

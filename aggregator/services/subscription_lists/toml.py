@@ -13,6 +13,7 @@ from aggregator.domain.activity import storable_json
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, LONGEST_INTERVAL, SHORTEST_FLOOR
 from aggregator.domain.source import OnEdit, Policy, SourceState
+from aggregator.sources import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ Table = dict[str, Any]  # of one source, as TOML gives and takes it
 
 _KNOWN = frozenset(
     {
-        *("address", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
+        *("address", "kind", "slug", "name", "policy", "delay", "on_edit", "trusted", "every"),
         *("floor", "ceiling", "options", "paused"),
     }
 )
@@ -31,8 +32,6 @@ _LISTS = frozenset({"trusted", "options", "paused"})  # what attributes of OPML 
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CEILING = timedelta(hours=24)
-_OURS = frozenset({"user_id", "query"})  # options that looking an address up finds again
-_CALENDAR = re.compile(r"(?i)https?://[^\s?#]+\.ics(?:[?#]\S*)?")  # an address that says so itself
 _WEB = re.compile(r"(?i)https?://")
 _KEYS = re.compile(  # parameters of an address that let in whoever has it
     r"(?i)(?:^|&)((?:access_?|auth_?)?token|(?:api_?)?key|pass(?:word|wd)?|pwd|secret|auth|sig(?:nature)?)="
@@ -51,6 +50,7 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind
     paused: bool | None = None
     says_policy: bool = True
+    kind: str = ""  # of source; "": whatever the address is for
 
 
 def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
@@ -77,7 +77,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
     if (policy is Policy.DELAY) != (delay is not None):
         raise BadRequestError(f'{where}: policy = "delay" and delay go together.')
     trusted = table.get("trusted", [])
-    if not isinstance(trusted, list) or not all(isinstance(one, str) and one.strip() for one in trusted):
+    if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
         raise BadRequestError(f"{where}: trusted is a list of names.")
     options, paused = table.get("options", {}), table.get("paused")
     if not isinstance(options, dict):
@@ -88,12 +88,21 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
         "policy": policy.value,
         "delay": round(delay.total_seconds()) if delay else None,
         "on_edit": on_edit.value,
-        "trusted": [one.strip().removeprefix("@") for one in trusted] or None,
+        "trusted": [author.strip().removeprefix("@") for author in trusted] or None,
         **_pace(table, where),
     }
     if isinstance(table.get("name"), str) and table["name"].strip():
         changes["name"] = table["name"].strip()
-    return Entry(table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table)
+    return Entry(
+        table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table, _kind(table, where)
+    )
+
+
+def _kind(table: Mapping[str, Any], where: str) -> str:
+    kind = table.get("kind", "")
+    if not isinstance(kind, str):
+        raise BadRequestError(f"{where}: kind is {kind!r}; it is the name of a kind of source.")
+    return kind
 
 
 def _pace(table: Mapping[str, Any], where: str) -> dict[str, int]:
@@ -124,52 +133,50 @@ def _span_text(span: timedelta) -> str:
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
-def table_of(one: Source) -> Table:
+def table_of(source: Source) -> Table:
     """Return what a file says of a source, in the form that `entry_of` reads; no secret is in it."""
-    options = {name: value for name, value in sorted(one.options.items()) if name not in _OURS}
+    kind = kinds()[source.kind]
+    found = {option.name for option in kind.options if option.discovered}
+    options = {name: value for name, value in sorted(source.options.items()) if name not in found}
     return {
-        "address": _portable(one),
-        "slug": one.slug,
-        "name": one.name,
-        "policy": one.policy.value,
-        **({"delay": _span_text(one.delay)} if one.delay and one.policy is Policy.DELAY else {}),
-        **({"on_edit": one.on_edit.value} if one.on_edit is not OnEdit.STAY else {}),
-        **({"trusted": list(one.trusted)} if one.trusted else {}),
-        **({"every": _span_text(one.every)} if one.every else {}),
+        "address": _without_credentials(kind.export_address(source)),
+        "kind": source.kind,
+        "slug": source.slug,
+        "name": source.name,
+        "policy": source.policy.value,
+        **({"delay": _span_text(source.delay)} if source.delay and source.policy is Policy.DELAY else {}),
+        **({"on_edit": source.on_edit.value} if source.on_edit is not OnEdit.STAY else {}),
+        **({"trusted": list(source.trusted)} if source.trusted else {}),
+        **({"every": _span_text(source.every)} if source.every else {}),
         # Shorter ones are of hosts that the operator opened: looking them up finds that again.
         **(
-            {"floor": _span_text(one.floor)}
-            if one.floor != DOCUMENT_FLOOR and one.floor >= timedelta(minutes=1)
+            {"floor": _span_text(source.floor)}
+            if source.floor != DOCUMENT_FLOOR and source.floor >= timedelta(minutes=1)
             else {}
         ),
-        **({"ceiling": _span_text(one.ceiling)} if one.ceiling != _CEILING else {}),
+        **({"ceiling": _span_text(source.ceiling)} if source.ceiling != _CEILING else {}),
         **({"options": options} if options else {}),
-        **({"paused": True} if one.state is not SourceState.ACTIVE else {}),
+        **({"paused": True} if source.state is not SourceState.ACTIVE else {}),
     }
 
 
-def secrets_of(one: Source) -> list[str]:
+def secrets_of(source: Source) -> list[str]:
     """Say in sentences what of a source is secret, or may be."""
-    told = []
-    if one.sealed is not None:
-        told.append(f"its sign-in is not exported; give it again with 'aggregator source sign-in {one.slug}'")
-    parts = urlsplit(one.address) if _WEB.match(one.address) else None
+    notes = []
+    if source.sealed is not None:
+        notes.append(f"its credentials are not exported; set them with 'aggregator source credentials {source.slug}'")
+    parts = urlsplit(source.address) if _WEB.match(source.address) else None
     if parts and "@" in parts.netloc:
-        told.append("the user name and password in its address are not exported")
+        notes.append("the user name and password in its address are not exported")
     if parts and (key := _KEYS.search(parts.query)):
-        told.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
-    return told
+        notes.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
+    return notes
 
 
-def _portable(one: Source) -> str:
-    """Return an address that leads to the same source again, without user name or password."""
-    address = one.address
-    if _WEB.match(address):
-        parts = urlsplit(address)
-        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    if one.kind == "calendar" and not _CALENDAR.fullmatch(address):
-        address = re.sub(r"(?i)^https?:", "webcal:", address)
-    return address
+def _without_credentials(address: str) -> str:
+    """Return an address without user name and password."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else address
 
 
 def attributes_of(table: Mapping[str, Any]) -> dict[str, str]:
@@ -205,7 +212,7 @@ def toml_of(tables: Iterable[Mapping[str, Any]]) -> str:
 
 def _value(value: Any) -> str:  # noqa: ANN401  # what options hold
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_value(one)}" for name, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     # A string of JSON is one of TOML, but for the one control character that JSON lets stand.

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import recurring_ical_events
-from icalendar import Calendar, Component, Event, vDuration
-from icalendar.error import BrokenCalendarProperty
+from icalendar import Calendar, Component, Event
 from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
 from aggregator.domain.errors import UnreadableError
+from aggregator.sources.ical.properties import (
+    instant,
+    refresh_interval,
+    start_of,
+    text_of,
+    time_value,
+    version_of,
+    zone_label,
+    zone_of,
+)
 from aggregator.sources.ical.recurrence import (
     brought_near,
     followed_until,
@@ -89,7 +97,7 @@ def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
 
 def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
     first = calendars[0]
-    zone = _zone_of(first) or otherwise
+    zone = zone_of(first) or otherwise
     cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
     series: dict[str, list[Event]] = defaultdict(list)
     broken = events = 0
@@ -98,7 +106,7 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
         if events > MOST_EVENTS:
             break
         uid = str(event.get("UID", "")).strip()
-        if not uid or _start(event) is None:
+        if not uid or start_of(event) is None:
             broken += 1
             continue
         series[uid].append(event)
@@ -109,19 +117,19 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
         try:
             if not _is_series(versions):
                 found += _single(uid, versions, window, zone)
-            elif one := _series(uid, versions, window, zone, notes):
-                several.append(one)
+            elif item := _series(uid, versions, window, zone, notes):
+                several.append(item)
         except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
             notes.broken += 1
     repeats = any(map(_is_series, series.values()))
     complete = _collect(several, window, found, notes)
     notes.found, notes.complete = len(found), complete
-    nearest = sorted(found, key=lambda one: (one.start < window.now, abs(one.start - window.now)))[:MOST_OCCURRENCES]
-    occurrences = sorted(_built(nearest, zone, notes), key=lambda one: (one.start, one.uid))
+    nearest = sorted(found, key=lambda item: (item.start < window.now, abs(item.start - window.now)))[:MOST_OCCURRENCES]
+    occurrences = sorted(_built(nearest, zone, notes), key=lambda item: (item.start, item.uid))
     if cancels:
-        occurrences = [_cancelled(one) for one in occurrences]
-    name = _text(first, "NAME") or _text(first, "X-WR-CALNAME")
-    return Expanded(name, occurrences, _refresh(first), repeats, notes.sentences(events))
+        occurrences = [_cancelled(item) for item in occurrences]
+    name = text_of(first, "NAME") or text_of(first, "X-WR-CALNAME")
+    return Expanded(name, occurrences, refresh_interval(first), repeats, notes.sentences(events))
 
 
 @dataclass(slots=True)
@@ -136,21 +144,21 @@ class Counted:
 
     def sentences(self, events: int) -> list[str]:
         """Return it for people."""
-        said = []
+        sentences = []
         if self.broken:
-            said.append(f"Left out, since they can't be read: {self.broken} events.")
+            sentences.append(f"Left out, since they can't be read: {self.broken} events.")
         if self.too_often:
-            said.append(
+            sentences.append(
                 f"Left out, since they repeat more often than hourly, or too often to follow: {self.too_often} events."
             )
         if self.cut:
-            said.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
+            sentences.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
         if events > MOST_EVENTS:
-            said.append(f"Only the first {MOST_EVENTS} events are read.")
+            sentences.append(f"Only the first {MOST_EVENTS} events are read.")
         if self.found > MOST_OCCURRENCES or not self.complete:
             more = "" if self.complete else "more than "
-            said.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
-        return said
+            sentences.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
+        return sentences
 
 
 class _Zones(ZONEINFO):
@@ -175,7 +183,7 @@ def _calendars(body: bytes) -> list[Calendar]:
         read = Calendar.from_ical(text, multiple=True)
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as problem:
         raise UnreadableError(f"The calendar can't be read: {str(problem)[:200] or type(problem).__name__}.") from None
-    calendars: list[Calendar] = [one for one in read if one.name == "VCALENDAR"]
+    calendars: list[Calendar] = [component for component in read if component.name == "VCALENDAR"]
     if not calendars:
         raise UnreadableError("The calendar can't be read: it holds no VCALENDAR.")
     return calendars
@@ -212,10 +220,10 @@ class _Series:
         """Return the occurrences that touch a span of time and were not returned before."""
         found = []
         for part in self.parts:
-            for one in part.between(begin, end):
-                if one.id not in self.seen:
-                    self.seen.add(one.id)
-                    found.append(_Found(_utc(one.start, self.zone), self.uid, partial(one.as_component, False)))
+            for event in part.between(begin, end):
+                if event.id not in self.seen:
+                    self.seen.add(event.id)
+                    found.append(_Found(instant(event.start, self.zone), self.uid, partial(event.as_component, False)))
         return found
 
 
@@ -225,27 +233,27 @@ def _collect(several: Sequence[_Series], window: Window, found: list[_Found], no
     All events are looked at side by side, in spans of time that grow, until there are more than can be told.
     """
     for edge in (window.end, window.begin):
-        told: Counter[str] = Counter()  # occurrences by event
+        counts: Counter[str] = Counter()  # occurrences by event
         for begin, end in _spans(window.now, edge):
-            for one in several:
-                if one.broken or told[one.uid] > MOST_OF_SERIES:
+            for series in several:
+                if series.broken or counts[series.uid] > MOST_OF_SERIES:
                     continue
-                inside = sorted(_between(one, begin, end, notes), key=lambda each: abs(each.start - window.now))
-                room = max(MOST_OF_SERIES - told[one.uid], 0)
+                inside = sorted(_between(series, begin, end, notes), key=lambda each: abs(each.start - window.now))
+                room = max(MOST_OF_SERIES - counts[series.uid], 0)
                 found += inside[:room]
-                told[one.uid] += len(inside)
+                counts[series.uid] += len(inside)
                 notes.cut += len(inside) > room and edge is window.end
             if several and len(found) > MOST_OCCURRENCES:
                 return False
     return True
 
 
-def _between(one: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
+def _between(series: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
     try:
-        found = one.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
+        found = series.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
     except Exception:  # noqa: BLE001 - as above
         notes.broken += 1
-        one.broken = True
+        series.broken = True
         return []
     return [each for each in found if each.start <= end]
 
@@ -260,26 +268,26 @@ def _spans(now: datetime, edge: datetime) -> Iterator[tuple[datetime, datetime]]
 
 
 def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[Occurrence]:
-    for one in nearest:
+    for found in nearest:
         try:
-            event = one.write()
-            yield _occurrence(one.uid, event, _told(event, "RECURRENCE-ID"), zone)
+            event = found.write()
+            yield _occurrence(found.uid, event, time_value(event, "RECURRENCE-ID"), zone)
         except Exception:  # noqa: BLE001 - as above
             notes.broken += 1
 
 
 def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
     """Give the newest version of an event that does not repeat."""
-    event = max(versions, key=_newness)
-    one = _occurrence(uid, event, None, zone)
-    if (one.end or one.start) >= window.begin and one.start <= window.end:
-        yield _Found(one.start, uid, lambda: event)
+    event = max(versions, key=version_of)
+    occurrence = _occurrence(uid, event, None, zone)
+    if (occurrence.end or occurrence.start) >= window.begin and occurrence.start <= window.end:
+        yield _Found(occurrence.start, uid, lambda: event)
 
 
 def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
     """Prepare an event that repeats, with the occurrences that were moved or cancelled by themselves."""
     newest: dict[Any, Event] = {}
-    for event in sorted(versions, key=_newness):  # the last of each wins
+    for event in sorted(versions, key=version_of):  # the last of each wins
         newest[_recurrence_key(event)] = event
     rules = [rule for event in newest.values() for rule in rules_of(event)]
     if any(map(stands_still, rules)):
@@ -306,8 +314,8 @@ def _changes_what_follows(versions: Iterable[Event]) -> bool:
 
 
 def _recurrence_key(event: Event) -> object:
-    told = _told(event, "RECURRENCE-ID")
-    return None if told is None else _utc(told, UTC)
+    value = time_value(event, "RECURRENCE-ID")
+    return None if value is None else instant(value, UTC)
 
 
 def _placed(event: Event, zone: tzinfo) -> Event:
@@ -315,111 +323,50 @@ def _placed(event: Event, zone: tzinfo) -> Event:
     placed = event.copy()
     placed.subcomponents = []
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
-        told: Any = placed.get(name)
-        moment = getattr(told, "dt", None)
+        value: Any = placed.get(name)
+        moment = getattr(value, "dt", None)
         if isinstance(moment, datetime) and moment.tzinfo is None:
-            told.dt = moment.replace(tzinfo=zone)
+            value.dt = moment.replace(tzinfo=zone)
     return placed
 
 
 def _occurrence(uid: str, event: Event, recurrence: date | None, zone: tzinfo) -> Occurrence:
-    begins = _told(event, "DTSTART")
+    begins = time_value(event, "DTSTART")
     all_day = not isinstance(begins, datetime)
-    start = _utc(begins, zone)
+    start = instant(begins, zone)
     end = _end(event, begins, zone)
     return Occurrence(
         event=event,
         uid=uid,
-        recurrence=_utc(recurrence, zone) if recurrence is not None else None,
+        recurrence=instant(recurrence, zone) if recurrence is not None else None,
         start=start,
         end=end if end is not None and end > start else None,
         all_day=all_day,
-        zone_label=None if all_day else _label(event, begins, zone),
+        zone_label=None if all_day else zone_label(event, begins, zone),
         cancelled=str(event.get("STATUS", "")).upper() == "CANCELLED",
     )
 
 
 def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
-    told = _told(event, "DTEND")
-    if told is not None:
-        return _utc(told, zone)
-    span = _told(event, "DURATION")
+    value = time_value(event, "DTEND")
+    if value is not None:
+        return instant(value, zone)
+    span = time_value(event, "DURATION")
     if isinstance(span, timedelta):
         if isinstance(begins, datetime):  # by the clock on the wall where it lasts whole days, else by the hours
-            return _utc(begins + span, zone) if not span % timedelta(days=1) else _utc(begins, zone) + span
-        return _utc(begins, zone) + span
-    return None if isinstance(begins, datetime) else _utc(begins, zone) + timedelta(days=1)
+            return instant(begins + span, zone) if not span % timedelta(days=1) else instant(begins, zone) + span
+        return instant(begins, zone) + span
+    return None if isinstance(begins, datetime) else instant(begins, zone) + timedelta(days=1)
 
 
-def _label(event: Event, begins: datetime, zone: tzinfo) -> str | None:
-    """Return the zone as the calendar wrote it; that of the whole calendar where the time names none."""
-    told: Any = event.get("DTSTART")
-    told = told.params.get("TZID")
-    if told:
-        return str(told)
-    if begins.tzinfo is None or (isinstance(begins.tzinfo, ZoneInfo) and begins.tzinfo is zone):
-        return str(zone) if isinstance(zone, ZoneInfo) else None
-    return "UTC" if begins.utcoffset() == timedelta() else None
-
-
-def _utc(moment: date, zone: tzinfo) -> datetime:
-    """Return an instant; a calendar day is the midnight UTC at which it is told."""
-    if not isinstance(moment, datetime):
-        return datetime.combine(moment, time(), UTC)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _told(event: Event, name: str) -> Any:  # noqa: ANN401 - dates and spans of icalendar
-    """Return the value of a property that is a time, a day or a span; None where it is none."""
-    try:
-        return getattr(event.get(name), "dt", None)
-    except BrokenCalendarProperty:
-        return None
-
-
-def _start(event: Event) -> date | None:
-    told = _told(event, "DTSTART")
-    return told if isinstance(told, date) else None
-
-
-def _newness(event: Event) -> tuple[int, datetime]:
-    """Return what to compare versions of an event by: its sequence, then when it was written."""
-    told: Any = event.get("SEQUENCE", 0)
-    try:
-        sequence = int(told)
-    except (TypeError, ValueError):
-        sequence = 0
-    written = [_told(event, name) for name in ("LAST-MODIFIED", "DTSTAMP")]
-    times = [_utc(one, UTC) for one in written if isinstance(one, date)]
-    return sequence, times[0] if times else datetime.min.replace(tzinfo=UTC)
-
-
-def _cancelled(one: Occurrence) -> Occurrence:
+def _cancelled(occurrence: Occurrence) -> Occurrence:
     return Occurrence(
-        one.event, one.uid, one.recurrence, one.start, one.end, one.all_day, one.zone_label, cancelled=True
+        occurrence.event,
+        occurrence.uid,
+        occurrence.recurrence,
+        occurrence.start,
+        occurrence.end,
+        occurrence.all_day,
+        occurrence.zone_label,
+        cancelled=True,
     )
-
-
-def _zone_of(calendar: Calendar) -> tzinfo | None:
-    try:
-        return ZoneInfo(str(calendar.get("X-WR-TIMEZONE", "")).strip())
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
-def _refresh(calendar: Calendar) -> timedelta | None:
-    for name in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL"):
-        told = calendar.get(name)
-        span = getattr(told, "dt", None)
-        if told is not None and span is None:
-            try:
-                span = vDuration.from_ical(str(told))  # type: ignore[no-untyped-call]
-            except ValueError:
-                continue
-        if isinstance(span, timedelta) and span > timedelta():
-            return span
-    return None
-
-
-def _text(calendar: Calendar, name: str) -> str | None:
-    return " ".join(str(calendar.get(name, "")).split()) or None

@@ -67,28 +67,30 @@ def read(body: bytes, window: Window, zone: tzinfo, address: str) -> ParsedCalen
     Raises:
         UnreadableError: it is no calendar.
     """
-    said = expanded(body, window, zone)
+    calendar = expanded(body, window, zone)
     host = urlsplit(address).hostname or ""
-    name = said.name or host
-    activities = [activity_of(one, address, name, host) for one in reversed(said.occurrences)]
-    return ParsedCalendar(said.name, activities, said.refresh, said.repeats, said.notes)
+    name = calendar.name or host
+    activities = [activity_of(occurrence, address, name, host) for occurrence in reversed(calendar.occurrences)]
+    return ParsedCalendar(calendar.name, activities, calendar.refresh, calendar.repeats, calendar.notes)
 
 
-def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActivity:
+def activity_of(occurrence: Occurrence, calendar: str, name: str, host: str) -> NewActivity:
     """Return an occurrence as an activity.
 
     Args:
-        one: the occurrence.
+        occurrence: the occurrence.
         calendar: the address of the calendar, which is never shown.
         name: what the calendar is called.
         host: where it is.
     """
-    event = one.event
+    event = occurrence.event
     html, text = _body(event)
     # Nothing is resolved against the calendar's address, nor stands it in for a missing one: it is often private.
     url = canonical_url(_text(event, "URL")) if event.get("URL") else None
     place = _text(event, "LOCATION")[:_LONGEST_PLACE]
-    native_id = one.uid if one.recurrence is None else f"{one.uid}/{one.recurrence:%Y%m%dT%H%M%SZ}"
+    native_id = (
+        occurrence.uid if occurrence.recurrence is None else f"{occurrence.uid}/{occurrence.recurrence:%Y%m%dT%H%M%SZ}"
+    )
     content = Content(
         kind=ActivityKind.EVENT,
         network="web",
@@ -98,30 +100,30 @@ def activity_of(one: Occurrence, calendar: str, name: str, host: str) -> NewActi
         text=text,
         html=html,
         lang=_language(event),
-        published=_moment(event, "CREATED") if one.recurrence is None else None,
+        published=_moment(event, "CREATED") if occurrence.recurrence is None else None,
         updated=_moment(event, "LAST-MODIFIED"),
         media=tuple(_media(event))[:_MOST_MEDIA],
         hashtags=tuple(_categories(event))[:_MOST_TAGS],
         event=Occasion(
-            one.start,
-            one.end,
-            zone_label=one.zone_label,
+            occurrence.start,
+            occurrence.end,
+            zone_label=occurrence.zone_label,
             place=None if _ADDRESS.fullmatch(place) else place or None,
-            all_day=one.all_day,
+            all_day=occurrence.all_day,
             online=_online(event, place, text),
-            cancelled=one.cancelled,
+            cancelled=occurrence.cancelled,
         ),
     )
     raw = event.to_ical()
-    around = repr((READER, calendar, name, one.cancelled)).encode("utf-8", "replace")
+    around = repr((READER, calendar, name, occurrence.cancelled)).encode("utf-8", "replace")
     digest = hashlib.sha256(_NOISE.sub(b"", raw) + around)
-    series = f"web:{_sha256(f'{host} {one.uid}')[:32]}"
+    series = f"web:{_sha256(f'{host} {occurrence.uid}')[:32]}"
     return NewActivity(
         native_id=native_id,
-        key=series if one.recurrence is None else f"web:{_sha256(f'{host} {native_id}')[:32]}",
+        key=series if occurrence.recurrence is None else f"web:{_sha256(f'{host} {native_id}')[:32]}",
         content=content,
         entry_digest=digest.hexdigest(),
-        object_key=None if one.recurrence is None else series,
+        object_key=None if occurrence.recurrence is None else series,
         raw=raw if len(raw) <= _LONGEST_RAW else b"",
     )
 
@@ -130,14 +132,16 @@ def _body(event: Event) -> tuple[str, str]:
     """Return the event's description as clean HTML and as plain text."""
     styled = _text(event, "X-ALT-DESC")
     plain = _text(event, "DESCRIPTION")
-    told = (styled if _HTML.search(styled) else plain)[:_LONGEST_TEXT]
-    html = clean_html(told) if _HTML.search(told) else paragraphs(told)
+    text = (styled if _HTML.search(styled) else plain)[:_LONGEST_TEXT]
+    html = clean_html(text) if _HTML.search(text) else paragraphs(text)
     return html, text_of_clean(html)
 
 
 def _online(event: Event, place: str, text: str) -> str | None:
-    told = [_text(event, name) for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")]
-    for address in told:
+    addresses = [
+        _text(event, name) for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
+    ]
+    for address in addresses:
         if _ADDRESS.fullmatch(address.strip()):
             return canonical_url(address)
     found = _ADDRESS.search(place) or _MEETING.search(text)
@@ -146,8 +150,8 @@ def _online(event: Event, place: str, text: str) -> str | None:
 
 def _organizer(event: Event, name: str, host: str) -> Actor:
     """Return who invites: by name alone, since calendars give people's mail addresses."""
-    told = event.get("ORGANIZER")
-    common = str(told.params.get("CN", "")) if told is not None and hasattr(told, "params") else ""
+    value = event.get("ORGANIZER")
+    common = str(value.params.get("CN", "")) if value is not None and hasattr(value, "params") else ""
     who = " ".join(common.split()).strip('"')[:_LONGEST_TITLE] or name
     who = who if "@" not in who else name
     return Actor(network="web", native_id=f"{host}/{who.casefold()}", name=who)
@@ -155,46 +159,46 @@ def _organizer(event: Event, name: str, host: str) -> Actor:
 
 def _media(event: Event) -> Iterator[Media]:
     for name in ("IMAGE", "ATTACH"):
-        for told in _several(event, name):
-            mime = str(told.params.get("FMTTYPE", "")) if hasattr(told, "params") else ""
-            url = canonical_url(str(told)) if not mime or mime.startswith("image/") else None
+        for value in _several(event, name):
+            mime = str(value.params.get("FMTTYPE", "")) if hasattr(value, "params") else ""
+            url = canonical_url(str(value)) if not mime or mime.startswith("image/") else None
             if url and (mime or name == "IMAGE" or re.search(r"\.(?:jpe?g|png|gif|webp)$", url, re.IGNORECASE)):
                 yield Media("image", url, mime=mime or None)
 
 
 def _categories(event: Event) -> Iterator[str]:
     seen: set[str] = set()
-    for told in _several(event, "CATEGORIES"):
-        for one in getattr(told, "cats", [told]):
-            tag = " ".join(str(one).split()).lstrip("#")
+    for value in _several(event, "CATEGORIES"):
+        for category in getattr(value, "cats", [value]):
+            tag = " ".join(str(category).split()).lstrip("#")
             if tag and tag.casefold() not in seen:
                 seen.add(tag.casefold())
                 yield tag
 
 
 def _several(event: Event, name: str) -> list[Any]:
-    told = event.get(name)
-    return told if isinstance(told, list) else [told] if told is not None else []
+    value = event.get(name)
+    return value if isinstance(value, list) else [value] if value is not None else []
 
 
 def _language(event: Event) -> str | None:
-    told = event.get("SUMMARY")
-    tag = str(told.params.get("LANGUAGE", "")) if told is not None and hasattr(told, "params") else ""
+    value = event.get("SUMMARY")
+    tag = str(value.params.get("LANGUAGE", "")) if value is not None and hasattr(value, "params") else ""
     return tag if re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", tag) else None
 
 
 def _moment(event: Event, name: str) -> datetime | None:
-    told = event.get(name)
-    told = None if isinstance(told, vBroken) else getattr(told, "dt", None)
-    if not isinstance(told, datetime):
+    value = event.get(name)
+    value = None if isinstance(value, vBroken) else getattr(value, "dt", None)
+    if not isinstance(value, datetime):
         return None
-    return (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC)
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _text(event: Event, name: str) -> str:
-    told = event.get(name)
-    told = told[0] if isinstance(told, list) and told else told
-    return "" if told is None or isinstance(told, vBroken) else str(told).strip()
+    value = event.get(name)
+    value = value[0] if isinstance(value, list) and value else value
+    return "" if value is None or isinstance(value, vBroken) else str(value).strip()
 
 
 def _sha256(text: str) -> str:

@@ -1,34 +1,28 @@
-"""The calendar source: what is asked of publishers, and how the window of what is told moves on."""
+"""The calendar source: conditional requests, and the window of time whose events are read."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aggregator.domain.errors import BadRequestError, UnreadableError
+from aggregator.domain.errors import UnreadableError
 from aggregator.domain.polling.results import FetchResult, PublisherHints
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
+from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url
 from aggregator.fetching.response import validators
-from aggregator.source_api.documents import (
-    discovered,
-    facts_of,
-    freshness,
-    moved_to,
-    side_by_side,
-)
+from aggregator.source_api.documents import DocumentKind, discovered, facts_of, freshness, moved_to
 from aggregator.sources.ical.expansion import Window
 from aggregator.sources.ical.normalise import READER, read
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from aggregator.domain.polling.results import Discovery, PollOutcome
+    from aggregator.domain.polling.results import Discovery
     from aggregator.domain.source import Json, Parser, Source
     from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
@@ -39,41 +33,51 @@ PAST, AHEAD = timedelta(days=30), timedelta(days=365)
 _MOST_DAYS = 3650
 _MOVES_EVERY = timedelta(days=1)  # the window of what repeats
 _WHOLE = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+_WEBCAL = re.compile(r"(?i)^webcals?:")
 _NAMED = re.compile(r"(?i)(?:webcals?://\S+|https?://[^\s?#]+\.ics(?:[?#]\S*)?)")
 _NOT_MODIFIED = 304
 
 
-class CalendarKind:
+def _zone_name(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError from None
+
+
+_OPTIONS = (
+    SourceOption(
+        "timezone",
+        OptionType.TEXT,
+        "Time zone",
+        "Time zone of times without one, if the calendar names none, such as Europe/Madrid.",
+        expected="a name of the tz database, such as Europe/Madrid",
+        check=_zone_name,
+    ),
+    SourceOption("past", OptionType.WHOLE, "Days back", "Days in the past whose events are read.", most=_MOST_DAYS),
+    SourceOption("ahead", OptionType.WHOLE, "Days ahead", "Days ahead whose events are read.", most=_MOST_DAYS),
+)
+
+
+class CalendarKind(DocumentKind):
     """Calendars over HTTP."""
 
     name = "calendar"
-    queue = "rss"  # they are documents on the web, as feeds are
-    any_address = False
-    eagerness = 0.5  # what is planned changes seldom
-    per_host: int | None = None
+    label = "a calendar"
+    eagerness = 0.5  # plans change seldom
+    address_form = "a calendar URL"
+    fallback_slug = "calendar"
+    options = _OPTIONS
 
-    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check options.
+    def web_address(self, address: str) -> str | None:
+        """Return the web address of a calendar: webcal:, or a path that ends in .ics."""
+        address = address.strip()
+        return canonical_url(_WEBCAL.sub("https:", address)) if _NAMED.fullmatch(address) else None
 
-        `timezone`: of times that name none, where the calendar names none. `past` and `ahead`: days that are told.
-
-        Raises:
-            BadRequestError: an option is unknown or its value can't be used.
-        """
-        known = {"timezone", "past", "ahead"}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise BadRequestError(
-                f"A calendar has no option {', '.join(map(repr, unknown))}; it has {', '.join(sorted(known))}."
-            )
-        for name in ("past", "ahead"):
-            days = options.get(name, 1)
-            if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= _MOST_DAYS:
-                raise BadRequestError(
-                    f"The option {name!r} of a calendar can't be {days!r}; it is days, 0 to {_MOST_DAYS}."
-                )
-        _zone(options)
-        return dict(options)
+    def export_address(self, source: Source) -> str:
+        """Return an address that shows by its form that it is a calendar."""
+        address = source.address
+        return address if _NAMED.fullmatch(address) else re.sub(r"(?i)^https?:", "webcal:", address)
 
     async def discover(
         self,
@@ -87,29 +91,24 @@ class CalendarKind:
         Raises:
             SourceError: it can't be fetched, or is no calendar; the sentence says what was seen.
         """
-        if not _NAMED.fullmatch(address.strip()):
-            return None
-        url = canonical_url(re.sub(r"(?i)^webcals?:", "https:", address.strip()))
+        url = self.web_address(address)
         if url is None:
             return None
         response = await context.http.get(url, accept=ACCEPT, headers=headers)
-        canonical = canonical_url(response.permanent_url or url) or url
-        floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
-        options = self.parse_options(options)
-        harvest = await _harvest(response, canonical, {}, options, floor, context.clock(), context.parser)
-        return discovered(self.name, canonical, floor, options, harvest, "calendar")
+        parsed = self.parse_options(options)
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        """Give nothing: a calendar is one document."""
-        del source, context, pages
-        nothing: Sequence[FetchResult] = ()
-        for one in nothing:
-            yield one
+        async def first_poll(canonical: str, floor: timedelta) -> FetchResult:
+            return await _result(response, canonical, {}, parsed, floor, context.clock(), context.parser)
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
-        """Poll calendars side by side, each failing alone; those not begun by the deadline are left out."""
-        async for polled in side_by_side(batch, context, _read_source):
-            yield polled
+        return await discovered(self, response, url, parsed, first_poll, self.fallback_slug)
+
+    async def read(self, source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
+        """Poll one calendar.
+
+        Raises:
+            SourceError: nothing usable was returned.
+        """
+        return await _read_source(source, context, tally)
 
 
 async def _read_source(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
@@ -120,7 +119,7 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
     response = await context.http.get(
         source.address, accept=ACCEPT, headers=context.unsealed(source), tally=tally, **conditions
     )
-    return await _harvest(response, source.address, known, source.options, source.floor, now, context.parser)
+    return await _result(response, source.address, known, source.options, source.floor, now, context.parser)
 
 
 def _moves(known: Mapping[str, Any], now: datetime) -> bool:
@@ -132,7 +131,7 @@ def _moves(known: Mapping[str, Any], now: datetime) -> bool:
     return not timedelta() <= age < (_MOVES_EVERY if known.get("repeats") else _WHOLE)
 
 
-async def _harvest(
+async def _result(
     response: Response,
     address: str,
     known: Mapping[str, Any],
@@ -157,29 +156,29 @@ async def _harvest(
         )
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
-        said = await parser.run(read, response.body, window, _zone(options), address)
+        calendar = await parser.run(read, response.body, window, _zone(options), address)
     except UnreadableError as problem:
         raise type(problem)(f"{display_url(response.url)}: {problem}") from None
-    state |= {"whole": now.isoformat(), "repeats": said.repeats}
-    if said.refresh is not None:
-        state["refresh"] = said.refresh.total_seconds()
+    state |= {"whole": now.isoformat(), "repeats": calendar.repeats}
+    if calendar.refresh is not None:
+        state["refresh"] = calendar.refresh.total_seconds()
     return FetchResult(
-        said.activities,
+        calendar.activities,
         state,
-        name=said.name,
-        entries=len(said.activities),
+        name=calendar.name,
+        entries=len(calendar.activities),
         wishes=_wishes(response, state.get("refresh"), floor, now),
         moved_to=moved,
-        note=" ".join(said.notes) or None,
+        note=" ".join(calendar.notes) or None,
         facts=facts_of(response),
     )
 
 
 def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
-    asked = list(freshness(response.headers, now))
+    spans = list(freshness(response.headers, now))
     if isinstance(refresh, int | float) and refresh > 0:
-        asked.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
-    span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
+        spans.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))
+    span, why = max(spans, key=lambda pair: pair[0], default=(timedelta(), ""))
     return PublisherHints(floor=floor, at_least=min(span, LONGEST), why=why)
 
 
@@ -187,16 +186,8 @@ def _days(options: Mapping[str, Json], name: str, usual: timedelta) -> timedelta
     return timedelta(days=options[name]) if name in options else usual
 
 
-def _zone(options: Mapping[str, Json]) -> Any:  # noqa: ANN401 - a tzinfo
-    name = options.get("timezone")
-    if name is None:
-        return UTC
-    try:
-        return ZoneInfo(str(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadRequestError(
-            f"The option 'timezone' of a calendar can't be {name!r}; it is a name such as Europe/Madrid."
-        ) from None
+def _zone(options: Mapping[str, Json]) -> tzinfo:
+    return ZoneInfo(options["timezone"]) if "timezone" in options else UTC
 
 
 KIND = CalendarKind()

@@ -149,35 +149,35 @@ def _of_line(line: str) -> Occasion | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
-    said = match.groupdict()
-    month = (said["month"] or said["month2"]).lower().rstrip(".")[:3]
+    groups = match.groupdict()
+    month = (groups["month"] or groups["month2"]).lower().rstrip(".")[:3]
     number = next(place for place, name in enumerate(_MONTHS, 1) if name.startswith(month))
     try:
-        on = date(int(said["year"] or said["year2"]), number, int(said["day"] or said["day2"]))
-        return _occasion(on, said)
+        on = date(int(groups["year"] or groups["year2"]), number, int(groups["day"] or groups["day2"]))
+        return _occasion(on, groups)
     except (ValueError, OverflowError):
         return None
 
 
-def _occasion(on: date, said: dict[str, str | None]) -> Occasion | None:
+def _occasion(on: date, groups: dict[str, str | None]) -> Occasion | None:
     """Return what is announced for a day.
 
     Raises:
         ValueError, OverflowError: there is no such time.
     """
-    if said["hour1"] is None or not (said["hour2"] or said["zone"]):
+    if groups["hour1"] is None or not (groups["hour2"] or groups["zone"]):
         return None
-    if said["minute1"] is None and not (said["half1"] or said["half2"]):
+    if groups["minute1"] is None and not (groups["half1"] or groups["half2"]):
         return None  # "April 16, 2014 10" may be anything
-    label = said["zone"]
+    label = groups["zone"]
     if label is not None and not knows(label):
         return None  # some other word
     # "10:00 - 11:00 AM": the one half of the day is meant for both, unless that turns them round.
-    start = _clock(on, said["hour1"], said["minute1"], said["half1"] or said["half2"])
-    end = _clock(on, said["hour2"], said["minute2"], said["half2"]) if said["hour2"] else None
+    start = _clock(on, groups["hour1"], groups["minute1"], groups["half1"] or groups["half2"])
+    end = _clock(on, groups["hour2"], groups["minute2"], groups["half2"]) if groups["hour2"] else None
     if end is not None and end <= start:
         earlier = start - timedelta(hours=_HALF_DAY)
-        start, end = (earlier, end) if not said["half1"] and said["half2"] and earlier.date() == on else (
+        start, end = (earlier, end) if not groups["half1"] and groups["half2"] and earlier.date() == on else (
             start, end + timedelta(days=1)
         )  # fmt: skip
     reading = read_time(start, label)

@@ -56,9 +56,9 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
         text: its plain text.
         published: when it was; a line of the text counts only if it lies ahead of that.
     """
-    told = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
-    if told is not None:
-        return _occasion(told)
+    facts = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
+    if facts is not None:
+        return _occasion(facts)
     if len(text) > _LONGEST_JSON or not any(character.isdigit() for character in text[:2000]):
         return None
     found = parse_event_line(text) or (parse_event_line(entry.title.value) if entry.title else None)
@@ -82,12 +82,12 @@ def _by_schema(html: str) -> _Told | None:
         return None
     for found in _LINKED_DATA.finditer(html[: 4 * _LONGEST_JSON]):
         try:
-            said = json.loads(found[1][:_LONGEST_JSON])
+            document = json.loads(found[1][:_LONGEST_JSON])
         except (ValueError, RecursionError):
             continue
-        for one in _things(said, 0):
-            if isinstance(one.get("startDate"), str):
-                return _of_thing(one)
+        for thing in _things(document, 0):
+            if isinstance(thing.get("startDate"), str):
+                return _of_thing(thing)
     if _EVENT_TYPE.search(html):
         values = {name.lower(): value for name, value in _ITEM.findall(html)}
         values |= {name.lower(): value for value, name in _ITEM_TURNED.findall(html)}
@@ -96,54 +96,54 @@ def _by_schema(html: str) -> _Told | None:
     return None
 
 
-def _things(said: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
+def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
     if depth > _DEEPEST:
         return
-    if isinstance(said, list):
-        for one in said[:50]:
-            yield from _things(one, depth + 1)
-    elif isinstance(said, dict):
-        kinds = said.get("@type")
+    if isinstance(value, list):
+        for item in value[:50]:
+            yield from _things(item, depth + 1)
+    elif isinstance(value, dict):
+        kinds = value.get("@type")
         if any(
             isinstance(kind, str) and kind.endswith("Event") for kind in (kinds if isinstance(kinds, list) else [kinds])
         ):
-            yield said
-        yield from _things(said.get("@graph"), depth + 1)
+            yield value
+        yield from _things(value.get("@graph"), depth + 1)
 
 
-def _of_thing(said: dict[str, Any]) -> _Told:
-    places = said.get("location")
+def _of_thing(thing: dict[str, Any]) -> _Told:
+    places = thing.get("location")
     place: str | None = None
     online: str | None = None
-    for one in places if isinstance(places, list) else [places]:
-        if isinstance(one, str):
-            place = place or one
-        elif isinstance(one, dict):
-            if one.get("@type") == "VirtualLocation":
-                online = online or (one["url"] if isinstance(one.get("url"), str) else None)
+    for candidate in places if isinstance(places, list) else [places]:
+        if isinstance(candidate, str):
+            place = place or candidate
+        elif isinstance(candidate, dict):
+            if candidate.get("@type") == "VirtualLocation":
+                online = online or (candidate["url"] if isinstance(candidate.get("url"), str) else None)
             else:
-                place = place or (one["name"] if isinstance(one.get("name"), str) else None)
-    end = said.get("endDate")
-    status = str(said.get("eventStatus", "")).rpartition("/")[2].lower()
-    return _Told(said["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
+                place = place or (candidate["name"] if isinstance(candidate.get("name"), str) else None)
+    end = thing.get("endDate")
+    status = str(thing.get("eventStatus", "")).rpartition("/")[2].lower()
+    return _Told(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
 
 
-def _occasion(told: _Told) -> Occasion | None:
-    start, all_day, label = _moment(told.start)
+def _occasion(facts: _Told) -> Occasion | None:
+    start, all_day, label = _moment(facts.start)
     if start is None:
         return None
-    end = _moment(told.end)[0] if told.end else None
-    if end is not None and all_day and told.end and _is_day(told.end):
+    end = _moment(facts.end)[0] if facts.end else None
+    if end is not None and all_day and facts.end and _is_day(facts.end):
         end += timedelta(days=1)  # these name the last day, calendars the one after it
-    place = " ".join((told.place or "").split())[:_LONGEST_PLACE]
+    place = " ".join((facts.place or "").split())[:_LONGEST_PLACE]
     return Occasion(
         start,
         end if end is not None and end > start else (start + timedelta(days=1) if all_day else None),
         zone_label=label,
         place=place or None,
         all_day=all_day,
-        online=canonical_url(told.online) if told.online else None,
-        cancelled=told.cancelled,
+        online=canonical_url(facts.online) if facts.online else None,
+        cancelled=facts.cancelled,
     )
 
 

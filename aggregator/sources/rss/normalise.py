@@ -196,8 +196,8 @@ def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
 
 def _merged(first: Media, second: Media) -> Media:
     """Join what an enclosure and a media:content say of the same file."""
-    told = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
-    return replace(first, **told)
+    missing = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
+    return replace(first, **missing)
 
 
 def _first_picture(html: str, entry: Entry, base: str) -> Media | None:

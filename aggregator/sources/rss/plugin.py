@@ -9,21 +9,22 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aggregator.domain.errors import BadRequestError, NoFeedError, UnreadableError
+from aggregator.domain.errors import NoFeedError, UnreadableError
 from aggregator.domain.polling.results import FetchResult
-from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
+from aggregator.domain.polling.schedule import DOCUMENT_FLOOR
+from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url, host_key
 from aggregator.fetching.response import validators
-from aggregator.source_api.documents import discovered, facts_of, moved_to, side_by_side
+from aggregator.source_api.documents import DocumentKind, discovered, facts_of, moved_to
 from aggregator.sources.rss import detect
 from aggregator.sources.rss.parse import READER, normalise
 from aggregator.sources.rss.polling_hints import announced_json, announced_of, wishes_of
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
-    from aggregator.domain.polling.results import Discovery, FetchFacts, PollOutcome, PublisherHints
+    from aggregator.domain.polling.results import Discovery, FetchFacts, PublisherHints
     from aggregator.domain.source import Json, Parser, Source
     from aggregator.fetching.response import Response, TransferStats
     from aggregator.source_api.kind import PollContext
@@ -39,41 +40,49 @@ REFRESH = timedelta(days=7)  # after which a whole document is asked for: some s
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
 
-_OPTIONS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
-    {"identity": ("layers", "guid", "link"), "slow": (True, False), "downgrade": (True, False)}
+_OPTIONS = (
+    SourceOption(
+        "identity",
+        OptionType.CHOICE,
+        "An entry is the same if",
+        "What identifies an entry: heuristic (its id, or else what it is recognized by), guid (its id only) or link.",
+        choices=("layers", "guid", "link"),
+        aliases={"heuristic": "layers"},
+    ),
+    SourceOption(
+        "slow",
+        OptionType.FLAG,
+        "Allow 31 days between polls",
+        "Whether the publisher may ask for up to 31 days between polls instead of one.",
+        flag="allow-31-days",
+        former_flags=("slow", "not-slow"),
+    ),
+    SourceOption(
+        "downgrade",
+        OptionType.FLAG,
+        "Allow redirects from https to http",
+        "Whether a redirect from https to http is followed.",
+        flag="allow-http-redirect",
+        former_flags=("downgrade", "no-downgrade"),
+    ),
 )
 _BARE = re.compile(r"(?:[^\s/@:]+\.)+[^\s/@:.]{2,}(?::\d{1,5})?(?:[/?#]\S*)?")
 
 
-class RssKind:
+class RssKind(DocumentKind):
     """News feeds over HTTP."""
 
     name = "rss"
-    queue = "rss"
+    label = "a feed"
+    former_queue = "rss"
     any_address = True
-    eagerness = 1.0
-    per_host: int | None = None
+    syndicated = True
+    address_form = "a feed URL"
+    options = _OPTIONS
 
-    def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check options.
-
-        `identity`: what makes an entry the same: "layers" (its id, else what it is recognised by), "guid" (its id
-        alone) or "link" (its address). `slow`: the publisher may ask for up to 31 days between polls instead of one.
-        `downgrade`: a redirect from https to http is followed.
-
-        Raises:
-            BadRequestError: an option is unknown or its value can't be used.
-        """
-        unknown = sorted(set(options) - set(_OPTIONS))
-        if unknown:
-            raise BadRequestError(
-                f"A feed has no option {', '.join(map(repr, unknown))}; it has {', '.join(_OPTIONS)}."
-            )
-        for name, value in options.items():
-            if value not in _OPTIONS[name]:
-                allowed = ", ".join(map(repr, _OPTIONS[name]))
-                raise BadRequestError(f"The option {name!r} of a feed can't be {value!r}; allowed is {allowed}.")
-        return dict(options)
+    def web_address(self, address: str) -> str | None:
+        """Return the web address that people mean, or None."""
+        return _web_address(address)
 
     async def discover(
         self,
@@ -101,11 +110,12 @@ class RssKind:
             secret = headers if host_key(page.feed) == host_key(url) else {}
             url = page.feed
             response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
-        canonical = canonical_url(response.permanent_url or url) or url
-        floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
-        asked = _Asked(canonical, {}, options, floor, context.clock())
-        harvest = await _harvest(response, asked, facts_of(response), context.parser)
-        return discovered(self.name, canonical, floor, options, harvest, "feed")
+
+        async def first_poll(canonical: str, floor: timedelta) -> FetchResult:
+            request = _Request(canonical, {}, options, floor, context.clock())
+            return await _result(response, request, facts_of(response), context.parser)
+
+        return await discovered(self, response, url, options, first_poll, self.fallback_slug)
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
@@ -132,14 +142,17 @@ class RssKind:
             read.add(url)
             await asyncio.sleep(min(PAGE_PAUSE, source.floor).total_seconds())
 
-    async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
-        """Poll feeds side by side, each failing alone; those not begun by the deadline are left out."""
-        async for polled in side_by_side(batch, context, _read_source):
-            yield polled
+    async def read(self, source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
+        """Poll one feed.
+
+        Raises:
+            SourceError: nothing usable was returned.
+        """
+        return await _read_source(source, context, tally)
 
 
-class _Asked(NamedTuple):
-    """What is asked for and what is remembered of it."""
+class _Request(NamedTuple):
+    """A request for a document, and the state of the last good response."""
 
     address: str
     known: Mapping[str, Any]  # of the last good answer
@@ -150,7 +163,7 @@ class _Asked(NamedTuple):
 
 async def _read_source(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
     known, started = _known(source), context.clock()
-    asked = _Asked(source.address, known, source.options, source.floor, started)
+    request = _Request(source.address, known, source.options, source.floor, started)
     validators = _validators(source, known, started)
     headers = {**context.unsealed(source), **({"A-IM": "feed"} if validators else {})}
     response = await context.http.get(
@@ -161,7 +174,7 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
         downgrade=bool(source.options.get("downgrade")),
         **validators,
     )
-    return await _harvest(response, asked, facts_of(response), context.parser)
+    return await _result(response, request, facts_of(response), context.parser)
 
 
 def _known(source: Source) -> Mapping[str, Any]:
@@ -180,21 +193,21 @@ def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict
     return {name: known[name] for name in ("etag", "modified") if known.get(name)}
 
 
-async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser: Parser) -> FetchResult:
+async def _result(response: Response, request: _Request, facts: FetchFacts, parser: Parser) -> FetchResult:
     """Judge an answer: the same as before, or a document to read.
 
     The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
     so that a broken document is asked for again in full.
     """
-    known = asked.known
+    known = request.known
     if response.status == 304:  # noqa: PLR2004 - everybody knows it by its number
-        return _unchanged(response, asked, {**known, **validators(response)}, facts)
+        return _unchanged(response, request, {**known, **validators(response)}, facts)
     delta = response.status == 226  # noqa: PLR2004 - RFC 3229: only what is new
     digest = hashlib.sha256(response.body).hexdigest()
-    state = {**validators(response), "url": asked.address, "reader": READER, "whole": asked.now.isoformat()}
+    state = {**validators(response), "url": request.address, "reader": READER, "whole": request.now.isoformat()}
     remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
     if digest == known.get("body_sha256"):
-        return _unchanged(response, asked, {**remembered, **state, "body_sha256": digest}, facts)
+        return _unchanged(response, request, {**remembered, **state, "body_sha256": digest}, facts)
     feed = await _read(response, known.get("seen", ""), parser)
     empty = not delta and not feed.entries and bool(known.get("entries"))
     if delta:
@@ -203,7 +216,7 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser:
         announced = announced_json(feed.announced)
         state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
         state |= {"announced": announced} if announced else {}
-    wishes, note = _wishes(response, feed.announced, asked)
+    wishes, note = _wishes(response, feed.announced, request)
     suddenly = (
         f"Suddenly empty: it had {known.get('entries')} entries before. What it brought stays." if empty else None
     )
@@ -215,7 +228,7 @@ async def _harvest(response: Response, asked: _Asked, facts: FetchFacts, parser:
         present=feed.present,
         entries=None if delta else feed.entries,
         wishes=wishes,
-        moved_to=moved_to(response, asked.address),
+        moved_to=moved_to(response, request.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
         facts=facts,
     )
@@ -229,16 +242,16 @@ async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
         raise type(problem)(f"{display_url(response.url)}: {problem}") from None
 
 
-def _unchanged(response: Response, asked: _Asked, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
-    wishes, note = _wishes(response, announced_of(state.get("announced")), asked)
-    moved = moved_to(response, asked.address)
+def _unchanged(response: Response, request: _Request, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
+    wishes, note = _wishes(response, announced_of(state.get("announced")), request)
+    moved = moved_to(response, request.address)
     return FetchResult(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
 
 
-def _wishes(response: Response, announced: Announced, asked: _Asked) -> tuple[PublisherHints, str | None]:
+def _wishes(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:
     validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
-    floor = asked.floor if validated or asked.floor < DOCUMENT_FLOOR else asked.floor * BARE
-    return wishes_of(response.headers, announced, asked.now, slow=bool(asked.options.get("slow")), floor=floor)
+    floor = request.floor if validated or request.floor < DOCUMENT_FLOOR else request.floor * BARE
+    return wishes_of(response.headers, announced, request.now, slow=bool(request.options.get("slow")), floor=floor)
 
 
 def _web_address(address: str) -> str | None:

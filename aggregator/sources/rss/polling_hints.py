@@ -52,8 +52,8 @@ def wishes_of(
         floor: the least time between polls that is polite for what the answers give us.
     """
     notes: list[str] = []
-    asked = [*freshness(headers, now), *_by_feed(announced, notes)]
-    span, why = max(asked, key=lambda one: one[0], default=(timedelta(), ""))
+    spans = [*freshness(headers, now), *_by_feed(announced, notes)]
+    span, why = max(spans, key=lambda pair: pair[0], default=(timedelta(), ""))
     longest = LONGEST_SLOW if slow else LONGEST
     if span > longest:
         notes.append(f"The publisher asks for {spoken(span)} between polls ({why}); {spoken(longest)} are granted.")
@@ -70,19 +70,19 @@ def wishes_of(
 
 def announced_json(announced: Announced) -> dict[str, Any]:
     """Return what a feed says as it is kept in the fetch state: only what is said."""
-    told = {field.name: getattr(announced, field.name) for field in fields(announced)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}
+    values = {field.name: getattr(announced, field.name) for field in fields(announced)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
 
 
 def announced_of(stored: object) -> Announced:
     """Read what was kept; whatever is damaged counts as not said."""
-    told = stored if isinstance(stored, dict) else {}
+    values = stored if isinstance(stored, dict) else {}
     kept: dict[str, Any] = {}
     for field in fields(Announced):
-        value = told.get(field.name)
+        value = values.get(field.name)
         if field.name in {"skip_hours", "skip_days"}:
             if isinstance(value, list):
-                kept[field.name] = tuple(one for one in value if isinstance(one, str))
+                kept[field.name] = tuple(item for item in value if isinstance(item, str))
         elif isinstance(value, bool if field.name == "complete" else str):
             kept[field.name] = value
     return Announced(**kept)
@@ -97,13 +97,13 @@ def _by_feed(announced: Announced, notes: list[str]) -> Iterator[tuple[timedelta
         times = _number(announced.update_frequency or "1")
         period = _PERIODS.get(announced.update_period.strip().lower())
         span = period / times if period and times else None
-        said = f"{announced.update_period} {announced.update_frequency or ''}".strip()
-        yield from _sensible(span, "sy:updatePeriod", said, notes)
+        text = f"{announced.update_period} {announced.update_frequency or ''}".strip()
+        yield from _sensible(span, "sy:updatePeriod", text, notes)
 
 
-def _sensible(span: timedelta | None, name: str, said: str, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
+def _sensible(span: timedelta | None, name: str, text: str, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
     if span is None or span > _LONGEST_ASKED:
-        notes.append(f"Its {name} ({said[:40]!r}) makes no sense and is ignored.")
+        notes.append(f"Its {name} ({text[:40]!r}) makes no sense and is ignored.")
     else:
         yield span, name
 
@@ -114,8 +114,10 @@ def _number(text: str) -> int | None:
 
 
 def _hours(announced: Announced, notes: list[str]) -> frozenset[int]:
-    said = [hour.strip() for hour in announced.skip_hours]
-    hours = frozenset(int(hour) % _HOURS for hour in said if re.fullmatch(r"[0-9]{1,2}", hour) and int(hour) <= _HOURS)
+    skipped = [hour.strip() for hour in announced.skip_hours]
+    hours = frozenset(
+        int(hour) % _HOURS for hour in skipped if re.fullmatch(r"[0-9]{1,2}", hour) and int(hour) <= _HOURS
+    )
     if len(hours) == _HOURS:
         notes.append("Its skipHours name every hour and are ignored.")
         return frozenset()
@@ -123,8 +125,8 @@ def _hours(announced: Announced, notes: list[str]) -> frozenset[int]:
 
 
 def _days(announced: Announced, notes: list[str]) -> frozenset[int]:
-    said = {day.strip().lower() for day in announced.skip_days}
-    days = frozenset(number for number, day in enumerate(_DAYS) if day in said)
+    skipped = {day.strip().lower() for day in announced.skip_days}
+    days = frozenset(number for number, day in enumerate(_DAYS) if day in skipped)
     if len(days) == len(_DAYS):
         notes.append("Its skipDays name every day and are ignored.")
         return frozenset()

@@ -33,8 +33,8 @@ class Seen(NamedTuple):
 
     def line(self) -> str:
         """Return the line to remember a document by."""
-        told = (f"{digest}{_UNDATED if undated else _DATED}" for digest, undated in self.entries.items())
-        return f"{self.header}:{''.join(told)}"
+        marks = (f"{digest}{_UNDATED if undated else _DATED}" for digest, undated in self.entries.items())
+        return f"{self.header}:{''.join(marks)}"
 
 
 def digest(raw: bytes) -> str:

@@ -27,6 +27,7 @@ from aggregator.domain.errors import (
 )
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
+from aggregator.sources.twitter.settings import SERVICE
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 from aggregator.system.thread_pools import in_api_thread
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
 
 DEFAULT_BASE = "https://api.x.com"
-SERVICE = "x"  # as the ledger calls it
 MOST_AT_ONCE = 100  # ids or handles of one request
 
 _WRITTEN_INTO_TWEEPY = "https://api.twitter.com/"
@@ -67,17 +67,18 @@ class Api:
     service = SERVICE
 
     def __init__(self, context: PollContext) -> None:
-        token = context.credentials.get("x_bearer_token")
-        if not token:
+        bearer = context.settings.get("x_bearer_token")
+        if not bearer:
             raise CredentialsError(
                 "There is no bearer token for X, so nothing was asked. Set AGGREGATOR_X_BEARER_TOKEN, or"
                 " AGGREGATOR_X_BEARER_TOKEN_FILE to the path of a file that holds it."
             )
-        base = context.credentials.get("x_base_url") or DEFAULT_BASE
+        token = bearer.reveal()
+        base = context.settings.get("x_base_url") or DEFAULT_BASE
         self.host = host_of(base)
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
-        self._vocabulary = context.credentials.get("x_vocabulary") or "tweets"
+        self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
         self._mark = hashlib.sha256(token.encode()).hexdigest()[:8]  # tells tokens apart without telling them
         self._context = context
         self._adapter = BoundedAdapter(base, token)
@@ -123,27 +124,27 @@ class Api:
         call = Call(SERVICE, "/2/users", purpose, users=len(ids))
         return await self._asked(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
 
-    async def timeline(self, user_id: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    async def timeline(self, user_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Ask for a page of an account's posts, newest first.
 
         Args:
             user_id: numeric.
             source_id: whose ledger it goes to.
-            asked: `since_id`, `until_id` (both exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
+            **parameters: `since_id`, `until_id` (exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
-        call = self._call("/2/users/:id/tweets", Purpose.POLL, asked["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **asked))
+        call = self._call("/2/users/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
-    async def search(self, query: str, source_id: int = 0, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Ask for a page of the posts of the last seven days that a query finds, newest first.
 
         Args:
             query: in X's own language.
             source_id: whose ledger it goes to.
-            asked: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
+            **parameters: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
         """
-        call = self._call("/2/tweets/search/recent", Purpose.POLL, asked["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **asked))
+        call = self._call("/2/tweets/search/recent", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
 
     async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:
         """Ask for up to 100 posts by their ids; the answer has the shape of a timeline's page."""
@@ -174,7 +175,9 @@ class Api:
         """Ask with all fields; again without an expansion that is refused."""
         while True:
             fields = dict(POSTS[self._vocabulary])
-            fields["expansions"] = [one for one in fields["expansions"] if one not in _refused[self.host]]
+            fields["expansions"] = [
+                expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
+            ]
             try:
                 return await self._asked(call, partial(ask, **fields))
             except SourceError:
@@ -214,8 +217,8 @@ class Api:
         """Let all workers leave the endpoint alone, and say until when."""
         reason = f"{error} for {call.endpoint}"
         until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._mark}")
-        told = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
-        return PausedError(told, until=until, status=error.status)
+        message = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
+        return PausedError(message, until=until, status=error.status)
 
     async def _heed(self, call: Call) -> None:
         """Do as after a 429 where a success says that it was the last one that the window allows."""

@@ -51,10 +51,10 @@ class ReportsTakedowns:
             SourceError: X gave no usable answer; so for all that follow.
         """
         with _connected(context) as api:
-            told = _job_in(await api.create_job(type_.value))
-        if not told.get("upload_url"):
+            job_data = _job_in(await api.create_job(type_.value))
+        if not job_data.get("upload_url"):
             raise UnreadableError("X began a compliance job without saying where the ids go; its API may have changed.")
-        return BegunJob(str(told["id"]), str(told["upload_url"]))
+        return BegunJob(str(job_data["id"]), str(job_data["upload_url"]))
 
     async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
         """Upload a job's list of ids."""
@@ -64,29 +64,29 @@ class ReportsTakedowns:
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
         """Ask how a job stands; download what it found once it is complete."""
         with _connected(context) as api:
-            told = _job_in(await api.job(job_id))
+            job_data = _job_in(await api.job(job_id))
             try:
-                status = JobStatus(str(told.get("status")))
+                status = JobStatus(str(job_data.get("status")))
             except ValueError:
                 raise UnreadableError(
-                    f"X says that a compliance job is {told.get('status')!r}, which we don't know."
+                    f"X says that a compliance job is {job_data.get('status')!r}, which we don't know."
                 ) from None
             if status is not JobStatus.COMPLETE:
                 return JobReport(status)
-            address = str(told.get("download_url") or "")
+            address = str(job_data.get("download_url") or "")
             verdicts = await in_api_thread(jobs.download, address, type_, on_loopback=api.is_local)
         return JobReport(status, verdicts)
 
-    async def look_up(self, wanted: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
+    async def look_up(self, keys: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
         """Ask for up to 100 posts, and for the newest versions of those that were edited meanwhile.
 
         Args:
-            wanted: keys by the native ids to ask for.
+            keys: keys by the native ids to ask for.
             people: who is known, by native id.
             context: what to work with.
         """
         with _connected(context) as api:
-            page = older_names(await api.posts(list(wanted)))
+            page = older_names(await api.posts(list(keys)))
             later = [newest for post in _objects(page, "data") if (newest := _newest(post)) != str(post["id"])]
             pages = [_only(page, lambda post: _newest(post) == str(post["id"]))]
             if later:
@@ -94,17 +94,17 @@ class ReportsTakedowns:
                     pages.append(older_names(await api.posts(later)))
                 except BudgetError:  # they are asked for another day
                     later = []
-        verdicts = [verdict for one in (page, *pages[1:]) for verdict in verdicts_in(one, wanted)]
-        activities = [activity for one in pages for activity in _activities(one, people)]
+        verdicts = [verdict for result in (page, *pages[1:]) for verdict in verdicts_in(result, keys)]
+        activities = [activity for result in pages for activity in _activities(result, people)]
         return LookedUp(verdicts, activities, {f"{NETWORK}:{_first(post)}" for post in _included(page)})
 
 
-def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Takedown]:
+def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Takedown]:
     """Give what a page of posts says of those that can't be seen; an original that is embedded counts as well.
 
     Args:
         page: in the older vocabulary.
-        wanted: keys by the native ids that were asked for.
+        keys: keys by the native ids that were asked for.
     """
     for error in _objects(page, "errors"):
         native_id = str(error.get("resource_id") or error.get("value") or "")
@@ -112,7 +112,7 @@ def verdicts_in(page: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[
             continue
         found = _fate_of(error)
         if found is not None:
-            yield Takedown(wanted.get(native_id, f"{NETWORK}:{native_id}"), *found)
+            yield Takedown(keys.get(native_id, f"{NETWORK}:{native_id}"), *found)
     for post in (*_objects(page, "data"), *_included(page)):
         held_back = post.get("withheld")
         if not isinstance(held_back, dict):
@@ -159,7 +159,7 @@ def _author(post: Mapping[str, Any]) -> str:
 
 
 def _history(post: Mapping[str, Any]) -> list[str]:
-    return [str(one) for one in post.get("edit_history_tweet_ids") or []] or [str(post["id"])]
+    return [str(id_) for id_ in post.get("edit_history_tweet_ids") or []] or [str(post["id"])]
 
 
 def _first(post: Mapping[str, Any]) -> str:
@@ -167,7 +167,7 @@ def _first(post: Mapping[str, Any]) -> str:
 
 
 def _newest(post: Mapping[str, Any]) -> str:
-    return max(_history(post), key=lambda one: (len(one), one))
+    return max(_history(post), key=lambda id_: (len(id_), id_))
 
 
 def _included(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -177,15 +177,17 @@ def _included(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     found = holder.get(name)
-    told: list[Mapping[str, Any]] = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return told if name == "errors" else [one for one in told if str(one.get("id", "")).isdigit()]
+    objects: list[Mapping[str, Any]] = (
+        [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    )
+    return objects if name == "errors" else [item for item in objects if str(item.get("id", "")).isdigit()]
 
 
 def _job_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    told = payload.get("data")
-    if not isinstance(told, dict) or not told.get("id"):
+    data = payload.get("data")
+    if not isinstance(data, dict) or not data.get("id"):
         raise UnreadableError("X answered without a compliance job where one should be; its API may have changed.")
-    return told
+    return data
 
 
 @contextmanager

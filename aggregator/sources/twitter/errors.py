@@ -44,57 +44,59 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
         body: what came with it, JSON or not.
         now: aware, UTC.
     """
-    said = said_in(body)
+    reason = said_in(body)
     if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.TOO_MANY_REQUESTS and _is_cap(body)):
         return CapReachedError(
-            f"X's usage cap or spending limit is reached ({said}). Nothing is asked of X before its next cycle; raise "
+            f"X's usage cap or spending limit is reached ({reason}). X is not called before its next cycle; raise "
             "the limit at X and run 'aggregator budget resume' to go on sooner.",
             status=status,
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return PausedError("X's rate limit is reached", until=reset_time(headers, now), status=status)
     if status == HTTPStatus.UNAUTHORIZED:
-        return CredentialsError(f"X refused the bearer token ({said}). Check AGGREGATOR_X_BEARER_TOKEN.", status=status)
+        return CredentialsError(
+            f"X refused the bearer token ({reason}). Check AGGREGATOR_X_BEARER_TOKEN.", status=status
+        )
     if status == HTTPStatus.FORBIDDEN:
         return NotAllowedError(
-            f"X does not allow this call ({said}). Check the app's access level and project at X.", status=status
+            f"X does not allow this call ({reason}). Check the app's access level and project at X.", status=status
         )
     if status == HTTPStatus.BAD_REQUEST:
-        return _malformed(said, body)
-    return StatusError(f"X answered with status {status} ({said}).", status=status)
+        return _malformed(reason, body)
+    return StatusError(f"X answered with status {status} ({reason}).", status=status)
 
 
-def _malformed(said: str, body: bytes) -> StatusError:
+def _malformed(reason: str, body: bytes) -> StatusError:
     named = [name for name in _refused(body) if name.endswith("fields") or name in {"expansions", "exclude"}]
     if named:
         return ApiChangedError(
-            f"X's API has changed: it does not know what we ask for in {', '.join(sorted(named))} ({said}). Try the "
+            f"X's API has changed: it does not know what we ask for in {', '.join(sorted(named))} ({reason}). Try the "
             "other AGGREGATOR_X_VOCABULARY, or a newer version of this program.",
             status=HTTPStatus.BAD_REQUEST,
         )
     return StatusError(
-        f"X refused the request as malformed ({said}). Its API may have changed; look for a newer version of this"
+        f"X refused the request as malformed ({reason}). Its API may have changed; look for a newer version of this"
         " program.",
         status=HTTPStatus.BAD_REQUEST,
     )
 
 
-def refused_expansions(body: bytes, asked: Collection[str]) -> set[str]:
+def refused_expansions(body: bytes, sent: Collection[str]) -> set[str]:
     """Return which of the expansions that we asked for a refusal names."""
-    return _refused(body).get("expansions", set()) & set(asked)
+    return _refused(body).get("expansions", set()) & set(sent)
 
 
 def _refused(body: bytes) -> dict[str, set[str]]:
     """Return the parameters that a refusal is about, each with the values that it did not like."""
     found: dict[str, set[str]] = {}
     errors = (_decoded(body) or {}).get("errors")
-    for one in errors if isinstance(errors, list) else []:
-        if not isinstance(one, dict):
+    for error in errors if isinstance(errors, list) else []:
+        if not isinstance(error, dict):
             continue
-        message = str(one.get("message", ""))
+        message = str(error.get("message", ""))
         if unknown := _UNKNOWN_PARAMETER.search(message):
             found[unknown[1]] = set()
-        parameters = one.get("parameters")
+        parameters = error.get("parameters")
         for name, values in parameters.items() if isinstance(parameters, dict) else ():
             # The message names the wrong value first, then all that would have been right.
             wrong = _BRACKETED.search(message)
@@ -108,19 +110,19 @@ def from_errors(errors: object, who: str) -> SourceError:
     first: Mapping[str, Any] = {}
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         first = errors[0]
-    said = _sentence(first) or "no reason given"
+    reason = _sentence(first) or "no reason given"
     type_ = str(first.get("type", "")).rpartition("/")[2]
-    if "suspended" in said.casefold():
-        return SuspendedAccountError(f"X says that {who} is suspended: {said}", status=200)
+    if "suspended" in reason.casefold():
+        return SuspendedAccountError(f"X says that {who} is suspended: {reason}", status=200)
     if type_ == "resource-not-found":
         return MissingAccountError(
-            f"X knows no account {who}: {said} Check the spelling, or whether it was renamed.", status=200
+            f"X knows no account {who}: {reason} Check the spelling, or whether it was renamed.", status=200
         )
     if type_ == "not-authorized-for-resource":
         return ProtectedAccountError(
-            f"X does not let us read {who}, probably because it is protected: {said}", status=200
+            f"X does not let us read {who}, probably because it is protected: {reason}", status=200
         )
-    return UnreadableError(f"X gave no posts of {who}, only an error: {said}", status=200)
+    return UnreadableError(f"X gave no posts of {who}, only an error: {reason}", status=200)
 
 
 def reset_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
@@ -128,8 +130,8 @@ def reset_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
     text = headers.get("x-rate-limit-reset", "")
     if not text.isascii() or not text.isdigit() or len(text) > len("9999999999"):
         return None
-    told = datetime.fromtimestamp(int(text), UTC)
-    return min(max(told, now + _SHORTEST_PAUSE), now + _LONGEST_PAUSE)
+    moment = datetime.fromtimestamp(int(text), UTC)
+    return min(max(moment, now + _SHORTEST_PAUSE), now + _LONGEST_PAUSE)
 
 
 def is_exhausted(headers: Mapping[str, str]) -> bool:

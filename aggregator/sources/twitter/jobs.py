@@ -63,7 +63,7 @@ def upload(url: str, ids: Sequence[str], *, on_loopback: bool) -> None:
     Raises:
         SourceError: it was not taken.
     """
-    body = "".join(f"{one}\n" for one in ids).encode("ascii")
+    body = "".join(f"{id_}\n" for id_ in ids).encode("ascii")
     _sent("PUT", url, body, _Lines("the upload", None, on_loopback=on_loopback))
 
 
@@ -87,15 +87,15 @@ def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Takedown]:
 def verdict_in(line: bytes, type_: IdType) -> Takedown | None:
     """Return what a line of a result says; None where it is no line of a result."""
     try:
-        said: Any = json.loads(line)
+        entry: Any = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    native_id = str(said.get("id")) if isinstance(said, dict) else ""
+    native_id = str(entry.get("id")) if isinstance(entry, dict) else ""
     if not native_id.isascii() or not native_id.isdigit():
         return None
-    fate, reason = _FATES.get(str(said.get("reason", "")).casefold(), _OTHER)
+    fate, reason = _FATES.get(str(entry.get("reason", "")).casefold(), _OTHER)
     key = f"{NETWORK}:{native_id}" if type_ is IdType.POSTS else f"{NETWORK}:@{native_id}"
-    return Takedown(key, fate, reason, moment_of(said.get("redacted_at")))
+    return Takedown(key, fate, reason, moment_of(entry.get("redacted_at")))
 
 
 class _Lines(BoundedAdapter):

@@ -216,8 +216,8 @@ def _first_published(post: Record, created: datetime | None) -> datetime | None:
     first = _first_id(post)
     if created is None or not first.isdigit() or len(first) > len("9223372036854775807"):
         return created
-    told = _X_EPOCH + timedelta(milliseconds=int(first) >> 22)
-    return told if timedelta() <= created - told <= _LONGEST_EDITING else created
+    moment = _X_EPOCH + timedelta(milliseconds=int(first) >> 22)
+    return moment if timedelta() <= created - moment <= _LONGEST_EDITING else created
 
 
 def _answered(post: Record, page: _Page) -> str | None:
@@ -314,7 +314,7 @@ def _raw(post: Record, page: _Page) -> Record:
     references = _references(post)
     about = [page.posts[id_] for id_ in dict.fromkeys(references.values()) if id_ in page.posts]
     answered = {references.get("replied_to")} - {references.get("quoted"), references.get("retweeted")}
-    about = [_wordless(one) if one["id"] in answered else one for one in about]
+    about = [_wordless(other) if other["id"] in answered else other for other in about]
     keys = [key for p in (post, *about) for key in (p.get("attachments") or {}).get("media_keys") or []]
     authors = [str(p.get("author_id") or "") for p in (post, *about)]
     includes = {

@@ -10,8 +10,9 @@ from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from aggregator.domain.activity import Actor
+from aggregator.domain.activity import ActivityKind, Actor
 from aggregator.domain.errors import (
     AccountError,
     BadRequestError,
@@ -30,16 +31,22 @@ from aggregator.domain.polling.results import (
     FetchResult,
     PollOutcome,
 )
+from aggregator.domain.source_options import OptionType, SourceOption, parse_options
+from aggregator.source_api.kind import QueueClass, Saving, SourceKind
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter import read_budget, search, timeline
 from aggregator.sources.twitter.compliance import ReportsTakedowns
+from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
+from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
+    from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Ration
+    from aggregator.domain.compliance.sweep_mode import Sweeping
     from aggregator.domain.source import Json, Source
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
@@ -60,43 +67,106 @@ _NO_HANDLE = re.compile(
     re.IGNORECASE,
 )
 _USER_ID = re.compile(r"[0-9]{1,19}")
-_LEFT_OUT = ("replies", "retweets")
 
 
-class Twitter(ReportsTakedowns):
+_STATUS = re.compile(
+    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/\w+/status(?:es)?/([0-9]{1,19})\b.*", re.IGNORECASE
+)
+_POST_ID = re.compile(r"(?:x:)?([0-9]{1,19})")
+_ACCOUNT_ID = re.compile(r"(?:x:@)?([0-9]{1,19})")
+
+
+class Twitter(ReportsTakedowns, SourceKind):
     """Polls timelines by the accounts' numeric ids, so that a renamed account stays the same source."""
 
     name = "twitter"
-    queue = "twitter"
-    any_address = False
+    label = "an account or search on X"
+    queue = QueueClass.API
+    former_queue = "twitter"
     eagerness = 12.0  # polls that bring nothing are free
     per_host: int | None = 100  # X's own limits say how fast, and one host serves all accounts
-    service = "x"
+    address_form = "an X handle (@name)"
+    options = (
+        SourceOption(
+            "exclude",
+            OptionType.SET,
+            "Leave out",
+            "Posts of an account that are left out, which saves money; '' leaves out nothing.",
+            choices=("replies", "retweets"),
+        ),
+        SourceOption("user_id", OptionType.TEXT, "Account id", "The account's numeric id.", discovered=True),
+        SourceOption("query", OptionType.TEXT, "Search", "The query of a search.", discovered=True),
+    )
+    settings = SETTINGS
+    networks = (X,)
+    service = SERVICE
     network = NETWORK
     most_people = 100
     people_kept = timedelta(days=7)  # names and pictures change seldom, and each person returned is billed
     others_kept = timedelta(days=28)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check the options: `user_id` or `query`, and `exclude`, a list or a comma-separated text.
+        """Check the options: `user_id` or `query`, and `exclude`.
 
         Raises:
-            BadRequestError: an option is unknown or has a value that can't be used.
+            BadRequestError: an option is unknown or its value is invalid.
         """
-        if unknown := sorted(options.keys() - {"user_id", "query", "exclude"}):
-            raise BadRequestError(f"A twitter source has no option {unknown[0]!r}; it knows exclude.")
-        exclude = _excluded(options.get("exclude"))
-        query = options.get("query")
-        if query is not None:
-            if exclude:
+        parsed = parse_options(self.options, options, self.label)
+        if "query" in parsed:
+            if "exclude" in parsed:
                 raise BadRequestError("A search leaves out by its query: -is:retweet, -is:reply.")
-            return {"query": search.checked(str(query))}
-        user_id = options.get("user_id")
-        if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id):
+            return {"query": search.checked(parsed["query"])}
+        if not _USER_ID.fullmatch(user_id := parsed.get("user_id", "")):
             raise BadRequestError(
-                f"The option user_id of a twitter source is {user_id!r}; it must be the account's numeric id as text."
+                f"Invalid value {user_id!r} for the option 'user_id' of {self.label}; "
+                "expected the account's numeric id."
             )
-        return {"user_id": user_id, **({"exclude": exclude} if exclude else {})}
+        return parsed
+
+    def metered(self, values: Mapping[str, Any]) -> Metered:
+        """Return the prices and the budget that are set for X."""
+        return metered(self.name, values)
+
+    def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
+        """Return what leaving out reposts or replies would save."""
+        reposts, replies = parts.get(ActivityKind.REPOST, 0.0), parts.get(ActivityKind.REPLY, 0.0)
+        excluded = options.get("exclude", ())
+        return [
+            # A repost or reply includes the post that it is about, which is billed as well.
+            Saving(f"without its {name}", {"exclude": sorted({*excluded, name})}, 2 * part / (1 + reposts + replies))
+            for name, part in (("retweets", reposts), ("replies", replies))
+            if name not in excluded and part
+        ]
+
+    def sweep_mode(self, values: Mapping[str, Any]) -> Sweeping:
+        """Return how posts are checked that are shown."""
+        mode: Sweeping = values["x_sweep"]
+        return mode
+
+    def address_key(self, address: str) -> str | None:
+        """Return what all spellings of a handle or a search share."""
+        if handle := _handle_in(address):
+            return f"@{handle.casefold()}"
+        return address if address.startswith("search:") or _on_x(address) else None
+
+    def web_page(self, source: Source) -> str:
+        """Return the address of an account's profile; a search has no page."""
+        handle = _handle_in(source.address)
+        return X.profile.format(handle=handle) if handle else ""
+
+    def post_id(self, text: str) -> str | None:
+        """Return the id of a post from its id, its key or its address."""
+        found = _POST_ID.fullmatch(text) or _STATUS.fullmatch(text)
+        return found[1] if found else None
+
+    def account_id(self, text: str) -> str | None:
+        """Return the id of an account from its id or its key."""
+        found = _ACCOUNT_ID.fullmatch(text)
+        return found[1] if found else None
+
+    def handle(self, text: str) -> str | None:
+        """Return the handle of an account from "@handle" or the address of its profile."""
+        return _handle_in(text)
 
     async def discover(
         self,
@@ -140,9 +210,9 @@ class Twitter(ReportsTakedowns):
         api = _connect(context)
         found: dict[str, Discovery | SourceError] = {}
         try:
-            wanted = list(handles)
-            for start in range(0, len(wanted), self.most_people):
-                some = wanted[start : start + self.most_people]
+            every_address = list(handles)
+            for start in range(0, len(every_address), self.most_people):
+                some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
                 found |= {address: self._one_of(payload, handles[address], api) for address in some}
         finally:
@@ -153,9 +223,9 @@ class Twitter(ReportsTakedowns):
         """Say what an answer about many accounts says of one of them."""
         data, errors = payload.get("data"), payload.get("errors")
         users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
-        told = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+        reported = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
         user = next((user for user in users if str(user.get("username")).casefold() == handle.casefold()), None)
-        about = [error for error in told if str(error.get("value")).casefold() == handle.casefold()]
+        about = [error for error in reported if str(error.get("value")).casefold() == handle.casefold()]
         try:
             return self._account({"data": user, "errors": about}, handle, api)
         except SourceError as error:
@@ -178,13 +248,6 @@ class Twitter(ReportsTakedowns):
             floor=_floor(api),
             options={"user_id": actor.native_id},
         )
-
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        """Give nothing: what X lets one read of the past is read by polling."""
-        del source, context, pages
-        nothing: tuple[FetchResult, ...] = ()
-        for page in nothing:
-            yield page
 
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
         """Ask for up to 100 people by their ids.
@@ -220,14 +283,14 @@ class Twitter(ReportsTakedowns):
         Raises:
             SourceError: X gave no usable answer.
         """
-        if not context.credentials.get("x_bearer_token"):
+        if not context.settings.get("x_bearer_token"):
             return None
         api = _connect(context)
         try:
-            said = (await api.usage()).get("data")
+            usage = (await api.usage()).get("data")
         finally:
             api.close()
-        posts = str(said.get("project_usage")) if isinstance(said, dict) else ""
+        posts = str(usage.get("project_usage")) if isinstance(usage, dict) else ""
         return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
@@ -310,7 +373,7 @@ def _harvest(
     facts: FetchFacts,
 ) -> FetchResult:
     now = facts.started
-    meal = read_budget.ReadCost(
+    read_cost = read_budget.ReadCost(
         cost,
         reading.posts,
         age=now - reading.oldest if reading.oldest else None,
@@ -318,9 +381,9 @@ def _harvest(
         whole=reading.whole,
     )
     known = source.appetite if before.is_first is False else None
-    hunger = read_budget.learnt(known, meal, now - source.last_success if source.last_success else None)
+    daily_cost = read_budget.learnt(known, read_cost, now - source.last_success if source.last_success else None)
     if not reading.activities and reading.mark == before and reading.error is None:
-        return FetchResult(state=source.fetch_state, unchanged=True, appetite=hunger, facts=facts)
+        return FetchResult(state=source.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.digesting(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None
@@ -329,7 +392,7 @@ def _harvest(
         state=reading.mark.state(),
         not_before=paused or (now + rest if rest else None),
         look_again=reading.editable,
-        appetite=hunger,
+        appetite=daily_cost,
         note=_note(reading),
         facts=facts,
     )
@@ -347,13 +410,11 @@ def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
     return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
 
 
-def _excluded(value: Json) -> list[str]:
-    given: Any = value.split(",") if isinstance(value, str) else value or []
-    wanted = [str(one).strip() for one in given if str(one).strip()] if isinstance(given, list) else [repr(value)]
-    for one in wanted:
-        if one not in _LEFT_OUT:
-            raise BadRequestError(f"Of an account on X, {' and '.join(_LEFT_OUT)} can be left out, not {one!r}.")
-    return sorted(set(wanted))
+def _on_x(address: str) -> bool:
+    try:
+        return X.owns(urlsplit(address).hostname or "")
+    except ValueError:  # a bracket that is not an IPv6 address
+        return False
 
 
 def _handle_in(address: str) -> str | None:

@@ -17,8 +17,10 @@ def returned_in(payload: object) -> Returned:
     given = payload.get("includes")
     includes = given if isinstance(given, dict) else {}
     data = list(_objects(payload, "data"))
-    people = [one for one in data if "username" in one]
-    posts = [one for one in data if "text" in one or "edit_history_tweet_ids" in one or "edit_history_post_ids" in one]
+    people = [item for item in data if "username" in item]
+    posts = [
+        item for item in data if "text" in item or "edit_history_tweet_ids" in item or "edit_history_post_ids" in item
+    ]
     posts += [*_objects(includes, "tweets"), *_objects(includes, "posts")]
     people += _objects(includes, "users")
     return Returned(posts=_ids(posts), users=_ids(people))
@@ -26,10 +28,10 @@ def returned_in(payload: object) -> Returned:
 
 def _objects(holder: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
     found = holder.get(name)
-    for one in found if isinstance(found, list) else [found]:
-        if isinstance(one, dict):
-            yield one
+    for item in found if isinstance(found, list) else [found]:
+        if isinstance(item, dict):
+            yield item
 
 
 def _ids(objects: list[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(str(one["id"]) for one in objects if one.get("id")))
+    return list(dict.fromkeys(str(item["id"]) for item in objects if item.get("id")))

@@ -63,21 +63,23 @@ def digesting(ration: Ration | None, cost: float) -> timedelta | None:
     return _DAY * min(cost / max(ration.dollars, 1e-6), 31)
 
 
-def learnt(appetite: float | None, meal: ReadCost, since: timedelta | None) -> float | None:
+def learnt(appetite: float | None, read_cost: ReadCost, since: timedelta | None) -> float | None:
     """Return an account's appetite after a poll, in dollars a day: an average that forgets over days.
 
     Args:
         appetite: as it was; None: not known.
-        meal: what the poll read.
+        read_cost: of the poll.
         since: the time since the last poll that brought an answer; None: there was none.
     """
     if appetite is None or since is None:
-        if meal.age is None:
+        if read_cost.age is None:
             return appetite
-        return meal.cost / (max(meal.age, _SHORTEST_SPAN) / _DAY)
-    whole = meal.cost
-    if not meal.whole and meal.posts > 1 and meal.reach:
-        whole = meal.cost / meal.posts * max(meal.posts, (meal.posts - 1) * (since / meal.reach))
+        return read_cost.cost / (max(read_cost.age, _SHORTEST_SPAN) / _DAY)
+    whole = read_cost.cost
+    if not read_cost.whole and read_cost.posts > 1 and read_cost.reach:
+        whole = (
+            read_cost.cost / read_cost.posts * max(read_cost.posts, (read_cost.posts - 1) * (since / read_cost.reach))
+        )
     keep = exp(-since / _MEMORY)
     span = max(since / _DAY, 1e-6)
     return appetite * keep + whole / span * (1 - keep)

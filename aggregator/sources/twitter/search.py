@@ -68,13 +68,13 @@ def widened(portion: ReadQuota) -> ReadQuota:
 def asking(ask: Pages, now: datetime) -> Pages:
     """Ask a search as if it were a timeline: its tokens have another name, and it refuses ids of long ago."""
 
-    async def page(**asked: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
-        if "pagination_token" in asked:
-            asked["next_token"] = asked.pop("pagination_token")
-        since = asked.get("since_id")
+    async def page(**parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
+        if "pagination_token" in parameters:
+            parameters["next_token"] = parameters.pop("pagination_token")
+        since = parameters.get("since_id")
         if since is not None and now - _time_of(int(since)) > _REACH:
-            del asked["since_id"]  # everything that is found is newer
-        return await ask(**asked)
+            del parameters["since_id"]  # everything that is found is newer
+        return await ask(**parameters)
 
     return page
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Pages(Protocol):
     """Gives one page, newest first."""
 
-    async def __call__(self, **asked: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
+    async def __call__(self, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
         """Ask with `max_results`, `since_id`, `until_id`, `pagination_token`.
 
         Raises:
@@ -110,10 +110,10 @@ async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, por
         mark = Watermark(since=max(value for value in (mark.since, mark.high, mark.until) if value is not None))
     reading = Reading(mark)
     token: str | None = None
-    asked = reading.mark  # since and until stay the same while a token is followed
+    bounds = reading.mark  # since and until stay the same while a token is followed
     for number in range(portion.pages):
         try:
-            payload = await ask(**_question(asked, token, portion))
+            payload = await ask(**_question(bounds, token, portion))
             _check(payload, who)
             reading.take(payload, account)
         except SourceError as error:
@@ -122,12 +122,12 @@ async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, por
             reading.error = error
             break
         token = _token(payload)
-        reading.skipped = token is not None and portion.skipping and not asked.is_first
+        reading.skipped = token is not None and portion.skipping and not bounds.is_first
         reading.mark = reading.mark.read(_ids(payload), more=token is not None and not portion.skipping)
-        if token is None or asked.is_first or portion.skipping:
-            if asked.until is None:
+        if token is None or bounds.is_first or portion.skipping:
+            if bounds.until is None:
                 break
-            token, asked = None, reading.mark  # the gap is filled; now what came since
+            token, bounds = None, reading.mark  # the gap is filled; now what came since
     reading.whole = token is None and reading.mark.until is None
     newest_first = {activity.key: activity for activity in reversed(reading.activities)}  # an edit while we read
     reading.activities = sorted(newest_first.values(), key=lambda activity: int(activity.native_id))
@@ -135,13 +135,13 @@ async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, por
 
 
 def _question(mark: Watermark, token: str | None, portion: ReadQuota) -> dict[str, object]:
-    asked = {
+    parameters = {
         "max_results": portion.first if mark.is_first else portion.page,
         "since_id": mark.since,
         "until_id": mark.until,
         "pagination_token": token,
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _check(payload: Mapping[str, Any], who: str) -> None:
@@ -174,8 +174,8 @@ def _editable(post: Mapping[str, Any]) -> datetime | None:
 
 
 def _first(moments: Iterable[datetime | None]) -> datetime | None:
-    return min((one for one in moments if one is not None), default=None)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _last(moments: Iterable[datetime | None]) -> datetime | None:
-    return max((one for one in moments if one is not None), default=None)
+    return max((moment for moment in moments if moment is not None), default=None)

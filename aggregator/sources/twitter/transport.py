@@ -118,9 +118,9 @@ class BoundedAdapter(HTTPAdapter):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _there(self, url: str) -> str:
-        asked = urlsplit(url)
-        path = self._base.path.rstrip("/") + asked.path
-        return urlunsplit((self._base.scheme, self._base.netloc, path, asked.query, ""))
+        address = urlsplit(url)
+        path = self._base.path.rstrip("/") + address.path
+        return urlunsplit((self._base.scheme, self._base.netloc, path, address.query, ""))
 
     def _bounded(self, response: Response) -> bytes:
         parts, size = [], 0

@@ -46,10 +46,10 @@ class Outline:
     def scope(self) -> str:
         """Return what else decides what an entry's bytes mean."""
         holders = (self.root, self.feed)
-        told = [
+        declarations = [
             (holder.tag, sorted(holder.attrib.items()), sorted(map(str, holder.nsmap.items()))) for holder in holders
         ]
-        return repr((told, self.around))
+        return repr((declarations, self.around))
 
 
 def outline_of(body: bytes, content_type: str) -> Outline:

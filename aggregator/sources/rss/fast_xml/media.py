@@ -71,8 +71,8 @@ def _add_content(item: Item, element: _Element, attributes: dict[str, str], inne
             add_media(item, child, own, inner.within(own))
         else:
             pass_over(child, name)
-    told = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
-    item.fields.setdefault("media_content", []).append({**attributes, **told})
+    inherited = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
+    item.fields.setdefault("media_content", []).append({**attributes, **inherited})
 
 
 def _add_keywords(item: Item, element: _Element, attributes: dict[str, str]) -> None:

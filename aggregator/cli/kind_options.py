@@ -1,0 +1,72 @@
+"""Options of `source add` and `source set` that kinds of source declare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aggregator.cli.aliases import AliasedOption
+from aggregator.domain.source_options import OptionType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aggregator.domain.source import Json
+    from aggregator.domain.source_options import SourceOption
+
+_PREFIX = "option_"  # of parameters, so that an option can have the name of another parameter
+
+
+class KindOptionsCommand(click.Command):
+    """A command that also has the options of every kind of source; kinds are loaded when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters, then one for each option of a kind."""
+        parameters = super().get_params(ctx)
+        taken = {name for parameter in parameters for name in parameter.opts}
+        return [*parameters, *_parameters(taken)]
+
+
+def given(parameters: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the options that were given, by name."""
+    return {
+        name.removeprefix(_PREFIX): value
+        for name, value in parameters.items()
+        if name.startswith(_PREFIX) and value is not None
+    }
+
+
+def _parameters(taken: set[str]) -> list[click.Parameter]:
+    from aggregator.sources import kinds
+
+    parameters: dict[str, click.Parameter] = {}
+    for kind in kinds().values():
+        for option in kind.options:
+            if option.discovered or option.name in parameters:
+                continue  # kinds share an option of the same name
+            flag = option.flag or option.name.replace("_", "-")
+            flag = f"{kind.name}-{flag}" if f"--{flag}" in taken else flag
+            parameters[option.name] = _parameter(option, flag)
+    return list(parameters.values())
+
+
+def _parameter(option: SourceOption, flag: str) -> click.Parameter:
+    name, declaration = f"{_PREFIX}{option.name}", f"--{flag}"
+    type_: Any = None
+    metavar = None
+    former = [f"--{name}" for name in option.former_flags]
+    match option.type:
+        case OptionType.FLAG:
+            declaration = f"--{flag}/--no-{flag}"
+            former = ["/".join(former)] if former else []
+        case OptionType.WHOLE:
+            type_ = click.IntRange(option.least, option.most)
+        case OptionType.CHOICE:
+            type_ = click.Choice([*dict.fromkeys((*option.shown_choices, *option.choices))])
+            metavar = f"[{'|'.join(option.shown_choices)}]"
+        case OptionType.SET:
+            metavar = ",".join(option.shown_choices)
+    return AliasedOption(
+        [name, declaration], former=former, type=type_, metavar=metavar, default=None, help=option.help
+    )

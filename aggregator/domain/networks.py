@@ -1,0 +1,101 @@
+"""Networks that activities are published on: their names, the words for their posts, and their legal terms.
+
+Each kind of source declares its networks, and the registry of kinds registers them here, so that storage and pages can
+look them up without importing a kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aggregator.domain.activity import ActivityKind
+
+WEB = "web"  # documents on the open web: feeds, calendars, and items that editors write
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What people call one kind of activity on a network."""
+
+    singular: str
+    plural: str = ""
+    past: str = ""  # what the author of one did: "retweeted"
+
+
+@dataclass(frozen=True, slots=True)
+class LegalTerms:
+    """What the terms of a network allow. The defaults forbid everything."""
+
+    public_text: bool = False  # the public API and feeds may give the content, not only ids and addresses
+    embeddable: bool = False  # other sites may show the content in frames and embeds
+    edits_replace: bool = True  # an edit must be shown, also where a person approved the former version
+    link_to_post: bool = False  # cards name the network, and their time leads to the post there
+    public_text_setting: str = ""  # name of the setting by which operators state that the network agreed
+    embeddable_setting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network, as pages name it and as its terms bind us."""
+
+    name: str  # stored with every activity
+    label: str = ""
+    hosts: frozenset[str] = frozenset()  # whose web addresses lead to it
+    nouns: Mapping[ActivityKind, Noun] = field(default_factory=dict, hash=False)
+    terms: LegalTerms = LegalTerms()
+    has_accounts: bool = True  # its actors are accounts; posts have ids
+    profile: str = ""  # the address of a profile, with {handle}
+    icon: str = ""  # SVG path data on a 20 by 20 grid
+
+    def owns(self, host: str) -> bool:
+        """Return whether a host name belongs to the network."""
+        host = host.lower()
+        return any(host == name or host.endswith(f".{name}") for name in self.hosts)
+
+
+_web = Network(WEB, terms=LegalTerms(public_text=True, embeddable=True, edits_replace=False), has_accounts=False)
+_registered: dict[str, Network] = {WEB: _web}
+_of_kind: dict[str, tuple[Network, ...]] = {}
+
+
+def register(kind: str, networks: Iterable[Network]) -> None:
+    """Register the networks of a kind of source.
+
+    Raises:
+        ValueError: another network has the same name.
+    """
+    _of_kind[kind] = tuple(networks)
+    for network in _of_kind[kind]:
+        if _registered.setdefault(network.name, network) != network:
+            raise ValueError(f"two networks are named {network.name!r}")
+
+
+def network_of(name: str) -> Network:
+    """Return a network; one that no kind of source declares allows nothing."""
+    return _registered.get(name) or Network(name, name)
+
+
+def profile_of(kind: str, handle: str) -> str | None:
+    """Return the address of the profile that a handle has on the network of a kind of source."""
+    profiles = (network.profile for network in _of_kind.get(kind, ()) if network.profile)
+    return next((profile.format(handle=handle) for profile in profiles), None)
+
+
+def that_replace_edits() -> list[str]:
+    """Return the labels of networks whose edits must be shown."""
+    return sorted(network.label for network in _registered.values() if network.terms.edits_replace)
+
+
+def network_at(host: str) -> Network | None:
+    """Return the network that a host name belongs to."""
+    return next((network for network in _registered.values() if network.owns(host)), None)
+
+
+def plural(kind: ActivityKind, otherwise: str) -> str:
+    """Return what people call activities of a kind: the first network's word for them, if any has one."""
+    words = (network.nouns[kind].plural for network in _registered.values() if kind in network.nouns)
+    return next(filter(None, words), otherwise)

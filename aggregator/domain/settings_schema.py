@@ -1,0 +1,137 @@
+"""How one setting reads: its variable, its type, what is allowed and what it means.
+
+Kinds of source declare their own settings with these types, and `aggregator.config` reads them with all others.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from aggregator.domain.secrets import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREFIX = "AGGREGATOR_"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Generic[_T]):
+    """One setting: its variable, how it reads, what it means and what is allowed."""
+
+    name: str  # of its variable, without the prefix
+    read: Callable[[str], _T]
+    allowed: str  # in words, for the error and the documentation
+    meaning: str
+    default: str | None = None  # as it would stand in the environment
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable's name."""
+        return PREFIX + self.name
+
+    @property
+    def key(self) -> str:
+        """The name by which code gets the value."""
+        return self.name.lower()
+
+
+def seconds(least: float, most: float) -> Callable[[str], timedelta]:
+    """Return a reader of seconds within bounds."""
+
+    def read(text: str) -> timedelta:
+        span = float(text)
+        if not least <= span <= most:
+            raise ValueError
+        return timedelta(seconds=span)
+
+    return read
+
+
+def days(least: int, most: int) -> Callable[[str], timedelta]:
+    """Return a reader of whole days within bounds."""
+    read = whole(least, most)
+    return lambda text: timedelta(days=read(text))
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """Return a reader of numbers within bounds."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a reader of one of some words."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError
+        return text.lower()
+
+    return read
+
+
+def yes_or_no(text: str) -> bool:
+    """Read "yes" or "no"."""
+    return one_of(("yes", "no"))(text) == "yes"
+
+
+def web_address(text: str) -> str:
+    """Read an http or https address without a query or a user name."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError
+    _ = parts.port  # raises on a port that is none
+    return text.rstrip("/")
+
+
+def secret(least: int) -> Callable[[str], Secret]:
+    """Return a reader of secrets of some least length, without spaces."""
+
+    def read(text: str) -> Secret:
+        if len(text) < least or re.search(r"\s", text):
+            raise ValueError
+        return Secret(text)
+
+    return read
+
+
+def secure_address(text: str) -> str:
+    """Read an https address, or an http one on loopback."""
+    address = web_address(text)
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError  # credentials would travel in clear text
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,27 @@
+"""X as a network: the words for its posts, and what its terms allow."""
+
+from __future__ import annotations
+
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.networks import LegalTerms, Network, Noun
+from aggregator.sources.twitter.normalise import NETWORK
+
+X = Network(
+    NETWORK,
+    label="X",
+    hosts=frozenset({"x.com", "twitter.com"}),
+    profile="https://x.com/{handle}",
+    nouns={
+        ActivityKind.POST: Noun("Tweet", "Tweets"),
+        ActivityKind.REPOST: Noun("Retweet", "Retweets", "retweeted"),
+        ActivityKind.QUOTE: Noun("Quote tweet"),
+    },
+    terms=LegalTerms(
+        public_text=False,  # Developer Policy: a public API gives no more than ids
+        embeddable=False,  # Developer Agreement, III.K: not in frames and similar embedding mechanisms
+        edits_replace=True,  # Display Requirements: the current version is shown
+        link_to_post=True,  # Display Requirements: the time leads to the post
+        public_text_setting="x_public_text",
+        embeddable_setting="x_embed",
+    ),
+)

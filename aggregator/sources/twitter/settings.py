@@ -1,0 +1,77 @@
+"""Settings of X: credentials, budget and prices, takedown checks, and what X has agreed to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aggregator.domain.billing.budget import DOLLAR, Metered, Prices, Terms
+from aggregator.domain.compliance.sweep_mode import Sweeping
+from aggregator.domain.settings_schema import Option, number, one_of, secret, secure_address, whole, yes_or_no
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICE = "x"  # in the ledger
+
+SETTINGS: tuple[Option[Any], ...] = (
+    Option("X_BEARER_TOKEN", secret(1), "a token without spaces", "app-only bearer token for the X API", secret=True),
+    Option(
+        "X_BASE_URL",
+        secure_address,
+        "an https address, or http on loopback",
+        "base URL of the X API",
+        "https://api.x.com",
+    ),
+    Option(
+        "X_VOCABULARY",
+        one_of(("tweets", "posts")),
+        "tweets or posts",
+        "names of fields in requests: those of the API description up to 2.166, or from 2.167",
+        "tweets",
+    ),
+    Option(
+        "X_BUDGET",
+        number(0, 1_000_000),
+        "dollars, 0 to 1000000",
+        "most that X may cost in a cycle; the rest is spread over its remaining days and all accounts",
+    ),
+    Option(
+        "X_RESERVE",
+        number(0, 0.9),
+        "a part, 0 to 0.9",
+        "part of the budget that is reserved for takedown checks",
+        "0.1",
+    ),
+    Option("X_CYCLE_DAY", whole(1, 28), "a day of the month, 1 to 28", "day on which a budget cycle begins, UTC", "1"),
+    Option(
+        "X_SWEEP",
+        Sweeping,
+        "auto, jobs, lookup or off",
+        "how shown posts are checked for takedowns: jobs (compliance jobs, free), lookup (within the reserve), "
+        "auto (lookup if jobs are refused), or off",
+        "auto",
+    ),
+    Option(
+        "X_PUBLIC_TEXT",
+        yes_or_no,
+        "yes or no",
+        "whether public machine-readable output gives the content of posts, which X must have agreed to",
+        "no",
+    ),
+    Option(
+        "X_EMBED",
+        yes_or_no,
+        "yes or no",
+        "whether the embed shows posts on other sites, which X's agreement forbids unless X has agreed",
+        "no",
+    ),
+    Option("X_POST_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned post", "0.005"),
+    Option("X_USER_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned account", "0.01"),
+)
+
+
+def metered(kind: str, values: Mapping[str, Any]) -> Metered:
+    """Return the prices and the budget that are set for X."""
+    prices = Prices(round(values["x_post_price"] * DOLLAR), round(values["x_user_price"] * DOLLAR))
+    budget = None if values["x_budget"] is None else round(values["x_budget"] * DOLLAR)
+    return Metered(SERVICE, "X", kind, Terms(prices, budget, values["x_reserve"], values["x_cycle_day"]))
