@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -199,9 +199,12 @@ class Container:
         """
 
         async def work() -> None:
-            async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
-                tagger = self.configuration.tagger
-                report(await in_database_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
+            kind = kinds()[source.kind]
+            async for harvest in kind.archive(source, await self.context(), pages):
+                store = partial(
+                    store_archive, tagger=self.configuration.tagger, edits_always_show=kind.edits_always_show
+                )
+                report(await in_database_thread(store, self.store, source, harvest, self.clock()))
 
         self.run(work())
 

@@ -31,7 +31,7 @@ from storage.engine.postgresql import READ_ONLY, longest, longest_ping
 from storage.moderation.audit_log import Audit
 from storage.moderation.decisions import Decisions
 from storage.moderation.freezes import Freezes
-from storage.moderation.pending_edits import HeldEdits
+from storage.moderation.pending_edits import PendingEdits
 from storage.moderation.queue import Queue
 from storage.moderation.review_states import Reviews
 from storage.moderation.rules import Rules
@@ -80,7 +80,7 @@ class Transaction:
         self.reviews = Reviews(connection)
         self.decisions = Decisions(connection)
         self.stories = Stories(connection)
-        self.held_edits = HeldEdits(connection)
+        self.pending_edits = PendingEdits(connection)
         self.queue = Queue(connection)
         self.rules = Rules(connection)
         self.freezes = Freezes(connection)

@@ -165,7 +165,7 @@ def asked_of(visit: DeskRequest) -> QueueQuery:
 def seen_all(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[Seen]:
     """Return items with all that a reviewer wants to know of them, in as many queries for one as for many."""
     ids = [item.id for item in items]
-    edits = tx.held_edits.waiting(ids)
+    edits = tx.pending_edits.waiting(ids)
     related = tx.stories.related(ids)
     in_hand = tx.queue.in_hand(ids, now)
     later = tx.queue.intentions(ids)

@@ -28,6 +28,7 @@ from aggregator.domain.errors import (
     WorkerLostError,
 )
 from aggregator.domain.matching import entry_matching
+from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.matching.fingerprint import fingerprint
 from aggregator.domain.matching.stories import story_of
 from aggregator.domain.moderation.conditions import facts_of
@@ -177,7 +178,16 @@ class Ingest:
             if current is not None:
                 if _screening_terms(current) != _screening_terms(source):  # changed by a person during the poll
                     screening = screened_all(current, harvest, now, self._tagger)
-                settlement = store_harvest(tx, current, harvest, screening, now=now, token=self._token, pace=pace)
+                settlement = store_harvest(
+                    tx,
+                    current,
+                    harvest,
+                    screening,
+                    now=now,
+                    token=self._token,
+                    pace=pace,
+                    edits_always_show=self._kinds[source.kind].edits_always_show,
+                )
         if settlement is None:
             log.warning("lease lost, nothing stored", source=source.slug)
             self.reports.append(Report(source.slug, "failed", error="another worker took it over meanwhile"))
@@ -263,6 +273,7 @@ def store_harvest(
     now: datetime,
     token: str,
     pace: PollBudget | None,
+    edits_always_show: bool = False,
 ) -> PollRecord:
     """Write a harvest and the source's new schedule within one transaction."""
     stored = tx.activities.store(
@@ -272,7 +283,7 @@ def store_harvest(
         present=harvest.present,
         recognising=source.last_new is not None and source.options.get("identity", "layers") == "layers",
         judge=partial(_judged, tx, source, now, source.last_success if source.last_new else None),
-        on_edit=source.on_edit,
+        edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
     if stored.held:
         log.info("edits held for review", source=source.slug, count=stored.held)
@@ -285,15 +296,22 @@ def store_harvest(
 
 
 def store_archive(
-    store: Store, source: Source, harvest: FetchResult, now: datetime, tagger: Tagger | None = None
+    store: Store,
+    source: Source,
+    harvest: FetchResult,
+    now: datetime,
+    tagger: Tagger | None = None,
+    *,
+    edits_always_show: bool = False,
 ) -> Report:
     """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
     screening = screened_all(source, harvest, now, tagger)
     with store.writing() as tx:
         recognising = source.options.get("identity", "layers") == "layers"
         judge = partial(_judged, tx, source, now, None)
+        edit_policy = EditPolicy(source.on_edit, edits_always_show)
         stored = tx.activities.store(
-            source.id, screening, now, recognising=recognising, judge=judge, on_edit=source.on_edit
+            source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
         )
     return Report(source.slug, "new" if stored.new else "unchanged", stored.new, stored.changed, stored.unchanged)
 
@@ -466,7 +484,7 @@ def screened(
     clean = storable(new)
     tags = tagger.tags(clean.content, clean.object, source) if tagger else NO_TAGS
     published = policy is Policy.AUTO
-    known_by = entry_matching.marks(clean)
+    keys = entry_matching.entry_keys(clean)
     return ScreenedActivity(
         new=clean,
         fingerprint=fingerprint(clean.content, clean.object),
@@ -479,8 +497,8 @@ def screened(
         countries=tuple(tags.countries),
         reasons={**tags.topics, **tags.countries},
         story=story_of(clean),
-        alias=known_by.alias,
-        likeness=known_by.likeness,
+        stable_key=keys.stable_key,
+        content_key=keys.content_key,
         upstream=Upstream.LIVE if WITHHELD_EVERYWHERE.isdisjoint(clean.content.withheld) else Upstream.WITHHELD,
     )
 

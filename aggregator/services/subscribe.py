@@ -114,11 +114,18 @@ async def subscribe(
         )
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
-    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+    always_show = any(kind.edits_always_show for kind in kinds if kind.name == found.kind)
+    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger, always_show)
 
 
 def _add(
-    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime, tagger: Tagger | None
+    store: Store,
+    found: Discovery,
+    terms: Subscription,
+    sealed: str | None,
+    now: datetime,
+    tagger: Tagger | None,
+    edits_always_show: bool,  # called through a thread pool
 ) -> tuple[Source, PollRecord | None]:
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
@@ -134,7 +141,16 @@ def _add(
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
         screening = screened_all(added, harvest, now, tagger)
         tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
-        settlement = store_harvest(tx, added, harvest, screening, now=now, token=token, pace=None)
+        settlement = store_harvest(
+            tx,
+            added,
+            harvest,
+            screening,
+            now=now,
+            token=token,
+            pace=None,
+            edits_always_show=edits_always_show,
+        )
         return tx.sources.get(added.slug) or added, settlement
 
 

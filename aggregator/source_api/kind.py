@@ -41,6 +41,7 @@ class SourceKind(Protocol):
     any_address: bool  # it takes every web address, so the other kinds are asked first what an address is
     eagerness: float  # how many of the usual polls a source of this kind gets
     per_host: int | None  # sources of one host that may be under way together; None: as few as is polite
+    edits_always_show: bool  # its terms require that edits show at once, also those of approved activities
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options that people set and return them complete.

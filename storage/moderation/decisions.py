@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select, update
 from aggregator.domain.activity import Review, Upstream
 from aggregator.domain.moderation.decisions import PAST, Decided, DecisionAction
 from storage.moderation.audit_log import Audit
-from storage.moderation.pending_edits import HeldEdits
+from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.activities import Activities
 from storage.tables.moderation import audit, handout, rule
@@ -97,7 +97,7 @@ class Decisions:
         """
         batch = batch or uuid4().hex
         rows, missed = self._found(seen, who, now)
-        edits = HeldEdits(self._connection).waiting([row.id for row in rows])
+        edits = PendingEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
             if verb is DecisionAction.KEEP:
@@ -112,7 +112,7 @@ class Decisions:
                 changes.append((row, _wanted(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
-            HeldEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
+            PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}
         took = [id_ for id_ in touched if verb is DecisionAction.APPROVE and id_ in edits]
         self._write(changes, PAST[verb], who, now, batch, extra, edits={id_: id_ in took for id_ in edits})
@@ -198,7 +198,7 @@ class Decisions:
         """Let a held edit wait again; where its words were taken over, put the former ones back."""
         if took:
             Activities(self._connection).put_back(row.id)
-        HeldEdits(self._connection).let_wait(row.id)
+        PendingEdits(self._connection).let_wait(row.id)
 
     def latest(self, who: str) -> Mapping[str, Any] | None:
         """Return the first line of the newest batch of a person that was not undone yet, with its `count` of lines."""

@@ -49,6 +49,7 @@ class Scripted:
     any_address: bool = False
     eagerness: float = 1.0
     per_host: int | None = None
+    edits_always_show: bool = False
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         return options

@@ -54,6 +54,7 @@ class Knowing:
     any_address: bool = False
     eagerness: float = 1.0
     per_host: int | None = None
+    edits_always_show: bool = False
     name: str = "scripted"
     queue: str = "scripted"
     asked: list[str] = field(default_factory=list)

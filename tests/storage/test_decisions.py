@@ -17,6 +17,7 @@ from aggregator.domain.activity import (
     Review,
     ScheduledTransition,
 )
+from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.moderation.decisions import Decided, DecisionAction
 from aggregator.domain.source import OnEdit, Policy
 from aggregator.services.ingest import screened
@@ -225,10 +226,12 @@ def approved(store: Store, on_edit: OnEdit, **content: Any) -> tuple[Source, int
     return source, 1
 
 
-def poll(store: Store, source: Source, on_edit: OnEdit, text: str, **content: Any) -> None:
+def poll(
+    store: Store, source: Source, on_edit: OnEdit, text: str, *, always_show: bool = False, **content: Any
+) -> None:
     with store.writing() as tx:
         one = screened(an_activity("1", text=text, **content), source.policy, NOON)
-        tx.activities.store(source.id, [one], NOON, on_edit=on_edit)
+        tx.activities.store(source.id, [one], NOON, edit_policy=EditPolicy(on_edit, always_show))
 
 
 def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: Store) -> None:
@@ -247,7 +250,7 @@ def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: St
     assert (taken.content.text, taken.visible) == ("Second words.", True)
     assert (back.content.text, back.visible) == ("First words.", True)
     with store.reading() as tx:
-        assert id_ in tx.held_edits.waiting([id_])
+        assert id_ in tx.pending_edits.waiting([id_])
 
 
 def test_a_declined_edit_is_not_asked_about_twice(store: Store) -> None:
@@ -257,10 +260,10 @@ def test_a_declined_edit_is_not_asked_about_twice(store: Store) -> None:
 
     poll(store, source, OnEdit.STAY, "Second words.")
     with store.reading() as tx:
-        quiet = tx.held_edits.waiting([id_])
+        quiet = tx.pending_edits.waiting([id_])
     poll(store, source, OnEdit.STAY, "Third words.")
     with store.reading() as tx:
-        again = tx.held_edits.waiting([id_])
+        again = tx.pending_edits.waiting([id_])
 
     assert quiet == {}
     assert again[id_].screened.new.content.text == "Third words."
@@ -273,7 +276,7 @@ def test_an_edit_that_its_publisher_takes_back_waits_no_more(store: Store) -> No
     poll(store, source, OnEdit.STAY, "First words.")
 
     with store.reading() as tx:
-        assert tx.held_edits.waiting([id_]) == {}
+        assert tx.pending_edits.waiting([id_]) == {}
 
 
 def test_by_the_other_policy_an_edited_item_comes_back_and_is_not_shown(store: Store) -> None:
@@ -286,11 +289,11 @@ def test_by_the_other_policy_an_edited_item_comes_back_and_is_not_shown(store: S
     assert "after it was approved" in held.review_reason
 
 
-def test_edits_on_x_always_replace(store: Store) -> None:
+def test_edits_always_replace_where_the_kind_of_source_says_so(store: Store) -> None:
     post = {"kind": ActivityKind.POST, "network": "x", "title": None}
     source, id_ = approved(store, OnEdit.STAY, **post)
 
-    poll(store, source, OnEdit.STAY, "Second words.", **post)
+    poll(store, source, OnEdit.STAY, "Second words.", always_show=True, **post)
 
     assert (item(store, id_).content.text, item(store, id_).visible) == ("Second words.", True)
 

@@ -51,6 +51,7 @@ class CalendarKind:
     any_address = False
     eagerness = 0.5  # what is planned changes seldom
     per_host: int | None = None
+    edits_always_show = False
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options.

@@ -53,6 +53,7 @@ class RssKind:
     any_address = True
     eagerness = 1.0
     per_host: int | None = None
+    edits_always_show = False
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options.

@@ -71,6 +71,7 @@ class Twitter(ReportsTakedowns):
     any_address = False
     eagerness = 12.0  # polls that bring nothing are free
     per_host: int | None = 100  # X's own limits say how fast, and one host serves all accounts
+    edits_always_show = True
     service = "x"
     network = NETWORK
     most_people = 100
