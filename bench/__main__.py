@@ -2,6 +2,7 @@
 
     make bench ARGS="--feeds 500 --database postgresql"
     make bench ARGS="reading"                               # the reader, over HTTP and with a million activities
+    make bench ARGS="sources"                               # the reader, the desk and commands with 100,000 sources
     make bench ARGS="--documents FOLDER --grown FOLDER"     # feeds of your own: *.xml, and what became of them
 
 Each step is whole: claim, fetch over HTTP from a farm on loopback, parse, screen, store, reschedule. The spacing of
@@ -29,7 +30,7 @@ from aggregator.domain.polling.schedule import PRIVATE_FLOOR
 from aggregator.domain.source import Policy
 from aggregator.domain.stream import Query
 from aggregator.services.dispatch import BATCH
-from bench import reading
+from bench import reading, sources
 from bench.cost import measured, peak_memory
 from bench.farm import farm, write
 from tests import servers
@@ -41,8 +42,9 @@ READS = 200
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["reading"]:
-        reading.main(sys.argv[2:])
+    parts = {"reading": reading.main, "sources": sources.main}
+    if sys.argv[1:] and sys.argv[1] in parts:
+        parts[sys.argv[1]](sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--feeds", type=int, default=100)

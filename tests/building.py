@@ -65,6 +65,12 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
         return tx.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
 
 
+def due_of(source: Source) -> datetime:
+    """Return when a source that is polled is due."""
+    assert source.due is not None
+    return source.due
+
+
 def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
     """Screen and store what a source said."""
     with store.writing() as tx:

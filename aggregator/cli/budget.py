@@ -12,6 +12,7 @@ from aggregator.cli.output import ago, counted, print_json, print_table
 from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
+from aggregator.domain.source import SourceFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +106,8 @@ class View:
             self.block = tx.spending.blocked(SERVICE)
             self.reported = tx.spending.reported(SERVICE)
             appetites = tx.spending.appetites(metering.kind)
-            sources = [source for source in tx.sources.all() if source.id in appetites]
+            which = SourceFilter(kinds=[metering.kind])
+            sources = [source for source in tx.sources.each(which) if source.id in appetites]
             kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
         wants = reckoning.presumed(appetites.values(), self.terms)
         settled = first is not None and first < lately.isoformat()

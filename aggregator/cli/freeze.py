@@ -65,7 +65,7 @@ def list_() -> None:
     """List the freezes under way."""
     with opened() as container, container.store.reading() as tx:
         now, active = container.clock(), tx.freezes.active(container.clock())
-        slugs = {one.id: one.slug for one in tx.sources.all()}
+        refs = tx.sources.refs({freeze.source_id for freeze in active if freeze.source_id is not None})
     if not active:
         click.echo("Nothing is frozen.")
         return
@@ -74,7 +74,7 @@ def list_() -> None:
         [
             (
                 str(one.id),
-                "all" if one.source_id is None else slugs.get(one.source_id, "removed"),
+                "all" if one.source_id is None else refs[one.source_id].slug if one.source_id in refs else "removed",
                 ago(one.until, now),
                 one_line(one.author, 30),
                 one_line(one.reason, 80),

@@ -10,7 +10,7 @@ import click
 from aggregator.cli.context import FAILED, on_terminal, opened
 from aggregator.cli.output import one_line, print_json
 from aggregator.domain.errors import BadRequestError, NotFoundError
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +57,9 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 
 def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
     with container.store.reading() as tx:
-        held = {source.slug: source for source in tx.sources.all()}
-    if not slugs:
-        return [source for source in held.values() if source.state is SourceState.ACTIVE]
+        if not slugs:
+            return [*tx.sources.each(SourceFilter(state=SourceState.ACTIVE))]
+        held = {slug: found for slug in slugs if (found := tx.sources.get(slug)) is not None}
     for slug in slugs:
         if slug not in held:
             raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from aggregator.services.dispatch import Added
 
 _LOG_LINES = 10
+_TABLE = 500  # sources of which a table is made at once
 _GONE_KEPT = timedelta(days=30)
 
 
@@ -136,19 +138,20 @@ def add(
 def list_(as_json: bool) -> None:
     """List the sources."""
     with opened() as container, container.store.reading() as tx:
-        sources = tx.sources.all()
-    if as_json:
-        for one in sources:
-            print_json(source_facts(one))
-    elif sources:
-        print_table(
-            ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
-            [
-                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address)
-                for s in sources
-            ],
-        )
-    else:
+        sources = tx.sources.each()
+        if as_json:
+            for source in sources:
+                print_json(source_facts(source))
+            return
+        head: tuple[str, ...] = ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS")
+        printed = False
+        while part := [*islice(sources, _TABLE)]:  # the columns of each part are as wide as it needs
+            rows = [
+                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address) for s in part
+            ]
+            print_table(head, rows)
+            printed = True
+    if not printed:
         click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
 
 

@@ -10,7 +10,7 @@ import click
 
 from aggregator.cli.context import FAILED, WHO, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.services.subscription_lists.toml import entry_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def apply(file: Path, dry_run: bool) -> None:
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
         named = {entry.slug for entry in entries}
         with container.store.writing() as tx:
-            for one in tx.sources.all():
-                if one.managed == file.name and one.slug not in named:
+            for one in tx.sources.each(SourceFilter(managed=file.name)):
+                if one.slug not in named:
                     click.echo(f"{one.slug}: not in {file.name} any more; people set it from now on.")
                     if not dry_run:
                         _change(tx, container, one, {"managed": ""})

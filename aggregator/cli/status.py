@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.source import Source
+    from storage.store import Transaction
 
 _TICKS_STOPPED = timedelta(seconds=60)
+_LISTED = 200  # sources
 
 
 @click.command()
@@ -44,21 +46,23 @@ def status(as_json: bool, ticking: bool) -> None:
         with container.store.reading() as tx:
             last_tick = tx.stream.last_tick()
             revision = tx.stream.revision()
-            sources = tx.sources.all()
+            count = tx.sources.count()
+            sources = [] if as_json else _listed(tx, now)
             paused = tx.hosts.paused(now)
         workers = _workers(container)
         if as_json:
             left_alone = [one._asdict() for one in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
-            for source in sources:
-                print_json(source_facts(source))
+            with container.store.reading() as tx:
+                for source in tx.sources.each():
+                    print_json(source_facts(source))
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
         for one in paused:
             click.echo(f"Left alone: {one.host}, until {one.until:%H:%M:%S} UTC ({one_line(one.reason)})")
-        click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
+        click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return
@@ -66,6 +70,18 @@ def status(as_json: bool, ticking: bool) -> None:
             ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
             [_row(source, now) for source in sources],
         )
+        if count > len(sources):
+            click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
+
+
+def _listed(tx: Transaction, now: datetime) -> list[Source]:
+    """Return all sources by slug; where there are many, those in trouble before the others, and not all of them."""
+    listed = tx.sources.page(_LISTED + 1)
+    if len(listed) <= _LISTED:
+        return listed
+    troubled = tx.sources.with_slugs([source.slug for source in tx.sources.stale(now, _LISTED)])
+    found = {source.slug: source for source in (*troubled, *listed)}
+    return [*found.values()][:_LISTED]
 
 
 def _check_ticking(container: Container, now: datetime) -> None:
@@ -98,8 +114,8 @@ def _row(source: Source, now: datetime) -> tuple[str, ...]:
     wrong = source.last_error or ""
     if source.state is not SourceState.ACTIVE:
         wrong = source.state_reason
-    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE else "-"
-    if source.state is SourceState.ACTIVE and source.due <= now:
+    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE and source.due else "-"
+    if source.state is SourceState.ACTIVE and source.due and source.due <= now:
         upcoming = "now"
     state = "failing" if source.state is SourceState.ACTIVE and source.last_error else source.state.value
     return (

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 
 Json = Any  # what the json module reads and writes
@@ -64,7 +64,7 @@ class Source:
     state_reason: str
     every: timedelta | None  # between polls, where people set it; else the source's rhythm decides
     floor: timedelta  # the least time between polls
-    due: datetime
+    due: datetime | None  # None: it is never polled, since people write its items
     due_reason: str
     failures: int  # in a row
     fetch_state: Mapping[str, Json]
@@ -90,6 +90,19 @@ class Source:
     trusted: tuple[str, ...] = ()  # handles or names of authors whose words are shown whatever the policy
     managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
     unfinished: int = 0  # polls in a row that began and never ended, the one that runs included
+
+
+class SourceFilter(NamedTuple):
+    """Which of the sources that were not removed; empty values choose all."""
+
+    kinds: Collection[str] = ()
+    state: SourceState | None = None
+    managed: str = ""  # the file that says how they are set
+    user_id: str = ""  # the account that they follow
+    search: str = ""  # part of the name, slug or address, in any case
+
+
+EVERY_SOURCE = SourceFilter()
 
 
 class Place(NamedTuple):

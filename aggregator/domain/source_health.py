@@ -1,28 +1,56 @@
-"""Whether a source is well, from facts. Pure."""
+"""Decide whether a source is stale. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
 from aggregator.domain.source import SourceState
 
-if TYPE_CHECKING:
-    from aggregator.domain.source import Source
-
-_HICCUPS = 2  # failures in a row that are worth telling people about
-_GRACE = timedelta(minutes=10)  # that a poll may be late without anything being wrong
+FAILURES_THAT_COUNT = 2  # in a row; one failure is no reason to warn readers
+LATE_BY = timedelta(minutes=10)  # a poll may be that late
 
 
-def is_stale(source: Source, now: datetime) -> bool:
-    """Say whether what a source shows may be old: it fails, was stopped, or is long overdue.
+class PollFacts(Protocol):
+    """What staleness rests on."""
 
-    A source that people paused is as they want it, and one hiccup is none of the readers' business.
+    @property
+    def state(self) -> SourceState: ...  # noqa: D102  # as in `Source`
+    @property
+    def due(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def interval(self) -> timedelta: ...  # noqa: D102
+    @property
+    def failures(self) -> int: ...  # noqa: D102
+    @property
+    def last_success(self) -> datetime | None: ...  # noqa: D102
+
+
+class StaleSource(NamedTuple):
+    """A stale source: the few facts that warnings need, which are read every few seconds."""
+
+    slug: str
+    name: str
+    state: SourceState
+    state_reason: str
+    due: datetime | None
+    interval: timedelta
+    failures: int
+    created: datetime
+    last_success: datetime | None
+    last_error: str | None
+    last_error_code: str | None
+
+
+def is_stale(source: PollFacts, now: datetime) -> bool:
+    """Whether the items of a source may be old: it fails, was stopped, or is long overdue.
+
+    A paused source is not stale, nor is one that failed once. `SourceLists.stale` says the same in SQL.
     """
     if source.state is SourceState.STOPPED:
         return True
     if source.state is not SourceState.ACTIVE:
         return False
     never = source.last_success is None and source.failures > 0
-    overdue = now - source.due > 2 * source.interval + _GRACE
-    return never or source.failures >= _HICCUPS or overdue
+    overdue = source.due is not None and now - source.due > 2 * source.interval + LATE_BY
+    return never or source.failures >= FAILURES_THAT_COUNT or overdue

@@ -9,17 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.domain.errors import SetupError
+from aggregator.domain.stream import SourceCursor
 from aggregator.reader import schemas, serialization
 from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
-from aggregator.reader.health import health_of, worker_warning
+from aggregator.reader.health import read_health, worker_warning
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import json_response, problem_responses, responses_of
 from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
     LIVE,
+    MOST_SOURCES,
+    SOURCES,
     STREAM,
     fields_of,
     given,
@@ -168,11 +171,19 @@ class Api:
             "/api/v1/sources",
             self.sources,
             operation_id="listSources",
-            summary="All sources and how they are",
+            summary="Sources and their status",
             tags=["sources"],
-            response_description="All sources",
+            response_description="A page of the sources, by slug",
             description="Addresses and error sentences are for callers with a token.",
-            responses=responses_of(schemas.SourceList, "unknown-parameter", "bad-token"),
+            responses=responses_of(
+                schemas.SourceList,
+                "unknown-parameter",
+                "repeated-parameter",
+                "bad-limit",
+                "bad-cursor",
+                "bad-token",
+            ),
+            openapi_extra={"parameters": [parameter.documented() for parameter in SOURCES]},
         )
         app.add_api_route(
             "/healthz",
@@ -222,8 +233,8 @@ class Api:
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
             found = tx.activities.facets(query, vocabulary.cohorts)
-            sources = tx.sources.all()
-        values_of = named(found, vocabulary, sources, self._locale)
+            names = tx.sources.names(found.counts["source"].keys())
+        values_of = named(found, vocabulary, names, self._locale)
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )
@@ -235,7 +246,7 @@ class Api:
         beat = self._pulse.sure
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            health = beat.health if beat else health_of(tx.sources.all(), self._clock())
+            health = beat.health if beat else read_health(tx, self._clock())
             return tx.activities.page(query), health.of(query.sources)
 
     def _links(self, path: str, values: "Mapping[str, list[str]]", found: "Page") -> str:
@@ -309,13 +320,20 @@ class Api:
             refuse_unknown_sources(slugs, tx.sources.slug_taken)
 
     def sources(self, request: Request) -> Response:
-        """Answer with all sources."""
-        given(request.scope["query_string"], ())
+        """Answer with a page of the sources."""
+        values = given(request.scope["query_string"], SOURCES)
+        limit = whole_number("limit", values, default=MOST_SOURCES, least=1, most=MOST_SOURCES)
+        after = SourceCursor.parse(values["cursor"][0]).slug if "cursor" in values else ""
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            items = tuple(serialization.source(source, now, caller.audience) for source in tx.sources.all())
-        made = answer(request, serialization.encode(schemas.SourceList(items)), JSON)
+            found = tx.sources.page(limit + 1, after)
+        items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
+        following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
+        made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
         made.headers.update(headers_for(caller, ALWAYS_ASK))
+        if following:
+            address = self._link(request.url.path) + query_string(values, cursor=following)
+            made.headers["Link"] = f'<{address}>; rel="next"'
         return made
 
     async def alive(self) -> Response:

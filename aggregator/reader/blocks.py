@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.portal_page import Block, Portal
-    from aggregator.domain.source import Source
     from aggregator.domain.stream import Page
     from aggregator.domain.tagging.vocabulary import Topic, Vocabulary
     from storage.store import Transaction
@@ -103,14 +102,12 @@ class Blocks:
         tx: Transaction,
         portal: Portal,
         vocabulary: Vocabulary,
-        sources: Sequence[Source],
         now: datetime,
         language: str,
     ) -> None:
         self._tx = tx
         self._portal = portal
         self._vocabulary = vocabulary
-        self._sources = sources
         self._now = now
         self._language = language
         self._counted: Mapping[str, Mapping[str, int]] | None = None
@@ -161,12 +158,7 @@ class Blocks:
         """Return the slugs of the sources that bring what a block's accounts say."""
         if not block.accounts:
             return frozenset()
-        found = {
-            source.slug
-            for source in self._sources
-            if source.kind == _X and source.address.removeprefix("@").lower() in block.accounts
-        }
-        return frozenset(found) or _NONE
+        return self._tx.sources.slugs_at(_X, [f"@{account}" for account in block.accounts]) or _NONE
 
     def _events(self, block: Block) -> Shown:
         # What began today may still go on.

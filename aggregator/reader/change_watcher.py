@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator.domain.errors import AggregatorError
-from aggregator.reader.health import Health, health_of
+from aggregator.reader.health import Health, read_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +190,7 @@ class ChangeWatcher:
             elif mark.revision > former.revision:
                 altered = max(altered, tx.stream.altered(former))
             if began - self._health_read >= _HEALTH_EVERY:
-                self._health, self._health_read = health_of(tx.sources.all(), self._clock()), began
+                self._health, self._health_read = read_health(tx, self._clock()), began
             for hook in self.hooks:
                 hook(tx)
         self._mark, self._altered, self._answered = mark, altered, time.monotonic()

@@ -105,5 +105,5 @@ BY_PATH: Mapping[str, Struct] = {
     "/api/v1/changes": serialization.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),
-    "/api/v1/sources": SourceList((serialization.source(_SOURCE, _SEEN, PUBLIC),)),
+    "/api/v1/sources": SourceList((serialization.source(_SOURCE, _SEEN, PUBLIC),), None),
 }

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.source_health import is_stale
 from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
-    from aggregator.domain.source import Source
+    from aggregator.domain.source_health import StaleSource
+    from storage.store import Transaction
 
+MOST_STALE = 1000  # sources that responses name
 _SILENCE = timedelta(seconds=60)  # between ticks, after which nobody seems to poll
 
 
@@ -45,12 +46,12 @@ class Health:
         return tuple(one for one in self.stale if not slugs or one.slug in slugs)
 
 
-def health_of(sources: Iterable[Source], now: datetime) -> Health:
-    """Return which sources are stale, how old what they show is, and why."""
-    return Health(tuple(_stale(source, now) for source in sources if is_stale(source, now)))
+def read_health(tx: Transaction, now: datetime) -> Health:
+    """Return which sources are stale, the first ones by slug, how old their items are, and why."""
+    return Health(tuple(_stale(source, now) for source in tx.sources.stale(now, MOST_STALE)))
 
 
-def _stale(source: Source, now: datetime) -> Stale:
+def _stale(source: StaleSource, now: datetime) -> Stale:
     success = source.last_success
     age = None if success is None else int((now - success).total_seconds()) // 60 * 60
     reason = source.last_error or source.state_reason or "It was not asked for a long time."

@@ -13,6 +13,7 @@ from aggregator.domain.source import SourceState
 
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
+    from aggregator.domain.source_health import StaleSource
 
 OVERDUE = "overdue"  # the code of a source that has no error but was not polled for a long time
 FAILED = "source-failed"  # the code of a stopped source without an error of its own
@@ -53,7 +54,7 @@ _SENTENCES = {
 _OTHER = "It could not be read."
 
 
-def error_code(source: Source) -> str | None:
+def error_code(source: Source | StaleSource) -> str | None:
     """Return the code of what keeps a source from being read, or None."""
     if source.last_error_code or source.state is not SourceState.STOPPED:
         return source.last_error_code

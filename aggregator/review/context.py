@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aggregator.web.pages import Pages
     from storage.store import Store, Transaction
 
+CHOICES = 200  # sources that a form offers; the others are found by their slugs
 HOME = "/review"
 _SAID = "desk-said"  # the cookie of a sentence that the next page shows once
 _LONGEST_SENTENCE = 600  # characters

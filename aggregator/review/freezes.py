@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
-from aggregator.review.context import HOME, Banner, DeskRoute
+from aggregator.review.context import CHOICES, HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 
@@ -76,11 +76,13 @@ class FreezePages:
 
     def _page(self, visit: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
+            ticked = visit.form.texts("source")
+            sources = tx.sources.choices(CHOICES, ticked)
             held = tx.freezes.held()
             active = tx.freezes.active(visit.now)
             recent = tx.freezes.recent(_LISTED)
-        names = {source.id: source.name for source in sources}
+            ids = {freeze.source_id for freeze in (*active, *recent) if freeze.source_id is not None}
+            names = {id_: ref.name for id_, ref in tx.sources.refs(ids).items()}
         every = sum(held.values())
         values = {
             "active": active,
@@ -88,7 +90,8 @@ class FreezePages:
             "names": names,
             "waiting_for": {one.id: every if one.source_id is None else held.get(one.source_id, 0) for one in active},
             "sources": sources,
-            "ticked": visit.form.texts("source"),
+            "more_sources": len(sources) >= CHOICES,
+            "ticked": ticked,
             "complaint": complaint,
             "form": visit.form,
         }
@@ -99,8 +102,8 @@ def _chosen(tx: Transaction, visit: DeskRequest) -> dict[str, int | None]:
     """Return what is to be frozen: ids of sources by slug, or None under "all"."""
     if visit.form.choice("scope", ["all", "some"], "all") == "all":
         return {"all": None}
-    known = {source.slug: source.id for source in tx.sources.all()}
-    slugs = visit.form.texts("source")
+    slugs = [*visit.form.texts("source"), *visit.form.text("others").replace(",", " ").split()]
+    known = tx.sources.ids(slugs)
     strange = [slug for slug in slugs if slug not in known]
     if strange or not slugs:
         what = f"There is no source {strange[0]!r}." if strange else "Tick the sources that are to be frozen."

@@ -15,7 +15,7 @@ from aggregator.domain.moderation.decisions import PAST, REASONS, USUAL_REASON
 from aggregator.domain.moderation.queue_query import PAGE, QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
-from aggregator.review.context import HOME, DeskRoute
+from aggregator.review.context import CHOICES, HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.web.labels import PLURALS
 
@@ -86,7 +86,7 @@ class QueuePages:
         with self._desk.store.reading() as tx:
             listed = tx.queue.page(asked, visit.now)
             cards = seen_all(tx, listed.items, visit.now)
-            sources = tx.sources.all()
+            sources = tx.sources.choices(CHOICES, [asked.source] if asked.source else [])
             revision = tx.stream.revision()
             latest = tx.decisions.latest(visit.account.name)
             mine = len(

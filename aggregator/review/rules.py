@@ -26,7 +26,7 @@ from aggregator.domain.moderation.rules import (
     Rule,
     checked,
 )
-from aggregator.review.context import HOME, DeskRoute
+from aggregator.review.context import CHOICES, HOME, DeskRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -217,7 +217,7 @@ class RulePages:
         rehearsed: tuple[Rehearsed, list[tuple[Activity, str]]] | None = None,
     ) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
+            sources = tx.sources.choices(CHOICES)
         zone = self._desk.pages.dates.zone
         values: dict[str, Any] = {
             "rule": rule,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.activity import LATEST, Review
+from aggregator.domain.activity import Review
 from aggregator.domain.errors import AggregatorError, NotFoundError
-from aggregator.domain.source import OnEdit, Policy, Source, SourceState
+from aggregator.domain.source import OnEdit, Policy, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.review.context import HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # Finds out what an address is and adds it; raises an AggregatorError whose sentence says why not.
 Subscribe = Callable[[str, Policy, "timedelta | None"], Source]
 
+_PAGE = 50  # sources
 _DAYS = 30  # of the small pictures
 _BAR = 28  # units that the highest bar has
 _LINES = 10  # of the fetch log
@@ -77,18 +79,21 @@ class SourcePages:
         yield DeskRoute("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
 
     def listed(self, visit: DeskRequest) -> Response:
-        """Show all sources, those in trouble first."""
-        words = visit.query.text("q", most=100).casefold()
+        """Show a page of the sources, on the first page those in trouble before the others."""
+        words, after = visit.query.text("q", most=100), visit.query.text("after", most=200)
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
-            daily = tx.schedule.brought_daily(visit.now - timedelta(days=_DAYS - 1))
-        rows = [
-            Row(one, is_stale(one, visit.now), bars := _bars(daily.get(one.id, {}), visit.now), sum(b[1] for b in bars))
-            for one in sources
-            if words in f"{one.name} {one.slug} {one.address}".casefold()
-        ]
+            sources = tx.sources.page(_PAGE + 1, after, SourceFilter(search=words))
+            stale = [] if after or words else tx.sources.stale(visit.now, _PAGE)
+            troubled = tx.sources.with_slugs([source.slug for source in stale])
+            following, sources = sources[_PAGE - 1].slug if len(sources) > _PAGE else None, sources[:_PAGE]
+            listed = {source.slug: source for source in (*troubled, *sources)}
+            since = visit.now - timedelta(days=_DAYS - 1)
+            daily = tx.schedule.brought_daily([source.id for source in listed.values()], since)
+        rows = [_row(source, daily.get(source.id, {}), visit.now) for source in listed.values()]
         rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
-        return self._desk.page(visit, "sources.html", {"rows": rows, "words": visit.query.text("q"), **_words(visit)})
+        older = f"{HOME}/sources?{urlencode({'q': words, 'after': following})}" if following else None
+        values = {"rows": rows, "words": words, "older": older, **_words(visit)}
+        return self._desk.page(visit, "sources.html", values)
 
     def show(self, visit: DeskRequest) -> Response:
         """Show one source and how its last polls went."""
@@ -103,7 +108,7 @@ class SourcePages:
                 "pause": _pause_of(tx, one, visit.now),
                 "notes": tx.audit.of(f"source:{one.slug}", 20),
                 "quarantined": tx.queue.quarantined(one.id),
-                "bars": _bars(tx.schedule.brought_daily(since).get(one.id, {}), visit.now),
+                "bars": _bars(tx.schedule.brought_daily([one.id], since).get(one.id, {}), visit.now),
             }
         return self._desk.page(visit, "source.html", {**values, **_words(visit)})
 
@@ -226,7 +231,7 @@ def _source(tx: Transaction, visit: DeskRequest) -> Source:
 
 def _polled(tx: Transaction, visit: DeskRequest) -> Source:
     one = _source(tx, visit)
-    if one.due == LATEST:
+    if one.due is None:
         raise ConflictError(f"{one.name} is not polled: editors write its items.")
     return one
 
@@ -256,6 +261,11 @@ def _policy(form: Form) -> tuple[Policy, timedelta | None]:
     return policy, timedelta(minutes=form.whole("delay", 1, _LONGEST_DELAY))
 
 
+def _row(source: Source, daily: Mapping[str, int], now: datetime) -> Row:
+    bars = _bars(daily, now)
+    return Row(source, is_stale(source, now), bars, sum(bar[1] for bar in bars))
+
+
 def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:
     days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(_DAYS - 1, -1, -1)]
     highest = max((daily.get(day, 0) for day in days), default=0) or 1
@@ -275,5 +285,4 @@ def _words(visit: DeskRequest) -> dict[str, Any]:
         "spoken": spoken,
         "policies": POLICIES,
         "edits": EDITS,
-        "unpolled": LATEST,
     }

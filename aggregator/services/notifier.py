@@ -43,7 +43,7 @@ class AlertNotifier:
         """See what is wrong and what is well again; tell what was not told, where a way is set up."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
-            tx.alerts.hold(detect(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
+            tx.alerts.hold(detect(tx.sources.each_stale(now), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
             if settings.webhook_url is None and settings.mail_server is None:
                 return
             due = tx.alerts.claim(now, now + _TELLING, _AT_ONCE)

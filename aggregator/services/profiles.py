@@ -17,7 +17,7 @@ from aggregator.source_api.kind import ProfileSource
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from aggregator.domain.activity import Actor
     from aggregator.domain.source import Source
@@ -66,8 +66,10 @@ class ProfileRefresher:
 
     async def _renamed(self, kind: ProfileSource, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
         """Return sources whose account has another handle now, with what to say of the old one."""
-        by_id = {one.native_id: one for one in found}
-        followed = [(source, by_id.get(str(source.options.get("user_id")))) for source in await self._sources()]
+        by_id = {account.native_id: account for account in found}
+        followed = [
+            (source, by_id.get(str(source.options.get("user_id")))) for source in await self._following(by_id.keys())
+        ]
         renamed = []
         for source, account in followed:
             if account is None or account.handle is None or not source.address.startswith("@"):
@@ -78,10 +80,10 @@ class ProfileRefresher:
                 renamed.append((source, account, f"its owner renamed it{taken}"))
         return renamed
 
-    async def _sources(self) -> list[Source]:
+    async def _following(self, user_ids: Collection[str]) -> list[Source]:
         def read() -> list[Source]:
             with self._store.reading() as tx:
-                return [source for source in tx.sources.all() if source.kind == self._name]
+                return tx.sources.following(self._name, user_ids)
 
         return await in_database_thread(read)
 
@@ -94,7 +96,8 @@ class ProfileRefresher:
     ) -> None:
         now = self._context.clock()
         with self._store.writing() as tx:
-            followed = {str(source.options.get("user_id")) for source in tx.sources.all() if source.kind == self._name}
+            sources = tx.sources.following(self._name, asked)
+            followed = {str(source.options.get("user_id")) for source in sources}
             ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
             tx.actors.refreshed(found)
             tx.actors.refresh_after(kind.network, ours, now + kind.people_kept)

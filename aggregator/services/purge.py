@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Upstream
 from aggregator.domain.compliance.removal import Removal
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -79,24 +79,24 @@ class PurgeService:
     def id_of(self, network: str, handle: str) -> str | None:
         """Return the id of the account with a handle (without "@"), as far as we know any."""
         with self._store.reading() as tx:
-            followed = [
-                source
-                for source in tx.sources.all()
-                if source.kind in self._kinds.get(network, ()) and source.address.casefold() == f"@{handle}".casefold()
+            slugs = [
+                slug
+                for kind in self._kinds.get(network, ())
+                for slug in sorted(tx.sources.slugs_at(kind, [f"@{handle}".lower()]))
             ]
-            told = str(followed[0].options.get("user_id") or "") if followed else ""
-            return told or tx.compliance.person_called(network, handle)
+            source = tx.sources.get(slugs[0]) if slugs else None
+            user_id = str(source.options.get("user_id") or "") if source else ""
+            return user_id or tx.compliance.person_called(network, handle)
 
     def _end_sources(self, network: str, native_id: str | None, state: SourceState, reason: str) -> list[str]:
         """Poll nothing of this any more; what a poll under way brings is not stored."""
         kinds = self._kinds.get(network, ())
+        if not kinds:
+            return []
         with self._store.writing() as tx:
+            which = SourceFilter(kinds=kinds, user_id=native_id or "")
             followed = [
-                source
-                for source in tx.sources.all()
-                if source.kind in kinds
-                and (native_id is None or str(source.options.get("user_id")) == native_id)
-                and (source.state, source.state_reason) != (state, reason)
+                source for source in tx.sources.each(which) if (source.state, source.state_reason) != (state, reason)
             ]
             for source in followed:
                 tx.sources.set_state(source.id, state, reason, self._clock())

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
-from aggregator.domain.activity import LATEST
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
-from storage.polling.sources import source_of
+from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.tables.polling import fetch_log, host, source
 
@@ -47,7 +46,7 @@ class Schedule:
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
         """Ask for these sources to be polled at the next tick."""
         Stream(self._connection).require_lock()
-        polled = source.c.id.in_(source_ids) & (source.c.due < LATEST)  # nobody polls what people write
+        polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # nobody polls what people write
         self._connection.execute(
             update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
         )
@@ -107,7 +106,7 @@ class Schedule:
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
         """Take these sources, due or not, where nobody else holds them."""
-        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due < LATEST, _free(now))
+        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None), _free(now))
         return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
 
     def _lease(
@@ -178,13 +177,13 @@ class Schedule:
         )
         return [dict(row) for row in rows.mappings()]
 
-    def brought_daily(self, since: datetime) -> dict[int, dict[str, int]]:
+    def brought_daily(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
         """Return how many new activities sources brought, by source and day (UTC, "2026-05-04"); no day has none."""
         is_postgresql = self._connection.dialect.name == "postgresql"
         day = func.date(func.timezone("UTC", fetch_log.c.started) if is_postgresql else fetch_log.c.started)
         rows = self._connection.execute(
             select(fetch_log.c.source_id, day, func.sum(fetch_log.c.new))
-            .where(fetch_log.c.started >= since, fetch_log.c.new > 0)
+            .where(fetch_log.c.source_id.in_(source_ids), fetch_log.c.started >= since, fetch_log.c.new > 0)
             .group_by(fetch_log.c.source_id, day)
         )
         found: dict[int, dict[str, int]] = {}

@@ -70,7 +70,7 @@ source = Table(
     Column("floor", Integer, nullable=False),  # seconds: the least between polls
     Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: the most
     Column("interval", Integer, nullable=False),  # seconds, as the last answer had it
-    Column("due", UtcDateTime, nullable=False),
+    Column("due", UtcDateTime),
     Column("due_reason", Text, nullable=False),
     Column("asked", UtcDateTime),  # somebody asked for a poll now
     Column("lease_token", Text),
@@ -94,6 +94,7 @@ source = Table(
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("kind", "address"),
     Index("ix_source_state_due", "state", "due"),
+    Index("ix_source_state_failures", "state", "failures"),
     Index("ix_source_revision", "revision"),
     sqlite_autoincrement=True,
 )

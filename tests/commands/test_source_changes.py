@@ -76,7 +76,7 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
     cli("pull", "feed")
     assert scripted.last["x-key"] == "k3y"
     with sqlite_store.reading() as tx:
-        [source] = tx.sources.all()
+        [source] = tx.sources.each()
     assert source.sealed is not None
     for words in (("source", "show", "feed"), ("source", "show", "feed", "--json"), ("source", "list", "--json")):
         said = cli(*words).stdout

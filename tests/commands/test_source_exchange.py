@@ -15,7 +15,7 @@ from aggregator.demo import SAMPLE_TOKEN, Upstream
 from aggregator.domain.source import Policy, SourceState
 from aggregator.services.subscription_lists.opml import OWN
 from storage.store import Store
-from tests.building import add_source
+from tests.building import add_source, due_of
 from tests.commands.conftest import CommandLine
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def _held(store: Store) -> dict[str, Source]:
     with store.reading() as tx:
-        return {one.slug: one for one in tx.sources.all()}
+        return {one.slug: one for one in tx.sources.each()}
 
 
 def _settings(store: Store) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def test_without_fetching_feeds_are_due_at_once(
         "news-example": ("rss", "https://news.example/feed", "news.example"),
         "events": ("calendar", "https://events.example/all", "Events"),
     }
-    assert all(one.due <= utc_now() for one in held.values())
+    assert all(due_of(one) <= utc_now() for one in held.values())
     assert result.stderr.count("must be asked there; import it without --no-fetch") == 2
     assert "'mailto:a@b.example' is no web address" in result.stderr
     cli("pull", "one")

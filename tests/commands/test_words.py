@@ -98,7 +98,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
 ) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        [source] = tx.sources.all()
+        [source] = tx.sources.each()
         tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
     container = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []

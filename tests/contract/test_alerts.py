@@ -160,7 +160,7 @@ def test_a_stopped_source_is_told_once_and_taken_back(
         container.attend()
         clock.now += HOUR
     with store.writing() as tx:
-        (source,) = tx.sources.all()
+        (source,) = tx.sources.each()
         tx.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
     for _ in range(3):
         container.attend()

@@ -111,7 +111,7 @@ def test_polling_again_does_not_bring_it_back(following: Callable[..., Following
     x.post(300, 3, "RT @river_lab: The original", about=(("retweeted", POST),))
     x.post(310, 3, "Third words", about=(("quoted", POST),))
     with store.writing() as tx:
-        for source in tx.sources.all():
+        for source in tx.sources.each():
             tx.sources.change(source.id, fetch_state={})
     container.follow("@third_example")
     container.poll()

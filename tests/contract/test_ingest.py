@@ -23,7 +23,7 @@ from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
 from aggregator.services.ingest import Ingest
 from aggregator.source_api.kind import PollContext
-from tests.building import NOON, add_source, an_activity, token
+from tests.building import NOON, add_source, an_activity, due_of, token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -82,7 +82,7 @@ class Scripted:
 def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[str, Report]:
     under = under or token()
     with store.writing() as tx:
-        known = {source.slug: source for source in tx.sources.all()}
+        known = {source.slug: source for source in tx.sources.each()}
     sources = [known.get(slug) or add_source(store, slug, kind="scripted") for slug in slugs]
     with store.writing() as tx:
         tx.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
@@ -127,7 +127,7 @@ def test_each_source_ends_by_itself(store: Store) -> None:
     assert (good.fetch_state, same.fetch_state, bad.fetch_state) == ({"etag": "a"}, {"etag": "b"}, {})
     assert (good.failures, bad.failures, bad.last_error) == (0, 1, "It answered 500.")
     assert all(source.leased_until is None for source in (good, bad, same))
-    assert NOON + QUARTER <= good.due <= NOON + 1.1 * QUARTER
+    assert NOON + QUARTER <= due_of(good) <= NOON + 1.1 * QUARTER
 
 
 def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) -> None:
@@ -164,7 +164,7 @@ def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
     reports = _poll(store, kind, "a", "b")
     assert reports["a"].outcome == "new"
     assert "ZeroDivisionError" in (reports["b"].error or "")
-    assert _source(store, "b").due > NOON
+    assert due_of(_source(store, "b")) > NOON
 
 
 def test_what_was_not_begun_in_time_stays_due(store: Store) -> None:
@@ -191,7 +191,7 @@ def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> 
     _poll(store, Scripted({"a": _failure(PausedError("Left alone.", until=until))}), "a")
     waiting = _source(store, "a")
     assert waiting.failures == 0
-    assert until <= waiting.due <= until + QUARTER
+    assert until <= due_of(waiting) <= until + QUARTER
     assert waiting.due_reason.startswith("its host asked to be left alone: again after 2")
 
 
@@ -201,7 +201,7 @@ def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:
         _poll(store, broken, "a")
         assert _source(store, "a").failures == expected
     assert _source(store, "a").strain == 0.75
-    assert QUARTER * 2**0.75 <= _source(store, "a").due - NOON <= 1.1 * QUARTER * 2**0.75
+    assert QUARTER * 2**0.75 <= due_of(_source(store, "a")) - NOON <= 1.1 * QUARTER * 2**0.75
     _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a")
     assert (_source(store, "a").failures, _source(store, "a").last_error) == (0, None)
 

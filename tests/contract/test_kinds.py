@@ -127,7 +127,7 @@ def test_an_upstream_that_is_away_costs_nothing_that_is_there(
     assert report.error
     assert _rows(container) == before
     with container.store.reading() as tx:
-        [source] = tx.sources.all()
+        [source] = tx.sources.each()
     assert source.failures == 1
     assert source.last_success is not None
     assert source.due_reason.startswith("failed once")

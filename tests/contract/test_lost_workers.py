@@ -14,7 +14,7 @@ from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
 from aggregator.services.ingest import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
 from storage.tables.polling import host
-from tests.building import NOON, add_source
+from tests.building import NOON, add_source, due_of
 from tests.upstream import Publisher
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def container(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) 
 
 def sources(container: Container) -> dict[str, Source]:
     with container.store.reading() as tx:
-        return {one.slug: one for one in tx.sources.all()}
+        return {one.slug: one for one in tx.sources.each()}
 
 
 def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
@@ -104,7 +104,7 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
     failed = sources(container)["s3"]
     assert (failed.failures, failed.last_error_code) == (1, WorkerLostError.code)
     assert failed.unfinished == MOST_UNFINISHED - 1
-    assert failed.due > clock.now
+    assert due_of(failed) > clock.now
 
 
 def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Container, clock: Clock) -> None:
@@ -172,7 +172,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     container.dispatcher.claim()
 
     for one in sources(container).values():
-        assert one.due <= clock.now + one.floor
+        assert due_of(one) <= clock.now + one.floor
         assert one.due_reason == REASON
         assert one.last_polled == clock.now
         assert one.leased_until in {None, clock.now}

@@ -23,7 +23,7 @@ from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
 from aggregator.source_api.kind import PollContext
 from storage.tables.polling import source
-from tests.building import NOON, an_activity
+from tests.building import NOON, an_activity, due_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[So
 
 def _sources(store: Store) -> list[Source]:
     with store.reading() as tx:
-        return tx.sources.all()
+        return [*tx.sources.each()]
 
 
 def _shown(store: Store) -> set[str]:
@@ -107,7 +107,7 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     assert (first.outcome, first.new) == ("new", 2)
     assert _shown(store) == {"1", "2"}
     assert (added.slug, added.fetch_state, added.leased_until) == ("news", {"etag": "a"}, None)
-    assert NOON + QUARTER <= added.due <= NOON + 1.1 * QUARTER
+    assert NOON + QUARTER <= due_of(added) <= NOON + 1.1 * QUARTER
     with store.reading() as tx:
         assert [line["outcome"] for line in tx.schedule.log(added.id, 9)] == ["new"]
 

@@ -23,6 +23,7 @@ from aggregator.domain.polling.schedule import (
     speed,
 )
 from aggregator.services.rate_limiter import HostRateLimiter
+from tests.building import due_of
 from tests.etiquette.publisher import START, Publisher, Says, feed
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ UNCHANGED = Says(status=304)
 
 
 def _wait(polling: Polling, slug: str = "feed") -> timedelta:
-    return polling.source(slug).due - polling.time()
+    return due_of(polling.source(slug)) - polling.time()
 
 
 @pytest.mark.parametrize(("headers", "floor"), [(ETAG, 15 * MINUTE), ({"Last-Modified": "x"}, 15 * MINUTE), ({}, HOUR)])
@@ -124,11 +125,11 @@ def test_rule_13_skipped_hours_and_days_are_avoided(polling: Polling, publisher:
     time.passes(minutes=30)
     for _ in range(2):
         polling.poll()
-        due = polling.source().due
+        due = due_of(polling.source())
         assert (due.weekday(), due.hour) == (2, 1)  # Wednesday, since 24 is midnight
     time.now = START.replace(day=4, hour=3)
     assert polling.poll().error is None
-    assert polling.source().due - time() <= 1.2 * HOUR
+    assert due_of(polling.source()) - time() <= 1.2 * HOUR
 
 
 def test_rule_13_a_list_of_all_hours_is_ignored(polling: Polling, publisher: Publisher) -> None:
@@ -339,7 +340,7 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     polling.poll()
     with polling.container.store.reading() as tx:
         [line] = tx.schedule.log(polling.source().id, 1)
-    assert line["next_poll"] == polling.source().due > time()
+    assert line["next_poll"] == due_of(polling.source()) > time()
     assert line["next_reason"] == polling.source().due_reason == "its rhythm is not known yet"
     polling.tick()  # measures what all ask for
     time.passes(hours=2)

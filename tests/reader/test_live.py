@@ -269,7 +269,7 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
             after = page.next
             if after is None:
                 break
-        held = {one.slug: to_builtins(source_of(one, NOON, EVERYTHING)) for one in tx.sources.all()}
+        held = {one.slug: to_builtins(source_of(one, NOON, EVERYTHING)) for one in tx.sources.each()}
         assert mirror.revision == tx.stream.revision()
     assert mirror.items == wanted
     assert mirror.sources == held

@@ -39,7 +39,7 @@ def posts(house: Installation) -> list[str]:
 def state(store: Store) -> tuple[object, ...]:
     with store.reading() as tx:
         return (
-            tx.stream.revision(), len(tx.audit.page(limit=1000, what="hid")), tx.rules.all(), tx.sources.all(),
+            tx.stream.revision(), len(tx.audit.page(limit=1000, what="hid")), tx.rules.all(), [*tx.sources.each()],
             tx.accounts.all(), tx.freezes.recent(10),
         )  # fmt: skip
 

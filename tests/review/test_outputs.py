@@ -65,7 +65,7 @@ def test_hiding_reaches_every_output_of_every_reader(postgresql_store: Store, tm
     source = add_source(store)
     ingest_now(store, source, [an_activity("1", title=WORD), an_activity("2")])
     with store.writing() as tx:
-        tx.accounts.add("ana", Role.REVIEWER, passwords.hashed(PASSWORD), tx.sources.all()[0].created)
+        tx.accounts.add("ana", Role.REVIEWER, passwords.hashed(PASSWORD), tx.sources.page(1)[0].created)
         revision = tx.stream.revision()
     with ExitStack() as stack:
         readers = [stack.enter_context(reading(store, tmp_path)) for _ in range(2)]

@@ -33,7 +33,7 @@ def _withdraw(store: Store) -> None:
 
 def _vanish(store: Store) -> None:
     with store.writing() as tx:
-        source = tx.sources.all()[0]
+        source = tx.sources.page(1)[0]
         tx.activities.withdraw(source.id, ["web:1"], "gone at the source", NOON)
 
 

@@ -91,7 +91,7 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
         stack.aggregator("source", "add", "--every", "1", *(publisher.url(f"/good/{name}.xml") for name in "123"))
         store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
         with store.writing() as tx:
-            deadly = tx.sources.all()[0]
+            deadly = tx.sources.page(1)[0]
             tx.sources.move(deadly, deadly_place(silent.port), "test", deadly.created, who="test")
         worker = stack.worker()
         stack.scheduler()

@@ -91,7 +91,7 @@ class Following:
     def poll(self, *slugs: str) -> list[Report]:
         """Poll sources now, due or not; all where none is named."""
         with self.container.store.reading() as tx:
-            ids = [one.id for one in tx.sources.all() if not slugs or one.slug in slugs]
+            ids = [one.id for one in tx.sources.each() if not slugs or one.slug in slugs]
         return self.container.poll_now(ids)
 
     def tick(self) -> int:

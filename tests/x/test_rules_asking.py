@@ -16,6 +16,7 @@ from aggregator.domain.polling.schedule import LOOK_AFTER
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter import plugin as kind_module
 from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES
+from tests.building import due_of
 from tests.x.following import START
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
@@ -248,7 +249,7 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
     for slug in ("desk-1", "desk-2"):
         held = one.source(slug)
         assert (held.failures, held.last_error_code) == (0, "host-paused")
-        assert held.due >= until
+        assert due_of(held) >= until
     one.follow("@desk_3")  # another endpoint
     one.beside(x_bearer_token="another").poll("desk-1")
     assert len(timelines(script)) == 2  # another token
@@ -349,8 +350,8 @@ def test_x_14_what_passes_is_tried_again_ever_more_seldom(
         one.poll()
         held = one.source("desk-1")
         assert held.state is SourceState.ACTIVE
-        waits.append(held.due - time.now)
-        time.now = held.due
+        waits.append(due_of(held) - time.now)
+        time.now = due_of(held)
     assert waits == sorted(waits)
     assert waits[-1] > waits[0]
     assert len(script.asked) == 8
@@ -457,6 +458,6 @@ def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, fo
     one.poll()
     assert one.source("desk-1").due == until + LOOK_AFTER
     assert "may change until" in one.source("desk-1").due_reason
-    time.now = one.source("desk-1").due
+    time.now = due_of(one.source("desk-1"))
     assert one.tick() == 1
     assert one.source("desk-1").due_reason.startswith("its rhythm")

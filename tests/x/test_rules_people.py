@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.source import SourceState
 from aggregator.services.subscribe import Subscription
+from tests.building import due_of
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Fol
     assert directory.script.paths == ["/2/users/by", "/2/users/by"]
     assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
     with one.container.store.reading() as tx:
-        assert len(tx.sources.all()) == 120
+        assert tx.sources.count() == 120
     assert one.source("desk-77").options == {"user_id": "77"}
 
 
@@ -182,7 +183,7 @@ def test_x_15_a_call_that_would_pass_the_budget_is_not_made(fake: FakeX, followe
     assert "The budget for X is used up" in str(report.error)
     held = one.source("desk-example")
     assert (held.failures, held.last_error_code) == (0, "budget")
-    assert held.due <= time.now + timedelta(hours=2)
+    assert due_of(held) <= time.now + timedelta(hours=2)
     assert directory.count("/2/users/1/tweets") == 0
 
 

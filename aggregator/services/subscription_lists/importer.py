@@ -78,9 +78,8 @@ class Plan:
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
     """Part what a file says into what is there, what can't be used, and what is to be added."""
     known: dict[str, str] = {}
-    for there in tx.sources.all():
-        for address in [there.address, *(was.place.address for was in tx.sources.former_addresses(there.id))]:
-            known.setdefault(_key(address), there.slug)
+    for slug_there, address in tx.sources.each_address():
+        known.setdefault(_key(address), slug_there)
     settled: list[tuple[Wanted | AggregatorError, AggregatorError | str]] = []
     wanted: dict[str, Wanted] = {}
     for entry in entries:
