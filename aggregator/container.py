@@ -112,7 +112,7 @@ class Container:
         """
         self.store.check_schema()
         with self.store.reading() as tx:
-            return tx.stream.instance()
+            return tx.stream.state.instance()
 
     # Polling
 
@@ -124,7 +124,7 @@ class Container:
     def poll(self, ids: Sequence[int], token: str) -> list[Report]:
         """Poll those of these sources that are still leased under this token."""
         with self.store.writing() as tx:
-            batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
+            batch = tx.polling.schedule.renew(ids, token, self.clock() + self.settings.lease)
             paces = self._paces(tx)
         if not batch:
             return []
@@ -139,7 +139,7 @@ class Container:
         """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
         token = uuid4().hex
         with self.store.writing() as tx:
-            claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
+            claimed = tx.polling.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
         reports = self.poll([source.id for source in claimed], token)
         if any(report.new or report.changed for report in reports):
             self.run(self._ask_about_people())
@@ -214,12 +214,12 @@ class Container:
         versions = self._prune_versions()
         with self.store.writing(lock_stream=False) as tx:
             return {
-                "log lines": tx.schedule.prune_log(before),
-                "hosts": tx.hosts.forget_idle(before),
-                "bills": tx.spending.forget_billed(self.clock()),
+                "log lines": tx.polling.schedule.prune_log(before),
+                "hosts": tx.polling.hosts.forget_idle(before),
+                "bills": tx.billing.ledger.forget_billed(self.clock()),
                 "checks": tx.compliance.forget_checked(before),
-                "sign-ins": tx.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
-                "alerts": tx.alerts.forget(before),
+                "sign-ins": tx.access.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
+                "alerts": tx.monitoring.alerts.forget(before),
                 "versions": versions,
             }
 
@@ -228,7 +228,7 @@ class Container:
         total = 0
         while True:
             with self.store.writing(lock_stream=False) as tx:
-                pruned = tx.versions.prune(self.clock() - self.settings.versions_age)
+                pruned = tx.stream.versions.prune(self.clock() - self.settings.versions_age)
             total += pruned
             if not pruned:
                 return total
@@ -290,7 +290,7 @@ class Container:
         known = kinds()
         return {
             name: PollBudget(one.level, each * known[name].eagerness * one.sources)
-            for name, one in tx.paces.all().items()
+            for name, one in tx.polling.paces.all().items()
             if name in known
         }
 

@@ -98,10 +98,10 @@ def _measure(container: Container, database: str, address: str, names: Sequence[
 
 def _measure_reading(container: Container) -> None:
     with container.store.reading() as tx:
-        page = tx.activities.page(Query(limit=50))
+        page = tx.stream.activities.page(Query(limit=50))
         deep = page
         for _ in range(20):
-            deep = tx.activities.page(Query(limit=100, after=deep.next)) if deep.next else deep
+            deep = tx.stream.activities.page(Query(limit=100, after=deep.next)) if deep.next else deep
     for name, query in (("newest 50", Query(limit=50)), ("50 at depth 2,000", Query(limit=50, after=deep.next))):
         times = sorted(_timed(container, query) for _ in range(READS))
         print(f"  read {name:<21}{1000 * times[READS // 2]:>8.2f} ms median,{1000 * times[-3]:>7.2f} ms p99")
@@ -110,7 +110,7 @@ def _measure_reading(container: Container) -> None:
 def _timed(container: Container, query: Query) -> float:
     began = time.perf_counter()
     with container.store.reading() as tx:
-        tx.activities.page(query)
+        tx.stream.activities.page(query)
     return time.perf_counter() - began
 
 
@@ -137,7 +137,7 @@ def follow(container: Container, address: str, how: str, names: Sequence[str]) -
                 every=None,
                 floor=PRIVATE_FLOOR,
             )
-            ids.append(tx.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=container.clock()).id)
+            ids.append(tx.polling.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=container.clock()).id)
     return ids
 
 

@@ -93,7 +93,7 @@ def _measure_step(store: Store, name: str, work: Callable[[], None], cpu: Callab
 def _fill(store: Store, count: int) -> None:
     now = datetime.now(UTC)
     with store.writing() as tx:
-        tx.accounts.add("ana", Role.ADMIN, passwords.hashed(PASSWORD), now)
+        tx.access.accounts.add("ana", Role.ADMIN, passwords.hashed(PASSWORD), now)
     for first in range(0, count, ROWS):
         with store.engine.begin() as connection:
             connection.execute(insert(source), [_row(n, now) for n in range(first, min(first + ROWS, count))])

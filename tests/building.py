@@ -62,7 +62,7 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
         options=changes.get("options", {}),
     )
     with store.writing() as tx:
-        return tx.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
+        return tx.polling.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
 
 
 def due_of(source: Source) -> datetime:
@@ -74,13 +74,13 @@ def due_of(source: Source) -> datetime:
 def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
     """Screen and store what a source said."""
     with store.writing() as tx:
-        return tx.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
+        return tx.stream.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
 
 
 def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:
     """Decide on activities as a person."""
     with store.writing() as tx:
-        return tx.reviews.decide(ids, review, by="person", reason="test", now=now)
+        return tx.moderation.reviews.decide(ids, review, by="person", reason="test", now=now)
 
 
 def token() -> str:

@@ -78,9 +78,9 @@ def resume() -> None:
     with opened() as container:
         now = container.clock()
         with container.store.writing() as tx:
-            block = tx.spending.blocked(SERVICE)
-            tx.spending.block(SERVICE, None, None)
-            woken = tx.schedule.wake(("budget", "cap-reached"), now)
+            block = tx.billing.ledger.blocked(SERVICE)
+            tx.billing.ledger.block(SERVICE, None, None)
+            woken = tx.polling.schedule.wake(("budget", "cap-reached"), now)
         held = block is not None and block.until > now
         said = "X is asked again" if held else "X was not held back"
         click.echo(f"{said}; {counted(woken, 'source')} due now.")
@@ -98,17 +98,17 @@ class View:
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
         lately = (self.now - _LATELY).date()
         with container.store.reading() as tx:
-            self.standing = tx.spending.standing(SERVICE, self.cycle)
-            self.entries = tx.spending.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
-            self.days = tx.spending.days(SERVICE, self.cycle.start.isoformat())
-            recent = tx.spending.ledger(SERVICE, lately.isoformat(), by=("purpose",))
-            first = tx.spending.first_day(SERVICE)
-            self.block = tx.spending.blocked(SERVICE)
-            self.reported = tx.spending.reported(SERVICE)
-            appetites = tx.spending.appetites(metering.kind)
+            self.standing = tx.billing.ledger.standing(SERVICE, self.cycle)
+            self.entries = tx.billing.ledger.ledger(SERVICE, self.cycle.start.isoformat(), by=("purpose",))
+            self.days = tx.billing.ledger.days(SERVICE, self.cycle.start.isoformat())
+            recent = tx.billing.ledger.ledger(SERVICE, lately.isoformat(), by=("purpose",))
+            first = tx.billing.ledger.first_day(SERVICE)
+            self.block = tx.billing.ledger.blocked(SERVICE)
+            self.reported = tx.billing.ledger.reported(SERVICE)
+            appetites = tx.billing.ledger.appetites(metering.kind)
             which = SourceFilter(kinds=[metering.kind])
-            sources = [source for source in tx.sources.each(which) if source.id in appetites]
-            kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
+            sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
+            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
         wants = reckoning.presumed(appetites.values(), self.terms)
         settled = first is not None and first < lately.isoformat()
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)

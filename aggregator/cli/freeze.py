@@ -37,9 +37,9 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
         if end > now + LONGEST:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
-        made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
+        made = tx.moderation.freezes.begin(ids or [None], end, reason, WHO, now)
         told = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
+        tx.moderation.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", told) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -49,13 +49,13 @@ def end(freeze_id: int | None) -> None:
     """End a freeze now, or all of them; what waited for that is shown."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
-        active = [one for one in tx.freezes.active(now) if freeze_id in {None, one.id}]
+        active = [one for one in tx.moderation.freezes.active(now) if freeze_id in {None, one.id}]
         if not active:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
         for one in active:
-            count = tx.freezes.end(one, WHO, now)
-            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
+            count = tx.moderation.freezes.end(one, WHO, now)
+            tx.moderation.audit.note(now, WHO, "ended a freeze", f"freeze:{one.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 
@@ -64,8 +64,8 @@ def end(freeze_id: int | None) -> None:
 def list_() -> None:
     """List the freezes under way."""
     with opened() as container, container.store.reading() as tx:
-        now, active = container.clock(), tx.freezes.active(container.clock())
-        refs = tx.sources.refs({freeze.source_id for freeze in active if freeze.source_id is not None})
+        now, active = container.clock(), tx.moderation.freezes.active(container.clock())
+        refs = tx.polling.sources.refs({freeze.source_id for freeze in active if freeze.source_id is not None})
     if not active:
         click.echo("Nothing is frozen.")
         return

@@ -58,8 +58,8 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
     with container.store.reading() as tx:
         if not slugs:
-            return [*tx.sources.each(SourceFilter(state=SourceState.ACTIVE))]
-        held = {slug: found for slug in slugs if (found := tx.sources.get(slug)) is not None}
+            return [*tx.polling.sources.each(SourceFilter(state=SourceState.ACTIVE))]
+        held = {slug: found for slug in slugs if (found := tx.polling.sources.get(slug)) is not None}
     for slug in slugs:
         if slug not in held:
             raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")

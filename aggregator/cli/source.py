@@ -116,7 +116,7 @@ def add(
             _say_added(*outcome)
             with container.store.writing() as tx:
                 told = {"policy": outcome[0].policy.value}
-                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
+                tx.moderation.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", told)
 
     terms = Subscription(
         slug=slug,
@@ -138,7 +138,7 @@ def add(
 def list_(as_json: bool) -> None:
     """List the sources."""
     with opened() as container, container.store.reading() as tx:
-        sources = tx.sources.each()
+        sources = tx.polling.sources.each()
         if as_json:
             for source in sources:
                 print_json(source_facts(source))
@@ -163,9 +163,9 @@ def show(slug: str, as_json: bool) -> None:
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
         one = existing(tx, slug)
-        lines = tx.schedule.log(one.id, _LOG_LINES)
-        former = tx.sources.former_addresses(one.id)
-        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, one)]
+        lines = tx.polling.schedule.log(one.id, _LOG_LINES)
+        former = tx.polling.sources.former_addresses(one.id)
+        pauses = [pause for pause in tx.polling.hosts.paused(now) if _concerns(pause, one)]
     if as_json:
         not_before = max((pause.until for pause in pauses), default=None)
         print_json({**source_facts(one), "not_before": not_before})
@@ -261,11 +261,15 @@ def remove(slug: str, items: str | None) -> None:
         with container.store.writing() as tx:
             touched = 0
             if items == "hide":
-                touched = tx.reviews.hide_source(one.id, by="person", reason="its source was removed", now=now)
+                touched = tx.moderation.reviews.hide_source(
+                    one.id, by="person", reason="its source was removed", now=now
+                )
             elif items == "purge":
-                touched = tx.activities.withdraw_all(one.id, "purged with its source", now)
-            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
-            tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
+                touched = tx.stream.activities.withdraw_all(one.id, "purged with its source", now)
+            tx.polling.sources.set_state(one.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+            tx.moderation.audit.note(
+                now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
+            )
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
     click.echo(f"{slug}: removed, {done}.")
@@ -276,8 +280,8 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
         now = container.clock()
         with container.store.writing() as tx:
             for one in [existing(tx, slug) for slug in slugs]:
-                tx.sources.set_state(one.id, state, reason, now)
-                tx.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
+                tx.polling.sources.set_state(one.id, state, reason, now)
+                tx.moderation.audit.note(now, WHO, f"{word} a source", f"source:{one.slug}", {})
                 click.echo(f"{one.slug}: {word}.")
 
 

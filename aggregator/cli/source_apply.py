@@ -44,7 +44,7 @@ def apply(file: Path, dry_run: bool) -> None:
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
         named = {entry.slug for entry in entries}
         with container.store.writing() as tx:
-            for one in tx.sources.each(SourceFilter(managed=file.name)):
+            for one in tx.polling.sources.each(SourceFilter(managed=file.name)):
                 if one.slug not in named:
                     click.echo(f"{one.slug}: not in {file.name} any more; people set it from now on.")
                     if not dry_run:
@@ -94,7 +94,7 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
     from aggregator.services.subscribe import Subscription
 
     with container.store.reading() as tx:
-        one = tx.sources.get(entry.slug)
+        one = tx.polling.sources.get(entry.slug)
     added = one is None
     if one is None:
         if dry_run:
@@ -137,13 +137,15 @@ def _state(one: Source, entry: Entry) -> SourceState | None:
 
 def _set_state(tx: Transaction, container: Container, one: Source, state: SourceState) -> None:
     paused = state is SourceState.PAUSED
-    tx.sources.set_state(one.id, state, "paused by its file" if paused else "", container.clock())
-    tx.audit.note(container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {})
+    tx.polling.sources.set_state(one.id, state, "paused by its file" if paused else "", container.clock())
+    tx.moderation.audit.note(
+        container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{one.slug}", {}
+    )
 
 
 def _change(tx: Transaction, container: Container, one: Source, changes: Mapping[str, Any]) -> None:
-    tx.sources.change(one.id, **changes)
-    tx.audit.note(container.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
+    tx.polling.sources.change(one.id, **changes)
+    tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{one.slug}", changes)
 
 
 def _held(one: Source) -> dict[str, Any]:

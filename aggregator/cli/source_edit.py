@@ -161,8 +161,8 @@ def set_(
             changes["options"] = dict(kinds()[one.kind].parse_options({**one.options, **given}))
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
-        tx.sources.change(one.id, **changes)
-        tx.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
+        tx.polling.sources.change(one.id, **changes)
+        tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it counts from the next poll on.")
 
 
@@ -206,9 +206,9 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
     headers = asked_headers(user, header)
     with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
-        tx.sources.change(one.id, sealed=container.seal.close(one.own_host, headers) if headers else None)
+        tx.polling.sources.change(one.id, sealed=container.seal.close(one.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.moderation.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
@@ -220,13 +220,13 @@ def revert(slug: str) -> None:
 
     with opened() as container, container.store.writing() as tx:
         one = existing(tx, slug)
-        former = tx.sources.former_addresses(one.id)
+        former = tx.polling.sources.former_addresses(one.id)
         if not former:
             raise BadRequestError(f"{slug} has always lived at {one.address}.")
         place = former[0].place
-        if not tx.sources.move(one, place, "taken back by hand", container.clock(), who=WHO):
+        if not tx.polling.sources.move(one, place, "taken back by hand", container.clock(), who=WHO):
             raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
-        tx.sources.change(one.id, moving=dict(refused(one.address)))
+        tx.polling.sources.change(one.id, moving=dict(refused(one.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
 
 
@@ -240,8 +240,10 @@ def release(slug: str) -> None:
         one = existing(tx, slug)
         shown = one.policy is Policy.AUTO
         review = Review.PUBLISHED if shown else Review.WAITING
-        count = tx.reviews.release(one.id, review, by="person", reason="let out of quarantine", now=container.clock())
-        tx.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
+        count = tx.moderation.reviews.release(
+            one.id, review, by="person", reason="let out of quarantine", now=container.clock()
+        )
+        tx.moderation.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
@@ -250,8 +252,8 @@ def release(slug: str) -> None:
 def drop(slug: str) -> None:
     """Forget what came in a suspicious burst and was kept apart; it does not come back."""
     with opened() as container, container.store.writing() as tx:
-        count = tx.activities.drop_quarantined(existing(tx, slug).id, container.clock())
-        tx.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
+        count = tx.stream.activities.drop_quarantined(existing(tx, slug).id, container.clock())
+        tx.moderation.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 

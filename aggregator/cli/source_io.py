@@ -59,7 +59,9 @@ def export_(file: Path | None, form: str | None) -> None:
 
     with opened() as container:
         with container.store.reading() as tx:
-            sources = [one for one in tx.sources.each() if one.kind in kinds()]  # our own items come from no address
+            sources = [
+                one for one in tx.polling.sources.each() if one.kind in kinds()
+            ]  # our own items come from no address
         now = container.clock()
     body = toml_of(table_of(one) for one in sources).encode() if form == "toml" else _opml(sources, now)
     if file is None:

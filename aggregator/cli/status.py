@@ -44,17 +44,17 @@ def status(as_json: bool, ticking: bool) -> None:
             _check_ticking(container, now)
             return
         with container.store.reading() as tx:
-            last_tick = tx.stream.last_tick()
-            revision = tx.stream.revision()
-            count = tx.sources.count()
+            last_tick = tx.stream.state.last_tick()
+            revision = tx.stream.state.revision()
+            count = tx.polling.sources.count()
             sources = [] if as_json else _listed(tx, now)
-            paused = tx.hosts.paused(now)
+            paused = tx.polling.hosts.paused(now)
         workers = _workers(container)
         if as_json:
             left_alone = [one._asdict() for one in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
             with container.store.reading() as tx:
-                for source in tx.sources.each():
+                for source in tx.polling.sources.each():
                     print_json(source_facts(source))
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
@@ -76,17 +76,17 @@ def status(as_json: bool, ticking: bool) -> None:
 
 def _listed(tx: Transaction, now: datetime) -> list[Source]:
     """Return all sources by slug; where there are many, those in trouble before the others, and not all of them."""
-    listed = tx.sources.page(_LISTED + 1)
+    listed = tx.polling.sources.page(_LISTED + 1)
     if len(listed) <= _LISTED:
         return listed
-    troubled = tx.sources.with_slugs([source.slug for source in tx.sources.stale(now, _LISTED)])
+    troubled = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _LISTED)])
     found = {source.slug: source for source in (*troubled, *listed)}
     return [*found.values()][:_LISTED]
 
 
 def _check_ticking(container: Container, now: datetime) -> None:
     with container.store.reading() as tx:
-        last_tick = tx.stream.last_tick()
+        last_tick = tx.stream.state.last_tick()
     if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
         raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
 

@@ -231,9 +231,9 @@ class Api:
         query = query_of(values, vocabulary.cohorts)
         caller, counted = self._admission.admit(request, values)
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            found = tx.activities.facets(query, vocabulary.cohorts)
-            names = tx.sources.names(found.counts["source"].keys())
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            found = tx.stream.activities.facets(query, vocabulary.cohorts)
+            names = tx.polling.sources.names(found.counts["source"].keys())
         values_of = named(found, vocabulary, names, self._locale)
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
@@ -245,9 +245,9 @@ class Api:
         """Return a page, and which of the sources that it may be about are stale."""
         beat = self._pulse.sure
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             health = beat.health if beat else read_health(tx, self._clock())
-            return tx.activities.page(query), health.of(query.sources)
+            return tx.stream.activities.page(query), health.of(query.sources)
 
     def _links(self, path: str, values: "Mapping[str, list[str]]", found: "Page") -> str:
         """Return the `Link` header (RFC 8288)."""
@@ -287,7 +287,7 @@ class Api:
         """Return the answer, or None where nothing changed and that is not asked for."""
         audience = self._callers.audience_of(request)  # anew: a token may have been revoked while it waited
         with self._store.reading() as tx:
-            newest = tx.stream.revision()
+            newest = tx.stream.state.revision()
             if after > newest:
                 raise UnknownRevisionError(
                     f"after is {after}, but the newest revision is {newest}: this is another database than the one "
@@ -295,7 +295,7 @@ class Api:
                 )
             if after == newest and not even_none:
                 return None
-            found, instance = tx.activities.changes(after, limit), tx.stream.instance()
+            found, instance = tx.stream.activities.changes(after, limit), tx.stream.state.instance()
         return serialization.encode(serialization.changes(found, instance, audience, self._clock()))
 
     async def live(self, request: Request) -> Response:
@@ -317,7 +317,7 @@ class Api:
 
     def _refuse_unknown(self, slugs: frozenset[str]) -> None:
         with self._store.reading() as tx:
-            refuse_unknown_sources(slugs, tx.sources.slug_taken)
+            refuse_unknown_sources(slugs, tx.polling.sources.slug_taken)
 
     def sources(self, request: Request) -> Response:
         """Answer with a page of the sources."""
@@ -326,7 +326,7 @@ class Api:
         after = SourceCursor.parse(values["cursor"][0]).slug if "cursor" in values else ""
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            found = tx.sources.page(limit + 1, after)
+            found = tx.polling.sources.page(limit + 1, after)
         items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
         following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
         made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
@@ -353,7 +353,7 @@ class Api:
     def _last_tick(self) -> "datetime | None":
         self._store.check_schema()
         with self._store.reading() as tx:
-            return tx.stream.last_tick()
+            return tx.stream.state.last_tick()
 
 
 class _EventStream(Response):

@@ -119,7 +119,7 @@ class Blocks:
 
     def _shown(self, block: Block) -> Shown:
         if block.type is BlockType.STREAM:
-            page = self._tx.activities.page(self._query(block, by_story=True))
+            page = self._tx.stream.activities.page(self._query(block, by_story=True))
             return Shown(block, page.items, page.others, page=page, asked=self._asked(block))
         if block.type is BlockType.TOPICS:
             return Shown(block, topics=self._topics())
@@ -129,7 +129,7 @@ class Blocks:
             )
         if block.type is BlockType.EVENTS:
             return self._events(block)
-        page = self._tx.activities.page(self._query(block))
+        page = self._tx.stream.activities.page(self._query(block))
         return Shown(block, page.items, page.others, asked=self._asked(block))
 
     def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # whatever a query has
@@ -158,22 +158,22 @@ class Blocks:
         """Return the slugs of the sources that bring what a block's accounts say."""
         if not block.accounts:
             return frozenset()
-        return self._tx.sources.slugs_at(_X, [f"@{account}" for account in block.accounts]) or _NONE
+        return self._tx.polling.sources.slugs_at(_X, [f"@{account}" for account in block.accounts]) or _NONE
 
     def _events(self, block: Block) -> Shown:
         # What began today may still go on.
         upcoming = self._query(block, order=Order.EVENT, since=self._now - timedelta(hours=12))
-        coming = [one for one in self._tx.activities.page(upcoming).items if not _is_over(one, self._now)]
+        coming = [one for one in self._tx.stream.activities.page(upcoming).items if not _is_over(one, self._now)]
         here = Cursor(self._now, 0, Order.EVENT, back=True)
         before = replace(self._query(block, order=Order.EVENT, after=here), limit=min(_EARLIER, 2 * block.limit))
-        over = [one for one in self._tx.activities.page(before).items if _is_over(one, self._now)]
+        over = [one for one in self._tx.stream.activities.page(before).items if _is_over(one, self._now)]
         return Shown(block, coming, past=over[::-1][: block.limit])
 
     def _counts(self) -> Mapping[str, Mapping[str, int]]:
         if self._counted is None:
             midnight = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
             since = midnight - timedelta(days=self._portal.recent_days)
-            self._counted = self._tx.activities.facets(Query(since=since), {}).counts
+            self._counted = self._tx.stream.activities.facets(Query(since=since), {}).counts
         return self._counted
 
     def _topics(self) -> list[TopicCount]:

@@ -48,7 +48,7 @@ class Health:
 
 def read_health(tx: Transaction, now: datetime) -> Health:
     """Return which sources are stale, the first ones by slug, how old their items are, and why."""
-    return Health(tuple(_stale(source, now) for source in tx.sources.stale(now, MOST_STALE)))
+    return Health(tuple(_stale(source, now) for source in tx.polling.sources.stale(now, MOST_STALE)))
 
 
 def _stale(source: StaleSource, now: datetime) -> Stale:

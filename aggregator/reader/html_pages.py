@@ -121,10 +121,10 @@ class StreamPages:
             return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            menu = SourceMenu(tx.sources.choices(_CHOICES, query.sources), tx.sources.count())
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
             health = read_health(tx, self._clock())
-            found = tx.activities.page(query)
+            found = tx.stream.activities.page(query)
         shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
         made = answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
         made.headers.update(counted)
@@ -135,7 +135,7 @@ class StreamPages:
         with self._store.reading() as tx:
             failing = read_health(tx, now).stale
             blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
-            revision = tx.stream.revision()
+            revision = tx.stream.state.revision()
         shown = next((one for one in blocks if one.page is not None), None)
         stream, asked = (shown.page, shown.asked) if shown else (None, {})
         return {

@@ -50,7 +50,7 @@ class PeoplePages:
         password = passwords.generated()
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
-            added = tx.accounts.add(name, role, hash_, visit.now)
+            added = tx.access.accounts.add(name, role, hash_, visit.now)
             if added:
                 self._note(tx, visit, "added an account", name, {"role": role.value})
         if not added:
@@ -62,7 +62,7 @@ class PeoplePages:
         role = Role(visit.form.choice("role", [role.value for role in Role]))
         with self._desk.store.writing() as tx:
             one = self._other(tx, visit)
-            tx.accounts.change(one.id, role=role.value)
+            tx.access.accounts.change(one.id, role=role.value)
             self._note(tx, visit, "changed a role", one.name, {"from": one.role.value, "to": role.value})
         return self._desk.onward(f"{HOME}/people", f"{one.name} is {role.value} now, and signed out everywhere.")
 
@@ -72,7 +72,7 @@ class PeoplePages:
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
             one = self._other(tx, visit)
-            tx.accounts.change(one.id, password=hash_, password_set=visit.now)
+            tx.access.accounts.change(one.id, password=hash_, password_set=visit.now)
             self._note(tx, visit, "gave a new password", one.name, {})
         return self._page(visit, made=(one.name, password))
 
@@ -81,7 +81,7 @@ class PeoplePages:
         off = visit.form.choice("to", ["off", "on"]) == "off"
         with self._desk.store.writing() as tx:
             one = self._other(tx, visit)
-            tx.accounts.change(one.id, disabled=visit.now if off else None)
+            tx.access.accounts.change(one.id, disabled=visit.now if off else None)
             self._note(tx, visit, f"{'disabled' if off else 'enabled'} an account", one.name, {})
         return self._desk.onward(
             f"{HOME}/people", f"{one.name} may {'not sign in any more' if off else 'sign in again'}."
@@ -90,7 +90,7 @@ class PeoplePages:
     def _other(self, tx: Transaction, visit: DeskRequest) -> Account:
         """Return the account of an address, which must not be one's own: no admin locks everybody out by mistake."""
         name = str(visit.request.path_params["name"])
-        one = tx.accounts.get(name)
+        one = tx.access.accounts.get(name)
         if one is None:
             raise NotFoundError(f"There is no account {name[:64]!r}.")
         if one.id == visit.account.id:
@@ -101,9 +101,9 @@ class PeoplePages:
         self, visit: DeskRequest, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
     ) -> Response:
         with self._desk.store.reading() as tx:
-            accounts = tx.accounts.all()
+            accounts = tx.access.accounts.all()
         values: dict[str, Any] = {"accounts": accounts, "roles": list(Role), "complaint": complaint, "made": made}
         return self._desk.page(visit, "people.html", values, status)
 
     def _note(self, tx: Transaction, visit: DeskRequest, what: str, name: str, detail: dict[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"account:{name}", detail)
+        tx.moderation.audit.note(visit.now, visit.account.name, what, f"account:{name}", detail)

@@ -107,7 +107,7 @@ class DeskContext:
         """Return a page of the desk: `visit`, `menu`, `banners`, `said` and `waiting` besides the given values."""
         with self.store.reading() as tx:
             banners = [banner for ask in self.banners for banner in ask(tx, visit.now)]
-            waiting = tx.reviews.count_waiting()
+            waiting = tx.moderation.reviews.count_waiting()
         path = visit.request.url.path
         body = self.pages.render(
             template,

@@ -58,7 +58,9 @@ class DecisionPages:
         verb, seen, reason = _wanted(visit)
         until = self._until(visit) if verb is DecisionAction.PIN else None
         with self._desk.store.writing() as tx:
-            done = tx.decisions.decide(seen, verb, who=visit.account.name, now=visit.now, reason=reason, until=until)
+            done = tx.moderation.decisions.decide(
+                seen, verb, who=visit.account.name, now=visit.now, reason=reason, until=until
+            )
         return self._answer(visit, done, list(seen))
 
     def undo(self, visit: DeskRequest) -> Response:
@@ -66,9 +68,9 @@ class DecisionPages:
         batch = visit.form.text("batch", most=64)
         with self._desk.store.writing() as tx:
             if not batch:
-                latest = tx.decisions.latest(visit.account.name)
+                latest = tx.moderation.decisions.latest(visit.account.name)
                 batch = latest["batch"] if latest else ""
-            done = tx.decisions.undo(batch, who=visit.account.name, now=visit.now) if batch else None
+            done = tx.moderation.decisions.undo(batch, who=visit.account.name, now=visit.now) if batch else None
         if done is None:
             return self._say(visit, "There is nothing of yours to undo.")
         return self._answer(visit, done, [*done.done, *done.missed])
@@ -76,7 +78,7 @@ class DecisionPages:
     def hand_out(self, visit: DeskRequest) -> Response:
         """Give the visitor the oldest items that nobody else has in hand."""
         with self._desk.store.writing() as tx:
-            ids = tx.decisions.hand_out(visit.account.name, HANDED_OUT, visit.now, visit.now + _IN_HAND)
+            ids = tx.moderation.decisions.hand_out(visit.account.name, HANDED_OUT, visit.now, visit.now + _IN_HAND)
         minutes = round(_IN_HAND.total_seconds() / 60)
         if not ids:
             return self._desk.onward(HOME, "Nothing waits that somebody else does not have in hand already.")
@@ -86,7 +88,7 @@ class DecisionPages:
     def give_back(self, visit: DeskRequest) -> Response:
         """Take everything out of the visitor's hands."""
         with self._desk.store.writing() as tx:
-            tx.decisions.give_back(visit.account.name)
+            tx.moderation.decisions.give_back(visit.account.name)
         return self._desk.onward(HOME, "Others can be handed these items now.")
 
     def _until(self, visit: DeskRequest) -> datetime:

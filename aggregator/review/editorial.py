@@ -89,7 +89,7 @@ class ManualPages:
             native_id = item.native_id if item else None
             id_ = self._publish(tx, content, native_id, visit.account.name, visit.now)
             what = "changed an item of ours" if item else "added an item"
-            tx.audit.note(visit.now, visit.account.name, what, f"activity:{id_}", {})
+            tx.moderation.audit.note(visit.now, visit.account.name, what, f"activity:{id_}", {})
         return self._desk.onward(f"{HOME}/items/{id_}", "Changed." if item else "Added; it is shown now.")
 
     def _content(self, form: Form, now: datetime) -> Content:

@@ -47,9 +47,11 @@ class FreezePages:
             until, reason = self._until(visit), visit.form.needed("reason", most=200)
             with self._desk.store.writing() as tx:
                 chosen = _chosen(tx, visit)
-                made = tx.freezes.begin(list(chosen.values()), until, reason, visit.account.name, visit.now)
+                made = tx.moderation.freezes.begin(list(chosen.values()), until, reason, visit.account.name, visit.now)
                 told = {"until": until.isoformat(), "sources": list(chosen), "reason": reason}
-                tx.audit.notes(visit.now, visit.account.name, "froze", [(f"freeze:{id_}", told) for id_ in made])
+                tx.moderation.audit.notes(
+                    visit.now, visit.account.name, "froze", [(f"freeze:{id_}", told) for id_ in made]
+                )
         except BadFormError as problem:
             return self._page(visit, str(problem), 422)
         return self._desk.onward(f"{HOME}/freezes", "Nothing new is shown now. What is shown already stays.")
@@ -59,13 +61,15 @@ class FreezePages:
         text = str(visit.request.path_params["freeze_id"])
         with self._desk.store.writing() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            freeze = tx.freezes.get(int(text)) if known else None
+            freeze = tx.moderation.freezes.get(int(text)) if known else None
             if freeze is None:
                 raise NotFoundError(f"There is no freeze {text[:40]!r}.")
             if freeze.ended is not None or freeze.until <= visit.now:
                 raise ConflictError("This freeze has ended already.")
-            count = tx.freezes.end(freeze, visit.account.name, visit.now)
-            tx.audit.note(visit.now, visit.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
+            count = tx.moderation.freezes.end(freeze, visit.account.name, visit.now)
+            tx.moderation.audit.note(
+                visit.now, visit.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count}
+            )
         return self._desk.onward(f"{HOME}/freezes", f"The freeze is over; {count} items that waited for it are shown.")
 
     def _until(self, visit: DeskRequest) -> datetime:
@@ -77,12 +81,12 @@ class FreezePages:
     def _page(self, visit: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
             ticked = visit.form.texts("source")
-            sources = tx.sources.choices(CHOICES, ticked)
-            held = tx.freezes.held()
-            active = tx.freezes.active(visit.now)
-            recent = tx.freezes.recent(_LISTED)
+            sources = tx.polling.sources.choices(CHOICES, ticked)
+            held = tx.moderation.freezes.held()
+            active = tx.moderation.freezes.active(visit.now)
+            recent = tx.moderation.freezes.recent(_LISTED)
             ids = {freeze.source_id for freeze in (*active, *recent) if freeze.source_id is not None}
-            names = {id_: ref.name for id_, ref in tx.sources.refs(ids).items()}
+            names = {id_: ref.name for id_, ref in tx.polling.sources.refs(ids).items()}
         every = sum(held.values())
         values = {
             "active": active,
@@ -103,7 +107,7 @@ def _chosen(tx: Transaction, visit: DeskRequest) -> dict[str, int | None]:
     if visit.form.choice("scope", ["all", "some"], "all") == "all":
         return {"all": None}
     slugs = [*visit.form.texts("source"), *visit.form.text("others").replace(",", " ").split()]
-    known = tx.sources.ids(slugs)
+    known = tx.polling.sources.ids(slugs)
     strange = [slug for slug in slugs if slug not in known]
     if strange or not slugs:
         what = f"There is no source {strange[0]!r}." if strange else "Tick the sources that are to be frozen."
@@ -113,7 +117,7 @@ def _chosen(tx: Transaction, visit: DeskRequest) -> dict[str, int | None]:
 
 def freeze_banners(dates: Dates, tx: Transaction, now: datetime) -> Iterable[Banner]:
     """Return what every page says while something is frozen."""
-    active = tx.freezes.active(now)
+    active = tx.moderation.freezes.active(now)
     if not active:
         return
     whole = [one for one in active if one.source_id is None]

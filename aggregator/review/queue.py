@@ -84,13 +84,15 @@ class QueuePages:
         """Show a page of the queue."""
         asked = asked_of(visit)
         with self._desk.store.reading() as tx:
-            listed = tx.queue.page(asked, visit.now)
+            listed = tx.moderation.queue.page(asked, visit.now)
             cards = seen_all(tx, listed.items, visit.now)
-            sources = tx.sources.choices(CHOICES, [asked.source] if asked.source else [])
-            revision = tx.stream.revision()
-            latest = tx.decisions.latest(visit.account.name)
+            sources = tx.polling.sources.choices(CHOICES, [asked.source] if asked.source else [])
+            revision = tx.stream.state.revision()
+            latest = tx.moderation.decisions.latest(visit.account.name)
             mine = len(
-                tx.queue.page(QueueQuery(QueueTab.MINE, account=visit.account.name, limit=PAGE), visit.now).items
+                tx.moderation.queue.page(
+                    QueueQuery(QueueTab.MINE, account=visit.account.name, limit=PAGE), visit.now
+                ).items
             )
         last = listed.items[-1].id if listed.items else None
         return self._desk.page(
@@ -125,9 +127,9 @@ class QueuePages:
         after = visit.query.whole("after", 0, 2**63 - 1)
         ids = visit.query.ids("item", most=_MOST_WATCHED)
         with self._desk.store.reading() as tx:
-            revision = tx.stream.revision()
-            touched = tx.queue.touched(after, ids) if revision > after else set()
-            waiting = tx.reviews.count_waiting()
+            revision = tx.stream.state.revision()
+            touched = tx.moderation.queue.touched(after, ids) if revision > after else set()
+            waiting = tx.moderation.reviews.count_waiting()
         return JSONResponse(
             {"revision": revision, "waiting": waiting, "touched": [str(id_) for id_ in sorted(touched)]}
         )
@@ -165,10 +167,10 @@ def asked_of(visit: DeskRequest) -> QueueQuery:
 def seen_all(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[Seen]:
     """Return items with all that a reviewer wants to know of them, in as many queries for one as for many."""
     ids = [item.id for item in items]
-    edits = tx.pending_edits.waiting(ids)
-    related = tx.stories.related(ids)
-    in_hand = tx.queue.in_hand(ids, now)
-    later = tx.queue.intentions(ids)
+    edits = tx.moderation.pending_edits.waiting(ids)
+    related = tx.stream.stories.related(ids)
+    in_hand = tx.moderation.queue.in_hand(ids, now)
+    later = tx.moderation.queue.intentions(ids)
     return [
         Seen(
             item,
@@ -191,11 +193,11 @@ def changes_of(before: Content, after: Content) -> list[Piece]:
 def cards_part(desk: DeskContext, visit: DeskRequest, ids: Collection[int], said: str, status: int = 200) -> Response:
     """Return the cards of some items as they are now, and a sentence; items that are gone have none."""
     with desk.store.reading() as tx:
-        held = {item.id: item for item in tx.queue.items(ids)}
+        held = {item.id: item for item in tx.moderation.queue.items(ids)}
         cards = seen_all(tx, [held[id_] for id_ in ids if id_ in held], visit.now)
-        latest = tx.decisions.latest(visit.account.name)
-        revision = tx.stream.revision()
-        waiting = tx.reviews.count_waiting()
+        latest = tx.moderation.decisions.latest(visit.account.name)
+        revision = tx.stream.state.revision()
+        waiting = tx.moderation.reviews.count_waiting()
     values = {
         **card_values(), "visit": visit, "cards": cards, "said": said, "latest": latest, "revision": revision,
         "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in held],

@@ -93,7 +93,7 @@ class RulePages:
     def listed(self, visit: DeskRequest) -> Response:
         """Show all rules in the order in which they count."""
         with self._desk.store.reading() as tx:
-            rules = tx.rules.all()
+            rules = tx.moderation.rules.all()
         return self._desk.page(visit, "rules.html", {"rules": rules, "actions": ACTIONS})
 
     def blank(self, visit: DeskRequest) -> Response:
@@ -120,7 +120,7 @@ class RulePages:
         up = visit.form.choice("to", ["up", "down"]) == "up"
         rule = self._rule(visit)
         with self._desk.store.writing() as tx:
-            if not tx.rules.move(rule.id, up=up):
+            if not tx.moderation.rules.move(rule.id, up=up):
                 raise BadRequestError(f"“{rule.name}” is the {'first' if up else 'last'} rule already.")
             self._note(tx, visit, "moved a rule", rule.id, {"to": "up" if up else "down"})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” counts {'earlier' if up else 'later'} now.")
@@ -130,7 +130,7 @@ class RulePages:
         on = visit.form.choice("to", ["on", "off"]) == "on"
         rule = self._rule(visit)
         with self._desk.store.writing() as tx:
-            tx.rules.change(replace(rule, enabled=on), visit.now)
+            tx.moderation.rules.change(replace(rule, enabled=on), visit.now)
             self._note(tx, visit, f"turned {'on' if on else 'off'} a rule", rule.id, {"name": rule.name})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is {'on' if on else 'off'}.")
 
@@ -138,7 +138,7 @@ class RulePages:
         """Delete a rule; what it did stays."""
         rule = self._rule(visit)
         with self._desk.store.writing() as tx:
-            tx.rules.delete(rule.id)
+            tx.moderation.rules.delete(rule.id)
             self._note(tx, visit, "deleted a rule", rule.id, {"before": _told(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is deleted. What it decided stays as it is.")
 
@@ -146,7 +146,7 @@ class RulePages:
         text = str(visit.request.path_params["rule_id"])
         with self._desk.store.reading() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            rule = tx.rules.get(int(text)) if known else None
+            rule = tx.moderation.rules.get(int(text)) if known else None
         if rule is None:
             raise NotFoundError(f"There is no rule {text[:40]!r}; it may have been deleted.")
         return rule
@@ -167,10 +167,10 @@ class RulePages:
             return self._form(visit, rule, rehearsed=self._rehearsed(rule, visit))
         with self._desk.store.writing() as tx:
             if former.id:
-                tx.rules.change(replace(rule, author=former.author), visit.now)
+                tx.moderation.rules.change(replace(rule, author=former.author), visit.now)
                 self._note(tx, visit, "changed a rule", former.id, {"before": _told(former), "after": _told(rule)})
             else:
-                id_ = tx.rules.add(replace(rule, author=visit.account.name), visit.now)
+                id_ = tx.moderation.rules.add(replace(rule, author=visit.account.name), visit.now)
                 self._note(tx, visit, "added a rule", id_, {"after": _told(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is saved. It judges what comes from now on.")
 
@@ -201,11 +201,11 @@ class RulePages:
         """Return the figures, and the newest items with the reason of each."""
         as_if_on = replace(rule, enabled=True, until=None)
         with self._desk.store.reading() as tx:
-            book = book_with(tx.rules.all(), as_if_on, visit.now)
+            book = book_with(tx.moderation.rules.all(), as_if_on, visit.now)
             early = {Field.DAILY_CAP, Field.NEAR_DUPLICATE} & book.fields
             since = visit.now - SPAN - (_BEFORE if early else timedelta())
-            done = rehearse(tx.rules.arrived(since, book), as_if_on, book, visit.now)
-            held = {item.id: item for item in tx.queue.items([id_ for id_, _ in done.listed])}
+            done = rehearse(tx.moderation.rules.arrived(since, book), as_if_on, book, visit.now)
+            held = {item.id: item for item in tx.moderation.queue.items([id_ for id_, _ in done.listed])}
         return done, [(held[id_], why) for id_, why in done.listed if id_ in held]
 
     def _form(
@@ -217,7 +217,7 @@ class RulePages:
         rehearsed: tuple[Rehearsed, list[tuple[Activity, str]]] | None = None,
     ) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.sources.choices(CHOICES)
+            sources = tx.polling.sources.choices(CHOICES)
         zone = self._desk.pages.dates.zone
         values: dict[str, Any] = {
             "rule": rule,
@@ -237,7 +237,7 @@ class RulePages:
         return self._desk.page(visit, "rule.html", values, 422 if complaint else 200)
 
     def _note(self, tx: Transaction, visit: DeskRequest, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"rule:{rule_id}", detail)
+        tx.moderation.audit.note(visit.now, visit.account.name, what, f"rule:{rule_id}", detail)
 
 
 def _told(rule: Rule) -> dict[str, Any]:

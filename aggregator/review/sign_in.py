@@ -79,7 +79,7 @@ class SigningIn:
         """End every session of this account."""
         answer = RedirectResponse(self._desk.pages.link(f"{HOME}/sign-in"), status_code=303)
         with self._desk.store.writing() as tx:
-            tx.accounts.close_all(visit.account.id)
+            tx.access.accounts.close_all(visit.account.id)
             self._gate.end(tx, answer, visit.session)
             self._note(tx, visit, "signed out everywhere")
         return answer
@@ -93,7 +93,7 @@ class SigningIn:
         name = visit.account.name
         former, wanted = (visit.form.raw(field, most=passwords.LONGEST) for field in ("former", "password"))
         with self._desk.store.reading() as tx:
-            hash_ = tx.accounts.password_of(name)
+            hash_ = tx.access.accounts.password_of(name)
         complaint = self._unfit(name, hash_, former, wanted, visit.form.raw("again", most=passwords.LONGEST))
         if complaint:
             values = {"complaint": complaint, "shortest": passwords.SHORTEST}
@@ -101,7 +101,7 @@ class SigningIn:
         new = passwords.hashed(wanted)
         answer = self._desk.onward(f"{HOME}/account", "Your password is changed; everywhere else you are signed out.")
         with self._desk.store.writing() as tx:
-            tx.accounts.change(visit.account.id, password=new, password_set=visit.now)
+            tx.access.accounts.change(visit.account.id, password=new, password_set=visit.now)
             self._gate.hand_over(answer, self._gate.begin(tx, visit.account, visit.now))
             self._note(tx, visit, "changed their password")
         return answer
@@ -119,7 +119,7 @@ class SigningIn:
 
     def _note(self, tx: Transaction, visit: DeskRequest, what: str) -> None:
         subject, address = f"account:{visit.account.name}", client_of(visit.request)
-        tx.audit.note(visit.now, visit.account.name, what, subject, {"address": address})
+        tx.moderation.audit.note(visit.now, visit.account.name, what, subject, {"address": address})
 
     def _page(
         self, request: Request, wanted: str, complaint: str = "", name: str = "", *, status: int = 200

@@ -82,13 +82,13 @@ class SourcePages:
         """Show a page of the sources, on the first page those in trouble before the others."""
         words, after = visit.query.text("q", most=100), visit.query.text("after", most=200)
         with self._desk.store.reading() as tx:
-            sources = tx.sources.page(_PAGE + 1, after, SourceFilter(search=words))
-            stale = [] if after or words else tx.sources.stale(visit.now, _PAGE)
-            troubled = tx.sources.with_slugs([source.slug for source in stale])
+            sources = tx.polling.sources.page(_PAGE + 1, after, SourceFilter(search=words))
+            stale = [] if after or words else tx.polling.sources.stale(visit.now, _PAGE)
+            troubled = tx.polling.sources.with_slugs([source.slug for source in stale])
             following, sources = sources[_PAGE - 1].slug if len(sources) > _PAGE else None, sources[:_PAGE]
             listed = {source.slug: source for source in (*troubled, *sources)}
             since = visit.now - timedelta(days=_DAYS - 1)
-            daily = tx.schedule.brought_daily([source.id for source in listed.values()], since)
+            daily = tx.polling.schedule.brought_daily([source.id for source in listed.values()], since)
         rows = [_row(source, daily.get(source.id, {}), visit.now) for source in listed.values()]
         rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
         older = f"{HOME}/sources?{urlencode({'q': words, 'after': following})}" if following else None
@@ -103,12 +103,12 @@ class SourcePages:
             values: dict[str, Any] = {
                 "one": one,
                 "troubled": is_stale(one, visit.now),
-                "lines": tx.schedule.log(one.id, _LINES),
-                "former": tx.sources.former_addresses(one.id),
+                "lines": tx.polling.schedule.log(one.id, _LINES),
+                "former": tx.polling.sources.former_addresses(one.id),
                 "pause": _pause_of(tx, one, visit.now),
-                "notes": tx.audit.of(f"source:{one.slug}", 20),
-                "quarantined": tx.queue.quarantined(one.id),
-                "bars": _bars(tx.schedule.brought_daily([one.id], since).get(one.id, {}), visit.now),
+                "notes": tx.moderation.audit.of(f"source:{one.slug}", 20),
+                "quarantined": tx.moderation.queue.quarantined(one.id),
+                "bars": _bars(tx.polling.schedule.brought_daily([one.id], since).get(one.id, {}), visit.now),
             }
         return self._desk.page(visit, "source.html", {**values, **_words(visit)})
 
@@ -135,7 +135,7 @@ class SourcePages:
         with self._desk.store.writing() as tx:
             one = _polled(tx, visit)
             wanted = SourceState.PAUSED if pausing else SourceState.ACTIVE
-            tx.sources.set_state(one.id, wanted, f"paused by {who}" if pausing else "", visit.now)
+            tx.polling.sources.set_state(one.id, wanted, f"paused by {who}" if pausing else "", visit.now)
             self._note(tx, visit, "paused a source" if pausing else "resumed a source", one, {})
         return self._onward(one, "It is paused; what it brought stays." if pausing else "It is polled again, now.")
 
@@ -149,7 +149,7 @@ class SourcePages:
             if pause is not None:
                 left = spoken(timedelta(seconds=round((pause.until - visit.now).total_seconds())))
                 raise ConflictError(f"Its host asked to be left alone for {left} more: {pause.reason}")
-            tx.schedule.ask([one.id], visit.now)
+            tx.polling.schedule.ask([one.id], visit.now)
             self._note(tx, visit, "asked for a poll", one, {})
         return self._onward(one, "It is polled within a few seconds.")
 
@@ -167,7 +167,7 @@ class SourcePages:
                 "policy": one.policy.value, "delay": round(one.delay.total_seconds()) if one.delay else None,
                 "on_edit": one.on_edit.value, "trusted": list(one.trusted) or None,
             }  # fmt: skip
-            tx.sources.change(one.id, **values)
+            tx.polling.sources.change(one.id, **values)
             self._note(tx, visit, "changed a policy", one, {"from": before, "to": values})
         return self._onward(one, "The policy holds for what comes from now on.")
 
@@ -180,9 +180,9 @@ class SourcePages:
             if release:
                 review = Review.PUBLISHED if one.policy is Policy.AUTO else Review.WAITING
                 reason = f"let out of quarantine by {who}"
-                count = tx.reviews.release(one.id, review, by="policy", reason=reason, now=visit.now)
+                count = tx.moderation.reviews.release(one.id, review, by="policy", reason=reason, now=visit.now)
             else:
-                count = tx.activities.drop_quarantined(one.id, visit.now)
+                count = tx.stream.activities.drop_quarantined(one.id, visit.now)
             self._note(tx, visit, "released a burst" if release else "dropped a burst", one, {"items": count})
         return self._onward(one, f"{count} items are {'let out' if release else 'forgotten'}.")
 
@@ -194,10 +194,10 @@ class SourcePages:
             one = _own(tx, visit)
             count = 0
             if hide:
-                count = tx.reviews.hide_source(
+                count = tx.moderation.reviews.hide_source(
                     one.id, by="policy", reason=f"its source was removed by {who}", now=visit.now
                 )
-            tx.sources.set_state(one.id, SourceState.REMOVED, f"removed by {who}", visit.now)
+            tx.polling.sources.set_state(one.id, SourceState.REMOVED, f"removed by {who}", visit.now)
             self._note(tx, visit, "removed a source", one, {"items": "hide" if hide else "keep", "hidden": count})
         said = f"{one.name} is not followed any more; its items {'are hidden' if hide else 'stay'}."
         return self._desk.onward(f"{HOME}/sources", said)
@@ -206,13 +206,13 @@ class SourcePages:
         return self._desk.onward(f"{HOME}/sources/{one.slug}", said)
 
     def _note(self, tx: Transaction, visit: DeskRequest, what: str, one: Source, detail: Mapping[str, Any]) -> None:
-        tx.audit.note(visit.now, visit.account.name, what, f"source:{one.slug}", detail)
+        tx.moderation.audit.note(visit.now, visit.account.name, what, f"source:{one.slug}", detail)
 
 
 def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
     """Return what every page says of sources that stopped and of a queue that grows old."""
     del now
-    alerts = tx.alerts.open()
+    alerts = tx.monitoring.alerts.open()
     for one in alerts[:_SHOWN_ALERTS]:
         slug = one.subject.removeprefix("source:")
         link = f"{HOME}/sources/{slug}" if slug != one.subject else HOME
@@ -223,7 +223,7 @@ def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
 
 def _source(tx: Transaction, visit: DeskRequest) -> Source:
     slug = str(visit.request.path_params["slug"])
-    one = tx.sources.get(slug)
+    one = tx.polling.sources.get(slug)
     if one is None:
         raise NotFoundError(f"There is no source {slug[:80]!r}; it may have been removed.")
     return one
@@ -247,7 +247,9 @@ def _own(tx: Transaction, visit: DeskRequest) -> Source:
 def _pause_of(tx: Transaction, one: Source, now: datetime) -> Pause | None:
     """Return the longest pause that keeps a source from being polled."""
     concerns = [
-        pause for pause in tx.hosts.paused(now) if pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
+        pause
+        for pause in tx.polling.hosts.paused(now)
+        if pause.host == one.host or pause.host.startswith(f"{one.own_host}/")
     ]
     return max(concerns, key=lambda pause: pause.until, default=None)
 

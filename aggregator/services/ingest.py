@@ -174,7 +174,7 @@ class Ingest:
         pace = self._paces.get(source.kind)
         with self._store.writing() as tx:
             settlement = None
-            current = tx.schedule.lock_leased(source.id, self._token)
+            current = tx.polling.schedule.lock_leased(source.id, self._token)
             if current is not None:
                 if _screening_terms(current) != _screening_terms(source):  # changed by a person during the poll
                     screening = screened_all(current, harvest, now, self._tagger)
@@ -198,8 +198,8 @@ class Ingest:
     def _stop(self, source: Source, failure: Failure, now: datetime) -> None:
         settlement = _failed(source, failure, now, self._token)
         with self._store.writing() as tx:
-            if tx.schedule.settle([settlement]):
-                tx.sources.set_state(source.id, SourceState.STOPPED, str(failure.error), now)
+            if tx.polling.schedule.settle([settlement]):
+                tx.polling.sources.set_state(source.id, SourceState.STOPPED, str(failure.error), now)
         self._report(source, settlement)
 
     async def _later(self, settlement: PollRecord, source: Source) -> None:
@@ -216,7 +216,7 @@ class Ingest:
         """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
         try:
             with self._store.writing() as tx:
-                tx.schedule.settle(settlements)
+                tx.polling.schedule.settle(settlements)
         except StoreUnavailableError:
             raise
         except Exception:
@@ -248,7 +248,7 @@ class Ingest:
             self._quiet = []
         if left or self._failed_to_store:
             with self._store.writing() as tx:
-                tx.schedule.release([*left, *self._failed_to_store], self._token, begun=True)
+                tx.polling.schedule.release([*left, *self._failed_to_store], self._token, begun=True)
 
     def _report(self, source: Source, settlement: PollRecord) -> None:
         failed = settlement.error_code is not None
@@ -276,7 +276,7 @@ def store_harvest(
     edits_always_show: bool = False,
 ) -> PollRecord:
     """Write a harvest and the source's new schedule within one transaction."""
-    stored = tx.activities.store(
+    stored = tx.stream.activities.store(
         source.id,
         screening,
         now,
@@ -288,10 +288,10 @@ def store_harvest(
     if stored.held:
         log.info("edits held for review", source=source.slug, count=stored.held)
     if harvest.gone:
-        tx.activities.withdraw(source.id, harvest.gone, "gone at the source", now)
+        tx.stream.activities.withdraw(source.id, harvest.gone, "gone at the source", now)
     sighting, note = _moved(tx, source, harvest, stored, now)
     settlement = _harvested(source, harvest, now, token, pace, stored, sighting.moving, note)
-    tx.schedule.settle([settlement])
+    tx.polling.schedule.settle([settlement])
     return settlement
 
 
@@ -310,7 +310,7 @@ def store_archive(
         recognising = source.options.get("identity", "layers") == "layers"
         judge = partial(_judged, tx, source, now, None)
         edit_policy = EditPolicy(source.on_edit, edits_always_show)
-        stored = tx.activities.store(
+        stored = tx.stream.activities.store(
             source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
         )
     return Report(source.slug, "new" if stored.new else "unchanged", stored.new, stored.changed, stored.unchanged)
@@ -323,9 +323,9 @@ def _judged(
     judged = quarantined(fresh, last_look)
     if not judged:
         return judged
-    book = Rulebook(tx.rules.all(), now)
+    book = Rulebook(tx.moderation.rules.all(), now)
     if book:
-        around = tx.rules.around(source, book, now)
+        around = tx.moderation.rules.around(source, book, now)
         acted: Counter[int] = Counter()
         for place, one in enumerate(judged):
             facts = facts_of(one.new, one.search_text, source.slug, now)
@@ -333,8 +333,8 @@ def _judged(
             around.note(facts)
             acted.update(verdict.acted)
             judged[place] = under_rules(one, verdict, now)
-        tx.rules.count(acted, now)
-    freeze = frozen_until(tx.freezes.active(now), source.id, now)
+        tx.moderation.rules.count(acted, now)
+    freeze = frozen_until(tx.moderation.freezes.active(now), source.id, now)
     return [under_freeze(one, freeze) for one in judged]
 
 
@@ -350,7 +350,7 @@ def _moved(
     if source.sealed is not None and place.host != source.own_host:
         return sighting, f"It moved to {place.address}, another host, which must not get its sign-in. See if it should."
     reason = f"redirected there for good, seen {permanent_redirects.SIGHTINGS} times"
-    if not tx.sources.move(source, place, reason, now, who="system"):
+    if not tx.polling.sources.move(source, place, reason, now, who="system"):
         return sighting, f"It moved to {place.address}, which another source has already; remove one of the two."
     return sighting, f"Moved to {place.address}; 'aggregator source revert {source.slug}' takes that back."
 

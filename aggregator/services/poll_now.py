@@ -75,8 +75,8 @@ class PollNow:
     def _request_and_wait(self, sources: Sequence[Source], report: Callable[[Report], None]) -> None:
         by_id = {source.id: source for source in sources}
         with self.store.writing() as tx:
-            before = {source.id: _newest(tx.schedule.log(source.id, 1)) for source in sources}
-            tx.schedule.ask(by_id.keys(), self.clock())
+            before = {source.id: _newest(tx.polling.schedule.log(source.id, 1)) for source in sources}
+            tx.polling.schedule.ask(by_id.keys(), self.clock())
         deadline = time.monotonic() + self.settings.lease.total_seconds()
         tried = time.monotonic()
         while by_id and time.monotonic() < deadline:
@@ -97,12 +97,12 @@ class PollNow:
     ) -> dict[int, Report]:
         """Return the results of those that were polled meanwhile, or will not be for a while."""
         now = self.clock()
-        paused = {pause.host: pause for pause in tx.hosts.paused(now)}
-        requested = tx.schedule.still_asked(waiting.keys())
+        paused = {pause.host: pause for pause in tx.polling.hosts.paused(now)}
+        requested = tx.polling.schedule.still_asked(waiting.keys())
         ended: dict[int, Report] = {}
         for id_, source in waiting.items():
             if id_ not in requested:
-                ended[id_] = _report(source, tx.schedule.log(id_, 1), before[id_])
+                ended[id_] = _report(source, tx.polling.schedule.log(id_, 1), before[id_])
             elif host := paused.get(source.host):  # no tick takes it up before that is over
                 error = str(left_alone(host.host, host.until, host.reason, now))
                 ended[id_] = Report(source.slug, "failed", error=error)

@@ -60,7 +60,7 @@ class ProfileRefresher:
     def _claim(self, kind: ProfileSource) -> list[str]:
         now = self._context.clock()
         with self._store.writing(lock_stream=False) as tx:
-            return tx.actors.claim_profiles(
+            return tx.stream.actors.claim_profiles(
                 kind.network, now, shown_since=now - SHOWN, most=kind.most_people, again=CLAIMED
             )
 
@@ -83,7 +83,7 @@ class ProfileRefresher:
     async def _following(self, user_ids: Collection[str]) -> list[Source]:
         def read() -> list[Source]:
             with self._store.reading() as tx:
-                return tx.sources.following(self._name, user_ids)
+                return tx.polling.sources.following(self._name, user_ids)
 
         return await in_database_thread(read)
 
@@ -96,13 +96,13 @@ class ProfileRefresher:
     ) -> None:
         now = self._context.clock()
         with self._store.writing() as tx:
-            sources = tx.sources.following(self._name, asked)
+            sources = tx.polling.sources.following(self._name, asked)
             followed = {str(source.options.get("user_id")) for source in sources}
             ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
-            tx.actors.refreshed(found)
-            tx.actors.refresh_after(kind.network, ours, now + kind.people_kept)
-            tx.actors.refresh_after(kind.network, others, now + kind.others_kept)
+            tx.stream.actors.refreshed(found)
+            tx.stream.actors.refresh_after(kind.network, ours, now + kind.people_kept)
+            tx.stream.actors.refresh_after(kind.network, others, now + kind.others_kept)
             for source, account, reason in renamed:
                 place = Place(f"@{account.handle}", source.own_host)
-                if tx.sources.move(source, place, reason, now, who="system"):
+                if tx.polling.sources.move(source, place, reason, now, who="system"):
                     log.info("account renamed", source=source.slug, address=place.address)

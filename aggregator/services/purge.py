@@ -53,7 +53,9 @@ class PurgeService:
             for removal in tx.compliance.withdraw(dict.fromkeys(keys, REASON), Upstream.GONE, now).values():
                 purged.removal.add(removal)
             if purged.removal.is_new or purged.removal.activities:
-                tx.audit.note(now, OPERATOR, "post purged", key, {**_detail(now, purged.removal), "keys": keys})
+                tx.moderation.audit.note(
+                    now, OPERATOR, "post purged", key, {**_detail(now, purged.removal), "keys": keys}
+                )
         return purged
 
     def account(self, network: str, native_id: str) -> Purged:
@@ -82,9 +84,9 @@ class PurgeService:
             slugs = [
                 slug
                 for kind in self._kinds.get(network, ())
-                for slug in sorted(tx.sources.slugs_at(kind, [f"@{handle}".lower()]))
+                for slug in sorted(tx.polling.sources.slugs_at(kind, [f"@{handle}".lower()]))
             ]
-            source = tx.sources.get(slugs[0]) if slugs else None
+            source = tx.polling.sources.get(slugs[0]) if slugs else None
             user_id = str(source.options.get("user_id") or "") if source else ""
             return user_id or tx.compliance.person_called(network, handle)
 
@@ -96,11 +98,13 @@ class PurgeService:
         with self._store.writing() as tx:
             which = SourceFilter(kinds=kinds, user_id=native_id or "")
             followed = [
-                source for source in tx.sources.each(which) if (source.state, source.state_reason) != (state, reason)
+                source
+                for source in tx.polling.sources.each(which)
+                if (source.state, source.state_reason) != (state, reason)
             ]
             for source in followed:
-                tx.sources.set_state(source.id, state, reason, self._clock())
-                tx.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)
+                tx.polling.sources.set_state(source.id, state, reason, self._clock())
+                tx.polling.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)
         return [source.slug for source in followed]
 
     def _until_done(self, purged: Purged, work: Callable[[Transaction, datetime], Removal]) -> None:
@@ -115,7 +119,7 @@ class PurgeService:
     def _note(self, purged: Purged, what: str) -> None:
         now = self._clock()
         with self._store.writing() as tx:
-            tx.audit.note(now, OPERATOR, what, purged.key, _detail(now, purged.removal))
+            tx.moderation.audit.note(now, OPERATOR, what, purged.key, _detail(now, purged.removal))
 
 
 def _detail(now: datetime, removal: Removal) -> dict[str, Any]:

@@ -130,17 +130,17 @@ def _add(
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
         if slug is None:
-            former = tx.sources.at(found.kind, found.address)
-            slug = former.slug if former else tx.sources.free_slug(found.slug)
-        added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
+            former = tx.polling.sources.at(found.kind, found.address)
+            slug = former.slug if former else tx.polling.sources.free_slug(found.slug)
+        added = tx.polling.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
         if terms.columns:
-            tx.sources.change(added.id, **terms.columns)
-            added = tx.sources.get(slug) or added
+            tx.polling.sources.change(added.id, **terms.columns)
+            added = tx.polling.sources.get(slug) or added
         if found.harvest is None:
             return added, None
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
         screening = screened_all(added, harvest, now, tagger)
-        tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
+        tx.polling.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
         settlement = store_harvest(
             tx,
             added,
@@ -151,7 +151,7 @@ def _add(
             pace=None,
             edits_always_show=edits_always_show,
         )
-        return tx.sources.get(added.slug) or added, settlement
+        return tx.polling.sources.get(added.slug) or added, settlement
 
 
 def _check_slug(slug: str) -> None:

@@ -31,7 +31,7 @@ def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagg
     changed = 0
     for source_id, activities in by_source.items():
         again = [screened(one, Policy.AUTO, now, tagger) for one in activities]
-        changed += tx.activities.store(source_id, again, now, edit_policy=_POLICY).changed
+        changed += tx.stream.activities.store(source_id, again, now, edit_policy=_POLICY).changed
     return changed
 
 

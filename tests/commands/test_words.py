@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def _titles(store: Store) -> set[str | None]:
     with store.reading() as tx:
-        return {item.content.title for item in tx.activities.page(Query(limit=100)).items}
+        return {item.content.title for item in tx.stream.activities.page(Query(limit=100)).items}
 
 
 def test_pull_reports_each_source(cli: CommandLine, publisher: Publisher) -> None:
@@ -98,8 +98,8 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
 ) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        [source] = tx.sources.each()
-        tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
+        [source] = tx.polling.sources.each()
+        tx.polling.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
     container = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []
     container.pull.run([source], reports.append)
@@ -110,7 +110,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        tx.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
+        tx.polling.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
     hits = publisher.hits.total()
     said = cli("pull", "feed-1", code=1).stdout
     assert "left alone for another 30 min: 429 from it" in said
@@ -171,11 +171,11 @@ def test_status_says_that_nothing_runs_and_how_to_start_it(cli: CommandLine, sql
     assert "has never run; start 'aggregator run'" in cli("status").stdout
     assert "The scheduler has never run" in cli("status", "--ticking", code=1).stderr
     with sqlite_store.writing() as tx:
-        tx.stream.beat(utc_now())
+        tx.stream.state.beat(utc_now())
     assert "ticking" in cli("status").stdout
     cli("status", "--ticking")
     with sqlite_store.writing() as tx:
-        tx.stream.beat(utc_now() - timedelta(minutes=5))
+        tx.stream.state.beat(utc_now() - timedelta(minutes=5))
     assert "last ticked 5 min ago; start it again" in cli("status").stdout
     cli("status", "--ticking", code=1)
 
@@ -259,8 +259,8 @@ def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqli
     cli("review", "approve", earlier, "--at", "2998-01-01T00:00")
     cli("review", "hide", later)
     with sqlite_store.writing() as tx:
-        assert tx.reviews.apply_due(datetime(2998, 6, 1, tzinfo=UTC)) == 1
-        assert tx.reviews.apply_due(datetime(3000, 1, 1, tzinfo=UTC)) == 0
+        assert tx.moderation.reviews.apply_due(datetime(2998, 6, 1, tzinfo=UTC)) == 1
+        assert tx.moderation.reviews.apply_due(datetime(3000, 1, 1, tzinfo=UTC)) == 0
     assert len(_titles(sqlite_store)) == 1
 
 

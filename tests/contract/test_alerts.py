@@ -149,7 +149,7 @@ def container(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock
 def stop(store: Store, slug: str = "news") -> None:
     source = add_source(store, slug, name="The\r\nNews: Ünï")
     with store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.STOPPED, "it answered 410 Gone.", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.STOPPED, "it answered 410 Gone.", NOON)
 
 
 def test_a_stopped_source_is_told_once_and_taken_back(
@@ -160,8 +160,8 @@ def test_a_stopped_source_is_told_once_and_taken_back(
         container.attend()
         clock.now += HOUR
     with store.writing() as tx:
-        (source,) = tx.sources.each()
-        tx.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
+        (source,) = tx.polling.sources.each()
+        tx.polling.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
     for _ in range(3):
         container.attend()
         clock.now += timedelta(minutes=10)
@@ -191,7 +191,9 @@ def test_what_could_not_be_told_is_told_later(store: Store, container: Container
 
     assert (early, len(hook.got)) == (1, 2)
     with store.reading() as tx:
-        assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
+        assert [alert.sentence for alert in tx.monitoring.alerts.open()] == [
+            "The\r\nNews: Ünï was stopped: it answered 410 Gone."
+        ]
 
 
 def test_a_broken_webhook_does_not_keep_mail_from_going(
@@ -212,8 +214,8 @@ def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     harvest = FetchResult(activities=[an_activity("1")])
     with store.writing() as tx:
         store_harvest(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
-        assert tx.reviews.count_waiting() == 1
-        assert tx.alerts.oldest_waiting() is None
+        assert tx.moderation.reviews.count_waiting() == 1
+        assert tx.monitoring.alerts.oldest_waiting() is None
 
 
 def test_mail_is_handed_to_a_server_that_proves_itself(

@@ -82,11 +82,11 @@ class Scripted:
 def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[str, Report]:
     under = under or token()
     with store.writing() as tx:
-        known = {source.slug: source for source in tx.sources.each()}
+        known = {source.slug: source for source in tx.polling.sources.each()}
     sources = [known.get(slug) or add_source(store, slug, kind="scripted") for slug in slugs]
     with store.writing() as tx:
-        tx.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
-        batch = tx.schedule.renew([source.id for source in sources], under, NOON + LEASE)
+        tx.polling.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
+        batch = tx.polling.schedule.renew([source.id for source in sources], under, NOON + LEASE)
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     reports = asyncio.run(Ingest(store, {"scripted": kind}, context, token=under, paces={}).run(batch))
     return {report.slug: report for report in reports}
@@ -94,14 +94,14 @@ def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[st
 
 def _source(store: Store, slug: str) -> Source:
     with store.reading() as tx:
-        source = tx.sources.get(slug)
+        source = tx.polling.sources.get(slug)
     assert source is not None
     return source
 
 
 def _shown(store: Store) -> set[str]:
     with store.reading() as tx:
-        return {item.native_id for item in tx.activities.page(Query(limit=100)).items}
+        return {item.native_id for item in tx.stream.activities.page(Query(limit=100)).items}
 
 
 def _failure(problem: StatusError | AccountError | PausedError) -> Failure:
@@ -135,10 +135,10 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
     source = add_source(store, "news", kind="scripted")
     under = token()
     with store.writing() as tx:
-        tx.schedule.claim_these([source.id], NOON, lease=LEASE, token=under)
-        batch = tx.schedule.renew([source.id], under, NOON + LEASE)
-        tx.schedule.release([source.id], under)
-        tx.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
+        tx.polling.schedule.claim_these([source.id], NOON, lease=LEASE, token=under)
+        batch = tx.polling.schedule.renew([source.id], under, NOON + LEASE)
+        tx.polling.schedule.release([source.id], under)
+        tx.polling.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under, paces={}).run(batch))
     assert (report.outcome, report.error) == ("failed", "another worker took it over meanwhile")
@@ -183,7 +183,7 @@ def test_a_permanent_error_stops_the_source_and_says_why(store: Store) -> None:
         None,
     )
     with store.writing() as tx:
-        assert tx.schedule.claim(NOON + 9 * LEASE, lease=LEASE, token=token(), most=9, per_host=9) == []
+        assert tx.polling.schedule.claim(NOON + 9 * LEASE, lease=LEASE, token=token(), most=9, per_host=9) == []
 
 
 def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> None:

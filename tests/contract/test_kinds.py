@@ -61,7 +61,7 @@ def source_id(request: pytest.FixtureRequest, container: Container, upstream: Up
 
 def _items(container: Container) -> list[Activity]:
     with container.store.reading() as tx:
-        return list(tx.activities.page(Query(limit=100)).items)
+        return list(tx.stream.activities.page(Query(limit=100)).items)
 
 
 def _rows(container: Container) -> list[tuple[object, ...]]:
@@ -93,7 +93,7 @@ def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
     assert any(item.content.media for item in items)
     assert any(item.content.actor and item.content.actor.name for item in items)
     with container.store.reading() as tx:
-        assert all(tx.activities.raw(item.id) for item in items)
+        assert all(tx.stream.activities.raw(item.id) for item in items)
 
 
 def test_polling_again_writes_no_row(container: Container, source_id: int) -> None:
@@ -127,7 +127,7 @@ def test_an_upstream_that_is_away_costs_nothing_that_is_there(
     assert report.error
     assert _rows(container) == before
     with container.store.reading() as tx:
-        [source] = tx.sources.each()
+        [source] = tx.polling.sources.each()
     assert source.failures == 1
     assert source.last_success is not None
     assert source.due_reason.startswith("failed once")

@@ -68,7 +68,7 @@ def container(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) 
 
 def sources(container: Container) -> dict[str, Source]:
     with container.store.reading() as tx:
-        return {one.slug: one for one in tx.sources.each()}
+        return {one.slug: one for one in tx.polling.sources.each()}
 
 
 def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
@@ -80,7 +80,7 @@ def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) 
             container.poll(batch.ids, batch.token)
             continue
         with container.store.writing() as tx:
-            begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
+            begun = tx.polling.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
         assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
         if told:
             container.dispatcher.release(batch.ids, batch.token, ended=False)
@@ -109,9 +109,9 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
 
 def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Container, clock: Clock) -> None:
     with container.store.writing() as tx:
-        claimed = tx.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
+        claimed = tx.polling.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
-            tx.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
+            tx.polling.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
     assert sources(container)["s1"].unfinished == MOST_UNFINISHED - 1
     container.poll([claimed[0].id], "t")
     assert (sources(container)["s1"].last_outcome, sources(container)["s1"].unfinished) == ("new", 0)
@@ -165,8 +165,8 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     polled = sources(container)
     assert {one.last_outcome for one in polled.values()} == {"new"}
     with container.store.writing() as tx:
-        tx.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
-        tx.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
+        tx.polling.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
+        tx.polling.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
 
     clock.now += TICK - ahead
     container.dispatcher.claim()
@@ -177,7 +177,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
         assert one.last_polled == clock.now
         assert one.leased_until in {None, clock.now}
     with container.store.reading() as tx:
-        assert tx.hosts.paused(clock.now) == []
+        assert tx.polling.hosts.paused(clock.now) == []
     with container.store.engine.connect() as connection:
         turns = [row.next_start for row in connection.execute(select(host.c.next_start))]
     assert turns

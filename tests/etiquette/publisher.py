@@ -139,7 +139,7 @@ class Polling:
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
         with self.container.store.writing() as tx:
-            return tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
+            return tx.polling.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
 
     def poll(self, slug: str = "feed") -> Report:
         """Poll a source now, due or not."""
@@ -154,16 +154,16 @@ class Polling:
     def source(self, slug: str = "feed") -> Source:
         """Return a source as it stands."""
         with self.container.store.reading() as tx:
-            found = tx.sources.get(slug)
+            found = tx.polling.sources.get(slug)
         assert found is not None
         return found
 
     def items(self) -> Collection[Activity]:
         """Return what is shown."""
         with self.container.store.reading() as tx:
-            return tx.activities.page(Query(limit=100)).items
+            return tx.stream.activities.page(Query(limit=100)).items
 
     def note(self, slug: str = "feed") -> str:
         """Return what the newest line of a source's fetch log says."""
         with self.container.store.reading() as tx:
-            return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])
+            return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])

@@ -62,7 +62,7 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
         polling.follow(publisher.says("/f", _to(other.url + "/there", 302)))
         seal = polling.container.seal.close(polling.source().own_host, {**basic("ann", "s3cret"), "X-Key": "k"})
         with polling.container.store.writing() as tx:
-            tx.sources.change(polling.source().id, sealed=seal)
+            tx.polling.sources.change(polling.source().id, sealed=seal)
         assert polling.poll().new == 1
         assert "s3cret" not in seal
         home = [headers for _, headers in publisher.asked]
@@ -74,7 +74,7 @@ def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Po
     polling.follow(publisher.says("/f", Says(feed(1))))
     stranger = HeaderCipher(Secret("another installation's key, long enough"))
     with polling.container.store.writing() as tx:
-        tx.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
+        tx.polling.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
     polling.poll()
     assert polling.source().state is SourceState.STOPPED
     assert publisher.asked == []
@@ -140,8 +140,8 @@ def test_rule_27_a_move_for_good_is_followed_after_three_days_and_can_be_taken_b
     assert source.address == new
     assert polling.note() == f"Moved to {new}; 'aggregator source revert feed' takes that back."
     with polling.container.store.reading() as tx:
-        [former] = tx.sources.former_addresses(source.id)
-        [note] = tx.audit.of("source:feed")
+        [former] = tx.polling.sources.former_addresses(source.id)
+        [note] = tx.moderation.audit.of("source:feed")
     assert (former.place.address, note["what"], note["who"]) == (old, "source moved", "system")
     publisher.says("/new", Says(feed(1, 2, 3, 4)))
     assert polling.poll().new == 1

@@ -167,7 +167,7 @@ def test_rule_14_every_form_of_retry_after_has_its_outcome(
     polling.follow(publisher.says("/f", Says(status=status, headers={"Retry-After": value, "Date": date})))
     polling.poll()
     with polling.container.store.reading() as tx:
-        paused = [one.until - START for one in tx.hosts.paused(START)]
+        paused = [one.until - START for one in tx.polling.hosts.paused(START)]
     without = [HOUR] if status == 429 else []  # a 503 that does not say for how long is a failure like others
     assert paused == ([wait] if wait else without)
     assert _wait(polling) >= (wait or 15 * MINUTE)
@@ -182,7 +182,7 @@ def test_rule_14_a_date_is_taken_relative_to_the_publisher_s_clock(polling: Poll
     polling.follow(publisher.says("/f", Says(status=429, headers=headers)))
     polling.poll()
     with polling.container.store.reading() as tx:
-        assert [one.until for one in tx.hosts.paused(START)] == [START + 2 * HOUR]
+        assert [one.until for one in tx.polling.hosts.paused(START)] == [START + 2 * HOUR]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -200,7 +200,7 @@ def test_rule_15_a_host_is_paused_and_others_go_on(polling: Polling, publisher: 
 
 def test_rule_15_an_operator_may_pause_the_address_alone(polling: Polling, publisher: Publisher) -> None:
     with polling.container.store.writing() as tx:
-        tx.groups.put(HostGroup("127.0.0.1", "127.0.0.1", pauses=Pauses.URL))
+        tx.polling.host_groups.put(HostGroup("127.0.0.1", "127.0.0.1", pauses=Pauses.URL))
     polling.follow(publisher.says("/a", Says(status=429, headers={"Retry-After": "7200"})), slug="a")
     polling.follow(publisher.says("/b", Says(feed(1))), slug="b")
     polling.tick()
@@ -216,7 +216,7 @@ def test_rule_16_without_a_time_the_pause_doubles_and_eases_stepwise(
     def paused() -> timedelta:
         polling.poll()
         with polling.container.store.reading() as tx:
-            [pause] = tx.hosts.paused(time())
+            [pause] = tx.polling.hosts.paused(time())
         wait = pause.until - time()
         time.now = pause.until
         return wait
@@ -280,7 +280,7 @@ def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) 
 
 def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Store) -> None:
     with store.writing() as tx:
-        tx.groups.put(HostGroup("blogs.example", "blogs.example"))
+        tx.polling.host_groups.put(HostGroup("blogs.example", "blogs.example"))
     turns = HostRateLimiter(store, lambda: START, spacing=timedelta(), concurrency=1)
 
     async def calls() -> None:
@@ -339,7 +339,7 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     polling.follow(publisher.says("/f", Says(feed(1), headers=ETAG)))
     polling.poll()
     with polling.container.store.reading() as tx:
-        [line] = tx.schedule.log(polling.source().id, 1)
+        [line] = tx.polling.schedule.log(polling.source().id, 1)
     assert line["next_poll"] == due_of(polling.source()) > time()
     assert line["next_reason"] == polling.source().due_reason == "its rhythm is not known yet"
     polling.tick()  # measures what all ask for

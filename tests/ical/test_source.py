@@ -65,7 +65,7 @@ def events_in(body: bytes) -> list[Any]:
 
 def events(container: Container) -> list[Activity]:
     with container.store.reading() as tx:
-        return list(tx.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
+        return list(tx.stream.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
 
 
 def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Container, publisher: Publisher) -> None:
@@ -84,7 +84,7 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Contain
     assert moved.content.event is not None
     assert moved.content.event.start - first.content.event.start == timedelta(hours=1)
     with container.store.reading() as tx:
-        assert len(tx.versions.of(first.id)) == 1
+        assert len(tx.stream.versions.of(first.id)) == 1
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
     [report] = container.poll_now([source.id])
@@ -115,7 +115,7 @@ def test_the_window_moves_though_the_document_does_not(container: Container, pub
     publisher.serve("/w.ics", weekly, "text/calendar")
     source, _ = container.subscribe(publisher.url("/w.ics"))
     with container.store.reading() as tx:
-        before = tx.activities.facets(Query(), {}).counts["kind"]["event"]
+        before = tx.stream.activities.facets(Query(), {}).counts["kind"]["event"]
     later = utc_now() + timedelta(days=15)
     container.clock = lambda: later
 
@@ -123,7 +123,7 @@ def test_the_window_moves_though_the_document_does_not(container: Container, pub
 
     assert report.new == 2
     with container.store.reading() as tx:
-        assert tx.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
+        assert tx.stream.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
 
 
 def test_what_names_no_calendar_is_left_to_others_and_what_is_none_is_refused(

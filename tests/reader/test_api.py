@@ -171,7 +171,7 @@ def test_only_what_was_published_is_shown(store: Store, reader: Reader) -> None:
     assert reader.items() == []
 
     with store.reading() as tx:
-        first = tx.activities.in_review(Review.WAITING, 1)[0].id
+        first = tx.stream.activities.in_review(Review.WAITING, 1)[0].id
     decide(store, [first], Review.PUBLISHED)
 
     assert [item["id"] for item in reader.items()] == [str(first)]
@@ -234,7 +234,7 @@ def test_sources_say_how_they_are(store: Store, reader: Reader) -> None:
     ):
         source = add_source(store, slug, now=NOON - timedelta(days=1))
         with store.writing() as tx:
-            tx.sources.set_state(source.id, state, "for a test", NOON)
+            tx.polling.sources.set_state(source.id, state, "for a test", NOON)
 
     items = {item["slug"]: item for item in reader.ask("/api/v1/sources").json["items"]}
 
@@ -267,7 +267,7 @@ def test_items_of_a_removed_source_can_still_be_asked_for(store: Store, reader: 
     source = add_source(store, "former")
     ingest_now(store, source, several(2))
     with store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.REMOVED, "no longer needed", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.REMOVED, "no longer needed", NOON)
 
     assert len(reader.items("?source=former")) == 2
     assert reader.ask("/api/v1/sources").json == {"items": [], "next": None}

@@ -66,7 +66,7 @@ TAKES = """async (id) => {
 def signed_in(browser: Browser, house: Installation, role: Role = Role.EDITOR, **options: Any) -> Iterator[Page]:
     """Sign somebody in by the form itself."""
     with house.store.writing() as tx:
-        tx.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
+        tx.access.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
     context = browser.new_context(**options)
     context.set_default_timeout(30_000)
     page = context.new_page()
@@ -92,7 +92,7 @@ def waiting(store: Store, count: int) -> None:
 
 def states(store: Store) -> list[str]:
     with store.reading() as tx:
-        listed = [tx.activities.in_review(review, 1000) for review in Review]
+        listed = [tx.stream.activities.in_review(review, 1000) for review in Review]
     return [item.review.value for item in sorted((one for many in listed for one in many), key=lambda item: item.id)]
 
 
@@ -124,7 +124,7 @@ def test_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
         page.get_by_text("Nothing waits").or_(page.locator(".seen")).first.wait_for()
 
     with store.reading() as tx:
-        notes = tx.audit.page(limit=1000, what="hid")
+        notes = tx.moderation.audit.page(limit=1000, what="hid")
     assert len({note["batch"] for note in notes if note["detail"]["reason"] == "not for this stream"}) == 1
 
 
@@ -270,8 +270,8 @@ def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
         page.get_by_role("button", name="End it now").click()
         page.get_by_text("The freeze is over; 0 items that waited for it are shown.").wait_for()
     with store.reading() as tx:
-        assert [rule.name for rule in tx.rules.all()] == ["No casinos"]
-        assert tx.audit.verify().why == ""
+        assert [rule.name for rule in tx.moderation.rules.all()] == ["No casinos"]
+        assert tx.moderation.audit.verify().why == ""
 
 
 def reach(page: Page, name: str) -> None:
@@ -383,11 +383,11 @@ def furnished(sqlite_house: Installation) -> Installation:
     long = an_activity("long", title="Donaudampfschifffahrt" * 12, text="https://example.org/" + "x" * 300, html="")
     ingest_now(store, source, [long, an_activity("other")])
     with store.writing() as tx:
-        tx.rules.add(
+        tx.moderation.rules.add(
             Rule(0, "No " + "betting" * 9, Action.HIDE, (Condition(Field.TEXT, value="casino"),), author="ana"), NOON
         )
-        tx.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
-        tx.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
+        tx.moderation.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
+        tx.moderation.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
     return sqlite_house
 
 

@@ -55,7 +55,7 @@ def test_migrating_again_does_nothing(engine: Engine) -> None:
     schema.migrate(engine, "first.invalid", TODAY)
     assert schema.migrate(engine, "second.invalid", date(2027, 1, 1)) == []
     with Store(engine).reading() as tx:
-        assert tx.stream.tag_authority() == ("first.invalid", "2026-03-02")
+        assert tx.stream.state.tag_authority() == ("first.invalid", "2026-03-02")
 
 
 def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
@@ -87,12 +87,12 @@ def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
         connection.execute(text("UPDATE source SET due = :never WHERE slug = 'desk'"), {"never": never})
     command.upgrade(config, "head")
     with store.reading() as tx:
-        dues = {source.slug: source.due for source in tx.sources.each()}
-        kept = tx.activities.known(polled.id, ["1"])
+        dues = {source.slug: source.due for source in tx.polling.sources.each()}
+        kept = tx.stream.activities.known(polled.id, ["1"])
     command.downgrade(config, "0009")
     command.upgrade(config, "head")
     with store.reading() as tx:
-        again = {source.slug: source.due for source in tx.sources.each()}
+        again = {source.slug: source.due for source in tx.polling.sources.each()}
 
     assert dues == again == {"news": polled.due, "desk": None}
     assert kept
@@ -159,9 +159,9 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         "0010",
     ]
     with Store(engine).reading() as tx:
-        sources = {one.slug: one for one in tx.sources.each()}
-        assert len(tx.schedule.log(sources["usual"].id, 9)) == 1
-        assert "feedburner.com" in {group.suffix for group in tx.groups.all()}
+        sources = {one.slug: one for one in tx.polling.sources.each()}
+        assert len(tx.polling.schedule.log(sources["usual"].id, 9)) == 1
+        assert "feedburner.com" in {group.suffix for group in tx.polling.host_groups.all()}
     wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
     assert wanted == {"usual": None, "set": 3600, "x": None, "often": 60}
     assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}

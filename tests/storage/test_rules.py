@@ -36,7 +36,7 @@ CASINO = Condition(Field.TEXT, CONTAINS, "casino")
 
 def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) -> int:
     with store.writing() as tx:
-        return tx.rules.add(Rule(0, more.pop("name", "r"), action, conditions or (CASINO,), **more), NOON)
+        return tx.moderation.rules.add(Rule(0, more.pop("name", "r"), action, conditions or (CASINO,), **more), NOON)
 
 
 def brought(store: Store, source: Source, said: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
@@ -44,14 +44,14 @@ def brought(store: Store, source: Source, said: Sequence[NewActivity], now: date
     harvest = FetchResult(activities=said)
     with store.writing() as tx:
         store_harvest(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
-        known = tx.activities.known(source.id, [one.native_id for one in said])
-        found = [tx.activities.get(known[one.native_id].id) for one in said]
+        known = tx.stream.activities.known(source.id, [one.native_id for one in said])
+        found = [tx.stream.activities.get(known[one.native_id].id) for one in said]
     return [one for one in found if one is not None]
 
 
 def fresh(store: Store, slug: str) -> Source:
     with store.reading() as tx:
-        found = tx.sources.get(slug)
+        found = tx.polling.sources.get(slug)
     assert found is not None
     return found
 
@@ -74,7 +74,7 @@ def test_a_rule_decides_on_what_comes(store: Store, action: Action, policy: Poli
     assert hit.review_reason == "rule “r”: the text contains “casino”"
     assert other.review_rule is None
     with store.reading() as tx:
-        rule = tx.rules.get(id_)
+        rule = tx.moderation.rules.get(id_)
     assert rule is not None
     assert (rule.acted, rule.last_acted) == (1, NOON)
 
@@ -127,8 +127,8 @@ def test_a_delay_shows_what_nobody_objects_to(store: Store) -> None:
     (one,) = brought(store, source, [an_activity("1")])
     with store.writing() as tx:
         early, due = (
-            tx.reviews.apply_due(NOON + timedelta(minutes=9)),
-            tx.reviews.apply_due(NOON + timedelta(minutes=10)),
+            tx.moderation.reviews.apply_due(NOON + timedelta(minutes=9)),
+            tx.moderation.reviews.apply_due(NOON + timedelta(minutes=10)),
         )
 
     assert one.review is Review.WAITING
@@ -143,7 +143,7 @@ def test_a_delay_shows_no_burst_that_is_kept_apart(store: Store) -> None:
 
     items = brought(store, source, old)
     with store.writing() as tx:
-        applied = tx.reviews.apply_due(NOON + timedelta(hours=1))
+        applied = tx.moderation.reviews.apply_due(NOON + timedelta(hours=1))
 
     assert {one.review for one in items} == {Review.QUARANTINED}
     assert applied == 0
@@ -153,8 +153,8 @@ def test_what_was_hidden_with_its_source_is_not_shown_by_the_clock(store: Store)
     source = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
     brought(store, source, [an_activity("1")])
     with store.writing() as tx:
-        assert tx.reviews.hide_source(source.id, by="person", reason="its source was removed", now=NOON) == 1
-        assert tx.reviews.apply_due(NOON + timedelta(hours=1)) == 0
+        assert tx.moderation.reviews.hide_source(source.id, by="person", reason="its source was removed", now=NOON) == 1
+        assert tx.moderation.reviews.apply_due(NOON + timedelta(hours=1)) == 0
 
 
 def test_trusted_authors_need_no_review(store: Store) -> None:
@@ -174,15 +174,15 @@ def test_a_freeze_holds_and_its_end_shows(store: Store) -> None:
     one, other = add_source(store, "one"), add_source(store, "other")
     until = NOON + timedelta(hours=2)
     with store.writing() as tx:
-        tx.freezes.begin([one.id], until, "election", "ana", NOON)
+        tx.moderation.freezes.begin([one.id], until, "election", "ana", NOON)
 
     held, hidden = brought(store, one, [an_activity("1"), an_activity("2", text="casino")])
     (free,) = brought(store, other, [an_activity("1")])
     with store.writing() as tx:
-        tx.reviews.apply_due(until - timedelta(seconds=1))
-        waits = tx.activities.get(held.id)
-        tx.reviews.apply_due(until)
-        shown = tx.activities.get(held.id)
+        tx.moderation.reviews.apply_due(until - timedelta(seconds=1))
+        waits = tx.stream.activities.get(held.id)
+        tx.moderation.reviews.apply_due(until)
+        shown = tx.stream.activities.get(held.id)
 
     assert (held.review_by, held.visible, hidden.review, free.visible) == ("freeze", False, Review.HIDDEN, True)
     assert "election" in held.review_reason
@@ -192,18 +192,18 @@ def test_a_freeze_holds_and_its_end_shows(store: Store) -> None:
 def test_a_thaw_shows_what_no_other_freeze_holds(store: Store) -> None:
     one, other = add_source(store, "one"), add_source(store, "other")
     with store.writing() as tx:
-        (whole,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "all", "ana", NOON)
-        tx.freezes.begin([one.id], NOON + timedelta(hours=1), "one", "ana", NOON)
+        (whole,) = tx.moderation.freezes.begin([None], NOON + timedelta(hours=2), "all", "ana", NOON)
+        tx.moderation.freezes.begin([one.id], NOON + timedelta(hours=1), "one", "ana", NOON)
     (first,) = brought(store, one, [an_activity("1")])
     (second,) = brought(store, other, [an_activity("1")])
 
     with store.writing() as tx:
-        freeze = tx.freezes.get(whole)
+        freeze = tx.moderation.freezes.get(whole)
         assert freeze is not None
-        assert tx.freezes.held() == {one.id: 1, other.id: 1}
-        count = tx.freezes.end(freeze, "ben", NOON + timedelta(minutes=5))
-        states = [tx.activities.get(item.id) for item in (first, second)]
-        applied = tx.reviews.apply_due(NOON + timedelta(hours=1))
+        assert tx.moderation.freezes.held() == {one.id: 1, other.id: 1}
+        count = tx.moderation.freezes.end(freeze, "ben", NOON + timedelta(minutes=5))
+        states = [tx.stream.activities.get(item.id) for item in (first, second)]
+        applied = tx.moderation.reviews.apply_due(NOON + timedelta(hours=1))
 
     assert count == 1
     assert [item.visible for item in states if item] == [False, True]
@@ -213,12 +213,12 @@ def test_a_thaw_shows_what_no_other_freeze_holds(store: Store) -> None:
 def test_a_longer_freeze_keeps_what_a_shorter_one_held(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:
-        tx.freezes.begin([None], NOON + timedelta(hours=1), "short", "ana", NOON)
+        tx.moderation.freezes.begin([None], NOON + timedelta(hours=1), "short", "ana", NOON)
     brought(store, source, [an_activity("1")])
     with store.writing() as tx:
-        tx.freezes.begin([source.id], NOON + timedelta(hours=3), "long", "ana", NOON)
-        assert tx.reviews.apply_due(NOON + timedelta(hours=2)) == 0
-        assert tx.reviews.apply_due(NOON + timedelta(hours=3)) == 1
+        tx.moderation.freezes.begin([source.id], NOON + timedelta(hours=3), "long", "ana", NOON)
+        assert tx.moderation.reviews.apply_due(NOON + timedelta(hours=2)) == 0
+        assert tx.moderation.reviews.apply_due(NOON + timedelta(hours=3)) == 1
 
 
 def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> None:
@@ -227,15 +227,15 @@ def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> No
     (approved,) = brought(store, add_source(store, "held", policy=Policy.HOLD), [an_activity("1")])
     due = NOON + timedelta(minutes=10)
     with store.writing() as tx:
-        tx.reviews.decide_at([approved.id], Review.PUBLISHED, by="person", reason="embargo", due=due)
-        (id_,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
-        tx.freezes.hold_due(due)
-        applied = tx.reviews.apply_due(due)
-        held, by_hand = tx.activities.get(one.id), tx.activities.get(approved.id)
-        freeze = tx.freezes.get(id_)
+        tx.moderation.reviews.decide_at([approved.id], Review.PUBLISHED, by="person", reason="embargo", due=due)
+        (id_,) = tx.moderation.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
+        tx.moderation.freezes.hold_due(due)
+        applied = tx.moderation.reviews.apply_due(due)
+        held, by_hand = tx.stream.activities.get(one.id), tx.stream.activities.get(approved.id)
+        freeze = tx.moderation.freezes.get(id_)
         assert freeze is not None
-        count = tx.freezes.end(freeze, "ben", NOON + timedelta(minutes=30))
-        shown = tx.activities.get(one.id)
+        count = tx.moderation.freezes.end(freeze, "ben", NOON + timedelta(minutes=30))
+        shown = tx.stream.activities.get(one.id)
 
     assert held is not None
     assert (applied, held.visible, held.review_by) == (1, False, "freeze")
@@ -247,24 +247,24 @@ def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> No
 def test_the_end_of_a_freeze_frees_any_number(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:
-        (id_,) = tx.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
+        (id_,) = tx.moderation.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
     brought(store, source, [an_activity(str(n)) for n in range(2100)])
     later = NOON + timedelta(hours=1)
     with store.writing() as tx:
-        freeze = tx.freezes.get(id_)
+        freeze = tx.moderation.freezes.get(id_)
         assert freeze is not None
-        count = tx.freezes.end(freeze, "ben", later)
-        left = tx.freezes.held()
-        tx.reviews.apply_due(later)
-        none = tx.freezes.held()
+        count = tx.moderation.freezes.end(freeze, "ben", later)
+        left = tx.moderation.freezes.held()
+        tx.moderation.reviews.apply_due(later)
+        none = tx.moderation.freezes.held()
 
     assert (count, left, none) == (2100, {source.id: 100}, {})
 
 
 def rehearsed(store: Store, rule: Rule, now: datetime) -> Rehearsed:
     with store.reading() as tx:
-        book = book_with(tx.rules.all(), rule, now)
-        return rehearse(tx.rules.arrived(now - timedelta(days=38), book), rule, book, now)
+        book = book_with(tx.moderation.rules.all(), rule, now)
+        return rehearse(tx.moderation.rules.arrived(now - timedelta(days=38), book), rule, book, now)
 
 
 CANDIDATES = [
@@ -314,12 +314,12 @@ def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tup
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("DELETE FROM activity"))
     with store.writing() as tx:
-        tx.rules.add(rule, NOON)
+        tx.moderation.rules.add(rule, NOON)
     for (source, day, half), batch in zip(polls, said, strict=True):
         brought(store, source, batch, NOON + timedelta(days=day, hours=half))
     with store.reading() as tx:
-        (kept,) = tx.rules.all()
-        hidden = tx.activities.in_review(Review.HIDDEN, 1000)
+        (kept,) = tx.moderation.rules.all()
+        hidden = tx.stream.activities.in_review(Review.HIDDEN, 1000)
 
     assert told.looked_at == len(polls) * 15
     assert told.acted > 0

@@ -30,39 +30,39 @@ def test_the_stale_sources_of_sql_are_those_of_the_domain(store: Store) -> None:
         with store.engine.begin() as connection:
             connection.execute(update(table).where(table.c.id == added.id).values(values))
     with store.reading() as tx:
-        expected = [source.slug for source in tx.sources.each() if is_stale(source, NOON)]
-        assert [source.slug for source in tx.sources.stale(NOON, 1000)] == expected
-        assert [source.slug for source in tx.sources.each_stale(NOON)] == expected
-        assert len(tx.sources.stale(NOON, 7)) == 7
+        expected = [source.slug for source in tx.polling.sources.each() if is_stale(source, NOON)]
+        assert [source.slug for source in tx.polling.sources.stale(NOON, 1000)] == expected
+        assert [source.slug for source in tx.polling.sources.each_stale(NOON)] == expected
+        assert len(tx.polling.sources.stale(NOON, 7)) == 7
 
 
 def test_pages_give_every_source_once(store: Store) -> None:
     for number in range(7):
         add_source(store, f"s{number}")
     with store.writing() as tx:
-        tx.sources.set_state(1, SourceState.REMOVED, "", NOON)
-        tx.sources.set_state(2, SourceState.PAUSED, "", NOON)
+        tx.polling.sources.set_state(1, SourceState.REMOVED, "", NOON)
+        tx.polling.sources.set_state(2, SourceState.PAUSED, "", NOON)
     found, after = [], ""
     with store.reading() as tx:
-        while page := tx.sources.page(2, after):
+        while page := tx.polling.sources.page(2, after):
             found += [source.slug for source in page]
             after = page[-1].slug
-        assert found == [source.slug for source in tx.sources.each()] == ["s1", "s2", "s3", "s4", "s5", "s6"]
-        assert tx.sources.count() == 6
-        assert tx.sources.count_by_state() == {SourceState.ACTIVE: 5, SourceState.PAUSED: 1}
-        assert [choice.slug for choice in tx.sources.choices(2, ["s6"])] == ["s1", "s2", "s6"]
+        assert found == [source.slug for source in tx.polling.sources.each()] == ["s1", "s2", "s3", "s4", "s5", "s6"]
+        assert tx.polling.sources.count() == 6
+        assert tx.polling.sources.count_by_state() == {SourceState.ACTIVE: 5, SourceState.PAUSED: 1}
+        assert [choice.slug for choice in tx.polling.sources.choices(2, ["s6"])] == ["s1", "s2", "s6"]
 
 
 def test_filters_choose_what_they_name(store: Store) -> None:
     add_source(store, "news", name="Évora News")
     add_source(store, "ana", "twitter", address="@Ana", options={"user_id": "17"}, name="50% Ana_")
     with store.writing() as tx:
-        tx.sources.change(1, managed="sources.toml")
+        tx.polling.sources.change(1, managed="sources.toml")
 
     def slugs(which: SourceFilter) -> list[str]:
         with store.reading() as tx:
-            assert tx.sources.count(which) == len([*tx.sources.each(which)])
-            return [source.slug for source in tx.sources.each(which)]
+            assert tx.polling.sources.count(which) == len([*tx.polling.sources.each(which)])
+            return [source.slug for source in tx.polling.sources.each(which)]
 
     assert slugs(SourceFilter(kinds=["twitter"])) == ["ana"]
     assert slugs(SourceFilter(managed="sources.toml")) == ["news"]
@@ -73,14 +73,14 @@ def test_filters_choose_what_they_name(store: Store) -> None:
     assert slugs(SourceFilter(search="50% ana_")) == ["ana"]
     assert slugs(SourceFilter(search="5%a")) == []
     with store.reading() as tx:
-        assert [source.slug for source in tx.sources.following("twitter", ["17", "18"])] == ["ana"]
-        assert tx.sources.slugs_at("twitter", ["@ana"]) == {"ana"}
-        assert tx.sources.ids(["ana", "nobody"]) == {"ana": 2}
-        assert tx.sources.names(["news"]) == {"news": "Évora News"}
+        assert [source.slug for source in tx.polling.sources.following("twitter", ["17", "18"])] == ["ana"]
+        assert tx.polling.sources.slugs_at("twitter", ["@ana"]) == {"ana"}
+        assert tx.polling.sources.ids(["ana", "nobody"]) == {"ana": 2}
+        assert tx.polling.sources.names(["news"]) == {"news": "Évora News"}
 
 
 def test_former_addresses_follow_the_present_ones(store: Store) -> None:
     source = add_source(store, "news")
     with store.writing() as tx:
-        assert tx.sources.move(source, Place("https://b.example/", "b.example:443"), "", NOON, who="ana")
-        assert [*tx.sources.each_address()] == [("news", "https://b.example/"), ("news", source.address)]
+        assert tx.polling.sources.move(source, Place("https://b.example/", "b.example:443"), "", NOON, who="ana")
+        assert [*tx.polling.sources.each_address()] == [("news", "https://b.example/"), ("news", source.address)]

@@ -266,7 +266,7 @@ def test_x_12_without_a_reset_each_pause_is_longer_with_jitter_and_a_cap(
         one.poll()
         [row] = one.rows("SELECT paused_until FROM host WHERE paused_until IS NOT NULL AND name LIKE '%tweets@%'")
         with one.container.store.reading() as tx:
-            [paused] = tx.hosts.paused(time.now)
+            [paused] = tx.polling.hosts.paused(time.now)
         pauses.append((paused.until - time.now) / timedelta(minutes=1))
         time.now = paused.until
         assert row
@@ -307,7 +307,7 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
         one.follow("@desk_9")
     assert len(script.asked) == 1
     with one.container.store.writing() as tx:
-        tx.spending.block("x", None, None)
+        tx.billing.ledger.block("x", None, None)
     assert {report.outcome for report in one.poll()} == {"unchanged"}
     capped[0] = True
     time.passes(minutes=5)

@@ -84,7 +84,7 @@ def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Fol
     assert directory.script.paths == ["/2/users/by", "/2/users/by"]
     assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
     with one.container.store.reading() as tx:
-        assert tx.sources.count() == 120
+        assert tx.polling.sources.count() == 120
     assert one.source("desk-77").options == {"user_id": "77"}
 
 
@@ -105,7 +105,7 @@ def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over
     assert (held.address, held.options, held.state) == ("@new_desk", {"user_id": "1"}, SourceState.ACTIVE)
     assert names(one)["1"] == ("New_Desk", "new_desk")
     with one.container.store.reading() as tx:
-        [former] = tx.sources.former_addresses(held.id)
+        [former] = tx.polling.sources.former_addresses(held.id)
     assert former.reason == "its owner renamed it; @desk_example is another account's now, which is not followed"
     assert one.ids() == ["5", "6"]
     assert {path for path in directory.script.paths if path.endswith("/tweets")} == {"/2/users/1/tweets"}
@@ -202,7 +202,7 @@ def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: F
     one.container.upkeep()
     assert directory.count("/2/usage/tweets") == 1
     with one.container.store.reading() as tx:
-        assert tx.spending.reported("x") == (1234, time.now)
+        assert tx.billing.ledger.reported("x") == (1234, time.now)
 
 
 def test_x_22_one_command_tells_how_an_account_stands(fake: FakeX, follower: Follower, time: Time) -> None:

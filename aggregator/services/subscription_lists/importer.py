@@ -78,7 +78,7 @@ class Plan:
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
     """Part what a file says into what is there, what can't be used, and what is to be added."""
     known: dict[str, str] = {}
-    for slug_there, address in tx.sources.each_address():
+    for slug_there, address in tx.polling.sources.each_address():
         known.setdefault(_key(address), slug_there)
     settled: list[tuple[Wanted | AggregatorError, AggregatorError | str]] = []
     wanted: dict[str, Wanted] = {}
@@ -268,18 +268,20 @@ class _Bringing:
     def _taken(self, wanted: Wanted, found: Discovery) -> tuple[str, str]:
         """Return under which slug an address is there already, and which wanted slug is another's; "" for none."""
         with self._target.store.reading() as tx:
-            former = tx.sources.at(found.kind, found.address)
+            former = tx.polling.sources.at(found.kind, found.address)
             if former is not None and former.state is not SourceState.REMOVED:
                 return former.slug, ""
             asked = wanted.terms.slug
-            taken = asked is not None and tx.sources.slug_taken(asked) and (former is None or former.slug != asked)
+            taken = (
+                asked is not None and tx.polling.sources.slug_taken(asked) and (former is None or former.slug != asked)
+            )
             return "", asked or "" if taken else ""
 
     def _noted(self, added: Source, *, paused: bool) -> Source:
         """Write the history of a source that was added, and pause it where it was paused before."""
         now, about = self._target.clock(), f"source:{added.slug}"
         with self._target.store.writing() as tx:
-            tx.audit.note(
+            tx.moderation.audit.note(
                 now,
                 self._target.who,
                 "added a source",
@@ -287,9 +289,9 @@ class _Bringing:
                 {"policy": added.policy.value, "from": self._target.file},
             )
             if paused:
-                tx.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
-                tx.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
-            return tx.sources.get(added.slug) or added
+                tx.polling.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
+                tx.moderation.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
+            return tx.polling.sources.get(added.slug) or added
 
 
 def _is_on_x(address: str) -> bool:
