@@ -76,21 +76,21 @@ def source_facts(one: Source) -> dict[str, object]:
         "state_reason": one.state_reason,
         "policy": one.policy.value,
         "every": one.every.total_seconds() if one.every else None,
-        "interval": one.interval.total_seconds(),
-        "next_poll": one.due,
-        "next_reason": one.due_reason,
-        "failures": one.failures,
-        "last_polled": one.last_polled,
-        "last_success": one.last_success,
-        "last_new": one.last_new,
-        "last_error": one.last_error,
-        "last_error_code": one.last_error_code,
+        "interval": one.poll.interval.total_seconds(),
+        "next_poll": one.poll.due,
+        "next_reason": one.poll.due_reason,
+        "failures": one.poll.failures,
+        "last_polled": one.poll.last_polled,
+        "last_success": one.poll.last_success,
+        "last_new": one.poll.last_new,
+        "last_error": one.poll.last_error,
+        "last_error_code": one.poll.last_error_code,
         "newest_id": newest_id(one),
-        "dollars_a_day": one.appetite,
+        "dollars_a_day": one.poll.daily_cost,
     }
 
 
 def newest_id(one: Source) -> str | None:
     """Return the highest id that was read of a source whose network counts its posts."""
-    known = [one.fetch_state.get(name) for name in ("high_id", "since_id")]
+    known = [one.poll.fetch_state.get(name) for name in ("high_id", "since_id")]
     return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

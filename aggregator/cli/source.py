@@ -181,15 +181,18 @@ def show(slug: str, as_json: bool) -> None:
         ("Sign-in", "kept for its host" if one.sealed else "none"),
         ("Polled", f"{_pace(one)}, between {spoken(one.floor)} and {spoken(one.ceiling)}"),
         *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
-        *((("Redirected", _moving(one)),) if one.moving else ()),
-        ("Next poll", f"{ago(one.due, now)}: {one.due_reason}" if one.state is SourceState.ACTIVE else "none"),
+        *((("Redirected", _moving(one)),) if one.poll.pending_redirect else ()),
+        (
+            "Next poll",
+            f"{ago(one.poll.due, now)}: {one.poll.due_reason}" if one.state is SourceState.ACTIVE else "none",
+        ),
         *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
-        ("Last success", ago(one.last_success, now)),
-        ("Last new item", ago(one.last_new, now)),
+        ("Last success", ago(one.poll.last_success, now)),
+        ("Last new item", ago(one.poll.last_new, now)),
         *((("Newest id", str(newest_id(one))),) if newest_id(one) else ()),
-        *((("Costs", f"about ${one.appetite:,.4f} a day"),) if one.appetite is not None else ()),
-        ("Failures in a row", str(one.failures)),
-        ("Last error", f"{one.last_error} ({one.last_error_code})" if one.last_error else "none"),
+        *((("Costs", f"about ${one.poll.daily_cost:,.4f} a day"),) if one.poll.daily_cost is not None else ()),
+        ("Failures in a row", str(one.poll.failures)),
+        ("Last error", f"{one.poll.last_error} ({one.poll.last_error_code})" if one.poll.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
@@ -233,9 +236,9 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
 
 def _refuse_what_is_gone(one: Source, now: datetime) -> None:
     """Raise where a publisher said not long ago that there will never be anything again."""
-    if one.last_error_code == GoneError.code and one.last_polled and now - one.last_polled < _GONE_KEPT:
+    if one.poll.last_error_code == GoneError.code and one.poll.last_polled and now - one.poll.last_polled < _GONE_KEPT:
         raise BadRequestError(
-            f"{one.slug} answered 410 Gone {ago(one.last_polled, now)}; who says that is asked once a month "
+            f"{one.slug} answered 410 Gone {ago(one.poll.last_polled, now)}; who says that is asked once a month "
             "at most. If you know better, add --anyway."
         )
 
@@ -294,7 +297,7 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
 
 
 def _moving(one: Source) -> str:
-    told = one.moving or {}
+    told = one.poll.pending_redirect or {}
     if told.get("refused"):
         return f"for good to {told['to']}, which people took back"
     return f"for good to {told['to']}, seen {counted(int(told['seen']), 'time')}"

@@ -111,19 +111,19 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
 
 
 def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    wrong = source.last_error or ""
+    wrong = source.poll.last_error or ""
     if source.state is not SourceState.ACTIVE:
         wrong = source.state_reason
-    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE and source.due else "-"
-    if source.state is SourceState.ACTIVE and source.due and source.due <= now:
+    upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"
+    if source.state is SourceState.ACTIVE and source.poll.due and source.poll.due <= now:
         upcoming = "now"
-    state = "failing" if source.state is SourceState.ACTIVE and source.last_error else source.state.value
+    state = "failing" if source.state is SourceState.ACTIVE and source.poll.last_error else source.state.value
     return (
         source.slug,
         source.kind,
         state,
-        ago(source.last_success, now),
-        ago(source.last_new, now),
+        ago(source.poll.last_success, now),
+        ago(source.poll.last_new, now),
         upcoming,
         one_line(wrong, 200),
     )

@@ -12,12 +12,10 @@ LATE_BY = timedelta(minutes=10)  # a poll may be that late
 
 
 class PollFacts(Protocol):
-    """What staleness rests on."""
+    """What staleness rests on, as `PollState` has it."""
 
     @property
-    def state(self) -> SourceState: ...  # noqa: D102  # as in `Source`
-    @property
-    def due(self) -> datetime | None: ...  # noqa: D102
+    def due(self) -> datetime | None: ...  # noqa: D102  # as in `PollState`
     @property
     def interval(self) -> timedelta: ...  # noqa: D102
     @property
@@ -42,15 +40,15 @@ class StaleSource(NamedTuple):
     last_error_code: str | None
 
 
-def is_stale(source: PollFacts, now: datetime) -> bool:
+def is_stale(state: SourceState, poll: PollFacts, now: datetime) -> bool:
     """Whether the items of a source may be old: it fails, was stopped, or is long overdue.
 
     A paused source is not stale, nor is one that failed once. `SourceLists.stale` says the same in SQL.
     """
-    if source.state is SourceState.STOPPED:
+    if state is SourceState.STOPPED:
         return True
-    if source.state is not SourceState.ACTIVE:
+    if state is not SourceState.ACTIVE:
         return False
-    never = source.last_success is None and source.failures > 0
-    overdue = source.due is not None and now - source.due > 2 * source.interval + LATE_BY
-    return never or source.failures >= FAILURES_THAT_COUNT or overdue
+    never = poll.last_success is None and poll.failures > 0
+    overdue = poll.due is not None and now - poll.due > 2 * poll.interval + LATE_BY
+    return never or poll.failures >= FAILURES_THAT_COUNT or overdue

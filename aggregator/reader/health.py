@@ -55,7 +55,8 @@ def _stale(source: StaleSource, now: datetime) -> Stale:
     success = source.last_success
     age = None if success is None else int((now - success).total_seconds()) // 60 * 60
     reason = source.last_error or source.state_reason or "It was not asked for a long time."
-    return Stale(source.slug, source.name, success, age, error_code(source) or OVERDUE, reason)
+    code = error_code(source.state, source.last_error_code) or OVERDUE
+    return Stale(source.slug, source.name, success, age, code, reason)
 
 
 def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:

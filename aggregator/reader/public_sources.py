@@ -13,7 +13,6 @@ from aggregator.domain.source import SourceState
 
 if TYPE_CHECKING:
     from aggregator.domain.source import Source
-    from aggregator.domain.source_health import StaleSource
 
 OVERDUE = "overdue"  # the code of a source that has no error but was not polled for a long time
 FAILED = "source-failed"  # the code of a stopped source without an error of its own
@@ -54,11 +53,9 @@ _SENTENCES = {
 _OTHER = "It could not be read."
 
 
-def error_code(source: Source | StaleSource) -> str | None:
-    """Return the code of what keeps a source from being read, or None."""
-    if source.last_error_code or source.state is not SourceState.STOPPED:
-        return source.last_error_code
-    return FAILED
+def error_code(state: SourceState, last_error_code: str | None) -> str | None:
+    """Return the code of the error that keeps a source from being read, or None."""
+    return FAILED if last_error_code is None and state is SourceState.STOPPED else last_error_code
 
 
 def sentence_of(code: str) -> str:

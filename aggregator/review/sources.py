@@ -102,7 +102,7 @@ class SourcePages:
             one = _source(tx, visit)
             values: dict[str, Any] = {
                 "one": one,
-                "troubled": is_stale(one, visit.now),
+                "troubled": is_stale(one.state, one.poll, visit.now),
                 "lines": tx.polling.schedule.log(one.id, _LINES),
                 "former": tx.polling.sources.former_addresses(one.id),
                 "pause": _pause_of(tx, one, visit.now),
@@ -231,7 +231,7 @@ def _source(tx: Transaction, visit: DeskRequest) -> Source:
 
 def _polled(tx: Transaction, visit: DeskRequest) -> Source:
     one = _source(tx, visit)
-    if one.due is None:
+    if one.poll.due is None:
         raise ConflictError(f"{one.name} is not polled: editors write its items.")
     return one
 
@@ -265,7 +265,7 @@ def _policy(form: Form) -> tuple[Policy, timedelta | None]:
 
 def _row(source: Source, daily: Mapping[str, int], now: datetime) -> Row:
     bars = _bars(daily, now)
-    return Row(source, is_stale(source, now), bars, sum(bar[1] for bar in bars))
+    return Row(source, is_stale(source.state, source.poll, now), bars, sum(bar[1] for bar in bars))
 
 
 def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:

@@ -110,7 +110,7 @@ class Ingest:
         """
         left = {source.id: source for source in batch}
         try:
-            for source in [source for source in batch if source.unfinished > MOST_UNFINISHED]:
+            for source in [source for source in batch if source.poll.unfinished > MOST_UNFINISHED]:
                 await self._conclude(left.pop(source.id), Failure(_lost(source)))
             batch = list(left.values())
             for name in sorted({source.kind for source in batch}):
@@ -281,8 +281,8 @@ def store_harvest(
         screening,
         now,
         present=harvest.present,
-        recognising=source.last_new is not None and source.options.get("identity", "layers") == "layers",
-        judge=partial(_judged, tx, source, now, source.last_success if source.last_new else None),
+        recognising=source.poll.last_new is not None and source.options.get("identity", "layers") == "layers",
+        judge=partial(_judged, tx, source, now, source.poll.last_success if source.poll.last_new else None),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
     if stored.held:
@@ -344,7 +344,9 @@ def _moved(
     """Take note of a permanent redirect, and follow it when it was seen often enough."""
     place = harvest.moved_to
     known = harvest.unchanged or bool(harvest.skipped or stored.unchanged or stored.changed)
-    sighting = permanent_redirects.observe(source.moving, place.address if place else None, now, overlapping=known)
+    sighting = permanent_redirects.observe(
+        source.poll.pending_redirect, place.address if place else None, now, overlapping=known
+    )
     if place is None or not sighting.settled:
         return sighting, None
     if source.sealed is not None and place.host != source.own_host:
@@ -373,7 +375,9 @@ def _harvested(
             f"{stored.quarantined} old entries came at once and are kept apart; 'aggregator source release "
             f"{source.slug}' shows them, 'aggregator source drop {source.slug}' forgets them."
         )
-    rhythm = schedule.observed(schedule.PublishingProfile.of(source.rhythm, now), now, stored.times if stored else ())
+    rhythm = schedule.observed(
+        schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
+    )
     speed = schedule.speed(rhythm, now)
     upcoming = schedule.after_success(
         now,
@@ -417,13 +421,13 @@ def _terms(source: Source) -> schedule.Terms:
 
 def _failed(source: Source, failure: Failure, now: datetime, token: str) -> PollRecord:
     error = failure.error
-    failures, strain = source.failures, source.strain
+    failures, strain = source.poll.failures, source.poll.failure_weight
     if isinstance(error, PausedError | BudgetError):  # no failure of the source: it was not even asked
-        upcoming = schedule.after_silence(now, _terms(source), usual=source.interval, until=error.until)
+        upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
     else:
         failures, strain = failures + 1, strain + error.strain
         upcoming = schedule.after_failure(
-            now, _terms(source), usual=source.interval, failures=failures, strain=strain, until=error.until
+            now, _terms(source), usual=source.poll.interval, failures=failures, strain=strain, until=error.until
         )
     return PollRecord(
         source_id=source.id,
@@ -433,14 +437,16 @@ def _failed(source: Source, failure: Failure, now: datetime, token: str) -> Poll
         due=upcoming.at,
         due_reason=upcoming.reason,
         failures=failures,
-        fetch_state=source.fetch_state,
+        fetch_state=source.poll.fetch_state,
         now=now,
-        interval=source.interval,
+        interval=source.poll.interval,
         strain=strain,
-        rhythm=source.rhythm,
-        speed=schedule.speed(schedule.PublishingProfile.of(source.rhythm, now), now) if source.every is None else None,
-        appetite=source.appetite,
-        moving=source.moving,
+        rhythm=source.poll.publishing_profile,
+        speed=schedule.speed(schedule.PublishingProfile.of(source.poll.publishing_profile, now), now)
+        if source.every is None
+        else None,
+        appetite=source.poll.daily_cost,
+        moving=source.poll.pending_redirect,
         message=storable_json(str(error)),
         error_code=error.code,
         # After its pause it is polled alone again, and fails again if that does not end either.

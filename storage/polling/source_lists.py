@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Float, String, cast, func, or_, select, union
 
 from aggregator.domain.activity import SourceRef
-from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, Source, SourceFilter, SourceState
+from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
 from storage.tables.polling import source, source_address
 
@@ -78,7 +78,7 @@ class SourceLists:
         while True:
             chosen = self._stale(now).where(source.c.slug > after).order_by(source.c.slug).limit(PAGE)
             rows = self._connection.execute(chosen).all()
-            yield from (found for found in map(_stale_source, rows) if is_stale(found, now))
+            yield from (found for found in map(_stale_source, rows) if is_stale(found.state, found, now))
             if len(rows) < PAGE:
                 return
             after = rows[-1].slug
@@ -205,12 +205,27 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         state_reason=row.state_reason,
         every=None if row.every is None else timedelta(seconds=row.every),
         floor=timedelta(seconds=row.floor),
+        created=row.created,
+        revision=row.revision,
+        poll=_poll_state(row),
+        own_host=row.own_host,
+        ceiling=timedelta(seconds=row.ceiling),
+        sealed=row.sealed,
+        delay=None if row.delay is None else timedelta(seconds=row.delay),
+        on_edit=OnEdit(row.on_edit),
+        trusted=tuple(row.trusted or ()),
+        managed=row.managed,
+    )
+
+
+def _poll_state(row: Any) -> PollState:  # noqa: ANN401  # as above
+    return PollState(
         due=row.due,
         due_reason=row.due_reason,
         failures=row.failures,
+        failure_weight=row.strain,
         fetch_state=row.fetch_state,
-        created=row.created,
-        revision=row.revision,
+        interval=timedelta(seconds=row.interval),
         last_polled=row.last_polled,
         last_success=row.last_success,
         last_new=row.last_new,
@@ -218,17 +233,8 @@ def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlc
         last_error=row.last_error,
         last_error_code=row.last_error_code,
         leased_until=row.lease_until,
-        own_host=row.own_host,
-        ceiling=timedelta(seconds=row.ceiling),
-        interval=timedelta(seconds=row.interval),
-        strain=row.strain,
-        rhythm=row.rhythm,
-        moving=row.moving,
-        sealed=row.sealed,
-        appetite=row.appetite,
-        delay=None if row.delay is None else timedelta(seconds=row.delay),
-        on_edit=OnEdit(row.on_edit),
-        trusted=tuple(row.trusted or ()),
-        managed=row.managed,
+        publishing_profile=row.rhythm,
+        pending_redirect=row.moving,
+        daily_cost=row.appetite,
         unfinished=row.unfinished,
     )

@@ -124,9 +124,9 @@ def test_each_source_ends_by_itself(store: Store) -> None:
     }
     assert _shown(store) == {"1", "2"}
     good, bad, same = (_source(store, slug) for slug in ("good", "bad", "same"))
-    assert (good.fetch_state, same.fetch_state, bad.fetch_state) == ({"etag": "a"}, {"etag": "b"}, {})
-    assert (good.failures, bad.failures, bad.last_error) == (0, 1, "It answered 500.")
-    assert all(source.leased_until is None for source in (good, bad, same))
+    assert (good.poll.fetch_state, same.poll.fetch_state, bad.poll.fetch_state) == ({"etag": "a"}, {"etag": "b"}, {})
+    assert (good.poll.failures, bad.poll.failures, bad.poll.last_error) == (0, 1, "It answered 500.")
+    assert all(source.poll.leased_until is None for source in (good, bad, same))
     assert NOON + QUARTER <= due_of(good) <= NOON + 1.1 * QUARTER
 
 
@@ -143,8 +143,8 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
     [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under, paces={}).run(batch))
     assert (report.outcome, report.error) == ("failed", "another worker took it over meanwhile")
     assert _shown(store) == set()
-    assert _source(store, "news").fetch_state == {}
-    assert _source(store, "news").leased_until == NOON + LEASE  # the other one's
+    assert _source(store, "news").poll.fetch_state == {}
+    assert _source(store, "news").poll.leased_until == NOON + LEASE  # the other one's
 
 
 def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
@@ -155,8 +155,8 @@ def test_what_cannot_be_stored_costs_its_source_alone(store: Store) -> None:
     assert reports["b"].new == 1
     assert reports["a"].outcome == "failed"
     assert "can't be stored" in (reports["a"].error or "")
-    assert _source(store, "a").failures == 1
-    assert _source(store, "a").leased_until is None
+    assert _source(store, "a").poll.failures == 1
+    assert _source(store, "a").poll.leased_until is None
 
 
 def test_a_kind_that_breaks_fails_what_it_had_not_ended(store: Store) -> None:
@@ -171,13 +171,13 @@ def test_what_was_not_begun_in_time_stays_due(store: Store) -> None:
     reports = _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a", "b")
     assert reports.keys() == {"a"}
     left = _source(store, "b")
-    assert (left.due, left.leased_until, left.last_polled) == (NOON, None, None)
+    assert (left.poll.due, left.poll.leased_until, left.poll.last_polled) == (NOON, None, None)
 
 
 def test_a_permanent_error_stops_the_source_and_says_why(store: Store) -> None:
     _poll(store, Scripted({"a": _failure(AccountError("@a is suspended."))}), "a")
     stopped = _source(store, "a")
-    assert (stopped.state, stopped.state_reason, stopped.leased_until) == (
+    assert (stopped.state, stopped.state_reason, stopped.poll.leased_until) == (
         SourceState.STOPPED,
         "@a is suspended.",
         None,
@@ -190,20 +190,20 @@ def test_a_host_that_wants_silence_is_no_failure_of_the_source(store: Store) -> 
     until = NOON + timedelta(hours=2)
     _poll(store, Scripted({"a": _failure(PausedError("Left alone.", until=until))}), "a")
     waiting = _source(store, "a")
-    assert waiting.failures == 0
+    assert waiting.poll.failures == 0
     assert until <= due_of(waiting) <= until + QUARTER
-    assert waiting.due_reason.startswith("its host asked to be left alone: again after 2")
+    assert waiting.poll.due_reason.startswith("its host asked to be left alone: again after 2")
 
 
 def test_failures_add_up_and_one_success_ends_them(store: Store) -> None:
     broken = Scripted({"a": _failure(StatusError("It answered 500.", status=500))})
     for expected in (1, 2, 3):
         _poll(store, broken, "a")
-        assert _source(store, "a").failures == expected
-    assert _source(store, "a").strain == 0.75
+        assert _source(store, "a").poll.failures == expected
+    assert _source(store, "a").poll.failure_weight == 0.75
     assert QUARTER * 2**0.75 <= due_of(_source(store, "a")) - NOON <= 1.1 * QUARTER * 2**0.75
     _poll(store, Scripted({"a": FetchResult(unchanged=True)}), "a")
-    assert (_source(store, "a").failures, _source(store, "a").last_error) == (0, None)
+    assert (_source(store, "a").poll.failures, _source(store, "a").poll.last_error) == (0, None)
 
 
 def test_keys_that_a_source_calls_gone_leave_the_stream(store: Store) -> None:
@@ -225,17 +225,17 @@ def test_what_a_publisher_says_never_costs_another_source_its_outcome(store: Sto
     reports = _poll(store, kind, *"abcd")
     assert [reports[slug].outcome for slug in "abcd"] == ["unchanged", "failed", "unchanged", "new"]
     sources = [_source(store, slug) for slug in "abcd"]
-    assert [source.last_outcome for source in sources] == ["unchanged", "failed", "unchanged", "new"]
-    assert all(source.leased_until is None for source in sources)
-    assert sources[1].last_error == "It answered ."
+    assert [source.poll.last_outcome for source in sources] == ["unchanged", "failed", "unchanged", "new"]
+    assert all(source.poll.leased_until is None for source in sources)
+    assert sources[1].poll.last_error == "It answered ."
 
 
 def test_one_outcome_that_cannot_be_stored_costs_no_other(store: Store) -> None:
     kind = Scripted({"a": FetchResult(unchanged=True), "b": FetchResult(state={"x": object()}, unchanged=True)})
     _poll(store, kind, "a", "b", "c")
-    assert _source(store, "a").last_outcome == "unchanged"
-    assert _source(store, "b").leased_until is not None  # until it runs out
-    assert _source(store, "c").leased_until is None  # given back
+    assert _source(store, "a").poll.last_outcome == "unchanged"
+    assert _source(store, "b").poll.leased_until is not None  # until it runs out
+    assert _source(store, "c").poll.leased_until is None  # given back
 
 
 def test_many_unchanged_sources_share_a_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

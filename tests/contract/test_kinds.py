@@ -128,7 +128,7 @@ def test_an_upstream_that_is_away_costs_nothing_that_is_there(
     assert _rows(container) == before
     with container.store.reading() as tx:
         [source] = tx.polling.sources.each()
-    assert source.failures == 1
-    assert source.last_success is not None
-    assert source.due_reason.startswith("failed once")
+    assert source.poll.failures == 1
+    assert source.poll.last_success is not None
+    assert source.poll.due_reason.startswith("failed once")
     assert SAMPLE_TOKEN not in report.error

@@ -106,7 +106,7 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     assert first is not None
     assert (first.outcome, first.new) == ("new", 2)
     assert _shown(store) == {"1", "2"}
-    assert (added.slug, added.fetch_state, added.leased_until) == ("news", {"etag": "a"}, None)
+    assert (added.slug, added.poll.fetch_state, added.poll.leased_until) == ("news", {"etag": "a"}, None)
     assert NOON + QUARTER <= due_of(added) <= NOON + 1.1 * QUARTER
     with store.reading() as tx:
         assert [line["outcome"] for line in tx.polling.schedule.log(added.id, 9)] == ["new"]
@@ -179,7 +179,7 @@ def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
 def test_without_a_first_poll_it_is_due_at_once(store: Store) -> None:
     added, first = _add(store, "news", Knowing({"news": NEWS}))
     assert first is None
-    assert (added.due, added.due_reason, added.last_polled) == (NOON, "just added", None)
+    assert (added.poll.due, added.poll.due_reason, added.poll.last_polled) == (NOON, "just added", None)
 
 
 def test_a_kind_for_every_address_is_asked_last(store: Store) -> None:

@@ -64,7 +64,7 @@ def test_rule_05_validators_are_saved_only_with_the_items(polling: Polling, publ
             text("CREATE TRIGGER broken BEFORE INSERT ON raw_payload BEGIN SELECT RAISE(ABORT, 'crash'); END")
         )
     assert polling.poll().outcome == "failed"
-    assert (polling.items(), polling.source().fetch_state) == ([], {})
+    assert (polling.items(), polling.source().poll.fetch_state) == ([], {})
     with polling.container.store.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER broken"))
     polling.poll()

@@ -112,7 +112,7 @@ def test_rule_26_five_hops_and_no_loop(polling: Polling, publisher: Publisher) -
 def test_rule_26_every_hop_s_address_is_checked(polling: Polling, publisher: Publisher, target: str) -> None:
     polling.follow(publisher.says("/f", _to(target)))
     polling.poll()
-    assert polling.source().last_error_code in {"forbidden-address", "bad-redirect"}
+    assert polling.source().poll.last_error_code in {"forbidden-address", "bad-redirect"}
 
 
 def test_rule_26_from_https_to_http_only_where_it_is_allowed() -> None:
@@ -180,11 +180,11 @@ def test_rule_29_a_page_instead_of_a_feed_is_a_soft_failure(polling: Polling, pu
     polling.follow(publisher.says("/f", Says(feed(1), headers=ETAG), _to("/sorry", 302), Says(status=304)))
     publisher.says("/sorry", Says(HTML, headers={"Content-Type": "text/html"}))
     polling.poll()
-    state = polling.source().fetch_state
+    state = polling.source().poll.fetch_state
     time.passes(hours=1)
     assert 'HTML page titled "We will be back"' in str(polling.poll().error)
     source = polling.source()
-    assert (source.state, source.fetch_state, source.strain) == (SourceState.ACTIVE, state, 0.5)
+    assert (source.state, source.poll.fetch_state, source.poll.failure_weight) == (SourceState.ACTIVE, state, 0.5)
     assert len(polling.items()) == 1
     assert polling.poll().outcome == "unchanged"
 
@@ -195,7 +195,7 @@ def test_rule_30_gone_stops_and_tells_and_keeps_the_items(polling: Polling, publ
     time.passes(hours=2)
     polling.tick()
     source = polling.source()
-    assert (source.state, source.last_error_code) == (SourceState.STOPPED, "gone")
+    assert (source.state, source.poll.last_error_code) == (SourceState.STOPPED, "gone")
     assert "410 Gone" in source.state_reason
     assert len(polling.items()) == 1
     time.passes(days=400)
@@ -219,7 +219,7 @@ def test_rule_31_failures_wait_longer_but_a_week_at_the_most(
     publisher.says("/f", Says(feed(1)))
     polling.tick()
     source = polling.source()
-    assert (source.failures, source.strain) == (0, 0)
+    assert (source.poll.failures, source.poll.failure_weight) == (0, 0)
     assert due_of(source) - time() <= 1.2 * HOUR
 
 
@@ -232,7 +232,7 @@ def test_rule_32_who_wants_a_sign_in_is_not_hammered(
         polling.tick()
         time.passes(days=1)
     source = polling.source()
-    assert (len(publisher.asked), source.state, source.last_error_code) == (1, SourceState.STOPPED, "sign-in")
+    assert (len(publisher.asked), source.state, source.poll.last_error_code) == (1, SourceState.STOPPED, "sign-in")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_rule_33_a_robot_check_is_named(
 ) -> None:
     polling.follow(publisher.says("/f", Says(body, status=status, headers={"Content-Type": "text/html", **headers})))
     assert "bot challenge page" in str(polling.poll().error)
-    assert polling.source().last_error_code == "robot-check"
+    assert polling.source().poll.last_error_code == "robot-check"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_rule_33_a_robot_check_is_named(
 def test_rule_34_every_bound_has_its_own_name(polling: Polling, publisher: Publisher, answer: Says, code: str) -> None:
     polling.follow(publisher.says("/f", answer))
     polling.poll()
-    assert polling.source().last_error_code == code
+    assert polling.source().poll.last_error_code == code
 
 
 def test_rule_34_of_a_very_long_feed_the_first_500_are_read(polling: Polling, publisher: Publisher) -> None:

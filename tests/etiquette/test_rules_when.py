@@ -195,7 +195,7 @@ def test_rule_15_a_host_is_paused_and_others_go_on(polling: Polling, publisher: 
         polling.tick()
         assert publisher.paths == ["/a"]  # /b is on the paused host, whichever of the two was first
         assert other.paths == ["/c"]
-        assert (polling.source("b").last_error_code, polling.source("b").failures) == ("host-paused", 0)
+        assert (polling.source("b").poll.last_error_code, polling.source("b").poll.failures) == ("host-paused", 0)
 
 
 def test_rule_15_an_operator_may_pause_the_address_alone(polling: Polling, publisher: Publisher) -> None:
@@ -341,8 +341,8 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     with polling.container.store.reading() as tx:
         [line] = tx.polling.schedule.log(polling.source().id, 1)
     assert line["next_poll"] == due_of(polling.source()) > time()
-    assert line["next_reason"] == polling.source().due_reason == "its rhythm is not known yet"
+    assert line["next_reason"] == polling.source().poll.due_reason == "its rhythm is not known yet"
     polling.tick()  # measures what all ask for
     time.passes(hours=2)
     polling.tick()
-    assert "its rhythm: " in polling.source().due_reason
+    assert "its rhythm: " in polling.source().poll.due_reason

@@ -109,7 +109,7 @@ def test_a_source_is_paused_polled_and_given_a_policy(house: Installation) -> No
     assert asked.said == "It is polled within a few seconds."
     assert (changed.policy, changed.delay) == (Policy.DELAY, timedelta(minutes=10))
     assert (changed.on_edit, changed.trusted) == (OnEdit.RETURN, ("ana", "Ben Smith"))
-    assert changed.due_reason == "asked for by hand"
+    assert changed.poll.due_reason == "asked for by hand"
 
 
 def test_a_poll_is_refused_while_its_host_wants_quiet(house: Installation) -> None:

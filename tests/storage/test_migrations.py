@@ -87,16 +87,16 @@ def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
         connection.execute(text("UPDATE source SET due = :never WHERE slug = 'desk'"), {"never": never})
     command.upgrade(config, "head")
     with store.reading() as tx:
-        dues = {source.slug: source.due for source in tx.polling.sources.each()}
+        dues = {source.slug: source.poll.due for source in tx.polling.sources.each()}
         kept = tx.stream.activities.known(polled.id, ["1"])
     command.downgrade(config, "0009")
     command.upgrade(config, "head")
     with store.reading() as tx:
-        again = {source.slug: source.due for source in tx.polling.sources.each()}
+        again = {source.slug: source.poll.due for source in tx.polling.sources.each()}
 
-    assert dues == again == {"news": polled.due, "desk": None}
+    assert dues == again == {"news": polled.poll.due, "desk": None}
     assert kept
-    assert unpolled.due is not None
+    assert unpolled.poll.due is not None
 
 
 def test_a_missing_schema_is_named(engine: Engine) -> None:
@@ -164,5 +164,5 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         assert "feedburner.com" in {group.suffix for group in tx.polling.host_groups.all()}
     wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
     assert wanted == {"usual": None, "set": 3600, "x": None, "often": 60}
-    assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
+    assert {one.poll.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
     assert {one.own_host for one in sources.values()} == {"n.example:443"}

@@ -136,9 +136,8 @@ def test_a_delay_shows_what_nobody_objects_to(store: Store) -> None:
 
 
 def test_a_delay_shows_no_burst_that_is_kept_apart(store: Store) -> None:
-    source = replace(
-        add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10), last_success=NOON, last_new=NOON
-    )
+    source = add_source(store, policy=Policy.DELAY)
+    source = replace(source, delay=timedelta(minutes=10), poll=replace(source.poll, last_success=NOON, last_new=NOON))
     old = [an_activity(f"old-{n}", published=NOON - timedelta(days=300)) for n in range(25)]
 
     items = brought(store, source, old)

@@ -113,9 +113,13 @@ def test_a_settlement_ends_the_lease_and_is_logged(store: Store) -> None:
         held = tx.polling.sources.get("news")
         [line] = tx.polling.schedule.log(source.id, 10)
     assert held is not None
-    assert (held.due, held.due_reason, held.leased_until) == (NOON + timedelta(minutes=15), "every 15 min", None)
-    assert (held.last_success, held.last_new, held.last_error) == (NOON, NOON, None)
-    assert held.fetch_state == {"etag": '"a"'}
+    assert (held.poll.due, held.poll.due_reason, held.poll.leased_until) == (
+        NOON + timedelta(minutes=15),
+        "every 15 min",
+        None,
+    )
+    assert (held.poll.last_success, held.poll.last_new, held.poll.last_error) == (NOON, NOON, None)
+    assert held.poll.fetch_state == {"etag": '"a"'}
     assert (line["status"], line["bytes"], line["milliseconds"], line["new"]) == (200, 1234, 120, 2)
     assert line["next_reason"] == "every 15 min"
 
@@ -133,7 +137,7 @@ def test_who_lost_the_lease_settles_nothing(store: Store) -> None:
     with store.reading() as tx:
         held = tx.polling.sources.get("news")
     assert held is not None
-    assert held.fetch_state == {}
+    assert held.poll.fetch_state == {}
 
 
 def test_a_failure_keeps_the_last_success(store: Store) -> None:
@@ -149,8 +153,8 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
     with store.reading() as tx:
         held = tx.polling.sources.get("news")
     assert held is not None
-    assert (held.last_success, held.last_polled) == (NOON, later)
-    assert (held.last_error, held.last_error_code, held.failures) == ("It is broken.", "x", 1)
+    assert (held.poll.last_success, held.poll.last_polled) == (NOON, later)
+    assert (held.poll.last_error, held.poll.last_error_code, held.poll.failures) == ("It is broken.", "x", 1)
 
 
 def test_who_asks_during_a_poll_gets_another(store: Store) -> None:

@@ -30,7 +30,7 @@ def test_the_stale_sources_of_sql_are_those_of_the_domain(store: Store) -> None:
         with store.engine.begin() as connection:
             connection.execute(update(table).where(table.c.id == added.id).values(values))
     with store.reading() as tx:
-        expected = [source.slug for source in tx.polling.sources.each() if is_stale(source, NOON)]
+        expected = [source.slug for source in tx.polling.sources.each() if is_stale(source.state, source.poll, NOON)]
         assert [source.slug for source in tx.polling.sources.stale(NOON, 1000)] == expected
         assert [source.slug for source in tx.polling.sources.each_stale(NOON)] == expected
         assert len(tx.polling.sources.stale(NOON, 7)) == 7

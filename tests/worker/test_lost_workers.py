@@ -104,7 +104,7 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
         def failed() -> bool:
             with store.reading() as tx:
                 one = tx.polling.sources.get(deadly.slug)
-            return one is not None and one.last_error_code == "worker-lost"
+            return one is not None and one.poll.last_error_code == "worker-lost"
 
         eventually("it fails", failed, patience=SHORT)
         polled = {name: publisher.hits[f"/good/{name}.xml"] for name in "123"}

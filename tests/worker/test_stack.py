@@ -212,7 +212,7 @@ def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, p
     stack.terminate("worker", signal.SIGTERM, patience=40)
     store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
     with store.reading() as tx:
-        assert all(source.leased_until is None or source.last_polled for source in tx.polling.sources.each())
+        assert all(source.poll.leased_until is None or source.poll.last_polled for source in tx.polling.sources.each())
         held = sum(tx.polling.schedule.log(source.id, 1)[0]["new"] for source in tx.polling.sources.each())
     store.close()
     assert held == 4

@@ -134,7 +134,7 @@ def test_x_04_a_page_budget_leaves_a_place_to_go_on_from(fake: FakeX, follower: 
     one.poll()
     one.poll()
     assert one.ids() == [str(number) for number in held]
-    assert one.source("desk-1").fetch_state == {"since_id": str(held[-1])}
+    assert one.source("desk-1").poll.fetch_state == {"since_id": str(held[-1])}
     assert one.ledger()[1] == len(held)  # nothing was read twice
 
 
@@ -163,7 +163,7 @@ def test_x_08_an_unknown_parameter_is_reported_as_a_changed_api(fake: FakeX, fol
     [report] = one.poll()
     assert "X's API has changed" in str(report.error)
     assert "AGGREGATOR_X_VOCABULARY" in str(report.error)
-    assert one.source("desk-1").last_error_code == "api-changed"
+    assert one.source("desk-1").poll.last_error_code == "api-changed"
     assert one.source("desk-1").state is SourceState.ACTIVE
 
 
@@ -213,7 +213,7 @@ def test_x_11_every_call_ends_in_bounded_time(
     assert clock.monotonic() - began < 60
     assert report.outcome == "failed"
     assert (
-        one.source("desk-1").last_error_code
+        one.source("desk-1").poll.last_error_code
         == {"hangs": "too-slow", "drips": "too-slow", "endless": "too-large"}[fault]
     )
 
@@ -248,7 +248,7 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
     assert len(timelines(script)) == 1  # nor by another worker
     for slug in ("desk-1", "desk-2"):
         held = one.source(slug)
-        assert (held.failures, held.last_error_code) == (0, "host-paused")
+        assert (held.poll.failures, held.poll.last_error_code) == (0, "host-paused")
         assert due_of(held) >= until
     one.follow("@desk_3")  # another endpoint
     one.beside(x_bearer_token="another").poll("desk-1")
@@ -299,7 +299,7 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     assert len(script.asked) == 1
     for number in (1, 2, 3):
         held = one.source(f"desk-{number}")
-        assert (held.state, held.failures, held.last_error_code) == (SourceState.ACTIVE, 0, "cap-reached")
+        assert (held.state, held.poll.failures, held.poll.last_error_code) == (SourceState.ACTIVE, 0, "cap-reached")
     capped[0] = False
     time.passes(days=3)
     one.beside().poll()
@@ -325,7 +325,7 @@ def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Fo
     one, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
     one.poll()
     held = one.source("desk-1")
-    assert (held.state, held.last_error_code) == (SourceState.STOPPED, code)
+    assert (held.state, held.poll.last_error_code) == (SourceState.STOPPED, code)
     assert "not for you" in held.state_reason
     one.poll()
     assert len(script.asked) == 1
@@ -357,7 +357,7 @@ def test_x_14_what_passes_is_tried_again_ever_more_seldom(
     assert len(script.asked) == 8
     replies[0] = Reply(page(post(5)))
     one.poll()
-    assert (one.source("desk-1").failures, one.ids()) == (0, ["5"])
+    assert (one.source("desk-1").poll.failures, one.ids()) == (0, ["5"])
 
 
 def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: FakeX, follower: Follower) -> None:
@@ -373,7 +373,7 @@ def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: Fak
 
     one, _ = following(follower, fake, timeline, accounts=4)
     one.poll()
-    assert [one.source(f"desk-{n}").last_error_code for n in (1, 2, 3, 4)] == [
+    assert [one.source(f"desk-{n}").poll.last_error_code for n in (1, 2, 3, 4)] == [
         "account-missing",
         "account-suspended",
         "account-protected",
@@ -386,7 +386,7 @@ def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follo
     one, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
     one.poll()
     assert len(script.asked) == kind_module.MOST_TROUBLES
-    codes = [one.source(f"desk-{n}").last_error_code for n in range(1, 10)]
+    codes = [one.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
 
 
@@ -456,8 +456,8 @@ def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, fo
     pages = [page(post(5, edit_controls=controls)), NOTHING]
     one, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 2) - 1])
     one.poll()
-    assert one.source("desk-1").due == until + LOOK_AFTER
-    assert "may change until" in one.source("desk-1").due_reason
+    assert one.source("desk-1").poll.due == until + LOOK_AFTER
+    assert "may change until" in one.source("desk-1").poll.due_reason
     time.now = due_of(one.source("desk-1"))
     assert one.tick() == 1
-    assert one.source("desk-1").due_reason.startswith("its rhythm")
+    assert one.source("desk-1").poll.due_reason.startswith("its rhythm")

@@ -182,7 +182,7 @@ def test_x_15_a_call_that_would_pass_the_budget_is_not_made(fake: FakeX, followe
     [report] = one.poll()
     assert "The budget for X is used up" in str(report.error)
     held = one.source("desk-example")
-    assert (held.failures, held.last_error_code) == (0, "budget")
+    assert (held.poll.failures, held.poll.last_error_code) == (0, "budget")
     assert due_of(held) <= time.now + timedelta(hours=2)
     assert directory.count("/2/users/1/tweets") == 0
 

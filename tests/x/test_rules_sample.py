@@ -34,7 +34,7 @@ def test_x_03_the_watermark_survives_the_deletion_of_the_newest_post(
     one.poll()
     newer = x.world.write(desk, "Newer", time.passes(hours=1))
     one.poll()
-    assert one.source("desk-example").fetch_state == {"since_id": str(newer.id)}
+    assert one.source("desk-example").poll.fetch_state == {"since_id": str(newer.id)}
     assert len(x.x.bill.posts) == 4  # nothing was read twice
 
 

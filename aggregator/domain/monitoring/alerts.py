@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.domain.source import SourceState
+from aggregator.domain.source_health import is_stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def detect(
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
-        elif _for_long(source, now):
+        elif is_stale(source.state, source, now) and _for_long(source, now):
             why = source.last_error or "it is long overdue."
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} brings nothing: {why}")
     if queue_age is not None and oldest_waiting is not None and now - oldest_waiting > queue_age:
