@@ -76,7 +76,7 @@ def _add_polling(app: Celery, container: Container) -> None:
         """Poll one batch; what was not stored has been given back and is still due."""
         with _ending(container, "poll", sources=len(ids)):
             try:
-                container.poll(ids, token)
+                container.polling.poll(ids, token)
             except StoreUnavailableError:
                 _release_later(app, container, ids, token, ended=True)
                 raise
@@ -124,7 +124,7 @@ def _add_others(app: Celery, container: Container) -> None:
     def upkeep() -> None:
         """Ask networks for names and pictures that are old, and what they have counted."""
         with _ending(container, "upkeep"):
-            container.upkeep()
+            container.profiles.run()
 
     @app.task(shared=False, name="sweep")
     def sweep() -> None:
@@ -136,13 +136,13 @@ def _add_others(app: Celery, container: Container) -> None:
     def attend() -> None:
         """See what people should know of, and tell them."""
         with _ending(container, "attend"):
-            container.attend()
+            container.notifier.attend()
 
     @app.task(shared=False, name="prune")
     def prune() -> None:
         """Forget old log lines and idle hosts."""
         with _ending(container, "prune"):
-            log.info("pruned", counts=container.prune())
+            log.info("pruned", counts=container.cleanup.run())
 
 
 class Consumer(consumer.Consumer):

@@ -117,7 +117,9 @@ def _timed(container: Container, query: Query) -> float:
 def poll(container: Container, ids: Sequence[int]) -> None:
     """Poll in batches as large as a worker's task has them."""
     reports = [
-        report for start in range(0, len(ids), BATCH) for report in container.poll_now(ids[start : start + BATCH])
+        report
+        for start in range(0, len(ids), BATCH)
+        for report in container.polling.poll_now(ids[start : start + BATCH])
     ]
     failed = [report for report in reports if report.error]
     if failed or len(reports) != len(ids):

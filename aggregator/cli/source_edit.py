@@ -271,6 +271,6 @@ def backfill(slug: str, pages: int) -> None:
             reports.append(report)
             click.echo(f"Page {len(reports)}: {report.new} new, {report.changed} changed, {report.unchanged} known.")
 
-        container.backfill(one, pages, tell)
+        container.backfill.run(one, pages, tell)
     count = len(reports)
     click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: it names no archive.")

@@ -13,7 +13,9 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
+from aggregator.services.billing_ledger import reconcile
 from aggregator.source_api.kind import ProfileSource
+from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Actor
     from aggregator.domain.source import Source
+    from aggregator.services.runtime import Runtime
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
@@ -28,6 +31,30 @@ CLAIMED = timedelta(minutes=10)  # in which nobody else asks about somebody whom
 SHOWN = timedelta(days=30)  # whoever the stream has not shown since is not asked for again
 
 log = structlog.get_logger(__name__)
+
+
+async def refresh_profiles(runtime: Runtime) -> None:
+    """Refresh the profiles of authors for every kind of source that reports them."""
+    context = await runtime.context()
+    for kind in kinds().values():
+        await ProfileRefresher(runtime.store, kind, context).ask()
+
+
+class ProfileUpkeep:
+    """Refreshes profiles, and reads daily what services have counted themselves."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def run(self) -> None:
+        """Refresh what is new or old."""
+        self._runtime.run(self._refresh())
+
+    async def _refresh(self) -> None:
+        await refresh_profiles(self._runtime)
+        context = await self._runtime.context()
+        for kind in kinds().values():
+            await reconcile(self._runtime.store, kind, context)
 
 
 class ProfileRefresher:

@@ -158,13 +158,13 @@ def test_a_stopped_source_is_told_once_and_taken_back(
 ) -> None:
     stop(store)
     for _ in range(3):
-        container.attend()
+        container.notifier.attend()
         clock.now += HOUR
     with store.writing() as tx:
         (source,) = tx.polling.sources.each()
         tx.polling.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
     for _ in range(3):
-        container.attend()
+        container.notifier.attend()
         clock.now += timedelta(minutes=10)
 
     bodies = [json.loads(body) for _, body in hook.got]
@@ -183,12 +183,12 @@ def test_a_stopped_source_is_told_once_and_taken_back(
 def test_what_could_not_be_told_is_told_later(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     stop(store)
     hook.status = 503
-    container.attend()
+    container.notifier.attend()
     hook.status = 204
-    container.attend()  # not yet: the next try has its time
+    container.notifier.attend()  # not yet: the next try has its time
     early = len(hook.got)
     clock.now += timedelta(minutes=5)
-    container.attend()
+    container.notifier.attend()
 
     assert (early, len(hook.got)) == (1, 2)
     with store.reading() as tx:
@@ -202,7 +202,7 @@ def test_a_broken_webhook_does_not_keep_mail_from_going(
 ) -> None:
     stop(store)
     hook.status = 503
-    container.attend()
+    container.notifier.attend()
     assert (len(hook.got), len(post.mails)) == (1, 1)
     with store.engine.connect() as connection:
         problem = connection.execute(select(alert.c.problem)).scalar_one()
@@ -237,7 +237,7 @@ def test_mail_is_handed_to_a_server_that_proves_itself(
 
 def test_two_workers_tell_it_once(store: Store, container: Container, hook: Hook) -> None:
     stop(store)
-    threads = [threading.Thread(target=container.attend) for _ in range(4)]
+    threads = [threading.Thread(target=container.notifier.attend) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -248,10 +248,10 @@ def test_two_workers_tell_it_once(store: Store, container: Container, hook: Hook
 def test_a_queue_that_grows_old_is_told(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     ingest_now(store, add_source(store, policy=Policy.HOLD), [an_activity("1")])
     clock.now += 23 * HOUR
-    container.attend()
+    container.notifier.attend()
     early = len(hook.got)
     clock.now += 2 * HOUR
-    container.attend()
+    container.notifier.attend()
 
     assert early == 0
     kinds = [json.loads(body)["type"] for _, body in hook.got]

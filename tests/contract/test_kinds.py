@@ -76,7 +76,7 @@ def test_every_kind_has_an_address_here() -> None:
 
 
 def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     items = _items(container)
     assert len(items) > 5
     for item in items:
@@ -97,19 +97,19 @@ def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
 
 
 def test_polling_again_writes_no_row(container: Container, source_id: int) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = _rows(container)
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert (report.outcome, report.new, report.changed, report.error) == ("unchanged", 0, 0, None)
     assert _rows(container) == before
 
 
 def test_what_is_published_later_arrives_alone(container: Container, source_id: int, upstream: Upstream) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = {item.id for item in _items(container)}
     for _ in range(8):  # of every sort, so that each kind of source gets some
         upstream.world.publish()
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert report.new >= 1
     after = {item.id for item in _items(container)}
     assert before < after
@@ -119,10 +119,10 @@ def test_what_is_published_later_arrives_alone(container: Container, source_id: 
 def test_an_upstream_that_is_away_costs_nothing_that_is_there(
     container: Container, source_id: int, upstream: Upstream
 ) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = _rows(container)
     upstream.stop()
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert report.outcome == "failed"
     assert report.error
     assert _rows(container) == before

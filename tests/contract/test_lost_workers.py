@@ -77,7 +77,7 @@ def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) 
     batches = container.dispatcher.claim()
     for batch in batches:
         if deadly not in batch.ids:
-            container.poll(batch.ids, batch.token)
+            container.polling.poll(batch.ids, batch.token)
             continue
         with container.store.writing() as tx:
             begun = tx.polling.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
@@ -99,7 +99,7 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
 
     clock.now += TICK if told else LEASE
     for batch in container.dispatcher.claim():  # the fourth time it is not even asked
-        container.poll(batch.ids, batch.token)
+        container.polling.poll(batch.ids, batch.token)
 
     failed = sources(container)["s3"]
     assert (failed.poll.failures, failed.poll.last_error_code) == (1, WorkerLostError.code)
@@ -113,7 +113,7 @@ def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Contai
         for _ in range(MOST_UNFINISHED - 1):
             tx.polling.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
     assert sources(container)["s1"].poll.unfinished == MOST_UNFINISHED - 1
-    container.poll([claimed[0].id], "t")
+    container.polling.poll([claimed[0].id], "t")
     assert (sources(container)["s1"].poll.last_outcome, sources(container)["s1"].poll.unfinished) == ("new", 0)
 
 
@@ -127,7 +127,7 @@ def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(container: Contain
     container.limits = type(container.limits)(
         container.limits.hard, container.limits.soft, -1.0, container.limits.per_host
     )
-    container.poll(batch.ids, batch.token)  # too late for any of them to begin
+    container.polling.poll(batch.ids, batch.token)  # too late for any of them to begin
     assert {(one.poll.unfinished, one.poll.leased_until) for one in sources(container).values()} == {(0, None)}
 
 
@@ -144,7 +144,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         patched.setattr("aggregator.services.ingest.Ingest._store_harvest", away)
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
-            container.poll(batch.ids, batch.token)
+            container.polling.poll(batch.ids, batch.token)
     assert {one.poll.unfinished for one in sources(container).values()} == {1}
 
     container.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
@@ -161,7 +161,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     ahead = timedelta(days=30)
     clock.now += ahead
     for batch in container.dispatcher.claim():
-        container.poll(batch.ids, batch.token)
+        container.polling.poll(batch.ids, batch.token)
     polled = sources(container)
     assert {one.poll.last_outcome for one in polled.values()} == {"new"}
     with container.store.writing() as tx:
@@ -191,7 +191,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
 def test_clocks_that_differ_a_little_change_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
     for batch in container.dispatcher.claim():
-        container.poll(batch.ids, batch.token)
+        container.polling.poll(batch.ids, batch.token)
     before = {one.slug: one.poll.due for one in sources(container).values()}
     clock.now -= TOLERANCE - TICK
     container.dispatcher.claim()

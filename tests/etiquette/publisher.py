@@ -143,13 +143,13 @@ class Polling:
 
     def poll(self, slug: str = "feed") -> Report:
         """Poll a source now, due or not."""
-        [report] = self.container.poll_now([self.source(slug).id])
+        [report] = self.container.polling.poll_now([self.source(slug).id])
         return report
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
         batches = self.container.dispatcher.claim()
-        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in batches)
+        return sum(len(self.container.polling.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:
         """Return a source as it stands."""

@@ -77,7 +77,7 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Contain
     assert first.content.event.zone_label == "Europe/Madrid"
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=1), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
     assert (report.new, report.changed) == (0, 1)
     (moved,) = events(container)
     assert moved.id == first.id
@@ -87,7 +87,7 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Contain
         assert len(tx.stream.versions.of(first.id)) == 1
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
     (cancelled,) = events(container)
     assert cancelled.id == first.id
     assert cancelled.content.event is not None
@@ -102,7 +102,7 @@ def test_a_calendar_that_is_written_anew_without_change_changes_nothing(
     before = events(container)
 
     publisher.serve("/c.ics", meeting(SOON, stamp="20260909T090909Z", sequence=7), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
 
     assert (report.new, report.changed) == (0, 0)
     assert events(container) == before
@@ -119,7 +119,7 @@ def test_the_window_moves_though_the_document_does_not(container: Container, pub
     later = utc_now() + timedelta(days=15)
     container.clock = lambda: later
 
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
 
     assert report.new == 2
     with container.store.reading() as tx:
@@ -152,7 +152,7 @@ def test_the_stream_gives_its_events_as_a_calendar(container: Container, publish
         assert again.status == 304
         (first,) = events_in(answer.body)
         publisher.serve("/c.ics", meeting(SOON, sequence=1, status="CANCELLED"), "text/calendar")
-        container.poll_now([source.id])
+        container.polling.poll_now([source.id])
         (second,) = events_in(reader.ask("/events.ics").body)
         assert reader.ask("/events.ics?source=nobody").status == 400
         assert not events_in(reader.ask("/events.ics?kind=article").body)

@@ -92,11 +92,13 @@ class Following:
         """Poll sources now, due or not; all where none is named."""
         with self.container.store.reading() as tx:
             ids = [one.id for one in tx.polling.sources.each() if not slugs or one.slug in slugs]
-        return self.container.poll_now(ids)
+        return self.container.polling.poll_now(ids)
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim())
+        return sum(
+            len(self.container.polling.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim()
+        )
 
     def source(self, slug: str) -> Source:
         """Return a source as it stands."""

@@ -135,11 +135,11 @@ def test_x_15_people_are_asked_for_together_and_seldom(fake: FakeX, follower: Fo
         one.poll()
     assert directory.count("/2/users") == 1
     time.passes(days=2)
-    one.container.upkeep()
+    one.container.profiles.run()
     assert directory.count("/2/users") == 2
     assert one.ledger()[2] == 42  # whom we follow; all others only every four weeks
     time.passes(days=21)
-    one.container.upkeep()
+    one.container.profiles.run()
     assert one.ledger()[2] == 42 + 41
 
 
@@ -153,7 +153,7 @@ def test_x_15_somebody_who_is_gone_is_not_asked_for_again_and_again(
     one.poll()
     for _ in range(5):
         time.passes(hours=1)
-        one.container.upkeep()
+        one.container.profiles.run()
     assert directory.count("/2/users") == 1
     assert names(one)["77"][0] == "X user 77"
 
@@ -198,8 +198,8 @@ def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: F
 
     directory.script = Script(fake, answer)
     one = follower(fake.url)
-    one.container.upkeep()
-    one.container.upkeep()
+    one.container.profiles.run()
+    one.container.profiles.run()
     assert directory.count("/2/usage/tweets") == 1
     with one.container.store.reading() as tx:
         assert tx.billing.ledger.reported("x") == (1234, time.now)

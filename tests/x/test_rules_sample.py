@@ -216,7 +216,7 @@ def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follo
         x.x.faults.add("503", times=99)
         batches = one.container.dispatcher.claim()
         assert len({batch.queue for batch in batches}) == 2  # queues of their own
-        reports = [report for batch in batches for report in one.container.poll(batch.ids, batch.token)]
+        reports = [report for batch in batches for report in one.container.polling.poll(batch.ids, batch.token)]
     outcomes: dict[str, Any] = {report.slug: report.outcome for report in reports}
     assert outcomes.pop("desk-example") == "failed"
     assert set(outcomes.values()) <= {"new", "changed", "unchanged"}
