@@ -16,7 +16,7 @@ from aggregator.domain.activity import (
 )
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.source import Policy, PollState, Source, SourceState
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

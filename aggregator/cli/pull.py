@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 
 @click.command()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 

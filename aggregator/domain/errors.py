@@ -133,14 +133,14 @@ class SourceError(AggregatorError):
 
     Attributes:
         permanent: trying again without somebody's change is pointless.
-        strain: the weight of this failure: 1 is hard, 0.5 soft, 0.25 will pass by itself.
+        failure_weight: the weight of this failure: 1 is hard, 0.5 soft, 0.25 will pass by itself.
         until: do not try before this moment (aware UTC), where the other side said so.
         status: the HTTP status, where there was an answer.
     """
 
     code = "source-failed"
     permanent: ClassVar[bool] = False
-    strain: float = 1.0
+    failure_weight: float = 1.0
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -164,7 +164,7 @@ class BrokenOffError(UnreachableError):
     """Reset, or the connection was closed before the answer was whole."""
 
     code = "broken-off"
-    strain = 0.25
+    failure_weight = 0.25
 
 
 class ForbiddenAddressError(FetchError):
@@ -177,7 +177,7 @@ class SlowError(FetchError):
     """Time ran out."""
 
     code = "too-slow"
-    strain = 0.25
+    failure_weight = 0.25
 
 
 class SlowConnectError(SlowError):
@@ -235,7 +235,7 @@ class StatusError(FetchError):
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
         super().__init__(message, until=until, status=status)
-        self.strain = 0.25 if status in _PASSING else 1.0
+        self.failure_weight = 0.25 if status in _PASSING else 1.0
 
 
 class GoneError(StatusError):
@@ -274,7 +274,7 @@ class UnreadableError(SourceError):
     """An answer came, but it is not what this kind of source gives."""
 
     code = "unreadable"
-    strain = 0.5
+    failure_weight = 0.5
 
 
 class TooComplexError(UnreadableError):
@@ -293,7 +293,7 @@ class WorkerLostError(UnreadableError):
     """The process that polls died while it polled this source, several times in a row."""
 
     code = "worker-lost"
-    strain = 1.0
+    failure_weight = 1.0
 
 
 class NoFeedError(UnreadableError):

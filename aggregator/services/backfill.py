@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aggregator.services.ingest import store_archive
+from aggregator.services.store_result import store_archive
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from aggregator.services.runtime import Runtime
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from aggregator.domain.activity import NewActivity, Review
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.text.urls import web_key
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.config.process_lock import writer_lock
 from aggregator.domain.errors import WriterRunningError
+from aggregator.domain.polling.results import PollStatus
 from aggregator.services.dispatch import BATCH
-from aggregator.services.ingest import Report
+from aggregator.services.poll_report import Report
 from aggregator.services.rate_limiter import left_alone
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class PollNow:
                 by_id = {source.id: source for source in self._try_here(list(by_id.values()), report)}
                 tried = time.monotonic()
         for source in by_id.values():
-            report(Report(source.slug, "failed", error="no worker took it up; is one running?"))
+            report(Report(source.slug, PollStatus.FAILED, error="no worker took it up; is one running?"))
 
     def _ended(
         self, tx: Transaction, waiting: Mapping[int, Source], before: Mapping[int, int | None]
@@ -105,16 +106,16 @@ class PollNow:
                 ended[id_] = _report(source, tx.polling.schedule.log(id_, 1), before[id_])
             elif host := paused.get(source.host):  # no tick takes it up before that is over
                 error = str(left_alone(host.host, host.until, host.reason, now))
-                ended[id_] = Report(source.slug, "failed", error=error)
+                ended[id_] = Report(source.slug, PollStatus.FAILED, error=error)
         return ended
 
 
 def _report(source: Source, newest: Sequence[Mapping[str, Any]], before: int | None) -> Report:
     if _newest(newest) in {None, before}:
-        return Report(source.slug, "failed", error="it was paused or removed meanwhile")
+        return Report(source.slug, PollStatus.FAILED, error="it was paused or removed meanwhile")
     line = newest[0]
     error = line["message"] if line["error_code"] is not None else None
-    return Report(source.slug, line["outcome"], line["new"], line["changed"], line["unchanged"], error)
+    return Report(source.slug, PollStatus(line["outcome"]), line["new"], line["changed"], line["unchanged"], error)
 
 
 def _newest(lines: Sequence[Mapping[str, Any]]) -> int | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from aggregator.services.runtime import Runtime
     from storage.store import Transaction
 

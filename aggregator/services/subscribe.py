@@ -12,7 +12,8 @@ from uuid import uuid4
 from aggregator.domain.errors import BadRequestError, SourceError
 from aggregator.domain.source import Policy
 from aggregator.fetching.request_target import display_url
-from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.services.screen_entries import screened_all
+from aggregator.services.store_result import store_result
 from aggregator.source_api.kind import BulkDiscovery
 from aggregator.system.thread_pools import in_database_thread
 from aggregator.text import urls
@@ -141,7 +142,7 @@ def _add(
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
         screening = screened_all(added, harvest, now, tagger)
         tx.polling.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
-        settlement = store_harvest(
+        settlement = store_result(
             tx,
             added,
             harvest,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

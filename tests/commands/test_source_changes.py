@@ -12,7 +12,7 @@ from aggregator.config.encryption import basic
 from aggregator.container import utc_now
 from aggregator.domain.activity import Review
 from aggregator.domain.source import Place, Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import an_activity
 from tests.etiquette.publisher import Publisher as Scripted
 from tests.etiquette.publisher import Says, feed

@@ -27,7 +27,8 @@ from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.source_health import StaleSource
 from aggregator.services.alert_delivery import send_mail
-from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.services.screen_entries import screened_all
+from aggregator.services.store_result import store_result
 from storage.tables.moderation import alert
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.faults.certificates import untrusted
@@ -214,7 +215,7 @@ def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
     harvest = FetchResult(activities=[an_activity("1")])
     with store.writing() as tx:
-        store_harvest(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
+        store_result(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
         assert tx.moderation.reviews.count_waiting() == 1
         assert tx.monitoring.alerts.oldest_waiting() is None
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.rate_limit import RateLimiter
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
-from aggregator.services.ingest import MOST_UNFINISHED
+from aggregator.services.poll_records import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
 from storage.tables.polling import host
 from tests.building import NOON, add_source, due_of
@@ -141,7 +141,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         raise StoreUnavailableError("The database does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("aggregator.services.ingest.Ingest._store_harvest", away)
+        patched.setattr("aggregator.services.ingest.Ingest._store_result", away)
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
             container.polling.poll(batch.ids, batch.token)

@@ -12,7 +12,7 @@ import pytest
 from aggregator.domain.activity import Review
 from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.stream import Query
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, add_source, an_activity
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.etiquette.publisher import START, Says, feed
 
 if TYPE_CHECKING:
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from tests.etiquette.publisher import Polling, Publisher, Time
 
 

@@ -20,7 +20,7 @@ from aggregator.domain.polling.schedule import (
     Terms,
     after_success,
     observed,
-    speed,
+    poll_weight,
 )
 from aggregator.services.rate_limiter import HostRateLimiter
 from tests.building import due_of
@@ -29,7 +29,7 @@ from tests.etiquette.publisher import START, Publisher, Says, feed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from storage.store import Store
     from tests.etiquette.publisher import Polling, Time
 
@@ -315,10 +315,10 @@ def test_rule_21_hourly_sources_spread_over_the_hour() -> None:
     """A thousand hourly sources that were all polled at 12:00 sharp."""
     due = dict.fromkeys(range(1000), START)
     for _ in range(48):
-        due = {n: after_success(at, Terms(n, HOUR, MINUTE), speed=1, pace=None).at for n, at in due.items()}
+        due = {n: after_success(at, Terms(n, HOUR, MINUTE), poll_weight=1, pace=None).at for n, at in due.items()}
     minutes = [at.minute for at in due.values()]
     assert max(minutes.count(minute) for minute in range(60)) <= 40
-    one = [after_success(START, Terms(7, HOUR, MINUTE), speed=1, pace=None).at for _ in range(3)]
+    one = [after_success(START, Terms(7, HOUR, MINUTE), poll_weight=1, pace=None).at for _ in range(3)]
     assert len(set(one)) == 1  # and each source has its own, always the same
 
 
@@ -326,13 +326,14 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     polling: Polling, publisher: Publisher, time: Time
 ) -> None:
     busy, dormant = PublishingProfile(START), PublishingProfile(START)
-    pace = PollBudget(level=speed(PublishingProfile(START), START), per_second=1 / 3600)
+    pace = PollBudget(level=poll_weight(PublishingProfile(START), START), per_second=1 / 3600)
     at = START
     for _ in range(24 * 30):
         at += HOUR
         busy, dormant = observed(busy, at, [at - MINUTE]), observed(dormant, at, [])
     often, seldom = (
-        after_success(at, Terms(1, None, 15 * MINUTE), speed=speed(one, at), pace=pace) for one in (busy, dormant)
+        after_success(at, Terms(1, None, 15 * MINUTE), poll_weight=poll_weight(one, at), pace=pace)
+        for one in (busy, dormant)
     )
     assert 15 * MINUTE <= often.interval <= 30 * MINUTE
     assert 4 * often.interval <= seldom.interval <= 24 * HOUR

@@ -19,7 +19,7 @@ from aggregator.domain.activity import (
 )
 from aggregator.domain.compliance.records import Job
 from aggregator.domain.source import Policy, SourceState
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from storage.compliance.removals import NAMELESS
 from storage.revision import Stream
 from storage.tables.stream import activity

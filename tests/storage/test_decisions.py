@@ -20,7 +20,7 @@ from aggregator.domain.activity import (
 from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.moderation.decisions import Decided, DecisionAction
 from aggregator.domain.source import OnEdit, Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.text.urls import web_key
 from storage.tables.moderation import audit, held_edit
 from storage.tables.stream import transition

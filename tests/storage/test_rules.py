@@ -17,7 +17,8 @@ from aggregator.domain.moderation.rule_preview import book_with, rehearse
 from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.services.screen_entries import screened_all
+from aggregator.services.store_result import store_result
 from storage.store import Store
 from tests.building import NOON, add_source, an_activity
 from tests.conftest import _database, _migrate
@@ -43,7 +44,7 @@ def brought(store: Store, source: Source, said: Sequence[NewActivity], now: date
     """Store what a poll brought, as a poll does; return it."""
     harvest = FetchResult(activities=said)
     with store.writing() as tx:
-        store_harvest(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
+        store_result(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
         known = tx.stream.activities.known(source.id, [one.native_id for one in said])
         found = [tx.stream.activities.get(known[one.native_id].id) for one in said]
     return [one for one in found if one is not None]

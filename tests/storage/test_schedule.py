@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.domain.errors import BadRequestError
-from aggregator.domain.polling.results import FetchFacts, PollRecord
+from aggregator.domain.polling.results import FetchFacts, PollRecord, PollStatus
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, token
 
@@ -36,7 +36,7 @@ def _settlement(source_id: int, under: str, **changes: object) -> PollRecord:
         source_id=source_id,
         token=under,
         facts=FetchFacts(NOON, timedelta(milliseconds=120), status=200, bytes=1234, requests=1),
-        outcome="unchanged",
+        outcome=PollStatus.UNCHANGED,
         due=NOON + timedelta(minutes=15),
         due_reason="every 15 min",
         failures=0,
@@ -148,7 +148,15 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
     _claim(store, later, under=under)
     _settle(
         store,
-        _settlement(source.id, under, now=later, outcome="failed", failures=1, error_code="x", message="It is broken."),
+        _settlement(
+            source.id,
+            under,
+            now=later,
+            outcome=PollStatus.FAILED,
+            failures=1,
+            error_code="x",
+            message="It is broken.",
+        ),
     )
     with store.reading() as tx:
         held = tx.polling.sources.get("news")

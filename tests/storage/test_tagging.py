@@ -16,7 +16,7 @@ from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.source import Policy
 from aggregator.domain.stream import Query
 from aggregator.domain.tagging.vocabulary import Vocabulary
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -73,12 +73,12 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
         rule = Rule(0, "r", Action.TAG, (Condition(Field.TITLE, value="Title"),), value="ours", author="ana")
         tx.moderation.rules.add(rule, NOON)
     from aggregator.domain.polling.results import FetchResult
-    from aggregator.services.ingest import store_harvest
+    from aggregator.services.store_result import store_result
 
     with store.writing() as tx:
         said = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]
         tx.polling.schedule.claim_these([source.id], NOON, lease=SECOND, token="t")
-        store_harvest(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
+        store_result(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
     with store.writing() as tx:
         edited = an_activity("1", text="Other water", digest="2")
         tx.stream.activities.store(source.id, [screened(edited, Policy.AUTO, NOON, tagger())], NOON)

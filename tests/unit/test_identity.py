@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.domain.matching.entry_matching import StoredKeys, entry_keys, match_existing
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:

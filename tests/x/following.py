@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

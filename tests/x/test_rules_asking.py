@@ -97,7 +97,7 @@ def test_x_02_a_crash_between_pages_loses_nothing_and_repeats_nothing(
     one.poll()
     posts = rest
     with monkeypatch.context() as dying:
-        dying.setattr("aggregator.services.ingest.Ingest._store_harvest", _die)
+        dying.setattr("aggregator.services.ingest.Ingest._store_result", _die)
         with pytest.raises(_DiedError):
             one.poll()
     time.passes(hours=1)  # the dead worker's lease is over

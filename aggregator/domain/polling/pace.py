@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Measured(NamedTuple):
     """What was measured of a kind of source."""
 
-    level: float  # the daily average of the sum of all speeds
+    level: float  # the daily average of the sum of all poll weights
     sources: int  # that follow their rhythm
     since: datetime
 
@@ -19,5 +19,5 @@ class Measured(NamedTuple):
 class Demand(NamedTuple):
     """What the sources of a kind ask for now."""
 
-    total: float  # of all speeds
+    total: float  # of all poll weights
     sources: int

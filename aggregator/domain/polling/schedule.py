@@ -1,9 +1,9 @@
 """When to poll a source next, and why. Pure: facts in, decision out.
 
-A source without an interval of its own is polled by its *rhythm*: how much it publishes, at what time of day, and
-whether it is doing so right now. For the mean delay of items the best rate of polls goes with the square root of the
-rate of items, so each source has a *speed*, the root of its present rate, and the *pace* says how many polls a unit of
-speed is worth so that all sources together stay within what is allowed.
+A source without an interval of its own is polled by its publishing profile: how much it publishes, at what time of
+day, and whether it is doing so right now. For the mean delay of items the best rate of polls goes with the square root
+of the rate of items. So each source has a poll weight, the root of its present rate, and the pace says how many polls
+a unit of weight is worth, so that all sources together stay within the budget.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHORTEST = timedelta(seconds=60)  # between polls that follow a rhythm
 UNKNOWN = timedelta(hours=1)  # between polls where no pace is known yet
 LONGEST_FAILING = DAY  # between tries of a source that fails
 LONGEST_DEAD = timedelta(days=7)  # between tries of one that has failed for long: for ever, but rarely
-DEAD = 8.0  # strain from which a source counts as that
+DEAD = 8.0  # failure_weight from which a source counts as that
 JITTER = 0.1
 LOOK_AFTER = timedelta(seconds=15)  # the moment after which nothing changes any more, for clocks that differ
 
@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NextPoll(NamedTuple):
-    """When, why in words for people, and what interval the policy wanted before anybody's wishes."""
+    """When, why in words for people, and what interval the policy wanted before anybody's hints."""
 
     at: datetime
     reason: str
@@ -104,7 +104,7 @@ def observed(rhythm: PublishingProfile, now: datetime, published: Iterable[datet
     return PublishingProfile(now, items, cosine, sine, burst)
 
 
-def speed(rhythm: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
+def poll_weight(rhythm: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
     """Return how fast a source asks to be polled, in roots of items per second; `weight` is its readers'."""
     return sqrt(weight * _rate(rhythm, now))
 
@@ -120,14 +120,14 @@ def _rate(rhythm: PublishingProfile, now: datetime) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PollBudget:
-    """What a unit of speed is worth."""
+    """What a unit of poll_weight is worth."""
 
-    level: float  # the daily average of the sum of all speeds
+    level: float  # the daily average of the sum of all poll weights
     per_second: float  # requests allowed in all
 
 
 def levelled(level: float | None, since: timedelta, total: float) -> float:
-    """Bring the daily average of the sum of all speeds up to date; averaged, so that polls move from night to day."""
+    """Update the daily average of the sum of all poll weights; the average moves polls from night to day."""
     if level is None:
         return total
     keep = _left(since, DAY)
@@ -148,60 +148,60 @@ def after_success(
     now: datetime,
     terms: Terms,
     *,
-    speed: float,
+    poll_weight: float,
     pace: PollBudget | None,
-    wishes: PublisherHints = PublisherHints(),  # noqa: B008 - frozen
+    hints: PublisherHints = PublisherHints(),  # noqa: B008 - frozen
     not_before: datetime | None = None,
     look_again: datetime | None = None,
 ) -> NextPoll:
-    """Return the next poll of a source that answered; the publisher's wishes only make it later.
+    """Return the next poll of a source that answered; the publisher's hints only make it later.
 
     `look_again` is a moment just after which it is worth a look, however seldom it publishes.
     """
-    interval, reason = _wanted(terms, speed, pace)
-    least = max(terms.floor, wishes.floor)
+    interval, reason = _wanted(terms, poll_weight, pace)
+    least = max(terms.floor, hints.floor)
     if interval < least:
         # Spread as well, or all that are at their floor would stay as close together as they ever came.
         interval, reason = least * (1 + JITTER * _spread(terms.source_id)), f"kept to the least of {spoken(least)}"
     policy = interval
-    if interval < wishes.at_least:
-        interval, reason = wishes.at_least, f"the publisher asked for {spoken(wishes.at_least)} ({wishes.why})"
+    if interval < hints.at_least:
+        interval, reason = hints.at_least, f"the publisher asked for {spoken(hints.at_least)} ({hints.why})"
     at = now + interval
     if look_again is not None and now + least < look_again + LOOK_AFTER < at:
         at, reason = look_again + LOOK_AFTER, f"what it brought may change until {look_again:%H:%M:%S} UTC"
     if not_before is not None and not_before > at:
         at, reason = not_before, f"the other side asked for no sooner than {not_before:%Y-%m-%d %H:%M:%S} UTC"
-    allowed = _allowed(at, terms, wishes)
+    allowed = _allowed(at, terms, hints)
     if allowed != at:
         at, reason = allowed, f"{reason}; the publisher is not to be asked before {allowed:%H:%M} UTC"
     return NextPoll(at, reason, policy)
 
 
-def _wanted(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
+def _wanted(terms: Terms, poll_weight: float, pace: PollBudget | None) -> tuple[timedelta, str]:
     """Return the interval by people's word or the source's rhythm, and why."""
     spread = _spread(terms.source_id)
     if terms.every is not None:
         return terms.every * (1 + JITTER * spread), f"every {spoken(terms.every)} as set, spread"
-    if pace is None or pace.per_second <= 0 or pace.level <= 0 or speed <= 0:
+    if pace is None or pace.per_second <= 0 or pace.level <= 0 or poll_weight <= 0:
         wanted, reason = UNKNOWN, "its rhythm is not known yet"
     else:
-        seconds = min(pace.level / max(pace.per_second * speed, 1e-12), LONGEST_DEAD.total_seconds())
-        wanted, reason = timedelta(seconds=seconds), f"its rhythm: {_items(speed)} a day about now"
+        seconds = min(pace.level / max(pace.per_second * poll_weight, 1e-12), LONGEST_DEAD.total_seconds())
+        wanted, reason = timedelta(seconds=seconds), f"its rhythm: {_items(poll_weight)} a day about now"
     wanted = max(wanted * (1 - JITTER + 2 * JITTER * spread), SHORTEST)
     if wanted > terms.ceiling * (1 - JITTER * spread):
         return terms.ceiling * (1 - JITTER * spread), f"at least every {spoken(terms.ceiling)}"
     return wanted, reason
 
 
-def _items(speed: float) -> str:
-    a_day = speed * speed * DAY.total_seconds()
+def _items(poll_weight: float) -> str:
+    a_day = poll_weight * poll_weight * DAY.total_seconds()
     return f"{a_day:.0f} items" if a_day >= 10 else f"{a_day:.1f} items"  # noqa: PLR2004 - a second digit tells less
 
 
-def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
+def _allowed(at: datetime, terms: Terms, hints: PublisherHints) -> datetime:
     """Return the first moment from `at` on that is in no hour and on no day that the publisher wants left out."""
-    hours = wishes.skip_hours if len(wishes.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
-    days = wishes.skip_days if len(wishes.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week
+    hours = hints.skip_hours if len(hints.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
+    days = hints.skip_days if len(hints.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week
     utc = at.astimezone(UTC)
     if utc.hour not in hours and utc.weekday() not in days:
         return at
@@ -212,7 +212,13 @@ def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
 
 
 def after_failure(
-    now: datetime, terms: Terms, *, usual: timedelta, failures: int, strain: float, until: datetime | None = None
+    now: datetime,
+    terms: Terms,
+    *,
+    usual: timedelta,
+    failures: int,
+    failure_weight: float,
+    until: datetime | None = None,
 ) -> NextPoll:
     """Return the next try of a source that failed.
 
@@ -221,12 +227,14 @@ def after_failure(
         terms: what holds for the source.
         usual: its interval while it answered.
         failures: in a row, this one included.
-        strain: their weights; each whole one doubles the wait.
+        failure_weight: their weights; each whole one doubles the wait.
         until: the other side asked for no sooner.
     """
-    longest = LONGEST_DEAD if strain >= DEAD else max(LONGEST_FAILING, usual)
+    longest = LONGEST_DEAD if failure_weight >= DEAD else max(LONGEST_FAILING, usual)
     base = max(usual, terms.floor)
-    wait = max(min(base * 2 ** min(strain, 20.0), longest), terms.floor) * (1 + JITTER * _spread(terms.source_id))
+    wait = max(min(base * 2 ** min(failure_weight, 20.0), longest), terms.floor) * (
+        1 + JITTER * _spread(terms.source_id)
+    )
     wait = min(wait, LONGEST_DEAD)
     times = "failed once" if failures == 1 else f"failed {failures} times in a row"
     asked = min(until, now + LONGEST_DEAD) if until is not None else now

@@ -23,7 +23,7 @@ from aggregator.domain.matching.edit_decisions import (
     is_edit,
 )
 from aggregator.domain.source import OnEdit, Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
