@@ -21,8 +21,6 @@ from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
     LIVE,
-    MOST_SOURCES,
-    SOURCES,
     STREAM,
     fields_of,
     given,
@@ -31,6 +29,7 @@ from aggregator.reader.query_params import (
     refuse_unknown_sources,
     whole_number,
 )
+from aggregator.reader.source_params import MOST_SOURCES, SOURCES
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
 from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
 

@@ -106,19 +106,6 @@ LIMIT = Parameter(
     {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
     DEFAULT_LIMIT,
 )
-MOST_SOURCES = 1000  # of one page
-SOURCES_LIMIT = Parameter(
-    "limit",
-    "How many sources a page has at most.",
-    {"type": "integer", "minimum": 1, "maximum": MOST_SOURCES, "default": MOST_SOURCES},
-    100,
-)
-SOURCES_CURSOR = Parameter(
-    "cursor",
-    "Where to go on: the `next` of an earlier page.",
-    {"type": "string"},
-    "cy5taW5pc3RyeS1uZXdz",
-)
 STITCH = Parameter(
     "stitch",
     "Whether reposts of one original within 40 entries are one item that names the others in `also_reposted_by`.",
@@ -200,7 +187,6 @@ FIRST = Parameter(
     {"type": "string", "enum": ["first"]},
     "first",
 )
-SOURCES: Sequence[Parameter] = (SOURCES_LIMIT, SOURCES_CURSOR)
 FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, *FILTERS)
 AFTER = Parameter(
     "after",

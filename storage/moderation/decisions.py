@@ -124,14 +124,8 @@ class Decisions:
         """Put an editor's headline and note beside an activity, whose own words stay as they are."""
         batch = uuid4().hex
         rows, missed = self._found({activity_id: seen}, who, now)
-        self._write(
-            [(row, {"headline": headline, "note": note}) for row in rows],
-            PAST[DecisionAction.WRITE],
-            who,
-            now,
-            batch,
-            {},
-        )
+        changes: list[tuple[Row[Any], State]] = [(row, {"headline": headline, "note": note}) for row in rows]
+        self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
 
     def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
@@ -195,7 +189,7 @@ class Decisions:
         return Decided(new, DecisionAction.UNDO, [row.id for row, _ in changes], missed)
 
     def _return_edit(self, row: Row[Any], *, took: bool) -> None:
-        """Let a held edit wait again; where its words were taken over, put the former ones back."""
+        """Let a pending edit wait again; where its content was taken over, put the former content back."""
         if took:
             Activities(self._connection).put_back(row.id)
         PendingEdits(self._connection).let_wait(row.id)
