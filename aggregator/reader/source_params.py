@@ -9,7 +9,7 @@ from aggregator.reader.query_params import Parameter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_SOURCES = 1000  # of one page
+MOST_SOURCES = 500  # of one page
 SOURCES_LIMIT = Parameter(
     "limit",
     "How many sources a page has at most.",
