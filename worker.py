@@ -87,7 +87,7 @@ def _add_polling(app: Celery, container: Container) -> None:
         """Poll one batch; what was not stored has been given back and is still due."""
         with _ending(container, "poll", sources=len(ids)):
             try:
-                container.poll(ids, token)
+                container.polling.poll(ids, token)
             except StoreUnavailableError:
                 _release_later(app, container, ids, token, ended=True)
                 raise
@@ -135,7 +135,7 @@ def _add_others(app: Celery, container: Container) -> None:
     def refresh_profiles() -> None:
         """Fetch outdated names and pictures of accounts, and the usage that networks report."""
         with _ending(container, "refresh_profiles"):
-            container.upkeep()
+            container.profiles.run()
 
     @app.task(shared=False, name="compliance_sweep")
     def compliance_sweep() -> None:
@@ -147,13 +147,13 @@ def _add_others(app: Celery, container: Container) -> None:
     def send_alerts() -> None:
         """Open and close alerts, and deliver them."""
         with _ending(container, "send_alerts"):
-            container.attend()
+            container.notifier.attend()
 
     @app.task(shared=False, name="cleanup")
     def cleanup() -> None:
         """Delete old log lines, versions and idle hosts."""
         with _ending(container, "cleanup"):
-            log.info("cleaned up", counts=container.prune())
+            log.info("cleaned up", counts=container.cleanup.run())
 
 
 class Consumer(consumer.Consumer):

@@ -14,17 +14,18 @@ import structlog
 
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
-from aggregator.domain.polling.schedule import PollBudget
 from aggregator.event_loop import EventLoop
 from aggregator.fetching.client import Http
-from aggregator.services.billing_ledger import StoreSpending, reconcile
+from aggregator.services.backfill import Backfill
+from aggregator.services.billing_ledger import StoreSpending
+from aggregator.services.cleanup import Cleanup
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
-from aggregator.services.ingest import Ingest, store_archive
 from aggregator.services.notifier import AlertNotifier
 from aggregator.services.poll_now import PollNow
-from aggregator.services.profiles import ProfileRefresher
+from aggregator.services.polling import Polling
+from aggregator.services.profiles import ProfileUpkeep
 from aggregator.services.purge import PurgeService
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
 from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
@@ -33,7 +34,6 @@ from aggregator.source_api.kind import PollContext, ProfileSource
 from aggregator.source_api.parser_pool import ParserPool
 from aggregator.source_api.takedowns import TakedownSource
 from aggregator.sources import forms, kinds
-from aggregator.system.thread_pools import in_database_thread
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ if TYPE_CHECKING:
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
-    from aggregator.services.ingest import Report
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
-LOG_KEPT = timedelta(days=30)
 _CLOSING = 3.0  # seconds for requests under way to be cut
 
 log = structlog.get_logger(__name__)
@@ -110,7 +108,7 @@ class Container:
         """
         self.store.check_schema()
         with self.store.reading() as tx:
-            return tx.stream.instance()
+            return tx.stream.state.instance()
 
     # Polling
 
@@ -119,29 +117,15 @@ class Container:
         """Claims due sources."""
         return Dispatcher(self.store, self.settings, self.clock, self.limits)
 
-    def poll(self, ids: Sequence[int], token: str) -> list[Report]:
-        """Poll those of these sources that are still leased under this token."""
-        with self.store.writing() as tx:
-            batch = tx.schedule.renew(ids, token, self.clock() + self.settings.lease)
-            paces = self._paces(tx)
-        if not batch:
-            return []
-        return self.run(self._ingest(batch, token, paces, time.monotonic() + self.limits.begin))
+    @property
+    def polling(self) -> Polling:
+        """Polls sources in this process."""
+        return Polling(self)
 
     @property
     def pull(self) -> PollNow:
         """Polls sources at once."""
-        return PollNow(self.store, self.settings, self.clock, self.poll_now)
-
-    def poll_now(self, ids: Sequence[int]) -> list[Report]:
-        """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
-        token = uuid4().hex
-        with self.store.writing() as tx:
-            claimed = tx.schedule.claim_these(ids, self.clock(), lease=self.settings.lease, token=token)
-        reports = self.poll([source.id for source in claimed], token)
-        if any(report.new or report.changed for report in reports):
-            self.run(self._ask_about_people())
-        return reports
+        return PollNow(self.store, self.settings, self.clock, self.polling.poll_now)
 
     def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, PollRecord | None]:  # noqa: B008 - frozen
         """Find out what an address is and add it; see `aggregator.services.subscribe`."""
@@ -175,56 +159,29 @@ class Container:
         tagger, networks = self.configuration.tagger, self.settings.private_networks
         return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
-    def backfill(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
-        """Read what a source published longest ago, store what is new and report each page.
+    @property
+    def backfill(self) -> Backfill:
+        """Reads archives."""
+        return Backfill(self)
 
-        Raises:
-            SourceError: a page can't be read; what came before it is stored.
-        """
+    @property
+    def cleanup(self) -> Cleanup:
+        """Deletes old records."""
+        return Cleanup(self.store, self.settings, self.clock)
 
-        async def work() -> None:
-            async for harvest in kinds()[source.kind].archive(source, await self.context(), pages):
-                tagger = self.configuration.tagger
-                report(await in_database_thread(store_archive, self.store, source, harvest, self.clock(), tagger))
+    @property
+    def profiles(self) -> ProfileUpkeep:
+        """Refreshes the profiles of authors, and the count of what services have billed."""
+        return ProfileUpkeep(self)
 
-        self.run(work())
-
-    def prune(self) -> dict[str, int]:
-        """Forget what nobody will ask for any more; return how much of each."""
-        before = self.clock() - LOG_KEPT
-        versions = self._prune_versions()
-        with self.store.writing(lock_stream=False) as tx:
-            return {
-                "log lines": tx.schedule.prune_log(before),
-                "hosts": tx.hosts.forget_idle(before),
-                "bills": tx.spending.forget_billed(self.clock()),
-                "checks": tx.compliance.forget_checked(before),
-                "sign-ins": tx.accounts.forget(self.clock(), self.clock() - timedelta(days=1)),
-                "alerts": tx.alerts.forget(before),
-                "versions": versions,
-            }
-
-    def _prune_versions(self) -> int:
-        """Delete old versions, a slice for each transaction; return how many."""
-        total = 0
-        while True:
-            with self.store.writing(lock_stream=False) as tx:
-                pruned = tx.versions.prune(self.clock() - self.settings.versions_age)
-            total += pruned
-            if not pruned:
-                return total
-
-    def upkeep(self) -> None:
-        """Ask for names and pictures of people who are new or not asked for of late, and daily for X's own count."""
-        self.run(self._upkeep())
+    @property
+    def notifier(self) -> AlertNotifier:
+        """Opens, delivers and closes alerts."""
+        return AlertNotifier(self.store, self.settings, self.clock, self._post)
 
     def sweep(self) -> list[SweepReport]:
         """Learn what networks have taken down or changed since we read it, and do alike; return what was done."""
         return self.run(self._sweep())
-
-    def attend(self) -> None:
-        """See what people should know of, and tell them where that is set up."""
-        AlertNotifier(self.store, self.settings, self.clock, self._post).attend()
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
         async def work() -> None:
@@ -267,34 +224,6 @@ class Container:
             return self.run(import_document(document, self.import_target(who, document.name), self.context))
 
         return sections(desk, publish=store, subscribe=add, import_document=import_, kinds=forms())
-
-    def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
-        """Return at what pace each kind of source may be polled."""
-        each = self.settings.polls_per_hour / timedelta(hours=1).total_seconds()
-        known = kinds()
-        return {
-            name: PollBudget(one.level, each * known[name].eagerness * one.sources)
-            for name, one in tx.paces.all().items()
-            if name in known
-        }
-
-    async def _ingest(
-        self, batch: Sequence[Source], token: str, paces: Mapping[str, PollBudget], deadline: float
-    ) -> list[Report]:
-        context = await self.context(deadline)
-        tagger = self.configuration.tagger
-        return await Ingest(self.store, kinds(), context, token=token, paces=paces, tagger=tagger).run(batch)
-
-    async def _ask_about_people(self) -> None:
-        context = await self.context()
-        for kind in kinds().values():
-            await ProfileRefresher(self.store, kind, context).ask()
-
-    async def _upkeep(self) -> None:
-        await self._ask_about_people()
-        context = await self.context()
-        for kind in kinds().values():
-            await reconcile(self.store, kind, context)
 
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)

@@ -2,6 +2,7 @@
 
     make bench ARGS="--feeds 500 --database postgresql"
     make bench ARGS="reading"                               # the reader, over HTTP and with a million activities
+    make bench ARGS="sources"                               # the reader, the desk and commands with 100,000 sources
     make bench ARGS="--documents FOLDER --grown FOLDER"     # feeds of your own: *.xml, and what became of them
 
 Each step is whole: claim, fetch over HTTP from a farm on loopback, parse, screen, store, reschedule. The spacing of
@@ -29,7 +30,7 @@ from aggregator.domain.polling.schedule import PRIVATE_FLOOR
 from aggregator.domain.source import Policy
 from aggregator.domain.stream import Query
 from aggregator.services.dispatch import BATCH
-from bench import reading
+from bench import reading, sources
 from bench.cost import measured, peak_memory
 from bench.farm import farm, write
 from tests import servers
@@ -41,8 +42,9 @@ READS = 200
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["reading"]:
-        reading.main(sys.argv[2:])
+    parts = {"reading": reading.main, "sources": sources.main}
+    if sys.argv[1:] and sys.argv[1] in parts:
+        parts[sys.argv[1]](sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--feeds", type=int, default=100)
@@ -96,10 +98,10 @@ def _measure(container: Container, database: str, address: str, names: Sequence[
 
 def _measure_reading(container: Container) -> None:
     with container.store.reading() as tx:
-        page = tx.activities.page(Query(limit=50))
+        page = tx.stream.activities.page(Query(limit=50))
         deep = page
         for _ in range(20):
-            deep = tx.activities.page(Query(limit=100, after=deep.next)) if deep.next else deep
+            deep = tx.stream.activities.page(Query(limit=100, after=deep.next)) if deep.next else deep
     for name, query in (("newest 50", Query(limit=50)), ("50 at depth 2,000", Query(limit=50, after=deep.next))):
         times = sorted(_timed(container, query) for _ in range(READS))
         print(f"  read {name:<21}{1000 * times[READS // 2]:>8.2f} ms median,{1000 * times[-3]:>7.2f} ms p99")
@@ -108,14 +110,16 @@ def _measure_reading(container: Container) -> None:
 def _timed(container: Container, query: Query) -> float:
     began = time.perf_counter()
     with container.store.reading() as tx:
-        tx.activities.page(query)
+        tx.stream.activities.page(query)
     return time.perf_counter() - began
 
 
 def poll(container: Container, ids: Sequence[int]) -> None:
     """Poll in batches as large as a worker's task has them."""
     reports = [
-        report for start in range(0, len(ids), BATCH) for report in container.poll_now(ids[start : start + BATCH])
+        report
+        for start in range(0, len(ids), BATCH)
+        for report in container.polling.poll_now(ids[start : start + BATCH])
     ]
     failed = [report for report in reports if report.error]
     if failed or len(reports) != len(ids):
@@ -135,7 +139,7 @@ def follow(container: Container, address: str, how: str, names: Sequence[str]) -
                 every=None,
                 floor=PRIVATE_FLOOR,
             )
-            ids.append(tx.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=container.clock()).id)
+            ids.append(tx.polling.sources.add(found, slug=found.slug, policy=Policy.AUTO, now=container.clock()).id)
     return ids
 
 

@@ -52,6 +52,17 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def cpu_of_process(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    return sum(map(int, _stat(pid)[_OWN])) / _TICKS
+
+
+def cpu_of_children() -> float:
+    """Return the CPU seconds that ended child processes have used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def _server(engine: Engine) -> int | None:
     """Return the process of the database server that all its others descend from; None for SQLite."""
     if engine.dialect.name != "postgresql":

@@ -32,7 +32,7 @@ from aggregator.domain.polling.schedule import (
     after_success,
     levelled,
     observed,
-    speed,
+    poll_weight,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def policy() -> Callable[[Any, float], float]:
         rhythm = observed(state.mem["rhythm"], _moment(now), map(_moment, state.new))
         state.mem["rhythm"] = rhythm
         pace = PollBudget(state.scale * _USUAL, 1.0)
-        asked = speed(rhythm, rhythm.at)
-        return after_success(rhythm.at, state.mem["terms"], speed=asked, pace=pace).at.timestamp()
+        asked = poll_weight(rhythm, rhythm.at)
+        return after_success(rhythm.at, state.mem["terms"], poll_weight=asked, pace=pace).at.timestamp()
 
     return next_poll
 
@@ -66,7 +66,7 @@ class Followed:
     terms: Terms
     events: Sequence[float]
     rhythm: PublishingProfile
-    speed: float
+    poll_weight: float
     seen: int = 0  # events
     delays: list[float] = field(default_factory=list)  # of the measured fortnight, seconds
 
@@ -103,11 +103,11 @@ def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tup
     first = _moment(simulate.T0)
     fresh = PublishingProfile(first)
     sources = [
-        Followed(Terms(number, None, SHORTEST), events, fresh, speed(fresh, first))
+        Followed(Terms(number, None, SHORTEST), events, fresh, poll_weight(fresh, first))
         for number, (_, events) in enumerate(simulate.load([frame]), 1)
     ]
     per_second = budget * len(sources) / HOUR
-    total = level = sum(one.speed for one in sources)
+    total = level = sum(one.poll_weight for one in sources)
     last, polls = first, 0
     queue = [(simulate.T0 + dice.random() * HOUR, number) for number in range(len(sources))]
     heapify(queue)
@@ -116,10 +116,10 @@ def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tup
         one, moment = sources[number], _moment(now)
         polls += simulate.WARM <= now < simulate.END
         one.rhythm = observed(one.rhythm, moment, map(_moment, _new(one, now, simulate.WARM)))
-        before, one.speed = one.speed, speed(one.rhythm, moment)
-        total += one.speed - before
+        before, one.poll_weight = one.poll_weight, poll_weight(one.rhythm, moment)
+        total += one.poll_weight - before
         level, last = levelled(level, moment - last, total), moment
-        upcoming = after_success(moment, one.terms, speed=one.speed, pace=PollBudget(level, per_second))
+        upcoming = after_success(moment, one.terms, poll_weight=one.poll_weight, pace=PollBudget(level, per_second))
         heapreplace(queue, (upcoming.at.timestamp(), number))
     return sources, polls
 

@@ -173,7 +173,7 @@ def _asked(store: Store, query: Query) -> tuple[list[float], Page]:
 
 def _facets(store: Store, query: Query) -> None:
     with store.reading() as tx:
-        tx.activities.facets(query, {})
+        tx.stream.activities.facets(query, {})
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -184,7 +184,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 def _page(store: Store, query: Query) -> Page:
     with store.reading() as tx:
-        return tx.activities.page(query)
+        return tx.stream.activities.page(query)
 
 
 def _raw(store: Store) -> None:
@@ -217,7 +217,7 @@ def _changes(store: Store) -> None:
     began, revision, rows = time.perf_counter(), 0, 0
     while rows < 50_000:
         with store.reading() as tx:
-            changes = tx.activities.changes(revision, 1000)
+            changes = tx.stream.activities.changes(revision, 1000)
         rows += len(changes.activities) + len(changes.sources) + len(changes.actors)
         revision = changes.upto
         if not changes.more:

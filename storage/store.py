@@ -21,33 +21,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aggregator.domain.errors import StoreUnavailableError
 from storage import schema
-from storage.access.accounts import Accounts
-from storage.access.api_tokens import Tokens
-from storage.billing.ledger import Spendings
 from storage.compliance.jobs import Compliance
 from storage.engine import erasure
 from storage.engine.connect import make_engine
 from storage.engine.postgresql import READ_ONLY, longest, longest_ping
-from storage.moderation.audit_log import Audit
-from storage.moderation.decisions import Decisions
-from storage.moderation.freezes import Freezes
-from storage.moderation.pending_edits import HeldEdits
-from storage.moderation.queue import Queue
-from storage.moderation.review_states import Reviews
-from storage.moderation.rules import Rules
-from storage.monitoring.alerts import Alerts
-from storage.polling.clock_correction import Clock
-from storage.polling.host_groups import Groups
-from storage.polling.hosts import Hosts
-from storage.polling.pace import PaceTable
-from storage.polling.schedule import Schedule
-from storage.polling.sources import Sources
-from storage.revision import STREAM_LOCKED, Stream
-from storage.stream.activities import Activities
-from storage.stream.actors import Actors
-from storage.stream.stories import Stories
-from storage.stream.tags import Tagging
-from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT, Versions
+from storage.repositories import (
+    AccessRepositories,
+    BillingRepositories,
+    ModerationRepositories,
+    MonitoringRepositories,
+    PollingRepositories,
+    StreamRepositories,
+)
+from storage.revision import STREAM_LOCKED
+from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
 from storage.stream.watch import watch
 
 if TYPE_CHECKING:
@@ -62,33 +49,16 @@ _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transactio
 
 
 class Transaction:
-    """One view of the database, by subject. Only `Store.writing` lets it write."""
+    """One view of the database, by concern. Only `Store.writing` lets it write."""
 
     def __init__(self, connection: Connection) -> None:
-        self.activities = Activities(connection)
-        self.actors = Actors(connection)
-        self.sources = Sources(connection)
-        self.schedule = Schedule(connection)
-        self.paces = PaceTable(connection)
-        self.clock = Clock(connection)
-        self.hosts = Hosts(connection)
-        self.spending = Spendings(connection)
-        self.groups = Groups(connection)
-        self.audit = Audit(connection)
-        self.accounts = Accounts(connection)
+        self.stream = StreamRepositories(connection)
+        self.polling = PollingRepositories(connection)
+        self.moderation = ModerationRepositories(connection)
         self.compliance = Compliance(connection)
-        self.reviews = Reviews(connection)
-        self.decisions = Decisions(connection)
-        self.stories = Stories(connection)
-        self.held_edits = HeldEdits(connection)
-        self.queue = Queue(connection)
-        self.rules = Rules(connection)
-        self.freezes = Freezes(connection)
-        self.alerts = Alerts(connection)
-        self.stream = Stream(connection)
-        self.tagging = Tagging(connection)
-        self.tokens = Tokens(connection)
-        self.versions = Versions(connection)
+        self.billing = BillingRepositories(connection)
+        self.access = AccessRepositories(connection)
+        self.monitoring = MonitoringRepositories(connection)
 
 
 class Store:
@@ -136,7 +106,7 @@ class Store:
         with self._begun(writing=True, **{STREAM_LOCKED: lock_stream}) as connection:
             tx = Transaction(connection)
             if lock_stream:
-                tx.stream.lock()
+                tx.stream.state.lock()
             yield tx
 
     @contextmanager

@@ -15,13 +15,12 @@ from aggregator.domain.activity import (
     Review,
 )
 from aggregator.domain.polling.results import Discovery
-from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.domain.source import Policy, PollState, Source, SourceState
+from aggregator.services.screen_entries import screened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.domain.source import Source
     from storage.store import Store
     from storage.stream.activities import Stored
 
@@ -49,6 +48,28 @@ def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> Ne
     )
 
 
+def a_source(**changes: Any) -> Source:
+    """Build a source that no store holds."""
+    made = Source(
+        id=1,
+        slug="news",
+        name="News",
+        kind="rss",
+        address="https://news.example/feed",
+        host="news.example:443",
+        options={},
+        policy=Policy.AUTO,
+        state=SourceState.ACTIVE,
+        state_reason="",
+        every=None,
+        floor=timedelta(minutes=15),
+        created=NOON,
+        revision=1,
+        poll=PollState(due=NOON),
+    )
+    return replace(made, **changes)
+
+
 def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: datetime = NOON, **changes: Any) -> Source:
     """Add a source that is due now."""
     found = Discovery(
@@ -62,19 +83,25 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
         options=changes.get("options", {}),
     )
     with store.writing() as tx:
-        return tx.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
+        return tx.polling.sources.add(found, slug=slug, policy=changes.get("policy", Policy.AUTO), now=now)
+
+
+def due_of(source: Source) -> datetime:
+    """Return when a source that is polled is due."""
+    assert source.poll.due is not None
+    return source.poll.due
 
 
 def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
     """Screen and store what a source said."""
     with store.writing() as tx:
-        return tx.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
+        return tx.stream.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
 
 
 def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:
     """Decide on activities as a person."""
     with store.writing() as tx:
-        return tx.reviews.decide(ids, review, by="person", reason="test", now=now)
+        return tx.moderation.reviews.decide(ids, review, by="person", reason="test", now=now)
 
 
 def token() -> str:

@@ -27,8 +27,8 @@ def verify(expect: str | None) -> None:
     of them anew: note the last hash elsewhere from time to time, and give it to --expect.
     """
     with opened() as container, container.store.reading() as tx:
-        found = tx.audit.verify()
-        expected = expect is None or any(hash_ == expect for _, hash_ in tx.audit.lines())
+        found = tx.moderation.audit.verify()
+        expected = expect is None or any(hash_ == expect for _, hash_ in tx.moderation.audit.lines())
     if found.broken is not None:
         note = found.broken
         click.echo(
@@ -54,7 +54,7 @@ def verify(expect: str | None) -> None:
 def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
     """List the newest entries, newest first."""
     with opened() as container, container.store.reading() as tx:
-        notes = tx.audit.page(limit=limit, who=who, subject=subject)
+        notes = tx.moderation.audit.page(limit=limit, who=who, subject=subject)
     if as_json:
         for note in notes:
             print_json(note)

@@ -14,6 +14,7 @@ from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.source import SourceFilter
 from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def resume(service: str | None) -> None:
         metering = metered_service(container, service)
         now = container.clock()
         with container.store.writing() as tx:
-            block = tx.spending.blocked(metering.service)
-            tx.spending.block(metering.service, None, None)
-            woken = tx.schedule.wake(("budget", "cap-reached"), now)
+            block = tx.billing.ledger.blocked(metering.service)
+            tx.billing.ledger.block(metering.service, None, None)
+            woken = tx.polling.schedule.wake(("budget", "cap-reached"), now)
         was_blocked = block is not None and block.until > now
         result = "is called again" if was_blocked else "was not blocked"
         click.echo(f"{metering.label} {result}; {counted(woken, 'source')} due now.")
@@ -120,16 +121,17 @@ class View:
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
         lately = (self.now - _LATELY).date()
         with container.store.reading() as tx:
-            self.standing = tx.spending.standing(metering.service, self.cycle)
-            self.entries = tx.spending.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
-            self.days = tx.spending.days(metering.service, self.cycle.start.isoformat())
-            recent = tx.spending.ledger(metering.service, lately.isoformat(), by=("purpose",))
-            first = tx.spending.first_day(metering.service)
-            self.block = tx.spending.blocked(metering.service)
-            self.reported = tx.spending.reported(metering.service)
-            appetites = tx.spending.appetites(metering.kind)
-            sources = [source for source in tx.sources.all() if source.id in appetites]
-            kinds = tx.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
+            self.standing = tx.billing.ledger.standing(metering.service, self.cycle)
+            self.entries = tx.billing.ledger.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
+            self.days = tx.billing.ledger.days(metering.service, self.cycle.start.isoformat())
+            recent = tx.billing.ledger.ledger(metering.service, lately.isoformat(), by=("purpose",))
+            first = tx.billing.ledger.first_day(metering.service)
+            self.block = tx.billing.ledger.blocked(metering.service)
+            self.reported = tx.billing.ledger.reported(metering.service)
+            appetites = tx.billing.ledger.appetites(metering.kind)
+            which = SourceFilter(kinds=[metering.kind])
+            sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
+            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
         wants = reckoning.presumed(appetites.values(), self.terms)
         settled = first is not None and first < lately.isoformat()
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)

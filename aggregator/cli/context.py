@@ -47,7 +47,7 @@ def existing(tx: Transaction, slug: str) -> Source:
     Raises:
         NotFoundError: there is none.
     """
-    found = tx.sources.get(slug)
+    found = tx.polling.sources.get(slug)
     if found is None:
         raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
     return found

@@ -96,8 +96,10 @@ def _editor(container: Container) -> str:
     password = passwords.generated()
     with container.store.writing() as tx:
         now = container.clock()
-        tx.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), now)
-        tx.rules.add(Rule(0, "Replies wait for a person", Action.HOLD, (Condition(Field.REPLY),), author=_EDITOR), now)
+        tx.access.accounts.add(_EDITOR, Role.ADMIN, passwords.hashed(password), now)
+        tx.moderation.rules.add(
+            Rule(0, "Replies wait for a person", Action.HOLD, (Condition(Field.REPLY),), author=_EDITOR), now
+        )
     return password
 
 
@@ -119,11 +121,11 @@ def _say_where(address: str, folder: str, password: str) -> None:
 def _tell(container: Container) -> None:
     """Print each item as it arrives, until the process ends."""
     with container.store.reading() as tx:
-        revision = tx.stream.revision()
+        revision = tx.stream.state.revision()
     waiting = threading.Event()
     while not waiting.wait(_LOOK):
         with container.store.reading() as tx:
-            changes = tx.activities.changes(revision, MOST)
+            changes = tx.stream.activities.changes(revision, MOST)
         revision = changes.upto
         for activity in changes.activities:
             click.echo(f"{activity.first_seen:%H:%M:%S}  {_spoken(activity)}")

@@ -38,9 +38,9 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
         if end > now + LONGEST:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
-        made = tx.freezes.begin(ids or [None], end, reason, WHO, now)
+        made = tx.moderation.freezes.begin(ids or [None], end, reason, WHO, now)
         detail = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
+        tx.moderation.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -50,13 +50,13 @@ def end(freeze_id: int | None) -> None:
     """End a freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
-        active = [freeze_row for freeze_row in tx.freezes.active(now) if freeze_id in {None, freeze_row.id}]
+        active = [freeze_row for freeze_row in tx.moderation.freezes.active(now) if freeze_id in {None, freeze_row.id}]
         if not active:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
         for freeze_row in active:
-            count = tx.freezes.end(freeze_row, WHO, now)
-            tx.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
+            count = tx.moderation.freezes.end(freeze_row, WHO, now)
+            tx.moderation.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 
@@ -65,8 +65,8 @@ def end(freeze_id: int | None) -> None:
 def list_() -> None:
     """List the current freezes."""
     with opened() as container, container.store.reading() as tx:
-        now, active = container.clock(), tx.freezes.active(container.clock())
-        slugs = {item.id: item.slug for item in tx.sources.all()}
+        now, active = container.clock(), tx.moderation.freezes.active(container.clock())
+        refs = tx.polling.sources.refs({freeze.source_id for freeze in active if freeze.source_id is not None})
     if not active:
         click.echo("Nothing is frozen.")
         return
@@ -75,7 +75,7 @@ def list_() -> None:
         [
             (
                 str(item.id),
-                "all" if item.source_id is None else slugs.get(item.source_id, "removed"),
+                "all" if item.source_id is None else refs[item.source_id].slug if item.source_id in refs else "removed",
                 ago(item.until, now),
                 one_line(item.author, 30),
                 one_line(item.reason, 80),

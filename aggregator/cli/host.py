@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
     """List host groups and paused hosts."""
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
-        groups, paused = tx.groups.all(), tx.hosts.paused(now)
+        groups, paused = tx.polling.host_groups.all(), tx.polling.hosts.paused(now)
     if as_json:
         for group in groups:
             print_json(group)
@@ -73,7 +73,7 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
     suffix, name = _checked(suffix), _checked(name or suffix)
     put = HostGroup(suffix, name, None if spacing is None else timedelta(seconds=spacing), concurrency, Pauses(pauses))
     with opened() as container, container.store.writing() as tx:
-        tx.groups.put(put)
+        tx.polling.host_groups.put(put)
     click.echo(f"{suffix}: in the group {name}; workers know within a minute.")
 
 
@@ -82,7 +82,7 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
 def ungroup(suffix: str) -> None:
     """Treat each host below HOST separately again."""
     with opened() as container, container.store.writing() as tx:
-        if not tx.groups.drop(suffix.lower()):
+        if not tx.polling.host_groups.drop(suffix.lower()):
             raise NotFoundError(f"There is no group for {suffix!r}; 'aggregator host list' shows them.")
     click.echo(f"{suffix}: no group any more.")
 
@@ -92,7 +92,7 @@ def ungroup(suffix: str) -> None:
 def resume(name: str) -> None:
     """End the pause of a host early; do that only if its owner agreed."""
     with opened() as container, container.store.writing() as tx:
-        if not tx.hosts.lift(name, container.clock()):
+        if not tx.polling.hosts.lift(name, container.clock()):
             raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows who is.")
     click.echo(f"{name}: polled again.")
 

@@ -65,21 +65,21 @@ def source_facts(source: Source) -> dict[str, object]:
         "state_reason": source.state_reason,
         "policy": source.policy.value,
         "every": source.every.total_seconds() if source.every else None,
-        "interval": source.interval.total_seconds(),
-        "next_poll": source.due,
-        "next_reason": source.due_reason,
-        "failures": source.failures,
-        "last_polled": source.last_polled,
-        "last_success": source.last_success,
-        "last_new": source.last_new,
-        "last_error": source.last_error,
-        "last_error_code": source.last_error_code,
+        "interval": source.poll.interval.total_seconds(),
+        "next_poll": source.poll.due,
+        "next_reason": source.poll.due_reason,
+        "failures": source.poll.failures,
+        "last_polled": source.poll.last_polled,
+        "last_success": source.poll.last_success,
+        "last_new": source.poll.last_new,
+        "last_error": source.poll.last_error,
+        "last_error_code": source.poll.last_error_code,
         "newest_id": newest_id(source),
-        "dollars_a_day": source.appetite,
+        "dollars_a_day": source.poll.daily_cost,
     }
 
 
 def newest_id(source: Source) -> str | None:
     """Return the highest id that was read of a source whose network counts its posts."""
-    known = [source.fetch_state.get(name) for name in ("high_id", "since_id")]
+    known = [source.poll.fetch_state.get(name) for name in ("high_id", "since_id")]
     return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

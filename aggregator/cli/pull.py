@@ -10,7 +10,7 @@ import click
 from aggregator.cli.context import FAILED, on_terminal, opened
 from aggregator.cli.output import print_json
 from aggregator.domain.errors import BadRequestError, NotFoundError
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 
 @click.command()
@@ -58,9 +58,9 @@ def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
 
 def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
     with container.store.reading() as tx:
-        sources = {source.slug: source for source in tx.sources.all()}
-    if not slugs:
-        return [source for source in sources.values() if source.state is SourceState.ACTIVE]
+        if not slugs:
+            return [*tx.polling.sources.each(SourceFilter(state=SourceState.ACTIVE))]
+        sources = {slug: found for slug in slugs if (found := tx.polling.sources.get(slug)) is not None}
     for slug in slugs:
         if slug not in sources:
             raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")

@@ -47,7 +47,7 @@ def list_(state: str, limit: int, as_json: bool) -> None:
     with opened() as container:
         now = container.clock()
         with container.store.reading() as tx:
-            items = tx.activities.in_review(Review(state), limit)
+            items = tx.stream.activities.in_review(Review(state), limit)
     if as_json:
         for item in items:
             print_json(_facts(item))
@@ -83,12 +83,14 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
         due = at.replace(tzinfo=UTC) if at else now
         with container.store.writing() as tx:
             if due > now:
-                found = {id_ for id_ in ids if (item := tx.activities.get(id_)) and item.gone is None}
+                found = {id_ for id_ in ids if (item := tx.stream.activities.get(id_)) and item.gone is None}
                 if found:
-                    tx.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
+                    tx.moderation.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
             else:
                 found = set(
-                    tx.decisions.decide(dict.fromkeys(ids), DecisionAction.APPROVE, who=WHO, reason=note, now=now).done
+                    tx.moderation.decisions.decide(
+                        dict.fromkeys(ids), DecisionAction.APPROVE, who=WHO, reason=note, now=now
+                    ).done
                 )
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
 
@@ -100,7 +102,11 @@ def hide(ids: Sequence[int], reason: str) -> None:
     """Hide items from the stream."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
-        found = set(tx.decisions.decide(dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now).done)
+        found = set(
+            tx.moderation.decisions.decide(
+                dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now
+            ).done
+        )
     _say(ids, found, "hidden")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from aggregator.services.dispatch import Added
 
 _LOG_LINES = 10
+_TABLE = 500  # sources of which a table is made at once
 _GONE_KEPT = timedelta(days=30)
 
 
@@ -111,7 +113,7 @@ def add(
             _say_added(*outcome)
             with container.store.writing() as tx:
                 detail = {"policy": outcome[0].policy.value}
-                tx.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
+                tx.moderation.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
 
     terms = Subscription(
         slug=slug,
@@ -133,19 +135,20 @@ def add(
 def list_(as_json: bool) -> None:
     """List the sources."""
     with opened() as container, container.store.reading() as tx:
-        sources = tx.sources.all()
-    if as_json:
-        for row in sources:
-            print_json(source_facts(row))
-    elif sources:
-        print_table(
-            ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS"),
-            [
-                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address)
-                for s in sources
-            ],
-        )
-    else:
+        sources = tx.polling.sources.each()
+        if as_json:
+            for source in sources:
+                print_json(source_facts(source))
+            return
+        head: tuple[str, ...] = ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS")
+        printed = False
+        while part := [*islice(sources, _TABLE)]:  # the columns of each part are as wide as it needs
+            rows = [
+                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address) for s in part
+            ]
+            print_table(head, rows)
+            printed = True
+    if not printed:
         click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
 
 
@@ -157,9 +160,9 @@ def show(slug: str, as_json: bool) -> None:
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
         row = existing(tx, slug)
-        lines = tx.schedule.log(row.id, _LOG_LINES)
-        former = tx.sources.former_addresses(row.id)
-        pauses = [pause for pause in tx.hosts.paused(now) if _concerns(pause, row)]
+        lines = tx.polling.schedule.log(row.id, _LOG_LINES)
+        former = tx.polling.sources.former_addresses(row.id)
+        pauses = [pause for pause in tx.polling.hosts.paused(now) if _concerns(pause, row)]
     if as_json:
         not_before = max((pause.until for pause in pauses), default=None)
         print_json({**source_facts(row), "not_before": not_before})
@@ -175,15 +178,18 @@ def show(slug: str, as_json: bool) -> None:
         ("Sign-in", "kept for its host" if row.sealed else "none"),
         ("Polled", f"{_pace(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
         *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
-        *((("Redirected", _moving(row)),) if row.moving else ()),
-        ("Next poll", f"{ago(row.due, now)}: {row.due_reason}" if row.state is SourceState.ACTIVE else "none"),
+        *((("Redirected", _moving(row)),) if row.poll.pending_redirect else ()),
+        (
+            "Next poll",
+            f"{ago(row.poll.due, now)}: {row.poll.due_reason}" if row.state is SourceState.ACTIVE else "none",
+        ),
         *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
-        ("Last success", ago(row.last_success, now)),
-        ("Last new item", ago(row.last_new, now)),
+        ("Last success", ago(row.poll.last_success, now)),
+        ("Last new item", ago(row.poll.last_new, now)),
         *((("Newest id", str(newest_id(row))),) if newest_id(row) else ()),
-        *((("Costs", f"about ${row.appetite:,.4f} a day"),) if row.appetite is not None else ()),
-        ("Failures in a row", str(row.failures)),
-        ("Last error", f"{row.last_error} ({row.last_error_code})" if row.last_error else "none"),
+        *((("Costs", f"about ${row.poll.daily_cost:,.4f} a day"),) if row.poll.daily_cost is not None else ()),
+        ("Failures in a row", str(row.poll.failures)),
+        ("Last error", f"{row.poll.last_error} ({row.poll.last_error_code})" if row.poll.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
@@ -227,9 +233,9 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
 
 def _refuse_what_is_gone(row: Source, now: datetime) -> None:
     """Raise where a publisher said not long ago that there will never be anything again."""
-    if row.last_error_code == GoneError.code and row.last_polled and now - row.last_polled < _GONE_KEPT:
+    if row.poll.last_error_code == GoneError.code and row.poll.last_polled and now - row.poll.last_polled < _GONE_KEPT:
         raise BadRequestError(
-            f"{row.slug} answered 410 Gone {ago(row.last_polled, now)}; who says that is asked once a month "
+            f"{row.slug} answered 410 Gone {ago(row.poll.last_polled, now)}; who says that is asked once a month "
             "at most. If you know better, add --anyway."
         )
 
@@ -255,11 +261,15 @@ def remove(slug: str, items: str | None) -> None:
         with container.store.writing() as tx:
             touched = 0
             if items == "hide":
-                touched = tx.reviews.hide_source(row.id, by="person", reason="its source was removed", now=now)
+                touched = tx.moderation.reviews.hide_source(
+                    row.id, by="person", reason="its source was removed", now=now
+                )
             elif items == "purge":
-                touched = tx.activities.withdraw_all(row.id, "purged with its source", now)
-            tx.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
-            tx.audit.note(now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched})
+                touched = tx.stream.activities.withdraw_all(row.id, "purged with its source", now)
+            tx.polling.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
+            tx.moderation.audit.note(
+                now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
+            )
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
     click.echo(f"{slug}: removed, {done}.")
@@ -270,8 +280,8 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
         now = container.clock()
         with container.store.writing() as tx:
             for row in [existing(tx, slug) for slug in slugs]:
-                tx.sources.set_state(row.id, state, reason, now)
-                tx.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
+                tx.polling.sources.set_state(row.id, state, reason, now)
+                tx.moderation.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
                 click.echo(f"{row.slug}: {word}.")
 
 
@@ -284,7 +294,7 @@ def _lines(listed: TextIO | None) -> Iterator[str]:
 
 
 def _moving(row: Source) -> str:
-    redirect = row.moving or {}
+    redirect = row.poll.pending_redirect or {}
     if redirect.get("refused"):
         return f"for good to {redirect['to']}, which people took back"
     return f"for good to {redirect['to']}, seen {counted(int(redirect['seen']), 'time')}"

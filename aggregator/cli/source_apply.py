@@ -9,7 +9,7 @@ import click
 
 from aggregator.cli.context import FAILED, WHO, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.services.subscription_lists.document import tables_in
 from aggregator.services.subscription_lists.toml import entry_of
 
@@ -44,8 +44,8 @@ def apply(file: Path, dry_run: bool) -> None:
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
         named = {entry.slug for entry in entries}
         with container.store.writing() as tx:
-            for source in tx.sources.all():
-                if source.managed == file.name and source.slug not in named:
+            for source in tx.polling.sources.each(SourceFilter(managed=file.name)):
+                if source.slug not in named:
                     click.echo(f"{source.slug}: not in {file.name} any more; people set it from now on.")
                     if not dry_run:
                         _change(tx, container, source, {"managed": ""})
@@ -78,7 +78,7 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
     from aggregator.services.subscribe import Subscription
 
     with container.store.reading() as tx:
-        source = tx.sources.get(entry.slug)
+        source = tx.polling.sources.get(entry.slug)
     added = source is None
     if source is None:
         if dry_run:
@@ -121,13 +121,15 @@ def _state(source: Source, entry: Entry) -> SourceState | None:
 
 def _set_state(tx: Transaction, container: Container, source: Source, state: SourceState) -> None:
     paused = state is SourceState.PAUSED
-    tx.sources.set_state(source.id, state, "paused by its file" if paused else "", container.clock())
-    tx.audit.note(container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {})
+    tx.polling.sources.set_state(source.id, state, "paused by its file" if paused else "", container.clock())
+    tx.moderation.audit.note(
+        container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {}
+    )
 
 
 def _change(tx: Transaction, container: Container, source: Source, changes: Mapping[str, Any]) -> None:
-    tx.sources.change(source.id, **changes)
-    tx.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
+    tx.polling.sources.change(source.id, **changes)
+    tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
 
 
 def _held(source: Source) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -138,8 +138,8 @@ def set_(
             changes["options"] = dict(kinds()[source.kind].parse_options({**source.options, **options}))
         if not changes:
             raise click.UsageError("Say what to change; --help shows what can be.")
-        tx.sources.change(source.id, **changes)
-        tx.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
+        tx.polling.sources.change(source.id, **changes)
+        tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it applies from the next poll.")
 
 
@@ -183,9 +183,9 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
     headers = asked_headers(user, header)
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
-        tx.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)
+        tx.polling.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.moderation.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
@@ -197,13 +197,13 @@ def revert(slug: str) -> None:
 
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
-        former = tx.sources.former_addresses(source.id)
+        former = tx.polling.sources.former_addresses(source.id)
         if not former:
             raise BadRequestError(f"{slug} has always lived at {source.address}.")
         place = former[0].place
-        if not tx.sources.move(source, place, "taken back by hand", container.clock(), who=WHO):
+        if not tx.polling.sources.move(source, place, "taken back by hand", container.clock(), who=WHO):
             raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
-        tx.sources.change(source.id, moving=dict(refused(source.address)))
+        tx.polling.sources.change(source.id, moving=dict(refused(source.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
 
 
@@ -217,10 +217,10 @@ def release(slug: str) -> None:
         source = existing(tx, slug)
         shown = source.policy is Policy.AUTO
         review = Review.PUBLISHED if shown else Review.WAITING
-        count = tx.reviews.release(
+        count = tx.moderation.reviews.release(
             source.id, review, by="person", reason="let out of quarantine", now=container.clock()
         )
-        tx.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
+        tx.moderation.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
@@ -229,8 +229,8 @@ def release(slug: str) -> None:
 def drop(slug: str) -> None:
     """Delete quarantined items; they do not come back."""
     with opened() as container, container.store.writing() as tx:
-        count = tx.activities.drop_quarantined(existing(tx, slug).id, container.clock())
-        tx.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
+        count = tx.stream.activities.drop_quarantined(existing(tx, slug).id, container.clock())
+        tx.moderation.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 
@@ -248,6 +248,6 @@ def backfill(slug: str, pages: int) -> None:
             reports.append(report)
             click.echo(f"Page {len(reports)}: {report.new} new, {report.changed} changed, {report.unchanged} known.")
 
-        container.backfill(source, pages, tell)
+        container.backfill.run(source, pages, tell)
     count = len(reports)
     click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: it names no archive.")

@@ -48,7 +48,7 @@ def export_(file: Path | None, form: str | None) -> None:
     with opened() as container:
         with container.store.reading() as tx:
             sources = [
-                source for source in tx.sources.all() if source.kind in kinds()
+                source for source in tx.polling.sources.each() if source.kind in kinds()
             ]  # our own items come from no address
         now = container.clock()
     body = toml_of(table_of(source) for source in sources).encode() if form == "toml" else _opml(sources, now)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from aggregator.container import Container
     from aggregator.domain.source import Source
+    from storage.store import Transaction
 
 _TICKS_STOPPED = timedelta(seconds=60)
+_LISTED = 200  # sources
 
 
 @click.command()
@@ -38,23 +40,25 @@ def status(as_json: bool, ticking: bool) -> None:
             _check_ticking(container, now)
             return
         with container.store.reading() as tx:
-            last_tick = tx.stream.last_tick()
-            revision = tx.stream.revision()
-            sources = tx.sources.all()
-            paused = tx.hosts.paused(now)
+            last_tick = tx.stream.state.last_tick()
+            revision = tx.stream.state.revision()
+            count = tx.polling.sources.count()
+            sources = [] if as_json else _listed(tx, now)
+            paused = tx.polling.hosts.paused(now)
         workers = _workers(container)
         if as_json:
             left_alone = [pause._asdict() for pause in paused]
             print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
-            for source in sources:
-                print_json(source_facts(source))
+            with container.store.reading() as tx:
+                for source in tx.polling.sources.each():
+                    print_json(source_facts(source))
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
         for pause in paused:
             click.echo(f"Left alone: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
-        click.echo(f"Stream: revision {revision}, {counted(len(sources), 'source')}\n")
+        click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return
@@ -62,11 +66,23 @@ def status(as_json: bool, ticking: bool) -> None:
             ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
             [_row(source, now) for source in sources],
         )
+        if count > len(sources):
+            click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
+
+
+def _listed(tx: Transaction, now: datetime) -> list[Source]:
+    """Return all sources by slug; where there are many, those in trouble before the others, and not all of them."""
+    listed = tx.polling.sources.page(_LISTED + 1)
+    if len(listed) <= _LISTED:
+        return listed
+    troubled = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _LISTED)])
+    found = {source.slug: source for source in (*troubled, *listed)}
+    return [*found.values()][:_LISTED]
 
 
 def _check_ticking(container: Container, now: datetime) -> None:
     with container.store.reading() as tx:
-        last_tick = tx.stream.last_tick()
+        last_tick = tx.stream.state.last_tick()
     if last_tick is None or abs(now - last_tick) > _TICKS_STOPPED:
         raise SetupError(f"The scheduler {_scheduler(last_tick, now)}.")
 
@@ -91,19 +107,19 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
 
 
 def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    wrong = source.last_error or ""
+    wrong = source.poll.last_error or ""
     if source.state is not SourceState.ACTIVE:
         wrong = source.state_reason
-    upcoming = ago(source.due, now) if source.state is SourceState.ACTIVE else "-"
-    if source.state is SourceState.ACTIVE and source.due <= now:
+    upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"
+    if source.state is SourceState.ACTIVE and source.poll.due and source.poll.due <= now:
         upcoming = "now"
-    state = "failing" if source.state is SourceState.ACTIVE and source.last_error else source.state.value
+    state = "failing" if source.state is SourceState.ACTIVE and source.poll.last_error else source.state.value
     return (
         source.slug,
         source.kind,
         state,
-        ago(source.last_success, now),
-        ago(source.last_new, now),
+        ago(source.poll.last_success, now),
+        ago(source.poll.last_new, now),
         upcoming,
         one_line(wrong, 200),
     )

@@ -33,7 +33,7 @@ def create(name: str, scope: str) -> None:
         )
     made = make_token()
     with opened() as container, container.store.writing() as tx:
-        if not tx.tokens.create(PortalToken(made.id, name, Scope(scope), made.digest, container.clock())):
+        if not tx.access.tokens.create(PortalToken(made.id, name, Scope(scope), made.digest, container.clock())):
             raise BadRequestError(
                 f"There is a token {name!r} already. Revoke it first ('aggregator token revoke {name}'), or give the "
                 "new one another name, so that a portal can change from one to the other."
@@ -51,7 +51,7 @@ def create(name: str, scope: str) -> None:
 def list_(as_json: bool) -> None:
     """List all tokens, and when each was last used; the tokens themselves are not stored."""
     with opened() as container, container.store.reading() as tx:
-        now, tokens = container.clock(), tx.tokens.all()
+        now, tokens = container.clock(), tx.access.tokens.all()
     if as_json:
         for row in tokens:
             print_json(_facts(row))
@@ -77,7 +77,7 @@ def list_(as_json: bool) -> None:
 def revoke(name: str) -> None:
     """Revoke the token of the portal NAME."""
     with opened() as container, container.store.writing() as tx:
-        if not tx.tokens.revoke(name, container.clock()):
+        if not tx.access.tokens.revoke(name, container.clock()):
             raise NotFoundError(f"There is no token {name!r} to revoke; 'aggregator token list' shows them.")
     click.echo(f"{name}: revoked; readers refuse it within 2 s.")
 

@@ -61,7 +61,7 @@ def apply() -> None:
     with opened() as container:
         tagger = _tagger(container)
         with container.store.reading() as tx:
-            total = tx.tagging.count()
+            total = tx.stream.tags.count()
         seen = changed = 0
         for batch in _batches(container, tagger, None, write=True):
             seen += batch.looked_at
@@ -71,7 +71,9 @@ def apply() -> None:
         if on_terminal() and seen:
             click.echo("", err=True)
         with container.store.writing() as tx:
-            tx.audit.note(container.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed})
+            tx.moderation.audit.note(
+                container.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed}
+            )
         click.echo(f"{changed} of {seen} items are tagged otherwise now.")
 
 
@@ -90,12 +92,12 @@ def _batches(container: Container, tagger: Tagger, newest: int | None, *, write:
     after = 0
     if newest is not None:
         with container.store.reading() as tx:
-            after = tx.tagging.before_newest(newest)
+            after = tx.stream.tags.before_newest(newest)
     while True:
         with container.store.writing() if write else container.store.reading() as tx:
-            batch = tx.tagging.batch(tagger, after)
+            batch = tx.stream.tags.batch(tagger, after)
             if batch is not None and write:
-                tx.tagging.write(batch.retagged)
+                tx.stream.tags.write(batch.retagged)
         if batch is None:
             return
         after = batch.last

@@ -37,15 +37,15 @@ def add(name: str, role: str, generate: bool) -> None:
         raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
     with opened() as container:
         with container.store.reading() as tx:
-            if tx.accounts.get(name) is not None:
+            if tx.access.accounts.get(name) is not None:
                 raise _is_taken(name)
         password = _new_password(name, generate=generate)
         hash_ = _hashed(password, name)  # slow: outside of the transaction
         with container.store.writing() as tx:
             now = container.clock()
-            if not tx.accounts.add(name, Role(role), hash_, now):
+            if not tx.access.accounts.add(name, Role(role), hash_, now):
                 raise _is_taken(name)
-            tx.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+            tx.moderation.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
     if generate:
         click.echo(password)
     click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
@@ -56,7 +56,7 @@ def add(name: str, role: str, generate: bool) -> None:
 def list_(as_json: bool) -> None:
     """List the accounts."""
     with opened() as container, container.store.reading() as tx:
-        now, accounts = container.clock(), tx.accounts.all()
+        now, accounts = container.clock(), tx.access.accounts.all()
     if as_json:
         for account in accounts:
             print_json(_facts(account))
@@ -116,8 +116,8 @@ def _change(
     if disable is not None:
         changes["disabled"] = now if disable else None
         noted["disabled"] = disable
-    tx.accounts.change(account.id, **changes)
-    tx.audit.note(now, WHO, "changed an account", f"account:{account.name}", noted)
+    tx.access.accounts.change(account.id, **changes)
+    tx.moderation.audit.note(now, WHO, "changed an account", f"account:{account.name}", noted)
 
 
 def _is_taken(name: str) -> BadRequestError:
@@ -125,7 +125,7 @@ def _is_taken(name: str) -> BadRequestError:
 
 
 def _account(tx: Transaction, name: str) -> Account:
-    found = tx.accounts.get(name)
+    found = tx.access.accounts.get(name)
     if found is None:
         raise NotFoundError(f"There is no account {name!r}; 'aggregator user list' shows them.")
     return found
@@ -133,7 +133,7 @@ def _account(tx: Transaction, name: str) -> Account:
 
 def _refuse_the_last_admin(tx: Transaction, account: Account, *, role: str | None, disable: bool) -> None:
     loses = disable or (role is not None and role != Role.ADMIN.value)
-    if account.role is Role.ADMIN and account.disabled is None and loses and tx.accounts.admins() == 1:
+    if account.role is Role.ADMIN and account.disabled is None and loses and tx.access.accounts.admins() == 1:
         raise BadRequestError(f"{account.name} is the only admin; make somebody else one first.")
 
 

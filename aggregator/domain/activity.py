@@ -202,8 +202,8 @@ class ScreenedActivity:
     review_rule: int | None = None  # the rule that decided
     later: ScheduledTransition | None = None  # the scheduled decision, if no person decides before
     pinned_until: datetime | None = None
-    alias: str | None = None  # identifies it when its id changes, see `entry_matching`
-    likeness: str | None = None
+    stable_key: str | None = None  # finds the entry again where its id changes, see `entry_matching`
+    content_key: str | None = None
     upstream: Upstream = Upstream.LIVE
 
 

@@ -133,14 +133,14 @@ class SourceError(AggregatorError):
 
     Attributes:
         permanent: retrying is pointless until a person changes something.
-        strain: the weight of this failure: 1 is hard, 0.5 soft, 0.25 temporary.
+        failure_weight: the weight of this failure: 1 is hard, 0.5 soft, 0.25 temporary.
         until: the earliest retry (aware UTC), if the other side named it.
         status: the HTTP status, if there was a response.
     """
 
     code = "source-failed"
     permanent: ClassVar[bool] = False
-    strain: float = 1.0
+    failure_weight: float = 1.0
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -164,7 +164,7 @@ class BrokenOffError(UnreachableError):
     """The connection was reset or closed before the response was complete."""
 
     code = "broken-off"
-    strain = 0.25
+    failure_weight = 0.25
 
 
 class ForbiddenAddressError(FetchError):
@@ -177,7 +177,7 @@ class SlowError(FetchError):
     """The request timed out."""
 
     code = "too-slow"
-    strain = 0.25
+    failure_weight = 0.25
 
 
 class SlowConnectError(SlowError):
@@ -235,7 +235,7 @@ class StatusError(FetchError):
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
         super().__init__(message, until=until, status=status)
-        self.strain = 0.25 if status in _PASSING else 1.0
+        self.failure_weight = 0.25 if status in _PASSING else 1.0
 
 
 class GoneError(StatusError):
@@ -274,7 +274,7 @@ class UnreadableError(SourceError):
     """The response isn't valid for this kind of source."""
 
     code = "unreadable"
-    strain = 0.5
+    failure_weight = 0.5
 
 
 class TooComplexError(UnreadableError):
@@ -293,7 +293,7 @@ class WorkerLostError(UnreadableError):
     """The worker crashed several times in a row while it polled this source."""
 
     code = "worker-lost"
-    strain = 1.0
+    failure_weight = 1.0
 
 
 class NoFeedError(UnreadableError):

@@ -1,17 +1,14 @@
-"""Sources: what we poll, how a kind of source is plugged in, and what a poll brings back.
-
-A new kind of source is one module in `aggregator/sources/` whose `KIND` satisfies `SourceKind`.
-"""
+"""Define a source, its polling state, and how sources are selected."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 
 Json = Any  # what the json module reads and writes
@@ -45,11 +42,36 @@ class SourceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A source as the database holds it.
+class PollState:
+    """What polling keeps of a source: when it is due, how its last polls ended and what they remember.
 
-    `options` and `fetch_state` belong to the kind: the first is what people set, the second what polling remembers
-    (validators, watermarks).
+    `fetch_state` belongs to the kind of source: validators, watermarks.
+    """
+
+    due: datetime | None  # None: it is never polled, since people write its items
+    due_reason: str = ""
+    failures: int = 0  # in a row
+    failure_weight: float = 0.0  # the sum of their weights
+    fetch_state: Mapping[str, Json] = field(default_factory=dict)
+    interval: timedelta = timedelta(hours=1)  # until the next poll, as the last response had it
+    last_polled: datetime | None = None
+    last_success: datetime | None = None
+    last_new: datetime | None = None  # when a poll last found new items
+    last_outcome: str | None = None
+    last_error: str | None = None  # the sentence
+    last_error_code: str | None = None
+    leased_until: datetime | None = None
+    publishing_profile: Mapping[str, Json] | None = None  # see `schedule.PublishingProfile`
+    pending_redirect: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `permanent_redirects`
+    daily_cost: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
+    unfinished: int = 0  # polls in a row that began and never ended, including one under way
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What people configure of a source, and the state of its polling.
+
+    `options` belong to the kind of source.
     """
 
     id: int
@@ -57,39 +79,36 @@ class Source:
     name: str
     kind: str
     address: str
-    host: str  # under which its turns are counted: host group and port
+    host: str  # host group and port, by which requests are counted
     options: Mapping[str, Json]
     policy: Policy
     state: SourceState
     state_reason: str
-    every: timedelta | None  # between polls, where people set it; else the source's rhythm decides
+    every: timedelta | None  # between polls, where people set it; otherwise the schedule is adaptive
     floor: timedelta  # the least time between polls
-    due: datetime
-    due_reason: str
-    failures: int  # in a row
-    fetch_state: Mapping[str, Json]
     created: datetime
     revision: int
-    last_polled: datetime | None = None
-    last_success: datetime | None = None
-    last_new: datetime | None = None  # when a poll last brought something new
-    last_outcome: str | None = None
-    last_error: str | None = None  # the sentence
-    last_error_code: str | None = None
-    leased_until: datetime | None = None
+    poll: PollState
     own_host: str = ""  # name and port
-    ceiling: timedelta = timedelta(hours=24)  # the most time between polls that bring an answer
-    interval: timedelta = timedelta(hours=1)  # until the next poll, as its last answer had it
-    strain: float = 0.0  # the weights of its failures in a row
-    rhythm: Mapping[str, Json] | None = None  # when it publishes, see `cadence.Rhythm`
-    moving: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `moves`
-    sealed: str | None = None  # headers that nobody else may read, see `seal`
-    appetite: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
+    ceiling: timedelta = timedelta(hours=24)  # the most time between successful polls
+    sealed: str | None = None  # encrypted request headers, see `encryption`
     delay: timedelta | None = None  # under the policy to delay
     on_edit: OnEdit = OnEdit.STAY
-    trusted: tuple[str, ...] = ()  # handles or names of authors whose words are shown whatever the policy
+    trusted: tuple[str, ...] = ()  # handles or names of authors whose items are shown whatever the policy
     managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
-    unfinished: int = 0  # polls in a row that began and never ended, the one that runs included
+
+
+class SourceFilter(NamedTuple):
+    """Which of the sources that were not removed; empty values choose all."""
+
+    kinds: Collection[str] = ()
+    state: SourceState | None = None
+    managed: str = ""  # the file that says how they are set
+    user_id: str = ""  # the account that they follow
+    search: str = ""  # part of the name, slug or address, in any case
+
+
+EVERY_SOURCE = SourceFilter()
 
 
 class Place(NamedTuple):

@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
 from aggregator.domain.source import SourceState
 
-if TYPE_CHECKING:
-    from aggregator.domain.source import Source
-
-_HICCUPS = 2  # consecutive failures that are reported
-_GRACE = timedelta(minutes=10)  # how late a poll may be
+FAILURES_THAT_COUNT = 2  # consecutive; readers are not warned about a single failure
+LATE_BY = timedelta(minutes=10)  # tolerated delay of a poll
 
 
-def is_stale(source: Source, now: datetime) -> bool:
+class PollFacts(Protocol):
+    """The polling facts that staleness depends on, as in `PollState`."""
+
+    @property
+    def due(self) -> datetime | None: ...  # noqa: D102  # as in `PollState`
+    @property
+    def interval(self) -> timedelta: ...  # noqa: D102
+    @property
+    def failures(self) -> int: ...  # noqa: D102
+    @property
+    def last_success(self) -> datetime | None: ...  # noqa: D102
+
+
+class StaleSource(NamedTuple):
+    """A stale source: the few facts that warnings need, which are read every few seconds."""
+
+    slug: str
+    name: str
+    state: SourceState
+    state_reason: str
+    due: datetime | None
+    interval: timedelta
+    failures: int
+    created: datetime
+    last_success: datetime | None
+    last_error: str | None
+    last_error_code: str | None
+
+
+def is_stale(state: SourceState, poll: PollFacts, now: datetime) -> bool:
     """Return whether a source's items may be out of date: it fails, was stopped, or is long overdue.
 
-    Paused sources don't count, nor does a single failure.
+    Paused sources don't count, nor does a single failure. `SourceLists.stale` is the same rule in SQL.
     """
-    if source.state is SourceState.STOPPED:
+    if state is SourceState.STOPPED:
         return True
-    if source.state is not SourceState.ACTIVE:
+    if state is not SourceState.ACTIVE:
         return False
-    never = source.last_success is None and source.failures > 0
-    overdue = now - source.due > 2 * source.interval + _GRACE
-    return never or source.failures >= _HICCUPS or overdue
+    never = poll.last_success is None and poll.failures > 0
+    overdue = poll.due is not None and now - poll.due > 2 * poll.interval + LATE_BY
+    return never or poll.failures >= FAILURES_THAT_COUNT or overdue

@@ -25,6 +25,7 @@ MOST_PINNED = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SOURCE_CURSOR = re.compile(r"s\.([a-z0-9-]{1,200})")
 _CURSOR = re.compile(r"([1-4])\.(\d{1,18})\.(\d{1,19})")
 _LARGEST_ID = 2**63 - 2  # the next id must still fit the databases' integers
 
@@ -73,6 +74,32 @@ class Cursor:
         if str(cursor) != text or cursor.order is not order:  # each position has one spelling
             raise BadCursorError(text)
         return cursor
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCursor:
+    """A place in the list of sources, which is in the order of their slugs: just behind a slug."""
+
+    slug: str
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(f"s.{self.slug}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> SourceCursor:
+        """Read a cursor that another page gave.
+
+        Raises:
+            BadCursorError: the text is not such a cursor.
+        """
+        try:
+            plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
+        except (binascii.Error, UnicodeError, ValueError):
+            raise BadCursorError(text) from None
+        match = _SOURCE_CURSOR.fullmatch(plain)
+        if match is None or str(cls(match[1])) != text:  # one place has one spelling
+            raise BadCursorError(text)
+        return cls(match[1])
 
 
 @dataclass(frozen=True, slots=True)

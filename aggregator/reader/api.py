@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.domain.errors import SetupError
+from aggregator.domain.stream import SourceCursor
 from aggregator.reader import schemas, serialization
 from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
-from aggregator.reader.health import health_of, worker_warning
+from aggregator.reader.health import read_health, worker_warning
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import json_response, problem_responses, responses_of
 from aggregator.reader.query_params import (
@@ -28,6 +29,7 @@ from aggregator.reader.query_params import (
     refuse_unknown_sources,
     whole_number,
 )
+from aggregator.reader.source_params import MOST_SOURCES, SOURCES
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
 from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
 
@@ -170,9 +172,17 @@ class Api:
             operation_id="listSources",
             summary="Sources and their status",
             tags=["sources"],
-            response_description="All sources",
+            response_description="A page of the sources, by slug",
             description="Addresses and error messages need a token.",
-            responses=responses_of(schemas.SourceList, "unknown-parameter", "bad-token"),
+            responses=responses_of(
+                schemas.SourceList,
+                "unknown-parameter",
+                "repeated-parameter",
+                "bad-limit",
+                "bad-cursor",
+                "bad-token",
+            ),
+            openapi_extra={"parameters": [parameter.documented() for parameter in SOURCES]},
         )
         app.add_api_route(
             "/healthz",
@@ -220,10 +230,10 @@ class Api:
         query = query_of(values, vocabulary.cohorts)
         caller, counted = self._admission.admit(request, values)
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            found = tx.activities.facets(query, vocabulary.cohorts)
-            sources = tx.sources.all()
-        values_of = named(found, vocabulary, sources, self._locale)
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            found = tx.stream.activities.facets(query, vocabulary.cohorts)
+            names = tx.polling.sources.names(found.counts["source"].keys())
+        values_of = named(found, vocabulary, names, self._locale)
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )
@@ -234,9 +244,9 @@ class Api:
         """Return a page and the stale sources that it may be about."""
         beat = self._pulse.sure
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            health = beat.health if beat else health_of(tx.sources.all(), self._clock())
-            return tx.activities.page(query), health.of(query.sources)
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            health = beat.health if beat else read_health(tx, self._clock())
+            return tx.stream.activities.page(query), health.of(query.sources)
 
     def _links(self, path: str, values: "Mapping[str, list[str]]", found: "Page") -> str:
         """Return the `Link` header (RFC 8288)."""
@@ -276,7 +286,7 @@ class Api:
         """Return the response body, or None if nothing changed and an empty one isn't requested."""
         audience = self._callers.audience_of(request)  # again: the token may have been revoked during the wait
         with self._store.reading() as tx:
-            newest = tx.stream.revision()
+            newest = tx.stream.state.revision()
             if after > newest:
                 raise UnknownRevisionError(
                     f"after is {after}, but the newest revision is {newest}: this is another database, "
@@ -284,7 +294,7 @@ class Api:
                 )
             if after == newest and not even_none:
                 return None
-            found, instance = tx.activities.changes(after, limit), tx.stream.instance()
+            found, instance = tx.stream.activities.changes(after, limit), tx.stream.state.instance()
         return serialization.encode(serialization.changes(found, instance, audience, self._clock()))
 
     async def live(self, request: Request) -> Response:
@@ -306,16 +316,23 @@ class Api:
 
     def _refuse_unknown(self, slugs: frozenset[str]) -> None:
         with self._store.reading() as tx:
-            refuse_unknown_sources(slugs, tx.sources.slug_taken)
+            refuse_unknown_sources(slugs, tx.polling.sources.slug_taken)
 
     def sources(self, request: Request) -> Response:
-        """Return all sources."""
-        given(request.scope["query_string"], ())
+        """Return a page of the sources."""
+        values = given(request.scope["query_string"], SOURCES)
+        limit = whole_number("limit", values, default=MOST_SOURCES, least=1, most=MOST_SOURCES)
+        after = SourceCursor.parse(values["cursor"][0]).slug if "cursor" in values else ""
         now, caller = self._clock(), self._callers.caller_of(request)
         with self._store.reading() as tx:
-            items = tuple(serialization.source(source, now, caller.audience) for source in tx.sources.all())
-        made = answer(request, serialization.encode(schemas.SourceList(items)), JSON)
+            found = tx.polling.sources.page(limit + 1, after)
+        items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
+        following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
+        made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
         made.headers.update(headers_for(caller, ALWAYS_ASK))
+        if following:
+            address = self._link(request.url.path) + query_string(values, cursor=following)
+            made.headers["Link"] = f'<{address}>; rel="next"'
         return made
 
     async def alive(self) -> Response:
@@ -335,7 +352,7 @@ class Api:
     def _last_tick(self) -> "datetime | None":
         self._store.check_schema()
         with self._store.reading() as tx:
-            return tx.stream.last_tick()
+            return tx.stream.state.last_tick()
 
 
 class _EventStream(Response):

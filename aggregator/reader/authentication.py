@@ -138,7 +138,7 @@ class Authenticator:
         self._is_rechecked = True
         with self._kept:
             good = {digest: known for digest, known in self._known.items() if known.token is not None}
-        standing = tx.tokens.standing(good) if good else set()
+        standing = tx.access.tokens.standing(good) if good else set()
         for digest, known in good.items():
             token = known.token if digest in standing else None
             with self._kept:
@@ -190,7 +190,7 @@ class Authenticator:
         before, began = self._known.get(digest), self._monotonic()
         try:
             with self._store.reading() as tx:
-                found = tx.tokens.by_hash(digest)
+                found = tx.access.tokens.by_hash(digest)
         except StoreUnavailableError:
             now = self._monotonic()  # after a failed query this is later than `began` by the timeout
             trusted = before is not None and before.token is not None and now - before.sure < _TRUSTED_AWAY
@@ -229,7 +229,7 @@ class Authenticator:
     def _write_use(self, token: str) -> None:
         try:
             with self._store.writing(lock_stream=False) as tx:
-                tx.tokens.touch(token, self._clock(), every=_USE_NOTED)
+                tx.access.tokens.touch(token, self._clock(), every=_USE_NOTED)
         except Exception as problem:  # noqa: BLE001  # a database that may only be read, or is away: nothing is lost
             _log.info("use of a token not noted", token=token, error=str(problem))
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.portal_page import Block, Portal
-    from aggregator.domain.source import Source
     from aggregator.domain.stream import Page
     from aggregator.domain.tagging.vocabulary import Topic, Vocabulary
     from storage.store import Transaction
@@ -102,14 +101,12 @@ class Blocks:
         tx: Transaction,
         portal: Portal,
         vocabulary: Vocabulary,
-        sources: Sequence[Source],
         now: datetime,
         language: str,
     ) -> None:
         self._tx = tx
         self._portal = portal
         self._vocabulary = vocabulary
-        self._sources = sources
         self._now = now
         self._language = language
         self._counted: Mapping[str, Mapping[str, int]] | None = None
@@ -121,7 +118,7 @@ class Blocks:
 
     def _shown(self, block: Block) -> FilledBlock:
         if block.type is BlockType.STREAM:
-            page = self._tx.activities.page(self._query(block, by_story=True))
+            page = self._tx.stream.activities.page(self._query(block, by_story=True))
             return FilledBlock(block, page.items, page.others, page=page, filters=self._filters(block))
         if block.type is BlockType.TOPICS:
             return FilledBlock(block, topics=self._topics())
@@ -131,7 +128,7 @@ class Blocks:
             )
         if block.type is BlockType.EVENTS:
             return self._events(block)
-        page = self._tx.activities.page(self._query(block))
+        page = self._tx.stream.activities.page(self._query(block))
         return FilledBlock(block, page.items, page.others, filters=self._filters(block))
 
     def _query(self, block: Block, **more: Any) -> Query:  # noqa: ANN401  # any field of a query
@@ -160,27 +157,22 @@ class Blocks:
         """Return the slugs of the sources of a block's accounts."""
         if not block.accounts:
             return frozenset()
-        found = {
-            source.slug
-            for source in self._sources
-            if source.address.startswith("@") and source.address.removeprefix("@").lower() in block.accounts
-        }
-        return frozenset(found) or _NONE
+        return self._tx.polling.sources.slugs_at([f"@{account}" for account in block.accounts]) or _NONE
 
     def _events(self, block: Block) -> FilledBlock:
         # All-day and running events of today may not be over.
         upcoming = self._query(block, order=Order.EVENT, since=self._now - timedelta(hours=12))
-        coming = [item for item in self._tx.activities.page(upcoming).items if not _is_over(item, self._now)]
+        coming = [item for item in self._tx.stream.activities.page(upcoming).items if not _is_over(item, self._now)]
         here = Cursor(self._now, 0, Order.EVENT, back=True)
         before = replace(self._query(block, order=Order.EVENT, after=here), limit=min(_EARLIER, 2 * block.limit))
-        over = [item for item in self._tx.activities.page(before).items if _is_over(item, self._now)]
+        over = [item for item in self._tx.stream.activities.page(before).items if _is_over(item, self._now)]
         return FilledBlock(block, coming, past=over[::-1][: block.limit])
 
     def _counts(self) -> Mapping[str, Mapping[str, int]]:
         if self._counted is None:
             midnight = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
             since = midnight - timedelta(days=self._portal.recent_days)
-            self._counted = self._tx.activities.facets(Query(since=since), {}).counts
+            self._counted = self._tx.stream.activities.facets(Query(since=since), {}).counts
         return self._counted
 
     def _topics(self) -> list[TopicCount]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aggregator.domain.errors import AggregatorError
-from aggregator.reader.health import Health, health_of
+from aggregator.reader.health import Health, read_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,14 +182,14 @@ class ChangeWatcher:
 
     def _take_look(self, began: float) -> None:
         with self._store.reading() as tx:
-            mark, former = tx.stream.mark(), self._mark
+            mark, former = tx.stream.state.mark(), self._mark
             altered = self._altered
             if former is None or mark.revision < former.revision:
                 altered = mark.revision
             elif mark.revision > former.revision:
-                altered = max(altered, tx.stream.altered(former))
+                altered = max(altered, tx.stream.state.altered(former))
             if began - self._health_read >= _HEALTH_EVERY:
-                self._health, self._health_read = health_of(tx.sources.all(), self._clock()), began
+                self._health, self._health_read = read_health(tx, self._clock()), began
             for hook in self.hooks:
                 hook(tx)
         self._mark, self._altered, self._answered = mark, altered, time.monotonic()

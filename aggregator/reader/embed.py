@@ -118,7 +118,7 @@ class EmbedRoutes:
         query = query_of(few, self._configuration.vocabulary.cohorts)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown(query.sources, tx.sources.slug_taken)
-            found = tx.activities.page(query)
+            refuse_unknown(query.sources, tx.polling.sources.slug_taken)
+            found = tx.stream.activities.page(query)
         more = "/" + query_string(values, limit=None)
         return {"items": found.items, "linked_only": self._linked_only, "more": more}, counted

@@ -17,7 +17,7 @@ from aggregator.domain.activity import (
     SourceRef,
     Upstream,
 )
-from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.domain.stream import Changes, Cursor, Page
 from aggregator.reader import serialization
 from aggregator.reader.schemas import SourceList
@@ -86,15 +86,17 @@ _SOURCE = Source(
     state_reason="",
     every=None,
     floor=timedelta(minutes=15),
-    due=_SEEN + timedelta(minutes=15),
-    due_reason="",
-    failures=0,
-    fetch_state={},
     created=_PUBLISHED,
     revision=5101,
-    last_polled=_SEEN,
-    last_success=_SEEN,
-    last_new=_PUBLISHED,
+    poll=PollState(
+        due=_SEEN + timedelta(minutes=15),
+        due_reason="",
+        failures=0,
+        fetch_state={},
+        last_polled=_SEEN,
+        last_success=_SEEN,
+        last_new=_PUBLISHED,
+    ),
 )
 
 BY_PATH: Mapping[str, Struct] = {
@@ -105,5 +107,5 @@ BY_PATH: Mapping[str, Struct] = {
     "/api/v1/changes": serialization.changes(
         Changes([_REPOST], [(1041, 5121)], [], [(_WHO, 5122)], upto=5122, more=False), "4f1d2c", EVERYTHING, _SEEN
     ),
-    "/api/v1/sources": SourceList((serialization.source(_SOURCE, _SEEN, PUBLIC),)),
+    "/api/v1/sources": SourceList((serialization.source(_SOURCE, _SEEN, PUBLIC),), None),
 }

@@ -9,9 +9,8 @@ from aggregator.domain.tagging import countries
 from aggregator.web.labels import plurals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from aggregator.domain.source import Source
     from aggregator.domain.stream import Facets
     from aggregator.domain.tagging.vocabulary import Vocabulary
 
@@ -26,12 +25,12 @@ class Facet:
 
 
 def named(
-    found: Facets, vocabulary: Vocabulary, sources: Iterable[Source], language: str
+    found: Facets, vocabulary: Vocabulary, source_names: Mapping[str, str], language: str
 ) -> Mapping[str, Sequence[Facet]]:
     """Return the values of each facet, most frequent first, with labels in a language (BCP 47)."""
     labels: Mapping[str, Mapping[str, str]] = {
         "kind": {kind.value: word for kind, word in plurals().items()},
-        "source": {source.slug: source.name for source in sources},
+        "source": source_names,
         "topic": {topic.slug: topic.label_in(language) for topic in vocabulary.topics},
         "country": {code: countries.name(code, language) for code in found.counts["country"]},
         "cohort": vocabulary.cohort_names,

@@ -144,7 +144,7 @@ class Feeds:
         """Return one activity as ActivityStreams."""
         caller = self._callers.caller_of(request)
         with self._store.reading() as tx:
-            authority = tx.stream.tag_authority()
+            authority = tx.stream.state.tag_authority()
         terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
         headers = headers_for(caller, FRESH)
         try:
@@ -165,10 +165,10 @@ class Feeds:
         caller, counted = self._admission.admit(request, values)
         items: list[Activity] = []
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            authority = tx.stream.tag_authority()
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            authority = tx.stream.state.tag_authority()
             while len(items) < ical_feed.MOST:
-                page = tx.activities.page(query)
+                page = tx.stream.activities.page(query)
                 items += page.items
                 if page.next is None:
                     break
@@ -189,9 +189,9 @@ class Feeds:
         base, now = self._base(request), self._clock()
         here = f"{base}/feed.{written.extension}"
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             entries = _entries(tx, query, values)
-            authority = tx.stream.tag_authority()
+            authority = tx.stream.state.tag_authority()
 
         def to(**place: object) -> str:
             return here + query_string(values, **{**_NOWHERE, **place})
@@ -244,7 +244,7 @@ def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[s
             raise BadCursorError(values["archive"][0])
         return _archive(tx, query, place)
     if query.after is not None:
-        page = tx.activities.page(query)
+        page = tx.stream.activities.page(query)
         return _Entries(page.items, page.next, page.prev)
     items, beginning = archive.run(_reader(tx, query), None, query.limit)
     next_ = Cursor(items[-1].position, items[-1].id) if beginning else None
@@ -257,7 +257,7 @@ def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:
     items, beginning = archive.run(_reader(tx, query), start, 1)
     back: Cursor | None = replace(place, back=True)
     for _ in range(_MOST_LOOKS):
-        page = tx.activities.page(replace(query, after=back, limit=_AT_ONCE))
+        page = tx.stream.activities.page(replace(query, after=back, limit=_AT_ONCE))
         newer = next((item for item in reversed(page.items) if archive.begins(item.id)), None)
         back = page.prev
         if newer is not None or back is None:
@@ -271,7 +271,7 @@ def _reader(tx: "Transaction", query: "Query") -> "archive.Read":
     def read(start: Cursor | None) -> "tuple[Sequence[Activity], Cursor | None]":
         nonlocal looks
         looks += 1
-        page = tx.activities.page(replace(query, after=start, limit=_AT_ONCE))
+        page = tx.stream.activities.page(replace(query, after=start, limit=_AT_ONCE))
         return page.items, page.next if looks < _MOST_LOOKS else None
 
     return read

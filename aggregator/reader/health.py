@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.source_health import is_stale
 from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
-    from aggregator.domain.source import Source
+    from aggregator.domain.source_health import StaleSource
+    from storage.store import Transaction
 
+MOST_STALE = 1000  # sources that responses name
 _SILENCE = timedelta(seconds=60)  # without ticks, after which polling seems to have stopped
 
 
@@ -45,16 +46,17 @@ class Health:
         return tuple(source for source in self.stale if not slugs or source.slug in slugs)
 
 
-def health_of(sources: Iterable[Source], now: datetime) -> Health:
-    """Return the stale sources with age and reason."""
-    return Health(tuple(_stale(source, now) for source in sources if is_stale(source, now)))
+def read_health(tx: Transaction, now: datetime) -> Health:
+    """Return the stale sources with age and reason, the first ones by slug."""
+    return Health(tuple(_stale(source, now) for source in tx.polling.sources.stale(now, MOST_STALE)))
 
 
-def _stale(source: Source, now: datetime) -> Stale:
+def _stale(source: StaleSource, now: datetime) -> Stale:
     success = source.last_success
     age = None if success is None else int((now - success).total_seconds()) // 60 * 60
     reason = source.last_error or source.state_reason or "It has not been polled for a long time."
-    return Stale(source.slug, source.name, success, age, error_code(source) or OVERDUE, reason)
+    code = error_code(source.state, source.last_error_code) or OVERDUE
+    return Stale(source.slug, source.name, success, age, code, reason)
 
 
 def worker_warning(last_tick: datetime | None, now: datetime) -> str | None:

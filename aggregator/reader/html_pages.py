@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from aggregator.domain.stream import Query
 from aggregator.domain.tagging.countries import name, sort_key
 from aggregator.reader.blocks import Blocks, world
 from aggregator.reader.docs_page import operations, schemas
-from aggregator.reader.health import health_of
+from aggregator.reader.health import read_health
 from aggregator.reader.lookup import shown
 from aggregator.reader.query_params import (
     PAGE,
@@ -34,24 +34,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aggregator.config.portal_folder import Configuration
-    from aggregator.domain.activity import Activity
+    from aggregator.domain.activity import Activity, SourceRef
     from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.portal_page import Portal
-    from aggregator.domain.source import Source
     from aggregator.domain.stream import Page
     from aggregator.domain.tagging.vocabulary import Vocabulary
+    from aggregator.reader.health import Health
     from aggregator.reader.rate_limits import Admission
     from aggregator.web.pages import Pages
     from aggregator.web.problems import Problems
     from storage.store import Store
 
 
+_CHOICES = 200  # sources that the page offers as filters
 _FEEDS = (
     ("atom", "application/atom+xml", "Atom"),
     ("rss", "application/rss+xml", "RSS"),
     ("json", "application/feed+json", "JSON Feed"),
     ("as2", "application/activity+json", "ActivityStreams 2.0"),
 )
+
+
+class SourceMenu(NamedTuple):
+    """The sources that the page offers as filters, and how many there are."""
+
+    listed: "Sequence[SourceRef]"
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +121,11 @@ class StreamPages:
             return answer(request, self._pages.render("portal.html", self._portal(portal, vocabulary)), HTML)
         counted = self._admission.admit(request, values, by_token=False).headers
         with self._store.reading() as tx:
-            refuse_unknown_sources(query.sources, tx.sources.slug_taken)
-            sources = tx.sources.all()
-            found = tx.activities.page(query)
-        shown = {**self._front(values, query, found, sources), **_about(values, query, vocabulary, self._language)}
+            refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
+            menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
+            health = read_health(tx, self._clock())
+            found = tx.stream.activities.page(query)
+        shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
         made = answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
         made.headers.update(counted)
         return made
@@ -124,9 +133,9 @@ class StreamPages:
     def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
         now = self._clock()
         with self._store.reading() as tx:
-            sources = tx.sources.all()
-            blocks = Blocks(tx, portal, vocabulary, sources, now, self._language).all()
-            revision = tx.stream.revision()
+            failing = read_health(tx, now).stale
+            blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
+            revision = tx.stream.state.revision()
         shown = next((block for block in blocks if block.page is not None), None)
         stream, filters = (shown.page, shown.filters) if shown else (None, {})
         return {
@@ -136,7 +145,7 @@ class StreamPages:
             "now": now,
             "days": self._days(stream.items) if stream else [],
             "older": "/" + query_string(filters, cursor=str(stream.next)) if stream and stream.next else None,
-            "failing": health_of(sources, now).stale,
+            "failing": failing,
             "live": "/api/v1/live" + query_string(filters, after=str(stream.revision if stream else revision)),
             "kinds": _kind_choices({}, Query()),
             "feeds": _feeds(""),
@@ -161,17 +170,17 @@ class StreamPages:
         return answer(request, self._pages.render("fragment.html", {"day": day}), HTML)
 
     def _front(
-        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", sources: "Sequence[Source]"
+        self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", menu: "SourceMenu", health: "Health"
     ) -> dict[str, Any]:
-        now = self._clock()
-        failing = health_of(sources, now).stale
+        failing = health.stale
         here = query_string(values, cursor=None)
         return {
             "pinned": found.pinned,
             "days": self._days([item for item in found.items if item not in found.pinned]),
             "others": found.others,
             "kinds": _kind_choices(values, query),
-            "sources": _source_choices(values, query, sources, {source.slug for source in failing}),
+            "sources": _source_choices(values, query, menu.listed, {source.slug for source in failing}),
+            "source_count": menu.total,
             "failing": failing,
             "filtered": query.is_filtered,
             "search": values.get("q", [""])[0],
@@ -280,7 +289,7 @@ def _kind_choices(values: "Mapping[str, list[str]]", query: "Query") -> list[Cho
 
 
 def _source_choices(
-    values: "Mapping[str, list[str]]", query: "Query", sources: "Iterable[Source]", failing: set[str]
+    values: "Mapping[str, list[str]]", query: "Query", sources: "Sequence[SourceRef]", failing: set[str]
 ) -> list[Choice]:
     every = Choice("All sources", "/" + query_string(values, cursor=None, source=None), not query.sources)
     return [every] + [
@@ -290,5 +299,5 @@ def _source_choices(
             source.slug in query.sources,
             source.slug in failing,
         )
-        for source in sorted(sources, key=lambda source: source.name.casefold())
+        for source in sources
     ]

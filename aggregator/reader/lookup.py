@@ -28,7 +28,7 @@ def shown(store: Store, id_text: str) -> Activity:
     if not re.fullmatch(r"[1-9][0-9]{0,18}", id_text) or int(id_text) > _LARGEST_ID:
         raise missing
     with store.reading() as tx:
-        item = tx.activities.get(int(id_text))
+        item = tx.stream.activities.get(int(id_text))
     if item is None or (item.gone is None and item.review in _NOT_YET):
         raise missing
     if not item.visible:

@@ -54,11 +54,9 @@ _SENTENCES = {
 _OTHER = "It could not be read."
 
 
-def error_code(source: Source) -> str | None:
+def error_code(state: SourceState, last_error_code: str | None) -> str | None:
     """Return the code of a source's current error, or None."""
-    if source.last_error_code or source.state is not SourceState.STOPPED:
-        return source.last_error_code
-    return FAILED
+    return FAILED if last_error_code is None and state is SourceState.STOPPED else last_error_code
 
 
 def sentence_of(code: str) -> str:

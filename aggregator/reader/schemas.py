@@ -267,16 +267,17 @@ class SourceItem(Struct, frozen=True):
     last_success_at: Annotated[Instant | None, _doc("Last successful poll, UTC")]
     last_new_at: Annotated[Instant | None, _doc("Last poll that found new items, UTC")]
     last_polled_at: Annotated[Instant | None, _doc("Last poll, UTC")]
-    next_poll_at: Annotated[Instant, _doc("Next poll, UTC")]
+    next_poll_at: Annotated[Instant | None, _doc("Next poll, UTC; null where editors write the items")]
     error_code: Annotated[str | None, _doc("Stable error code of the last poll; null after a success")]
     last_error: Annotated[str | None, _doc("Description of the code; with a token, the details")]
     stale: Annotated[bool, _doc("True: out of date, since it fails or is long overdue")]
 
 
 class SourceList(Struct, frozen=True):
-    """All sources."""
+    """A page of the sources, by slug."""
 
     items: tuple[SourceItem, ...]
+    next: Annotated[str | None, _doc("Cursor of the next page; null on the last", "cy5taW5pc3RyeS1uZXdz")]
 
 
 class ActivityChange(Struct, frozen=True, tag_field="type", tag="activity"):

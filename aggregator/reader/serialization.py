@@ -130,7 +130,7 @@ def activity(item: Activity, audience: Audience, others: Iterable[Activity] = ()
 
 def source(shown: Source, now: datetime, audience: Audience) -> SourceItem:
     """Convert one source and its status; addresses and error details only where the audience may see them."""
-    code = error_code(shown)
+    code = error_code(shown.state, shown.poll.last_error_code)
     plain = sentence_of(code) if code else None
     details = audience.source_details
     return SourceItem(
@@ -141,13 +141,13 @@ def source(shown: Source, now: datetime, audience: Audience) -> SourceItem:
         address=shown.address if details else None,
         state=shown.state.value,  # type: ignore[arg-type]  # removed sources are not listed
         state_reason=shown.state_reason if details else plain or "",
-        last_success_at=shown.last_success,
-        last_new_at=shown.last_new,
-        last_polled_at=shown.last_polled,
-        next_poll_at=shown.due,
+        last_success_at=shown.poll.last_success,
+        last_new_at=shown.poll.last_new,
+        last_polled_at=shown.poll.last_polled,
+        next_poll_at=shown.poll.due,
         error_code=code,
-        last_error=shown.last_error if details else plain,
-        stale=is_stale(shown, now),
+        last_error=shown.poll.last_error if details else plain,
+        stale=is_stale(shown.state, shown.poll, now),
     )
 
 

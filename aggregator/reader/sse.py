@@ -264,7 +264,7 @@ class LiveStream:
 
     def _changes(self, after: int) -> Changes:
         with self._store.reading() as tx:
-            return tx.activities.changes(after, _AT_ONCE)
+            return tx.stream.activities.changes(after, _AT_ONCE)
 
     def _rouse(self) -> None:
         self._wake.set()

@@ -50,7 +50,7 @@ class UserPages:
         password = passwords.generated()
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
-            added = tx.accounts.add(name, role, hash_, request.now)
+            added = tx.access.accounts.add(name, role, hash_, request.now)
             if added:
                 self._note(tx, request, "added an account", name, {"role": role.value})
         if not added:
@@ -62,7 +62,7 @@ class UserPages:
         role = Role(request.form.choice("role", [role.value for role in Role]))
         with self._desk.store.writing() as tx:
             account = self._other(tx, request)
-            tx.accounts.change(account.id, role=role.value)
+            tx.access.accounts.change(account.id, role=role.value)
             self._note(tx, request, "changed a role", account.name, {"from": account.role.value, "to": role.value})
         return self._desk.onward(f"{HOME}/people", f"{account.name} is now {role.value} and signed out everywhere.")
 
@@ -72,7 +72,7 @@ class UserPages:
         hash_ = passwords.hashed(password)
         with self._desk.store.writing() as tx:
             account = self._other(tx, request)
-            tx.accounts.change(account.id, password=hash_, password_set=request.now)
+            tx.access.accounts.change(account.id, password=hash_, password_set=request.now)
             self._note(tx, request, "gave a new password", account.name, {})
         return self._page(request, made=(account.name, password))
 
@@ -81,14 +81,14 @@ class UserPages:
         off = request.form.choice("to", ["off", "on"]) == "off"
         with self._desk.store.writing() as tx:
             account = self._other(tx, request)
-            tx.accounts.change(account.id, disabled=request.now if off else None)
+            tx.access.accounts.change(account.id, disabled=request.now if off else None)
             self._note(tx, request, f"{'disabled' if off else 'enabled'} an account", account.name, {})
         return self._desk.onward(f"{HOME}/people", f"{account.name} is {'disabled' if off else 'enabled'}.")
 
     def _other(self, tx: Transaction, request: DeskRequest) -> Account:
         """Return the account named in the path; admins can't change their own and so lock all out."""
         name = str(request.http.path_params["name"])
-        account = tx.accounts.get(name)
+        account = tx.access.accounts.get(name)
         if account is None:
             raise NotFoundError(f"No user {name[:64]!r}.")
         if account.id == request.account.id:
@@ -99,9 +99,9 @@ class UserPages:
         self, request: DeskRequest, complaint: str = "", status: int = 200, *, made: tuple[str, str] | None = None
     ) -> Response:
         with self._desk.store.reading() as tx:
-            accounts = tx.accounts.all()
+            accounts = tx.access.accounts.all()
         values: dict[str, Any] = {"accounts": accounts, "roles": list(Role), "complaint": complaint, "made": made}
         return self._desk.page(request, "users.html", values, status)
 
     def _note(self, tx: Transaction, request: DeskRequest, what: str, name: str, detail: dict[str, Any]) -> None:
-        tx.audit.note(request.now, request.account.name, what, f"account:{name}", detail)
+        tx.moderation.audit.note(request.now, request.account.name, what, f"account:{name}", detail)

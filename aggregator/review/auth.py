@@ -76,18 +76,18 @@ class Gate:
             return None
         digest = _digest(token)
         with self._store.reading() as tx:
-            found = tx.accounts.session(digest, now, idle=IDLE)
+            found = tx.access.accounts.session(digest, now, idle=IDLE)
         if found is None:
             return None
         if now - found.last_used >= _NOTED:
             with self._store.writing(lock_stream=False) as tx:
-                tx.accounts.touch(digest, now)
+                tx.access.accounts.touch(digest, now)
         return Present(found.account, token)
 
     def begin(self, tx: Transaction, account: Account, now: datetime) -> str:
         """Start a new session and return its token; earlier tokens stay unknown, which prevents session fixation."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        tx.accounts.open(_digest(token), account.id, now, now + LASTS)
+        tx.access.accounts.open(_digest(token), account.id, now, now + LASTS)
         return token
 
     def hand_over(self, answer: Response, token: str) -> None:
@@ -96,7 +96,7 @@ class Gate:
 
     def end(self, tx: Transaction, answer: Response, token: str) -> None:
         """End the session and delete its cookie."""
-        tx.accounts.close(_digest(token))
+        tx.access.accounts.close(_digest(token))
         answer.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     # Forms
@@ -139,8 +139,8 @@ class Gate:
         """
         subjects = _subjects(name, address)
         with self._store.reading() as tx:  # refused attempts write nothing
-            until = tx.accounts.blocked(list(subjects.values()), now)
-            hash_ = tx.accounts.password_of(name)
+            until = tx.access.accounts.blocked(list(subjects.values()), now)
+            hash_ = tx.access.accounts.password_of(name)
         if until is not None:
             raise _pausing(until, now)
         count = self._count(subjects, now)
@@ -148,15 +148,15 @@ class Gate:
             self._note_failure(name, address, count, now)
             return None
         with self._store.writing() as tx:
-            account = tx.accounts.get(name)
-            if account is None or account.disabled is not None or tx.accounts.password_of(name) != hash_:
+            account = tx.access.accounts.get(name)
+            if account is None or account.disabled is not None or tx.access.accounts.password_of(name) != hash_:
                 return None  # the account changed during the check
             if hash_ is not None and passwords.is_outdated(hash_):
-                tx.accounts.rehash(account.id, passwords.hashed(password))
-            tx.accounts.forgive([subjects["both"], subjects["name"]])
-            tx.accounts.uncount(subjects["address"], _LIMITS["address"].tries)
+                tx.access.accounts.rehash(account.id, passwords.hashed(password))
+            tx.access.accounts.forgive([subjects["both"], subjects["name"]])
+            tx.access.accounts.uncount(subjects["address"], _LIMITS["address"].tries)
             token = self.begin(tx, account, now)
-            tx.audit.note(now, account.name, "signed in", f"account:{account.name}", {"address": address})
+            tx.moderation.audit.note(now, account.name, "signed in", f"account:{account.name}", {"address": address})
         return account, token
 
     def _count(self, subjects: dict[str, str], now: datetime) -> int:
@@ -169,14 +169,14 @@ class Gate:
             TooManyTriesError: too many attempts have failed or are in progress.
         """
         with self._store.writing(lock_stream=False) as tx:
-            counts = tx.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
-            until = tx.accounts.blocked(list(subjects.values()), now)
+            counts = tx.access.accounts.count_attempt(list(subjects.values()), now, since=now - _COUNTED)
+            until = tx.access.accounts.blocked(list(subjects.values()), now)
             if until is not None:
                 raise _pausing(until, now)  # rolls the count back
             for kind, subject in subjects.items():
                 over, limit = counts[subject] - _LIMITS[kind].tries, _LIMITS[kind]
                 if over >= 0:
-                    tx.accounts.block(subject, now + _pause(over, limit))
+                    tx.access.accounts.block(subject, now + _pause(over, limit))
         return counts[subjects["both"]]
 
     def _note_failure(self, name: str, address: str, count: int, now: datetime) -> None:
@@ -184,8 +184,10 @@ class Gate:
         if 1 < count < _LIMITS["both"].tries:
             return
         with self._store.writing() as tx:
-            subject = f"account:{name}" if tx.accounts.get(name) is not None else "account:unknown"
-            tx.audit.note(now, "somebody", "failed to sign in", subject, {"address": address, "tries": count})
+            subject = f"account:{name}" if tx.access.accounts.get(name) is not None else "account:unknown"
+            tx.moderation.audit.note(
+                now, "somebody", "failed to sign in", subject, {"address": address, "tries": count}
+            )
 
 
 def safe_next(path: str) -> str:

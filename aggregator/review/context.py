@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aggregator.web.pages import Pages
     from storage.store import Store, Transaction
 
+CHOICES = 200  # sources that a form offers; the others are found by their slugs
 HOME = "/review"
 _MESSAGE = "desk-said"  # cookie with the message that the next page shows once
 _LONGEST_SENTENCE = 600  # characters
@@ -107,7 +108,7 @@ class DeskContext:
         """Render a page with `request`, `menu`, `banners`, `message`, `waiting` and the given values."""
         with self.store.reading() as tx:
             banners = [banner for ask in self.banners for banner in ask(tx, request.now)]
-            waiting = tx.reviews.count_waiting()
+            waiting = tx.moderation.reviews.count_waiting()
         path = request.http.url.path
         body = self.pages.render(
             template,

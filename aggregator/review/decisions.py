@@ -58,7 +58,7 @@ class DecisionPages:
         verb, seen, reason = _parse_decision(request)
         until = self._until(request) if verb is DecisionAction.PIN else None
         with self._desk.store.writing() as tx:
-            done = tx.decisions.decide(
+            done = tx.moderation.decisions.decide(
                 seen, verb, who=request.account.name, now=request.now, reason=reason, until=until
             )
         return self._answer(request, done, list(seen))
@@ -68,9 +68,9 @@ class DecisionPages:
         batch = request.form.text("batch", most=64)
         with self._desk.store.writing() as tx:
             if not batch:
-                latest = tx.decisions.latest(request.account.name)
+                latest = tx.moderation.decisions.latest(request.account.name)
                 batch = latest["batch"] if latest else ""
-            done = tx.decisions.undo(batch, who=request.account.name, now=request.now) if batch else None
+            done = tx.moderation.decisions.undo(batch, who=request.account.name, now=request.now) if batch else None
         if done is None:
             return self._say(request, "Nothing to undo.")
         return self._answer(request, done, [*done.done, *done.missed])
@@ -78,7 +78,9 @@ class DecisionPages:
     def hand_out(self, request: DeskRequest) -> Response:
         """Assign the oldest unassigned items to the user."""
         with self._desk.store.writing() as tx:
-            ids = tx.decisions.hand_out(request.account.name, HANDED_OUT, request.now, request.now + _IN_HAND)
+            ids = tx.moderation.decisions.hand_out(
+                request.account.name, HANDED_OUT, request.now, request.now + _IN_HAND
+            )
         minutes = round(_IN_HAND.total_seconds() / 60)
         if not ids:
             return self._desk.onward(HOME, "No unassigned items are waiting.")
@@ -88,7 +90,7 @@ class DecisionPages:
     def give_back(self, request: DeskRequest) -> Response:
         """Unassign all items of the user."""
         with self._desk.store.writing() as tx:
-            tx.decisions.give_back(request.account.name)
+            tx.moderation.decisions.give_back(request.account.name)
         return self._desk.onward(HOME, "Your items are unassigned.")
 
     def _until(self, request: DeskRequest) -> datetime:

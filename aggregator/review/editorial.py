@@ -92,7 +92,7 @@ class EditorialPages:
             native_id = item.native_id if item else None
             id_ = self._publish(tx, content, native_id, request.account.name, request.now)
             what = "changed an item of ours" if item else "added an item"
-            tx.audit.note(request.now, request.account.name, what, f"activity:{id_}", {})
+            tx.moderation.audit.note(request.now, request.account.name, what, f"activity:{id_}", {})
         return self._desk.onward(f"{HOME}/items/{id_}", "Post saved." if item else "Post published.")
 
     def _content(self, form: Form, now: datetime) -> Content:

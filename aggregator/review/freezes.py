@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
-from aggregator.review.context import HOME, Banner, DeskRoute
+from aggregator.review.context import CHOICES, HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
 from aggregator.review.form import BadFormError
 
@@ -47,9 +47,13 @@ class FreezePages:
             until, reason = self._until(request), request.form.needed("reason", most=200)
             with self._desk.store.writing() as tx:
                 chosen = _chosen(tx, request)
-                made = tx.freezes.begin(list(chosen.values()), until, reason, request.account.name, request.now)
+                made = tx.moderation.freezes.begin(
+                    list(chosen.values()), until, reason, request.account.name, request.now
+                )
                 detail = {"until": until.isoformat(), "sources": list(chosen), "reason": reason}
-                tx.audit.notes(request.now, request.account.name, "froze", [(f"freeze:{id_}", detail) for id_ in made])
+                tx.moderation.audit.notes(
+                    request.now, request.account.name, "froze", [(f"freeze:{id_}", detail) for id_ in made]
+                )
         except BadFormError as problem:
             return self._page(request, str(problem), 422)
         return self._desk.onward(f"{HOME}/freezes", "Freeze started. New items are held; published items stay.")
@@ -59,13 +63,15 @@ class FreezePages:
         text = str(request.http.path_params["freeze_id"])
         with self._desk.store.writing() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            freeze = tx.freezes.get(int(text)) if known else None
+            freeze = tx.moderation.freezes.get(int(text)) if known else None
             if freeze is None:
                 raise NotFoundError(f"No freeze {text[:40]!r}.")
             if freeze.ended is not None or freeze.until <= request.now:
                 raise ConflictError("This freeze has already ended.")
-            count = tx.freezes.end(freeze, request.account.name, request.now)
-            tx.audit.note(request.now, request.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count})
+            count = tx.moderation.freezes.end(freeze, request.account.name, request.now)
+            tx.moderation.audit.note(
+                request.now, request.account.name, "ended a freeze", f"freeze:{freeze.id}", {"shown": count}
+            )
         return self._desk.onward(f"{HOME}/freezes", f"Freeze ended. {count} held items are published.")
 
     def _until(self, request: DeskRequest) -> datetime:
@@ -76,11 +82,13 @@ class FreezePages:
 
     def _page(self, request: DeskRequest, complaint: str = "", status: int = 200) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
-            waiting = tx.freezes.held()
-            active = tx.freezes.active(request.now)
-            recent = tx.freezes.recent(_LISTED)
-        names = {source.id: source.name for source in sources}
+            ticked = request.form.texts("source")
+            sources = tx.polling.sources.choices(CHOICES, ticked)
+            waiting = tx.moderation.freezes.held()
+            active = tx.moderation.freezes.active(request.now)
+            recent = tx.moderation.freezes.recent(_LISTED)
+            ids = {freeze.source_id for freeze in (*active, *recent) if freeze.source_id is not None}
+            names = {id_: ref.name for id_, ref in tx.polling.sources.refs(ids).items()}
         every = sum(waiting.values())
         values = {
             "active": active,
@@ -90,7 +98,8 @@ class FreezePages:
                 freeze.id: every if freeze.source_id is None else waiting.get(freeze.source_id, 0) for freeze in active
             },
             "sources": sources,
-            "ticked": request.form.texts("source"),
+            "more_sources": len(sources) >= CHOICES,
+            "ticked": ticked,
             "complaint": complaint,
             "form": request.form,
         }
@@ -101,8 +110,8 @@ def _chosen(tx: Transaction, request: DeskRequest) -> dict[str, int | None]:
     """Return the ids of the sources to freeze by slug, or None under "all"."""
     if request.form.choice("scope", ["all", "some"], "all") == "all":
         return {"all": None}
-    known = {source.slug: source.id for source in tx.sources.all()}
-    slugs = request.form.texts("source")
+    slugs = [*request.form.texts("source"), *request.form.text("others").replace(",", " ").split()]
+    known = tx.polling.sources.ids(slugs)
     strange = [slug for slug in slugs if slug not in known]
     if strange or not slugs:
         what = f"No source {strange[0]!r}." if strange else "Select the sources to freeze."
@@ -112,7 +121,7 @@ def _chosen(tx: Transaction, request: DeskRequest) -> dict[str, int | None]:
 
 def freeze_banners(dates: Dates, tx: Transaction, now: datetime) -> Iterable[Banner]:
     """Return the notice about active freezes."""
-    active = tx.freezes.active(now)
+    active = tx.moderation.freezes.active(now)
     if not active:
         return
     whole = [freeze for freeze in active if freeze.source_id is None]

@@ -37,7 +37,7 @@ class HistoryPages:
         filters = {name: query.text(name, most=100) for name in ("who", "what", "subject")}
         before = query.whole("before", 1, _LARGEST_ID) if query.text("before") else None
         with self._desk.store.reading() as tx:
-            found = tx.audit.page(before=before, limit=_LINES + 1, **filters)
+            found = tx.moderation.audit.page(before=before, limit=_LINES + 1, **filters)
         notes = found[:_LINES]
         older = {**filters, "before": notes[-1]["id"]} if len(found) > _LINES else None
         return self._desk.page(

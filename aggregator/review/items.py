@@ -51,12 +51,12 @@ class ItemPages:
             (card,) = queue_items(tx, [item], request.now)
             values = {
                 "card": card,
-                "notes": tx.audit.of(f"activity:{id_}", _NOTES),
-                "versions": _versions(item, tx.versions.of(id_)),
-                "source": tx.sources.get(item.source.slug),
-                "latest": tx.decisions.latest(request.account.name),
-                "revision": tx.stream.revision(),
-                "fetch": tx.queue.brought_by(id_),
+                "notes": tx.moderation.audit.of(f"activity:{id_}", _NOTES),
+                "versions": _versions(item, tx.stream.versions.of(id_)),
+                "source": tx.polling.sources.get(item.source.slug),
+                "latest": tx.moderation.decisions.latest(request.account.name),
+                "revision": tx.stream.state.revision(),
+                "fetch": tx.moderation.queue.brought_by(id_),
             }
         back = f"{HOME}/items/{id_}"
         why = whereabouts(item)
@@ -69,7 +69,7 @@ class ItemPages:
         note = request.form.text("note", most=_LONGEST_NOTE) or None
         seen = request.form.whole("revision", 0, _LARGEST_ID)
         with self._desk.store.writing() as tx:
-            done = tx.decisions.write(id_, seen, headline, note, who=request.account.name, now=request.now)
+            done = tx.moderation.decisions.write(id_, seen, headline, note, who=request.account.name, now=request.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
     def story(self, request: DeskRequest) -> Response:
@@ -78,7 +78,7 @@ class ItemPages:
         seen = request.form.whole("revision", 0, _LARGEST_ID)
         other = None if request.form.text("do", most=10) == "split" else request.form.whole("other", 1, _LARGEST_ID)
         with self._desk.store.writing() as tx:
-            done = tx.decisions.tell_with(id_, seen, other, who=request.account.name, now=request.now)
+            done = tx.moderation.decisions.tell_with(id_, seen, other, who=request.account.name, now=request.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
     def author(self, request: DeskRequest) -> Response:
@@ -87,12 +87,12 @@ class ItemPages:
         who = request.account.name
         with self._desk.store.writing() as tx:
             item = held(tx, id_)
-            ids = tx.decisions.by_author(id_, most=_OF_AN_AUTHOR)
+            ids = tx.moderation.decisions.by_author(id_, most=_OF_AN_AUTHOR)
             name = author_of(item)
             rule = None
             if name and request.account.role.may(Role.EDITOR):
-                rule = tx.rules.hide_author(name, who=who, now=request.now)
-            done = tx.decisions.decide(
+                rule = tx.moderation.rules.hide_author(name, who=who, now=request.now)
+            done = tx.moderation.decisions.decide(
                 dict.fromkeys(ids),
                 DecisionAction.HIDE,
                 who=who,
@@ -124,7 +124,7 @@ def held(tx: Transaction, id_: int) -> Activity:
     Raises:
         NotFoundError: it doesn't exist or has been removed.
     """
-    item = tx.activities.get(id_)
+    item = tx.stream.activities.get(id_)
     if item is None:
         raise NotFoundError(f"No item {id_}.")
     if item.gone is not None:

@@ -15,7 +15,7 @@ from aggregator.domain.moderation.decisions import REASONS, USUAL_REASON, done_w
 from aggregator.domain.moderation.queue_query import PAGE, QueueQuery, QueueTab
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.domain.search_query import Search
-from aggregator.review.context import HOME, DeskRoute
+from aggregator.review.context import CHOICES, HOME, DeskRoute
 from aggregator.review.form import BadFormError
 from aggregator.web.labels import plurals
 
@@ -84,13 +84,15 @@ class QueuePages:
         """Show a page of the queue."""
         query = query_of(request)
         with self._desk.store.reading() as tx:
-            listed = tx.queue.page(query, request.now)
+            listed = tx.moderation.queue.page(query, request.now)
             cards = queue_items(tx, listed.items, request.now)
-            sources = tx.sources.all()
-            revision = tx.stream.revision()
-            latest = tx.decisions.latest(request.account.name)
+            sources = tx.polling.sources.choices(CHOICES, [query.source] if query.source else [])
+            revision = tx.stream.state.revision()
+            latest = tx.moderation.decisions.latest(request.account.name)
             mine = len(
-                tx.queue.page(QueueQuery(QueueTab.MINE, account=request.account.name, limit=PAGE), request.now).items
+                tx.moderation.queue.page(
+                    QueueQuery(QueueTab.MINE, account=request.account.name, limit=PAGE), request.now
+                ).items
             )
         last = listed.items[-1].id if listed.items else None
         return self._desk.page(
@@ -125,9 +127,9 @@ class QueuePages:
         after = request.query.whole("after", 0, 2**63 - 1)
         ids = request.query.ids("item", most=_MOST_WATCHED)
         with self._desk.store.reading() as tx:
-            revision = tx.stream.revision()
-            touched = tx.queue.touched(after, ids) if revision > after else set()
-            waiting = tx.reviews.count_waiting()
+            revision = tx.stream.state.revision()
+            touched = tx.moderation.queue.touched(after, ids) if revision > after else set()
+            waiting = tx.moderation.reviews.count_waiting()
         return JSONResponse(
             {"revision": revision, "waiting": waiting, "touched": [str(id_) for id_ in sorted(touched)]}
         )
@@ -165,10 +167,10 @@ def query_of(request: DeskRequest) -> QueueQuery:
 def queue_items(tx: Transaction, items: Sequence[Activity], now: datetime) -> list[QueueItem]:
     """Return items with the facts that reviewers need, in a constant number of queries."""
     ids = [item.id for item in items]
-    edits = tx.held_edits.waiting(ids)
-    related = tx.stories.related(ids)
-    in_hand = tx.queue.in_hand(ids, now)
-    later = tx.queue.intentions(ids)
+    edits = tx.moderation.pending_edits.waiting(ids)
+    related = tx.stream.stories.related(ids)
+    in_hand = tx.moderation.queue.in_hand(ids, now)
+    later = tx.moderation.queue.intentions(ids)
     return [
         QueueItem(
             item,
@@ -193,11 +195,11 @@ def cards_part(
 ) -> Response:
     """Render the current cards of some items and a message; removed items have no card."""
     with desk.store.reading() as tx:
-        items = {item.id: item for item in tx.queue.items(ids)}
+        items = {item.id: item for item in tx.moderation.queue.items(ids)}
         cards = queue_items(tx, [items[id_] for id_ in ids if id_ in items], request.now)
-        latest = tx.decisions.latest(request.account.name)
-        revision = tx.stream.revision()
-        waiting = tx.reviews.count_waiting()
+        latest = tx.moderation.decisions.latest(request.account.name)
+        revision = tx.stream.state.revision()
+        waiting = tx.moderation.reviews.count_waiting()
     values = {
         **card_values(), "request": request, "cards": cards, "message": message, "latest": latest, "revision": revision,
         "waiting": waiting, "gone": [id_ for id_ in ids if id_ not in items],

@@ -26,7 +26,7 @@ from aggregator.domain.moderation.rules import (
     Rule,
     checked,
 )
-from aggregator.review.context import HOME, DeskRoute
+from aggregator.review.context import CHOICES, HOME, DeskRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -99,7 +99,7 @@ class RulePages:
     def listed(self, request: DeskRequest) -> Response:
         """Show all rules in order."""
         with self._desk.store.reading() as tx:
-            rules = tx.rules.all()
+            rules = tx.moderation.rules.all()
         return self._desk.page(request, "rules.html", {"rules": rules, "actions": ACTIONS})
 
     def blank(self, request: DeskRequest) -> Response:
@@ -126,7 +126,7 @@ class RulePages:
         up = request.form.choice("to", ["up", "down"]) == "up"
         rule = self._rule(request)
         with self._desk.store.writing() as tx:
-            if not tx.rules.move(rule.id, up=up):
+            if not tx.moderation.rules.move(rule.id, up=up):
                 raise BadRequestError(f"“{rule.name}” is already the {'first' if up else 'last'} rule.")
             self._note(tx, request, "moved a rule", rule.id, {"to": "up" if up else "down"})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” moved {'up' if up else 'down'}.")
@@ -136,7 +136,7 @@ class RulePages:
         on = request.form.choice("to", ["on", "off"]) == "on"
         rule = self._rule(request)
         with self._desk.store.writing() as tx:
-            tx.rules.change(replace(rule, enabled=on), request.now)
+            tx.moderation.rules.change(replace(rule, enabled=on), request.now)
             self._note(tx, request, f"turned {'on' if on else 'off'} a rule", rule.id, {"name": rule.name})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” is {'on' if on else 'off'}.")
 
@@ -144,7 +144,7 @@ class RulePages:
         """Delete a rule; its past decisions are kept."""
         rule = self._rule(request)
         with self._desk.store.writing() as tx:
-            tx.rules.delete(rule.id)
+            tx.moderation.rules.delete(rule.id)
             self._note(tx, request, "deleted a rule", rule.id, {"before": _details_of(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” deleted. Its past decisions are kept.")
 
@@ -152,7 +152,7 @@ class RulePages:
         text = str(request.http.path_params["rule_id"])
         with self._desk.store.reading() as tx:
             known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            rule = tx.rules.get(int(text)) if known else None
+            rule = tx.moderation.rules.get(int(text)) if known else None
         if rule is None:
             raise NotFoundError(f"No rule {text[:40]!r}; it may have been deleted.")
         return rule
@@ -173,7 +173,7 @@ class RulePages:
             return self._form(request, rule, preview=self._preview(rule, request))
         with self._desk.store.writing() as tx:
             if former.id:
-                tx.rules.change(replace(rule, author=former.author), request.now)
+                tx.moderation.rules.change(replace(rule, author=former.author), request.now)
                 self._note(
                     tx,
                     request,
@@ -182,7 +182,7 @@ class RulePages:
                     {"before": _details_of(former), "after": _details_of(rule)},
                 )
             else:
-                id_ = tx.rules.add(replace(rule, author=request.account.name), request.now)
+                id_ = tx.moderation.rules.add(replace(rule, author=request.account.name), request.now)
                 self._note(tx, request, "added a rule", id_, {"after": _details_of(rule)})
         return self._desk.onward(f"{HOME}/rules", f"“{rule.name}” saved. It applies to new items.")
 
@@ -213,11 +213,11 @@ class RulePages:
         """Return the counts and the latest matching items with their reasons."""
         as_if_on = replace(rule, enabled=True, until=None)
         with self._desk.store.reading() as tx:
-            book = rulebook_with(tx.rules.all(), as_if_on, request.now)
+            book = rulebook_with(tx.moderation.rules.all(), as_if_on, request.now)
             early = {Field.DAILY_CAP, Field.NEAR_DUPLICATE} & book.fields
             since = request.now - SPAN - (_BEFORE if early else timedelta())
-            done = preview_rule(tx.rules.arrived(since, book), as_if_on, book, request.now)
-            items = {item.id: item for item in tx.queue.items([id_ for id_, _ in done.listed])}
+            done = preview_rule(tx.moderation.rules.arrived(since, book), as_if_on, book, request.now)
+            items = {item.id: item for item in tx.moderation.queue.items([id_ for id_, _ in done.listed])}
         return done, [(items[id_], why) for id_, why in done.listed if id_ in items]
 
     def _form(
@@ -229,7 +229,7 @@ class RulePages:
         preview: tuple[RulePreview, list[tuple[Activity, str]]] | None = None,
     ) -> Response:
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
+            sources = tx.polling.sources.choices(CHOICES)
         zone = self._desk.pages.dates.zone
         values: dict[str, Any] = {
             "rule": rule,
@@ -249,7 +249,7 @@ class RulePages:
         return self._desk.page(request, "rule.html", values, 422 if complaint else 200)
 
     def _note(self, tx: Transaction, request: DeskRequest, what: str, rule_id: int, detail: Mapping[str, Any]) -> None:
-        tx.audit.note(request.now, request.account.name, what, f"rule:{rule_id}", detail)
+        tx.moderation.audit.note(request.now, request.account.name, what, f"rule:{rule_id}", detail)
 
 
 def _details_of(rule: Rule) -> dict[str, Any]:

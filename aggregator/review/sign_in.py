@@ -79,7 +79,7 @@ class SignInPages:
         """End every session of this account."""
         answer = RedirectResponse(self._desk.pages.link(f"{HOME}/sign-in"), status_code=303)
         with self._desk.store.writing() as tx:
-            tx.accounts.close_all(request.account.id)
+            tx.access.accounts.close_all(request.account.id)
             self._gate.end(tx, answer, request.session)
             self._note(tx, request, "signed out everywhere")
         return answer
@@ -93,7 +93,7 @@ class SignInPages:
         name = request.account.name
         former, new = (request.form.raw(field, most=passwords.LONGEST) for field in ("former", "password"))
         with self._desk.store.reading() as tx:
-            hash_ = tx.accounts.password_of(name)
+            hash_ = tx.access.accounts.password_of(name)
         complaint = self._complaint(name, hash_, former, new, request.form.raw("again", most=passwords.LONGEST))
         if complaint:
             values = {"complaint": complaint, "shortest": passwords.SHORTEST}
@@ -101,7 +101,7 @@ class SignInPages:
         hashed = passwords.hashed(new)
         answer = self._desk.onward(f"{HOME}/account", "Password changed. You are signed out of all other sessions.")
         with self._desk.store.writing() as tx:
-            tx.accounts.change(request.account.id, password=hashed, password_set=request.now)
+            tx.access.accounts.change(request.account.id, password=hashed, password_set=request.now)
             self._gate.hand_over(answer, self._gate.begin(tx, request.account, request.now))
             self._note(tx, request, "changed their password")
         return answer
@@ -119,7 +119,7 @@ class SignInPages:
 
     def _note(self, tx: Transaction, request: DeskRequest, what: str) -> None:
         subject, address = f"account:{request.account.name}", client_of(request.http)
-        tx.audit.note(request.now, request.account.name, what, subject, {"address": address})
+        tx.moderation.audit.note(request.now, request.account.name, what, subject, {"address": address})
 
     def _page(
         self, request: Request, target: str, complaint: str = "", name: str = "", *, status: int = 200

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
-from aggregator.domain.activity import LATEST, Review
+from aggregator.domain.activity import Review
 from aggregator.domain.errors import AggregatorError, NotFoundError
 from aggregator.domain.networks import that_replace_edits
-from aggregator.domain.source import OnEdit, Policy, Source, SourceState
+from aggregator.domain.source import OnEdit, Policy, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.domain.source_options import LONGEST_TEXT, names_of
 from aggregator.review.context import HOME, Banner, DeskRoute
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # Detects the kind of source at an address and adds it; raises an AggregatorError with the reason if it can't.
 Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]"], Source]
 
+_PAGE = 50  # sources
 _DAYS = 30  # days in the charts
 _BAR = 28  # height of the charts
 _LINES = 10  # entries of the fetch log
@@ -90,25 +92,21 @@ class SourcePages:
         yield DeskRoute("POST", "/sources/{slug}/remove", Role.EDITOR, self.remove)
 
     def listed(self, request: DeskRequest) -> Response:
-        """Show all sources, those with problems first."""
-        words = request.query.text("q", most=100).casefold()
+        """Show a page of the sources; the first page starts with those with problems."""
+        words, after = request.query.text("q", most=100), request.query.text("after", most=200)
         with self._desk.store.reading() as tx:
-            sources = tx.sources.all()
-            daily = tx.schedule.brought_daily(request.now - timedelta(days=_DAYS - 1))
-        rows = [
-            Row(
-                source,
-                is_stale(source, request.now),
-                bars := _bars(daily.get(source.id, {}), request.now),
-                sum(b[1] for b in bars),
-            )
-            for source in sources
-            if words in f"{source.name} {source.slug} {source.address}".casefold()
-        ]
+            sources = tx.polling.sources.page(_PAGE + 1, after, SourceFilter(search=words))
+            stale = [] if after or words else tx.polling.sources.stale(request.now, _PAGE)
+            troubled = tx.polling.sources.with_slugs([source.slug for source in stale])
+            following, sources = sources[_PAGE - 1].slug if len(sources) > _PAGE else None, sources[:_PAGE]
+            listed = {source.slug: source for source in (*troubled, *sources)}
+            since = request.now - timedelta(days=_DAYS - 1)
+            daily = tx.polling.schedule.brought_daily([source.id for source in listed.values()], since)
+        rows = [_row(source, daily.get(source.id, {}), request.now) for source in listed.values()]
         rows.sort(key=lambda row: (not row.troubled, row.source.name.casefold()))
-        return self._desk.page(
-            request, "sources.html", {"rows": rows, "words": request.query.text("q"), **_words(request)}
-        )
+        older = f"{HOME}/sources?{urlencode({'q': words, 'after': following})}" if following else None
+        values = {"rows": rows, "words": words, "older": older, **_words(request)}
+        return self._desk.page(request, "sources.html", values)
 
     def show(self, request: DeskRequest) -> Response:
         """Show a source and its latest polls."""
@@ -119,13 +117,13 @@ class SourcePages:
                 "source": source,
                 "kind": self._kinds.get(source.kind),
                 "form": request.form,
-                "troubled": is_stale(source, request.now),
-                "lines": tx.schedule.log(source.id, _LINES),
-                "former": tx.sources.former_addresses(source.id),
+                "troubled": is_stale(source.state, source.poll, request.now),
+                "lines": tx.polling.schedule.log(source.id, _LINES),
+                "former": tx.polling.sources.former_addresses(source.id),
                 "pause": _pause_of(tx, source, request.now),
-                "notes": tx.audit.of(f"source:{source.slug}", 20),
-                "quarantined": tx.queue.quarantined(source.id),
-                "bars": _bars(tx.schedule.brought_daily(since).get(source.id, {}), request.now),
+                "notes": tx.moderation.audit.of(f"source:{source.slug}", 20),
+                "quarantined": tx.moderation.queue.quarantined(source.id),
+                "bars": _bars(tx.polling.schedule.brought_daily([source.id], since).get(source.id, {}), request.now),
             }
         return self._desk.page(request, "source.html", {**values, **_words(request)})
 
@@ -170,7 +168,7 @@ class SourcePages:
             filled = self._options(request.form)
             kept = {name: value for name, value in source.options.items() if name not in names_of(kind.options)}
             options = dict(kind.parse({**kept, **filled}))
-            tx.sources.change(source.id, options=options)
+            tx.polling.sources.change(source.id, options=options)
             self._note(tx, request, "changed options", source, {"from": dict(source.options), "to": options})
         return self._onward(source, "The options apply from the next poll on.")
 
@@ -181,7 +179,7 @@ class SourcePages:
         with self._desk.store.writing() as tx:
             source = _polled(tx, request)
             state = SourceState.PAUSED if pausing else SourceState.ACTIVE
-            tx.sources.set_state(source.id, state, f"paused by {who}" if pausing else "", request.now)
+            tx.polling.sources.set_state(source.id, state, f"paused by {who}" if pausing else "", request.now)
             self._note(tx, request, "paused a source" if pausing else "resumed a source", source, {})
         return self._onward(source, "Source paused. Its items stay." if pausing else "Source resumed.")
 
@@ -195,7 +193,7 @@ class SourcePages:
             if pause is not None:
                 left = spoken(timedelta(seconds=round((pause.until - request.now).total_seconds())))
                 raise ConflictError(f"Requests to its host are paused for {left} more: {pause.reason}")
-            tx.schedule.ask([source.id], request.now)
+            tx.polling.schedule.ask([source.id], request.now)
             self._note(tx, request, "asked for a poll", source, {})
         return self._onward(source, "Poll requested. It starts within a few seconds.")
 
@@ -213,7 +211,7 @@ class SourcePages:
                 "policy": source.policy.value, "delay": round(source.delay.total_seconds()) if source.delay else None,
                 "on_edit": source.on_edit.value, "trusted": list(source.trusted) or None,
             }  # fmt: skip
-            tx.sources.change(source.id, **values)
+            tx.polling.sources.change(source.id, **values)
             self._note(tx, request, "changed a policy", source, {"from": before, "to": values})
         return self._onward(source, "Policy saved. It applies to new items.")
 
@@ -226,9 +224,9 @@ class SourcePages:
             if release:
                 review = Review.PUBLISHED if source.policy is Policy.AUTO else Review.WAITING
                 reason = f"released from quarantine by {who}"
-                count = tx.reviews.release(source.id, review, by="policy", reason=reason, now=request.now)
+                count = tx.moderation.reviews.release(source.id, review, by="policy", reason=reason, now=request.now)
             else:
-                count = tx.activities.drop_quarantined(source.id, request.now)
+                count = tx.stream.activities.drop_quarantined(source.id, request.now)
             self._note(tx, request, "released a burst" if release else "dropped a burst", source, {"items": count})
         return self._onward(source, f"{count} items are {'released' if release else 'discarded'}.")
 
@@ -240,10 +238,10 @@ class SourcePages:
             source = _own(tx, request)
             count = 0
             if hide:
-                count = tx.reviews.hide_source(
+                count = tx.moderation.reviews.hide_source(
                     source.id, by="policy", reason=f"source removed by {who}", now=request.now
                 )
-            tx.sources.set_state(source.id, SourceState.REMOVED, f"removed by {who}", request.now)
+            tx.polling.sources.set_state(source.id, SourceState.REMOVED, f"removed by {who}", request.now)
             self._note(tx, request, "removed a source", source, {"items": "hide" if hide else "keep", "hidden": count})
         message = f"{source.name} removed. Its items are {'hidden' if hide else 'kept'}."
         return self._desk.onward(f"{HOME}/sources", message)
@@ -254,13 +252,13 @@ class SourcePages:
     def _note(
         self, tx: Transaction, request: DeskRequest, what: str, source: Source, detail: Mapping[str, Any]
     ) -> None:
-        tx.audit.note(request.now, request.account.name, what, f"source:{source.slug}", detail)
+        tx.moderation.audit.note(request.now, request.account.name, what, f"source:{source.slug}", detail)
 
 
 def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
     """Return notices about stopped sources and an old queue."""
     del now
-    alerts = tx.alerts.open()
+    alerts = tx.monitoring.alerts.open()
     for alert in alerts[:_SHOWN_ALERTS]:
         slug = alert.subject.removeprefix("source:")
         link = f"{HOME}/sources/{slug}" if slug != alert.subject else HOME
@@ -271,7 +269,7 @@ def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
 
 def _source(tx: Transaction, request: DeskRequest) -> Source:
     slug = str(request.http.path_params["slug"])
-    source = tx.sources.get(slug)
+    source = tx.polling.sources.get(slug)
     if source is None:
         raise NotFoundError(f"No source {slug[:80]!r}; it may have been removed.")
     return source
@@ -279,7 +277,7 @@ def _source(tx: Transaction, request: DeskRequest) -> Source:
 
 def _polled(tx: Transaction, request: DeskRequest) -> Source:
     source = _source(tx, request)
-    if source.due == LATEST:
+    if source.poll.due is None:
         raise ConflictError(f"{source.name} isn't polled: editors write its posts.")
     return source
 
@@ -296,7 +294,7 @@ def _pause_of(tx: Transaction, source: Source, now: datetime) -> Pause | None:
     """Return the longest pause of the source's host, if any."""
     concerns = [
         pause
-        for pause in tx.hosts.paused(now)
+        for pause in tx.polling.hosts.paused(now)
         if pause.host == source.host or pause.host.startswith(f"{source.own_host}/")
     ]
     return max(concerns, key=lambda pause: pause.until, default=None)
@@ -314,6 +312,11 @@ def policy_of(form: Form) -> tuple[Policy, timedelta | None]:
     if not form.text("delay"):
         raise BadFormError("Enter the delay in minutes.")
     return policy, timedelta(minutes=form.whole("delay", 1, _LONGEST_DELAY))
+
+
+def _row(source: Source, daily: Mapping[str, int], now: datetime) -> Row:
+    bars = _bars(daily, now)
+    return Row(source, is_stale(source.state, source.poll, now), bars, sum(bar[1] for bar in bars))
 
 
 def _bars(daily: Mapping[str, int], now: datetime) -> list[tuple[int, int, str]]:
@@ -335,5 +338,4 @@ def _words(request: DeskRequest) -> dict[str, Any]:
         "spoken": spoken,
         "policies": POLICIES,
         "edits": _edits(),
-        "unpolled": LATEST,
     }

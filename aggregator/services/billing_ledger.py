@@ -59,7 +59,7 @@ class StoreSpending:
     async def block(self, service: str, reason: str) -> datetime:
         """Let nobody call a service until its next cycle, unless people say otherwise; return when that is."""
         until = self._cycle(service, self._clock()).ends()
-        await in_database_thread(self._written, lambda tx: tx.spending.block(service, until, reason))
+        await in_database_thread(self._written, lambda tx: tx.billing.ledger.block(service, until, reason))
         return until
 
     async def ration(self, service: str) -> Ration | None:
@@ -79,11 +79,13 @@ class StoreSpending:
         most = terms.prices.of(call.posts, call.users)
         token = uuid4().hex
         with self._store.writing(lock_stream=False) as tx:
-            block = tx.spending.lock(call.service)
+            block = tx.billing.ledger.lock(call.service)
             if block is not None and block.until > now:
                 raise CapReachedError(block.reason, until=min(block.until, now + ASK_AGAIN))
-            tx.spending.reclaim(call, now)
-            free = tx.spending.standing(call.service, cycle).free(terms, compliance=call.purpose is Purpose.COMPLIANCE)
+            tx.billing.ledger.reclaim(call, now)
+            free = tx.billing.ledger.standing(call.service, cycle).free(
+                terms, compliance=call.purpose is Purpose.COMPLIANCE
+            )
             if free is not None and most > free:
                 label = self._metered[call.service].label
                 raise BudgetError(
@@ -91,13 +93,13 @@ class StoreSpending:
                     f"may cost {dollars(most)}. Nothing was asked; 'aggregator budget' shows what would help.",
                     until=min(cycle.ends(), now + ASK_AGAIN),
                 )
-            tx.spending.reserve(token, call, most, now, now + HOLD)
+            tx.billing.ledger.reserve(token, call, most, now, now + HOLD)
         return token
 
     def _settle(self, token: str, returned: Returned, now: datetime) -> float:
         prices = {service: one.terms.prices for service, one in self._metered.items()}
         with self._store.writing(lock_stream=False) as tx:
-            return tx.spending.settle(token, returned, prices, now) / DOLLAR
+            return tx.billing.ledger.settle(token, returned, prices, now) / DOLLAR
 
     def _written(self, work: Callable[[Transaction], None]) -> None:
         with self._store.writing(lock_stream=False) as tx:
@@ -106,8 +108,8 @@ class StoreSpending:
     def _ration(self, service: str, now: datetime) -> Ration | None:
         one, cycle = self._metered[service], self._cycle(service, now)
         with self._store.reading() as tx:
-            free = tx.spending.standing(service, cycle).free(one.terms, compliance=False)
-            appetites = tx.spending.appetites(one.kind)
+            free = tx.billing.ledger.standing(service, cycle).free(one.terms, compliance=False)
+            appetites = tx.billing.ledger.appetites(one.kind)
         if free is None:
             return None
         per_day = budget.ration(budget.presumed(appetites.values(), one.terms), free, cycle.left(now))
@@ -123,8 +125,8 @@ class StoreSpending:
             return None
         compliance = purpose is Purpose.COMPLIANCE
         with self._store.reading() as tx:
-            standing = tx.spending.standing(service, cycle)
-            today = tx.spending.spent_today(service, purpose, now)
+            standing = tx.billing.ledger.standing(service, cycle)
+            today = tx.billing.ledger.spent_today(service, purpose, now)
         left = standing.free(terms, compliance=compliance) or 0
         if compliance:  # what is kept for it, and no more: the rest is for what is new
             left = min(left, max(round(terms.budget * terms.reserve) - standing.compliance, 0))
@@ -141,7 +143,7 @@ async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> Non
         return
     now = context.clock()
     with store.reading() as tx:
-        known = tx.spending.reported(kind.service)
+        known = tx.billing.ledger.reported(kind.service)
     if known is not None and now - known[1] < COUNTED_AFTER:
         return
     try:
@@ -151,4 +153,4 @@ async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> Non
         return
     if posts is not None:
         with store.writing(lock_stream=False) as tx:
-            tx.spending.report(kind.service, posts, now)
+            tx.billing.ledger.report(kind.service, posts, now)

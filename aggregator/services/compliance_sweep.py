@@ -230,7 +230,7 @@ class ComplianceSweep:
             reasons = {key: one.reason for key, one in by_key.items() if one.fate.upstream is upstream}
             done |= tx.compliance.withdraw(reasons, upstream, now)
         for key, removal in done.items():
-            tx.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
+            tx.moderation.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
         return list(done.values())
 
     def _withdraw_person(self, tx: Transaction, verdict: Takedown, how: str, noticed: datetime) -> Removal:
@@ -246,7 +246,7 @@ class ComplianceSweep:
             for_good=verdict.fate is Fate.DELETED,
         )
         if removal.revision is not None:
-            tx.audit.note(now, SYSTEM, "account gone", verdict.key, _detail(verdict, how, noticed, removal))
+            tx.moderation.audit.note(now, SYSTEM, "account gone", verdict.key, _detail(verdict, how, noticed, removal))
         return removal
 
     def _count(self, removal: Removal) -> None:

@@ -79,14 +79,14 @@ class Dispatcher:
         token = uuid4().hex
         now = self.clock()
         with self.store.writing() as tx:
-            since = tx.stream.beat(now)
+            since = tx.stream.state.beat(now)
             if _set_back(tx, since, now):
                 since = None
-            tx.freezes.hold_due(now)
-            tx.reviews.apply_due(now)
-            tx.reviews.apply_unpinning(now)
+            tx.moderation.freezes.hold_due(now)
+            tx.moderation.reviews.apply_due(now)
+            tx.moderation.reviews.apply_unpinning(now)
             _measure_paces(tx, now)
-            claimed = tx.schedule.claim(
+            claimed = tx.polling.schedule.claim(
                 now,
                 lease=self.settings.lease,
                 token=token,
@@ -108,7 +108,7 @@ class Dispatcher:
     def give_back(self, batch: Batch) -> None:
         """Release the lease of a batch that could not be sent."""
         with self.store.writing() as tx:
-            tx.schedule.release(batch.ids, batch.token)
+            tx.polling.schedule.release(batch.ids, batch.token)
 
     def release(self, ids: Sequence[int], token: str, *, ended: bool) -> None:
         """Release the leases of a poll that stored nothing.
@@ -119,20 +119,20 @@ class Dispatcher:
             ended: whether the poll ended by itself. If not, its process died, and each source is polled alone next.
         """
         with self.store.writing() as tx:
-            tx.schedule.release(ids, token, begun=ended)
+            tx.polling.schedule.release(ids, token, begun=ended)
         if not ended:
             log.warning("worker lost, its sources are polled one by one", sources=len(ids))
 
 
 def _measure_paces(tx: Transaction, now: datetime) -> None:
     """Bring the average up to date of how often the sources of each kind would like to be polled."""
-    known = tx.paces.all()
+    known = tx.polling.paces.all()
     if known and all(timedelta() <= now - one.since < PACE_KEPT for one in known.values()):
         return
-    for kind, demand in tx.paces.demand().items():
+    for kind, demand in tx.polling.paces.demand().items():
         former = known.get(kind)
         since = max(now - former.since, timedelta()) if former else timedelta()
-        tx.paces.put(
+        tx.polling.paces.put(
             kind, Measured(levelled(former.level if former else None, since, demand.total), demand.sources, now)
         )
 
@@ -152,7 +152,7 @@ def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
     """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
     ahead = since is not None and since > now + TOLERANCE
     same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
-    if not ahead and (same_minute or not tx.clock.is_behind(now)):
+    if not ahead and (same_minute or not tx.polling.clock.is_behind(now)):
         return False
-    log.warning("clock was set back", last_tick=since, now=now, sources=tx.clock.set_back(now))
+    log.warning("clock was set back", last_tick=since, now=now, sources=tx.polling.clock.set_back(now))
     return True

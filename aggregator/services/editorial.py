@@ -10,7 +10,7 @@ from uuid import uuid4
 from aggregator.domain.activity import NewActivity, Review
 from aggregator.domain.polling.results import Discovery
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.text.urls import web_key
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def publish(
         review_by="policy",
         review_reason=f"added by {who}",
     )
-    tx.activities.store(source.id, [one], now)
-    return tx.activities.known(source.id, [name])[name].id
+    tx.stream.activities.store(source.id, [one], now)
+    return tx.stream.activities.known(source.id, [name])[name].id
 
 
 def _source(tx: Transaction, now: datetime) -> Source:
     """Return the source of our own items, made when it is first needed."""
-    held = tx.sources.get(SLUG)
+    held = tx.polling.sources.get(SLUG)
     if held is not None:
         return held
     found = Discovery(kind=KIND, address="desk:", host="", name=_NAME, slug=SLUG, every=None, floor=_FLOOR)
-    return tx.sources.add(found, slug=SLUG, policy=Policy.AUTO, now=now, polled=False)
+    return tx.polling.sources.add(found, slug=SLUG, policy=Policy.AUTO, now=now, polled=False)

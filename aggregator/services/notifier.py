@@ -43,19 +43,26 @@ class AlertNotifier:
         """See what is wrong and what is well again; tell what was not told, where a way is set up."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
-            tx.alerts.hold(detect(tx.sources.all(), tx.alerts.oldest_waiting(), settings.queue_age, now), now)
+            tx.monitoring.alerts.hold(
+                detect(
+                    tx.polling.sources.each_stale(now), tx.monitoring.alerts.oldest_waiting(), settings.queue_age, now
+                ),
+                now,
+            )
             if settings.webhook_url is None and settings.mail_server is None:
                 return
-            due = tx.alerts.claim(now, now + _TELLING, _AT_ONCE)
+            due = tx.monitoring.alerts.claim(now, now + _TELLING, _AT_ONCE)
         for alert in due:
             problems = [*self._tell(alert, now)]
             for problem in problems:
                 log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
             with self._store.writing(lock_stream=False) as tx:
                 if problems:
-                    tx.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
+                    tx.monitoring.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
                 else:
-                    tx.alerts.told(alert.id, now)  # not later: it may be over by then, which is still to be told
+                    tx.monitoring.alerts.told(
+                        alert.id, now
+                    )  # not later: it may be over by then, which is still to be told
 
     def _tell(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Tell people by each way, also where another fails; give what went wrong.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.config.process_lock import writer_lock
 from aggregator.domain.errors import WriterRunningError
+from aggregator.domain.polling.results import PollStatus
 from aggregator.services.dispatch import BATCH
-from aggregator.services.ingest import Report
+from aggregator.services.poll_report import Report
 from aggregator.services.rate_limiter import left_alone
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class PollNow:
     def _request_and_wait(self, sources: Sequence[Source], report: Callable[[Report], None]) -> None:
         by_id = {source.id: source for source in sources}
         with self.store.writing() as tx:
-            before = {source.id: _newest(tx.schedule.log(source.id, 1)) for source in sources}
-            tx.schedule.ask(by_id.keys(), self.clock())
+            before = {source.id: _newest(tx.polling.schedule.log(source.id, 1)) for source in sources}
+            tx.polling.schedule.ask(by_id.keys(), self.clock())
         deadline = time.monotonic() + self.settings.lease.total_seconds()
         tried = time.monotonic()
         while by_id and time.monotonic() < deadline:
@@ -90,31 +91,31 @@ class PollNow:
                 by_id = {source.id: source for source in self._try_here(list(by_id.values()), report)}
                 tried = time.monotonic()
         for source in by_id.values():
-            report(Report(source.slug, "failed", error="no worker took it up; is one running?"))
+            report(Report(source.slug, PollStatus.FAILED, error="no worker took it up; is one running?"))
 
     def _ended(
         self, tx: Transaction, waiting: Mapping[int, Source], before: Mapping[int, int | None]
     ) -> dict[int, Report]:
         """Return the results of those that were polled meanwhile, or will not be for a while."""
         now = self.clock()
-        paused = {pause.host: pause for pause in tx.hosts.paused(now)}
-        requested = tx.schedule.still_asked(waiting.keys())
+        paused = {pause.host: pause for pause in tx.polling.hosts.paused(now)}
+        requested = tx.polling.schedule.still_asked(waiting.keys())
         ended: dict[int, Report] = {}
         for id_, source in waiting.items():
             if id_ not in requested:
-                ended[id_] = _report(source, tx.schedule.log(id_, 1), before[id_])
+                ended[id_] = _report(source, tx.polling.schedule.log(id_, 1), before[id_])
             elif host := paused.get(source.host):  # no tick takes it up before that is over
                 error = str(left_alone(host.host, host.until, host.reason, now))
-                ended[id_] = Report(source.slug, "failed", error=error)
+                ended[id_] = Report(source.slug, PollStatus.FAILED, error=error)
         return ended
 
 
 def _report(source: Source, newest: Sequence[Mapping[str, Any]], before: int | None) -> Report:
     if _newest(newest) in {None, before}:
-        return Report(source.slug, "failed", error="it was paused or removed meanwhile")
+        return Report(source.slug, PollStatus.FAILED, error="it was paused or removed meanwhile")
     line = newest[0]
     error = line["message"] if line["error_code"] is not None else None
-    return Report(source.slug, line["outcome"], line["new"], line["changed"], line["unchanged"], error)
+    return Report(source.slug, PollStatus(line["outcome"]), line["new"], line["changed"], line["unchanged"], error)
 
 
 def _newest(lines: Sequence[Mapping[str, Any]]) -> int | None:

@@ -13,14 +13,17 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
+from aggregator.services.billing_ledger import reconcile
 from aggregator.source_api.kind import ProfileSource
+from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from aggregator.domain.activity import Actor
     from aggregator.domain.source import Source
+    from aggregator.services.runtime import Runtime
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
@@ -28,6 +31,30 @@ CLAIMED = timedelta(minutes=10)  # in which nobody else asks about somebody whom
 SHOWN = timedelta(days=30)  # whoever the stream has not shown since is not asked for again
 
 log = structlog.get_logger(__name__)
+
+
+async def refresh_profiles(runtime: Runtime) -> None:
+    """Refresh the profiles of authors for every kind of source that reports them."""
+    context = await runtime.context()
+    for kind in kinds().values():
+        await ProfileRefresher(runtime.store, kind, context).ask()
+
+
+class ProfileUpkeep:
+    """Refreshes profiles, and reads daily what services have counted themselves."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def run(self) -> None:
+        """Refresh what is new or old."""
+        self._runtime.run(self._refresh())
+
+    async def _refresh(self) -> None:
+        await refresh_profiles(self._runtime)
+        context = await self._runtime.context()
+        for kind in kinds().values():
+            await reconcile(self._runtime.store, kind, context)
 
 
 class ProfileRefresher:
@@ -60,14 +87,16 @@ class ProfileRefresher:
     def _claim(self, kind: ProfileSource) -> list[str]:
         now = self._context.clock()
         with self._store.writing(lock_stream=False) as tx:
-            return tx.actors.claim_profiles(
+            return tx.stream.actors.claim_profiles(
                 kind.network, now, shown_since=now - SHOWN, most=kind.most_people, again=CLAIMED
             )
 
     async def _renamed(self, kind: ProfileSource, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
         """Return sources whose account has another handle now, with what to say of the old one."""
-        by_id = {one.native_id: one for one in found}
-        followed = [(source, by_id.get(str(source.options.get("user_id")))) for source in await self._sources()]
+        by_id = {account.native_id: account for account in found}
+        followed = [
+            (source, by_id.get(str(source.options.get("user_id")))) for source in await self._following(by_id.keys())
+        ]
         renamed = []
         for source, account in followed:
             if account is None or account.handle is None or not source.address.startswith("@"):
@@ -78,10 +107,10 @@ class ProfileRefresher:
                 renamed.append((source, account, f"its owner renamed it{taken}"))
         return renamed
 
-    async def _sources(self) -> list[Source]:
+    async def _following(self, user_ids: Collection[str]) -> list[Source]:
         def read() -> list[Source]:
             with self._store.reading() as tx:
-                return [source for source in tx.sources.all() if source.kind == self._name]
+                return tx.polling.sources.following(self._name, user_ids)
 
         return await in_database_thread(read)
 
@@ -94,12 +123,13 @@ class ProfileRefresher:
     ) -> None:
         now = self._context.clock()
         with self._store.writing() as tx:
-            followed = {str(source.options.get("user_id")) for source in tx.sources.all() if source.kind == self._name}
+            sources = tx.polling.sources.following(self._name, asked)
+            followed = {str(source.options.get("user_id")) for source in sources}
             ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
-            tx.actors.refreshed(found)
-            tx.actors.refresh_after(kind.network, ours, now + kind.people_kept)
-            tx.actors.refresh_after(kind.network, others, now + kind.others_kept)
+            tx.stream.actors.refreshed(found)
+            tx.stream.actors.refresh_after(kind.network, ours, now + kind.people_kept)
+            tx.stream.actors.refresh_after(kind.network, others, now + kind.others_kept)
             for source, account, reason in renamed:
                 place = Place(f"@{account.handle}", source.own_host)
-                if tx.sources.move(source, place, reason, now, who="system"):
+                if tx.polling.sources.move(source, place, reason, now, who="system"):
                     log.info("account renamed", source=source.slug, address=place.address)

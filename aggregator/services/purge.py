@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Upstream
 from aggregator.domain.compliance.removal import Removal
-from aggregator.domain.source import SourceState
+from aggregator.domain.source import SourceFilter, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -53,7 +53,9 @@ class PurgeService:
             for removal in tx.compliance.withdraw(dict.fromkeys(keys, REASON), Upstream.GONE, now).values():
                 purged.removal.add(removal)
             if purged.removal.is_new or purged.removal.activities:
-                tx.audit.note(now, OPERATOR, "post purged", key, {**_detail(now, purged.removal), "keys": keys})
+                tx.moderation.audit.note(
+                    now, OPERATOR, "post purged", key, {**_detail(now, purged.removal), "keys": keys}
+                )
         return purged
 
     def account(self, network: str, native_id: str) -> Purged:
@@ -79,28 +81,30 @@ class PurgeService:
     def id_of(self, network: str, handle: str) -> str | None:
         """Return the id of the account with a handle (without "@"), as far as we know any."""
         with self._store.reading() as tx:
-            followed = [
-                source
-                for source in tx.sources.all()
-                if source.kind in self._kinds.get(network, ()) and source.address.casefold() == f"@{handle}".casefold()
+            slugs = [
+                slug
+                for kind in self._kinds.get(network, ())
+                for slug in sorted(tx.polling.sources.slugs_at([f"@{handle}".lower()], kind))
             ]
-            told = str(followed[0].options.get("user_id") or "") if followed else ""
-            return told or tx.compliance.person_called(network, handle)
+            source = tx.polling.sources.get(slugs[0]) if slugs else None
+            user_id = str(source.options.get("user_id") or "") if source else ""
+            return user_id or tx.compliance.person_called(network, handle)
 
     def _end_sources(self, network: str, native_id: str | None, state: SourceState, reason: str) -> list[str]:
         """Poll nothing of this any more; what a poll under way brings is not stored."""
         kinds = self._kinds.get(network, ())
+        if not kinds:
+            return []
         with self._store.writing() as tx:
+            which = SourceFilter(kinds=kinds, user_id=native_id or "")
             followed = [
                 source
-                for source in tx.sources.all()
-                if source.kind in kinds
-                and (native_id is None or str(source.options.get("user_id")) == native_id)
-                and (source.state, source.state_reason) != (state, reason)
+                for source in tx.polling.sources.each(which)
+                if (source.state, source.state_reason) != (state, reason)
             ]
             for source in followed:
-                tx.sources.set_state(source.id, state, reason, self._clock())
-                tx.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)
+                tx.polling.sources.set_state(source.id, state, reason, self._clock())
+                tx.polling.sources.change(source.id, fetch_state={}, appetite=None, name=source.slug)
         return [source.slug for source in followed]
 
     def _until_done(self, purged: Purged, work: Callable[[Transaction, datetime], Removal]) -> None:
@@ -115,7 +119,7 @@ class PurgeService:
     def _note(self, purged: Purged, what: str) -> None:
         now = self._clock()
         with self._store.writing() as tx:
-            tx.audit.note(now, OPERATOR, what, purged.key, _detail(now, purged.removal))
+            tx.moderation.audit.note(now, OPERATOR, what, purged.key, _detail(now, purged.removal))
 
 
 def _detail(now: datetime, removal: Removal) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class HostRateLimiter:
     def _transact(self, wants: Collection[_Wants], now: datetime) -> dict[str, Turn]:
         wanted = [Wanted(one.manners, list(one.asks), one.ended, one.answered) for one in wants]
         with self._store.writing(lock_stream=False) as tx:
-            return tx.hosts.turns(wanted, now, hold=self._hold)
+            return tx.polling.hosts.turns(wanted, now, hold=self._hold)
 
     async def _manners(self, host: str, endpoint: str) -> HostPolicy:
         async with self._reading:
@@ -180,8 +180,8 @@ class HostRateLimiter:
 
     def _read_groups(self) -> HostGroups:
         with self._store.reading() as tx:
-            return HostGroups(tx.groups.all(), spacing=self._spacing, concurrency=self._concurrency)
+            return HostGroups(tx.polling.host_groups.all(), spacing=self._spacing, concurrency=self._concurrency)
 
     def _pause(self, name: str, until: datetime | None, now: datetime, reason: str, first: timedelta) -> datetime:
         with self._store.writing(lock_stream=False) as tx:
-            return tx.hosts.pause(name, until, now, reason, first=first)
+            return tx.polling.hosts.pause(name, until, now, reason, first=first)

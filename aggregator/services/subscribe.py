@@ -12,7 +12,8 @@ from uuid import uuid4
 from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
 from aggregator.domain.source import Policy
 from aggregator.fetching.request_target import display_url
-from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.services.screen_entries import screened_all
+from aggregator.services.store_result import store_result
 from aggregator.source_api.kind import BulkDiscovery
 from aggregator.sources import kinds as kinds_of_source
 from aggregator.system.thread_pools import in_database_thread
@@ -120,7 +121,8 @@ async def subscribe(
         )
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
-    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger)
+    always_show = any(kind.edits_always_show for kind in kinds if kind.name == found.kind)
+    return await in_database_thread(_add, store, found, terms, sealed, context.clock(), tagger, always_show)
 
 
 async def subscribe_all(
@@ -146,24 +148,39 @@ async def subscribe_all(
 
 
 def _add(
-    store: Store, found: Discovery, terms: Subscription, sealed: str | None, now: datetime, tagger: Tagger | None
+    store: Store,
+    found: Discovery,
+    terms: Subscription,
+    sealed: str | None,
+    now: datetime,
+    tagger: Tagger | None,
+    edits_always_show: bool,  # called through a thread pool
 ) -> tuple[Source, PollRecord | None]:
     token, slug = uuid4().hex, terms.slug
     with store.writing() as tx:
         if slug is None:
-            former = tx.sources.at(found.kind, found.address)
-            slug = former.slug if former else tx.sources.free_slug(found.slug)
-        added = tx.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
+            former = tx.polling.sources.at(found.kind, found.address)
+            slug = former.slug if former else tx.polling.sources.free_slug(found.slug)
+        added = tx.polling.sources.add(found, slug=slug, policy=terms.policy, delay=terms.delay, now=now, sealed=sealed)
         if terms.columns:
-            tx.sources.change(added.id, **terms.columns)
-            added = tx.sources.get(slug) or added
+            tx.polling.sources.change(added.id, **terms.columns)
+            added = tx.polling.sources.get(slug) or added
         if found.harvest is None:
             return added, None
         harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
         screening = screened_all(added, harvest, now, tagger)
-        tx.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
-        settlement = store_harvest(tx, added, harvest, screening, now=now, token=token, pace=None)
-        return tx.sources.get(added.slug) or added, settlement
+        tx.polling.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
+        settlement = store_result(
+            tx,
+            added,
+            harvest,
+            screening,
+            now=now,
+            token=token,
+            pace=None,
+            edits_always_show=edits_always_show,
+        )
+        return tx.polling.sources.get(added.slug) or added, settlement
 
 
 def _check_slug(slug: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from aggregator.domain.compliance.takedowns import LookedUp
     from aggregator.domain.tagging.tagger import Tagger
     from storage.store import Transaction
+
+_POLICY = EditPolicy(always_show=True)  # people see what the network shows now, whatever was approved
 
 
 def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagger | None = None) -> int:
@@ -28,7 +31,7 @@ def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagg
     changed = 0
     for source_id, activities in by_source.items():
         again = [screened(one, Policy.AUTO, now, tagger) for one in activities]
-        changed += tx.activities.store(source_id, again, now).changed
+        changed += tx.stream.activities.store(source_id, again, now, edit_policy=_POLICY).changed
     return changed
 
 

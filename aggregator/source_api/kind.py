@@ -76,6 +76,11 @@ class SourceKind:
     settings: tuple[Option[Any], ...] = ()  # AGGREGATOR_* variables that it reads, in `PollContext.settings`
     networks: tuple[Network, ...] = ()  # where what it reads is published, unless on the web
 
+    @property
+    def edits_always_show(self) -> bool:
+        """Whether the terms of a network require that edits show at once, also of approved activities."""
+        return any(network.terms.edits_replace for network in self.networks)
+
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Check options and return them as they are stored.
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select, update
 from aggregator.domain.activity import Review, Upstream
 from aggregator.domain.moderation.decisions import PAST, Decided, DecisionAction
 from storage.moderation.audit_log import Audit
-from storage.moderation.pending_edits import HeldEdits
+from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.activities import Activities
 from storage.tables.moderation import audit, handout, rule
@@ -97,7 +97,7 @@ class Decisions:
         """
         batch = batch or uuid4().hex
         rows, missed = self._found(seen, who, now)
-        edits = HeldEdits(self._connection).waiting([row.id for row in rows])
+        edits = PendingEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
             if verb is DecisionAction.KEEP:
@@ -112,7 +112,7 @@ class Decisions:
                 changes.append((row, _wanted(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
-            HeldEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
+            PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}
         took = [id_ for id_ in touched if verb is DecisionAction.APPROVE and id_ in edits]
         self._write(changes, PAST[verb], who, now, batch, extra, edits={id_: id_ in took for id_ in edits})
@@ -124,14 +124,8 @@ class Decisions:
         """Put an editor's headline and note beside an activity, whose own words stay as they are."""
         batch = uuid4().hex
         rows, missed = self._found({activity_id: seen}, who, now)
-        self._write(
-            [(row, {"headline": headline, "note": note}) for row in rows],
-            PAST[DecisionAction.WRITE],
-            who,
-            now,
-            batch,
-            {},
-        )
+        changes: list[tuple[Row[Any], State]] = [(row, {"headline": headline, "note": note}) for row in rows]
+        self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
 
     def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
@@ -195,10 +189,10 @@ class Decisions:
         return Decided(new, DecisionAction.UNDO, [row.id for row, _ in changes], missed)
 
     def _return_edit(self, row: Row[Any], *, took: bool) -> None:
-        """Let a held edit wait again; where its words were taken over, put the former ones back."""
+        """Let a pending edit wait again; where its content was taken over, put the former content back."""
         if took:
             Activities(self._connection).put_back(row.id)
-        HeldEdits(self._connection).let_wait(row.id)
+        PendingEdits(self._connection).let_wait(row.id)
 
     def latest(self, who: str) -> Mapping[str, Any] | None:
         """Return the first line of the newest batch of a person that was not undone yet, with its `count` of lines."""

@@ -1,17 +1,16 @@
-"""Held edits: what publishers changed after a person had approved it, until a person has seen the change."""
+"""Store edits of approved activities until a person accepts or declines them."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from aggregator.domain.activity import Review, ScreenedActivity
-from aggregator.domain.networks import network_of
-from aggregator.domain.source import OnEdit
+from aggregator.domain.matching.edit_decisions import PendingMark
 from storage.engine.upsert import Upsert
 from storage.moderation.review_states import Reviews
 from storage.tables.moderation import held_edit
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+_STORED_NAMES = {"stable_key": "alias", "content_key": "likeness"}  # field -> its spelling in the database
 _screened: TypeAdapter[ScreenedActivity] = TypeAdapter(ScreenedActivity)
 _UPSERT = Upsert(
     held_edit,
@@ -31,14 +31,8 @@ _UPSERT = Upsert(
 )
 
 
-class _Kept(NamedTuple):
-    activity_id: int
-    fingerprint: str
-    entry_digest: str
-
-
 @dataclass(frozen=True, slots=True)
-class HeldEdit:
+class PendingEdit:
     """An edit that waits for a person."""
 
     activity_id: int
@@ -46,42 +40,22 @@ class HeldEdit:
     screened: ScreenedActivity
 
 
-class HeldEdits:
-    """The held edits, within one transaction."""
+class PendingEdits:
+    """The pending edits, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def keep(
-        self, approved: Sequence[tuple[ScreenedActivity, int]], edited: Collection[int], on_edit: OnEdit, now: datetime
-    ) -> set[int]:
-        """Keep edits of approved activities back; return the ids of those that keep their words.
+    def marks(self, ids: Collection[int]) -> dict[int, PendingMark]:
+        """Return what identifies the edits of these activities that wait or were declined."""
+        marks = select(held_edit.c.activity_id, held_edit.c.fingerprint, held_edit.c.entry_digest)
+        rows = self._connection.execute(marks.where(held_edit.c.activity_id.in_(ids)))
+        return {row.activity_id: PendingMark(row.fingerprint, row.entry_digest) for row in rows}
 
-        Args:
-            approved: what is about to be written over activities that a person approved, and their ids.
-            edited: ids of those whose publisher changed them; the others are only shown better.
-            on_edit: what the source's policy says.
-            now: the present moment.
-        """
-        if not approved:
-            return set()
-        statement = select(held_edit.c.activity_id, held_edit.c.fingerprint, held_edit.c.entry_digest)
-        ids = [id_ for _, id_ in approved]
-        rows = self._connection.execute(statement.where(held_edit.c.activity_id.in_(ids)))
-        held = {row.activity_id: _Kept(*row) for row in rows}
-        kept: set[int] = set()
-        fresh = []
-        for one, id_ in approved:
-            known = held.get(id_)
-            if known and known.entry_digest == one.new.entry_digest:
-                kept.add(id_)  # it was seen, or waits to be
-            elif on_edit is OnEdit.STAY and id_ in edited and not _edits_replace(one):
-                kept.add(id_)
-                if known is None or known.fingerprint != one.fingerprint:
-                    fresh.append(_row(one, id_, now))
-        for row in fresh:  # one by one: there are few, and some have no raw entry
-            _UPSERT.run(self._connection, [row])
-        return kept
+    def keep(self, edits: Sequence[tuple[ScreenedActivity, int]], now: datetime) -> None:
+        """Store edits of activities, each over the one that waited before."""
+        for screened, activity_id in edits:  # row by row: there are few, and some have no raw entry
+            _UPSERT.run(self._connection, [_row(screened, activity_id, now)])
 
     def send_back(self, ids: Collection[int], now: datetime) -> None:
         """Let approved activities wait again, since they have other words now."""
@@ -89,7 +63,7 @@ class HeldEdits:
             reason = "the source changed it after it was approved"
             Reviews(self._connection).decide(ids, Review.WAITING, by="policy", reason=reason, now=now)
 
-    def waiting(self, ids: Collection[int]) -> dict[int, HeldEdit]:
+    def waiting(self, ids: Collection[int]) -> dict[int, PendingEdit]:
         """Return the edits of these activities that nobody has seen yet."""
         rows = self._connection.execute(
             select(held_edit).where(held_edit.c.activity_id.in_(ids), held_edit.c.dealt_with.is_(None))
@@ -114,13 +88,12 @@ class HeldEdits:
         self._connection.execute(held_edit.delete().where(held_edit.c.activity_id.in_(ids)))
 
 
-def _edits_replace(one: ScreenedActivity) -> bool:
-    return network_of(one.new.content.network).terms.edits_replace
-
-
 def _row(one: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:
     raw = one.new.raw
     content = _screened.dump_python(replace(one, new=replace(one.new, raw=b"")), mode="json", exclude_defaults=True)
+    for name, spelling in _STORED_NAMES.items():
+        if name in content:
+            content[spelling] = content.pop(name)
     return {
         "activity_id": activity_id,
         "arrived": now,
@@ -132,8 +105,12 @@ def _row(one: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, ob
     }
 
 
-def _edit(activity_id: int, arrived: datetime, content: Mapping[str, object], raw: bytes | None) -> HeldEdit:
-    screened = _screened.validate_python(content)
+def _edit(activity_id: int, arrived: datetime, content: Mapping[str, object], raw: bytes | None) -> PendingEdit:
+    named = dict(content)
+    for name, spelling in _STORED_NAMES.items():
+        if spelling in named:
+            named[name] = named.pop(spelling)
+    screened = _screened.validate_python(named)
     if raw:
         screened = replace(screened, new=replace(screened.new, raw=zlib.decompress(raw)))
-    return HeldEdit(activity_id, arrived, screened)
+    return PendingEdit(activity_id, arrived, screened)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
-from aggregator.domain.activity import LATEST
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
-from storage.polling.sources import source_of
+from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.tables.polling import fetch_log, host, source
 
@@ -47,7 +46,7 @@ class Schedule:
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
         """Ask for these sources to be polled at the next tick."""
         Stream(self._connection).require_lock()
-        polled = source.c.id.in_(source_ids) & (source.c.due < LATEST)  # nobody polls what people write
+        polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # nobody polls what people write
         self._connection.execute(
             update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
         )
@@ -107,7 +106,7 @@ class Schedule:
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
         """Take these sources, due or not, where nobody else holds them."""
-        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due < LATEST, _free(now))
+        free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None), _free(now))
         return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
 
     def _lease(
@@ -149,13 +148,13 @@ class Schedule:
         given_back = {"lease_token": None, "lease_until": None, "unfinished": counted}
         self._connection.execute(update(source).where(leased).values(given_back))
 
-    def settle(self, settlements: Sequence[PollRecord]) -> int:
+    def settle(self, records: Sequence[PollRecord]) -> int:
         """End the polls of sources that are still ours and log them: three statements however many.
 
         Returns how many were still ours; the log line of one that was not says what happened all the same.
         """
         Stream(self._connection).require_lock()
-        ends, lines = [_schedule_row(one) for one in settlements], [_log_row(one) for one in settlements]
+        ends, lines = [_schedule_row(record) for record in records], [_log_row(record) for record in records]
         if self._connection.dialect.name == "postgresql":
             ended = self._connection.execute(_SETTLE_ALL, {"settled": as_json(ends)}).rowcount
             self._connection.execute(_LOG_ALL, {"logged": as_json(lines)})
@@ -178,13 +177,13 @@ class Schedule:
         )
         return [dict(row) for row in rows.mappings()]
 
-    def brought_daily(self, since: datetime) -> dict[int, dict[str, int]]:
+    def brought_daily(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
         """Return how many new activities sources brought, by source and day (UTC, "2026-05-04"); no day has none."""
         is_postgresql = self._connection.dialect.name == "postgresql"
         day = func.date(func.timezone("UTC", fetch_log.c.started) if is_postgresql else fetch_log.c.started)
         rows = self._connection.execute(
             select(fetch_log.c.source_id, day, func.sum(fetch_log.c.new))
-            .where(fetch_log.c.started >= since, fetch_log.c.new > 0)
+            .where(fetch_log.c.source_id.in_(source_ids), fetch_log.c.started >= since, fetch_log.c.new > 0)
             .group_by(fetch_log.c.source_id, day)
         )
         found: dict[int, dict[str, int]] = {}
@@ -262,46 +261,46 @@ _SETTLE_ALL = _settlement(recordset("settled", _GIVEN).c)
 _LOG_ALL = fetch_log.insert().from_select(list(_LOGGED), select(recordset("logged", _LOGGED)))
 
 
-def _schedule_row(one: PollRecord) -> dict[str, Any]:
-    failed = one.error_code is not None
+def _schedule_row(record: PollRecord) -> dict[str, Any]:
+    failed = record.error_code is not None
     return {
-        "row": one.source_id,
-        "token": one.token,
-        "began": one.facts.started,
-        "to_due": one.due,
-        "to_due_reason": one.due_reason,
-        "to_failures": one.failures,
-        "to_unfinished": one.unfinished,
-        "to_strain": one.strain,
-        "to_interval": round(one.interval.total_seconds()),
-        "to_rhythm": None if one.rhythm is None else dict(one.rhythm),
-        "to_speed": one.speed,
-        "to_appetite": one.appetite,
-        "to_moving": None if one.moving is None else dict(one.moving),
-        "to_fetch_state": dict(one.fetch_state),
-        "polled": one.now,
-        "to_last_outcome": one.outcome,
-        "success": None if failed else one.now,
-        "brought": one.now if one.new else None,
-        "to_last_error": one.message if failed else None,
-        "to_last_error_code": one.error_code,
+        "row": record.source_id,
+        "token": record.token,
+        "began": record.facts.started,
+        "to_due": record.due,
+        "to_due_reason": record.due_reason,
+        "to_failures": record.failures,
+        "to_unfinished": record.unfinished,
+        "to_strain": record.failure_weight,
+        "to_interval": round(record.interval.total_seconds()),
+        "to_rhythm": None if record.publishing_profile is None else dict(record.publishing_profile),
+        "to_speed": record.poll_weight,
+        "to_appetite": record.daily_cost,
+        "to_moving": None if record.pending_redirect is None else dict(record.pending_redirect),
+        "to_fetch_state": dict(record.fetch_state),
+        "polled": record.now,
+        "to_last_outcome": record.outcome.value,
+        "success": None if failed else record.now,
+        "brought": record.now if record.new else None,
+        "to_last_error": record.message if failed else None,
+        "to_last_error_code": record.error_code,
     }
 
 
-def _log_row(one: PollRecord) -> dict[str, Any]:
+def _log_row(record: PollRecord) -> dict[str, Any]:
     return {
-        "source_id": one.source_id,
-        "started": one.facts.started,
-        "milliseconds": round(one.facts.duration / timedelta(milliseconds=1)),
-        "status": one.facts.status,
-        "bytes": one.facts.bytes,
-        "requests": one.facts.requests,
-        "outcome": one.outcome,
-        "new": one.new,
-        "changed": one.changed,
-        "unchanged": one.unchanged,
-        "error_code": one.error_code,
-        "message": one.message,
-        "next_poll": one.due,
-        "next_reason": one.due_reason,
+        "source_id": record.source_id,
+        "started": record.facts.started,
+        "milliseconds": round(record.facts.duration / timedelta(milliseconds=1)),
+        "status": record.facts.status,
+        "bytes": record.facts.bytes,
+        "requests": record.facts.requests,
+        "outcome": record.outcome.value,
+        "new": record.new,
+        "changed": record.changed,
+        "unchanged": record.unchanged,
+        "error_code": record.error_code,
+        "message": record.message,
+        "next_poll": record.due,
+        "next_reason": record.due_reason,
     }

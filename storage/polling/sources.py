@@ -1,17 +1,14 @@
-"""Sources: what is polled, and whether. When they are polled is `storage/polling/schedule.py`."""
+"""Add, move, change and remove sources. When they are polled is `storage/polling/schedule.py`."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, literal, select, update
 
-from aggregator.domain.activity import LATEST
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.source import (
-    OnEdit,
     Place,
     Policy,
     Source,
@@ -20,13 +17,12 @@ from aggregator.domain.source import (
 from aggregator.text.urls import LONGEST_SLUG
 from storage.moderation.audit_log import Audit
 from storage.polling.host_groups import Groups
+from storage.polling.source_lists import SourceLists
 from storage.revision import Stream
 from storage.tables.polling import source, source_address
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from sqlalchemy import Connection
+    from datetime import datetime, timedelta
 
     from aggregator.domain.polling.results import Discovery
 
@@ -47,32 +43,8 @@ class FormerAddress(NamedTuple):
     reason: str
 
 
-class Sources:
-    """The sources, within one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def all(self) -> list[Source]:
-        """Return every source that was not removed, by slug."""
-        rows = self._connection.execute(
-            select(source).where(source.c.state != SourceState.REMOVED.value).order_by(source.c.slug)
-        )
-        return [source_of(row) for row in rows]
-
-    def get(self, slug: str) -> Source | None:
-        """Return a source that was not removed."""
-        row = self._connection.execute(
-            select(source).where(source.c.slug == slug, source.c.state != SourceState.REMOVED.value)
-        ).one_or_none()
-        return None if row is None else source_of(row)
-
-    def at(self, kind: str, address: str) -> Source | None:
-        """Return the source of an address, removed or not."""
-        row = self._connection.execute(
-            select(source).where(source.c.kind == kind, source.c.address == address)
-        ).one_or_none()
-        return None if row is None else source_of(row)
+class Sources(SourceLists):
+    """The sources, within one transaction: reading them as `SourceLists` does, and writing."""
 
     def add(
         self,
@@ -111,7 +83,7 @@ class Sources:
             "every": round(found.every.total_seconds()) if found.every else None,
             "floor": round(found.floor.total_seconds()),
             "interval": round((found.every or found.floor).total_seconds()),
-            "due": now if polled else LATEST,
+            "due": now if polled else None,
             "due_reason": "just added" if polled else "nobody polls it",
             "failures": 0,
             "strain": 0.0,
@@ -180,10 +152,6 @@ class Sources:
         revision = Stream(self._connection).take(1)
         self._connection.execute(update(source).where(source.c.id == source_id).values(**values, revision=revision))
 
-    def slug_taken(self, slug: str) -> bool:
-        """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
-        return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
-
     def free_slug(self, wanted: str) -> str:
         """Return a slug that is not in use, and let nobody else take one until the transaction ends: "a", "a-2", ...
 
@@ -212,7 +180,7 @@ class Sources:
         """
         revision = Stream(self._connection).take(1)
         active = state is SourceState.ACTIVE
-        due = case((source.c.due == LATEST, source.c.due), else_=literal(now, source.c.due.type))  # if it is polled
+        due = case((source.c.due.is_not(None), literal(now, source.c.due.type)))  # if it is polled
         self._connection.execute(
             update(source)
             .where(source.c.id == source_id)
@@ -225,47 +193,3 @@ class Sources:
                 **({"due": due, "due_reason": "resumed", "failures": 0, "strain": 0.0} if active else {"asked": None}),
             )
         )
-
-
-def source_of(row: Any) -> Source:  # noqa: ANN401  # a row whose columns SQLAlchemy can't type
-    """Build the source of a row."""
-    return Source(
-        id=row.id,
-        slug=row.slug,
-        name=row.name,
-        kind=row.kind,
-        address=row.address,
-        host=row.host,
-        options=row.options,
-        policy=Policy(row.policy),
-        state=SourceState(row.state),
-        state_reason=row.state_reason,
-        every=None if row.every is None else timedelta(seconds=row.every),
-        floor=timedelta(seconds=row.floor),
-        due=row.due,
-        due_reason=row.due_reason,
-        failures=row.failures,
-        fetch_state=row.fetch_state,
-        created=row.created,
-        revision=row.revision,
-        last_polled=row.last_polled,
-        last_success=row.last_success,
-        last_new=row.last_new,
-        last_outcome=row.last_outcome,
-        last_error=row.last_error,
-        last_error_code=row.last_error_code,
-        leased_until=row.lease_until,
-        own_host=row.own_host,
-        ceiling=timedelta(seconds=row.ceiling),
-        interval=timedelta(seconds=row.interval),
-        strain=row.strain,
-        rhythm=row.rhythm,
-        moving=row.moving,
-        sealed=row.sealed,
-        appetite=row.appetite,
-        delay=None if row.delay is None else timedelta(seconds=row.delay),
-        on_edit=OnEdit(row.on_edit),
-        trusted=tuple(row.trusted or ()),
-        managed=row.managed,
-        unfinished=row.unfinished,
-    )

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from aggregator.domain.activity import BY_RULE, Review, Upstream
-from aggregator.domain.matching.entry_matching import Held, recognised
+from aggregator.domain.matching import edit_decisions
+from aggregator.domain.matching.edit_decisions import EditIntent, EditPolicy, Entry, StoredEntry
 from aggregator.domain.search_text import search_text
-from aggregator.domain.source import OnEdit
 from storage.engine.upsert import Upsert
-from storage.moderation.pending_edits import HeldEdits
+from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.actors import Actors
 from storage.stream.content_columns import COLUMNS, columns_of, json_of
+from storage.stream.entries import StoredEntries
 from storage.stream.pages import StreamReading
+from storage.stream.payloads import RawPayloads
 from storage.stream.stories import Stories
 from storage.stream.tags import rules_tags
 from storage.stream.tombstones import Tombstones
 from storage.stream.versions import COLUMNS as VERSIONED
 from storage.stream.versions import Versions
-from storage.tables.stream import activity, raw_payload, transition
+from storage.tables.stream import activity, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Connection
 
     from aggregator.domain.activity import Actor, ScheduledTransition, ScreenedActivity
     from storage.stream.actors import Identity
@@ -71,30 +72,7 @@ _UPSERT = Upsert(
     where=activity.c.gone.is_(None),
     returning=["id", "native_id"],
 )
-_UPSERT_PAYLOADS = Upsert(
-    raw_payload,
-    index=["activity_id"],
-    changing=["payload", "stored"],
-    columns=["activity_id", "payload", "stored"],
-)
-_KNOWN = (
-    activity.c.id,
-    activity.c.entry_digest,
-    activity.c.fingerprint,
-    activity.c.gone,
-    ((activity.c.review == Review.PUBLISHED.value) & (activity.c.review_by == "person")).label("approved"),
-)
-_FASTEST = 1  # level of compression: twice as fast as the usual one and a seventh larger
-
-
-class Known(NamedTuple):
-    """What we already hold of an entry."""
-
-    id: int
-    entry_digest: str
-    fingerprint: str
-    gone: datetime | None
-    approved: bool  # a person wants it shown
+_DEFAULT_POLICY = EditPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +90,14 @@ class Stored:
 class Activities(StreamReading):
     """The activities, within one transaction: reading them as `StreamReading` does, and writing."""
 
-    def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, Known]:
-        """Return what is held of these entries of a source, in one query."""
-        rows = self._connection.execute(
-            select(activity.c.native_id, *_KNOWN).where(
-                activity.c.source_id == source_id, activity.c.native_id.in_(native_ids)
-            )
-        )
-        return {row.native_id: _known(row) for row in rows}
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._entries = StoredEntries(connection)
+        self._payloads = RawPayloads(connection)
+
+    def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, StoredEntry]:
+        """Return the stored state of these entries of a source, in one query."""
+        return self._entries.known(source_id, native_ids)
 
     def store(
         self,
@@ -130,120 +108,79 @@ class Activities(StreamReading):
         present: Collection[str] = (),
         recognising: bool = False,
         judge: Judge = list,
-        on_edit: OnEdit = OnEdit.STAY,
+        edit_policy: EditPolicy = _DEFAULT_POLICY,
     ) -> Stored:
-        """Write what is new or changed, oldest first; touch nothing else.
-
-        Where the entry and its looks changed, somebody edited it: the old looks go to the versions. Changed looks of
-        the very same entry are our own better rendering: no version. A gone row stays gone.
+        """Write what `domain.matching.edit_decisions` decides on each entry; touch nothing else.
 
         Args:
-            source_id: whose entries these are.
+            source_id: the source of the entries.
             screened: the entries, oldest first.
             now: the present moment.
             present: ids of entries that the document carries besides these.
             recognising: whether an entry with an unknown id may be a stored one (`domain.matching.entry_matching`).
             judge: decides on the entries that are new, all together.
-            on_edit: what an edit does to what a person approved.
+            edit_policy: how edits of approved activities are treated.
         """
-        # The decisions below rest on this read, a person's approval for one; no other writer may change it meanwhile.
+        # The decisions rest on what is read here, such as a person's approval; no other writer may change it meanwhile.
         Stream(self._connection).require_lock()
-        wanted = {one.new.native_id: one for one in screened}  # the last of a repeated id wins
-        known = self.known(source_id, wanted.keys())
-        fresh = [one for native_id, one in wanted.items() if native_id not in known]
-        held = [(one, known[native_id]) for native_id, one in wanted.items() if native_id in known]
-        moved: list[tuple[ScreenedActivity, Known]] = []
-        if recognising and fresh:
-            fresh, moved = self._recognise(source_id, fresh, {*wanted, *present})
-        fresh = judge(fresh)
-        live = [(one, old) for one, old in held + moved if old.gone is None]
-        restyled = [(one, old) for one, old in live if old.fingerprint != one.fingerprint]
-        edited = {old.id: one.fingerprint for one, old in restyled if _edited(one, old)}
-        flapping = Versions(self._connection).flapping(edited, now)
-        restyled = [(one, old) for one, old in restyled if old.id not in flapping]
-        edits = HeldEdits(self._connection)
-        edits.forget([old.id for one, old in live if old.approved and old.fingerprint == one.fingerprint])
-        kept = edits.keep([(one, old.id) for one, old in restyled if old.approved], edited, on_edit, now)
-        restyled = [(one, old) for one, old in restyled if old.id not in kept]
-        writes = [*fresh, *(one for one, _ in restyled)]
-        rewritten = {id(one) for one, _ in restyled} | {id(one) for one, old in live if old.id in kept}
-        if writes:
-            versions = {one.new.native_id: old.id for one, old in restyled if old.id in edited}
-            looks = {native_id: one.fingerprint for native_id, one in known.items()}
-            ids = self._write(source_id, writes, now, versions, looks)
-            writes = [one for one in writes if one.new.native_id in ids]
-            written = ids.keys()
-            fresh = [one for one in fresh if one.new.native_id in written]
-            self._keep_intentions({ids[one.new.native_id]: one.later for one in fresh if one.later})
-            restyled = [(one, old) for one, old in restyled if one.new.native_id in written]
-            if on_edit is OnEdit.RETURN:
-                edits.send_back([old.id for _, old in restyled if old.approved and old.id in edited], now)
-        self._remember_digests([(one, old) for one, old in live if id(one) not in rewritten], now)
-        quarantined = sum(one.review is Review.QUARANTINED for one in fresh)
-        times = [one.new.content.published or now for one in fresh]
-        unchanged = len(screened) - len(writes) - len(kept)
-        return Stored(len(fresh), len(restyled), unchanged, quarantined, len(kept), times)
+        entries = self._entries.match(source_id, screened, present, recognising=recognising)
+        new = judge([entry.screened for entry in entries if entry.stored is None])
+        entries = [*(Entry(screened, None) for screened in new), *(entry for entry in entries if entry.stored)]
+        facts = self._entries.facts(entries)
+        decided = [(entry, edit_decisions.decide(entry, facts, edit_policy, now)) for entry in entries]
+        return self._apply(source_id, decided, len(screened), now)
 
-    def _recognise(
-        self, source_id: int, fresh: Sequence[ScreenedActivity], present: Collection[str]
-    ) -> tuple[list[ScreenedActivity], list[tuple[ScreenedActivity, Known]]]:
-        """Part entries with unknown ids into new ones and ones that we hold under another id."""
-        aliases = {one.alias for one in fresh if one.alias}
-        likenesses = {one.likeness for one in fresh if one.likeness}
-        rows = self._connection.execute(
-            select(
-                activity.c.native_id,
-                activity.c.alias,
-                activity.c.likeness,
-                activity.c.title,
-                activity.c.published,
-                *_KNOWN,
-            )
-            .where(activity.c.source_id == source_id)
-            .where(activity.c.alias.in_(aliases) | activity.c.likeness.in_(likenesses))
-            .order_by(activity.c.id)
-        ).all()
-        held = [Held(row.native_id, row.alias, row.likeness, row.title, row.published) for row in rows]
-        names = recognised(fresh, held, present) if held else {}
-        by_name = {row.native_id: _known(row) for row in rows}
-        new = [one for one in fresh if one.new.native_id not in names]
-        moved = [
-            (replace(one, new=replace(one.new, native_id=names[one.new.native_id])), by_name[names[one.new.native_id]])
-            for one in fresh
-            if one.new.native_id in names
-        ]
-        return new, moved
+    def _apply(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], count: int, now: datetime) -> Stored:
+        """Carry out the decisions on `count` entries of a source."""
+        by_intent: dict[EditIntent, list[Entry]] = {intent: [] for intent in EditIntent}
+        for entry, intent in decided:
+            by_intent[intent].append(entry)
+        edits = PendingEdits(self._connection)
+        edits.forget(_ids(by_intent[EditIntent.DROP_PENDING]))
+        edits.keep([(entry.screened, entry.stored.id) for entry in by_intent[EditIntent.HOLD] if entry.stored], now)
+        writes = [(entry, intent) for entry, intent in decided if intent.writes_content]
+        written = self._write(source_id, writes, now) if writes else {}
+        writes = [(entry, intent) for entry, intent in writes if entry.native_id in written]
+        inserted = [entry.screened for entry, intent in writes if intent is EditIntent.INSERT]
+        self._keep_transitions({written[new.new.native_id]: new.later for new in inserted if new.later})
+        edits.send_back(_ids(entry for entry, intent in writes if intent is EditIntent.EDIT_AND_RETURN), now)
+        self._remember_digests(by_intent[EditIntent.REMEMBER_DIGEST] + by_intent[EditIntent.DROP_PENDING], now)
+        held = len(by_intent[EditIntent.HOLD]) + len(by_intent[EditIntent.KEEP_PENDING])
+        return Stored(
+            new=len(inserted),
+            changed=len(writes) - len(inserted),
+            unchanged=count - len(writes) - held,
+            quarantined=sum(new.review is Review.QUARANTINED for new in inserted),
+            held=held,
+            times=[new.new.content.published or now for new in inserted],
+        )
 
-    def _write(
-        self,
-        source_id: int,
-        writes: Sequence[ScreenedActivity],
-        now: datetime,
-        edited: Mapping[str, int],
-        looks: Mapping[str, str],
-    ) -> dict[str, int]:
+    def _write(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], now: datetime) -> dict[str, int]:
         """Write what is not gone, and return its ids by native id."""
-        first = Stream(self._connection).take(len(writes))
-        # Under the lock, so that no removal can come between the look and the write.
-        writes = Tombstones(self._connection).admitted(writes, looks)
+        stored = {entry.native_id: entry.stored.fingerprint for entry, _ in decided if entry.stored}
+        edited = {
+            entry.native_id: entry.stored.id for entry, intent in decided if intent.keeps_version and entry.stored
+        }
+        first = Stream(self._connection).take(len(decided))
+        # Under the lock, so that no removal can come between this check and the write.
+        writes = Tombstones(self._connection).admitted([entry.screened for entry, _ in decided], stored)
         if not writes:
             return {}
         actors = Actors(self._connection).store(_people(writes))
-        replaced = [edited[one.new.native_id] for one in writes if one.new.native_id in edited]
+        replaced = [edited[write.new.native_id] for write in writes if write.new.native_id in edited]
         if replaced:
             Versions(self._connection).keep(replaced, now)
-        writes = self._with_rules_tags(source_id, writes, looks.keys())
-        rows = [_row(source_id, one, now, first + offset, actors) for offset, one in enumerate(writes)]
+        writes = self._with_rules_tags(source_id, writes, stored.keys())
+        rows = [_row(source_id, write, now, first + offset, actors) for offset, write in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
-        self._keep_payloads({ids[one.new.native_id]: one.new.raw for one in writes if one.new.native_id in ids}, now)
-        Stories(self._connection).link(
-            {ids[one.new.native_id]: one.new for one in writes if one.new.native_id in ids}, replaced
-        )
+        new = {ids[write.new.native_id]: write.new for write in writes if write.new.native_id in ids}
+        self._payloads.keep({id_: entry.raw for id_, entry in new.items()}, now)
+        Stories(self._connection).link(new, replaced)
         return ids
 
     def _with_rules_tags(
-        self, source_id: int, writes: Sequence[ScreenedActivity], known: Collection[str]
-    ) -> Sequence[ScreenedActivity]:
+        self, source_id: int, writes: list[ScreenedActivity], known: Collection[str]
+    ) -> list[ScreenedActivity]:
         """Leave what is written again the tags that rules gave it: they look at what is new alone."""
         again = [one.new.native_id for one in writes if one.new.native_id in known]
         if not again:
@@ -265,7 +202,7 @@ class Activities(StreamReading):
             for one in writes
         ]
 
-    def _keep_intentions(self, later: Mapping[int, ScheduledTransition]) -> None:
+    def _keep_transitions(self, later: Mapping[int, ScheduledTransition]) -> None:
         """Note what the clock will decide."""
         rows = [
             {"activity_id": id_, "due": one.due, "review": one.review.value, "review_by": one.by, "reason": one.reason}
@@ -274,31 +211,27 @@ class Activities(StreamReading):
         if rows:
             self._connection.execute(insert(transition), rows)
 
-    def _remember_digests(self, alike: Iterable[tuple[ScreenedActivity, Known]], now: datetime) -> None:
-        """Note the digests of entries that changed without looking different, so that the next poll skips them."""
-        noise = [(one, old) for one, old in alike if old.entry_digest != one.new.entry_digest]
-        if noise:
+    def _remember_digests(self, entries: Iterable[Entry], now: datetime) -> None:
+        """Store the digests of entries that changed without looking different, so that the next poll skips them."""
+        changed = {
+            entry.stored.id: entry.screened.new
+            for entry in entries
+            if entry.stored and entry.stored.entry_digest != entry.screened.new.entry_digest
+        }
+        if changed:
             self._connection.execute(
                 update(activity).where(activity.c.id == bindparam("row")).values(entry_digest=bindparam("digest")),
-                [{"row": old.id, "digest": one.new.entry_digest} for one, old in noise],
+                [{"row": id_, "digest": new.entry_digest} for id_, new in changed.items()],
             )
-            self._keep_payloads({old.id: one.new.raw for one, old in noise}, now)
-
-    def _keep_payloads(self, payloads: Mapping[int, bytes], now: datetime) -> None:
-        rows = [
-            {"activity_id": id_, "payload": zlib.compress(raw, _FASTEST), "stored": now}
-            for id_, raw in payloads.items()
-            if raw
-        ]
-        if rows:
-            _UPSERT_PAYLOADS.run(self._connection, rows)
+            self._payloads.keep({id_: new.raw for id_, new in changed.items()}, now)
 
     def take_edit(self, source_id: int, activity_id: int, one: ScreenedActivity, now: datetime) -> None:
         """Give an activity the words of an edit; the former ones go to the versions."""
         names = select(activity.c.native_id).where(activity.c.id == activity_id)
         native_id: str = self._connection.execute(names).scalar_one()
         edit = replace(one, new=replace(one.new, native_id=native_id))
-        self._write(source_id, [edit], now, {native_id: activity_id}, {native_id: ""})
+        stored = StoredEntry(activity_id, entry_digest="", fingerprint="", gone=None, approved=True)
+        self._write(source_id, [(Entry(edit, stored), EditIntent.EDIT)], now)
 
     def put_back(self, activity_id: int) -> None:
         """Give an activity the words of its last version again, and forget that version."""
@@ -316,10 +249,7 @@ class Activities(StreamReading):
 
     def raw(self, activity_id: int) -> bytes | None:
         """Return the newest raw entry of an activity."""
-        payload = self._connection.execute(
-            select(raw_payload.c.payload).where(raw_payload.c.activity_id == activity_id)
-        ).scalar()
-        return None if payload is None else zlib.decompress(payload)
+        return self._payloads.get(activity_id)
 
     def kinds_by_source(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
         """Return how many activities of each kind sources brought since a moment, by source."""
@@ -350,8 +280,8 @@ class Activities(StreamReading):
         return len(Tombstones(self._connection).bury(which, reason, now))
 
 
-def _known(row: Row[Any]) -> Known:
-    return Known(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved))
+def _ids(entries: Iterable[Entry]) -> list[int]:
+    return [entry.stored.id for entry in entries if entry.stored]
 
 
 def _people(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
@@ -360,15 +290,6 @@ def _people(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
         yield one.new.content.actor
         if one.new.object is not None:
             yield one.new.object.content.actor
-
-
-def _edited(one: ScreenedActivity, old: Known) -> bool:
-    """Whether the publisher changed what people see; else it is we who show the same entry differently."""
-    return old.entry_digest != one.new.entry_digest and _scheme(one.fingerprint) == _scheme(old.fingerprint)
-
-
-def _scheme(fingerprint: str) -> str:
-    return fingerprint.rpartition(":")[0]
 
 
 def _row(
@@ -383,8 +304,8 @@ def _row(
         "native_id": new.native_id,
         "key": new.key,
         "object_key": new.object_key,
-        "alias": one.alias,
-        "likeness": one.likeness,
+        "alias": one.stable_key,
+        "likeness": one.content_key,
         "object": json_of(new.object),
         "actor_id": actors[who.network, who.native_id] if who else None,
         "object_actor_id": actors[quoted.network, quoted.native_id] if quoted else None,

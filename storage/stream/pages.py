@@ -19,7 +19,7 @@ from aggregator.domain.stream import (
     Order,
     Page,
 )
-from storage.polling.sources import source_of
+from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.stream.actors import Actors
 from storage.stream.content_columns import ACTOR, OWN, activity_of

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, literal, select
 
+from aggregator.domain.matching.edit_decisions import FormerVersion
 from storage.tables.stream import activity, activity_version
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 VERSIONS_KEPT = "versions_kept"  # execution option of a connection: former versions kept of each activity
 DEFAULT_VERSIONS_KEPT = 20
 _SLICE = 5000  # versions of one transaction of pruning
-_FLAPPING = timedelta(days=7)
-_SAME_AGAIN = 2  # times that an edit may be taken back; a person does that once
 COLUMNS = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 
 
@@ -62,15 +59,13 @@ class Versions:
             self._connection.execute(activity_version.delete().where(activity_version.c.id == newest.id))
         return newest
 
-    def flapping(self, edited: Mapping[int, str], now: datetime) -> set[int]:
-        """Return those whose new looks they had twice before within a few days: servers that disagree, no edits."""
-        if not edited:
-            return set()
-        recent = select(activity_version.c.activity_id, activity_version.c.fingerprint).where(
-            activity_version.c.activity_id.in_(edited.keys()), activity_version.c.replaced > now - _FLAPPING
-        )
-        seen = Counter((row.activity_id, row.fingerprint) for row in self._connection.execute(recent))
-        return {id_ for id_, fingerprint in edited.items() if seen[id_, fingerprint] >= _SAME_AGAIN}
+    def former(self, ids: Collection[int]) -> dict[int, list[FormerVersion]]:
+        """Return what identifies the former versions of activities, by activity."""
+        found: dict[int, list[FormerVersion]] = {}
+        versions = select(activity_version.c.activity_id, activity_version.c.fingerprint, activity_version.c.replaced)
+        for row in self._connection.execute(versions.where(activity_version.c.activity_id.in_(ids))):
+            found.setdefault(row.activity_id, []).append(FormerVersion(row.fingerprint, row.replaced))
+        return found
 
     def forget(self, ids: Collection[int]) -> None:
         """Delete every version of these activities."""

@@ -44,7 +44,7 @@ pace = Table(
     "pace",
     metadata,
     Column("kind", Text, primary_key=True),
-    Column("level", Float, nullable=False),  # the daily average of the sum of all speeds
+    Column("level", Float, nullable=False),  # the daily average of the sum of all poll weights
     Column("sources", Integer, nullable=False),
     Column("since", UtcDateTime, nullable=False),
 )
@@ -70,17 +70,17 @@ source = Table(
     Column("floor", Integer, nullable=False),  # seconds: the least between polls
     Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: the most
     Column("interval", Integer, nullable=False),  # seconds, as the last answer had it
-    Column("due", UtcDateTime, nullable=False),
+    Column("due", UtcDateTime),
     Column("due_reason", Text, nullable=False),
     Column("asked", UtcDateTime),  # somebody asked for a poll now
     Column("lease_token", Text),
     Column("lease_until", UtcDateTime),
     Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that began and never ended
     Column("failures", Integer, nullable=False),
-    Column("strain", Float, nullable=False, server_default="0"),  # their weights
+    Column("strain", Float, nullable=False, server_default="0"),  # the sum of their weights
     Column("fetch_state", json_document, nullable=False),
-    Column("rhythm", json_document),  # when it publishes
-    Column("speed", Float),  # what the rhythm asks for; none: it does not follow it
+    Column("rhythm", json_document),  # the publishing profile
+    Column("speed", Float),  # the poll weight; none: the schedule is not adaptive
     Column("appetite", Float),  # dollars a day that reading all of it costs; none: it costs nothing, or is not known
     Column("moving", json_document),  # a permanent redirect that was seen
     Column("sealed", Text),  # headers that nobody else may read, encrypted
@@ -94,6 +94,7 @@ source = Table(
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("kind", "address"),
     Index("ix_source_state_due", "state", "due"),
+    Index("ix_source_state_failures", "state", "failures"),
     Index("ix_source_revision", "revision"),
     sqlite_autoincrement=True,
 )

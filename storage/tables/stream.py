@@ -64,7 +64,7 @@ activity = Table(
     Column("native_id", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("object_key", Text),
-    # What it is known by where the publisher changes every id: see `aggregator/domain/matching/entry_matching.py`.
+    # The stable key and the content key, see `aggregator/domain/matching/entry_matching.py`.
     Column("alias", Text),
     Column("likeness", Text),
     Column("kind", Text, nullable=False),

@@ -59,7 +59,7 @@ def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> No
 
 def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) -> None:
     with sqlite_store.writing() as tx:
-        tx.spending.block("x", datetime(2999, 1, 1, tzinfo=UTC), "X's usage cap is reached.")
+        tx.billing.ledger.block("x", datetime(2999, 1, 1, tzinfo=UTC), "X's usage cap is reached.")
     assert "Held back until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
     assert "usage cap" in followed("pull", "opengovpart", code=1).stdout
     assert json.loads(followed("budget", "--json").stdout)["blocked"]["reason"] == "X's usage cap is reached."

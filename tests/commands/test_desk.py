@@ -116,7 +116,7 @@ def test_what_the_command_line_does_to_sources_is_in_the_history(cli: CommandLin
     cli("source", "remove", "news", "--items", "hide")
 
     with sqlite_store.reading() as tx:
-        told = [note["what"] for note in tx.audit.of("source:news")]
+        told = [note["what"] for note in tx.moderation.audit.of("source:news")]
     assert told == ["removed a source", "resumed a source", "paused a source"]
 
 
@@ -127,7 +127,7 @@ def test_the_terms_of_review_of_a_source_are_set(cli: CommandLine, sqlite_store:
     cli("source", "set", "news", "--no-trust", "ANA")
 
     with sqlite_store.reading() as tx:
-        one = tx.sources.get("news")
+        one = tx.polling.sources.get("news")
     assert one is not None
     assert (one.policy, one.delay, one.on_edit) == (Policy.DELAY, timedelta(minutes=10), OnEdit.RETURN)
     assert one.trusted == ("Ben",)

@@ -41,7 +41,7 @@ def following(cli: CommandLine, x: CompliantX) -> CommandLine:
 
 def _shown(store: Store) -> set[str]:
     with store.reading() as tx:
-        return {one.native_id for one in tx.activities.page(Query(limit=100, stitch=False)).items}
+        return {one.native_id for one in tx.stream.activities.page(Query(limit=100, stitch=False)).items}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_account_is_purged(given: str, following: CommandLine, x: CompliantX,
     assert _shown(sqlite_store) == {"210", "230"}
     assert following("purge", "account", "2").stdout == "x:@2: was gone already.\n"
     with sqlite_store.reading() as tx:
-        assert tx.actors.known("x", ["2"])["2"].name == "Removed account"
+        assert tx.stream.actors.known("x", ["2"])["2"].name == "Removed account"
 
 
 def test_an_unknown_handle_is_told(following: CommandLine) -> None:

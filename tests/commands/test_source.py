@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _shown(store: Store) -> int:
     with store.reading() as tx:
-        return len(tx.activities.page(Query(limit=100)).items)
+        return len(tx.stream.activities.page(Query(limit=100)).items)
 
 
 def test_adding_a_feed_is_its_first_poll_and_one_request(

@@ -12,7 +12,7 @@ from aggregator.config.encryption import basic
 from aggregator.container import utc_now
 from aggregator.domain.activity import Review
 from aggregator.domain.source import Place, Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import an_activity
 from tests.etiquette.publisher import Publisher as Scripted
 from tests.etiquette.publisher import Says, feed
@@ -76,7 +76,7 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
     cli("pull", "feed")
     assert scripted.last["x-key"] == "k3y"
     with sqlite_store.reading() as tx:
-        [source] = tx.sources.all()
+        [source] = tx.polling.sources.each()
     assert source.sealed is not None
     for words in (("source", "show", "feed"), ("source", "show", "feed", "--json"), ("source", "list", "--json")):
         said = cli(*words).stdout
@@ -97,26 +97,26 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
 def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_store: Store) -> None:
     assert "has always lived at" in cli("source", "revert", added, code=2).stderr
     with sqlite_store.writing() as tx:
-        one = tx.sources.get(added)
+        one = tx.polling.sources.get(added)
         assert one is not None
         place = Place("https://new.example/feed", "new.example:443")
-        assert tx.sources.move(one, place, "redirected there for good, seen 3 times", utc_now(), who="system")
+        assert tx.polling.sources.move(one, place, "redirected there for good, seen 3 times", utc_now(), who="system")
     said = cli("source", "show", added).stdout
     assert "Address: https://new.example/feed" in said
     assert f"Lived before: {one.address}, left " in said
     assert cli("source", "revert", added).stdout == f"{added}: polled at {one.address} again.\n"
     assert "for good to https://new.example/feed, which people took back" in cli("source", "show", added).stdout
     with sqlite_store.reading() as tx:
-        assert [note["who"] for note in tx.audit.of(f"source:{added}")][:2] == ["command line", "system"]
+        assert [note["who"] for note in tx.moderation.audit.of(f"source:{added}")][:2] == ["command line", "system"]
 
 
 def test_a_burst_is_released_or_dropped(cli: CommandLine, added: str, sqlite_store: Store) -> None:
     def burst(*names: str) -> None:
         with sqlite_store.writing() as tx:
-            one = tx.sources.get(added)
+            one = tx.polling.sources.get(added)
             assert one is not None
             said = [screened(an_activity(name), Policy.AUTO, utc_now()) for name in names]
-            tx.activities.store(one.id, said, utc_now(), judge=_quarantined)
+            tx.stream.activities.store(one.id, said, utc_now(), judge=_quarantined)
 
     burst("a", "b")
     assert cli("source", "drop", added).stdout == "feed-1: 2 items dropped.\n"
@@ -150,7 +150,7 @@ def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite
     said = cli("host", "group", "127.0.0.1", "--name", "here.example", "--spacing", "0", "--pauses", "url").stdout
     assert said == "127.0.0.1: in the group here.example; workers know within a minute.\n"
     with sqlite_store.reading() as tx:
-        one = tx.sources.get(added)
+        one = tx.polling.sources.get(added)
     assert one is not None
     assert one.host == f"here.example:{one.own_host.rpartition(':')[2]}"
     [group] = [row for row in cli.json("host", "list") if row.get("suffix") == "127.0.0.1"]
@@ -159,7 +159,7 @@ def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite
     assert "There is no group" in cli("host", "ungroup", "127.0.0.1", code=2).stderr
     assert "is no name of a host" in cli("host", "group", "https://x.example/", code=2).stderr
     with sqlite_store.writing() as tx:
-        tx.hosts.pause(one.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
+        tx.polling.hosts.pause(one.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
     assert f"Paused: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
     assert cli("host", "resume", one.own_host).stdout == f"{one.own_host}: polled again.\n"
     assert "is not paused" in cli("host", "resume", one.own_host, code=2).stderr

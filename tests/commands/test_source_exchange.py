@@ -15,7 +15,7 @@ from aggregator.demo import SAMPLE_TOKEN, Upstream
 from aggregator.domain.source import Policy, SourceState
 from aggregator.services.subscription_lists.opml import OWN
 from storage.store import Store
-from tests.building import add_source
+from tests.building import add_source, due_of
 from tests.commands.conftest import CommandLine
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def _held(store: Store) -> dict[str, Source]:
     with store.reading() as tx:
-        return {one.slug: one for one in tx.sources.all()}
+        return {one.slug: one for one in tx.polling.sources.each()}
 
 
 def _settings(store: Store) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def _settings(store: Store) -> dict[str, Any]:
 
 def _change(store: Store, slug: str, **columns: Any) -> None:
     with store.writing() as tx:
-        tx.sources.change(_held(store)[slug].id, **columns)
+        tx.polling.sources.change(_held(store)[slug].id, **columns)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_no_secret_is_exported_and_who_had_some_is_named(
 def test_what_had_stopped_is_exported_as_paused(cli: CommandLine, sqlite_store: Store, tmp_path: Path) -> None:
     one = add_source(sqlite_store)
     with sqlite_store.writing() as tx:
-        tx.sources.set_state(one.id, SourceState.STOPPED, "410 Gone", utc_now())
+        tx.polling.sources.set_state(one.id, SourceState.STOPPED, "410 Gone", utc_now())
     said = cli("source", "export", str(tmp_path / "x.toml")).stderr
     assert said.startswith("news: it had stopped (410 Gone) and is exported as paused.\n")
     assert "paused = true" in (tmp_path / "x.toml").read_text()
@@ -262,7 +262,7 @@ def test_without_fetching_feeds_are_due_at_once(
         "news-example": ("rss", "https://news.example/feed", "news.example"),
         "events": ("calendar", "https://events.example/all", "Events"),
     }
-    assert all(one.due <= utc_now() for one in held.values())
+    assert all(due_of(one) <= utc_now() for one in held.values())
     assert result.stderr.count("must be looked up; import it without --no-fetch") == 2
     assert "'mailto:a@b.example' isn't a feed URL" in result.stderr
     cli("pull", "one")

@@ -18,7 +18,7 @@ def test_a_token_is_shown_once_and_alone_on_standard_output(cli: CommandLine, sq
     assert "Authorization: Bearer" in done.stderr
     assert "not shown again" in done.stderr
     with sqlite_store.reading() as tx:
-        found = tx.tokens.by_hash(digest_of(token))
+        found = tx.access.tokens.by_hash(digest_of(token))
     assert found is not None
     assert found.name == "portal"
     listed = cli("token", "list")

@@ -27,12 +27,12 @@ def test_what_a_file_would_tag_is_shown_and_then_done(cli: CommandLine, sqlite_s
     assert "1 of 2 items would be tagged otherwise." in rehearsed
     assert "  +1 water" in rehearsed
     with sqlite_store.reading() as tx:
-        assert not tx.activities.page(Query(topics=frozenset({"water"}))).items
+        assert not tx.stream.activities.page(Query(topics=frozenset({"water"}))).items
 
     assert cli("topics", "apply").stdout == "1 of 2 items are tagged otherwise now.\n"
     assert cli("topics", "apply").stdout == "0 of 2 items are tagged otherwise now.\n"
     with sqlite_store.reading() as tx:
-        assert len(tx.activities.page(Query(topics=frozenset({"water"}))).items) == 1
+        assert len(tx.stream.activities.page(Query(topics=frozenset({"water"}))).items) == 1
     assert "topics applied" in cli("audit", "list").stdout
 
     (tmp_path / "topics.toml").write_text("[topics.fire]\nlabel = 'Fire'\nkeywords = {en = ['fire']}\n", "utf-8")

@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from aggregator.config.settings import Settings
 from aggregator.container import Container, utc_now
+from aggregator.domain.polling.results import PollStatus
 from aggregator.domain.stream import Query
-from aggregator.services.ingest import Report
+from aggregator.services.poll_report import Report
 from tests.upstream import Entry
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def _titles(store: Store) -> set[str | None]:
     with store.reading() as tx:
-        return {item.content.title for item in tx.activities.page(Query(limit=100)).items}
+        return {item.content.title for item in tx.stream.activities.page(Query(limit=100)).items}
 
 
 def test_pull_reports_each_source(cli: CommandLine, publisher: Publisher) -> None:
@@ -98,19 +99,19 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
 ) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        [source] = tx.sources.all()
-        tx.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
+        [source] = tx.polling.sources.each()
+        tx.polling.schedule.claim_these([source.id], utc_now(), lease=timedelta(hours=1), token="a worker that died")
     container = Container(replace(Settings.from_environment(cli.environ), lease=timedelta(seconds=1)))
     reports: list[Report] = []
     container.pull.run([source], reports.append)
     container.close()
-    assert reports == [Report("feed-1", "failed", error="no worker took it up; is one running?")]
+    assert reports == [Report("feed-1", PollStatus.FAILED, error="no worker took it up; is one running?")]
 
 
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     with sqlite_store.writing() as tx:
-        tx.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
+        tx.polling.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
     hits = publisher.hits.total()
     said = cli("pull", "feed-1", code=1).stdout
     assert "left alone for another 30 min: 429 from it" in said
@@ -171,11 +172,11 @@ def test_status_says_that_nothing_runs_and_how_to_start_it(cli: CommandLine, sql
     assert "has never run; start 'aggregator run'" in cli("status").stdout
     assert "The scheduler has never run" in cli("status", "--ticking", code=1).stderr
     with sqlite_store.writing() as tx:
-        tx.stream.beat(utc_now())
+        tx.stream.state.beat(utc_now())
     assert "ticking" in cli("status").stdout
     cli("status", "--ticking")
     with sqlite_store.writing() as tx:
-        tx.stream.beat(utc_now() - timedelta(minutes=5))
+        tx.stream.state.beat(utc_now() - timedelta(minutes=5))
     assert "last ticked 5 min ago; start it again" in cli("status").stdout
     cli("status", "--ticking", code=1)
 
@@ -228,7 +229,7 @@ def test_every_word_says_that_the_schema_does_not_fit(
     assert "is newer than this version of the program" in cli(*words, code=1).stderr
     cli.environ["AGGREGATOR_DATABASE_URL"] = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
     assert "no schema yet; run 'aggregator migrate'" in cli(*words, code=1).stderr
-    assert cli("migrate").stdout == "Applied 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009.\n"
+    assert cli("migrate").stdout == "Applied 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010.\n"
     assert cli("migrate").stdout == "The schema is up to date.\n"
 
 
@@ -259,8 +260,8 @@ def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqli
     cli("review", "approve", earlier, "--at", "2998-01-01T00:00")
     cli("review", "hide", later)
     with sqlite_store.writing() as tx:
-        assert tx.reviews.apply_due(datetime(2998, 6, 1, tzinfo=UTC)) == 1
-        assert tx.reviews.apply_due(datetime(3000, 1, 1, tzinfo=UTC)) == 0
+        assert tx.moderation.reviews.apply_due(datetime(2998, 6, 1, tzinfo=UTC)) == 1
+        assert tx.moderation.reviews.apply_due(datetime(3000, 1, 1, tzinfo=UTC)) == 0
     assert len(_titles(sqlite_store)) == 1
 
 

@@ -16,7 +16,7 @@ from aggregator.domain.errors import PausedError, SourceError
 from aggregator.domain.polling.rate_limit import HostTurn
 from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
 from aggregator.domain.secrets import Secret
-from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.source_api.kind import PollContext
 from aggregator.sources.twitter.plugin import KIND
 
@@ -132,12 +132,14 @@ def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> So
         state_reason="",
         every=timedelta(minutes=5),
         floor=timedelta(minutes=5),
-        due=NOW,
-        due_reason="",
-        failures=0,
-        fetch_state={},
         created=NOW,
         revision=1,
+        poll=PollState(
+            due=NOW,
+            due_reason="",
+            failures=0,
+            fetch_state={},
+        ),
     )
     return dataclasses.replace(made, **changes)
 

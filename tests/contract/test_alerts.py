@@ -25,15 +25,17 @@ from aggregator.domain.monitoring.alerts import Condition, detect
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, SourceState
+from aggregator.domain.source_health import StaleSource
 from aggregator.services.alert_delivery import send_mail
-from aggregator.services.ingest import screened_all, store_harvest
+from aggregator.services.screen_entries import screened_all
+from aggregator.services.store_result import store_result
 from storage.tables.moderation import alert
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.faults.certificates import untrusted
 from tests.faults.wire import ALLOWED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from storage.store import Store
@@ -149,7 +151,7 @@ def container(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock
 def stop(store: Store, slug: str = "news") -> None:
     source = add_source(store, slug, name="The\r\nNews: Ünï")
     with store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.STOPPED, "it answered 410 Gone.", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.STOPPED, "it answered 410 Gone.", NOON)
 
 
 def test_a_stopped_source_is_told_once_and_taken_back(
@@ -157,13 +159,13 @@ def test_a_stopped_source_is_told_once_and_taken_back(
 ) -> None:
     stop(store)
     for _ in range(3):
-        container.attend()
+        container.notifier.attend()
         clock.now += HOUR
     with store.writing() as tx:
-        (source,) = tx.sources.all()
-        tx.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
+        (source,) = tx.polling.sources.each()
+        tx.polling.sources.set_state(source.id, SourceState.ACTIVE, "", clock.now)
     for _ in range(3):
-        container.attend()
+        container.notifier.attend()
         clock.now += timedelta(minutes=10)
 
     bodies = [json.loads(body) for _, body in hook.got]
@@ -182,16 +184,18 @@ def test_a_stopped_source_is_told_once_and_taken_back(
 def test_what_could_not_be_told_is_told_later(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     stop(store)
     hook.status = 503
-    container.attend()
+    container.notifier.attend()
     hook.status = 204
-    container.attend()  # not yet: the next try has its time
+    container.notifier.attend()  # not yet: the next try has its time
     early = len(hook.got)
     clock.now += timedelta(minutes=5)
-    container.attend()
+    container.notifier.attend()
 
     assert (early, len(hook.got)) == (1, 2)
     with store.reading() as tx:
-        assert [alert.sentence for alert in tx.alerts.open()] == ["The\r\nNews: Ünï was stopped: it answered 410 Gone."]
+        assert [alert.sentence for alert in tx.monitoring.alerts.open()] == [
+            "The\r\nNews: Ünï was stopped: it answered 410 Gone."
+        ]
 
 
 def test_a_broken_webhook_does_not_keep_mail_from_going(
@@ -199,7 +203,7 @@ def test_a_broken_webhook_does_not_keep_mail_from_going(
 ) -> None:
     stop(store)
     hook.status = 503
-    container.attend()
+    container.notifier.attend()
     assert (len(hook.got), len(post.mails)) == (1, 1)
     with store.engine.connect() as connection:
         problem = connection.execute(select(alert.c.problem)).scalar_one()
@@ -211,9 +215,9 @@ def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
     harvest = FetchResult(activities=[an_activity("1")])
     with store.writing() as tx:
-        store_harvest(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
-        assert tx.reviews.count_waiting() == 1
-        assert tx.alerts.oldest_waiting() is None
+        store_result(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
+        assert tx.moderation.reviews.count_waiting() == 1
+        assert tx.monitoring.alerts.oldest_waiting() is None
 
 
 def test_mail_is_handed_to_a_server_that_proves_itself(
@@ -234,7 +238,7 @@ def test_mail_is_handed_to_a_server_that_proves_itself(
 
 def test_two_workers_tell_it_once(store: Store, container: Container, hook: Hook) -> None:
     stop(store)
-    threads = [threading.Thread(target=container.attend) for _ in range(4)]
+    threads = [threading.Thread(target=container.notifier.attend) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -245,10 +249,10 @@ def test_two_workers_tell_it_once(store: Store, container: Container, hook: Hook
 def test_a_queue_that_grows_old_is_told(store: Store, container: Container, hook: Hook, clock: Clock) -> None:
     ingest_now(store, add_source(store, policy=Policy.HOLD), [an_activity("1")])
     clock.now += 23 * HOUR
-    container.attend()
+    container.notifier.attend()
     early = len(hook.got)
     clock.now += 2 * HOUR
-    container.attend()
+    container.notifier.attend()
 
     assert early == 0
     kinds = [json.loads(body)["type"] for _, body in hook.got]
@@ -256,17 +260,19 @@ def test_a_queue_that_grows_old_is_told(store: Store, container: Container, hook
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("changes", "alerted"),
     [
-        (lambda one: one, False),
-        (lambda one: replace(one, state=SourceState.STOPPED, state_reason="gone"), True),
-        (lambda one: replace(one, state=SourceState.PAUSED, failures=9), False),
-        (lambda one: replace(one, failures=3, last_success=NOON - HOUR), False),
-        (lambda one: replace(one, failures=5, last_success=NOON - HOUR), True),
-        (lambda one: replace(one, failures=2, last_success=NOON - 30 * HOUR), True),
+        ({}, False),
+        ({"state": SourceState.STOPPED, "state_reason": "gone"}, True),
+        ({"state": SourceState.PAUSED, "failures": 9}, False),
+        ({"failures": 3, "last_success": NOON - HOUR}, False),
+        ({"failures": 5, "last_success": NOON - HOUR}, True),
+        ({"failures": 2, "last_success": NOON - 30 * HOUR}, True),
     ],
 )
-def test_a_hiccup_is_no_alert(sqlite_store: Store, change: Callable[[Any], Any], told: bool) -> None:
-    source = change(add_source(sqlite_store))
+def test_a_hiccup_is_no_alert(changes: dict[str, Any], alerted: bool) -> None:
+    source = StaleSource(
+        "news", "News", SourceState.ACTIVE, "", NOON, timedelta(minutes=15), 0, NOON, None, None, None
+    )._replace(**changes)
     found: list[Condition] = list(detect([source], None, None, NOON))
-    assert bool(found) is told
+    assert bool(found) is alerted

@@ -82,7 +82,7 @@ def test_a_deleted_post_leaves_everything_after_a_sweep(
     container = following(x_sweep=how)
     assert _shown(container) == {POST, REPOST, QUOTE, REPLY, ALONE}
     with store.reading() as tx:
-        before = tx.stream.revision()
+        before = tx.stream.state.revision()
     x.gone[POST] = "deleted"
     if how == "jobs":
         container.container.sweep()
@@ -94,10 +94,10 @@ def test_a_deleted_post_leaves_everything_after_a_sweep(
     assert (quote.object, quote.content.text, quote.object_key) == (None, "My own comment", "x:100")
     assert "original words" not in _everything(store)
     with store.reading() as tx:
-        changes = tx.activities.changes(before, 100)
+        changes = tx.stream.activities.changes(before, 100)
         assert len(changes.gone) == 2  # the post and its repost
         assert [int(one.native_id) for one in changes.activities] == [QUOTE]
-        payloads = {one.native_id: tx.activities.raw(one.id) for one in container.items()}
+        payloads = {one.native_id: tx.stream.activities.raw(one.id) for one in container.items()}
     assert payloads[str(QUOTE)] is None
     assert b"original" not in b"".join(filter(None, payloads.values()))
 
@@ -111,8 +111,8 @@ def test_polling_again_does_not_bring_it_back(following: Callable[..., Following
     x.post(300, 3, "RT @river_lab: The original", about=(("retweeted", POST),))
     x.post(310, 3, "Third words", about=(("quoted", POST),))
     with store.writing() as tx:
-        for source in tx.sources.all():
-            tx.sources.change(source.id, fetch_state={})
+        for source in tx.polling.sources.each():
+            tx.polling.sources.change(source.id, fetch_state={})
     container.follow("@third_example")
     container.poll()
     assert _shown(container) == {QUOTE, REPLY, ALONE, 310}
@@ -271,10 +271,10 @@ def test_an_edit_is_taken_over(following: Callable[..., Following], x: Compliant
 def test_an_unchanged_post_is_not_written(following: Callable[..., Following], store: Store) -> None:
     container = following(x_sweep="lookup")
     with store.reading() as tx:
-        before = tx.stream.revision()
+        before = tx.stream.state.revision()
     assert container.container.sweep()[0].updated == 0
     with store.reading() as tx:
-        assert tx.stream.revision() == before
+        assert tx.stream.state.revision() == before
 
 
 def test_an_account_that_is_gone_takes_all_it_said_along(
@@ -285,7 +285,7 @@ def test_an_account_that_is_gone_takes_all_it_said_along(
     _sweep_twice(container, time)
     assert _shown(container) == {QUOTE, REPLY, ALONE}
     with store.reading() as tx:
-        assert tx.actors.known("x", ["2"])["2"].name == "Removed account"
+        assert tx.stream.actors.known("x", ["2"])["2"].name == "Removed account"
     assert "original words" not in _everything(store)
 
 
@@ -344,7 +344,7 @@ def test_what_went_is_in_the_audit(
     x.gone[POST] = "deleted"
     _sweep_twice(container, time)
     with store.reading() as tx:
-        [note] = tx.audit.of("x:100")
+        [note] = tx.moderation.audit.of("x:100")
     detail = note["detail"]
     assert (note["who"], note["what"], detail["how"], detail["reason"]) == (
         "system", "post gone", "job 1000", "deleted on X",

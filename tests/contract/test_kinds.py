@@ -61,7 +61,7 @@ def source_id(request: pytest.FixtureRequest, container: Container, upstream: Up
 
 def _items(container: Container) -> list[Activity]:
     with container.store.reading() as tx:
-        return list(tx.activities.page(Query(limit=100)).items)
+        return list(tx.stream.activities.page(Query(limit=100)).items)
 
 
 def _rows(container: Container) -> list[tuple[object, ...]]:
@@ -76,7 +76,7 @@ def test_every_kind_has_an_address_here() -> None:
 
 
 def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     items = _items(container)
     assert len(items) > 5
     for item in items:
@@ -93,23 +93,23 @@ def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
     assert any(item.content.media for item in items)
     assert any(item.content.actor and item.content.actor.name for item in items)
     with container.store.reading() as tx:
-        assert all(tx.activities.raw(item.id) for item in items)
+        assert all(tx.stream.activities.raw(item.id) for item in items)
 
 
 def test_polling_again_writes_no_row(container: Container, source_id: int) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = _rows(container)
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert (report.outcome, report.new, report.changed, report.error) == ("unchanged", 0, 0, None)
     assert _rows(container) == before
 
 
 def test_what_is_published_later_arrives_alone(container: Container, source_id: int, upstream: Upstream) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = {item.id for item in _items(container)}
     for _ in range(8):  # of every sort, so that each kind of source gets some
         upstream.world.publish()
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert report.new >= 1
     after = {item.id for item in _items(container)}
     assert before < after
@@ -119,16 +119,16 @@ def test_what_is_published_later_arrives_alone(container: Container, source_id: 
 def test_an_upstream_that_is_away_costs_nothing_that_is_there(
     container: Container, source_id: int, upstream: Upstream
 ) -> None:
-    container.poll_now([source_id])
+    container.polling.poll_now([source_id])
     before = _rows(container)
     upstream.stop()
-    [report] = container.poll_now([source_id])
+    [report] = container.polling.poll_now([source_id])
     assert report.outcome == "failed"
     assert report.error
     assert _rows(container) == before
     with container.store.reading() as tx:
-        [source] = tx.sources.all()
-    assert source.failures == 1
-    assert source.last_success is not None
-    assert source.due_reason.startswith("failed once")
+        [source] = tx.polling.sources.each()
+    assert source.poll.failures == 1
+    assert source.poll.last_success is not None
+    assert source.poll.due_reason.startswith("failed once")
     assert SAMPLE_TOKEN not in report.error

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
-from aggregator.services.ingest import MOST_UNFINISHED
+from aggregator.services.poll_records import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
 from storage.tables.polling import host
-from tests.building import NOON, add_source
+from tests.building import NOON, add_source, due_of
 from tests.upstream import Publisher
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def container(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) 
 
 def sources(container: Container) -> dict[str, Source]:
     with container.store.reading() as tx:
-        return {one.slug: one for one in tx.sources.all()}
+        return {one.slug: one for one in tx.polling.sources.each()}
 
 
 def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
@@ -77,11 +77,11 @@ def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) 
     batches = container.dispatcher.claim()
     for batch in batches:
         if deadly not in batch.ids:
-            container.poll(batch.ids, batch.token)
+            container.polling.poll(batch.ids, batch.token)
             continue
         with container.store.writing() as tx:
-            begun = tx.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
-        assert all(one.unfinished <= MOST_UNFINISHED for one in begun)
+            begun = tx.polling.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
+        assert all(one.poll.unfinished <= MOST_UNFINISHED for one in begun)
         if told:
             container.dispatcher.release(batch.ids, batch.token, ended=False)
     return [batch.ids for batch in batches]
@@ -93,42 +93,42 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
     assert [len(ids) for ids in tick(container, clock, deadly, told=told)] == [5]
     assert sorted(tick(container, clock, deadly, told=told)) == [[one.id] for one in sources(container).values()]
     others = [one for one in sources(container).values() if one.id != deadly]
-    assert [(one.last_outcome, one.unfinished) for one in others] == [("new", 0)] * 4
+    assert [(one.poll.last_outcome, one.poll.unfinished) for one in others] == [("new", 0)] * 4
     assert [deadly] in tick(container, clock, deadly, told=told)
-    assert sources(container)["s3"].failures == 0
+    assert sources(container)["s3"].poll.failures == 0
 
     clock.now += TICK if told else LEASE
     for batch in container.dispatcher.claim():  # the fourth time it is not even asked
-        container.poll(batch.ids, batch.token)
+        container.polling.poll(batch.ids, batch.token)
 
     failed = sources(container)["s3"]
-    assert (failed.failures, failed.last_error_code) == (1, WorkerLostError.code)
-    assert failed.unfinished == MOST_UNFINISHED - 1
-    assert failed.due > clock.now
+    assert (failed.poll.failures, failed.poll.last_error_code) == (1, WorkerLostError.code)
+    assert failed.poll.unfinished == MOST_UNFINISHED - 1
+    assert due_of(failed) > clock.now
 
 
 def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Container, clock: Clock) -> None:
     with container.store.writing() as tx:
-        claimed = tx.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
+        claimed = tx.polling.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
-            tx.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
-    assert sources(container)["s1"].unfinished == MOST_UNFINISHED - 1
-    container.poll([claimed[0].id], "t")
-    assert (sources(container)["s1"].last_outcome, sources(container)["s1"].unfinished) == ("new", 0)
+            tx.polling.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
+    assert sources(container)["s1"].poll.unfinished == MOST_UNFINISHED - 1
+    container.polling.poll([claimed[0].id], "t")
+    assert (sources(container)["s1"].poll.last_outcome, sources(container)["s1"].poll.unfinished) == ("new", 0)
 
 
 def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.dispatcher.give_back(batch)
-    assert {one.unfinished for one in sources(container).values()} == {0}
+    assert {one.poll.unfinished for one in sources(container).values()} == {0}
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.limits = type(container.limits)(
         container.limits.hard, container.limits.soft, -1.0, container.limits.per_host
     )
-    container.poll(batch.ids, batch.token)  # too late for any of them to begin
-    assert {(one.unfinished, one.leased_until) for one in sources(container).values()} == {(0, None)}
+    container.polling.poll(batch.ids, batch.token)  # too late for any of them to begin
+    assert {(one.poll.unfinished, one.poll.leased_until) for one in sources(container).values()} == {(0, None)}
 
 
 def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
@@ -141,18 +141,18 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         raise StoreUnavailableError("The database does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("aggregator.services.ingest.Ingest._store_harvest", away)
+        patched.setattr("aggregator.services.ingest.Ingest._store_result", away)
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
-            container.poll(batch.ids, batch.token)
-    assert {one.unfinished for one in sources(container).values()} == {1}
+            container.polling.poll(batch.ids, batch.token)
+    assert {one.poll.unfinished for one in sources(container).values()} == {1}
 
     container.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
     batches = container.dispatcher.claim()  # they are free again, and due together
 
     assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
-    assert {one.unfinished for one in sources(container).values()} == {0}
+    assert {one.poll.unfinished for one in sources(container).values()} == {0}
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
@@ -161,23 +161,23 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     ahead = timedelta(days=30)
     clock.now += ahead
     for batch in container.dispatcher.claim():
-        container.poll(batch.ids, batch.token)
+        container.polling.poll(batch.ids, batch.token)
     polled = sources(container)
-    assert {one.last_outcome for one in polled.values()} == {"new"}
+    assert {one.poll.last_outcome for one in polled.values()} == {"new"}
     with container.store.writing() as tx:
-        tx.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
-        tx.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
+        tx.polling.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
+        tx.polling.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
 
     clock.now += TICK - ahead
     container.dispatcher.claim()
 
     for one in sources(container).values():
-        assert one.due <= clock.now + one.floor
-        assert one.due_reason == REASON
-        assert one.last_polled == clock.now
-        assert one.leased_until in {None, clock.now}
+        assert due_of(one) <= clock.now + one.floor
+        assert one.poll.due_reason == REASON
+        assert one.poll.last_polled == clock.now
+        assert one.poll.leased_until in {None, clock.now}
     with container.store.reading() as tx:
-        assert tx.hosts.paused(clock.now) == []
+        assert tx.polling.hosts.paused(clock.now) == []
     with container.store.engine.connect() as connection:
         turns = [row.next_start for row in connection.execute(select(host.c.next_start))]
     assert turns
@@ -191,8 +191,8 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
 def test_clocks_that_differ_a_little_change_nothing(container: Container, clock: Clock) -> None:
     clock.now += TICK
     for batch in container.dispatcher.claim():
-        container.poll(batch.ids, batch.token)
-    before = {one.slug: one.due for one in sources(container).values()}
+        container.polling.poll(batch.ids, batch.token)
+    before = {one.slug: one.poll.due for one in sources(container).values()}
     clock.now -= TOLERANCE - TICK
     container.dispatcher.claim()
-    assert {one.slug: one.due for one in sources(container).values()} == before
+    assert {one.slug: one.poll.due for one in sources(container).values()} == before

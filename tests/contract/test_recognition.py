@@ -12,7 +12,7 @@ import pytest
 from aggregator.domain.activity import Review
 from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.stream import Query
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, add_source, an_activity
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _entry(number: int, *, site: str = "http://old.example", name: str = "", tex
 def _store(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON, **how: object) -> Stored:
     with store.writing() as tx:
         screening = [screened(one, source.policy, now) for one in said]
-        return tx.activities.store(source.id, screening, now, **{"recognising": True, **how})  # type: ignore[arg-type]  # any of its arguments
+        return tx.stream.activities.store(source.id, screening, now, **{"recognising": True, **how})  # type: ignore[arg-type]  # any of its arguments
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_a_site_that_moves_brings_nothing_new(store: Store, moved: Callable[[int
     source = add_source(store)
     assert _store(store, source, [_entry(n) for n in range(40)]).new == 40
     with store.reading() as tx:
-        before = {item.content.title: item.id for item in tx.activities.page(Query(limit=100)).items}
+        before = {item.content.title: item.id for item in tx.stream.activities.page(Query(limit=100)).items}
     for _ in range(3):  # and again at every later poll
         assert _store(store, source, [moved(n) for n in range(40)], now=NOON + HOUR).new == 0
     with store.reading() as tx:
-        items = tx.activities.page(Query(limit=100)).items
+        items = tx.stream.activities.page(Query(limit=100)).items
         assert {item.content.title: item.id for item in items} == before
-        assert all(tx.versions.of(item.id) == [] or item.content.url for item in items)
+        assert all(tx.stream.versions.of(item.id) == [] or item.content.url for item in items)
     assert _store(store, source, [moved(40), *(moved(n) for n in range(40))], now=NOON + HOUR).new == 1
 
 
@@ -80,10 +80,10 @@ def test_what_was_purged_does_not_come_back_under_another_id(store: Store) -> No
     source = add_source(store)
     _store(store, source, [_entry(1)])
     with store.writing() as tx:
-        tx.activities.withdraw_all(source.id, "purged", NOON)
+        tx.stream.activities.withdraw_all(source.id, "purged", NOON)
     assert _store(store, source, [_entry(1, site="https://new.example")]).new == 0
     with store.reading() as tx:
-        assert tx.activities.page(Query()).items == []
+        assert tx.stream.activities.page(Query()).items == []
 
 
 def test_a_burst_of_old_entries_is_kept_apart_and_can_be_released_or_dropped(store: Store) -> None:
@@ -96,18 +96,20 @@ def test_a_burst_of_old_entries_is_kept_apart_and_can_be_released_or_dropped(sto
     stored = _store(store, source, burst, judge=partial(quarantined, last_look=NOON))
     assert (stored.new, stored.quarantined) == (300, 300)
     with store.reading() as tx:
-        assert len(tx.activities.page(Query(limit=100)).items) == 1
-        assert len(tx.activities.in_review(Review.QUARANTINED, 500)) == 300
+        assert len(tx.stream.activities.page(Query(limit=100)).items) == 1
+        assert len(tx.stream.activities.in_review(Review.QUARANTINED, 500)) == 300
     with store.writing() as tx:
-        assert tx.activities.drop_quarantined(source.id, NOON) == 300
+        assert tx.stream.activities.drop_quarantined(source.id, NOON) == 300
     assert _store(store, source, burst, judge=partial(quarantined, last_look=NOON)).new == 0  # they do not come back
     third = [replace(one.content, url=None, title=f"Third {n}", text="x" * n) for n, one in enumerate(burst)]
     again = [replace(one, native_id=f"again-{n}", content=third[n]) for n, one in enumerate(burst)]
     assert _store(store, source, again, judge=partial(quarantined, last_look=NOON)).quarantined == 300
     with store.writing() as tx:
-        assert tx.reviews.release(source.id, Review.PUBLISHED, by="person", reason="checked", now=NOON) == 300
+        assert (
+            tx.moderation.reviews.release(source.id, Review.PUBLISHED, by="person", reason="checked", now=NOON) == 300
+        )
     with store.reading() as tx:
-        assert len(tx.activities.page(Query(limit=100)).items) == 100
+        assert len(tx.stream.activities.page(Query(limit=100)).items) == 100
 
 
 def test_an_edit_is_kept_with_its_time_and_may_be_taken_back_once(store: Store) -> None:
@@ -119,7 +121,9 @@ def test_an_edit_is_kept_with_its_time_and_may_be_taken_back_once(store: Store) 
         changed.append(_store(store, source, [said], now=NOON + turn * HOUR).changed)
     assert changed == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     with store.reading() as tx:
-        [item] = tx.activities.page(Query()).items
-        assert [version["replaced"] for version in tx.versions.of(item.id)] == [NOON + n * HOUR for n in range(1, 4)]
+        [item] = tx.stream.activities.page(Query()).items
+        assert [version["replaced"] for version in tx.stream.versions.of(item.id)] == [
+            NOON + n * HOUR for n in range(1, 4)
+        ]
     later = _store(store, source, [_entry(1, text=texts[0])], now=NOON + 30 * DAY)
     assert later.changed == 1  # after a while an edit is an edit again

@@ -23,7 +23,7 @@ from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription, subscribe
 from aggregator.source_api.kind import PollContext, SourceKind
 from storage.tables.polling import source
-from tests.building import NOON, an_activity
+from tests.building import NOON, an_activity, due_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -91,12 +91,12 @@ def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[So
 
 def _sources(store: Store) -> list[Source]:
     with store.reading() as tx:
-        return tx.sources.all()
+        return [*tx.polling.sources.each()]
 
 
 def _shown(store: Store) -> set[str]:
     with store.reading() as tx:
-        return {item.native_id for item in tx.activities.page(Query(limit=100)).items}
+        return {item.native_id for item in tx.stream.activities.page(Query(limit=100)).items}
 
 
 def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
@@ -105,10 +105,10 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     assert first is not None
     assert (first.outcome, first.new) == ("new", 2)
     assert _shown(store) == {"1", "2"}
-    assert (added.slug, added.fetch_state, added.leased_until) == ("news", {"etag": "a"}, None)
-    assert NOON + QUARTER <= added.due <= NOON + 1.1 * QUARTER
+    assert (added.slug, added.poll.fetch_state, added.poll.leased_until) == ("news", {"etag": "a"}, None)
+    assert NOON + QUARTER <= due_of(added) <= NOON + 1.1 * QUARTER
     with store.reading() as tx:
-        assert [line["outcome"] for line in tx.schedule.log(added.id, 9)] == ["new"]
+        assert [line["outcome"] for line in tx.polling.schedule.log(added.id, 9)] == ["new"]
 
 
 @pytest.mark.timeout(60)
@@ -116,7 +116,7 @@ def test_thousands_of_sources_may_share_a_name(store: Store) -> None:
     """Each is added with a few questions to the database, however many there are already."""
     taken = ["news", *(f"news-{number}" for number in range(2, 1101))]
     with store.writing() as tx:
-        tx.sources.add(NEWS, slug=taken[0], policy=Policy.AUTO, now=NOON)
+        tx.polling.sources.add(NEWS, slug=taken[0], policy=Policy.AUTO, now=NOON)
     copy_source(store, "news", taken[1:])
     kind = Knowing({f"more {number}": replace(NEWS, address=f"https://b.example/{number}") for number in range(50)})
     questions = Counter[str]()
@@ -161,8 +161,10 @@ def counted_statements(store: Store, questions: Counter[str]) -> Iterator[None]:
 def test_a_free_slug_is_short_and_the_next_number(store: Store, taken: Sequence[str], free: str) -> None:
     with store.writing() as tx:
         for slug in taken:
-            tx.sources.add(replace(NEWS, address=f"https://a.example/{slug}"), slug=slug, policy=Policy.AUTO, now=NOON)
-        assert tx.sources.free_slug(free[0] if free.startswith("a") else "b" * 40) == free
+            tx.polling.sources.add(
+                replace(NEWS, address=f"https://a.example/{slug}"), slug=slug, policy=Policy.AUTO, now=NOON
+            )
+        assert tx.polling.sources.free_slug(free[0] if free.startswith("a") else "b" * 40) == free
 
 
 def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
@@ -176,7 +178,7 @@ def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
 def test_without_a_first_poll_it_is_due_at_once(store: Store) -> None:
     added, first = _add(store, "news", Knowing({"news": NEWS}))
     assert first is None
-    assert (added.due, added.due_reason, added.last_polled) == (NOON, "just added", None)
+    assert (added.poll.due, added.poll.due_reason, added.poll.last_polled) == (NOON, "just added", None)
 
 
 def test_a_kind_for_every_address_is_asked_last(store: Store) -> None:
@@ -210,7 +212,7 @@ def test_wishes_of_whoever_adds_it(store: Store) -> None:
     assert (added.slug, added.name, added.every, added.policy) == ("ours", "Our news", timedelta(hours=1), Policy.HOLD)
     assert _shown(store) == set()
     with store.reading() as tx:
-        assert [item.native_id for item in tx.activities.in_review(Review.WAITING, 9)] == ["1"]
+        assert [item.native_id for item in tx.stream.activities.in_review(Review.WAITING, 9)] == ["1"]
 
 
 def test_more_often_than_the_publisher_bears_is_refused(store: Store) -> None:
@@ -233,6 +235,6 @@ def test_a_removed_source_comes_back_under_its_slug(store: Store) -> None:
     kind = Knowing({"news": NEWS})
     former, _ = _add(store, "news", kind, slug="ours")
     with store.writing() as tx:
-        tx.sources.set_state(former.id, SourceState.REMOVED, "removed by hand", NOON)
+        tx.polling.sources.set_state(former.id, SourceState.REMOVED, "removed by hand", NOON)
     again, _ = _add(store, "news", kind)
     assert (again.id, again.slug, again.state) == (former.id, "ours", SourceState.ACTIVE)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"
@@ -139,31 +139,31 @@ class Polling:
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
         with self.container.store.writing() as tx:
-            return tx.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
+            return tx.polling.sources.add(found, slug=slug, policy=Policy.AUTO, now=self.time())
 
     def poll(self, slug: str = "feed") -> Report:
         """Poll a source now, due or not."""
-        [report] = self.container.poll_now([self.source(slug).id])
+        [report] = self.container.polling.poll_now([self.source(slug).id])
         return report
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
         batches = self.container.dispatcher.claim()
-        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in batches)
+        return sum(len(self.container.polling.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:
         """Return a source as it stands."""
         with self.container.store.reading() as tx:
-            found = tx.sources.get(slug)
+            found = tx.polling.sources.get(slug)
         assert found is not None
         return found
 
     def items(self) -> Collection[Activity]:
         """Return what is shown."""
         with self.container.store.reading() as tx:
-            return tx.activities.page(Query(limit=100)).items
+            return tx.stream.activities.page(Query(limit=100)).items
 
     def note(self, slug: str = "feed") -> str:
         """Return what the newest line of a source's fetch log says."""
         with self.container.store.reading() as tx:
-            return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])
+            return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])

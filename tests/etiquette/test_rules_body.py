@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.etiquette.publisher import START, Says, feed
 
 if TYPE_CHECKING:
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from tests.etiquette.publisher import Polling, Publisher, Time
 
 
@@ -55,7 +55,7 @@ def test_rule_38_an_archive_is_read_only_when_asked_for(polling: Polling, publis
     polling.poll()
     assert publisher.paths == ["/f"]
     reports: list[Report] = []
-    polling.container.backfill(polling.source(), 20, reports.append)
+    polling.container.backfill.run(polling.source(), 20, reports.append)
     assert publisher.paths == ["/f", "/f", "/p2", "/p1"]
     assert [report.new for report in reports] == [2, 2]
     assert len(polling.items()) == 6

@@ -21,7 +21,7 @@ from aggregator.domain.polling.schedule import (
     after_failure,
     after_success,
     observed,
-    speed,
+    poll_weight,
 )
 from aggregator.sources.rss.document import Announced
 from aggregator.sources.rss.polling_hints import wishes_of
@@ -47,18 +47,21 @@ def _next(
     pace: PollBudget | None = EAGER,
 ) -> datetime:
     wishes, _ = wishes_of(headers or {}, announced, now, slow=False, floor=FLOOR)
-    return after_success(now, Terms(7, None, FLOOR), speed=1.0, pace=pace, wishes=wishes).at
+    return after_success(now, Terms(7, None, FLOOR), poll_weight=1.0, pace=pace, hints=wishes).at
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(60, 86400), st.none() | st.integers(1, 86400), st.integers())
 def test_rule_10_no_rhythm_and_no_word_goes_below_the_floor(
-    speed: float, per_second: float, floor: int, every: int | None, number: int
+    poll_weight: float, per_second: float, floor: int, every: int | None, number: int
 ) -> None:
     least = timedelta(seconds=floor)
     terms = Terms(number % 2**62, timedelta(seconds=every) if every else None, MINUTE)
     pace = PollBudget(1.0, per_second)
-    assert after_success(NOON, terms, speed=speed, pace=pace, wishes=PublisherHints(floor=least)).at >= NOON + least
-    failed = after_failure(NOON, terms, usual=MINUTE, failures=1, strain=0.25)
+    assert (
+        after_success(NOON, terms, poll_weight=poll_weight, pace=pace, hints=PublisherHints(floor=least)).at
+        >= NOON + least
+    )
+    failed = after_failure(NOON, terms, usual=MINUTE, failures=1, failure_weight=0.25)
     assert failed.at >= NOON + terms.floor
 
 
@@ -115,7 +118,7 @@ def test_rule_13_no_poll_falls_into_a_skipped_hour_or_day(hours: set[int], days:
 
 def test_rule_13_sources_of_one_publisher_do_not_all_come_when_it_opens() -> None:
     wishes = PublisherHints(skip_hours=frozenset({12, 13}))
-    tries = [after_success(NOON, Terms(n, None, FLOOR), speed=1, pace=EAGER, wishes=wishes).at for n in range(600)]
+    tries = [after_success(NOON, Terms(n, None, FLOOR), poll_weight=1, pace=EAGER, hints=wishes).at for n in range(600)]
     assert {at.hour for at in tries} == {14}
     assert max(Counter(at.minute for at in tries).values()) <= 25
 
@@ -137,21 +140,21 @@ def test_rule_21_hourly_sources_polled_together_drift_apart(
     for hour in range(48):
         for number, now in due.items():
             polls[now.minute] += hour >= 24
-            due[number] = after_success(now, Terms(number, **terms), speed=1, pace=pace, wishes=wishes).at
+            due[number] = after_success(now, Terms(number, **terms), poll_weight=1, pace=pace, hints=wishes).at
     assert max(polls.values()) <= 0.04 * polls.total()
 
 
 def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() -> None:
     rhythm, pace, upcoming = (
         PublishingProfile(NOON),
-        PollBudget(level=speed(PublishingProfile(NOON), NOON), per_second=1 / 3600),
+        PollBudget(level=poll_weight(PublishingProfile(NOON), NOON), per_second=1 / 3600),
         [],
     )
     for day in range(131):
         at = NOON + day * DAY
         posts = [at - number * HOUR for number in range(24)] if day < 10 else []
         rhythm = observed(rhythm, at, posts)
-        upcoming.append(after_success(at, Terms(1, None, FLOOR), speed=speed(rhythm, at), pace=pace))
+        upcoming.append(after_success(at, Terms(1, None, FLOOR), poll_weight=poll_weight(rhythm, at), pace=pace))
     intervals = [one.interval for one in upcoming]
     assert intervals[9] < 30 * MINUTE
     assert intervals[10:] == sorted(intervals[10:])
@@ -159,7 +162,7 @@ def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() ->
     assert upcoming[-1].reason == "adaptive: 0.1 items a day at this time"
     crowded = PollBudget(pace.level, per_second=pace.per_second / 24)  # when all others publish more
     last = NOON + 130 * DAY
-    slowest = after_success(last, Terms(1, None, FLOOR), speed=speed(rhythm, last), pace=crowded)
+    slowest = after_success(last, Terms(1, None, FLOOR), poll_weight=poll_weight(rhythm, last), pace=crowded)
     assert 0.9 * DAY <= slowest.interval <= DAY
     assert slowest.reason == "maximum interval 24 h"
 
@@ -176,12 +179,12 @@ FAILURES: list[tuple[SourceError, int]] = [  # and after how many the wait has g
 def test_rule_31_failures_back_off_by_their_weight_and_are_tried_weekly_for_ever(error: SourceError, many: int) -> None:
     terms, waits, strain, at = Terms(1, None, FLOOR), [], 0.0, NOON
     for failures in range(1, 1000):
-        strain += error.strain
-        upcoming = after_failure(at, terms, usual=HOUR, failures=failures, strain=strain)
+        strain += error.failure_weight
+        upcoming = after_failure(at, terms, usual=HOUR, failures=failures, failure_weight=strain)
         waits.append(upcoming.at - at)
         at = upcoming.at
     assert waits == sorted(waits)
     assert 16 * HOUR <= waits[many - 1] <= 1.1 * 16 * HOUR
     assert waits[-1] == LONGEST_DEAD
-    healed = after_success(at, terms, speed=1, pace=None)
+    healed = after_success(at, terms, poll_weight=1, pace=None)
     assert healed.at - at <= 1.1 * HOUR  # one success restores the usual

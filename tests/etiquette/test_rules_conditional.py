@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from tests.building import due_of
 from tests.etiquette.publisher import Says, feed
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def test_rule_04_a_304_updates_what_is_remembered(polling: Polling, publisher: P
     polling.follow(publisher.says("/f", Says(feed(1), headers=first), Says(status=304, headers=newer), UNCHANGED))
     polling.poll()
     polling.poll()
-    assert (polling.source().due - time()).total_seconds() >= 10800
+    assert (due_of(polling.source()) - time()).total_seconds() >= 10800
     polling.poll()
     assert (publisher.last["if-none-match"], publisher.last["if-modified-since"]) == ('"2"', "then")
 
@@ -63,7 +64,7 @@ def test_rule_05_validators_are_saved_only_with_the_items(polling: Polling, publ
             text("CREATE TRIGGER broken BEFORE INSERT ON raw_payload BEGIN SELECT RAISE(ABORT, 'crash'); END")
         )
     assert polling.poll().outcome == "failed"
-    assert (polling.items(), polling.source().fetch_state) == ([], {})
+    assert (polling.items(), polling.source().poll.fetch_state) == ([], {})
     with polling.container.store.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER broken"))
     polling.poll()

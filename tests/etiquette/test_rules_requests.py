@@ -14,6 +14,7 @@ from aggregator.domain.secrets import Secret
 from aggregator.domain.source import SourceState
 from aggregator.fetching.request_target import RedirectChain
 from aggregator.services.subscribe import Subscription
+from tests.building import due_of
 from tests.etiquette.publisher import HTML, START, Publisher, Says, feed
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
         polling.follow(publisher.says("/f", _to(other.url + "/there", 302)))
         seal = polling.container.seal.close(polling.source().own_host, {**basic("ann", "s3cret"), "X-Key": "k"})
         with polling.container.store.writing() as tx:
-            tx.sources.change(polling.source().id, sealed=seal)
+            tx.polling.sources.change(polling.source().id, sealed=seal)
         assert polling.poll().new == 1
         assert "s3cret" not in seal
         home = [headers for _, headers in publisher.asked]
@@ -73,7 +74,7 @@ def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Po
     polling.follow(publisher.says("/f", Says(feed(1))))
     stranger = HeaderCipher(Secret("another installation's key, long enough"))
     with polling.container.store.writing() as tx:
-        tx.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
+        tx.polling.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
     polling.poll()
     assert polling.source().state is SourceState.STOPPED
     assert publisher.asked == []
@@ -111,7 +112,7 @@ def test_rule_26_five_hops_and_no_loop(polling: Polling, publisher: Publisher) -
 def test_rule_26_every_hop_s_address_is_checked(polling: Polling, publisher: Publisher, target: str) -> None:
     polling.follow(publisher.says("/f", _to(target)))
     polling.poll()
-    assert polling.source().last_error_code in {"forbidden-address", "bad-redirect"}
+    assert polling.source().poll.last_error_code in {"forbidden-address", "bad-redirect"}
 
 
 def test_rule_26_from_https_to_http_only_where_it_is_allowed() -> None:
@@ -139,8 +140,8 @@ def test_rule_27_a_move_for_good_is_followed_after_three_days_and_can_be_taken_b
     assert source.address == new
     assert polling.note() == f"Moved to {new}; 'aggregator source revert feed' takes that back."
     with polling.container.store.reading() as tx:
-        [former] = tx.sources.former_addresses(source.id)
-        [note] = tx.audit.of("source:feed")
+        [former] = tx.polling.sources.former_addresses(source.id)
+        [note] = tx.moderation.audit.of("source:feed")
     assert (former.place.address, note["what"], note["who"]) == (old, "source moved", "system")
     publisher.says("/new", Says(feed(1, 2, 3, 4)))
     assert polling.poll().new == 1
@@ -179,11 +180,11 @@ def test_rule_29_a_page_instead_of_a_feed_is_a_soft_failure(polling: Polling, pu
     polling.follow(publisher.says("/f", Says(feed(1), headers=ETAG), _to("/sorry", 302), Says(status=304)))
     publisher.says("/sorry", Says(HTML, headers={"Content-Type": "text/html"}))
     polling.poll()
-    state = polling.source().fetch_state
+    state = polling.source().poll.fetch_state
     time.passes(hours=1)
     assert 'HTML page titled "We will be back"' in str(polling.poll().error)
     source = polling.source()
-    assert (source.state, source.fetch_state, source.strain) == (SourceState.ACTIVE, state, 0.5)
+    assert (source.state, source.poll.fetch_state, source.poll.failure_weight) == (SourceState.ACTIVE, state, 0.5)
     assert len(polling.items()) == 1
     assert polling.poll().outcome == "unchanged"
 
@@ -194,7 +195,7 @@ def test_rule_30_gone_stops_and_tells_and_keeps_the_items(polling: Polling, publ
     time.passes(hours=2)
     polling.tick()
     source = polling.source()
-    assert (source.state, source.last_error_code) == (SourceState.STOPPED, "gone")
+    assert (source.state, source.poll.last_error_code) == (SourceState.STOPPED, "gone")
     assert "410 Gone" in source.state_reason
     assert len(polling.items()) == 1
     time.passes(days=400)
@@ -210,16 +211,16 @@ def test_rule_31_failures_wait_longer_but_a_week_at_the_most(
     waits = []
     for _ in range(60):
         polling.tick()
-        waits.append(polling.source().due - time())
-        time.now = polling.source().due
+        waits.append(due_of(polling.source()) - time())
+        time.now = due_of(polling.source())
     assert len(publisher.asked) == 60  # for ever
     assert waits == sorted(waits)
     assert waits[0] < waits[-1] <= 7 * DAY
     publisher.says("/f", Says(feed(1)))
     polling.tick()
     source = polling.source()
-    assert (source.failures, source.strain) == (0, 0)
-    assert source.due - time() <= 1.2 * HOUR
+    assert (source.poll.failures, source.poll.failure_weight) == (0, 0)
+    assert due_of(source) - time() <= 1.2 * HOUR
 
 
 @pytest.mark.parametrize("status", [401, 407])
@@ -231,7 +232,7 @@ def test_rule_32_who_wants_a_sign_in_is_not_hammered(
         polling.tick()
         time.passes(days=1)
     source = polling.source()
-    assert (len(publisher.asked), source.state, source.last_error_code) == (1, SourceState.STOPPED, "sign-in")
+    assert (len(publisher.asked), source.state, source.poll.last_error_code) == (1, SourceState.STOPPED, "sign-in")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_rule_33_a_robot_check_is_named(
 ) -> None:
     polling.follow(publisher.says("/f", Says(body, status=status, headers={"Content-Type": "text/html", **headers})))
     assert "bot challenge page" in str(polling.poll().error)
-    assert polling.source().last_error_code == "robot-check"
+    assert polling.source().poll.last_error_code == "robot-check"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_rule_33_a_robot_check_is_named(
 def test_rule_34_every_bound_has_its_own_name(polling: Polling, publisher: Publisher, answer: Says, code: str) -> None:
     polling.follow(publisher.says("/f", answer))
     polling.poll()
-    assert polling.source().last_error_code == code
+    assert polling.source().poll.last_error_code == code
 
 
 def test_rule_34_of_a_very_long_feed_the_first_500_are_read(polling: Polling, publisher: Publisher) -> None:

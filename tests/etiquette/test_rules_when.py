@@ -20,15 +20,16 @@ from aggregator.domain.polling.schedule import (
     Terms,
     after_success,
     observed,
-    speed,
+    poll_weight,
 )
 from aggregator.services.rate_limiter import HostRateLimiter
+from tests.building import due_of
 from tests.etiquette.publisher import START, Publisher, Says, feed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
     from storage.store import Store
     from tests.etiquette.publisher import Polling, Time
 
@@ -39,7 +40,7 @@ UNCHANGED = Says(status=304)
 
 
 def _wait(polling: Polling, slug: str = "feed") -> timedelta:
-    return polling.source(slug).due - polling.time()
+    return due_of(polling.source(slug)) - polling.time()
 
 
 @pytest.mark.parametrize(("headers", "floor"), [(ETAG, 15 * MINUTE), ({"Last-Modified": "x"}, 15 * MINUTE), ({}, HOUR)])
@@ -124,11 +125,11 @@ def test_rule_13_skipped_hours_and_days_are_avoided(polling: Polling, publisher:
     time.passes(minutes=30)
     for _ in range(2):
         polling.poll()
-        due = polling.source().due
+        due = due_of(polling.source())
         assert (due.weekday(), due.hour) == (2, 1)  # Wednesday, since 24 is midnight
     time.now = START.replace(day=4, hour=3)
     assert polling.poll().error is None
-    assert polling.source().due - time() <= 1.2 * HOUR
+    assert due_of(polling.source()) - time() <= 1.2 * HOUR
 
 
 def test_rule_13_a_list_of_all_hours_is_ignored(polling: Polling, publisher: Publisher) -> None:
@@ -166,7 +167,7 @@ def test_rule_14_every_form_of_retry_after_has_its_outcome(
     polling.follow(publisher.says("/f", Says(status=status, headers={"Retry-After": value, "Date": date})))
     polling.poll()
     with polling.container.store.reading() as tx:
-        paused = [one.until - START for one in tx.hosts.paused(START)]
+        paused = [one.until - START for one in tx.polling.hosts.paused(START)]
     without = [HOUR] if status == 429 else []  # a 503 that does not say for how long is a failure like others
     assert paused == ([wait] if wait else without)
     assert _wait(polling) >= (wait or 15 * MINUTE)
@@ -181,7 +182,7 @@ def test_rule_14_a_date_is_taken_relative_to_the_publisher_s_clock(polling: Poll
     polling.follow(publisher.says("/f", Says(status=429, headers=headers)))
     polling.poll()
     with polling.container.store.reading() as tx:
-        assert [one.until for one in tx.hosts.paused(START)] == [START + 2 * HOUR]
+        assert [one.until for one in tx.polling.hosts.paused(START)] == [START + 2 * HOUR]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -194,12 +195,12 @@ def test_rule_15_a_host_is_paused_and_others_go_on(polling: Polling, publisher: 
         polling.tick()
         assert publisher.paths == ["/a"]  # /b is on the paused host, whichever of the two was first
         assert other.paths == ["/c"]
-        assert (polling.source("b").last_error_code, polling.source("b").failures) == ("host-paused", 0)
+        assert (polling.source("b").poll.last_error_code, polling.source("b").poll.failures) == ("host-paused", 0)
 
 
 def test_rule_15_an_operator_may_pause_the_address_alone(polling: Polling, publisher: Publisher) -> None:
     with polling.container.store.writing() as tx:
-        tx.groups.put(HostGroup("127.0.0.1", "127.0.0.1", pauses=Pauses.URL))
+        tx.polling.host_groups.put(HostGroup("127.0.0.1", "127.0.0.1", pauses=Pauses.URL))
     polling.follow(publisher.says("/a", Says(status=429, headers={"Retry-After": "7200"})), slug="a")
     polling.follow(publisher.says("/b", Says(feed(1))), slug="b")
     polling.tick()
@@ -215,7 +216,7 @@ def test_rule_16_without_a_time_the_pause_doubles_and_eases_stepwise(
     def paused() -> timedelta:
         polling.poll()
         with polling.container.store.reading() as tx:
-            [pause] = tx.hosts.paused(time())
+            [pause] = tx.polling.hosts.paused(time())
         wait = pause.until - time()
         time.now = pause.until
         return wait
@@ -279,7 +280,7 @@ def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) 
 
 def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Store) -> None:
     with store.writing() as tx:
-        tx.groups.put(HostGroup("blogs.example", "blogs.example"))
+        tx.polling.host_groups.put(HostGroup("blogs.example", "blogs.example"))
     turns = HostRateLimiter(store, lambda: START, spacing=timedelta(), concurrency=1)
 
     async def calls() -> None:
@@ -314,10 +315,10 @@ def test_rule_21_hourly_sources_spread_over_the_hour() -> None:
     """A thousand hourly sources that were all polled at 12:00 sharp."""
     due = dict.fromkeys(range(1000), START)
     for _ in range(48):
-        due = {n: after_success(at, Terms(n, HOUR, MINUTE), speed=1, pace=None).at for n, at in due.items()}
+        due = {n: after_success(at, Terms(n, HOUR, MINUTE), poll_weight=1, pace=None).at for n, at in due.items()}
     minutes = [at.minute for at in due.values()]
     assert max(minutes.count(minute) for minute in range(60)) <= 40
-    one = [after_success(START, Terms(7, HOUR, MINUTE), speed=1, pace=None).at for _ in range(3)]
+    one = [after_success(START, Terms(7, HOUR, MINUTE), poll_weight=1, pace=None).at for _ in range(3)]
     assert len(set(one)) == 1  # and each source has its own, always the same
 
 
@@ -325,23 +326,24 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
     polling: Polling, publisher: Publisher, time: Time
 ) -> None:
     busy, dormant = PublishingProfile(START), PublishingProfile(START)
-    pace = PollBudget(level=speed(PublishingProfile(START), START), per_second=1 / 3600)
+    pace = PollBudget(level=poll_weight(PublishingProfile(START), START), per_second=1 / 3600)
     at = START
     for _ in range(24 * 30):
         at += HOUR
         busy, dormant = observed(busy, at, [at - MINUTE]), observed(dormant, at, [])
     often, seldom = (
-        after_success(at, Terms(1, None, 15 * MINUTE), speed=speed(one, at), pace=pace) for one in (busy, dormant)
+        after_success(at, Terms(1, None, 15 * MINUTE), poll_weight=poll_weight(one, at), pace=pace)
+        for one in (busy, dormant)
     )
     assert 15 * MINUTE <= often.interval <= 30 * MINUTE
     assert 4 * often.interval <= seldom.interval <= 24 * HOUR
     polling.follow(publisher.says("/f", Says(feed(1), headers=ETAG)))
     polling.poll()
     with polling.container.store.reading() as tx:
-        [line] = tx.schedule.log(polling.source().id, 1)
-    assert line["next_poll"] == polling.source().due > time()
-    assert line["next_reason"] == polling.source().due_reason == "adaptive: profile not known yet"
+        [line] = tx.polling.schedule.log(polling.source().id, 1)
+    assert line["next_poll"] == due_of(polling.source()) > time()
+    assert line["next_reason"] == polling.source().poll.due_reason == "adaptive: profile not known yet"
     polling.tick()  # measures what all ask for
     time.passes(hours=2)
     polling.tick()
-    assert "adaptive: " in polling.source().due_reason
+    assert "adaptive: " in polling.source().poll.due_reason

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.sources.rss.parse import normalise
 from tests import feeds
 

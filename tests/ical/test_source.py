@@ -65,7 +65,7 @@ def events_in(body: bytes) -> list[Any]:
 
 def events(container: Container) -> list[Activity]:
     with container.store.reading() as tx:
-        return list(tx.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
+        return list(tx.stream.activities.page(Query(kinds=frozenset({ActivityKind.EVENT}))).items)
 
 
 def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Container, publisher: Publisher) -> None:
@@ -77,17 +77,17 @@ def test_an_event_that_moves_or_is_cancelled_changes_in_place(container: Contain
     assert first.content.event.zone_label == "Europe/Madrid"
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=1), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
     assert (report.new, report.changed) == (0, 1)
     (moved,) = events(container)
     assert moved.id == first.id
     assert moved.content.event is not None
     assert moved.content.event.start - first.content.event.start == timedelta(hours=1)
     with container.store.reading() as tx:
-        assert len(tx.versions.of(first.id)) == 1
+        assert len(tx.stream.versions.of(first.id)) == 1
 
     publisher.serve("/c.ics", meeting(SOON + timedelta(hours=1), sequence=2, status="CANCELLED"), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
     (cancelled,) = events(container)
     assert cancelled.id == first.id
     assert cancelled.content.event is not None
@@ -102,7 +102,7 @@ def test_a_calendar_that_is_written_anew_without_change_changes_nothing(
     before = events(container)
 
     publisher.serve("/c.ics", meeting(SOON, stamp="20260909T090909Z", sequence=7), "text/calendar")
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
 
     assert (report.new, report.changed) == (0, 0)
     assert events(container) == before
@@ -115,15 +115,15 @@ def test_the_window_moves_though_the_document_does_not(container: Container, pub
     publisher.serve("/w.ics", weekly, "text/calendar")
     source, _ = container.subscribe(publisher.url("/w.ics"))
     with container.store.reading() as tx:
-        before = tx.activities.facets(Query(), {}).counts["kind"]["event"]
+        before = tx.stream.activities.facets(Query(), {}).counts["kind"]["event"]
     later = utc_now() + timedelta(days=15)
     container.clock = lambda: later
 
-    [report] = container.poll_now([source.id])
+    [report] = container.polling.poll_now([source.id])
 
     assert report.new == 2
     with container.store.reading() as tx:
-        assert tx.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
+        assert tx.stream.activities.facets(Query(), {}).counts["kind"]["event"] == before + 2
 
 
 def test_what_names_no_calendar_is_left_to_others_and_what_is_none_is_refused(
@@ -152,7 +152,7 @@ def test_the_stream_gives_its_events_as_a_calendar(container: Container, publish
         assert again.status == 304
         (first,) = events_in(answer.body)
         publisher.serve("/c.ics", meeting(SOON, sequence=1, status="CANCELLED"), "text/calendar")
-        container.poll_now([source.id])
+        container.polling.poll_now([source.id])
         (second,) = events_in(reader.ask("/events.ics").body)
         assert reader.ask("/events.ics?source=nobody").status == 400
         assert not events_in(reader.ask("/events.ics?kind=article").body)

@@ -171,7 +171,7 @@ def test_only_what_was_published_is_shown(store: Store, reader: Reader) -> None:
     assert reader.items() == []
 
     with store.reading() as tx:
-        first = tx.activities.in_review(Review.WAITING, 1)[0].id
+        first = tx.stream.activities.in_review(Review.WAITING, 1)[0].id
     decide(store, [first], Review.PUBLISHED)
 
     assert [item["id"] for item in reader.items()] == [str(first)]
@@ -203,6 +203,27 @@ def test_an_unknown_activity_is_not_found(sqlite_store: Store, sqlite_reader: Re
     assert answer.json["code"] == "not-found"
 
 
+def test_sources_come_in_pages(store: Store, reader: Reader) -> None:
+    for number in range(5):
+        add_source(store, f"s{number}")
+
+    found, pages, path = [], 0, "/api/v1/sources?limit=2"
+    while path:
+        page = reader.ask(path)
+        found += [item["slug"] for item in page.json["items"]]
+        pages += 1
+        path = f"/api/v1/sources?limit=2&cursor={page.json['next']}" if page.json["next"] else ""
+        assert ('rel="next"' in page.headers.get("link", "")) is bool(path)
+
+    assert (found, pages) == (["s0", "s1", "s2", "s3", "s4"], 3)
+
+
+@pytest.mark.parametrize("cursor", ["", "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3", "cy5OZXdz", "cy5uZXdz=", "%00"])
+def test_a_cursor_that_no_list_of_sources_gave_is_refused(empty_reader: Reader, cursor: str) -> None:
+    answer = empty_reader.ask(f"/api/v1/sources?cursor={cursor}")
+    assert (answer.status, answer.json["code"]) == (400, "bad-cursor")
+
+
 def test_sources_say_how_they_are(store: Store, reader: Reader) -> None:
     add_source(store, "fine")
     add_source(store, "late", now=NOON - timedelta(days=1))
@@ -213,7 +234,7 @@ def test_sources_say_how_they_are(store: Store, reader: Reader) -> None:
     ):
         source = add_source(store, slug, now=NOON - timedelta(days=1))
         with store.writing() as tx:
-            tx.sources.set_state(source.id, state, "for a test", NOON)
+            tx.polling.sources.set_state(source.id, state, "for a test", NOON)
 
     items = {item["slug"]: item for item in reader.ask("/api/v1/sources").json["items"]}
 
@@ -246,10 +267,10 @@ def test_items_of_a_removed_source_can_still_be_asked_for(store: Store, reader: 
     source = add_source(store, "former")
     ingest_now(store, source, several(2))
     with store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.REMOVED, "no longer needed", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.REMOVED, "no longer needed", NOON)
 
     assert len(reader.items("?source=former")) == 2
-    assert reader.ask("/api/v1/sources").json == {"items": []}
+    assert reader.ask("/api/v1/sources").json == {"items": [], "next": None}
 
 
 def test_an_edit_changes_the_item_in_place(store: Store, reader: Reader) -> None:

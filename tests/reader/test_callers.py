@@ -37,13 +37,13 @@ WORDS = "Only a portal reads this"
 def a_token(store: Store, name: str = "portal") -> str:
     made = make_token()
     with store.writing() as tx:
-        assert tx.tokens.create(PortalToken(made.id, name, Scope.READ, made.digest, NOON))
+        assert tx.access.tokens.create(PortalToken(made.id, name, Scope.READ, made.digest, NOON))
     return made.text
 
 
 def revoke(store: Store, name: str = "portal") -> None:
     with store.writing() as tx:
-        assert tx.tokens.revoke(name, NOON)
+        assert tx.access.tokens.revoke(name, NOON)
 
 
 def by(token: str) -> dict[str, str]:
@@ -334,7 +334,7 @@ def _last_use(store: Store) -> object:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with store.reading() as tx:
-            if used := tx.tokens.all()[0].last_used:
+            if used := tx.access.tokens.all()[0].last_used:
                 return used
         time.sleep(0.05)
     return None

@@ -157,7 +157,7 @@ def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browse
         ingest_now(sqlite_store, source, [an_activity("late", title="Just in", published=NOON)])
         page.locator("activity-stream").get_by_text("Just in").wait_for(timeout=30_000)
         with sqlite_store.reading() as tx:
-            late = tx.activities.known(source.id, ["late"])["late"].id
+            late = tx.stream.activities.known(source.id, ["late"])["late"].id
         decide(sqlite_store, [late], Review.HIDDEN)
         page.locator("activity-stream").get_by_text("Just in").wait_for(state="detached", timeout=30_000)
 
@@ -260,7 +260,7 @@ def a_tweet(number: int, kind: ActivityKind, text: str) -> Content:
 
 def _source(store: Store, slug: str, kind: str) -> Source:
     with store.reading() as tx:
-        known = tx.sources.get(slug)
+        known = tx.polling.sources.get(slug)
     return known or add_source(store, slug, kind)
 
 

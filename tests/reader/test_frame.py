@@ -165,10 +165,10 @@ def test_ready_says_how_old_the_last_tick_is(store: Store) -> None:
     with serving(app_of(store)) as reader:
         never = reader.ask("/readyz")
         with store.writing() as tx:
-            tx.stream.beat(NOON.replace(minute=0, hour=11))
+            tx.stream.state.beat(NOON.replace(minute=0, hour=11))
         old = reader.ask("/readyz")
         with store.writing() as tx:
-            tx.stream.beat(NOON)
+            tx.stream.state.beat(NOON)
         fresh = reader.ask("/readyz")
 
     assert (never.status, never.json["last_tick_at"]) == (200, None)

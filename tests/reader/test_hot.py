@@ -191,7 +191,7 @@ def test_small_answers_are_counted_too(sqlite_store: Store) -> None:
 
 def _title(store: Store, id_: int) -> str | None:
     with store.reading() as tx:
-        item = tx.activities.get(id_)
+        item = tx.stream.activities.get(id_)
     return item.content.title if item else None
 
 

@@ -80,7 +80,7 @@ class Listener:
 def await_reader(reader: Reader, store: Store) -> None:
     """Wait until a reader has sent all stored items to listeners."""
     with store.reading() as tx:
-        newest = tx.stream.revision()
+        newest = tx.stream.state.revision()
 
     def has_seen_it() -> bool:
         listener = Listener(reader)
@@ -140,7 +140,7 @@ def test_what_was_missed_is_told_on_return(store: Store, watching: Reader) -> No
     source = add_source(store)
     ingest_now(store, source, [an_activity("a"), an_activity("b")])
     with store.reading() as tx:
-        seen = tx.stream.revision()
+        seen = tx.stream.state.revision()
     ingest_now(store, source, [an_activity("c")])
     decide(store, [1], Review.HIDDEN)
     await_reader(watching, store)
@@ -257,20 +257,20 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
     for thread in writers:
         thread.join()
     with store.writing() as tx:
-        tx.sources.set_state(sources[0].id, SourceState.REMOVED, "by hand", NOON)
+        tx.polling.sources.set_state(sources[0].id, SourceState.REMOVED, "by hand", NOON)
     while mirror.follow():
         pass
 
     with store.reading() as tx:
         expected, after = {}, None
         while True:
-            page = tx.activities.page(Query(limit=100, after=after, stitch=False))
+            page = tx.stream.activities.page(Query(limit=100, after=after, stitch=False))
             expected.update({str(item.id): to_builtins(item_of(item, EVERYTHING)) for item in page.items})
             after = page.next
             if after is None:
                 break
-        stored = {item.slug: to_builtins(source_of(item, NOON, EVERYTHING)) for item in tx.sources.all()}
-        assert mirror.revision == tx.stream.revision()
+        stored = {item.slug: to_builtins(source_of(item, NOON, EVERYTHING)) for item in tx.polling.sources.each()}
+        assert mirror.revision == tx.stream.state.revision()
     assert mirror.items == expected
     assert mirror.sources == stored
     print(f"{mirror.revision} changes, {len(expected)} items left")
@@ -289,7 +289,7 @@ def _something(store: Store, source: Any, chance: random.Random) -> None:
             decide(store, [4 * number for number in numbers], Review.PUBLISHED)
         case 4:
             with store.writing() as tx:
-                tx.activities.withdraw(source.id, [f"web:{numbers[0]}"], "gone at the source", NOON)
+                tx.stream.activities.withdraw(source.id, [f"web:{numbers[0]}"], "gone at the source", NOON)
         case 5:
             ingest_now(store, source, [_said(chance, numbers[0], name=f"Desk {chance.randrange(9)}")])
 
@@ -305,7 +305,7 @@ def test_whoever_waits_hears_at_once(store: Store, watching: Reader) -> None:
     source = add_source(store)
     await_reader(watching, store)
     with store.reading() as tx:
-        revision = tx.stream.revision()
+        revision = tx.stream.state.revision()
     timer = threading.Timer(1.0, ingest_now, args=(store, source, [an_activity("a")]))
     timer.start()
     changes = watching.ask(f"/api/v1/changes?after={revision}&wait=15").json

@@ -43,7 +43,7 @@ def closed(components: dict[str, Any]) -> dict[str, Any]:
 def test_real_answers_are_as_documented(sqlite_store: Store, sqlite_reader: Reader, document: dict[str, Any]) -> None:
     specimens.fill(sqlite_store, "https://pictures.example")
     with sqlite_store.writing() as tx:
-        tx.stream.beat(NOON)
+        tx.stream.state.beat(NOON)
     requests = {
         "/api/v1/activities": [
             *("/api/v1/activities", "/api/v1/activities?limit=2", "/api/v1/activities?limit=0"),

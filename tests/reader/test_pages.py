@@ -249,7 +249,7 @@ def test_a_failing_source_is_announced_and_hides_nothing(sqlite_store: Store, sq
     ingest_now(sqlite_store, source, [an_activity()])
     before = sqlite_reader.ask("/").text
     with sqlite_store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.STOPPED, "the account is gone", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.STOPPED, "the account is gone", NOON)
 
     after = sqlite_reader.ask("/").text
 

@@ -80,9 +80,9 @@ def fill(store: Store) -> None:
     with store.writing() as tx:
         tagger = Configuration(SAMPLE).tagger
         assert tagger is not None
-        batch = tx.tagging.batch(tagger, 0)
+        batch = tx.stream.tags.batch(tagger, 0)
         assert batch is not None
-        tx.tagging.write(batch.retagged)
+        tx.stream.tags.write(batch.retagged)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,11 +15,10 @@ from aggregator.domain.activity import ActivityKind
 from aggregator.reader.public_sources import site_of
 from aggregator.reader.visibility import PUBLIC, Audience
 from aggregator.sources.rss.parse import normalise
-from tests.building import add_source, an_activity, ingest_now
+from tests.building import a_source, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
 from tests.reader.test_callers import a_token, by
-from tests.reader.test_wording import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,8 +141,8 @@ def test_a_token_shows_addresses_and_error_sentences(sqlite_store: Store) -> Non
     ids=lambda value: quote(value, safe="") if value else "none",
 )
 def test_a_site_is_the_public_home_page_alone(address: str, site: str | None) -> None:
-    kind = "twitter" if address.startswith("@") else SOURCE.kind
-    assert site_of(replace(SOURCE, kind=kind, address=address)) == site
+    kind = "twitter" if address.startswith("@") else "rss"
+    assert site_of(a_source(kind=kind, address=address)) == site
 
 
 ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom">

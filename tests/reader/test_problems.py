@@ -77,7 +77,7 @@ def test_the_sentence_names_the_value_and_what_is_allowed(empty_reader: Reader) 
 
 
 def test_a_parameter_that_only_another_address_has_is_unknown(empty_reader: Reader) -> None:
-    assert_problem(empty_reader.ask("/api/v1/sources?limit=5"), 400, "unknown-parameter", "/api/v1/sources")
+    assert_problem(empty_reader.ask("/api/v1/sources?kind=post"), 400, "unknown-parameter", "/api/v1/sources")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/activities/", "/static/abc/nothing.css"])

@@ -35,9 +35,9 @@ def fill(store: Store) -> None:
 def hide_and_add(store: Store) -> None:
     source = add_source(store, "later")
     with store.reading() as tx:
-        news = tx.sources.get("news")
+        news = tx.polling.sources.get("news")
         assert news is not None
-        hidden = tx.activities.known(news.id, ["hidden"])["hidden"].id
+        hidden = tx.stream.activities.known(news.id, ["hidden"])["hidden"].id
     decide(store, [hidden], Review.HIDDEN)
     ingest_now(store, source, [an_activity("new")])
 
@@ -120,7 +120,7 @@ def test_several_embeds_share_one_connection_under_trusted_types(browser: Browse
                 assert listeners(app) == 1
                 late = an_activity("late", title="Title late", published=NOON)
                 with sqlite_store.reading() as tx:
-                    source = tx.sources.get("later")
+                    source = tx.polling.sources.get("later")
                 assert source is not None
                 ingest_now(sqlite_store, source, [late])
                 for number in range(len(kinds)):
@@ -146,7 +146,7 @@ def test_what_collapsed_into_a_card_goes_with_the_item(browser: Browser, sqlite_
         named = sight.page.locator(".also").get_by_text(POWELL.name)
         named.wait_for()
         with sqlite_store.reading() as tx:
-            hidden = tx.activities.known(source.id, ["901"])["901"].id
+            hidden = tx.stream.activities.known(source.id, ["901"])["901"].id
         decide(sqlite_store, [hidden], Review.HIDDEN)
         named.wait_for(state="detached", timeout=LONGEST)
         assert sight.page.locator("article").count() == 1

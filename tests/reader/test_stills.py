@@ -47,13 +47,13 @@ def house(sqlite_store: Store, tmp_path: Path) -> Iterator[Container]:
 
 def film(store: Store, name: str, still: str | None) -> int:
     with store.reading() as tx:
-        source = tx.sources.get("films")
+        source = tx.polling.sources.get("films")
     source = source or add_source(store, "films")
     address = "https://www.youtube.com/watch?v=abcdefghijk"
     media = (Media("video", address, preview=still),)
     ingest_now(store, source, [an_activity(name, kind=ActivityKind.VIDEO, url=address, media=media)])
     with store.reading() as tx:
-        return tx.activities.known(source.id, [name])[name].id
+        return tx.stream.activities.known(source.id, [name])[name].id
 
 
 def test_a_still_comes_from_us_and_is_fetched_once(sqlite_store: Store, house: Container, publisher: Publisher) -> None:

@@ -368,12 +368,12 @@ def _shown(reader: Reader) -> dict[str, bytes]:
 def _await_newest(setting: Setting) -> int:
     """Wait until the reader knows of everything; return its revision."""
     with setting.store.reading() as tx:
-        newest = tx.stream.revision()
+        newest = tx.stream.state.revision()
     until(lambda: setting.app.state.probe.beat.revision == newest)
     return newest
 
 
 def _id_of(store: Store, title: str) -> int:
     with store.reading() as tx:
-        found = [tx.activities.get(id_) for id_ in (1, 2)]
+        found = [tx.stream.activities.get(id_) for id_ in (1, 2)]
     return next(item.id for item in found if item is not None and item.content.title == title)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from aggregator.domain.activity import ActivityKind, Content, Media
-from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.source import PollState, SourceState
 from aggregator.domain.source_health import is_stale
 from aggregator.reader.health import worker_warning
 from aggregator.web.addresses import site_name, web_address
@@ -119,47 +120,28 @@ def test_only_what_can_be_shown_is_a_picture() -> None:
     assert attached(content) == [sound]
 
 
-SOURCE = Source(
-    id=1,
-    slug="s",
-    name="S",
-    kind="rss",
-    address="https://s.example/feed",
-    host="s.example:443",
-    options={},
-    policy=Policy.AUTO,
-    state=SourceState.ACTIVE,
-    state_reason="",
-    every=timedelta(minutes=15),
-    floor=timedelta(minutes=15),
-    due=NOON,
-    due_reason="",
-    failures=0,
-    fetch_state={},
-    created=NOON,
-    revision=1,
-    last_success=NOON - timedelta(minutes=15),
-    interval=timedelta(minutes=15),
-)
+POLL = PollState(due=NOON, last_success=NOON - timedelta(minutes=15), interval=timedelta(minutes=15))
+ACTIVE, STOPPED, PAUSED = SourceState.ACTIVE, SourceState.STOPPED, SourceState.PAUSED
 
 
 @pytest.mark.parametrize(
-    ("source", "stale"),
+    ("state", "changes", "stale"),
     [
-        (SOURCE, False),
-        (replace(SOURCE, failures=1), False),
-        (replace(SOURCE, failures=2), True),
-        (replace(SOURCE, failures=1, last_success=None), True),
-        (replace(SOURCE, last_success=None), False),  # just added
-        (replace(SOURCE, due=NOON - timedelta(minutes=40)), False),
-        (replace(SOURCE, due=NOON - timedelta(minutes=41)), True),
-        (replace(SOURCE, due=NOON + timedelta(days=3), last_success=NOON - timedelta(days=1)), False),
-        (replace(SOURCE, state=SourceState.STOPPED), True),
-        (replace(SOURCE, state=SourceState.PAUSED, failures=9), False),
+        (ACTIVE, {}, False),
+        (ACTIVE, {"failures": 1}, False),
+        (ACTIVE, {"failures": 2}, True),
+        (ACTIVE, {"failures": 1, "last_success": None}, True),
+        (ACTIVE, {"last_success": None}, False),  # just added
+        (ACTIVE, {"due": NOON - timedelta(minutes=40)}, False),
+        (ACTIVE, {"due": NOON - timedelta(minutes=41)}, True),
+        (ACTIVE, {"due": NOON + timedelta(days=3), "last_success": NOON - timedelta(days=1)}, False),
+        (ACTIVE, {"due": None}, False),
+        (STOPPED, {}, True),
+        (PAUSED, {"failures": 9}, False),
     ],
 )
-def test_stale_is_what_fails_or_is_overdue(source: Source, *, stale: bool) -> None:
-    assert is_stale(source, NOON) is stale
+def test_stale_is_what_fails_or_is_overdue(state: SourceState, changes: dict[str, Any], *, stale: bool) -> None:
+    assert is_stale(state, replace(POLL, **changes), NOON) is stale
 
 
 @pytest.mark.parametrize(("seconds", "warned"), [(0, False), (60, False), (61, True)])

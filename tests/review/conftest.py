@@ -155,7 +155,7 @@ class Installation:
     def visitor(self, name: str = "ana", role: Role = Role.REVIEWER) -> Visitor:
         """Make an account and sign it in."""
         with self.store.writing() as tx:
-            tx.accounts.add(name, role, passwords.hashed(PASSWORD), self.clock())
+            tx.access.accounts.add(name, role, passwords.hashed(PASSWORD), self.clock())
         visitor = self.somebody()
         assert visitor.sign_in(name).status == 303
         return visitor

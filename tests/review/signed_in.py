@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def signed_in(browser: Browser, house: Installation, role: Role = Role.EDITOR, **options: Any) -> Iterator[Page]:
     """Sign in through the form; fail if the page logged anything to the console."""
     with house.store.writing() as tx:
-        tx.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
+        tx.access.accounts.add(role.value, role, passwords.hashed(PASSWORD), house.clock())
     context = browser.new_context(**options)
     context.set_default_timeout(30_000)
     page = context.new_page()

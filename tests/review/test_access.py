@@ -39,8 +39,9 @@ def posts(house: Installation) -> list[str]:
 def state(store: Store) -> tuple[object, ...]:
     with store.reading() as tx:
         return (
-            tx.stream.revision(), len(tx.audit.page(limit=1000, what="hid")), tx.rules.all(), tx.sources.all(),
-            tx.accounts.all(), tx.freezes.recent(10),
+            tx.stream.state.revision(), len(tx.moderation.audit.page(limit=1000, what="hid")),
+            tx.moderation.rules.all(), [*tx.polling.sources.each()],
+            tx.access.accounts.all(), tx.moderation.freezes.recent(10),
         )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def test_a_session_known_before_is_worth_nothing_after(sqlite_house: Installatio
 def test_cookies_are_kept_from_scripts_and_other_sites(sqlite_store: Store, clock: Stopped) -> None:
     with installed(sqlite_store, clock, public_url="https://stream.example") as house:
         with house.store.writing() as tx:
-            tx.accounts.add("ana", Role.VIEWER, passwords.hashed(PASSWORD), clock())
+            tx.access.accounts.add("ana", Role.VIEWER, passwords.hashed(PASSWORD), clock())
         page = house.somebody().get("/review/sign-in")
         form = page.headers["set-cookie"]
         token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
@@ -275,8 +276,8 @@ def test_sign_ins_are_in_the_history_and_passwords_nowhere(house: Installation) 
     house.somebody().sign_in("my password 1234", "ana")  # typed into the wrong field
 
     with house.store.reading() as tx:
-        text = [(note["who"], note["what"], note["subject"]) for note in tx.audit.page()]
-        everything = str(tx.audit.page())
+        text = [(note["who"], note["what"], note["subject"]) for note in tx.moderation.audit.page()]
+        everything = str(tx.moderation.audit.page())
     assert text == [
         ("somebody", "failed to sign in", "account:unknown"),
         ("somebody", "failed to sign in", "account:ana"),

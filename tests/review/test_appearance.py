@@ -47,11 +47,11 @@ def furnished(sqlite_house: Installation) -> Installation:
     long = an_activity("long", title="Donaudampfschifffahrt" * 12, text="https://example.org/" + "x" * 300, html="")
     ingest_now(store, source, [long, an_activity("other")])
     with store.writing() as tx:
-        tx.rules.add(
+        tx.moderation.rules.add(
             Rule(0, "No " + "betting" * 9, Action.HIDE, (Condition(Field.TEXT, value="casino"),), author="ana"), NOON
         )
-        tx.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
-        tx.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
+        tx.moderation.freezes.begin([None], NOON + timedelta(hours=1), "Election silence", "ana", NOON)
+        tx.moderation.audit.note(NOON, "ana", "hid", "activity:1", {"reason": "because " * 10, "from": {"review": "x"}})
     return sqlite_house
 
 

@@ -48,7 +48,7 @@ def waiting(store: Store, count: int) -> None:
 
 def states(store: Store) -> list[str]:
     with store.reading() as tx:
-        listed = [tx.activities.in_review(review, 1000) for review in Review]
+        listed = [tx.stream.activities.in_review(review, 1000) for review in Review]
     return [item.review.value for item in sorted((item for many in listed for item in many), key=lambda item: item.id)]
 
 
@@ -80,7 +80,7 @@ def test_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
         page.get_by_text("The queue is empty").or_(page.locator(".seen")).first.wait_for()
 
     with store.reading() as tx:
-        notes = tx.audit.page(limit=1000, what="hid")
+        notes = tx.moderation.audit.page(limit=1000, what="hid")
     assert len({note["batch"] for note in notes if note["detail"]["reason"] == "not for this stream"}) == 1
 
 
@@ -226,8 +226,8 @@ def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
         page.get_by_role("button", name="End freeze now").click()
         page.get_by_text("Freeze ended. 0 held items are published.").wait_for()
     with store.reading() as tx:
-        assert [rule.name for rule in tx.rules.all()] == ["No casinos"]
-        assert tx.audit.verify().why == ""
+        assert [rule.name for rule in tx.moderation.rules.all()] == ["No casinos"]
+        assert tx.moderation.audit.verify().why == ""
 
 
 def reach(page: Page, name: str) -> None:

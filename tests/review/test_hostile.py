@@ -80,12 +80,16 @@ def test_no_payload_runs_on_any_page(browser: Browser, sqlite_house: Installatio
     source = add_source(store, name=PAYLOADS[0], policy=Policy.HOLD)
     ingest_now(store, source, [_item(number, payload) for number, payload in enumerate(PAYLOADS)])
     with store.writing() as tx:
-        tx.sources.set_state(source.id, source.state, PAYLOADS[10], NOON)
+        tx.polling.sources.set_state(source.id, source.state, PAYLOADS[10], NOON)
         for number, payload in enumerate(PAYLOADS[::20]):
-            tx.rules.add(Rule(0, payload[:80], Action.TAG, (Condition(Field.TEXT, value=payload),), value="x"), NOON)
-            tx.decisions.write(number + 1, None, payload[:200], payload, who=payload[:60], now=NOON)
-        tx.freezes.begin([None], NOON.replace(hour=18), PAYLOADS[3], PAYLOADS[4], NOON)
-        tx.audit.note(NOON, PAYLOADS[5], PAYLOADS[6], PAYLOADS[7], {"reason": PAYLOADS[8], PAYLOADS[9]: PAYLOADS[0]})
+            tx.moderation.rules.add(
+                Rule(0, payload[:80], Action.TAG, (Condition(Field.TEXT, value=payload),), value="x"), NOON
+            )
+            tx.moderation.decisions.write(number + 1, None, payload[:200], payload, who=payload[:60], now=NOON)
+        tx.moderation.freezes.begin([None], NOON.replace(hour=18), PAYLOADS[3], PAYLOADS[4], NOON)
+        tx.moderation.audit.note(
+            NOON, PAYLOADS[5], PAYLOADS[6], PAYLOADS[7], {"reason": PAYLOADS[8], PAYLOADS[9]: PAYLOADS[0]}
+        )
     dialogs: list[str] = []
     requests: list[str] = []
     pages = [

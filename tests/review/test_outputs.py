@@ -65,8 +65,8 @@ def test_hiding_reaches_every_output_of_every_reader(postgresql_store: Store, tm
     source = add_source(store)
     ingest_now(store, source, [an_activity("1", title=WORD), an_activity("2")])
     with store.writing() as tx:
-        tx.accounts.add("ana", Role.REVIEWER, passwords.hashed(PASSWORD), tx.sources.all()[0].created)
-        revision = tx.stream.revision()
+        tx.access.accounts.add("ana", Role.REVIEWER, passwords.hashed(PASSWORD), tx.polling.sources.page(1)[0].created)
+        revision = tx.stream.state.revision()
     with ExitStack() as stack:
         readers = [stack.enter_context(reading(store, tmp_path)) for _ in range(2)]
         listeners = [stack.enter_context(listening(reader)) for reader in readers]

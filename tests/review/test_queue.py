@@ -21,7 +21,7 @@ def waiting(store: Store, count: int, slug: str = "news") -> list[int]:
     source = add_source(store, slug, policy=Policy.HOLD)
     ingest_now(store, source, [an_activity(f"{slug}{n}") for n in range(count)])
     with store.reading() as tx:
-        known = tx.activities.known(source.id, [f"{slug}{n}" for n in range(count)])
+        known = tx.stream.activities.known(source.id, [f"{slug}{n}" for n in range(count)])
     return [known[f"{slug}{n}"].id for n in range(count)]
 
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 def source_now(store: Store, slug: str) -> Source:
     with store.reading() as tx:
-        found = tx.sources.get(slug)
+        found = tx.polling.sources.get(slug)
     assert found is not None
     return found
 
 
 def told(store: Store) -> list[str]:
     with store.reading() as tx:
-        return [f"{note['who']} {note['what']} {note['subject']}" for note in tx.audit.page()]
+        return [f"{note['who']} {note['what']} {note['subject']}" for note in tx.moderation.audit.page()]
 
 
 def refused(answer: Answer) -> str:
@@ -50,14 +50,14 @@ def test_a_rule_is_rehearsed_saved_moved_switched_and_deleted(house: Installatio
     rehearsal = ana.post("/review/rules/new", {**RULE, "do": "rehearse"})
     assert "<strong>3</strong> of 3" in rehearsal.text
     with house.store.reading() as tx:
-        assert tx.rules.all() == []
+        assert tx.moderation.rules.all() == []
     ana.post("/review/rules/new", {**RULE, "do": "save"})
     ana.post("/review/rules/new", {**RULE, "name": "Second", "do": "save"})
     ana.post("/review/rules/2/move", {"to": "up"})
     ana.post("/review/rules/1/switch", {"to": "off"})
     changed = ana.post("/review/rules/2", {**RULE, "name": "Second, changed", "do": "save"})
     with house.store.reading() as tx:
-        rules = [(rule.name, rule.enabled) for rule in tx.rules.all()]
+        rules = [(rule.name, rule.enabled) for rule in tx.moderation.rules.all()]
     ana.post("/review/rules/2/delete")
 
     assert changed.status == 303
@@ -109,13 +109,13 @@ def test_a_source_is_paused_polled_and_given_a_policy(house: Installation) -> No
     assert requests.message == "Poll requested. It starts within a few seconds."
     assert (changed.policy, changed.delay) == (Policy.DELAY, timedelta(minutes=10))
     assert (changed.on_edit, changed.trusted) == (OnEdit.RETURN, ("ana", "Ben Smith"))
-    assert changed.due_reason == "asked for by hand"
+    assert changed.poll.due_reason == "asked for by hand"
 
 
 def test_a_poll_is_refused_while_its_host_wants_quiet(house: Installation) -> None:
     source = add_source(house.store)
     with house.store.writing() as tx:
-        tx.hosts.pause(source.host, NOON + timedelta(minutes=30), NOON, "503 Service Unavailable")
+        tx.polling.hosts.pause(source.host, NOON + timedelta(minutes=30), NOON, "503 Service Unavailable")
     answer = house.visitor("ana", Role.EDITOR).post("/review/sources/news/poll")
 
     assert answer.status == 409
@@ -125,7 +125,7 @@ def test_a_poll_is_refused_while_its_host_wants_quiet(house: Installation) -> No
 def test_what_a_file_sets_is_not_changed_here(house: Installation) -> None:
     source = add_source(house.store)
     with house.store.writing() as tx:
-        tx.sources.change(source.id, managed="sources.toml")
+        tx.polling.sources.change(source.id, managed="sources.toml")
     ana = house.visitor("ana", Role.EDITOR)
 
     page = ana.get("/review/sources/news")
@@ -206,7 +206,7 @@ def test_every_freeze_under_way_is_listed(sqlite_house: Installation) -> None:
     until = sqlite_house.clock() + timedelta(hours=1)
     with sqlite_house.store.writing() as tx:
         for number in range(35):
-            tx.freezes.begin([None], until, f"reason {number}.", "ana", sqlite_house.clock())
+            tx.moderation.freezes.begin([None], until, f"reason {number}.", "ana", sqlite_house.clock())
     page = sqlite_house.visitor("ana").get("/review/freezes").text
     assert page.count("items are held.") == 35
 
@@ -254,14 +254,14 @@ def test_everything_of_an_author_goes_with_one_key_and_comes_back_with_another(h
 
     hidden = ana.follow(ana.post("/review/items/1/author"))
     with house.store.reading() as tx:
-        (rule,) = tx.rules.all()
+        (rule,) = tx.moderation.rules.all()
     assert hidden.message == "Hid 3 items. A rule hides new items from News Desk."
     assert rule.sentence() == "If the author is “News Desk”: hide it."
     assert eventually(lambda: '"items":[]' in house.somebody().get("/api/v1/activities").text)
 
     ana.post("/review/undo")
     with house.store.reading() as tx:
-        (rule,) = tx.rules.all()
+        (rule,) = tx.moderation.rules.all()
     assert not rule.enabled
     assert eventually(lambda: house.somebody().get("/api/v1/activities").text.count('"native_id"') == 3)
 
@@ -297,7 +297,7 @@ def test_editors_join_and_split_stories_and_take_it_back(house: Installation) ->
 
     def told() -> list[list[str]]:
         with house.store.reading() as tx:
-            page = tx.activities.page(Query(by_story=True))
+            page = tx.stream.activities.page(Query(by_story=True))
         return [[item.native_id, *(other.native_id for other in page.others.get(item.id, ()))] for item in page.items]
 
     assert len(told()) == 3

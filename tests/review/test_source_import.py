@@ -37,7 +37,7 @@ def hidden(answer: Answer, name: str) -> str:
 
 def kinds(house: Installation) -> dict[str, str]:
     with house.store.reading() as tx:
-        return {source.address: f"{source.kind} {source.policy.value}" for source in tx.sources.all()}
+        return {source.address: f"{source.kind} {source.policy.value}" for source in tx.polling.sources.each()}
 
 
 def test_a_file_is_previewed_and_then_imported(house: Installation) -> None:
@@ -59,7 +59,7 @@ def test_a_file_is_previewed_and_then_imported(house: Installation) -> None:
     assert "2 added, 0 already there, 1 not added." in result.text
     assert any("mailto:" in line and "not added" in line for line in lines(result))
     with house.store.reading() as tx:
-        assert tx.audit.of("source:news", 5)[0]["who"] == "ana"
+        assert tx.moderation.audit.of("source:news", 5)[0]["who"] == "ana"
 
     again = ana.upload("/review/sources/import", {"do": "preview"}, OPML)
     assert "1 would be added, 2 already there" in again.text
@@ -108,7 +108,7 @@ def test_options_are_set_by_the_fields_of_their_kind(sqlite_house: Installation)
     assert 'name="option.rss.identity"' in ana.get("/review/sources/news").text
     ana.post("/review/sources/news/options", {"option.rss.identity": "heuristic", "option.rss.slow": "true"})
     with sqlite_house.store.reading() as tx:
-        source = tx.sources.get("news")
+        source = tx.polling.sources.get("news")
     assert source is not None
     assert source.options == {"identity": "layers", "slow": True}
     assert "<option selected>heuristic</option>" in ana.get("/review/sources/news").text

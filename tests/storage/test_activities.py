@@ -51,14 +51,14 @@ def test_everything_that_a_source_said_comes_back(store: Store) -> None:
     )
     ingest_now(store, source, [said])
     with store.reading() as tx:
-        [held] = tx.activities.page(Query()).items
+        [held] = tx.stream.activities.page(Query()).items
         assert held.content == said.content
         assert held.object == original
         assert held.object_key == "x:7"
         assert (held.source.slug, held.native_id, held.key) == ("news", "1", "web:1")
         assert (held.first_seen, held.position) == (NOON, NOON)
         assert (held.visible, held.review, held.review_by) == (True, Review.PUBLISHED, "policy")
-        assert tx.activities.raw(held.id) == b"{}"
+        assert tx.stream.activities.raw(held.id) == b"{}"
 
 
 def test_the_same_again_writes_nothing(store: Store) -> None:
@@ -83,11 +83,11 @@ def test_an_edit_changes_its_one_row_and_raises_its_revision(store: Store) -> No
     assert after["1"] != before["1"]
     assert after["2"] == before["2"]
     with store.reading() as tx:
-        newer, older = sorted(tx.activities.page(Query()).items, key=lambda one: -one.revision)
+        newer, older = sorted(tx.stream.activities.page(Query()).items, key=lambda one: -one.revision)
         assert (newer.native_id, newer.content.title) == ("1", "A better title")
         assert newer.revision > older.revision
         assert (newer.first_seen, newer.position) == (NOON, NOON)  # an edit does not move it
-        [version] = tx.versions.of(newer.id)
+        [version] = tx.stream.versions.of(newer.id)
         assert (version["title"], version["replaced"]) == ("Title 1", LATER)
 
 
@@ -97,9 +97,9 @@ def test_our_own_better_rendering_is_no_edit(store: Store) -> None:
     stored = ingest_now(store, source, [an_activity("1", digest="same", text="Rendered better.")])
     assert stored.changed == 1
     with store.reading() as tx:
-        [held] = tx.activities.page(Query()).items
+        [held] = tx.stream.activities.page(Query()).items
         assert held.content.text == "Rendered better."
-        assert tx.versions.of(held.id) == []
+        assert tx.stream.versions.of(held.id) == []
 
 
 def test_a_raw_change_that_nobody_sees_keeps_the_revision_and_is_remembered(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_an_entry_repeated_in_one_document_is_one_row(store: Store) -> None:
     stored = ingest_now(store, source, [an_activity("1", title="First"), an_activity("1", title="Last")])
     assert stored.new == 1
     with store.reading() as tx:
-        assert [one.content.title for one in tx.activities.page(Query()).items] == ["Last"]
+        assert [one.content.title for one in tx.stream.activities.page(Query()).items] == ["Last"]
 
 
 def test_a_new_name_of_an_actor_shows_on_everything_without_touching_it(store: Store) -> None:
@@ -129,7 +129,7 @@ def test_a_new_name_of_an_actor_shows_on_everything_without_touching_it(store: S
     ingest_now(store, source, [first, an_activity("2", actor=Actor("web", "desk", "New name"))])
     assert _physical(store)["1"] == before["1"]
     with store.reading() as tx:
-        names = {one.content.actor.name for one in tx.activities.page(Query()).items if one.content.actor}
+        names = {one.content.actor.name for one in tx.stream.activities.page(Query()).items if one.content.actor}
         assert names == {"New name"}
 
 
@@ -140,10 +140,10 @@ def test_gone_is_gone_for_good(store: Store, everything: bool) -> None:
     ingest_now(store, source, [said])
     with store.writing() as tx:
         if everything:
-            assert tx.activities.withdraw_all(source.id, "asked for", LATER) == 1
+            assert tx.stream.activities.withdraw_all(source.id, "asked for", LATER) == 1
         else:
-            assert tx.activities.withdraw(source.id, ["web:1"], "asked for", LATER) == 1
-            assert tx.activities.withdraw(source.id, ["web:1"], "again", LATER) == 0
+            assert tx.stream.activities.withdraw(source.id, ["web:1"], "asked for", LATER) == 1
+            assert tx.stream.activities.withdraw(source.id, ["web:1"], "again", LATER) == 0
     edited = an_activity("1", title="Back again?", digest="two")
     assert ingest_now(store, source, [said]).new == 0
     assert ingest_now(store, source, [edited]).changed == 0
@@ -153,8 +153,8 @@ def test_gone_is_gone_for_good(store: Store, everything: bool) -> None:
     assert (row.visible, row.upstream, row.gone_reason) == (False, Upstream.GONE, "asked for")
     assert (row.native_id, row.key, row.entry_digest) == ("1", "web:1", "one")
     with store.reading() as tx:
-        assert tx.activities.page(Query()).items == []
-        assert tx.activities.raw(row.id) is None
+        assert tx.stream.activities.page(Query()).items == []
+        assert tx.stream.activities.raw(row.id) is None
     assert decide(store, [row.id], Review.PUBLISHED) == set()
 
 
@@ -162,12 +162,12 @@ def test_held_items_are_not_shown_until_somebody_approves(store: Store) -> None:
     source = add_source(store, policy=Policy.HOLD)
     ingest_now(store, source, [an_activity("1"), an_activity("2")])
     with store.reading() as tx:
-        assert tx.activities.page(Query()).items == []
-        waiting = tx.activities.in_review(Review.WAITING, 10)
+        assert tx.stream.activities.page(Query()).items == []
+        waiting = tx.stream.activities.in_review(Review.WAITING, 10)
     assert [one.native_id for one in waiting] == ["1", "2"]
     assert decide(store, [waiting[0].id], Review.PUBLISHED, now=LATER) == {waiting[0].id}
     with store.reading() as tx:
-        [shown] = tx.activities.page(Query()).items
+        [shown] = tx.stream.activities.page(Query()).items
     assert (shown.native_id, shown.review_by, shown.reviewed) == ("1", "person", LATER)
     assert shown.revision > waiting[1].revision
 
@@ -176,13 +176,13 @@ def test_a_decision_at_a_time_comes_with_the_time(store: Store) -> None:
     source = add_source(store, policy=Policy.HOLD)
     ingest_now(store, source, [an_activity("1")])
     with store.writing() as tx:
-        [waiting] = tx.activities.in_review(Review.WAITING, 10)
-        tx.reviews.decide_at([waiting.id], Review.PUBLISHED, by="person", reason="embargo", due=LATER)
+        [waiting] = tx.stream.activities.in_review(Review.WAITING, 10)
+        tx.moderation.reviews.decide_at([waiting.id], Review.PUBLISHED, by="person", reason="embargo", due=LATER)
     for moment, expected in ((NOON, 0), (LATER, 1), (LATER, 0)):
         with store.writing() as tx:
-            assert tx.reviews.apply_due(moment) == expected
+            assert tx.moderation.reviews.apply_due(moment) == expected
     with store.reading() as tx:
-        assert [one.review_reason for one in tx.activities.page(Query()).items] == ["embargo"]
+        assert [one.review_reason for one in tx.stream.activities.page(Query()).items] == ["embargo"]
 
 
 def test_hostile_text_is_stored_without_what_databases_refuse(store: Store) -> None:
@@ -190,11 +190,11 @@ def test_hostile_text_is_stored_without_what_databases_refuse(store: Store) -> N
     ingest_now(store, source, [an_activity("1\x00", title="a\x00b\ud800c", text="\udfff")])
     ingest_now(store, source, [an_activity("y" * 6000)])
     with store.reading() as tx:
-        held = {one.native_id: one for one in tx.activities.page(Query()).items}
+        held = {one.native_id: one for one in tx.stream.activities.page(Query()).items}
     assert held["1"].content.title == "abc"
     assert sum(native_id.startswith("sha256:") for native_id in held) == 1
 
 
 def _revision(store: Store) -> int:
     with store.reading() as tx:
-        return tx.stream.revision()
+        return tx.stream.state.revision()

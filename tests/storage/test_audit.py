@@ -26,7 +26,7 @@ LINES = 9
 def filled(store: Store) -> None:
     for number in range(1, LINES + 1):
         with store.writing() as tx:
-            tx.audit.note(
+            tx.moderation.audit.note(
                 NOON + timedelta(seconds=number), "ana", "hid", f"activity:{number}", {"reason": "ünïcode 🙂"}
             )
 
@@ -47,13 +47,13 @@ def attacker(store: Store) -> Iterator[Connection]:
 def verified(store: Store, connection: Connection) -> Verified:
     connection.commit()
     with store.reading() as tx:
-        return tx.audit.verify()
+        return tx.moderation.audit.verify()
 
 
 def test_an_untouched_history_verifies(store: Store) -> None:
     filled(store)
     with store.reading() as tx:
-        found = tx.audit.verify()
+        found = tx.moderation.audit.verify()
     assert (found.lines, found.broken, found.why) == (LINES, None, "")
 
 
@@ -136,7 +136,9 @@ def test_writers_at_once_make_one_chain(store: Store) -> None:
     def write(who: str) -> None:
         for number in range(10):
             with store.writing() as tx:
-                tx.audit.notes(NOON, who, "hid", [(f"activity:{number}", {}), (f"activity:{number + 1}", {})])
+                tx.moderation.audit.notes(
+                    NOON, who, "hid", [(f"activity:{number}", {}), (f"activity:{number + 1}", {})]
+                )
 
     threads = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(4)]
     for thread in threads:
@@ -145,7 +147,7 @@ def test_writers_at_once_make_one_chain(store: Store) -> None:
         thread.join()
 
     with store.reading() as tx:
-        found = tx.audit.verify()
+        found = tx.moderation.audit.verify()
     assert (found.lines, found.why) == (80, "")
 
 
@@ -154,10 +156,10 @@ def test_pages_lead_through_all_of_it(store: Store) -> None:
     seen: list[int] = []
     before = None
     with store.reading() as tx:
-        while page := tx.audit.page(before=before, limit=4):
+        while page := tx.moderation.audit.page(before=before, limit=4):
             seen += [note["id"] for note in page]
             before = seen[-1]
-        assert [note["id"] for note in tx.audit.page(subject="activity:4")] == [4]
-        assert tx.audit.page(who="ben") == []
-        assert len(tx.audit.page(subject="activity:")) == LINES
+        assert [note["id"] for note in tx.moderation.audit.page(subject="activity:4")] == [4]
+        assert tx.moderation.audit.page(who="ben") == []
+        assert len(tx.moderation.audit.page(subject="activity:")) == LINES
     assert seen == list(range(LINES, 0, -1))

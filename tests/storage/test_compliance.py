@@ -19,7 +19,7 @@ from aggregator.domain.activity import (
 )
 from aggregator.domain.compliance.records import Job
 from aggregator.domain.source import Policy, SourceState
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from storage.compliance.removals import NAMELESS
 from storage.revision import Stream
 from storage.tables.stream import activity
@@ -79,7 +79,7 @@ def test_a_post_goes_with_its_reposts_and_quotes_keep_their_own_words(store: Sto
     [removal] = _withdraw(store, "x:1").values()
     assert (removal.posts, removal.reposts, removal.quotes) == (1, 1, len(about) - 1)
     with store.reading() as tx:
-        assert removal.revision == tx.stream.revision()
+        assert removal.revision == tx.stream.state.revision()
     for native_id, row in _held(store).items():
         gone = native_id in {"1", *reposts}
         assert (row.gone is not None, row.visible) == (gone, not gone)
@@ -106,7 +106,7 @@ def test_an_older_version_that_embedded_it_goes_as_well(store: Store, source: So
     ingest_now(store, source, [_about("2", ActivityKind.QUOTE, _post(), "Second words")], now=LATER)
     _withdraw(store, "x:1")
     with store.reading() as tx:
-        assert tx.versions.of(_held(store)["2"].id) == []
+        assert tx.stream.versions.of(_held(store)["2"].id) == []
         assert tx.compliance.remaining(["x:1"]) == set()
 
 
@@ -123,7 +123,7 @@ def test_no_source_brings_it_back(store: Store, source: Source, other: bool) -> 
     assert (held["3"].object, held["3"].object_key) == (None, "x:1")
     assert "ana" not in held["3"].search_text
     with store.reading() as tx:
-        assert tx.activities.raw(held["3"].id) is None
+        assert tx.stream.activities.raw(held["3"].id) is None
 
 
 def test_a_stripped_quote_that_comes_again_is_not_written_again(store: Store, source: Source) -> None:
@@ -163,7 +163,7 @@ def test_a_person_goes_in_slices(store: Store, source: Source) -> None:
             break
     assert counts == [7, 5, 3]
     with store.reading() as tx:
-        known = tx.actors.known("x", ["9", "8"])
+        known = tx.stream.actors.known("x", ["9", "8"])
         assert (known["9"].name, known["9"].handle, known["8"].name) == (NAMELESS, None, "Ben")
         assert tx.compliance.remaining(["x:@9", *(one.key for one in posts)]) == set()
 
@@ -188,7 +188,7 @@ def test_a_network_goes_in_slices_and_the_rest_stays(store: Store, source: Sourc
     with store.reading() as tx:
         assert tx.compliance.held_of("x", LATER) == 0
         assert tx.compliance.last_job("x", "tweets") is None
-        assert {one.name for one in tx.actors.known("x", ["9"]).values()} == {NAMELESS}
+        assert {one.name for one in tx.stream.actors.known("x", ["9"]).values()} == {NAMELESS}
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM checked")).scalar() == 0
 
@@ -214,7 +214,7 @@ def test_a_purge_that_commits_while_a_poll_writes_wins(postgresql_store: Store) 
     assert purging.wait(10)
     threading.Timer(0.5, told.set).start()  # while the poll waits for the stream's row
     with store.writing() as tx:
-        assert tx.activities.store(source.id, ready, NOON).new == 0
+        assert tx.stream.activities.store(source.id, ready, NOON).new == 0
     assert told.is_set()
     thread.join()
     assert _held(store) == {}
@@ -225,7 +225,7 @@ def test_a_poll_that_commits_while_a_purge_waits_loses(postgresql_store: Store) 
     source = add_source(store, "x", kind="twitter", address="@ana")
     done: list[Removal] = []
     with store.writing() as tx:
-        tx.activities.store(source.id, [screened(_post(), Policy.AUTO, NOON)], NOON)
+        tx.stream.activities.store(source.id, [screened(_post(), Policy.AUTO, NOON)], NOON)
         thread = threading.Thread(target=lambda: done.append(_withdraw(store, "x:1")["x:1"]))
         thread.start()
         thread.join(0.5)

@@ -39,21 +39,23 @@ def test_an_approval_publishes_only_the_words_that_were_seen(postgresql_store: S
     first = an_activity("1", text="Words that ana read.")
     ingest_now(store, source, [first])
     with store.reading() as tx:
-        seen = tx.activities.known(source.id, ["1"])["1"].id
-        item = tx.activities.get(seen)
+        seen = tx.stream.activities.known(source.id, ["1"])["1"].id
+        item = tx.stream.activities.get(seen)
     assert item is not None
     outcome: list[Decided] = []
 
     def approve() -> None:
         with store.writing() as tx:
-            outcome.append(tx.decisions.decide({item.id: item.revision}, DecisionAction.APPROVE, who="ana", now=NOON))
+            outcome.append(
+                tx.moderation.decisions.decide({item.id: item.revision}, DecisionAction.APPROVE, who="ana", now=NOON)
+            )
 
     edit = replace(first, content=replace(first.content, text="Words that nobody read."), entry_digest="edit")
     with _runs_beside(store, approve, after="activity.entry_digest"):
         ingest_now(store, source, [edit])
 
     with store.reading() as tx:
-        after = tx.activities.get(item.id)
+        after = tx.stream.activities.get(item.id)
     assert after is not None
     assert len(outcome) == 1
     assert after.review is Review.WAITING or after.content.text == "Words that ana read."
@@ -68,13 +70,13 @@ def test_a_poll_and_a_change_of_its_source_end_both(postgresql_store: Store, cha
     def changing() -> None:
         with store.writing() as tx:
             if change == "policy":
-                tx.sources.change(source.id, policy=Policy.HOLD.value)
+                tx.polling.sources.change(source.id, policy=Policy.HOLD.value)
             elif change == "pause":
-                tx.audit.note(NOON, "ana", "paused a source", "source:news", {})
-                tx.sources.set_state(source.id, source.state, "", NOON)
+                tx.moderation.audit.note(NOON, "ana", "paused a source", "source:news", {})
+                tx.polling.sources.set_state(source.id, source.state, "", NOON)
             else:
-                tx.audit.note(NOON, "ana", "asked for a poll", "source:news", {})
-                tx.schedule.ask([source.id], NOON)
+                tx.moderation.audit.note(NOON, "ana", "asked for a poll", "source:news", {})
+                tx.polling.schedule.ask([source.id], NOON)
 
     with _runs_beside(store, changing, after="FROM source \nWHERE source.id ="):
         reports = _poll(store, source, FetchResult([an_activity("1")]))
@@ -87,11 +89,11 @@ def test_a_policy_that_changes_during_a_poll_counts_for_what_the_poll_brings(sto
 
     def change() -> None:
         with store.writing() as tx:
-            tx.sources.change(source.id, policy=Policy.HOLD.value)
+            tx.polling.sources.change(source.id, policy=Policy.HOLD.value)
 
     _poll(store, source, FetchResult([an_activity("1")]), during=change)
     with store.reading() as tx:
-        item = tx.activities.get(tx.activities.known(source.id, ["1"])["1"].id)
+        item = tx.stream.activities.get(tx.stream.activities.known(source.id, ["1"])["1"].id)
     assert item is not None
     assert item.review is Review.WAITING
 
@@ -112,22 +114,22 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
 
     def decide(_: int) -> None:
         with store.writing() as tx:
-            tx.decisions.decide(dict.fromkeys(range(1, 12)), DecisionAction.HIDE, who="ana", now=NOON)
+            tx.moderation.decisions.decide(dict.fromkeys(range(1, 12)), DecisionAction.HIDE, who="ana", now=NOON)
 
     def steer(n: int) -> None:
         with store.writing() as tx:
-            tx.sources.change(ids[n % 4], policy=Policy.HOLD.value)
-            tx.schedule.ask(ids[:: 1 if n % 2 else -1], NOON)
-            tx.schedule.wake(["unreadable"], NOON)
-            tx.audit.note(NOON, "ana", "changed a source", "source:s0", {})
+            tx.polling.sources.change(ids[n % 4], policy=Policy.HOLD.value)
+            tx.polling.schedule.ask(ids[:: 1 if n % 2 else -1], NOON)
+            tx.polling.schedule.wake(["unreadable"], NOON)
+            tx.moderation.audit.note(NOON, "ana", "changed a source", "source:s0", {})
 
     def lease(_: int) -> None:
         mine = token()
         with store.writing() as tx:
-            claimed = tx.schedule.claim_these(ids, NOON, lease=LEASE, token=mine)
+            claimed = tx.polling.schedule.claim_these(ids, NOON, lease=LEASE, token=mine)
         with store.writing() as tx:
-            tx.schedule.renew([one.id for one in claimed], mine, NOON + LEASE)
-            tx.schedule.release(ids, mine)
+            tx.polling.schedule.renew([one.id for one in claimed], mine, NOON + LEASE)
+            tx.polling.schedule.release(ids, mine)
 
     actions: list[Callable[[int], None]] = [store_new, fail, decide, steer, lease]
     with ThreadPoolExecutor(8) as pool:
@@ -138,9 +140,9 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
 def test_what_changes_the_stream_without_its_lock_is_refused(store: Store) -> None:
     source = add_source(store)
     with pytest.raises(RuntimeError, match=r"Store\.writing"), store.writing(lock_stream=False) as tx:
-        tx.sources.change(source.id, policy=Policy.HOLD.value)
+        tx.polling.sources.change(source.id, policy=Policy.HOLD.value)
     with pytest.raises(RuntimeError, match=r"Store\.writing"), store.writing(lock_stream=False) as tx:
-        tx.schedule.release([source.id], "token")
+        tx.polling.schedule.release([source.id], "token")
 
 
 def _poll(
@@ -148,9 +150,9 @@ def _poll(
 ) -> set[str]:
     mine = token()
     with store.writing() as tx:
-        tx.schedule.claim_these([source.id], NOON, lease=LEASE, token=mine)
+        tx.polling.schedule.claim_these([source.id], NOON, lease=LEASE, token=mine)
     with store.writing() as tx:
-        batch = tx.schedule.renew([source.id], mine, NOON + LEASE)
+        batch = tx.polling.schedule.renew([source.id], mine, NOON + LEASE)
     if during:
         during()
     context = PollContext(cast("Any", None), lambda: NOON, cast("Any", None))

@@ -64,9 +64,9 @@ def test_a_statement_under_way_when_the_database_hangs_is_given_up(proxied: tupl
 
     def read_then_hang() -> None:
         with store.reading() as tx:
-            tx.stream.revision()
+            tx.stream.state.revision()
             proxy.hang()
-            tx.stream.revision()
+            tx.stream.state.revision()
 
     with pytest.raises(StoreUnavailableError, match="no answer within 1 s"):
         _within(PATIENCE, read_then_hang)
@@ -235,7 +235,7 @@ def test_a_start_waits_for_an_absent_database(postgresql_store: Store) -> None:
 
 def _read(store: Store) -> int:
     with store.reading() as tx:
-        return tx.stream.revision()
+        return tx.stream.state.revision()
 
 
 def _is_refused(work: Callable[[], object]) -> bool:

@@ -17,9 +17,10 @@ from aggregator.domain.activity import (
     Review,
     ScheduledTransition,
 )
+from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.moderation.decisions import Decided, DecisionAction
 from aggregator.domain.source import OnEdit, Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.text.urls import web_key
 from storage.tables.moderation import audit, held_edit
 from storage.tables.stream import transition
@@ -37,18 +38,18 @@ def held_items(store: Store, count: int, **changes: Any) -> list[int]:
     source = add_source(store, policy=Policy.HOLD, **changes)
     ingest_now(store, source, [an_activity(f"n{n}") for n in range(count)])
     with store.reading() as tx:
-        known = tx.activities.known(source.id, [f"n{n}" for n in range(count)])
+        known = tx.stream.activities.known(source.id, [f"n{n}" for n in range(count)])
     return [known[f"n{n}"].id for n in range(count)]
 
 
 def decide(store: Store, seen: dict[int, int | None], verb: DecisionAction, who: str = "ana", **more: Any) -> Decided:
     with store.writing() as tx:
-        return tx.decisions.decide(seen, verb, who=who, now=more.pop("now", NOON), **more)
+        return tx.moderation.decisions.decide(seen, verb, who=who, now=more.pop("now", NOON), **more)
 
 
 def item(store: Store, id_: int) -> Activity:
     with store.reading() as tx:
-        found = tx.activities.get(id_)
+        found = tx.stream.activities.get(id_)
     assert found is not None
     return found
 
@@ -64,7 +65,7 @@ def test_a_decision_is_kept_with_who_and_why_and_undone(store: Store, verb: Deci
     done = decide(store, {id_: before.revision}, verb, reason="because")
     after = item(store, id_)
     with store.writing() as tx:
-        undone = tx.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
+        undone = tx.moderation.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
     back = item(store, id_)
 
     assert (done.done, undone.done) == ([id_], [id_])
@@ -78,15 +79,15 @@ def test_a_decision_is_kept_with_who_and_why_and_undone(store: Store, verb: Deci
 def test_what_the_clock_was_to_do_comes_back_with_an_undo(store: Store) -> None:
     (id_,) = held_items(store, 1)
     with store.writing() as tx:
-        tx.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
+        tx.moderation.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
 
     done = decide(store, {id_: None}, DecisionAction.HIDE)
     with store.engine.connect() as connection:
         called_off = connection.execute(select(transition)).all()
     with store.writing() as tx:
-        tx.decisions.undo(done.batch, who="ana", now=NOON)
+        tx.moderation.decisions.undo(done.batch, who="ana", now=NOON)
     with store.writing() as tx:
-        tx.reviews.apply_due(NOON + 2 * MINUTE)
+        tx.moderation.reviews.apply_due(NOON + 2 * MINUTE)
 
     assert called_off == []
     assert item(store, id_).visible
@@ -147,8 +148,8 @@ def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -
         assert held.reviewer == ("ana" if id_ in done["ana"] else "ben")
         assert held.visible is (id_ in done["ana"])
     with store.reading() as tx:
-        assert tx.audit.verify().why == ""
-        assert len(tx.audit.page(limit=1000)) == 200
+        assert tx.moderation.audit.verify().why == ""
+        assert len(tx.moderation.audit.page(limit=1000)) == 200
 
 
 def test_an_undo_leaves_alone_what_somebody_decided_since(store: Store) -> None:
@@ -157,7 +158,7 @@ def test_an_undo_leaves_alone_what_somebody_decided_since(store: Store) -> None:
     decide(store, {second: None}, DecisionAction.HIDE, "ben")
 
     with store.writing() as tx:
-        undone = tx.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
+        undone = tx.moderation.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
 
     assert undone.done == [first]
     assert "ben hid item" in undone.missed[second]
@@ -171,13 +172,13 @@ def test_undo_goes_back_one_decision_after_the_other(store: Store) -> None:
 
     for _ in range(2):
         with store.writing() as tx:
-            latest = tx.decisions.latest("ana")
+            latest = tx.moderation.decisions.latest("ana")
             assert latest is not None
-            tx.decisions.undo(latest["batch"], who="ana", now=NOON + 2 * MINUTE)
+            tx.moderation.decisions.undo(latest["batch"], who="ana", now=NOON + 2 * MINUTE)
 
     assert {item(store, id_).review for id_ in (first, second)} == {Review.WAITING}
     with store.writing() as tx:
-        assert tx.decisions.latest("ana") is None
+        assert tx.moderation.decisions.latest("ana") is None
 
 
 def test_a_pin_shows_until_its_time(store: Store) -> None:
@@ -186,8 +187,8 @@ def test_a_pin_shows_until_its_time(store: Store) -> None:
     pinned = item(store, id_)
 
     with store.writing() as tx:
-        assert tx.reviews.apply_unpinning(NOON) == 0
-        assert tx.reviews.apply_unpinning(NOON + MINUTE) == 1
+        assert tx.moderation.reviews.apply_unpinning(NOON) == 0
+        assert tx.moderation.reviews.apply_unpinning(NOON + MINUTE) == 1
 
     assert (pinned.visible, pinned.pinned_until) == (True, NOON + MINUTE)
     assert (item(store, id_).visible, item(store, id_).pinned_until) == (True, None)
@@ -198,7 +199,7 @@ def test_editors_words_stand_beside_and_change_nothing(store: Store) -> None:
     before = item(store, id_)
 
     with store.writing() as tx:
-        tx.decisions.write(id_, before.revision, "Ours", None, who="ana", now=NOON)
+        tx.moderation.decisions.write(id_, before.revision, "Ours", None, who="ana", now=NOON)
 
     after = item(store, id_)
     assert (after.headline, after.note) == ("Ours", None)
@@ -209,9 +210,9 @@ def test_editors_words_stand_beside_and_change_nothing(store: Store) -> None:
 def test_hand_outs_never_overlap_and_run_out(store: Store) -> None:
     ids = held_items(store, 5)
     with store.writing() as tx:
-        ana = tx.decisions.hand_out("ana", 3, NOON, NOON + MINUTE)
-        ben = tx.decisions.hand_out("ben", 3, NOON, NOON + MINUTE)
-        late = tx.decisions.hand_out("cem", 3, NOON + 2 * MINUTE, NOON + 3 * MINUTE)
+        ana = tx.moderation.decisions.hand_out("ana", 3, NOON, NOON + MINUTE)
+        ben = tx.moderation.decisions.hand_out("ben", 3, NOON, NOON + MINUTE)
+        late = tx.moderation.decisions.hand_out("cem", 3, NOON + 2 * MINUTE, NOON + 3 * MINUTE)
 
     assert (ana, ben, late) == (ids[:3], ids[3:], ids[:3])
 
@@ -219,16 +220,18 @@ def test_hand_outs_never_overlap_and_run_out(store: Store) -> None:
 def approved(store: Store, on_edit: OnEdit, **content: Any) -> tuple[Source, int]:
     source = add_source(store, policy=Policy.HOLD)
     with store.writing() as tx:
-        tx.sources.change(source.id, on_edit=on_edit.value)
+        tx.polling.sources.change(source.id, on_edit=on_edit.value)
     ingest_now(store, source, [an_activity("1", text="First words.", **content)])
     decide(store, {1: None}, DecisionAction.APPROVE)
     return source, 1
 
 
-def poll(store: Store, source: Source, on_edit: OnEdit, text: str, **content: Any) -> None:
+def poll(
+    store: Store, source: Source, on_edit: OnEdit, text: str, *, always_show: bool = False, **content: Any
+) -> None:
     with store.writing() as tx:
         one = screened(an_activity("1", text=text, **content), source.policy, NOON)
-        tx.activities.store(source.id, [one], NOON, on_edit=on_edit)
+        tx.stream.activities.store(source.id, [one], NOON, edit_policy=EditPolicy(on_edit, always_show))
 
 
 def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: Store) -> None:
@@ -240,14 +243,14 @@ def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: St
     done = decide(store, {id_: waiting.revision}, DecisionAction.APPROVE)
     taken = item(store, id_)
     with store.writing() as tx:
-        tx.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
+        tx.moderation.decisions.undo(done.batch, who="ana", now=NOON + MINUTE)
     back = item(store, id_)
 
     assert (waiting.content.text, waiting.visible) == ("First words.", True)
     assert (taken.content.text, taken.visible) == ("Second words.", True)
     assert (back.content.text, back.visible) == ("First words.", True)
     with store.reading() as tx:
-        assert id_ in tx.held_edits.waiting([id_])
+        assert id_ in tx.moderation.pending_edits.waiting([id_])
 
 
 def test_a_declined_edit_is_not_asked_about_twice(store: Store) -> None:
@@ -257,10 +260,10 @@ def test_a_declined_edit_is_not_asked_about_twice(store: Store) -> None:
 
     poll(store, source, OnEdit.STAY, "Second words.")
     with store.reading() as tx:
-        quiet = tx.held_edits.waiting([id_])
+        quiet = tx.moderation.pending_edits.waiting([id_])
     poll(store, source, OnEdit.STAY, "Third words.")
     with store.reading() as tx:
-        again = tx.held_edits.waiting([id_])
+        again = tx.moderation.pending_edits.waiting([id_])
 
     assert quiet == {}
     assert again[id_].screened.new.content.text == "Third words."
@@ -273,7 +276,7 @@ def test_an_edit_that_its_publisher_takes_back_waits_no_more(store: Store) -> No
     poll(store, source, OnEdit.STAY, "First words.")
 
     with store.reading() as tx:
-        assert tx.held_edits.waiting([id_]) == {}
+        assert tx.moderation.pending_edits.waiting([id_]) == {}
 
 
 def test_by_the_other_policy_an_edited_item_comes_back_and_is_not_shown(store: Store) -> None:
@@ -286,11 +289,11 @@ def test_by_the_other_policy_an_edited_item_comes_back_and_is_not_shown(store: S
     assert "after it was approved" in held.review_reason
 
 
-def test_edits_on_x_always_replace(store: Store) -> None:
+def test_edits_always_replace_where_the_kind_of_source_says_so(store: Store) -> None:
     post = {"kind": ActivityKind.POST, "network": "x", "title": None}
     source, id_ = approved(store, OnEdit.STAY, **post)
 
-    poll(store, source, OnEdit.STAY, "Second words.", **post)
+    poll(store, source, OnEdit.STAY, "Second words.", always_show=True, **post)
 
     assert (item(store, id_).content.text, item(store, id_).visible) == ("Second words.", True)
 
@@ -299,7 +302,7 @@ def test_what_goes_takes_the_edits_that_wait_with_it(store: Store) -> None:
     source, _ = approved(store, OnEdit.STAY)
     poll(store, source, OnEdit.STAY, "Second words.")
     with store.writing() as tx:
-        tx.activities.withdraw_all(source.id, "gone", NOON)
+        tx.stream.activities.withdraw_all(source.id, "gone", NOON)
 
     with store.engine.connect() as connection:
         assert connection.execute(select(held_edit)).all() == []
@@ -326,7 +329,7 @@ def test_posts_and_articles_about_one_link_find_each_other(store: Store) -> None
     with store.engine.begin() as connection:  # the builder's key is not made of the address
         connection.exec_driver_sql(f"UPDATE activity SET key = '{key}' WHERE id = 1")
     with store.reading() as tx:
-        related = tx.stories.related([1, 2])
+        related = tx.stream.stories.related([1, 2])
 
     assert [one.id for one in related[1]] == [2]
     assert [one.id for one in related[2]] == [1]
@@ -339,17 +342,17 @@ def test_what_comes_late_by_the_clock_is_kept_with_what_comes(store: Store) -> N
         later=ScheduledTransition(NOON + MINUTE, Review.PUBLISHED, "policy", "in time"),
     )
     with store.writing() as tx:
-        tx.activities.store(source.id, [one], NOON)
+        tx.stream.activities.store(source.id, [one], NOON)
     with store.writing() as tx:
-        assert tx.reviews.apply_due(NOON + MINUTE) == 1
+        assert tx.moderation.reviews.apply_due(NOON + MINUTE) == 1
     assert (item(store, 1).visible, item(store, 1).review_reason) == (True, "in time")
 
 
 def test_a_later_decision_calls_the_clock_off(store: Store) -> None:
     (id_,) = held_items(store, 1)
     with store.writing() as tx:
-        tx.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
+        tx.moderation.reviews.decide_at([id_], Review.PUBLISHED, by="policy", reason="in time", due=NOON + MINUTE)
     decide(store, {id_: None}, DecisionAction.HIDE)
     with store.writing() as tx:
-        assert tx.reviews.apply_due(NOON + MINUTE) == 0
+        assert tx.moderation.reviews.apply_due(NOON + MINUTE) == 0
     assert not item(store, id_).visible

@@ -33,8 +33,8 @@ def _withdraw(store: Store) -> None:
 
 def _vanish(store: Store) -> None:
     with store.writing() as tx:
-        source = tx.sources.all()[0]
-        tx.activities.withdraw(source.id, ["web:1"], "gone at the source", NOON)
+        source = tx.polling.sources.page(1)[0]
+        tx.stream.activities.withdraw(source.id, ["web:1"], "gone at the source", NOON)
 
 
 @pytest.mark.parametrize("removal", [_purge, _withdraw, _vanish])
@@ -57,7 +57,7 @@ def test_a_reader_that_keeps_the_log_in_use_delays_the_erasure_to_the_next_write
     source = add_source(store)
     ingest_now(store, source, [an_activity("1", text=f"{' '.join(WORDS)}.", title="", html="", digest="third")])
     with store.reading() as tx:
-        assert tx.activities.page(Query(limit=1)).items
+        assert tx.stream.activities.page(Query(limit=1)).items
         _withdraw(store)
         assert _words_in_files(store) != set()
     other = Store.open(str(store.engine.url))  # as the process that purged may have ended

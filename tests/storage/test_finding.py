@@ -46,7 +46,7 @@ def a_mixed_stream(store: Store, seed: int, count: int = 250) -> None:
         ]
         ingest_now(store, source, said)
     with store.writing() as tx:
-        ids = [one.id for one in tx.activities.page(Query(limit=100)).items]
+        ids = [one.id for one in tx.stream.activities.page(Query(limit=100)).items]
     decide(store, ids[::9], Review.HIDDEN)
 
 
@@ -79,7 +79,7 @@ def backward(store: Store, query: Query) -> list[Activity]:
 
 def one_page(store: Store, query: Query) -> Page:
     with store.reading() as tx:
-        return tx.activities.page(query)
+        return tx.stream.activities.page(query)
 
 
 def fits(one: Activity, query: Query) -> bool:
@@ -197,10 +197,10 @@ def test_tags_and_words_follow_whatever_happens(store: Store) -> None:
     ingest_now(store, source, [an_activity(str(n), text="secret plan") for n in range(4)])
     ingest_now(store, source, [an_activity("0", text="public plan", lang="fr")])
     with store.reading() as tx:
-        ids = {one.native_id: one.id for one in tx.activities.page(Query()).items}
+        ids = {one.native_id: one.id for one in tx.stream.activities.page(Query()).items}
     decide(store, [ids["1"]], Review.HIDDEN)
     with store.writing() as tx:
-        tx.activities.withdraw(source.id, ["web:2"], "gone", NOON)
+        tx.stream.activities.withdraw(source.id, ["web:2"], "gone", NOON)
     assert _tagged(store, "lang:fr") == {ids["0"]}
     assert _tagged(store, "lang:en") == {ids["3"]}
     assert _tagged(store, "kind:article") == {ids["0"], ids["3"]}
@@ -208,7 +208,7 @@ def test_tags_and_words_follow_whatever_happens(store: Store) -> None:
     decide(store, [ids["1"]], Review.PUBLISHED)
     assert {one.id for one in onward(store, query_of({"search": "secret"}))} == {ids["1"], ids["3"]}
     with store.writing() as tx:
-        tx.activities.withdraw_all(source.id, "gone", NOON)
+        tx.stream.activities.withdraw_all(source.id, "gone", NOON)
     with store.engine.connect() as connection:
         assert connection.execute(select(activity_tag)).all() == []
         left = "words" if store.engine.dialect.name == "postgresql" else "activity_words"

@@ -26,12 +26,12 @@ def _wanted(*asks: str, ended: Sequence[str] = (), answered: bool = False, concu
 
 def _turn(store: Store, who: str, now: datetime = NOON, *, concurrency: int = 1) -> Turn:
     with store.writing() as tx:
-        return tx.hosts.turns([_wanted(who, concurrency=concurrency)], now, hold=HOLD)[who]
+        return tx.polling.hosts.turns([_wanted(who, concurrency=concurrency)], now, hold=HOLD)[who]
 
 
 def _give_back(store: Store, who: str, now: datetime = NOON, *, answered: bool = False) -> None:
     with store.writing() as tx:
-        assert tx.hosts.turns([_wanted(ended=[who], answered=answered)], now, hold=HOLD) == {}
+        assert tx.polling.hosts.turns([_wanted(ended=[who], answered=answered)], now, hold=HOLD) == {}
 
 
 def test_one_at_a_time_and_two_seconds_apart(store: Store) -> None:
@@ -58,9 +58,9 @@ def test_the_turn_of_a_dead_worker_ends_by_itself(store: Store) -> None:
 def test_a_pause_holds_for_everybody_and_only_grows(store: Store) -> None:
     with store.writing() as tx:
         two, one = NOON + timedelta(hours=2), NOON + timedelta(hours=1)
-        assert tx.hosts.pause(HOST, two, NOON, "it answered 429") == two
-        assert tx.hosts.pause(HOST, one, NOON, "shorter") == two
-        assert [(one.host, one.reason) for one in tx.hosts.paused(NOON)] == [(HOST, "it answered 429")]
+        assert tx.polling.hosts.pause(HOST, two, NOON, "it answered 429") == two
+        assert tx.polling.hosts.pause(HOST, one, NOON, "shorter") == two
+        assert [(one.host, one.reason) for one in tx.polling.hosts.paused(NOON)] == [(HOST, "it answered 429")]
     refused = _turn(store, "a")
     assert (refused.granted, refused.start, refused.paused) == (False, NOON + timedelta(hours=2), "it answered 429")
     assert _turn(store, "a", NOON + timedelta(hours=2)).granted
@@ -69,7 +69,7 @@ def test_a_pause_holds_for_everybody_and_only_grows(store: Store) -> None:
 def test_what_ends_makes_room_within_the_same_transaction(store: Store) -> None:
     _turn(store, "a")
     with store.writing() as tx:
-        answers = tx.hosts.turns([_wanted("b", "c", ended=["a"])], NOON, hold=HOLD)
+        answers = tx.polling.hosts.turns([_wanted("b", "c", ended=["a"])], NOON, hold=HOLD)
     assert [answers[who].granted for who in "bc"] == [True, False]
 
 
@@ -78,7 +78,7 @@ def test_many_hosts_are_answered_together(store: Store) -> None:
         Wanted(HostPolicy(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)
     ]
     with store.writing() as tx:
-        answers = tx.hosts.turns(wanted, NOON, hold=HOLD)
+        answers = tx.polling.hosts.turns(wanted, NOON, hold=HOLD)
     assert {turn.start for turn in answers.values()} == {NOON}
     assert len(answers) == 40
 
@@ -86,5 +86,5 @@ def test_many_hosts_are_answered_together(store: Store) -> None:
 def test_hosts_not_called_for_long_are_forgotten(store: Store) -> None:
     _turn(store, "a")
     with store.writing() as tx:
-        assert tx.hosts.forget_idle(NOON) == 0
-        assert tx.hosts.forget_idle(NOON + timedelta(days=1)) == 1
+        assert tx.polling.hosts.forget_idle(NOON) == 0
+        assert tx.polling.hosts.forget_idle(NOON + timedelta(days=1)) == 1

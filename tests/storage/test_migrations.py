@@ -14,6 +14,7 @@ from aggregator.domain.errors import SchemaError
 from storage import schema
 from storage.engine.connect import make_engine
 from storage.store import Store
+from tests.building import add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 10)]
+    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 11)]
     full = _tables(engine)
     assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
@@ -54,7 +55,7 @@ def test_migrating_again_does_nothing(engine: Engine) -> None:
     schema.migrate(engine, "first.invalid", TODAY)
     assert schema.migrate(engine, "second.invalid", date(2027, 1, 1)) == []
     with Store(engine).reading() as tx:
-        assert tx.stream.tag_authority() == ("first.invalid", "2026-03-02")
+        assert tx.stream.state.tag_authority() == ("first.invalid", "2026-03-02")
 
 
 def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
@@ -70,7 +71,32 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]]
+    assert sorted(applied) == [[], [], [], [f"{number:04}" for number in range(1, 11)]]
+
+
+def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    store = Store(engine)
+    polled, unpolled = add_source(store, "news"), add_source(store, "desk")
+    ingest_now(store, polled, [an_activity()])
+    config = schema.configuration(engine)
+
+    command.downgrade(config, "0009")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        never = "9998-12-31 00:00:00" + ("+00" if engine.dialect.name == "postgresql" else ".000000")
+        connection.execute(text("UPDATE source SET due = :never WHERE slug = 'desk'"), {"never": never})
+    command.upgrade(config, "head")
+    with store.reading() as tx:
+        dues = {source.slug: source.poll.due for source in tx.polling.sources.each()}
+        kept = tx.stream.activities.known(polled.id, ["1"])
+    command.downgrade(config, "0009")
+    command.upgrade(config, "head")
+    with store.reading() as tx:
+        again = {source.slug: source.poll.due for source in tx.polling.sources.each()}
+
+    assert dues == again == {"news": polled.poll.due, "desk": None}
+    assert kept
+    assert unpolled.poll.due is not None
 
 
 def test_a_missing_schema_is_named(engine: Engine) -> None:
@@ -90,7 +116,7 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
     monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "9998")
-    with pytest.raises(SchemaError, match=r"\(0009\) is older than this version needs \(9998\)"):
+    with pytest.raises(SchemaError, match=r"\(0010\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 
@@ -130,12 +156,13 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         "0007",
         "0008",
         "0009",
+        "0010",
     ]
     with Store(engine).reading() as tx:
-        sources = {one.slug: one for one in tx.sources.all()}
-        assert len(tx.schedule.log(sources["usual"].id, 9)) == 1
-        assert "feedburner.com" in {group.suffix for group in tx.groups.all()}
+        sources = {one.slug: one for one in tx.polling.sources.each()}
+        assert len(tx.polling.schedule.log(sources["usual"].id, 9)) == 1
+        assert "feedburner.com" in {group.suffix for group in tx.polling.host_groups.all()}
     wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
     assert wanted == {"usual": None, "set": 3600, "x": None, "often": 60}
-    assert {one.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
+    assert {one.poll.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
     assert {one.own_host for one in sources.values()} == {"n.example:443"}

@@ -27,7 +27,7 @@ def _read_all(store: Store, limit: int, **filters: frozenset[str] | frozenset[Ac
     after: Cursor | None = None
     while True:
         with store.reading() as tx:
-            page = tx.activities.page(Query(limit=limit, after=after, **filters))  # type: ignore[arg-type]  # either
+            page = tx.stream.activities.page(Query(limit=limit, after=after, **filters))  # type: ignore[arg-type]  # either
         seen += [item.native_id for item in page.items]
         if page.next is None:
             return seen
@@ -49,11 +49,11 @@ def test_what_arrives_while_one_pages_neither_skips_nor_repeats(store: Store) ->
     source = add_source(store)
     ingest_now(store, source, [an_activity(str(n), published=NOON - n * MINUTE) for n in range(6)])
     with store.reading() as tx:
-        first = tx.activities.page(Query(limit=3))
+        first = tx.stream.activities.page(Query(limit=3))
     ingest_now(store, source, [an_activity("new", published=NOON + MINUTE), an_activity("2", title="Edited")])
     decide(store, [first.items[0].id], Review.HIDDEN)
     with store.reading() as tx:
-        second = tx.activities.page(Query(limit=10, after=first.next))
+        second = tx.stream.activities.page(Query(limit=10, after=first.next))
     assert [one.native_id for one in (*first.items, *second.items)] == ["0", "1", "2", "3", "4", "5"]
 
 
@@ -75,7 +75,7 @@ def test_times_that_cannot_be_do_not_rule_the_order(store: Store) -> None:
     ingest_now(store, source, [an_activity("fresh", published=NOON + MINUTE)], now=NOON + 2 * MINUTE)
     assert _read_all(store, 10) == ["fresh", "none", "epoch", "future"]
     with store.reading() as tx:
-        held = {one.native_id: one for one in tx.activities.page(Query()).items}
+        held = {one.native_id: one for one in tx.stream.activities.page(Query()).items}
     assert held["future"].content.published == future  # kept as it was said
     assert {held[name].position for name in ("future", "epoch", "none")} == {NOON}
 
@@ -91,7 +91,7 @@ class Mirror:
     def follow(self, limit: int = 3) -> None:
         while True:
             with self.store.reading() as tx:
-                changes = tx.activities.changes(self.revision, limit)
+                changes = tx.stream.activities.changes(self.revision, limit)
             for item in changes.activities:
                 self.items[item.id] = item
             for id_, _ in changes.gone:
@@ -102,7 +102,7 @@ class Mirror:
 
     def matches(self) -> bool:
         with self.store.reading() as tx:
-            shown = {item.id: item for item in tx.activities.page(Query(limit=100)).items}
+            shown = {item.id: item for item in tx.stream.activities.page(Query(limit=100)).items}
         return shown == self.items
 
 
@@ -115,7 +115,7 @@ def test_a_mirror_that_follows_the_changes_equals_the_store(store: Store) -> Non
     ingest_now(store, source, [an_activity("3", title="Edited"), an_activity("8")])
     decide(store, [next(iter(mirror.items))], Review.HIDDEN)
     with store.writing() as tx:
-        tx.activities.withdraw(source.id, ["web:4"], "gone at the source", NOON)
+        tx.stream.activities.withdraw(source.id, ["web:4"], "gone at the source", NOON)
     assert not mirror.matches()
     mirror.follow()
     assert len(mirror.items) == 6
@@ -126,10 +126,10 @@ def test_sources_and_actors_are_in_the_changes(store: Store) -> None:
     source = add_source(store)
     ingest_now(store, source, [an_activity("1")])
     with store.writing() as tx:
-        before = tx.stream.revision()
-        tx.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
+        before = tx.stream.state.revision()
+        tx.polling.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
     with store.reading() as tx:
-        everything, since = tx.activities.changes(0, 100), tx.activities.changes(before, 100)
+        everything, since = tx.stream.activities.changes(0, 100), tx.stream.activities.changes(before, 100)
     assert [one.slug for one in everything.sources] == ["news"]
     assert [one.name for one, _ in everything.actors] == ["News Desk"]
     assert ([one.state for one in since.sources], since.activities, since.actors) == ([SourceState.PAUSED], [], [])
@@ -163,4 +163,4 @@ def test_a_follower_misses_nothing_of_writers_that_commit_out_of_order(store: St
 
 def test_reading_cannot_write_on_postgresql(postgresql_store: Store) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"), postgresql_store.reading() as tx:
-        tx.stream.beat(NOON)
+        tx.stream.state.beat(NOON)

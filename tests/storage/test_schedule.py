@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.domain.errors import BadRequestError
-from aggregator.domain.polling.results import FetchFacts, PollRecord
+from aggregator.domain.polling.results import FetchFacts, PollRecord, PollStatus
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, token
 
@@ -28,7 +28,7 @@ def _claim(
     store: Store, now: datetime = NOON, *, under: str = "", most: int = 100, per_host: int = 10
 ) -> list[Claimed]:
     with store.writing() as tx:
-        return tx.schedule.claim(now, lease=LEASE, token=under or token(), most=most, per_host=per_host)
+        return tx.polling.schedule.claim(now, lease=LEASE, token=under or token(), most=most, per_host=per_host)
 
 
 def _settlement(source_id: int, under: str, **changes: object) -> PollRecord:
@@ -36,7 +36,7 @@ def _settlement(source_id: int, under: str, **changes: object) -> PollRecord:
         source_id=source_id,
         token=under,
         facts=FetchFacts(NOON, timedelta(milliseconds=120), status=200, bytes=1234, requests=1),
-        outcome="unchanged",
+        outcome=PollStatus.UNCHANGED,
         due=NOON + timedelta(minutes=15),
         due_reason="every 15 min",
         failures=0,
@@ -49,7 +49,7 @@ def _settlement(source_id: int, under: str, **changes: object) -> PollRecord:
 
 def _settle(store: Store, *settlements: PollRecord) -> int:
     with store.writing() as tx:
-        return tx.schedule.settle(settlements)
+        return tx.polling.schedule.settle(settlements)
 
 
 def test_only_active_due_and_free_sources_are_claimed(store: Store) -> None:
@@ -57,7 +57,7 @@ def test_only_active_due_and_free_sources_are_claimed(store: Store) -> None:
     add_source(store, "later", now=NOON + timedelta(hours=1))
     paused = add_source(store, "paused")
     with store.writing() as tx:
-        tx.sources.set_state(paused.id, SourceState.PAUSED, "by hand", NOON)
+        tx.polling.sources.set_state(paused.id, SourceState.PAUSED, "by hand", NOON)
     assert [one.id for one in _claim(store)] == [due.id]
     assert _claim(store) == []
     assert [one.id for one in _claim(store, NOON + LEASE - SECOND)] == []
@@ -100,7 +100,7 @@ def test_no_host_gets_more_than_its_share_over_ticks(store: Store) -> None:
 def test_a_paused_host_is_not_called(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:
-        tx.hosts.pause(source.host, NOON + timedelta(hours=1), NOON, "it answered 429")
+        tx.polling.hosts.pause(source.host, NOON + timedelta(hours=1), NOON, "it answered 429")
     assert _claim(store) == []
     assert [one.id for one in _claim(store, NOON + timedelta(hours=1))] == [source.id]
 
@@ -110,12 +110,16 @@ def test_a_settlement_ends_the_lease_and_is_logged(store: Store) -> None:
     _claim(store, under=under)
     assert _settle(store, _settlement(source.id, under, new=2, message="a note")) == 1
     with store.reading() as tx:
-        held = tx.sources.get("news")
-        [line] = tx.schedule.log(source.id, 10)
+        held = tx.polling.sources.get("news")
+        [line] = tx.polling.schedule.log(source.id, 10)
     assert held is not None
-    assert (held.due, held.due_reason, held.leased_until) == (NOON + timedelta(minutes=15), "every 15 min", None)
-    assert (held.last_success, held.last_new, held.last_error) == (NOON, NOON, None)
-    assert held.fetch_state == {"etag": '"a"'}
+    assert (held.poll.due, held.poll.due_reason, held.poll.leased_until) == (
+        NOON + timedelta(minutes=15),
+        "every 15 min",
+        None,
+    )
+    assert (held.poll.last_success, held.poll.last_new, held.poll.last_error) == (NOON, NOON, None)
+    assert held.poll.fetch_state == {"etag": '"a"'}
     assert (line["status"], line["bytes"], line["milliseconds"], line["new"]) == (200, 1234, 120, 2)
     assert line["next_reason"] == "every 15 min"
 
@@ -126,14 +130,14 @@ def test_who_lost_the_lease_settles_nothing(store: Store) -> None:
     _claim(store, NOON + LEASE, under=second)
     assert _settle(store, _settlement(source.id, first, fetch_state={"etag": "stale"})) == 0
     with store.writing() as tx:
-        assert tx.schedule.lock_leased(source.id, first) is None
-        assert tx.schedule.lock_leased(source.id, second) is not None
-        assert tx.schedule.renew([source.id], first, NOON + 2 * LEASE) == []
-        assert [one.id for one in tx.schedule.renew([source.id], second, NOON + 2 * LEASE)] == [source.id]
+        assert tx.polling.schedule.lock_leased(source.id, first) is None
+        assert tx.polling.schedule.lock_leased(source.id, second) is not None
+        assert tx.polling.schedule.renew([source.id], first, NOON + 2 * LEASE) == []
+        assert [one.id for one in tx.polling.schedule.renew([source.id], second, NOON + 2 * LEASE)] == [source.id]
     with store.reading() as tx:
-        held = tx.sources.get("news")
+        held = tx.polling.sources.get("news")
     assert held is not None
-    assert held.fetch_state == {}
+    assert held.poll.fetch_state == {}
 
 
 def test_a_failure_keeps_the_last_success(store: Store) -> None:
@@ -144,37 +148,45 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
     _claim(store, later, under=under)
     _settle(
         store,
-        _settlement(source.id, under, now=later, outcome="failed", failures=1, error_code="x", message="It is broken."),
+        _settlement(
+            source.id,
+            under,
+            now=later,
+            outcome=PollStatus.FAILED,
+            failures=1,
+            error_code="x",
+            message="It is broken.",
+        ),
     )
     with store.reading() as tx:
-        held = tx.sources.get("news")
+        held = tx.polling.sources.get("news")
     assert held is not None
-    assert (held.last_success, held.last_polled) == (NOON, later)
-    assert (held.last_error, held.last_error_code, held.failures) == ("It is broken.", "x", 1)
+    assert (held.poll.last_success, held.poll.last_polled) == (NOON, later)
+    assert (held.poll.last_error, held.poll.last_error_code, held.poll.failures) == ("It is broken.", "x", 1)
 
 
 def test_who_asks_during_a_poll_gets_another(store: Store) -> None:
     source, under = add_source(store), token()
     _claim(store, under=under)
     with store.writing() as tx:
-        tx.schedule.ask([source.id], NOON + SECOND)
+        tx.polling.schedule.ask([source.id], NOON + SECOND)
     _settle(store, _settlement(source.id, under))
     with store.reading() as tx:
-        assert tx.schedule.still_asked([source.id]) == {source.id}
+        assert tx.polling.schedule.still_asked([source.id]) == {source.id}
     assert [one.id for one in _claim(store, NOON + SECOND, under=under)] == [source.id]
     _settle(store, _settlement(source.id, under, facts=FetchFacts(NOON + 2 * SECOND, SECOND)))
     with store.reading() as tx:
-        assert tx.schedule.still_asked([source.id]) == set()
+        assert tx.polling.schedule.still_asked([source.id]) == set()
 
 
 def test_what_was_not_begun_is_given_back_still_due(store: Store) -> None:
     source, under = add_source(store), token()
     _claim(store, under=under)
     with store.writing() as tx:
-        tx.schedule.release([source.id], "somebody else's")
+        tx.polling.schedule.release([source.id], "somebody else's")
     assert _claim(store) == []
     with store.writing() as tx:
-        tx.schedule.release([source.id], under)
+        tx.polling.schedule.release([source.id], under)
     assert [one.id for one in _claim(store)] == [source.id]
 
 
@@ -182,16 +194,16 @@ def test_pausing_takes_the_lease_away(store: Store) -> None:
     source, under = add_source(store), token()
     _claim(store, under=under)
     with store.writing() as tx:
-        tx.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
+        tx.polling.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
     assert _settle(store, _settlement(source.id, under)) == 0
 
 
 def test_nobody_waits_for_a_poll_of_a_source_that_was_paused(store: Store) -> None:
     source = add_source(store)
     with store.writing() as tx:
-        tx.schedule.ask([source.id], NOON)
-        tx.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
-        assert tx.schedule.still_asked([source.id]) == set()
+        tx.polling.schedule.ask([source.id], NOON)
+        tx.polling.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
+        assert tx.polling.schedule.still_asked([source.id]) == set()
 
 
 def test_an_address_or_slug_is_taken_once(store: Store) -> None:
@@ -205,10 +217,10 @@ def test_an_address_or_slug_is_taken_once(store: Store) -> None:
 def test_a_removed_source_comes_back_as_itself(store: Store) -> None:
     first = add_source(store)
     with store.writing() as tx:
-        tx.sources.set_state(first.id, SourceState.REMOVED, "by hand", NOON)
+        tx.polling.sources.set_state(first.id, SourceState.REMOVED, "by hand", NOON)
     with store.reading() as tx:
-        assert tx.sources.get("news") is None
-        assert tx.sources.all() == []
+        assert tx.polling.sources.get("news") is None
+        assert tx.polling.sources.count() == 0
     assert add_source(store).id == first.id
 
 
@@ -216,5 +228,5 @@ def test_old_log_lines_are_forgotten(store: Store) -> None:
     source, under = add_source(store), token()
     _settle(store, _settlement(source.id, under), _settlement(source.id, under, facts=FetchFacts(NOON + LEASE, SECOND)))
     with store.writing() as tx:
-        assert tx.schedule.prune_log(NOON + SECOND) == 1
-        assert len(tx.schedule.log(source.id, 10)) == 1
+        assert tx.polling.schedule.prune_log(NOON + SECOND) == 1
+        assert len(tx.polling.schedule.log(source.id, 10)) == 1

@@ -51,7 +51,7 @@ def read(port: StoreSpending, posts: list[str], users: list[str] | None = None, 
 
 def spent(store: Store, day: str = "2000-01-01") -> tuple[int, int, int, int]:
     with store.reading() as tx:
-        lines = tx.spending.ledger("x", day)
+        lines = tx.billing.ledger.ledger("x", day)
     return (
         sum(one.requests for one in lines),
         sum(one.posts for one in lines),
@@ -62,7 +62,7 @@ def spent(store: Store, day: str = "2000-01-01") -> tuple[int, int, int, int]:
 
 def promised(store: Store) -> int:
     with store.reading() as tx:
-        return tx.spending.standing("x", Cycle.at(NOON, 1)).reserved
+        return tx.billing.ledger.standing("x", Cycle.at(NOON, 1)).reserved
 
 
 def test_each_thing_is_billed_once_a_day(store: Store) -> None:
@@ -75,10 +75,10 @@ def test_each_thing_is_billed_once_a_day(store: Store) -> None:
     assert read(port, ["2"]) == pytest.approx(0.005)
     assert spent(store) == (3, 4, 1, 30_000)
     with store.reading() as tx:
-        assert [day[1:] for day in tx.spending.days("x", "2000-01-01")] == [(2, 3, 1, 25_000), (1, 1, 0, 5_000)]
+        assert [day[1:] for day in tx.billing.ledger.days("x", "2000-01-01")] == [(2, 3, 1, 25_000), (1, 1, 0, 5_000)]
     clock.now += timedelta(days=3)
     with store.writing() as tx:
-        assert tx.spending.forget_billed(clock.now) == 5
+        assert tx.billing.ledger.forget_billed(clock.now) == 5
 
 
 def test_an_answer_without_anything_costs_nothing_but_is_counted(store: Store) -> None:
@@ -136,7 +136,7 @@ def test_a_cap_stops_every_call_until_the_next_cycle_or_until_somebody_says_so(s
     read(port, ["1"])
     asyncio.run(port.block("x", "again"))
     with store.writing() as tx:
-        tx.spending.block("x", None, None)
+        tx.billing.ledger.block("x", None, None)
     read(port, ["2"])
 
 
@@ -160,7 +160,7 @@ def test_what_a_dead_worker_promised_on_another_day_is_entered_as_lost(store: St
     clock.now += timedelta(days=1)
     read(port, ["1"])
     with store.reading() as tx:
-        assert {one.purpose: one.micros for one in tx.spending.ledger("x", "2000-01-01", by=("purpose",))} == {
+        assert {one.purpose: one.micros for one in tx.billing.ledger.ledger("x", "2000-01-01", by=("purpose",))} == {
             "poll": 5_000,
             "lost": 75_000,
         }
@@ -218,7 +218,7 @@ def test_the_ration_shares_what_is_left_among_those_that_want_more(store: Store)
     wants = {add_source(store, f"s{n}", "twitter").id: want for n, want in enumerate((0.01, 1.0, 2.0))}
     with store.writing() as tx:
         for id_, want in wants.items():
-            tx.sources.change(id_, appetite=want)
+            tx.polling.sources.change(id_, appetite=want)
     days = 31 if clock.now.month in {1, 3, 5, 7, 8, 10, 12} else 30
     ration = asyncio.run(spending(store, days * 1.01, clock=clock).ration("x"))
     assert ration is not None

@@ -57,7 +57,7 @@ def read_all(store: Store, limit: int, **query: Any) -> list[Activity]:
     after: Cursor | None = None
     while True:
         with store.reading() as tx:
-            page = tx.activities.page(Query(limit=limit, after=after, **query))
+            page = tx.stream.activities.page(Query(limit=limit, after=after, **query))
         assert len(page.items) == limit or page.next is None
         found += page.items
         if page.next is None:
@@ -112,7 +112,7 @@ def test_a_repost_that_two_sources_brought_is_not_named_beside_itself(store: Sto
     for slug in ("account", "search"):
         ingest_now(store, add_source(store, slug, "twitter"), [said])
     with store.reading() as tx:
-        page = tx.activities.page(Query())
+        page = tx.stream.activities.page(Query())
     assert [one.native_id for one in page.items] == ["5"]
     assert not any(page.others.values())
 
@@ -126,9 +126,9 @@ def test_entries_of_a_feed_that_share_a_link_stay_apart(store: Store) -> None:
 def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
     a_busy_stream(store, seed=3)
     with store.reading() as tx:
-        first = tx.activities.page(Query(limit=20))
+        first = tx.stream.activities.page(Query(limit=20))
     with statements(store) as sent, store.reading() as tx:
-        tx.activities.page(Query(limit=20, after=first.next))
+        tx.stream.activities.page(Query(limit=20, after=first.next))
     # The revision, what stands before and on the page, and the activities that are shown.
     assert len([one for one in sent if one.startswith("SELECT")]) == 3
 
@@ -138,8 +138,8 @@ def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> No
     run = [repost(10 + number, number, original) for number in range(1500)]
     ingest_now(sqlite_store, add_source(sqlite_store), [*run, post(9, 90_000)])
     with statements(sqlite_store) as sent, sqlite_store.reading() as tx:
-        first = tx.activities.page(Query(limit=20))
-        second = tx.activities.page(Query(limit=20, after=first.next))
+        first = tx.stream.activities.page(Query(limit=20))
+        second = tx.stream.activities.page(Query(limit=20, after=first.next))
     assert [one.native_id for one in (*first.items, *second.items)] == ["10", "9"]
     assert (first.next is None, second.next) == (False, None)
     assert len(first.others[first.items[0].id]) == REACH
@@ -151,12 +151,12 @@ def test_the_way_back_shows_the_same(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)
     onward = read_all(store, limit)
     with store.reading() as tx:
-        page = tx.activities.page(Query(limit=limit))
+        page = tx.stream.activities.page(Query(limit=limit))
         while page.next is not None:
-            page = tx.activities.page(Query(limit=limit, after=page.next))
+            page = tx.stream.activities.page(Query(limit=limit, after=page.next))
         back = list(page.items)
         while page.prev is not None:
-            page = tx.activities.page(Query(limit=limit, after=page.prev))
+            page = tx.stream.activities.page(Query(limit=limit, after=page.prev))
             assert len(page.items) <= limit
             back = [*page.items, *back]
     assert [one.id for one in back] == [one.id for one in onward]
@@ -166,14 +166,14 @@ def test_what_changes_on_the_way_back_neither_skips_nor_repeats(store: Store) ->
     a_busy_stream(store, seed=11)
     whole = read_all(store, 100)
     with store.reading() as tx:
-        first = tx.activities.page(Query(limit=10))
-        second = tx.activities.page(Query(limit=10, after=first.next))
-        third = tx.activities.page(Query(limit=10, after=second.next))
+        first = tx.stream.activities.page(Query(limit=10))
+        second = tx.stream.activities.page(Query(limit=10, after=first.next))
+        third = tx.stream.activities.page(Query(limit=10, after=second.next))
     hidden = {first.items[9].id, second.items[4].id, third.items[0].id}
     decide(store, sorted(hidden), Review.HIDDEN)
     ingest_now(store, add_source(store, "late", "twitter"), [post(5000, 0)])
     with store.reading() as tx:
-        middle = tx.activities.page(Query(limit=100, after=third.prev))
+        middle = tx.stream.activities.page(Query(limit=100, after=third.prev))
     wanted = [one.id for one in whole if one.id not in hidden and one.position >= second.items[-1].position]
     seen = [one.id for one in middle.items]
     assert set(seen) >= set(wanted) - {one.id for one in third.items}

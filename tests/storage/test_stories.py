@@ -58,7 +58,7 @@ def pages(store: Store, limit: int = 20) -> list[Page]:
     query = Query(by_story=True, limit=limit)
     while True:
         with store.reading() as tx:
-            found.append(tx.activities.page(query))
+            found.append(tx.stream.activities.page(query))
         if found[-1].next is None:
             return found
         query = replace(query, after=found[-1].next)
@@ -85,7 +85,7 @@ def fill(store: Store) -> None:
 
 def ids(store: Store) -> dict[str, int]:
     with store.reading() as tx:
-        return {item.native_id: item.id for item in tx.activities.page(Query(stitch=False, limit=100)).items}
+        return {item.native_id: item.id for item in tx.stream.activities.page(Query(stitch=False, limit=100)).items}
 
 
 def test_the_article_leads_and_what_links_to_it_is_listed_below(store: Store) -> None:
@@ -104,7 +104,7 @@ def test_without_collapsing_every_item_stands_by_itself(store: Store) -> None:
     fill(store)
 
     with store.reading() as tx:
-        page = tx.activities.page(Query(stitch=False))
+        page = tx.stream.activities.page(Query(stitch=False))
     assert [item.native_id for item in page.items] == ["6", "5", "3", "2", "1", "article"]
 
 
@@ -113,22 +113,22 @@ def test_people_split_a_story_and_join_another(store: Store) -> None:
     known = ids(store)
 
     with store.writing() as tx:
-        split = tx.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
-        joined = tx.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
+        split = tx.moderation.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
+        joined = tx.moderation.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
     assert (split.sentence(), joined.sentence()) == ("Removed 1 item from its story.", "Merged 1 item into a story.")
     assert told(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
 
     with store.writing() as tx:
-        tx.decisions.undo(split.batch, who="ana", now=NOON)
-        tx.decisions.undo(joined.batch, who="ana", now=NOON)
+        tx.moderation.decisions.undo(split.batch, who="ana", now=NOON)
+        tx.moderation.decisions.undo(joined.batch, who="ana", now=NOON)
     assert told(store) == {"5": ["6"], "article": ["3", "2", "1"]}
 
 
 def test_an_edit_leaves_a_story_where_people_put_it(store: Store) -> None:
     fill(store)
     with store.writing() as tx:
-        tx.decisions.tell_with(ids(store)["1"], None, None, who="ana", now=NOON)
-        source = tx.sources.get("x")
+        tx.moderation.decisions.tell_with(ids(store)["1"], None, None, who="ana", now=NOON)
+        source = tx.polling.sources.get("x")
     assert source is not None
 
     edited = replace(tweet("1", 1, link=ARTICLE, text="Other words"), entry_digest="again")
@@ -141,7 +141,7 @@ def test_joining_to_what_is_not_there_is_told(store: Store) -> None:
     fill(store)
 
     with store.writing() as tx:
-        missed = tx.decisions.tell_with(ids(store)["1"], None, 999_999, who="ana", now=NOON)
+        missed = tx.moderation.decisions.tell_with(ids(store)["1"], None, 999_999, who="ana", now=NOON)
     assert missed.sentence() == "There is no item 999999 to join it to."
 
 
@@ -150,5 +150,5 @@ def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:
     known = ids(store)
 
     with store.reading() as tx:
-        related = tx.stories.related([known["article"]])
+        related = tx.stream.stories.related([known["article"]])
     assert {one.id for one in related[known["article"]]} == {known[name] for name in "123"}

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def _mark(store: Store) -> StreamMark:
     with store.reading() as tx:
-        return tx.stream.mark()
+        return tx.stream.state.mark()
 
 
 def _altered(store: Store, since: StreamMark) -> int:
     with store.reading() as tx:
-        return tx.stream.altered(since)
+        return tx.stream.state.altered(since)
 
 
 def test_what_is_added_alters_nothing(store: Store) -> None:
@@ -63,7 +63,7 @@ def test_a_person_s_new_name_alters_it(store: Store) -> None:
     ingest_now(store, add_source(store), [an_activity("a")])
     before = _mark(store)
     with store.writing() as tx:
-        revision = tx.stream.take(1)
+        revision = tx.stream.state.take(1)
         tx.stream._connection.execute(update(actor).values(name="Another", revision=revision))
     assert _altered(store, before) == revision
 
@@ -77,5 +77,5 @@ def test_when_it_changed_is_stored_and_never_goes_back(store: Store) -> None:
     with store.writing() as tx:  # by a writer whose clock is ahead
         tx.stream._connection.execute(update(stream).values(changed=first + timedelta(hours=1)))
     with store.writing() as tx:
-        tx.stream.take(1)
+        tx.stream.state.take(1)
     assert _mark(store).changed == first + timedelta(hours=1)

@@ -16,7 +16,7 @@ from aggregator.domain.moderation.rules import Action, Rule
 from aggregator.domain.source import Policy
 from aggregator.domain.stream import Query
 from aggregator.domain.tagging.vocabulary import Vocabulary
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -39,10 +39,10 @@ def apply(store: Store, size: int = 250) -> int:
     after = changed = 0
     while True:
         with store.writing() as tx:
-            batch = tx.tagging.batch(tagger(), after, size)
+            batch = tx.stream.tags.batch(tagger(), after, size)
             if batch is None:
                 return changed
-            tx.tagging.write(batch.retagged)
+            tx.stream.tags.write(batch.retagged)
         after = batch.last
         changed += len(batch.retagged)
 
@@ -51,14 +51,14 @@ def test_tags_and_their_words_change_and_nothing_else(store: Store) -> None:
     source = add_source(store)
     ingest_now(store, source, [an_activity("1", text="Water in Ghana"), an_activity("2", text="Fire")])
     with store.reading() as tx:
-        before = {item.native_id: item for item in tx.activities.page(Query()).items}
+        before = {item.native_id: item for item in tx.stream.activities.page(Query()).items}
 
     assert apply(store) == 1
 
     with store.reading() as tx:
-        after = {item.native_id: item for item in tx.activities.page(Query()).items}
-        found = tx.activities.page(Query(topics=frozenset({"water"}), countries=frozenset({"GH"}))).items
-        assert tx.versions.of(before["1"].id) == []
+        after = {item.native_id: item for item in tx.stream.activities.page(Query()).items}
+        found = tx.stream.activities.page(Query(topics=frozenset({"water"}), countries=frozenset({"GH"}))).items
+        assert tx.stream.versions.of(before["1"].id) == []
     assert [item.native_id for item in found] == ["1"]
     assert dict(found[0].reasons) == {"water": "Water", "GH": "Ghana"}
     assert after["2"] == before["2"]
@@ -71,21 +71,21 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
     source = add_source(store)
     with store.writing() as tx:
         rule = Rule(0, "r", Action.TAG, (Condition(Field.TITLE, value="Title"),), value="ours", author="ana")
-        tx.rules.add(rule, NOON)
+        tx.moderation.rules.add(rule, NOON)
     from aggregator.domain.polling.results import FetchResult
-    from aggregator.services.ingest import store_harvest
+    from aggregator.services.store_result import store_result
 
     with store.writing() as tx:
         said = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]
-        tx.schedule.claim_these([source.id], NOON, lease=SECOND, token="t")
-        store_harvest(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
+        tx.polling.schedule.claim_these([source.id], NOON, lease=SECOND, token="t")
+        store_result(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
     with store.writing() as tx:
         edited = an_activity("1", text="Other water", digest="2")
-        tx.activities.store(source.id, [screened(edited, Policy.AUTO, NOON, tagger())], NOON)
+        tx.stream.activities.store(source.id, [screened(edited, Policy.AUTO, NOON, tagger())], NOON)
     apply(store)
 
     with store.reading() as tx:
-        (item,) = tx.activities.page(Query()).items
+        (item,) = tx.stream.activities.page(Query()).items
     assert set(item.topics) == {"water", "ours"}
     assert item.reasons["ours"] == BY_RULE
     assert item.review is Review.PUBLISHED

@@ -29,7 +29,7 @@ MINUTE = timedelta(minutes=1)
 def _create(store: Store, name: str = "portal") -> NewToken:
     made = make_token()
     with store.writing() as tx:
-        assert tx.tokens.create(PortalToken(made.id, name, Scope.READ, made.digest, NOON))
+        assert tx.access.tokens.create(PortalToken(made.id, name, Scope.READ, made.digest, NOON))
     return made
 
 
@@ -60,9 +60,9 @@ def test_names() -> None:
 def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
     made = _create(store)
     with store.reading() as tx:
-        assert tx.tokens.by_hash(made.digest) == PortalToken(made.id, "portal", Scope.READ, made.digest, NOON)
-        assert tx.tokens.by_hash(made.text) is None
-        assert tx.tokens.by_hash(digest_of("other")) is None
+        assert tx.access.tokens.by_hash(made.digest) == PortalToken(made.id, "portal", Scope.READ, made.digest, NOON)
+        assert tx.access.tokens.by_hash(made.text) is None
+        assert tx.access.tokens.by_hash(digest_of("other")) is None
 
 
 def test_the_database_never_holds_the_token(store: Store) -> None:
@@ -80,13 +80,16 @@ def test_a_name_is_free_again_once_its_token_is_revoked(store: Store) -> None:
     first = _create(store)
     second = make_token()
     with store.writing() as tx:
-        assert not tx.tokens.create(PortalToken(second.id, "portal", Scope.READ, second.digest, NOON))
-        assert tx.tokens.revoke("portal", NOON + MINUTE)
-        assert not tx.tokens.revoke("portal", NOON + MINUTE)
-        assert tx.tokens.by_hash(first.digest) is None
-        assert tx.tokens.create(PortalToken(second.id, "portal", Scope.READ, second.digest, NOON + MINUTE))
+        assert not tx.access.tokens.create(PortalToken(second.id, "portal", Scope.READ, second.digest, NOON))
+        assert tx.access.tokens.revoke("portal", NOON + MINUTE)
+        assert not tx.access.tokens.revoke("portal", NOON + MINUTE)
+        assert tx.access.tokens.by_hash(first.digest) is None
+        assert tx.access.tokens.create(PortalToken(second.id, "portal", Scope.READ, second.digest, NOON + MINUTE))
     with store.reading() as tx:
-        assert [(one.id, one.revoked) for one in tx.tokens.all()] == [(first.id, NOON + MINUTE), (second.id, None)]
+        assert [(one.id, one.revoked) for one in tx.access.tokens.all()] == [
+            (first.id, NOON + MINUTE),
+            (second.id, None),
+        ]
 
 
 def test_of_many_who_take_a_name_at_once_one_gets_it(store: Store) -> None:
@@ -97,7 +100,7 @@ def test_of_many_who_take_a_name_at_once_one_gets_it(store: Store) -> None:
         made = make_token()
         barrier.wait()
         with store.writing() as tx:
-            got.append(tx.tokens.create(PortalToken(made.id, "portal", Scope.READ, made.digest, NOON)))
+            got.append(tx.access.tokens.create(PortalToken(made.id, "portal", Scope.READ, made.digest, NOON)))
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
@@ -110,10 +113,10 @@ def test_of_many_who_take_a_name_at_once_one_gets_it(store: Store) -> None:
 def test_what_became_of_a_token_is_in_the_audit(store: Store) -> None:
     made = _create(store)
     with store.writing() as tx:
-        tx.tokens.revoke("portal", NOON + MINUTE)
-        tx.tokens.revoke("nobody", NOON + MINUTE)
-        notes = tx.audit.of("token:portal")
-        assert tx.audit.of("token:nobody") == []
+        tx.access.tokens.revoke("portal", NOON + MINUTE)
+        tx.access.tokens.revoke("nobody", NOON + MINUTE)
+        notes = tx.moderation.audit.of("token:portal")
+        assert tx.moderation.audit.of("token:nobody") == []
     assert [(note["what"], note["who"], note["detail"]["id"]) for note in notes] == [
         ("token revoked", "operator", made.id),
         ("token created", "operator", made.id),
@@ -123,6 +126,8 @@ def test_what_became_of_a_token_is_in_the_audit(store: Store) -> None:
 def test_last_use_is_written_once_a_minute(store: Store) -> None:
     made = _create(store)
     with store.writing() as tx:
-        touched = [tx.tokens.touch(made.id, NOON + timedelta(seconds=after), every=MINUTE) for after in (0, 59, 60, 61)]
+        touched = [
+            tx.access.tokens.touch(made.id, NOON + timedelta(seconds=after), every=MINUTE) for after in (0, 59, 60, 61)
+        ]
         assert touched == [True, False, True, False]
-        assert tx.tokens.all()[0].last_used == NOON + MINUTE
+        assert tx.access.tokens.all()[0].last_used == NOON + MINUTE

@@ -23,8 +23,8 @@ def test_entries_that_change_at_every_poll_keep_a_bounded_number_of_versions(sto
     for poll in range(DEFAULT_VERSIONS_KEPT + 6):
         _edit_all(store, source, poll)
     with store.reading() as tx:
-        known = tx.activities.known(source.id, [str(n) for n in range(4)])
-        texts = [[version["text"] for version in tx.versions.of(one.id)] for one in known.values()]
+        known = tx.stream.activities.known(source.id, [str(n) for n in range(4)])
+        texts = [[version["text"] for version in tx.stream.versions.of(one.id)] for one in known.values()]
     newest = [f"Read {poll} times." for poll in range(5, DEFAULT_VERSIONS_KEPT + 5)]
     assert texts == [newest] * 4
 
@@ -42,7 +42,7 @@ def test_old_versions_are_pruned(store: Store) -> None:
     for poll in range(6):
         _edit_all(store, source, poll)
     with store.writing(lock_stream=False) as tx:
-        pruned = tx.versions.prune(NOON + 3 * MINUTE)
+        pruned = tx.stream.versions.prune(NOON + 3 * MINUTE)
     assert pruned == 4 * 2  # replaced by the polls of minutes 1 and 2
     assert _count(store) == 4 * 3
 

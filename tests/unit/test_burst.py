@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.activity import Review
 from aggregator.domain.polling.backfill_detection import LATE, MANY, quarantined
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from aggregator.domain.polling.schedule import (
     after_success,
     levelled,
     observed,
-    speed,
+    poll_weight,
 )
 from aggregator.text.durations import spoken
 from tests.building import NOON
@@ -32,7 +32,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 QUARTER = 15 * MINUTE
 AUTO = Terms(1, None, QUARTER)
 SET = Terms(1, HOUR, QUARTER)
-PACE = PollBudget(level=1.0, per_second=1 / 3600)  # a source of all the speed there is gets one poll an hour
+PACE = PollBudget(level=1.0, per_second=1 / 3600)  # a source of all the poll_weight there is gets one poll an hour
 
 spans = st.integers(0, 40 * 86400).map(lambda seconds: timedelta(seconds=seconds))
 terms = st.builds(Terms, st.integers(1, 10**6), st.none() | spans.filter(bool), st.just(QUARTER))
@@ -40,42 +40,44 @@ paces = st.none() | st.builds(PollBudget, st.floats(0, 10), st.floats(0, 10))
 
 
 def test_peoples_word_counts_and_is_spread_a_little() -> None:
-    upcoming = after_success(NOON, SET, speed=1, pace=PACE)
+    upcoming = after_success(NOON, SET, poll_weight=1, pace=PACE)
     assert HOUR <= upcoming.interval <= 1.1 * HOUR
     assert upcoming.reason == "every 60 min as configured"
 
 
 def test_the_rhythm_decides_otherwise() -> None:
-    upcoming = after_success(NOON, AUTO, speed=0.5, pace=PACE)
+    upcoming = after_success(NOON, AUTO, poll_weight=0.5, pace=PACE)
     assert 1.8 * HOUR <= upcoming.interval <= 2.2 * HOUR
     assert "adaptive" in upcoming.reason
 
 
 def test_without_a_pace_it_is_an_hour() -> None:
-    assert 0.9 * HOUR <= after_success(NOON, AUTO, speed=1, pace=None).interval <= 1.1 * HOUR
+    assert 0.9 * HOUR <= after_success(NOON, AUTO, poll_weight=1, pace=None).interval <= 1.1 * HOUR
 
 
 def test_a_source_that_publishes_much_is_polled_more_and_a_burst_at_once() -> None:
     quiet = observed(PublishingProfile(NOON), NOON, [])
     busy = observed(PublishingProfile(NOON), NOON, [NOON - number * HOUR for number in range(100)])
     bursting = observed(PublishingProfile(NOON), NOON, [NOON - number * MINUTE for number in range(10)])
-    assert speed(quiet, NOON) < speed(busy, NOON) < speed(bursting, NOON)
+    assert poll_weight(quiet, NOON) < poll_weight(busy, NOON) < poll_weight(bursting, NOON)
     # a burst is over within hours
-    assert speed(bursting, NOON + 12 * HOUR) < 1.5 * speed(quiet, NOON + 12 * HOUR)
+    assert poll_weight(bursting, NOON + 12 * HOUR) < 1.5 * poll_weight(quiet, NOON + 12 * HOUR)
 
 
 def test_the_time_of_day_counts() -> None:
     at_noon = observed(PublishingProfile(NOON), NOON, [NOON - number * DAY for number in range(14)])
-    assert speed(at_noon, NOON + DAY) > 1.5 * speed(at_noon, NOON + DAY / 2)
+    assert poll_weight(at_noon, NOON + DAY) > 1.5 * poll_weight(at_noon, NOON + DAY / 2)
 
 
 def test_a_dormant_source_slows_to_the_ceiling() -> None:
     dormant = observed(PublishingProfile(NOON), NOON + 300 * DAY, [])
-    pace = PollBudget(level=100 * speed(observed(PublishingProfile(NOON), NOON, [NOON]), NOON), per_second=100 / 3600)
-    upcoming = after_success(NOON, AUTO, speed=speed(dormant, NOON + 300 * DAY) / 10, pace=pace)
+    pace = PollBudget(
+        level=100 * poll_weight(observed(PublishingProfile(NOON), NOON, [NOON]), NOON), per_second=100 / 3600
+    )
+    upcoming = after_success(NOON, AUTO, poll_weight=poll_weight(dormant, NOON + 300 * DAY) / 10, pace=pace)
     assert 0.9 * DAY <= upcoming.at - NOON <= DAY
     assert upcoming.reason == "maximum interval 24 h"
-    shorter = after_success(NOON, replace(AUTO, ceiling=6 * HOUR), speed=1e-9, pace=pace)
+    shorter = after_success(NOON, replace(AUTO, ceiling=6 * HOUR), poll_weight=1e-9, pace=pace)
     assert shorter.at - NOON <= 6 * HOUR
 
 
@@ -118,7 +120,7 @@ def test_a_budget_is_kept() -> None:
     speeds = [0.001 * number for number in range(1, 401)]
     pace = PollBudget(sum(speeds), per_second=len(speeds) / 3600)
     intervals = [
-        after_success(NOON, Terms(n, None, SHORTEST), speed=u, pace=pace).interval for n, u in enumerate(speeds)
+        after_success(NOON, Terms(n, None, SHORTEST), poll_weight=u, pace=pace).interval for n, u in enumerate(speeds)
     ]
     per_hour = sum(HOUR / interval for interval in intervals)
     assert per_hour == pytest.approx(len(speeds), rel=0.02)
@@ -126,12 +128,12 @@ def test_a_budget_is_kept() -> None:
 
 @given(terms, st.floats(0, 100), paces, spans, spans, st.integers(0, 2**24 - 1), st.integers(0, 127))
 def test_wishes_and_floors_always_win(
-    terms: Terms, speed: float, pace: PollBudget | None, floor: timedelta, wish: timedelta, hours: int, days: int
+    terms: Terms, poll_weight: float, pace: PollBudget | None, floor: timedelta, wish: timedelta, hours: int, days: int
 ) -> None:
     skip_hours = frozenset(hour for hour in range(24) if hours >> hour & 1)
     skip_days = frozenset(day for day in range(7) if days >> day & 1)
     wishes = PublisherHints(floor, wish, "max-age", skip_hours, skip_days)
-    upcoming = after_success(NOON, terms, speed=speed, pace=pace, wishes=wishes)
+    upcoming = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, hints=wishes)
     assert upcoming.at >= NOON + max(terms.floor, floor, wish)
     if len(skip_hours) < 24 and len(skip_days) < 7:
         assert upcoming.at.hour not in skip_hours
@@ -144,10 +146,12 @@ def test_wishes_and_floors_always_win(
 
 
 @given(terms, st.floats(0, 100), paces, st.integers(0, 40 * 86400))
-def test_who_asked_for_no_sooner_is_heard(terms: Terms, speed: float, pace: PollBudget | None, seconds: int) -> None:
+def test_who_asked_for_no_sooner_is_heard(
+    terms: Terms, poll_weight: float, pace: PollBudget | None, seconds: int
+) -> None:
     until = NOON + timedelta(seconds=seconds)
-    without = after_success(NOON, terms, speed=speed, pace=pace)
-    asked = after_success(NOON, terms, speed=speed, pace=pace, not_before=until)
+    without = after_success(NOON, terms, poll_weight=poll_weight, pace=pace)
+    asked = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, not_before=until)
     assert asked.at == max(without.at, until)
     assert (asked.reason == without.reason) == (without.at >= until)
 
@@ -161,7 +165,7 @@ def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
         (AUTO, PublisherHints(floor=HOUR), HOUR),
         (replace(AUTO, ceiling=MINUTE), PublisherHints(), QUARTER),
     ):
-        upcoming = after_success(NOON, terms, speed=1e3, pace=eager, wishes=wishes)
+        upcoming = after_success(NOON, terms, poll_weight=1e3, pace=eager, hints=wishes)
         assert least <= upcoming.at - NOON <= 1.1 * least
         assert upcoming.reason == f"minimum interval {spoken(least)}"
 
@@ -169,17 +173,17 @@ def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
 def test_what_is_at_its_floor_or_ceiling_together_does_not_stay_together() -> None:
     pace = PollBudget(1.0, per_second=1.0)
     for asked in (1e3, 1e-9):
-        tries = {after_success(NOON, Terms(n, None, HOUR), speed=asked, pace=pace).at for n in range(100)}
+        tries = {after_success(NOON, Terms(n, None, HOUR), poll_weight=asked, pace=pace).at for n in range(100)}
         assert len(tries) == 100
 
 
 def test_a_wish_is_told_with_its_words() -> None:
     wishes = PublisherHints(at_least=2 * HOUR, why="max-age")
-    upcoming = after_success(NOON, SET, speed=1, pace=None, wishes=wishes)
+    upcoming = after_success(NOON, SET, poll_weight=1, pace=None, hints=wishes)
     assert upcoming.at == NOON + 2 * HOUR
     assert upcoming.reason == "the publisher asked for 2 h (max-age)"
     assert upcoming.interval <= 1.1 * HOUR
-    skipped = after_success(NOON, SET, speed=1, pace=None, wishes=replace(wishes, skip_hours=frozenset({14, 15})))
+    skipped = after_success(NOON, SET, poll_weight=1, pace=None, hints=replace(wishes, skip_hours=frozenset({14, 15})))
     assert skipped.at.hour == 16
     assert skipped.reason.startswith("the publisher asked for 2 h (max-age); the publisher excludes polls before 16:")
 
@@ -188,8 +192,8 @@ def test_a_wish_is_told_with_its_words() -> None:
 def test_failures_wait_longer_and_longer_but_never_for_ever(
     terms: Terms, usual: timedelta, failures: int, weight: float
 ) -> None:
-    first = after_failure(NOON, terms, usual=usual, failures=failures, strain=failures * weight)
-    later = after_failure(NOON, terms, usual=usual, failures=failures + 1, strain=(failures + 1) * weight)
+    first = after_failure(NOON, terms, usual=usual, failures=failures, failure_weight=failures * weight)
+    later = after_failure(NOON, terms, usual=usual, failures=failures + 1, failure_weight=(failures + 1) * weight)
     assert NOON + QUARTER <= first.at <= later.at <= NOON + LONGEST_DEAD
 
 
@@ -200,7 +204,7 @@ def test_what_is_down_for_ten_years_is_tried_at_least_weekly() -> None:
         end = at + 3650 * DAY
         while at < end:
             failures, strain = failures + 1, strain + 1
-            upcoming = after_failure(at, terms, usual=usual, failures=failures, strain=strain)
+            upcoming = after_failure(at, terms, usual=usual, failures=failures, failure_weight=strain)
             assert QUARTER <= upcoming.at - at <= LONGEST_DEAD
             at = upcoming.at
         assert failures > 500
@@ -208,22 +212,22 @@ def test_what_is_down_for_ten_years_is_tried_at_least_weekly() -> None:
 
 def test_a_failure_never_brings_a_source_sooner_than_usual() -> None:
     rare = Terms(1, 3 * DAY, QUARTER)
-    assert after_failure(NOON, rare, usual=3 * DAY, failures=1, strain=0.25).at >= NOON + 3 * DAY
+    assert after_failure(NOON, rare, usual=3 * DAY, failures=1, failure_weight=0.25).at >= NOON + 3 * DAY
 
 
 def test_what_is_down_for_days_is_tried_daily_and_what_is_dead_weekly() -> None:
-    down = after_failure(NOON, AUTO, usual=HOUR, failures=20, strain=7.5)
-    dead = after_failure(NOON, AUTO, usual=HOUR, failures=20, strain=20)
+    down = after_failure(NOON, AUTO, usual=HOUR, failures=20, failure_weight=7.5)
+    dead = after_failure(NOON, AUTO, usual=HOUR, failures=20, failure_weight=20)
     assert LONGEST_FAILING <= down.at - NOON <= 1.1 * LONGEST_FAILING
     assert dead.at - NOON == LONGEST_DEAD
     assert down.reason == f"failed 20 times in a row: again after {spoken(down.at - NOON)}"
 
 
 def test_who_asks_for_time_gets_it_within_reason() -> None:
-    asked = after_failure(NOON, AUTO, usual=HOUR, failures=1, strain=1, until=NOON + 2 * DAY)
+    asked = after_failure(NOON, AUTO, usual=HOUR, failures=1, failure_weight=1, until=NOON + 2 * DAY)
     assert asked.at == NOON + 2 * DAY
     assert "failed once; requested not before 2026-03-04" in asked.reason
-    too_long = after_failure(NOON, AUTO, usual=HOUR, failures=1, strain=1, until=NOON + 400 * DAY)
+    too_long = after_failure(NOON, AUTO, usual=HOUR, failures=1, failure_weight=1, until=NOON + 400 * DAY)
     assert too_long.at == NOON + LONGEST_DEAD
 
 

@@ -51,7 +51,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     ],
 )
 def test_what_passes_by_itself_weighs_less(error: SourceError, strain: float) -> None:
-    assert error.strain == strain
+    assert error.failure_weight == strain
 
 
 def test_only_what_a_person_must_mend_is_permanent() -> None:

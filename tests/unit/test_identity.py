@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.domain.matching.entry_matching import Held, marks, recognised
+from aggregator.domain.matching.entry_matching import StoredKeys, entry_keys, match_existing
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from tests.building import NOON, an_activity
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ def _entry(native_id: str, url: str | None, *, title: str = "Title", text: str =
     return an_activity(native_id, url=url, title=title, text=text, published=NOON + timedelta(days=days))
 
 
-def _held(new: NewActivity) -> Held:
-    known_by = marks(new)
-    return Held(new.native_id, known_by.alias, known_by.likeness, new.content.title, new.content.published)
+def _held(new: NewActivity) -> StoredKeys:
+    return StoredKeys(new.native_id, *entry_keys(new), new.content.title, new.content.published)
 
 
 def _recognised(old: NewActivity, new: NewActivity, *present: str) -> bool:
     one = screened(new, Policy.AUTO, NOON)
-    return recognised([one], [_held(old)], {new.native_id, *present}) == {new.native_id: old.native_id}
+    return match_existing([one], [_held(old)], {new.native_id, *present}) == {new.native_id: old.native_id}
 
 
 OLD = _entry("http://old.example/a/1", "http://old.example/a/1")
@@ -73,13 +72,13 @@ def test_what_still_stands_in_the_document_is_another_entry() -> None:
 
 def test_each_held_entry_is_recognised_once() -> None:
     twins = [screened(_entry(name, "https://new.example/a/1"), Policy.AUTO, NOON) for name in ("x", "y")]
-    assert recognised(twins, [_held(OLD)], {"x", "y"}) == {"x": OLD.native_id}
+    assert match_existing(twins, [_held(OLD)], {"x", "y"}) == {"x": OLD.native_id}
 
 
 def test_a_tag_is_compared_without_its_authority() -> None:
     old, new = (_entry(f"tag:{host},2020:posts/7", None, text="") for host in ("old.example", "new.example"))
-    assert marks(old).alias == marks(new).alias is not None
+    assert entry_keys(old).stable_key == entry_keys(new).stable_key is not None
 
 
 def test_a_bare_word_is_no_alias() -> None:
-    assert marks(replace(_entry("42", None), native_id="42")).alias is None
+    assert entry_keys(replace(_entry("42", None), native_id="42")).stable_key is None

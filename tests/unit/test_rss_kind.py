@@ -15,7 +15,7 @@ from aiohttp import web
 from aggregator.domain.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
 from aggregator.domain.polling.rate_limit import HostTurn
 from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
-from aggregator.domain.source import Policy, Source, SourceState
+from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.fetching.client import Http
 from aggregator.source_api.kind import PollContext, SourceKind
 from aggregator.sources.rss.parse import READER
@@ -101,12 +101,14 @@ def source(number: int, address: str, state: Mapping[str, Any] | None = None) ->
         state_reason="",
         every=timedelta(minutes=15),
         floor=timedelta(minutes=15),
-        due=NOW,
-        due_reason="",
-        failures=0,
-        fetch_state=state or {},
         created=NOW,
         revision=1,
+        poll=PollState(
+            due=NOW,
+            due_reason="",
+            failures=0,
+            fetch_state=state or {},
+        ),
     )
 
 

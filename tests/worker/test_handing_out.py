@@ -17,6 +17,7 @@ from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services.dispatch import Batch, Dispatcher
+from aggregator.services.polling import Polling
 from tests.upstream import refused
 from worker import _send_polls, create_app
 
@@ -117,7 +118,7 @@ def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest
             raise problem
         released.append((ids, token, ended))
 
-    monkeypatch.setattr(Container, "poll", unavailable)
+    monkeypatch.setattr(Polling, "poll", unavailable)
     monkeypatch.setattr(Dispatcher, "release", release)
     monkeypatch.setattr(app, "send_task", lambda name, arguments, **_: sent.append((name, *arguments)))
 

@@ -91,8 +91,8 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
         stack.aggregator("source", "add", "--every", "1", *(publisher.url(f"/good/{name}.xml") for name in "123"))
         store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
         with store.writing() as tx:
-            deadly = tx.sources.all()[0]
-            tx.sources.move(deadly, deadly_place(silent.port), "test", deadly.created, who="test")
+            deadly = tx.polling.sources.page(1)[0]
+            tx.polling.sources.move(deadly, deadly_place(silent.port), "test", deadly.created, who="test")
         worker = stack.worker()
         stack.scheduler()
         for death in range(1, 4):
@@ -103,15 +103,15 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
 
         def failed() -> bool:
             with store.reading() as tx:
-                one = tx.sources.get(deadly.slug)
-            return one is not None and one.last_error_code == "worker-lost"
+                one = tx.polling.sources.get(deadly.slug)
+            return one is not None and one.poll.last_error_code == "worker-lost"
 
         eventually("it fails", failed, patience=SHORT)
         polled = {name: publisher.hits[f"/good/{name}.xml"] for name in "123"}
         others = [name for name in "123" if not deadly.address.endswith(f"/{name}.xml")]
         eventually("others go on", lambda: all(publisher.hits[f"/good/{one}.xml"] > polled[one] for one in others))
         with store.reading() as tx:
-            lines = [line for line in tx.schedule.log(deadly.id, 50) if line["error_code"] == "worker-lost"]
+            lines = [line for line in tx.polling.schedule.log(deadly.id, 50) if line["error_code"] == "worker-lost"]
         assert [line["requests"] for line in lines][:1] == [0]
         store.close()
     assert "polled one by one" in stack.log("worker")

@@ -113,7 +113,7 @@ def test_one_broken_source_among_ten_good_ones_fails_alone(stack: Processes, pub
     with store.writing() as tx:
         from sqlalchemy import text
 
-        connection = tx.sources._connection
+        connection = tx.polling.sources._connection
         for slug in broken:
             connection.execute(
                 text("UPDATE source SET address = :to WHERE address = :at"),
@@ -191,8 +191,8 @@ def test_two_schedulers_poll_each_due_source_once_per_slot(stack: Processes, pub
     eventually("two rounds", lambda: min(publisher.hits[f"/good/{name}.xml"] - before[name] for name in names) >= 2)
     store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
     with store.reading() as tx:
-        for source in tx.sources.all():
-            starts = sorted(line["started"] for line in tx.schedule.log(source.id, 50))
+        for source in tx.polling.sources.each():
+            starts = sorted(line["started"] for line in tx.polling.schedule.log(source.id, 50))
             gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(starts)]
             assert min(gaps) >= 5.9, gaps
     store.close()
@@ -212,8 +212,8 @@ def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, p
     stack.terminate("worker", signal.SIGTERM, patience=40)
     store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
     with store.reading() as tx:
-        assert all(source.leased_until is None or source.last_polled for source in tx.sources.all())
-        held = sum(tx.schedule.log(source.id, 1)[0]["new"] for source in tx.sources.all())
+        assert all(source.poll.leased_until is None or source.poll.last_polled for source in tx.polling.sources.each())
+        held = sum(tx.polling.schedule.log(source.id, 1)[0]["new"] for source in tx.polling.sources.each())
     store.close()
     assert held == 4
 

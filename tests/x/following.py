@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
     from aggregator.domain.source import Source
-    from aggregator.services.ingest import Report
+    from aggregator.services.poll_report import Report
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -91,24 +91,26 @@ class Following:
     def poll(self, *slugs: str) -> list[Report]:
         """Poll sources now, due or not; all where none is named."""
         with self.container.store.reading() as tx:
-            ids = [one.id for one in tx.sources.all() if not slugs or one.slug in slugs]
-        return self.container.poll_now(ids)
+            ids = [one.id for one in tx.polling.sources.each() if not slugs or one.slug in slugs]
+        return self.container.polling.poll_now(ids)
 
     def tick(self) -> int:
         """Do what the scheduler and the workers do; return how many sources were polled."""
-        return sum(len(self.container.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim())
+        return sum(
+            len(self.container.polling.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim()
+        )
 
     def source(self, slug: str) -> Source:
         """Return a source as it stands."""
         with self.container.store.reading() as tx:
-            found = tx.sources.get(slug)
+            found = tx.polling.sources.get(slug)
         assert found is not None
         return found
 
     def items(self, limit: int = 100, *, stitch: bool = False) -> Sequence[Activity]:
         """Return what is shown, newest first; each repost on its own unless they are stitched."""
         with self.container.store.reading() as tx:
-            return tx.activities.page(Query(limit=limit, stitch=stitch)).items
+            return tx.stream.activities.page(Query(limit=limit, stitch=stitch)).items
 
     def ids(self) -> list[str]:
         """Return the native ids of everything held that is not gone, in the order of its numbers."""
@@ -123,7 +125,7 @@ class Following:
     def note(self, slug: str) -> str:
         """Return what the newest line of a source's fetch log says."""
         with self.container.store.reading() as tx:
-            return str(tx.schedule.log(self.source(slug).id, 1)[0]["message"])
+            return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])
 
     def ledger(self) -> tuple[int, int, int, float]:
         """Return (requests, posts, users, dollars) of the whole ledger."""

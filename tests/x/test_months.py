@@ -30,7 +30,7 @@ def a_month(one: Following, crowd: Crowd, time: Time, each_day: Callable[[int], 
     for day in range(DAYS):
         for _ in range(timedelta(days=1) // STEP):
             one.tick()
-            one.container.upkeep()
+            one.container.profiles.run()
             crowd.live(time.now, STEP)
             time.now += STEP
         each_day(day)

@@ -11,6 +11,7 @@ import pytest
 
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES
+from tests.building import due_of
 from tests.x.asking import CAPPED, following, timelines
 from tests.x.following import START
 from tests.x.scripted import NOTHING, Reply, page, post
@@ -57,7 +58,7 @@ def test_x_02_a_crash_between_pages_loses_nothing_and_repeats_nothing(
     one.poll()
     posts = rest
     with monkeypatch.context() as dying:
-        dying.setattr("aggregator.services.ingest.Ingest._store_harvest", _die)
+        dying.setattr("aggregator.services.ingest.Ingest._store_result", _die)
         with pytest.raises(_DiedError):
             one.poll()
     time.passes(hours=1)  # the dead worker's lease is over
@@ -94,7 +95,7 @@ def test_x_04_a_page_budget_leaves_a_place_to_go_on_from(fake: FakeX, follower: 
     one.poll()
     one.poll()
     assert one.ids() == [str(number) for number in held]
-    assert one.source("desk-1").fetch_state == {"since_id": str(held[-1])}
+    assert one.source("desk-1").poll.fetch_state == {"since_id": str(held[-1])}
     assert one.ledger()[1] == len(held)  # nothing was read twice
 
 
@@ -123,7 +124,7 @@ def test_x_08_an_unknown_parameter_is_reported_as_a_changed_api(fake: FakeX, fol
     [report] = one.poll()
     assert "X's API has changed" in str(report.error)
     assert "AGGREGATOR_X_VOCABULARY" in str(report.error)
-    assert one.source("desk-1").last_error_code == "api-changed"
+    assert one.source("desk-1").poll.last_error_code == "api-changed"
     assert one.source("desk-1").state is SourceState.ACTIVE
 
 
@@ -173,7 +174,7 @@ def test_x_11_every_call_ends_in_bounded_time(
     assert clock.monotonic() - began < 60
     assert report.outcome == "failed"
     assert (
-        one.source("desk-1").last_error_code
+        one.source("desk-1").poll.last_error_code
         == {"hangs": "too-slow", "drips": "too-slow", "endless": "too-large"}[fault]
     )
 
@@ -208,8 +209,8 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
     assert len(timelines(script)) == 1  # nor by another worker
     for slug in ("desk-1", "desk-2"):
         held = one.source(slug)
-        assert (held.failures, held.last_error_code) == (0, "host-paused")
-        assert held.due >= until
+        assert (held.poll.failures, held.poll.last_error_code) == (0, "host-paused")
+        assert due_of(held) >= until
     one.follow("@desk_3")  # another endpoint
     one.beside(x_bearer_token="another").poll("desk-1")
     assert len(timelines(script)) == 2  # another token
@@ -226,7 +227,7 @@ def test_x_12_without_a_reset_each_pause_is_longer_with_jitter_and_a_cap(
         one.poll()
         [row] = one.rows("SELECT paused_until FROM host WHERE paused_until IS NOT NULL AND name LIKE '%tweets@%'")
         with one.container.store.reading() as tx:
-            [paused] = tx.hosts.paused(time.now)
+            [paused] = tx.polling.hosts.paused(time.now)
         pauses.append((paused.until - time.now) / timedelta(minutes=1))
         time.now = paused.until
         assert row
@@ -259,7 +260,7 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     assert len(script.asked) == 1
     for number in (1, 2, 3):
         held = one.source(f"desk-{number}")
-        assert (held.state, held.failures, held.last_error_code) == (SourceState.ACTIVE, 0, "cap-reached")
+        assert (held.state, held.poll.failures, held.poll.last_error_code) == (SourceState.ACTIVE, 0, "cap-reached")
     capped[0] = False
     time.passes(days=3)
     one.beside().poll()
@@ -267,7 +268,7 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
         one.follow("@desk_9")
     assert len(script.asked) == 1
     with one.container.store.writing() as tx:
-        tx.spending.block("x", None, None)
+        tx.billing.ledger.block("x", None, None)
     assert {report.outcome for report in one.poll()} == {"unchanged"}
     capped[0] = True
     time.passes(minutes=5)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.source import SourceState
 from aggregator.services.subscribe import Subscription
+from tests.building import due_of
 from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Fol
     assert directory.script.paths == ["/2/users/by", "/2/users/by"]
     assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
     with one.container.store.reading() as tx:
-        assert len(tx.sources.all()) == 120
+        assert tx.polling.sources.count() == 120
     assert one.source("desk-77").options == {"user_id": "77"}
 
 
@@ -104,7 +105,7 @@ def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over
     assert (held.address, held.options, held.state) == ("@new_desk", {"user_id": "1"}, SourceState.ACTIVE)
     assert names(one)["1"] == ("New_Desk", "new_desk")
     with one.container.store.reading() as tx:
-        [former] = tx.sources.former_addresses(held.id)
+        [former] = tx.polling.sources.former_addresses(held.id)
     assert former.reason == "its owner renamed it; @desk_example is another account's now, which is not followed"
     assert one.ids() == ["5", "6"]
     assert {path for path in directory.script.paths if path.endswith("/tweets")} == {"/2/users/1/tweets"}
@@ -134,11 +135,11 @@ def test_x_15_people_are_asked_for_together_and_seldom(fake: FakeX, follower: Fo
         one.poll()
     assert directory.count("/2/users") == 1
     time.passes(days=2)
-    one.container.upkeep()
+    one.container.profiles.run()
     assert directory.count("/2/users") == 2
     assert one.ledger()[2] == 42  # whom we follow; all others only every four weeks
     time.passes(days=21)
-    one.container.upkeep()
+    one.container.profiles.run()
     assert one.ledger()[2] == 42 + 41
 
 
@@ -152,7 +153,7 @@ def test_x_15_somebody_who_is_gone_is_not_asked_for_again_and_again(
     one.poll()
     for _ in range(5):
         time.passes(hours=1)
-        one.container.upkeep()
+        one.container.profiles.run()
     assert directory.count("/2/users") == 1
     assert names(one)["77"][0] == "X user 77"
 
@@ -181,8 +182,8 @@ def test_x_15_a_call_that_would_pass_the_budget_is_not_made(fake: FakeX, followe
     [report] = one.poll()
     assert "The budget for X is used up" in str(report.error)
     held = one.source("desk-example")
-    assert (held.failures, held.last_error_code) == (0, "budget")
-    assert held.due <= time.now + timedelta(hours=2)
+    assert (held.poll.failures, held.poll.last_error_code) == (0, "budget")
+    assert due_of(held) <= time.now + timedelta(hours=2)
     assert directory.count("/2/users/1/tweets") == 0
 
 
@@ -197,11 +198,11 @@ def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: F
 
     directory.script = Script(fake, answer)
     one = follower(fake.url)
-    one.container.upkeep()
-    one.container.upkeep()
+    one.container.profiles.run()
+    one.container.profiles.run()
     assert directory.count("/2/usage/tweets") == 1
     with one.container.store.reading() as tx:
-        assert tx.spending.reported("x") == (1234, time.now)
+        assert tx.billing.ledger.reported("x") == (1234, time.now)
 
 
 def test_x_22_one_command_tells_how_an_account_stands(fake: FakeX, follower: Follower, time: Time) -> None:

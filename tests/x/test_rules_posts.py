@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.domain.activity import ActivityKind, Upstream
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import screened
+from aggregator.services.screen_entries import screened
 from aggregator.sources.twitter.normalise import normalise
 from tests.x.following import START
 from tests.x.scripted import page, post

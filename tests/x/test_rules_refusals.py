@@ -14,6 +14,7 @@ from aggregator.domain.errors import AccountError
 from aggregator.domain.polling.schedule import LOOK_AFTER
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter import plugin as kind_module
+from tests.building import due_of
 from tests.x.asking import following, timelines
 from tests.x.following import START
 from tests.x.scripted import NOTHING, Reply, page, post
@@ -36,7 +37,7 @@ def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Fo
     one, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
     one.poll()
     held = one.source("desk-1")
-    assert (held.state, held.last_error_code) == (SourceState.STOPPED, code)
+    assert (held.state, held.poll.last_error_code) == (SourceState.STOPPED, code)
     assert "not for you" in held.state_reason
     one.poll()
     assert len(script.asked) == 1
@@ -61,14 +62,14 @@ def test_x_14_what_passes_is_tried_again_ever_more_seldom(
         one.poll()
         held = one.source("desk-1")
         assert held.state is SourceState.ACTIVE
-        waits.append(held.due - time.now)
-        time.now = held.due
+        waits.append(due_of(held) - time.now)
+        time.now = due_of(held)
     assert waits == sorted(waits)
     assert waits[-1] > waits[0]
     assert len(script.asked) == 8
     replies[0] = Reply(page(post(5)))
     one.poll()
-    assert (one.source("desk-1").failures, one.ids()) == (0, ["5"])
+    assert (one.source("desk-1").poll.failures, one.ids()) == (0, ["5"])
 
 
 def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: FakeX, follower: Follower) -> None:
@@ -84,7 +85,7 @@ def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: Fak
 
     one, _ = following(follower, fake, timeline, accounts=4)
     one.poll()
-    assert [one.source(f"desk-{n}").last_error_code for n in (1, 2, 3, 4)] == [
+    assert [one.source(f"desk-{n}").poll.last_error_code for n in (1, 2, 3, 4)] == [
         "account-missing",
         "account-suspended",
         "account-protected",
@@ -97,7 +98,7 @@ def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follo
     one, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
     one.poll()
     assert len(script.asked) == kind_module.MOST_TROUBLES
-    codes = [one.source(f"desk-{n}").last_error_code for n in range(1, 10)]
+    codes = [one.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
 
 
@@ -167,8 +168,8 @@ def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, fo
     pages = [page(post(5, edit_controls=controls)), NOTHING]
     one, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 2) - 1])
     one.poll()
-    assert one.source("desk-1").due == until + LOOK_AFTER
-    assert "may change until" in one.source("desk-1").due_reason
-    time.now = one.source("desk-1").due
+    assert one.source("desk-1").poll.due == until + LOOK_AFTER
+    assert "may change until" in one.source("desk-1").poll.due_reason
+    time.now = due_of(one.source("desk-1"))
     assert one.tick() == 1
-    assert one.source("desk-1").due_reason.startswith("its rhythm")
+    assert one.source("desk-1").poll.due_reason.startswith("adaptive")

@@ -34,7 +34,7 @@ def test_x_03_the_watermark_survives_the_deletion_of_the_newest_post(
     one.poll()
     newer = x.world.write(desk, "Newer", time.passes(hours=1))
     one.poll()
-    assert one.source("desk-example").fetch_state == {"since_id": str(newer.id)}
+    assert one.source("desk-example").poll.fetch_state == {"since_id": str(newer.id)}
     assert len(x.x.bill.posts) == 4  # nothing was read twice
 
 
@@ -54,7 +54,7 @@ def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower
     edited = after[str(first.id)]
     assert (edited.content.text, edited.content.edited) == ("First", True)
     with one.container.store.reading() as tx:
-        assert [version["text"] for version in tx.versions.of(edited.id)] == ["Frist"]
+        assert [version["text"] for version in tx.stream.versions.of(edited.id)] == ["Frist"]
 
 
 @pytest.mark.parametrize("fault", ["truncated", "list", "empty", "html", "503", "503-html", "endless"])
@@ -86,7 +86,7 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     one.poll()
     assert (len(one.items()), len(one.items(stitch=True))) == (5, 4)  # the doomed post and its repost are one entry
     with one.container.store.reading() as tx:
-        revision = tx.stream.revision()
+        revision = tx.stream.state.revision()
     x.world.delete(doomed)
     x.world.restrict(river, "protected")
     for _ in range(4):  # a job is begun by one sweep and looked at by a later one
@@ -104,7 +104,7 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     assert [item.content.text for item in one.items()] == ["Stays", "A quote"]
     assert one.items()[1].object is None
     with one.container.store.reading() as tx:
-        changes = tx.activities.changes(revision, 100)
+        changes = tx.stream.activities.changes(revision, 100)
     assert len(changes.gone) == 3
     outputs = ("/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2?page=first", "/api/v1/changes?limit=1000")
     with serving(app_of(one.container.store)) as reader:  # to somebody who may see everything
@@ -133,7 +133,7 @@ def test_x_17_a_purge_works_at_once_and_nothing_comes_back(x: Upstream, follower
     one.container.purge.account("x", desk.id)
     assert one.items() == []
     with one.container.store.reading() as tx:
-        assert tx.sources.get("desk-example") is None
+        assert tx.polling.sources.get("desk-example") is None
 
 
 @pytest.mark.parametrize("vocabulary", ["tweets", "posts"])
@@ -216,7 +216,7 @@ def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follo
         x.x.faults.add("503", times=99)
         batches = one.container.dispatcher.claim()
         assert len({batch.queue for batch in batches}) == 2  # queues of their own
-        reports = [report for batch in batches for report in one.container.poll(batch.ids, batch.token)]
+        reports = [report for batch in batches for report in one.container.polling.poll(batch.ids, batch.token)]
     outcomes: dict[str, Any] = {report.slug: report.outcome for report in reports}
     assert outcomes.pop("desk-example") == "failed"
     assert set(outcomes.values()) <= {"new", "changed", "unchanged"}

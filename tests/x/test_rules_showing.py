@@ -167,7 +167,7 @@ def test_x_19_when_the_one_shown_goes_another_takes_its_place(store: Store, publ
     original = post(400)
     ingest_now(store, add_source(store), [repost(500, original, POWELL), repost(600, original, OGP)])
     with store.reading() as tx:
-        [shown] = tx.activities.page(Query()).items
+        [shown] = tx.stream.activities.page(Query()).items
     decide(store, [shown.id], Review.HIDDEN)
     [item] = public.items()
     assert (item["native_id"], item["also_reposted_by"]) == ("500", [])
@@ -200,5 +200,5 @@ def test_x_19_the_native_ids_stay(store: Store) -> None:
     original = post(400)
     ingest_now(store, add_source(store), [original, repost(500, original, POWELL), repost(600, original, OGP)])
     with store.reading() as tx:
-        alone = tx.activities.page(Query(stitch=False)).items
+        alone = tx.stream.activities.page(Query(stitch=False)).items
     assert [item.native_id for item in alone] == ["600", "500", "400"]

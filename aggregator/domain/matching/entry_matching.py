@@ -1,8 +1,8 @@
-"""Match entries of publishers that change all ids at once. Pure.
+"""Match entries whose ids changed with those that are stored. Pure.
 
-A site that moves to https, another host or another system gives all its entries new ids. Two marks match them: the
-*alias*, the address or id without the parts that a move changes, and the *likeness*, a digest of text and publication
-time. See `recognised` for how they are combined.
+A site that moves from http to https, to another host or to another system gives all its entries new ids. Two further
+keys identify them: the *stable key*, an address or id without the parts that a move changes, and the *content key*, a
+digest of the text and the publication time. `match_existing` says how far each is trusted.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ _LEAST_TEXT = 40  # letters and digits of title and text; shorter entries are si
 _READ = 400  # characters of the text that count: truncated and full texts differ after that
 
 
-class Marks(NamedTuple):
-    """The marks that identify an entry."""
+class EntryKeys(NamedTuple):
+    """The keys that identify an entry besides its id."""
 
-    alias: str | None = None
-    likeness: str | None = None
+    stable_key: str | None = None
+    content_key: str | None = None
 
 
-class Held(NamedTuple):
-    """A stored entry with its marks."""
+class StoredKeys(NamedTuple):
+    """The stored values that an entry is compared with."""
 
     native_id: str
-    alias: str | None
-    likeness: str | None
+    stable_key: str | None
+    content_key: str | None
     title: str | None
     published: datetime | None
 
 
-def marks(new: NewActivity) -> Marks:
-    """Return the marks of an entry; None if it has too little text."""
-    return Marks(_alias(new.native_id, new.content.url), _likeness(new.content))
+def entry_keys(new: NewActivity) -> EntryKeys:
+    """Return the keys of an entry; None where there is too little to go by."""
+    return EntryKeys(_stable_key(new.native_id, new.content.url), _content_key(new.content))
 
 
-def recognised(
-    fresh: Sequence[ScreenedActivity], stored: Sequence[Held], present: Collection[str]
+def match_existing(
+    fresh: Sequence[ScreenedActivity], stored: Sequence[StoredKeys], present: Collection[str]
 ) -> Mapping[str, str]:
-    """Match entries with unknown ids to stored ones: new id to stored id.
+    """Map new ids of entries to the ids under which they are stored.
 
-    An alias counts if the title or the date is the same; a likeness always does. A stored entry whose id is still in
-    the document isn't matched, and each one is matched once.
+    A stable key counts where the title or the date is the same too; a content key counts alone. An entry that the
+    document still carries under its own id is another one, and each stored entry is matched once.
 
     Args:
-        fresh: entries of one document with unknown ids.
-        stored: entries of the same source that share a mark with one of them.
-        present: all ids in the document.
+        fresh: entries of one document whose ids are unknown.
+        stored: entries of the same source that share a key with one of them.
+        present: every id that the document carries.
     """
     free = [candidate for candidate in stored if candidate.native_id not in present]
     found: dict[str, str] = {}
@@ -69,16 +69,16 @@ def recognised(
     return found
 
 
-def _same(entry: ScreenedActivity, candidate: Held) -> bool:
-    if entry.likeness is not None and entry.likeness == candidate.likeness:
+def _same(entry: ScreenedActivity, stored: StoredKeys) -> bool:
+    if entry.content_key is not None and entry.content_key == stored.content_key:
         return True
     content = entry.new.content
-    by_title = content.title is not None and content.title == candidate.title
-    by_date = content.published is not None and content.published == candidate.published
-    return entry.alias is not None and entry.alias == candidate.alias and (by_title or by_date)
+    by_title = content.title is not None and content.title == stored.title
+    by_date = content.published is not None and content.published == stored.published
+    return entry.stable_key is not None and entry.stable_key == stored.stable_key and (by_title or by_date)
 
 
-def _alias(native_id: str, url: str | None) -> str | None:
+def _stable_key(native_id: str, url: str | None) -> str | None:
     for name in (url, native_id):
         rest = _without_place(name) if name else None
         if rest:
@@ -99,7 +99,7 @@ def _without_place(name: str) -> str | None:
     return rest if parts.scheme in {"http", "https"} and rest else None
 
 
-def _likeness(content: Content) -> str | None:
+def _content_key(content: Content) -> str | None:
     words = _LETTERS.findall(f"{content.title or ''} {content.text[:_READ]}".casefold())
     if content.published is None or sum(map(len, words)) < _LEAST_TEXT:
         return None

@@ -13,7 +13,7 @@ from aggregator.domain.source_health import is_stale
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aggregator.domain.source import Source
+    from aggregator.domain.source_health import StaleSource
 
 
 SOURCE = "source-stopped"
@@ -47,14 +47,14 @@ class Alert:
 
 
 def detect(
-    sources: Iterable[Source], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
+    stale: Iterable[StaleSource], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
 ) -> Iterator[Condition]:
     """Yield the current conditions: stopped or failing sources, and an old queue."""
-    for source in sources:
+    for source in stale:
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
-        elif source.state is SourceState.ACTIVE and is_stale(source, now) and _for_long(source, now):
+        elif is_stale(source.state, source, now) and _for_long(source, now):
             why = source.last_error or "it is long overdue."
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} has no new items: {why}")
     if queue_age is not None and oldest_waiting is not None and now - oldest_waiting > queue_age:
@@ -84,6 +84,6 @@ def body_of(alert: Alert, link: str | None) -> bytes:
     ).encode()
 
 
-def _for_long(source: Source, now: datetime) -> bool:
+def _for_long(source: StaleSource, now: datetime) -> bool:
     last = source.last_success or source.created
     return source.failures >= _SURE or now - last > _LONG

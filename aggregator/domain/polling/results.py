@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +79,15 @@ class PollOutcome:
     outcome: FetchResult | Failure
 
 
+class PollStatus(StrEnum):
+    """How polling a source ended."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class PollRecord:
     """The stored record of a poll: next poll, fetch state and log entry."""
@@ -85,18 +95,18 @@ class PollRecord:
     source_id: int
     token: str  # of the lease
     facts: FetchFacts
-    outcome: str  # "new", "unchanged" or "failed"
+    outcome: PollStatus
     due: datetime
     due_reason: str
     failures: int
     fetch_state: Mapping[str, Json]
     now: datetime
     interval: timedelta
-    strain: float = 0.0
-    rhythm: Mapping[str, Json] | None = None
-    speed: float | None = None  # None: the interval is not adaptive
-    appetite: float | None = None
-    moving: Mapping[str, Json] | None = None
+    failure_weight: float = 0.0
+    publishing_profile: Mapping[str, Json] | None = None
+    poll_weight: float | None = None  # None: the schedule is not adaptive
+    daily_cost: float | None = None  # dollars
+    pending_redirect: Mapping[str, Json] | None = None
     new: int = 0
     changed: int = 0
     unchanged: int = 0

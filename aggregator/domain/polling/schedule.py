@@ -1,9 +1,9 @@
 """Schedule the next poll of a source, with the reason. Pure.
 
-Sources without a fixed interval are polled by their publishing profile: how much they publish, at what time of day, and
-how much right now. The mean delay of items is minimal if the poll rate is proportional to the square root of the
-publishing rate. So each source has a *speed*, the root of its current rate, and the *pace* is the number of polls per
-unit of speed that keeps all sources within the allowed total.
+Sources without a fixed interval are polled by their publishing profile: how much they publish, at what time of day,
+and how much right now. The mean delay of items is minimal if the poll rate is proportional to the square root of the
+publishing rate. So each source has a *poll weight*, the root of its current rate, and the *pace* is the number of polls
+per unit of weight that keeps all sources within the allowed total.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def observed(profile: PublishingProfile, now: datetime, published: Iterable[date
     return PublishingProfile(now, items, cosine, sine, burst)
 
 
-def speed(profile: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
+def poll_weight(profile: PublishingProfile, now: datetime, weight: float = 1.0) -> float:
     """Return the poll weight of a source in roots of items per second; `weight` reflects its readers."""
     return sqrt(weight * _rate(profile, now))
 
@@ -120,14 +120,14 @@ def _rate(profile: PublishingProfile, now: datetime) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PollBudget:
-    """The poll budget per unit of speed."""
+    """The poll budget per unit of weight."""
 
-    level: float  # daily average of the sum of all speeds
+    level: float  # daily average of the sum of all poll weights
     per_second: float  # allowed requests in total
 
 
 def levelled(level: float | None, since: timedelta, total: float) -> float:
-    """Update the daily average of the sum of all speeds; averaging moves polls from night to day."""
+    """Update the daily average of the sum of all poll weights; averaging moves polls from night to day."""
     if level is None:
         return total
     keep = _left(since, DAY)
@@ -148,9 +148,9 @@ def after_success(
     now: datetime,
     terms: Terms,
     *,
-    speed: float,
+    poll_weight: float,
     pace: PollBudget | None,
-    wishes: PublisherHints = PublisherHints(),  # noqa: B008 - frozen
+    hints: PublisherHints = PublisherHints(),  # noqa: B008 - frozen
     not_before: datetime | None = None,
     look_again: datetime | None = None,
 ) -> NextPoll:
@@ -158,50 +158,50 @@ def after_success(
 
     `look_again` is a time just after which to poll, regardless of the interval.
     """
-    interval, reason = _interval_of(terms, speed, pace)
-    least = max(terms.floor, wishes.floor)
+    interval, reason = _interval_of(terms, poll_weight, pace)
+    least = max(terms.floor, hints.floor)
     if interval < least:
         # Spread it as well, or all sources at their minimum interval would stay synchronized.
         interval, reason = least * (1 + JITTER * _spread(terms.source_id)), f"minimum interval {spoken(least)}"
     policy = interval
-    if interval < wishes.at_least:
-        interval, reason = wishes.at_least, f"the publisher asked for {spoken(wishes.at_least)} ({wishes.why})"
+    if interval < hints.at_least:
+        interval, reason = hints.at_least, f"the publisher asked for {spoken(hints.at_least)} ({hints.why})"
     at = now + interval
     if look_again is not None and now + least < look_again + LOOK_AFTER < at:
         at, reason = look_again + LOOK_AFTER, f"new items may change until {look_again:%H:%M:%S} UTC"
     if not_before is not None and not_before > at:
         at, reason = not_before, f"requested not before {not_before:%Y-%m-%d %H:%M:%S} UTC"
-    allowed = _allowed(at, terms, wishes)
+    allowed = _allowed(at, terms, hints)
     if allowed != at:
         at, reason = allowed, f"{reason}; the publisher excludes polls before {allowed:%H:%M} UTC"
     return NextPoll(at, reason, policy)
 
 
-def _interval_of(terms: Terms, speed: float, pace: PollBudget | None) -> tuple[timedelta, str]:
+def _interval_of(terms: Terms, poll_weight: float, pace: PollBudget | None) -> tuple[timedelta, str]:
     """Return the configured or adaptive interval, and the reason."""
     spread = _spread(terms.source_id)
     if terms.every is not None:
         return terms.every * (1 + JITTER * spread), f"every {spoken(terms.every)} as configured"
-    if pace is None or pace.per_second <= 0 or pace.level <= 0 or speed <= 0:
+    if pace is None or pace.per_second <= 0 or pace.level <= 0 or poll_weight <= 0:
         interval, reason = UNKNOWN, "adaptive: profile not known yet"
     else:
-        seconds = min(pace.level / max(pace.per_second * speed, 1e-12), LONGEST_DEAD.total_seconds())
-        interval, reason = timedelta(seconds=seconds), f"adaptive: {_items(speed)} a day at this time"
+        seconds = min(pace.level / max(pace.per_second * poll_weight, 1e-12), LONGEST_DEAD.total_seconds())
+        interval, reason = timedelta(seconds=seconds), f"adaptive: {_items(poll_weight)} a day at this time"
     interval = max(interval * (1 - JITTER + 2 * JITTER * spread), SHORTEST)
     if interval > terms.ceiling * (1 - JITTER * spread):
         return terms.ceiling * (1 - JITTER * spread), f"maximum interval {spoken(terms.ceiling)}"
     return interval, reason
 
 
-def _items(speed: float) -> str:
-    a_day = speed * speed * DAY.total_seconds()
+def _items(poll_weight: float) -> str:
+    a_day = poll_weight * poll_weight * DAY.total_seconds()
     return f"{a_day:.0f} items" if a_day >= 10 else f"{a_day:.1f} items"  # noqa: PLR2004 - a second digit adds little
 
 
-def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
+def _allowed(at: datetime, terms: Terms, hints: PublisherHints) -> datetime:
     """Return the first time from `at` on that isn't in an hour or on a day excluded by the publisher."""
-    hours = wishes.skip_hours if len(wishes.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
-    days = wishes.skip_days if len(wishes.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week
+    hours = hints.skip_hours if len(hints.skip_hours) < 24 else frozenset()  # noqa: PLR2004 - hours of a day
+    days = hints.skip_days if len(hints.skip_days) < 7 else frozenset()  # noqa: PLR2004 - days of a week
     utc = at.astimezone(UTC)
     if utc.hour not in hours and utc.weekday() not in days:
         return at
@@ -212,7 +212,13 @@ def _allowed(at: datetime, terms: Terms, wishes: PublisherHints) -> datetime:
 
 
 def after_failure(
-    now: datetime, terms: Terms, *, usual: timedelta, failures: int, strain: float, until: datetime | None = None
+    now: datetime,
+    terms: Terms,
+    *,
+    usual: timedelta,
+    failures: int,
+    failure_weight: float,
+    until: datetime | None = None,
 ) -> NextPoll:
     """Return the next try after a failure.
 
@@ -221,12 +227,14 @@ def after_failure(
         terms: the settings of the source.
         usual: its interval while it answered.
         failures: consecutive failures, including this one.
-        strain: the sum of their weights; each whole one doubles the wait.
+        failure_weight: the sum of their weights; each whole one doubles the wait.
         until: the earliest time named by the other side.
     """
-    longest = LONGEST_DEAD if strain >= DEAD else max(LONGEST_FAILING, usual)
+    longest = LONGEST_DEAD if failure_weight >= DEAD else max(LONGEST_FAILING, usual)
     base = max(usual, terms.floor)
-    wait = max(min(base * 2 ** min(strain, 20.0), longest), terms.floor) * (1 + JITTER * _spread(terms.source_id))
+    wait = max(min(base * 2 ** min(failure_weight, 20.0), longest), terms.floor) * (
+        1 + JITTER * _spread(terms.source_id)
+    )
     wait = min(wait, LONGEST_DEAD)
     times = "failed once" if failures == 1 else f"failed {failures} times in a row"
     requested = min(until, now + LONGEST_DEAD) if until is not None else now

@@ -73,9 +73,8 @@ class Plan:
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
     """Part what a file says into what is there, what can't be used, and what is to be added."""
     known: dict[str, str] = {}
-    for there in tx.sources.all():
-        for address in [there.address, *(was.place.address for was in tx.sources.former_addresses(there.id))]:
-            known.setdefault(_key(address), there.slug)
+    for slug_there, address in tx.polling.sources.each_address():
+        known.setdefault(_key(address), slug_there)
     settled: list[tuple[PendingSource | AggregatorError, AggregatorError | str]] = []
     pending: dict[str, PendingSource] = {}
     for entry in entries:
@@ -330,18 +329,18 @@ class _Importer:
     def _taken(self, source: PendingSource, found: Discovery) -> tuple[str, str]:
         """Return under which slug an address is there already, and which wanted slug is another's; "" for none."""
         with self._target.store.reading() as tx:
-            former = tx.sources.at(found.kind, found.address)
+            former = tx.polling.sources.at(found.kind, found.address)
             if former is not None and former.state is not SourceState.REMOVED:
                 return former.slug, ""
             slug = source.terms.slug
-            taken = slug is not None and tx.sources.slug_taken(slug) and (former is None or former.slug != slug)
+            taken = slug is not None and tx.polling.sources.slug_taken(slug) and (former is None or former.slug != slug)
             return "", slug or "" if taken else ""
 
     def _noted(self, added: Source, *, paused: bool) -> Source:
         """Write the history of a source that was added, and pause it where it was paused before."""
         now, about = self._target.clock(), f"source:{added.slug}"
         with self._target.store.writing() as tx:
-            tx.audit.note(
+            tx.moderation.audit.note(
                 now,
                 self._target.who,
                 "added a source",
@@ -349,6 +348,6 @@ class _Importer:
                 {"policy": added.policy.value, "from": self._target.file},
             )
             if paused:
-                tx.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
-                tx.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
-            return tx.sources.get(added.slug) or added
+                tx.polling.sources.set_state(added.id, SourceState.PAUSED, "paused by hand", now)
+                tx.moderation.audit.note(now, self._target.who, "paused a source", about, {"from": self._target.file})
+            return tx.polling.sources.get(added.slug) or added

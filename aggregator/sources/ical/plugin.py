@@ -112,7 +112,7 @@ class CalendarKind(DocumentKind):
 
 
 async def _read_source(source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
-    now, state = context.clock(), source.fetch_state
+    now, state = context.clock(), source.poll.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     known: Mapping[str, Any] = state if same else {}
     conditions = {} if _moves(known, now) else {name: known[name] for name in ("etag", "modified") if known.get(name)}

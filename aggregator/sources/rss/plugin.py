@@ -130,7 +130,7 @@ class RssKind(DocumentKind):
             response = await context.http.get(url, accept=ACCEPT, headers=secret)
             feed = await _read(response, "", context.parser)
             if number:
-                yield FetchResult(feed.activities, source.fetch_state, facts=facts_of(response))
+                yield FetchResult(feed.activities, source.poll.fetch_state, facts=facts_of(response))
             previous = canonical_url(feed.announced.previous or "", response.url) if feed.announced.previous else None
             if previous is None:
                 return
@@ -179,7 +179,7 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
 
 def _known(source: Source) -> Mapping[str, Any]:
     """Return what is remembered of the last good answer, if it still speaks of this address and this reader."""
-    state = source.fetch_state
+    state = source.poll.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     return state if same else {}
 

@@ -326,8 +326,8 @@ class Twitter(ReportsTakedowns, SourceKind):
 
         try:
             ration = await context.spending.ration(api.service)
-            portion = read_budget.portion(ration, source.appetite)
-            mark = timeline.Watermark.of(source.fetch_state)
+            portion = read_budget.portion(ration, source.poll.daily_cost)
+            mark = timeline.Watermark.of(source.poll.fetch_state)
             reading = await self._read(source, api, mark, portion, started)
         except SourceError as error:
             return Failure(error, facts())
@@ -380,10 +380,12 @@ def _harvest(
         reach=reading.newest - reading.oldest if reading.newest and reading.oldest else None,
         whole=reading.whole,
     )
-    known = source.appetite if before.is_first is False else None
-    daily_cost = read_budget.learnt(known, read_cost, now - source.last_success if source.last_success else None)
+    known = source.poll.daily_cost if before.is_first is False else None
+    daily_cost = read_budget.learnt(
+        known, read_cost, now - source.poll.last_success if source.poll.last_success else None
+    )
     if not reading.activities and reading.mark == before and reading.error is None:
-        return FetchResult(state=source.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
+        return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.digesting(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None

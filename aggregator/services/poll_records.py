@@ -1,0 +1,129 @@
+"""Decide what is recorded of a poll: how it ended, what polling remembers and when the source is due. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aggregator.domain.activity import (
+    storable_json,
+)
+from aggregator.domain.errors import (
+    BudgetError,
+    PausedError,
+    WorkerLostError,
+)
+from aggregator.domain.polling import schedule
+from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord, PollStatus
+from aggregator.fetching.request_target import display_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aggregator.domain.polling.schedule import PollBudget
+    from aggregator.domain.source import Source
+    from storage.stream.activities import Stored
+
+MOST_UNFINISHED = 3  # polls in a row that began and never ended; then the source fails without being polled
+
+
+def success_record(
+    source: Source,
+    result: FetchResult,
+    now: datetime,
+    token: str,
+    pace: PollBudget | None,
+    stored: Stored | None = None,
+    pending_redirect: Mapping[str, Any] | None = None,
+    note: str | None = None,
+) -> PollRecord:
+    """Return the record of a poll that succeeded."""
+    new, changed = (stored.new, stored.changed) if stored else (0, 0)
+    notes = [result.note, note]
+    if stored and stored.quarantined:
+        notes.append(
+            f"{stored.quarantined} old entries came at once and are kept apart; 'aggregator source release "
+            f"{source.slug}' shows them, 'aggregator source drop {source.slug}' forgets them."
+        )
+    profile = schedule.observed(
+        schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
+    )
+    weight = schedule.poll_weight(profile, now)
+    upcoming = schedule.after_success(
+        now,
+        _terms(source),
+        poll_weight=weight,
+        pace=pace,
+        hints=result.wishes,
+        not_before=result.not_before,
+        look_again=result.look_again,
+    )
+    return PollRecord(
+        source_id=source.id,
+        token=token,
+        facts=result.facts or FetchFacts(now, timedelta()),
+        outcome=PollStatus.NEW if new else PollStatus.CHANGED if changed else PollStatus.UNCHANGED,
+        due=upcoming.at,
+        due_reason=upcoming.reason,
+        failures=0,
+        fetch_state=storable_json(result.state),
+        now=now,
+        interval=upcoming.interval,
+        publishing_profile=profile.json(),
+        poll_weight=weight if source.every is None else None,
+        daily_cost=result.appetite,
+        pending_redirect=pending_redirect,
+        new=new,
+        changed=changed,
+        unchanged=(stored.unchanged if stored else 0) + result.skipped,
+        message=storable_json(" ".join(filter(None, notes)) or None),
+    )
+
+
+def _terms(source: Source) -> schedule.Terms:
+    return schedule.Terms(source.id, source.every, source.floor, source.ceiling)
+
+
+def failure_record(source: Source, failure: Failure, now: datetime, token: str) -> PollRecord:
+    """Return the record of a poll that failed."""
+    error = failure.error
+    failures, weight = source.poll.failures, source.poll.failure_weight
+    if isinstance(error, PausedError | BudgetError):  # no failure of the source: no request was sent
+        upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
+    else:
+        failures, weight = failures + 1, weight + error.failure_weight
+        upcoming = schedule.after_failure(
+            now, _terms(source), usual=source.poll.interval, failures=failures, failure_weight=weight, until=error.until
+        )
+    return PollRecord(
+        source_id=source.id,
+        token=token,
+        facts=failure.facts or FetchFacts(now, timedelta(), status=error.status),
+        outcome=PollStatus.FAILED,
+        due=upcoming.at,
+        due_reason=upcoming.reason,
+        failures=failures,
+        fetch_state=source.poll.fetch_state,
+        now=now,
+        interval=source.poll.interval,
+        failure_weight=weight,
+        publishing_profile=source.poll.publishing_profile,
+        poll_weight=schedule.poll_weight(schedule.PublishingProfile.of(source.poll.publishing_profile, now), now)
+        if source.every is None
+        else None,
+        daily_cost=source.poll.daily_cost,
+        pending_redirect=source.poll.pending_redirect,
+        message=storable_json(str(error)),
+        error_code=error.code,
+        # After its pause it is polled alone again, and fails again if that does not end either.
+        unfinished=MOST_UNFINISHED - 1 if isinstance(error, WorkerLostError) else 0,
+    )
+
+
+def lost_worker(source: Source) -> WorkerLostError:
+    """Return the error of a source whose polls ended their worker each time."""
+    return WorkerLostError(
+        f"The process that polled {display_url(source.address)} died {MOST_UNFINISHED} times in a row, "
+        "the last times while "
+        "it polled nothing else. It is polled again after a pause; see the logs of the workers."
+    )

@@ -1,0 +1,65 @@
+"""Poll sources: those of a batch that a worker got, or any now."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from aggregator.domain.polling.schedule import PollBudget
+from aggregator.services.ingest import Ingest
+from aggregator.services.profiles import refresh_profiles
+from aggregator.sources import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aggregator.domain.source import Source
+    from aggregator.services.poll_report import Report
+    from aggregator.services.runtime import Runtime
+    from storage.store import Transaction
+
+
+class Polling:
+    """Polls sources under leases and stores the results."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def poll(self, ids: Sequence[int], token: str) -> list[Report]:
+        """Poll those of these sources that are still leased under this token."""
+        runtime = self._runtime
+        with runtime.store.writing() as tx:
+            batch = tx.polling.schedule.renew(ids, token, runtime.clock() + runtime.settings.lease)
+            paces = self._paces(tx)
+        if not batch:
+            return []
+        return runtime.run(self._ingest(batch, token, paces, time.monotonic() + runtime.limits.begin))
+
+    def poll_now(self, ids: Sequence[int]) -> list[Report]:
+        """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
+        runtime, token = self._runtime, uuid4().hex
+        with runtime.store.writing() as tx:
+            claimed = tx.polling.schedule.claim_these(ids, runtime.clock(), lease=runtime.settings.lease, token=token)
+        reports = self.poll([source.id for source in claimed], token)
+        if any(report.new or report.changed for report in reports):
+            runtime.run(refresh_profiles(runtime))
+        return reports
+
+    def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
+        """Return at what pace each kind of source may be polled."""
+        each = self._runtime.settings.polls_per_hour / timedelta(hours=1).total_seconds()
+        known = kinds()
+        return {
+            name: PollBudget(measured.level, each * known[name].eagerness * measured.sources)
+            for name, measured in tx.polling.paces.all().items()
+            if name in known
+        }
+
+    async def _ingest(
+        self, batch: Sequence[Source], token: str, paces: Mapping[str, PollBudget], deadline: float
+    ) -> list[Report]:
+        runtime = self._runtime
+        context, tagger = await runtime.context(deadline), runtime.configuration.tagger
+        return await Ingest(runtime.store, kinds(), context, token=token, paces=paces, tagger=tagger).run(batch)

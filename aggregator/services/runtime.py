@@ -1,0 +1,46 @@
+"""Define what use cases need of the process that they run in; the container provides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from datetime import datetime
+
+    from aggregator.config.portal_folder import Configuration
+    from aggregator.config.settings import Settings
+    from aggregator.services.dispatch import Limits
+    from aggregator.source_api.kind import PollContext
+    from storage.store import Store
+
+_T = TypeVar("_T")
+
+
+class Runtime(Protocol):
+    """The parts of a process that use cases share."""
+
+    settings: Settings
+    limits: Limits
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        ...
+
+    @property
+    def configuration(self) -> Configuration:
+        """Topics, countries and the front page."""
+        ...
+
+    def clock(self) -> datetime:
+        """Return the present moment."""
+        ...
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on the event loop of the process and wait for it."""
+        ...
+
+    async def context(self, deadline: float = ...) -> PollContext:
+        """Return what kinds of source work with."""
+        ...

@@ -1,0 +1,136 @@
+"""Store the result of a poll or a page of an archive within entry transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aggregator.domain.matching.edit_decisions import EditPolicy
+from aggregator.domain.moderation.conditions import facts_of
+from aggregator.domain.moderation.freezes import frozen_until
+from aggregator.domain.moderation.rules import Rulebook
+from aggregator.domain.moderation.screening import under_freeze, under_rules
+from aggregator.domain.polling import permanent_redirects
+from aggregator.domain.polling.backfill_detection import quarantined
+from aggregator.domain.polling.results import PollStatus
+from aggregator.services.poll_records import success_record
+from aggregator.services.poll_report import Report
+from aggregator.services.screen_entries import screened_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from aggregator.domain.activity import (
+        ScreenedActivity,
+    )
+    from aggregator.domain.polling.results import FetchResult, PollRecord
+    from aggregator.domain.polling.schedule import PollBudget
+    from aggregator.domain.source import Source
+    from aggregator.domain.tagging.tagger import Tagger
+    from storage.store import Store, Transaction
+    from storage.stream.activities import Stored
+
+log = structlog.get_logger(__name__)
+
+
+def store_result(
+    tx: Transaction,
+    source: Source,
+    result: FetchResult,
+    screening: Sequence[ScreenedActivity],
+    *,
+    now: datetime,
+    token: str,
+    pace: PollBudget | None,
+    edits_always_show: bool = False,
+) -> PollRecord:
+    """Write a result and the source's new schedule within entry transaction."""
+    stored = tx.stream.activities.store(
+        source.id,
+        screening,
+        now,
+        present=result.present,
+        recognising=source.poll.last_new is not None and source.options.get("identity", "layers") == "layers",
+        judge=partial(_apply_rules, tx, source, now, source.poll.last_success if source.poll.last_new else None),
+        edit_policy=EditPolicy(source.on_edit, edits_always_show),
+    )
+    if stored.held:
+        log.info("edits held for review", source=source.slug, count=stored.held)
+    if result.gone:
+        tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
+    sighting, note = _moved(tx, source, result, stored, now)
+    record = success_record(source, result, now, token, pace, stored, sighting.moving, note)
+    tx.polling.schedule.settle([record])
+    return record
+
+
+def store_archive(
+    store: Store,
+    source: Source,
+    result: FetchResult,
+    now: datetime,
+    tagger: Tagger | None = None,
+    *,
+    edits_always_show: bool = False,
+) -> Report:
+    """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
+    screening = screened_all(source, result, now, tagger)
+    with store.writing() as tx:
+        recognising = source.options.get("identity", "layers") == "layers"
+        judge = partial(_apply_rules, tx, source, now, None)
+        edit_policy = EditPolicy(source.on_edit, edits_always_show)
+        stored = tx.stream.activities.store(
+            source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
+        )
+    return Report(
+        source.slug,
+        PollStatus.NEW if stored.new else PollStatus.UNCHANGED,
+        stored.new,
+        stored.changed,
+        stored.unchanged,
+    )
+
+
+def _apply_rules(
+    tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[ScreenedActivity]
+) -> list[ScreenedActivity]:
+    """Apply to what is new all that people set up: rules, and freezes that last."""
+    judged = quarantined(fresh, last_look)
+    if not judged:
+        return judged
+    book = Rulebook(tx.moderation.rules.all(), now)
+    if book:
+        around = tx.moderation.rules.around(source, book, now)
+        acted: Counter[int] = Counter()
+        for place, entry in enumerate(judged):
+            facts = facts_of(entry.new, entry.search_text, source.slug, now)
+            verdict = book.judge(facts, around)
+            around.note(facts)
+            acted.update(verdict.acted)
+            judged[place] = under_rules(entry, verdict, now)
+        tx.moderation.rules.count(acted, now)
+    freeze = frozen_until(tx.moderation.freezes.active(now), source.id, now)
+    return [under_freeze(entry, freeze) for entry in judged]
+
+
+def _moved(
+    tx: Transaction, source: Source, result: FetchResult, stored: Stored, now: datetime
+) -> tuple[permanent_redirects.Sighting, str | None]:
+    """Take note of a permanent redirect, and follow it when it was seen often enough."""
+    place = result.moved_to
+    known = result.unchanged or bool(result.skipped or stored.unchanged or stored.changed)
+    sighting = permanent_redirects.observe(
+        source.poll.pending_redirect, place.address if place else None, now, overlapping=known
+    )
+    if place is None or not sighting.settled:
+        return sighting, None
+    if source.sealed is not None and place.host != source.own_host:
+        return sighting, f"It moved to {place.address}, another host, which must not get its sign-in. See if it should."
+    reason = f"redirected there for good, seen {permanent_redirects.SIGHTINGS} times"
+    if not tx.polling.sources.move(source, place, reason, now, who="system"):
+        return sighting, f"It moved to {place.address}, which another source has already; remove entry of the two."
+    return sighting, f"Moved to {place.address}; 'aggregator source revert {source.slug}' takes that back."

@@ -1,0 +1,103 @@
+"""Read the stored state of entries that a document carries: what decisions on edits rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from aggregator.domain.activity import Review
+from aggregator.domain.matching.edit_decisions import EditFacts, Entry, StoredEntry, is_edit
+from aggregator.domain.matching.entry_matching import StoredKeys, match_existing
+from storage.moderation.pending_edits import PendingEdits
+from storage.stream.versions import Versions
+from storage.tables.stream import activity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from aggregator.domain.activity import ScreenedActivity
+
+_STORED = (
+    activity.c.id,
+    activity.c.entry_digest,
+    activity.c.fingerprint,
+    activity.c.gone,
+    ((activity.c.review == Review.PUBLISHED.value) & (activity.c.review_by == "person")).label("approved"),
+)
+
+
+class StoredEntries:
+    """The stored entries of sources, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, StoredEntry]:
+        """Return the stored state of these entries of a source, in one query."""
+        rows = self._connection.execute(
+            select(activity.c.native_id, *_STORED).where(
+                activity.c.source_id == source_id, activity.c.native_id.in_(native_ids)
+            )
+        )
+        return {row.native_id: _stored(row) for row in rows}
+
+    def match(
+        self, source_id: int, screened: Sequence[ScreenedActivity], present: Collection[str], *, recognising: bool
+    ) -> list[Entry]:
+        """Put each entry beside what is stored of it; of entries with the same id the last one counts."""
+        newest = {entry.new.native_id: entry for entry in screened}
+        known = self.known(source_id, newest.keys())
+        fresh = [entry for native_id, entry in newest.items() if native_id not in known]
+        matched: dict[str, Row[Any]] = {}
+        if recognising and fresh:
+            matched = self._match_by_keys(source_id, fresh, {*newest, *present})
+        entries = [Entry(entry, known[native_id]) for native_id, entry in newest.items() if native_id in known]
+        for entry in fresh:
+            row = matched.get(entry.new.native_id)
+            if row is None:
+                entries.append(Entry(entry, None))
+            else:
+                entries.append(Entry(replace(entry, new=replace(entry.new, native_id=row.native_id)), _stored(row)))
+        return entries
+
+    def _match_by_keys(
+        self, source_id: int, fresh: Sequence[ScreenedActivity], present: Collection[str]
+    ) -> dict[str, Row[Any]]:
+        """Return the rows of entries that are stored under another id, by their new ids."""
+        rows = self._connection.execute(
+            select(
+                activity.c.native_id,
+                activity.c.alias,
+                activity.c.likeness,
+                activity.c.title,
+                activity.c.published,
+                *_STORED,
+            )
+            .where(activity.c.source_id == source_id)
+            .where(
+                activity.c.alias.in_({entry.stable_key for entry in fresh if entry.stable_key})
+                | activity.c.likeness.in_({entry.content_key for entry in fresh if entry.content_key})
+            )
+            .order_by(activity.c.id)
+        ).all()
+        stored = [StoredKeys(row.native_id, row.alias, row.likeness, row.title, row.published) for row in rows]
+        names = match_existing(fresh, stored, present) if stored else {}
+        by_name = {row.native_id: row for row in rows}
+        return {new: by_name[former] for new, former in names.items()}
+
+    def facts(self, entries: Sequence[Entry]) -> EditFacts:
+        """Read what decisions on these entries rest on besides the entries themselves."""
+        edited = [entry.stored.id for entry in entries if entry.stored and is_edit(entry)]
+        approved = [entry.stored.id for entry in entries if entry.stored and entry.stored.approved]
+        return EditFacts(
+            versions=Versions(self._connection).former(edited) if edited else {},
+            pending=PendingEdits(self._connection).marks(approved) if approved else {},
+        )
+
+
+def _stored(row: Row[Any]) -> StoredEntry:
+    return StoredEntry(row.id, row.entry_digest, row.fingerprint, row.gone, bool(row.approved))
