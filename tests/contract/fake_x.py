@@ -118,6 +118,9 @@ def context(
     )
 
 
+_POLLING = frozenset(field.name for field in dataclasses.fields(PollState))
+
+
 def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> Source:
     made = Source(
         id=number,
@@ -141,7 +144,8 @@ def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> So
             fetch_state={},
         ),
     )
-    return dataclasses.replace(made, **changes)
+    polling = {name: changes.pop(name) for name in _POLLING & changes.keys()}
+    return dataclasses.replace(made, poll=dataclasses.replace(made.poll, **polling), **changes)
 
 
 def polled(sources: list[Source], ctx: PollContext) -> list[PollOutcome]:
