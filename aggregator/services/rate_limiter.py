@@ -1,7 +1,7 @@
-"""Turns: one request to a host at a time and some way apart, over all workers, granted by the host's row.
+"""Limit requests per host across all workers, with one row per host.
 
-Many requests begin and end at about the same time, so a process asks for all their turns together: while one
-transaction runs, what is wanted meanwhile waits for the next.
+Many requests start and end at about the same time, so a process batches its slot requests: while a transaction runs,
+new requests wait for the next one.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.rate_limit import Clock
     from storage.store import Store
 
-API_CONCURRENCY = 8  # requests to one endpoint of an API at the same time: its rate limit is what counts
-FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that does not say when its limit ends: the usual window
-_JITTER = 0.25  # so that those who wait do not come back together
-LONGEST_HOLD = timedelta(seconds=45)  # longer than any request may take; then the turn of a dead worker is free
-_GROUPS_KEPT = 60.0  # seconds after which the operators' table is read again
+API_CONCURRENCY = 8  # concurrent requests per API endpoint: its rate limit is the actual bound
+FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that doesn't report when its window ends: the usual window
+_JITTER = 0.25  # so that waiters don't return at the same time
+LONGEST_HOLD = timedelta(seconds=45)  # longer than any request may take; then the slot of a dead worker is free
+_GROUPS_KEPT = 60.0  # seconds until the operators' table is read again
 
 
 def left_alone(host: str, until: datetime, reason: str, now: datetime) -> PausedError:
-    """Return the error of calling a host that asked for silence, with the time left."""
+    """Return the error for calling a paused host, with the remaining time."""
     left = spoken(timedelta(seconds=round((until - now).total_seconds())))
-    return PausedError(f"{host} is left alone for another {left}: {reason}.", until=until)
+    return PausedError(f"{host} is paused for another {left}: {reason}.", until=until)
 
 
 @dataclass(slots=True)
 class _Wants:
-    """What is wanted of one host in the next transaction."""
+    """Slot requests and releases of one host for the next transaction."""
 
     manners: HostPolicy
     asks: dict[str, asyncio.Future[Turn]] = field(default_factory=dict)  # by token
@@ -54,7 +54,7 @@ class _Wants:
 
 
 class HostRateLimiter:
-    """The `Quiet` port over the store, for one event loop."""
+    """The `Quiet` port on the store, for one event loop."""
 
     def __init__(
         self, store: Store, clock: Clock, *, spacing: timedelta, concurrency: int, hold: timedelta = LONGEST_HOLD
@@ -66,7 +66,7 @@ class HostRateLimiter:
         self._hold = hold
         self._queues: dict[
             tuple[str, int], asyncio.Semaphore
-        ] = {}  # so that a process asks for no turn that it can't use
+        ] = {}  # so that a process requests no slot that it can't use
         self._wants: dict[str, _Wants] = {}
         self._serving: asyncio.Task[None] | None = None
         self._groups: HostGroups | None = None
@@ -75,26 +75,26 @@ class HostRateLimiter:
 
     @asynccontextmanager
     async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
-        """Wait for a turn at a host ("name:port"), or at an endpoint of an API there, and hold it.
+        """Wait for a request slot at a host ("name:port"), or at an API endpoint there, and hold it.
 
         Raises:
-            PausedError: the host asked us to stay away.
+            PausedError: the host is paused.
         """
         manners = await self._manners(host, endpoint)
         place = (manners.name, manners.concurrency)
         async with self._queues.setdefault(place, asyncio.Semaphore(manners.concurrency)):
             token = uuid4().hex
-            held = HostTurn()
+            turn = HostTurn()
             try:
                 await self._wait(manners, token)
-                yield held
+                yield turn
             finally:
-                self._end(manners, token, answered=held.answered)
+                self._end(manners, token, answered=turn.answered)
 
     async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
-        """Let nobody call a host before `until`; where it did not say for how long, each time for longer.
+        """Pause a host until `until`; if the host gave no time, each pause is longer than the last.
 
-        Returns until when the caller should leave it alone. Where only addresses pause, the host itself does not.
+        Returns when the caller may retry. If the group pauses single addresses, the host itself isn't paused.
         """
         manners = await self._manners(host, endpoint)
         now = self._clock()
@@ -104,13 +104,13 @@ class HostRateLimiter:
         return await in_database_thread(self._pause, manners.name, until, now, reason, first)
 
     async def close(self) -> None:
-        """Wait until every turn that ended has been given back."""
+        """Wait until every slot that ended has been released."""
         while self._serving is not None:
             await asyncio.shield(self._serving)
 
     @property
     def serving(self) -> asyncio.Task[None] | None:
-        """The task that runs the transactions, while there are any to run."""
+        """The task that runs the transactions, while there are any."""
         return self._serving
 
     async def _wait(self, manners: HostPolicy, token: str) -> None:
@@ -129,7 +129,7 @@ class HostRateLimiter:
         return await answer
 
     def _end(self, manners: HostPolicy, token: str, *, answered: bool) -> None:
-        """Give a turn back with the next transaction, also one that was asked for and not waited for."""
+        """Release a slot with the next transaction, even if it was requested and never granted."""
         wants = self._want(manners)
         wants.asks.pop(token, None)
         wants.ended.append(token)
@@ -141,9 +141,9 @@ class HostRateLimiter:
         return self._wants.setdefault(manners.name, _Wants(manners))
 
     async def _serve(self) -> None:
-        """Run one transaction after another until nothing is wanted."""
+        """Run transactions until no requests are left."""
         try:
-            await asyncio.sleep(0)  # whatever else is about to be wanted in this round of the event loop
+            await asyncio.sleep(0)  # collect all requests of this round of the event loop
             while self._wants:
                 wants, self._wants = self._wants, {}
                 await self._answer(wants.values())
@@ -151,7 +151,7 @@ class HostRateLimiter:
             self._serving = None
 
     async def _answer(self, wants: Collection[_Wants]) -> None:
-        waiting = {token: answer for one in wants for token, answer in one.asks.items()}
+        waiting = {token: answer for batch in wants for token, answer in batch.asks.items()}
         try:
             turns = await in_database_thread(self._transact, wants, self._clock())
         except Exception as problem:  # noqa: BLE001 - whoever asked is told, whatever it was
@@ -160,13 +160,13 @@ class HostRateLimiter:
                     answer.set_exception(problem)
             return
         for token, answer in waiting.items():
-            if not answer.done():  # who no longer waits gives the turn back
+            if not answer.done():  # abandoned requests release their slot in `_end`
                 answer.set_result(turns[token])
 
     def _transact(self, wants: Collection[_Wants], now: datetime) -> dict[str, Turn]:
-        wanted = [Wanted(one.manners, list(one.asks), one.ended, one.answered) for one in wants]
+        requests = [Wanted(batch.manners, list(batch.asks), batch.ended, batch.answered) for batch in wants]
         with self._store.writing(lock_stream=False) as tx:
-            return tx.polling.hosts.turns(wanted, now, hold=self._hold)
+            return tx.polling.hosts.turns(requests, now, hold=self._hold)
 
     async def _manners(self, host: str, endpoint: str) -> HostPolicy:
         async with self._reading:

@@ -95,7 +95,7 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slug", "instead"), [("Ä b/c", "; 'a-b-c' would do"), ("", ""), ("a" * 41, f"; '{'a' * 40}'")]
+    ("slug", "instead"), [("Ä b/c", "; try 'a-b-c'"), ("", ""), ("a" * 41, f"; try '{'a' * 40}'")]
 )
 def test_a_slug_that_is_none_is_refused_before_anything_is_fetched(
     cli: CommandLine, publisher: Publisher, slug: str, instead: str

@@ -105,7 +105,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
     reports: list[Report] = []
     container.pull.run([source], reports.append)
     container.close()
-    assert reports == [Report("feed-1", PollStatus.FAILED, error="no worker took it up; is one running?")]
+    assert reports == [Report("feed-1", PollStatus.FAILED, error="no worker polled it; is one running?")]
 
 
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:

@@ -216,7 +216,7 @@ def test_wishes_of_whoever_adds_it(store: Store) -> None:
 
 
 def test_more_often_than_the_publisher_bears_is_refused(store: Store) -> None:
-    with pytest.raises(BadRequestError, match=r"every 15 min at the most often; only hosts in AGGREGATOR_PRIVATE"):
+    with pytest.raises(BadRequestError, match=r"at most every 15 min; only hosts in AGGREGATOR_PRIVATE"):
         _add(store, "news", Knowing({"news": NEWS}), every=timedelta(minutes=14))
     assert _sources(store) == []
     assert _add(store, "news", Knowing({"news": NEWS}), every=QUARTER)[0].every == QUARTER

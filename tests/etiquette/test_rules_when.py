@@ -286,7 +286,7 @@ def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Sto
     async def calls() -> None:
         await turns.pause("ann.tumblr.com:443", START + HOUR, "429")
         for paused in ("bob.tumblr.com:443", "tumblr.com:443"):
-            with pytest.raises(PausedError, match=r"tumblr\.com:443 is left alone for another 60 min"):
+            with pytest.raises(PausedError, match=r"tumblr\.com:443 is paused for another 60 min"):
                 await turns.turn(paused).__aenter__()
         await turns.pause("one.blogs.example:443", None, "429")
         with pytest.raises(PausedError):
