@@ -94,9 +94,7 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
     assert publisher.hits.total() == 0
 
 
-@pytest.mark.parametrize(
-    ("slug", "instead"), [("Ä b/c", "; try 'a-b-c'"), ("", ""), ("a" * 41, f"; try '{'a' * 40}'")]
-)
+@pytest.mark.parametrize(("slug", "instead"), [("Ä b/c", "; try 'a-b-c'"), ("", ""), ("a" * 41, f"; try '{'a' * 40}'")])
 def test_a_slug_that_is_none_is_refused_before_anything_is_fetched(
     cli: CommandLine, publisher: Publisher, slug: str, instead: str
 ) -> None:

@@ -104,7 +104,7 @@ def test_encodings_are_understood(encoding: str) -> None:
         (b"<opml><body>\n\n<outline text='&nbsp;'/></body></opml>", "x.opml, line 3"),
         (b"<opml><body>\n<outline text='cut", "x.opml, line 2"),
         (b"<opml>\n<body><outline text='\xe9'/></body></opml>", "line 2: a byte isn't valid UTF-8"),
-        (b'<?xml version="1.0" encoding="us-ascii"?><opml>\xe9</opml>', "a byte is no US-ASCII"),
+        (b'<?xml version="1.0" encoding="us-ascii"?><opml>\xe9</opml>', "a byte isn't valid US-ASCII"),
         (b'<?xml version="1.0" encoding="punycode"?><opml/>', "declares the encoding 'punycode', which"),
         (b'<?xml version="1.0" encoding="no-such"?><opml/>', "declares the encoding 'no-such'"),
         (b"<opml>\0</opml>", "x.opml"),
