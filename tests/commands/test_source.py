@@ -72,7 +72,7 @@ def test_a_private_address_is_refused_with_the_way_out(cli: CommandLine, publish
 
 def test_taken_addresses_and_slugs(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
-    assert "already there, as 'feed-1'" in cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
+    assert "already exists as 'feed-1'" in cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
     said = cli("source", "add", publisher.url("/good/2.xml"), "--slug", "feed-1", code=1).stderr
     assert "slug 'feed-1' is taken" in said
     publisher.feeds["2"].title = "Feed 1"

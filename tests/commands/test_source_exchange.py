@@ -373,7 +373,7 @@ def test_what_the_database_cannot_hold_is_left_out(
 def test_wrong_usage(cli: CommandLine, tmp_path: Path) -> None:
     file = _list(tmp_path)
     for words in (("--policy", "delay"), ("--delay", "60"), ("--policy", "hold", "--delay", "60")):
-        assert "requires delay" in cli("source", "import", file, *words, code=2).stderr
+        assert "go together" in cli("source", "import", file, *words, code=2).stderr
     assert cli("source", "import", file).stdout == "0 sources in feeds.opml: 0 added, 0 already there, 0 not added.\n"
 
 

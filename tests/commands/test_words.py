@@ -268,7 +268,7 @@ def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqli
 def test_a_database_that_is_away_is_told_plainly(cli: CommandLine) -> None:
     cli.environ["AGGREGATOR_DATABASE_URL"] = "postgresql://me:secret@127.0.0.1:1/x"
     said = cli("status", code=1).output
-    assert said.startswith("aggregator: The database does not answer:")
+    assert said.startswith("aggregator: The database doesn't respond:")
     assert "secret" not in said
     assert "Traceback" not in said
 

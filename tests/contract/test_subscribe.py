@@ -227,7 +227,7 @@ def test_a_proposed_slug_that_is_taken_gets_a_number_and_a_wished_one_does_not(s
     assert [_add(store, name, kind)[0].slug for name in ("a", "b")] == ["news", "news-2"]
     with pytest.raises(BadRequestError, match="slug 'news' is taken"):
         _add(store, "c", kind, slug="news")
-    with pytest.raises(BadRequestError, match=r"already there, as 'news'"):
+    with pytest.raises(BadRequestError, match=r"already exists as 'news'"):
         _add(store, "a", kind)
 
 

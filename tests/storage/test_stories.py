@@ -142,7 +142,7 @@ def test_joining_to_what_is_not_there_is_told(store: Store) -> None:
 
     with store.writing() as tx:
         missed = tx.moderation.decisions.tell_with(ids(store)["1"], None, 999_999, who="ana", now=NOON)
-    assert missed.sentence() == "There is no item 999999 to join it to."
+    assert missed.sentence() == "There is no item 999999 to merge it with."
 
 
 def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:

@@ -108,7 +108,7 @@ def test_encodings_are_understood(encoding: str) -> None:
         (b'<?xml version="1.0" encoding="punycode"?><opml/>', "declares the encoding 'punycode', which"),
         (b'<?xml version="1.0" encoding="no-such"?><opml/>', "declares the encoding 'no-such'"),
         (b"<opml>\0</opml>", "x.opml"),
-        (_opml("<outline>" * (DEEPEST + 1) + "</outline>" * (DEEPEST + 1)), f"more than {DEEPEST} deep"),
+        (_opml("<outline>" * (DEEPEST + 1) + "</outline>" * (DEEPEST + 1)), f"more than {DEEPEST} levels deep"),
         (_opml("<outline>" * 5000 + "</outline>" * 5000), "x.opml"),
         (_opml("<outline/>" * (MOST_OUTLINES + 1)), f"more than {MOST_OUTLINES} outlines"),
         (_opml(" " * MOST_BYTES), "larger than 5 MB"),
