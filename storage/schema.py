@@ -108,7 +108,7 @@ def check(engine: Engine) -> None:
     """
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():  # connecting would create an empty file
-        raise SchemaError(f"There is no database at {file}; run 'aggregator migrate'.")
+        raise SchemaError(f"There is no database at {file}, so no schema yet; run 'aggregator migrate'.")
     before = current(engine)
     if before is None:
         raise SchemaError("The database has no schema yet; run 'aggregator migrate'.")

@@ -54,8 +54,8 @@ class SweepReport:
     """The result of a sweep; `notes` are sentences for operators."""
 
     network: str
-    held: int = 0  # posts
-    asked: int = 0  # posts that were looked up
+    stored: int = 0  # posts
+    looked_up: int = 0  # posts that were looked up
     gone: int = 0  # posts and accounts
     activities: int = 0  # removed, or lost an embedded object
     updated: int = 0
@@ -65,6 +65,18 @@ class SweepReport:
         """Add a sentence, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def json(self) -> dict[str, Any]:
+        """Return the report in the form that commands print."""
+        return {
+            "network": self.network,
+            "held": self.stored,
+            "asked": self.looked_up,
+            "gone": self.gone,
+            "activities": self.activities,
+            "updated": self.updated,
+            "notes": self.notes,
+        }
 
 
 class ComplianceSweep:
@@ -91,8 +103,8 @@ class ComplianceSweep:
             self.report.note("Another sweep is running.")
             return self.report
         try:
-            self.report.held = len(await self._read(lambda tx: tx.compliance.keys_held(self._kind.network)))
-            if self.report.held:
+            self.report.stored = len(await self._read(lambda tx: tx.compliance.keys_held(self._kind.network)))
+            if self.report.stored:
                 await self._sweep()
             else:
                 self.report.note(f"No posts of {self._kind.network} are stored.")
@@ -193,7 +205,7 @@ class ComplianceSweep:
         keys = {_version(post): post.key for post in batch}
         people = await self._read(lambda tx: tx.compliance.authors([post.key for post in batch]))
         looked = await self._kind.look_up(keys, people, self._context)
-        self.report.asked += len(batch)
+        self.report.looked_up += len(batch)
         await self._carry_out(looked.verdicts, "lookup")
         seen = {*keys.values(), *looked.seen}
         now = self._context.clock()
@@ -253,7 +265,7 @@ class ComplianceSweep:
         self.report.gone += removal.revision is not None
         self.report.activities += removal.activities
 
-    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # whatever is asked for
+    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # any result
         def read() -> Any:  # noqa: ANN401
             with self._store.reading() as tx:
                 return ask(tx)

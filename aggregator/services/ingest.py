@@ -192,7 +192,7 @@ class Ingest:
     async def _close(self, left: Collection[int]) -> None:
         """Settle queued records and release the rest, waiting for a while if the database is down.
 
-        Otherwise every source of the batch would stay leased, and unpolled, for minutes after an outage.
+        Without it, every source of the batch would stay leased, and unpolled, for minutes after an outage.
         """
         deadline = time.monotonic() + _CLOSE_WITHIN
         while True:

@@ -154,7 +154,7 @@ class HostRateLimiter:
         waiting = {token: answer for batch in wants for token, answer in batch.asks.items()}
         try:
             turns = await in_database_thread(self._transact, wants, self._clock())
-        except Exception as problem:  # noqa: BLE001 - whoever asked is told, whatever it was
+        except Exception as problem:  # noqa: BLE001 - every error goes to the waiters
             for answer in waiting.values():
                 if not answer.done():
                     answer.set_exception(problem)

@@ -58,8 +58,8 @@ def store_result(
         judge=partial(_apply_rules, tx, source, now, source.poll.last_success if source.poll.last_new else None),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
-    if stored.held:
-        log.info("edits held for review", source=source.slug, count=stored.held)
+    if stored.pending_edits:
+        log.info("edits held for review", source=source.slug, count=stored.pending_edits)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
     sighting, note = _moved(tx, source, result, stored, now)

@@ -129,7 +129,7 @@ class Spendings:
     def reclaim(self, call: Call, now: datetime) -> None:
         """Release reservations of dead workers.
 
-        Results for this source are read again now, and billed once. Results of an earlier day may have been billed then,
+        Results for this source are read again now, and billed once. Those of an earlier day may have been billed then,
         so they are recorded as lost.
         """
         dead = (reservation.c.service == call.service) & (reservation.c.until <= now)

@@ -59,8 +59,8 @@ class Freezes:
             for source_id in source_ids
         ]
         for source_id in source_ids:
-            held = select(activity.c.id).where(*self._held_of(source_id))
-            longer = (transition.c.activity_id.in_(held), transition.c.due < until)
+            held_ids = select(activity.c.id).where(*self._held_of(source_id))
+            longer = (transition.c.activity_id.in_(held_ids), transition.c.due < until)
             self._connection.execute(update(transition).where(*longer).values(due=until))
         return ids
 
@@ -75,8 +75,8 @@ class Freezes:
             by_freeze.setdefault(frozen_until(left, source_id, now), []).append(source_id)
         free = 0
         for other, ids in by_freeze.items():
-            held = select(activity.c.id).where(_FROZEN, activity.c.source_id.in_(ids))
-            waiting = update(transition).where(transition.c.activity_id.in_(held))
+            held_ids = select(activity.c.id).where(_FROZEN, activity.c.source_id.in_(ids))
+            waiting = update(transition).where(transition.c.activity_id.in_(held_ids))
             if other is not None:
                 self._connection.execute(waiting.values(due=other.until))
             else:

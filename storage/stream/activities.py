@@ -83,7 +83,7 @@ class Stored:
     changed: int = 0
     unchanged: int = 0
     quarantined: int = 0  # of the new ones
-    held: int = 0  # edits of approved items, pending review
+    pending_edits: int = 0  # edits of approved items, pending review
     times: Sequence[datetime] = ()  # publication times of the new ones, or when they were first seen if unknown
 
 
@@ -151,7 +151,7 @@ class Activities(StreamReading):
             changed=len(writes) - len(inserted),
             unchanged=count - len(writes) - pending,
             quarantined=sum(new.review is Review.QUARANTINED for new in inserted),
-            held=pending,
+            pending_edits=pending,
             times=[new.new.content.published or now for new in inserted],
         )
 

@@ -183,7 +183,7 @@ def test_where_jobs_are_refused_posts_are_looked_up(following: Callable[..., Fol
     x.gone[ALONE] = "deleted"
     [report] = container.container.sweep()
     assert "X does not allow this call" in report.notes[0]
-    assert (report.asked, report.gone) == (5, 1)
+    assert (report.looked_up, report.gone) == (5, 1)
     assert ALONE not in _shown(container)
 
 
@@ -205,16 +205,16 @@ def test_a_post_is_looked_up_once_a_day(following: Callable[..., Following], tim
     container = following(x_sweep="lookup")
     container.container.sweep()
     time.passes(hours=23)
-    assert container.container.sweep()[0].asked == 0
+    assert container.container.sweep()[0].looked_up == 0
     time.passes(hours=2)
-    assert container.container.sweep()[0].asked == 5
+    assert container.container.sweep()[0].looked_up == 5
 
 
 def test_with_the_budget_gone_nothing_is_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
     container = following().beside(x_sweep="lookup", x_budget="0.001")
     x.asked.clear()
     [report] = container.container.sweep()
-    assert (report.asked, x.count("GET /2/tweets")) == (0, 0)
+    assert (report.looked_up, x.count("GET /2/tweets")) == (0, 0)
     assert report.notes == ["Today's compliance budget is used up; a later sweep continues."]
 
 

@@ -18,7 +18,7 @@ class Pauses(StrEnum):
     """The scope of a pause after a 429 or 503."""
 
     GROUP = "group"
-    URL = "url"  # only the host that answered so
+    URL = "url"  # only the host that sent the response
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def with_policy(entry: Entry | AggregatorError, policy: Policy, delay: int | Non
     return replace(entry, changes=changes, policy=policy, delay=timedelta(seconds=delay) if delay else None)
 
 
-def _checked(row: Any, where: str) -> Entry | AggregatorError:  # noqa: ANN401  # an outline, or whatever TOML holds
+def _checked(row: Any, where: str) -> Entry | AggregatorError:  # noqa: ANN401  # an outline, or any TOML value
     """Validate one source of a document; an invalid source doesn't affect the others."""
     try:
         return entry_of(_table(row, where) if isinstance(row, opml.Outline) else row, where)

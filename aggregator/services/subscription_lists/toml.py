@@ -53,7 +53,7 @@ class Entry:
     kind: str = ""  # of source; "": determined by the address
 
 
-def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
+def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
     """Validate the table of a source in a file.
 
     Raises:
