@@ -80,7 +80,7 @@ class Container:
         self.limits = Limits.of(settings)
         self._loop = EventLoop("polling")
         self._http: Http | None = None
-        self._turns: HostRateLimiter | None = None
+        self._rate_limiter: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
         self._spending: StoreSpending | None = None
 
@@ -237,8 +237,8 @@ class Container:
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""
         settings = self.settings
-        if self._http is None or self._turns is None:
-            self._turns = HostRateLimiter(
+        if self._http is None or self._rate_limiter is None:
+            self._rate_limiter = HostRateLimiter(
                 self.store,
                 self.clock,
                 spacing=settings.host_spacing,
@@ -248,7 +248,7 @@ class Container:
             self._http = await Http(
                 user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
                 private_networks=settings.private_networks,
-                quiet=self._turns,
+                quiet=self._rate_limiter,
                 clock=self.clock,
                 proxy=settings.proxy.reveal() if settings.proxy else None,
             ).__aenter__()
@@ -259,7 +259,7 @@ class Container:
         return PollContext(
             self._http,
             self.clock,
-            self._turns,
+            self._rate_limiter,
             settings.kinds,
             self._unsealed,
             deadline,
@@ -292,13 +292,13 @@ class Container:
 
     async def _end(self) -> None:
         # The rate limiter's transactions may finish: they run in a thread, which would lose its connection.
-        serving = {self._turns.serving} if self._turns is not None else set()
+        serving = {self._rate_limiter.serving} if self._rate_limiter is not None else set()
         others = asyncio.all_tasks() - {asyncio.current_task()} - serving
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        if self._turns is not None:
-            await self._turns.close()
+        if self._rate_limiter is not None:
+            await self._rate_limiter.close()
         if self._http is not None:
             await self._http.__aexit__(None, None, None)
             self._http = None

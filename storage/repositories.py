@@ -150,7 +150,7 @@ class BillingRepositories(_Group):
 
     @cached_property
     def ledger(self) -> Spendings:
-        """The ledger of what services bill."""
+        """The ledger of metered services."""
         return Spendings(self._connection)
 
 

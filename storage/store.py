@@ -97,7 +97,7 @@ class Store:
         writers can't deadlock, and the data that a decision is based on can't change before the decision is stored.
 
         Args:
-            lock_stream: False for changes to none of these tables, such as rate limits, meters and sessions. Such a
+            lock_stream: False if none of these tables change, as for rate limits, meters and sessions. Such a
                 transaction runs concurrently with the stream's writer, and locks rows of one kind only.
 
         Raises:

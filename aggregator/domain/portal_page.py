@@ -104,7 +104,7 @@ class Portal:
         try:
             file = _File.model_validate(tomllib.loads(toml))
         except tomllib.TOMLDecodeError as problem:
-            raise ConfigurationError(f"invalid TOML: {problem}.") from None
+            raise ConfigurationError(f"Invalid TOML: {problem}.") from None
         except ValidationError as problem:
             first = problem.errors()[0]
             place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])

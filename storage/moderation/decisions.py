@@ -128,7 +128,7 @@ class Decisions:
         self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
 
-    def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
+    def join_story(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
         """Merge an activity into the story of another one, or make it its own story if `other` is None."""
         verb = DecisionAction.SPLIT if other is None else DecisionAction.JOIN
         batch = uuid4().hex
@@ -144,7 +144,7 @@ class Decisions:
         self._write(changes, PAST[verb], who, now, batch, {})
         return Decided(batch, verb, [row.id for row in rows], missed)
 
-    def by_author(self, activity_id: int, *, most: int) -> list[int]:
+    def items_by_author(self, activity_id: int, *, most: int) -> list[int]:
         """Return published and waiting items of an activity's author, including reposts of them; newest first."""
         chosen = select(activity.c.actor_id, activity.c.object_actor_id, activity.c.kind).where(
             activity.c.id == activity_id

@@ -57,14 +57,14 @@ class Groups:
 
     def group_of(self, host: str) -> str:
         """Return the name of the rate limit of "name:port"."""
-        return HostGroups(self.all()).manners(host).name
+        return HostGroups(self.all()).policy(host).name
 
     def _regroup(self) -> None:
         """Assign each source to the rate limit of its host."""
         groups = HostGroups(self.all())
         rows = self._connection.execute(select(source.c.id, source.c.own_host, source.c.host)).all()
         moved = [
-            {"row": row.id, "group": name} for row in rows if (name := groups.manners(row.own_host).name) != row.host
+            {"row": row.id, "group": name} for row in rows if (name := groups.policy(row.own_host).name) != row.host
         ]
         if moved:
             self._connection.execute(

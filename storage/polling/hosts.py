@@ -34,7 +34,7 @@ class Hosts:
 
         A granted slot ends when it is released, or `hold` after its start.
         """
-        by_name = {request.manners.name: request for request in requests}
+        by_name = {request.policy.name: request for request in requests}
         rows = self._locked(by_name)
         answers: dict[str, Turn] = {}
         changes = [_change(rows[name], request, now, hold, answers) for name, request in by_name.items()]
@@ -96,7 +96,7 @@ def _change(row: Row[Any], request: Wanted, now: datetime, hold: timedelta, answ
     ended = set(request.ended)
     running: Mapping[str, float] = row.running
     # Times further ahead were written by a clock that was ahead.
-    furthest = now + request.manners.spacing * (request.manners.concurrency + 1) + _SLACK
+    furthest = now + request.policy.spacing * (request.policy.concurrency + 1) + _SLACK
     begun_by, ends_by = now.timestamp(), (furthest + hold).timestamp()
     kept = {token: end for token, end in running.items() if begun_by < end <= ends_by and token not in ended}
     paused_until, strikes = row.paused_until, row.strikes
@@ -106,11 +106,11 @@ def _change(row: Row[Any], request: Wanted, now: datetime, hold: timedelta, answ
     for token in request.asks:
         if paused_until and paused_until > now:
             answers[token] = Turn(granted=False, start=paused_until, paused=row.pause_reason or "it asked us to wait")
-        elif len(kept) >= request.manners.concurrency:
-            answers[token] = Turn(granted=False, start=now + max(_SHORTEST_WAIT, request.manners.spacing / 4))
+        elif len(kept) >= request.policy.concurrency:
+            answers[token] = Turn(granted=False, start=now + max(_SHORTEST_WAIT, request.policy.spacing / 4))
         else:
             start = max(now, next_start)
-            next_start = start + request.manners.spacing
+            next_start = start + request.policy.spacing
             kept[token] = (start + hold).timestamp()
             answers[token] = Turn(granted=True, start=start)
     return {

@@ -147,7 +147,7 @@ class StreamQuery:
         return query.since is not None, query.until is not None, tuple(sorted(query.not_withheld_in))
 
     def _walked(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
-        """Return the parameters of such a statement."""
+        """Return the parameters of a statement of `_walking`."""
         values: dict[str, object] = {f"{name}_size": size}
         if start is not None:
             values |= {f"{name}_position": start.position, f"{name}_id": start.id}

@@ -51,7 +51,7 @@ class HostGroups:
         self._spacing = spacing
         self._concurrency = concurrency
 
-    def manners(self, host: str) -> HostPolicy:
+    def policy(self, host: str) -> HostPolicy:
         """Return the policy for "name:port"; the longest matching suffix wins."""
         name, _, port = host.rpartition(":")
         group = self._of(name)
