@@ -187,13 +187,13 @@ def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
     try:
         yield
     except SoftTimeLimitExceeded:
-        log.warning("ended at its time limit", what=what, **fields)
+        log.warning("task reached its time limit", what=what, **fields)
     except CancelledError:
-        log.info("cut short", what=what, **fields)
+        log.info("task interrupted", what=what, **fields)
     except StoreUnavailableError:
         if not container.closed:  # its process may close the database of an embedded worker
             raise
-        log.info("cut short", what=what, **fields)
+        log.info("task interrupted", what=what, **fields)
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:

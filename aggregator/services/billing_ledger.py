@@ -149,7 +149,7 @@ async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> Non
     try:
         posts = await kind.counted(context)
     except SourceError as problem:  # some plans don't allow it, and nothing depends on it
-        log.info("use not counted", service=kind.service, reason=str(problem))
+        log.info("usage not read", service=kind.service, reason=str(problem))
         return
     if posts is not None:
         with store.writing(lock_stream=False) as tx:

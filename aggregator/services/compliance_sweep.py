@@ -111,7 +111,7 @@ class ComplianceSweep:
         finally:
             await asyncio.shield(self._write(lambda tx: tx.compliance.release(what, until)))
         done = self.report
-        log.info("swept", network=done.network, gone=done.gone, updated=done.updated, notes=done.notes)
+        log.info("compliance sweep done", network=done.network, gone=done.gone, updated=done.updated, notes=done.notes)
         return done
 
     async def _sweep(self) -> None:

@@ -173,7 +173,7 @@ def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: P
         ('[[source]]\nslug = "x"', "source 1: address is missing"),
         ('[[source]]\naddress = "x"\nslug = "No Slug"', "expected 1 to 40 characters of a-z"),
         ('[[source]]\naddress = "x"\nslug = "x"\npolicy = "maybe"', "'maybe' is not a valid Policy"),
-        ('[[source]]\naddress = "x"\nslug = "x"\npolicy = "delay"', "requires delay"),
+        ('[[source]]\naddress = "x"\nslug = "x"\npolicy = "delay"', "set together"),
         ('[[source]]\naddress = "x"\nslug = "x"\nevery = "often"', "expected a duration"),
         ('[[source]]\naddress = "x"\nslug = "x"\ncolour = 1', "colour is unknown"),
         ('[[source]]\naddress = "x"\nslug = "x"\n' * 2, "says x more than once"),

@@ -69,7 +69,7 @@ def test_a_pause_is_told_with_the_time_left(store: Store) -> None:
         async with turns.acquire(HOST):
             pytest.fail("it was called")
 
-    with pytest.raises(PausedError, match="left alone for another 20 min: it answered 429") as caught:
+    with pytest.raises(PausedError, match="paused for another 20 min: it answered 429") as caught:
         asyncio.run(paused())
     assert caught.value.until is not None
 

@@ -251,7 +251,7 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
     assert len(publisher.asked) == 1
     [report] = reports
     assert report.error is not None
-    assert "left alone for another 40 min" in report.error
+    assert "paused for another 40 min" in report.error
 
 
 def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) -> None:

@@ -77,7 +77,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
         raise BadRequestError(f"{where}: {problem}.") from None
     delay = _span(table.get("delay"), f"{where}: delay")
     if (policy is Policy.DELAY) != (delay is not None):
-        raise BadRequestError(f'{where}: policy = "delay" requires delay, and delay requires it.')
+        raise BadRequestError(f'{where}: policy = "delay" and delay must be set together.')
     trusted = table.get("trusted", [])
     if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
         raise BadRequestError(f"{where}: trusted must be a list of names.")
