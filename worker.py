@@ -79,13 +79,13 @@ def _add_polling(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="dispatch")
     def dispatch() -> None:
         """Claim due sources and send their polls; the claim commits before anything is sent."""
-        with _ending(container, "dispatch"):
+        with _ending_early(container, "dispatch"):
             _send_polls(app, container, container.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
         """Poll one batch; unstored sources are released and still due."""
-        with _ending(container, "poll", sources=len(ids)):
+        with _ending_early(container, "poll", sources=len(ids)):
             try:
                 container.polling.poll(ids, token)
             except StoreUnavailableError:
@@ -95,7 +95,7 @@ def _add_polling(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="release", bind=True, max_retries=None)
     def release(self: Task[..., None], ids: list[int], token: str, ended: bool) -> None:  # JSON
         """Release the leases of a poll that stored nothing, as soon as the database responds."""
-        with _ending(container, "release"):
+        with _ending_early(container, "release"):
             try:
                 container.dispatcher.release(ids, token, ended=ended)
             except StoreUnavailableError as error:
@@ -134,25 +134,25 @@ def _add_others(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="refresh_profiles")
     def refresh_profiles() -> None:
         """Refresh outdated profiles, and the usage counts of networks."""
-        with _ending(container, "refresh_profiles"):
+        with _ending_early(container, "refresh_profiles"):
             container.profiles.run()
 
     @app.task(shared=False, name="compliance_sweep")
     def compliance_sweep() -> None:
         """Remove posts that networks have taken down; the next run continues from here."""
-        with _ending(container, "compliance_sweep"):
+        with _ending_early(container, "compliance_sweep"):
             container.sweep()
 
     @app.task(shared=False, name="send_alerts")
     def send_alerts() -> None:
         """Open and close alerts, and deliver them."""
-        with _ending(container, "send_alerts"):
+        with _ending_early(container, "send_alerts"):
             container.notifier.attend()
 
     @app.task(shared=False, name="cleanup")
     def cleanup() -> None:
         """Delete old log lines, versions and idle hosts."""
-        with _ending(container, "cleanup"):
+        with _ending_early(container, "cleanup"):
             log.info("cleaned up", counts=container.cleanup.run())
 
 
@@ -182,7 +182,7 @@ class Consumer(consumer.Consumer):
 
 
 @contextmanager
-def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
+def _ending_early(container: Container, what: str, **fields: int) -> Iterator[None]:
     """End a task early, at its time limit or because this process stops."""
     try:
         yield
@@ -245,7 +245,7 @@ def _consume_both_names(app: Celery) -> None:
 
 
 @cache
-def _separate() -> Celery:
+def _separate_app() -> Celery:
     """Create the app of a separate worker or scheduler process, from the environment."""
     try:
         settings = Settings.from_environment()
@@ -314,7 +314,7 @@ def _refuse(reason: str) -> NoReturn:
 def __getattr__(name: str) -> Celery:
     """Return the app for `celery -A worker`; importing this module alone reads no settings."""
     if name == "app":
-        return _separate()
+        return _separate_app()
     raise AttributeError(name)
 
 

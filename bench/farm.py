@@ -60,7 +60,7 @@ _ATOM = """<?xml version="1.0" encoding="utf-8"?>
 </feed>"""
 
 
-def _said(feed: int, number: int) -> tuple[str, str, datetime]:
+def _content(feed: int, number: int) -> tuple[str, str, datetime]:
     """Return title, HTML and date of an entry, the same every time."""
     dice = random.Random(feed * 100_003 + number)  # seeded: the same entry every time
     paragraphs = [" ".join(dice.choices(_WORDS, k=dice.randint(30, 70))) for _ in range(dice.randint(3, 6))]
@@ -73,7 +73,7 @@ def _said(feed: int, number: int) -> tuple[str, str, datetime]:
 
 
 def _rss_item(feed: int, number: int) -> str:
-    title, html, moment = _said(feed, number)
+    title, html, moment = _content(feed, number)
     sound = "<enclosure url='https://cdn.example/a.mp3' length='123456' type='audio/mpeg'/>" if feed % 10 == 0 else ""
     return (
         f"<item><title>{escape(title)}</title><link>https://site{feed}.example/{number}?utm_source=rss</link>"
@@ -84,7 +84,7 @@ def _rss_item(feed: int, number: int) -> str:
 
 
 def _atom_entry(feed: int, number: int) -> str:
-    title, html, moment = _said(feed, number)
+    title, html, moment = _content(feed, number)
     return (
         f"<entry><title>{escape(title)}</title><link href='https://site{feed}.example/{number}'/>"
         f"<id>tag:site{feed}.example,2020:{number}</id><published>{moment.isoformat()}</published>"
@@ -134,11 +134,13 @@ def farm(folder: Path, grown: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _say_port(text: str) -> None:
+def _print_port(text: str) -> None:
     """Print the port only, without aiohttp's banner."""
     if "127.0.0.1" in text:
         print(text.split("127.0.0.1:")[1].split(maxsplit=1)[0], flush=True)
 
 
 if __name__ == "__main__":
-    web.run_app(_app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_say_port)
+    web.run_app(
+        _app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_print_port
+    )

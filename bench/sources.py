@@ -116,7 +116,7 @@ def _row(number: int, now: datetime) -> dict[str, Any]:
         "floor": 900,
         "interval": 3600,
         "due": now + timedelta(seconds=3600 + number % 3600),
-        "due_reason": "by its own rhythm",
+        "due_reason": "adaptive",
         "failures": 5 if failing else 0,
         "fetch_state": {"etag": f'"{number}"', "seen": [f"entry-{number}-{entry}" for entry in range(20)]},
         "created": now - timedelta(days=100),

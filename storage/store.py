@@ -111,7 +111,7 @@ class Store:
 
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
-        with _translated(reading="postgresql_readonly" in options), self._connect() as plain:
+        with _translating_errors(reading="postgresql_readonly" in options), self._connect() as plain:
             connection = plain.execution_options(**options, **{VERSIONS_KEPT: self._versions_kept})
             with connection.begin():
                 yield connection
@@ -127,7 +127,7 @@ class Store:
         Raises:
             StoreUnavailableError: the database doesn't respond.
         """
-        with _translated():
+        with _translating_errors():
             return self.engine.dialect.name != "sqlite" or erasure.erase(self.engine, within)
 
     def _connect(self) -> Connection:
@@ -154,7 +154,7 @@ class Store:
 
         On the first run, `authority` (a host name) and `today` are fixed for all future `tag:` ids.
         """
-        with _translated():
+        with _translating_errors():
             return schema.migrate(self.engine, authority, today)
 
     def check_schema(self) -> None:
@@ -164,7 +164,7 @@ class Store:
             SchemaError: it is missing, older or newer; the message has the fix.
             StoreUnavailableError: the database doesn't respond.
         """
-        with _translated():
+        with _translating_errors():
             schema.check(self.engine)
 
     def watch(self, stopping: threading.Event) -> Iterator[int | None]:
@@ -191,7 +191,7 @@ _UNUSABLE_FILES = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 
 
 @contextmanager
-def _translated(*, reading: bool = False) -> Iterator[None]:
+def _translating_errors(*, reading: bool = False) -> Iterator[None]:
     """Translate errors caused by the database rather than the values into `StoreUnavailableError`."""
     try:
         yield

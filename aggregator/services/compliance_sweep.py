@@ -41,10 +41,10 @@ LOOK_AGAIN = timedelta(hours=24)
 SYSTEM = "system"  # the `who` of audit entries
 
 _CLAIMED = timedelta(minutes=15)  # by one sweep, which is then taken for dead
-_LONGEST_WAIT = timedelta(hours=1)  # for a job's results; they are normally ready at once
+_JOB_TIMEOUT = timedelta(hours=1)  # for a job's results; they are normally ready at once
 _LONGEST_JOB = timedelta(hours=24)
-_MOST = 2000  # posts looked up per sweep
-_TOGETHER = 200  # takedowns per transaction
+_MOST_LOOKED_UP = 2000  # posts looked up per sweep
+_BATCH = 200  # takedowns per transaction
 
 log = structlog.get_logger(__name__)
 
@@ -140,27 +140,27 @@ class ComplianceSweep:
     async def _job(self, type_: IdType) -> None:
         last = await self._read(lambda tx: tx.compliance.last_job(self._kind.network, type_))
         if last is not None and last.ended is None:
-            last = await self._look_at(last, type_)
+            last = await self._process_job(last, type_)
             if last.ended is None:
-                self.report.note(f"The job over {_spoken(last)} is not finished yet.")
+                self.report.note(f"The job over {_described(last)} is not finished yet.")
                 return
         is_fine = last is not None and last.status == JobStatus.COMPLETE
         if last is None or not is_fine or self._context.clock() - last.created >= JOB_EVERY:
             await self._begin(type_)
 
-    async def _look_at(self, job: Job, type_: IdType) -> Job:
+    async def _process_job(self, job: Job, type_: IdType) -> Job:
         """Process a job's status; a complete job ends after its takedowns are stored."""
         now = self._context.clock()
         seen = await self._kind.look_at_job(job.id, type_, self._context)
         status = seen.status
-        waits = status is JobStatus.CREATED and now - job.created > _LONGEST_WAIT
+        waits = status is JobStatus.CREATED and now - job.created > _JOB_TIMEOUT
         if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} and (waits or now - job.created > _LONGEST_JOB):
             status = JobStatus.EXPIRED
         if status is JobStatus.COMPLETE:
-            await self._carry_out(seen.verdicts, f"job {job.id}")
-            self.report.note(f"The job over {_spoken(job)} is complete.")
+            await self._apply(seen.verdicts, f"job {job.id}")
+            self.report.note(f"The job over {_described(job)} is complete.")
         elif status in {JobStatus.FAILED, JobStatus.EXPIRED}:
-            self.report.note(f"The job over {_spoken(job)} has {status.value}; a new one replaces it.")
+            self.report.note(f"The job over {_described(job)} has {status.value}; a new one replaces it.")
         ended = None if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} else self._context.clock()
         await self._write(lambda tx: tx.compliance.move_job(job.id, status, ended))
         return job._replace(status=status, ended=ended)
@@ -184,13 +184,13 @@ class ComplianceSweep:
             ended = self._context.clock()
             await self._write(lambda tx: tx.compliance.move_job(job.id, JobStatus.FAILED, ended))
             raise
-        self.report.note(f"A job over {_spoken(job)} was started.")
+        self.report.note(f"A job over {_described(job)} was started.")
 
     # Lookup
 
     async def _by_lookup(self) -> None:
         kind, now = self._kind, self._context.clock()
-        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST))
+        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST_LOOKED_UP))
         while left and time.monotonic() < self._context.deadline:
             room = await self._context.spending.room(kind.service, Purpose.COMPLIANCE)
             size = kind.most_looked_up if room is None else min(kind.most_looked_up, room // kind.bill_of_one)
@@ -206,7 +206,7 @@ class ComplianceSweep:
         people = await self._read(lambda tx: tx.compliance.authors([post.key for post in batch]))
         looked = await self._kind.look_up(keys, people, self._context)
         self.report.looked_up += len(batch)
-        await self._carry_out(looked.verdicts, "lookup")
+        await self._apply(looked.verdicts, "lookup")
         seen = {*keys.values(), *looked.seen}
         now = self._context.clock()
         self.report.updated += await self._write(lambda tx: store_updates(tx, looked, now, self._tagger))
@@ -215,15 +215,15 @@ class ComplianceSweep:
 
     # Takedowns
 
-    async def _carry_out(self, verdicts: Sequence[Takedown], how: str) -> None:
+    async def _apply(self, verdicts: Sequence[Takedown], how: str) -> None:
         """Withdraw everything that the network's takedowns cover."""
         noticed = self._context.clock()
         final = [
             takedown for takedown in verdicts if takedown.fate is not Fate.SCRUB_GEO
         ]  # locations are never requested, so none are stored
         posts = [takedown for takedown in final if ":@" not in takedown.key]
-        for start in range(0, len(posts), _TOGETHER):
-            some = posts[start : start + _TOGETHER]
+        for start in range(0, len(posts), _BATCH):
+            some = posts[start : start + _BATCH]
             for removal in await self._write(partial(self._withdraw, verdicts=some, how=how, noticed=noticed)):
                 self._count(removal)
         for takedown in (takedown for takedown in final if ":@" in takedown.key):
@@ -297,6 +297,6 @@ def _detail(verdict: Takedown, how: str, noticed: datetime, removal: Removal) ->
     }
 
 
-def _spoken(job: Job) -> str:
+def _described(job: Job) -> str:
     what = "post" if job.type == IdType.POSTS else "account"
     return f"{job.ids:,} {what}{'' if job.ids == 1 else 's'}"

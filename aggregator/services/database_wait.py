@@ -12,7 +12,7 @@ from aggregator.domain.errors import StoreUnavailableError
 if TYPE_CHECKING:
     from storage.store import Store
 
-_AGAIN = 1.0  # seconds between attempts
+_RETRY = 1.0  # seconds between attempts
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def await_database(store: Store, *, embedded: bool) -> None:
             if not waiting:
                 log.warning("waiting for the database", reason=str(error))
             waiting = True
-            time.sleep(_AGAIN)
+            time.sleep(_RETRY)
         else:
             if waiting:
                 log.info("database found")

@@ -80,7 +80,7 @@ class Dispatcher:
         now = self.clock()
         with self.store.writing() as tx:
             since = tx.stream.state.beat(now)
-            if _set_back(tx, since, now):
+            if _correct_clock(tx, since, now):
                 since = None
             tx.moderation.freezes.hold_due(now)
             tx.moderation.reviews.apply_due(now)
@@ -90,13 +90,13 @@ class Dispatcher:
                 now,
                 lease=self.settings.lease,
                 token=token,
-                most=self._most(since, now),
+                most=self._most_polls(since, now),
                 per_host=self.limits.per_host,
                 per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
             )
         return list(_batches(claimed, token))
 
-    def _most(self, since: datetime | None, now: datetime) -> int:
+    def _most_polls(self, since: datetime | None, now: datetime) -> int:
         """Return how many polls may start now without exceeding the limit per minute."""
         since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
         # Whole polls since the epoch at both instants; the difference never loses a fraction between ticks.
@@ -152,7 +152,7 @@ def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
             yield Batch(kind.queue, ids[start : start + BATCH], token)
 
 
-def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+def _correct_clock(tx: Transaction, since: datetime | None, now: datetime) -> bool:
     """Correct times stored while the clock was ahead; `since` is the last tick. Checked once a minute."""
     ahead = since is not None and since > now + TOLERANCE
     same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60

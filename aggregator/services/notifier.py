@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     # Sends a body with headers to an address; raises an AggregatorError that names the reason for a failure.
     Post = Callable[[Secret, bytes, Mapping[str, str]], None]
 
-_TELLING = timedelta(minutes=5)  # a claim on an alert; no other worker delivers it meanwhile
+_CLAIM_TIME = timedelta(minutes=5)  # a claim on an alert; no other worker delivers it meanwhile
 _AT_ONCE = 10
 
 log = structlog.get_logger(__name__)
@@ -51,9 +51,9 @@ class AlertNotifier:
             )
             if settings.webhook_url is None and settings.mail_server is None:
                 return
-            due = tx.monitoring.alerts.claim(now, now + _TELLING, _AT_ONCE)
+            due = tx.monitoring.alerts.claim(now, now + _CLAIM_TIME, _AT_ONCE)
         for alert in due:
-            problems = [*self._tell(alert, now)]
+            problems = [*self._deliver(alert, now)]
             for problem in problems:
                 log.warning("alert not delivered", kind=alert.kind, subject=alert.subject, reason=problem)
             with self._store.writing(lock_stream=False) as tx:
@@ -64,7 +64,7 @@ class AlertNotifier:
                         alert.id, now
                     )  # not the present: an alert that has ended by then still has to be delivered
 
-    def _tell(self, alert: Alert, now: datetime) -> Iterator[str]:
+    def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Deliver an alert through every channel, even if another one fails; yield the errors.
 
         After an error, all channels are tried again: a duplicate is better than a lost alert.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from storage.store import Store, Transaction
 
-_LOOK = 0.3  # seconds between checks for the end of requested polls
-_TRY = 2.0  # seconds between attempts to poll here, in case the polling process has ended
+_CHECK_INTERVAL = 0.3  # seconds between checks for the end of requested polls
+_RETRY_INTERVAL = 2.0  # seconds between attempts to poll here, in case the polling process has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class PollNow:
 
         A source that no worker starts within a lease is reported as failed.
         """
-        left = self._try_here(sources, report)
+        left = self._poll_if_allowed(sources, report)
         if left:
             self._request_and_wait(left, report)
 
-    def _try_here(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
+    def _poll_if_allowed(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
         """Poll unleased sources in this process, if it may poll; return the others."""
         try:
             with writer_lock(self.settings):
@@ -81,14 +81,14 @@ class PollNow:
         deadline = time.monotonic() + self.settings.lease.total_seconds()
         tried = time.monotonic()
         while by_id and time.monotonic() < deadline:
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_INTERVAL)
             with self.store.reading() as tx:
                 ended = self._ended(tx, by_id, before)
             for id_, result in ended.items():
                 del by_id[id_]
                 report(result)
-            if by_id and time.monotonic() - tried > _TRY:
-                by_id = {source.id: source for source in self._try_here(list(by_id.values()), report)}
+            if by_id and time.monotonic() - tried > _RETRY_INTERVAL:
+                by_id = {source.id: source for source in self._poll_if_allowed(list(by_id.values()), report)}
                 tried = time.monotonic()
         for source in by_id.values():
             report(Report(source.slug, PollStatus.FAILED, error="no worker polled it; is one running?"))

@@ -78,7 +78,7 @@ class ProfileRefresher:
             except SourceError as problem:  # the claim expires, then they are requested again
                 log.info("profiles not refreshed", network=self._kind.network, reason=str(problem))
                 break
-            await in_database_thread(self._keep, self._kind, ids, found, renamed)
+            await in_database_thread(self._store_profiles, self._kind, ids, found, renamed)
             answered += len(found)
             if len(ids) < self._kind.most_people:
                 break
@@ -114,7 +114,7 @@ class ProfileRefresher:
 
         return await in_database_thread(read)
 
-    def _keep(
+    def _store_profiles(
         self,
         kind: ProfileSource,
         user_ids: Sequence[str],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from aggregator.domain.tagging.tagger import Tagger
 
-_OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch for "unknown"
+_OLDEST_VALID_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch for "unknown"
 
 
 def screening_terms(source: Source) -> tuple[object, ...]:
@@ -84,6 +84,6 @@ def screened(
 
 def placed(published: datetime | None, now: datetime) -> datetime:
     """Return an activity's position in the stream: its publication time, but never in the future; now if unknown."""
-    if published is None or published > now or published < _OLDEST_TRUE_DATE:
+    if published is None or published > now or published < _OLDEST_VALID_DATE:
         return now
     return published

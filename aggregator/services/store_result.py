@@ -62,7 +62,7 @@ def store_result(
         log.info("edits held for review", source=source.slug, count=stored.pending_edits)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
-    sighting, note = _moved(tx, source, result, stored, now)
+    sighting, note = _follow_redirect(tx, source, result, stored, now)
     record = success_record(source, result, now, token, pace, stored, sighting.moving, note)
     tx.polling.schedule.settle([record])
     return record
@@ -117,7 +117,7 @@ def _apply_rules(
     return [under_freeze(entry, freeze) for entry in judged]
 
 
-def _moved(
+def _follow_redirect(
     tx: Transaction, source: Source, result: FetchResult, stored: Stored, now: datetime
 ) -> tuple[permanent_redirects.Sighting, str | None]:
     """Record a permanent redirect, and follow it after enough sightings."""

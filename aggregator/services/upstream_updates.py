@@ -37,13 +37,13 @@ def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagg
 
 def _differs(row: Shown, new: NewActivity) -> bool:
     """Return whether version or withheld countries of a post, or of its embedded post, differ from the stored ones."""
-    if _looks(row.url, row.detail) != _looks(new.content.url, {"withheld": new.content.withheld}):
+    if _visible_state(row.url, row.detail) != _visible_state(new.content.url, {"withheld": new.content.withheld}):
         return True
     if row.object is None or new.object is None:
         return False
     stored, fetched = row.object["content"], new.object.content
-    return _looks(stored.get("url"), stored) != _looks(fetched.url, {"withheld": fetched.withheld})
+    return _visible_state(stored.get("url"), stored) != _visible_state(fetched.url, {"withheld": fetched.withheld})
 
 
-def _looks(url: str | None, detail: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
+def _visible_state(url: str | None, detail: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
     return (url or "").rpartition("/")[2], tuple((detail or {}).get("withheld") or ())

@@ -96,7 +96,7 @@ class Decisions:
             detail: further details for the audit log.
         """
         batch = batch or uuid4().hex
-        rows, missed = self._found(seen, who, now)
+        rows, missed = self._lock_rows(seen, who, now)
         edits = PendingEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
@@ -109,7 +109,7 @@ class Decisions:
                 Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
                 changes.append((row, _decided(Review.PUBLISHED, reason or "the edit was approved", who, now)))
             else:
-                changes.append((row, _wanted(verb, reason, until, who, now)))
+                changes.append((row, _changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
@@ -123,7 +123,7 @@ class Decisions:
     ) -> Decided:
         """Set the editor's headline and note of an activity, whose own text stays unchanged."""
         batch = uuid4().hex
-        rows, missed = self._found({activity_id: seen}, who, now)
+        rows, missed = self._lock_rows({activity_id: seen}, who, now)
         changes: list[tuple[Row[Any], State]] = [(row, {"headline": headline, "note": note}) for row in rows]
         self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
@@ -132,7 +132,7 @@ class Decisions:
         """Merge an activity into the story of another one, or make it its own story if `other` is None."""
         verb = DecisionAction.SPLIT if other is None else DecisionAction.JOIN
         batch = uuid4().hex
-        rows, missed = self._found({activity_id: seen}, who, now)
+        rows, missed = self._lock_rows({activity_id: seen}, who, now)
         story = f"own:{activity_id}"
         if other is not None:
             named = select(activity.c.story, activity.c.key).where(activity.c.id == other, activity.c.gone.is_(None))
@@ -170,13 +170,13 @@ class Decisions:
         """
         notes = {int(note["subject"].removeprefix(_SUBJECT)): note for note in self._audit.batch(batch)
                  if note["subject"].startswith(_SUBJECT)}  # fmt: skip
-        rows, missed = self._found(dict.fromkeys(notes), who, now)
+        rows, missed = self._lock_rows(dict.fromkeys(notes), who, now)
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
             detail = notes[row.id]["detail"] or {}
             now_is, was = self._state(row), detail.get("from") or {}
             if any(now_is[name] != value for name, value in (detail.get("to") or {}).items() if name in now_is):
-                missed[row.id] = self._faster(row, who, now)
+                missed[row.id] = self._conflict(row, who, now)
                 continue
             if "edit" in detail:
                 self._return_edit(row, took=bool(detail["edit"]))
@@ -235,7 +235,9 @@ class Decisions:
         """Release a user's assigned activities."""
         self._connection.execute(handout.delete().where(handout.c.account == who))
 
-    def _found(self, seen: Mapping[int, int | None], who: str, now: datetime) -> tuple[list[Row[Any]], dict[int, str]]:
+    def _lock_rows(
+        self, seen: Mapping[int, int | None], who: str, now: datetime
+    ) -> tuple[list[Row[Any]], dict[int, str]]:
         """Return the rows to decide on, locked, and the reasons why others are missing."""
         Stream(self._connection).require_lock()
         chosen: Select[Any] = select(*_STATE).where(activity.c.id.in_(seen.keys()))
@@ -250,12 +252,12 @@ class Decisions:
             elif row.gone is not None:
                 missed[id_] = f"Item {id_} is gone: its source or its author removed it."
             elif revision is not None and row.revision != revision:
-                missed[id_] = self._faster(row, who, now)
+                missed[id_] = self._conflict(row, who, now)
             else:
                 found.append(row)
         return found, missed
 
-    def _faster(self, row: Row[Any], who: str, now: datetime) -> str:
+    def _conflict(self, row: Row[Any], who: str, now: datetime) -> str:
         """Return who or what changed an activity in the meantime."""
         note = next(iter(self._audit.of(f"{_SUBJECT}{row.id}", 1)), None)
         if note is None or (note["detail"] or {}).get("revision") != row.revision:
@@ -335,7 +337,7 @@ class Decisions:
         }
 
 
-def _wanted(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
+def _changes_of(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
     """Return the changes that a decision makes."""
     if verb is DecisionAction.PIN:
         return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}

@@ -88,7 +88,7 @@ class Queue:
         return next((dict(row) for row in rows.mappings()), None)
 
     def _ids(self, query: QueueQuery, now: datetime) -> list[int]:
-        parts = [self._part(query, clause, now) for clause in _piles(query)]
+        parts = [self._part(query, clause, now) for clause in _tab_conditions(query)]
         together = union(*(select(part.subquery().c.id) for part in parts)).subquery()
         order = together.c.id if query.oldest_first else together.c.id.desc()
         return list(self._connection.execute(select(together.c.id).order_by(order).limit(query.limit + 1)).scalars())
@@ -129,7 +129,7 @@ class Queue:
         return select(literal(1)).select_from(each).where(each.c.value == value).exists()
 
 
-def _piles(query: QueueQuery) -> list[list[ColumnElement[bool]]]:
+def _tab_conditions(query: QueueQuery) -> list[list[ColumnElement[bool]]]:
     """Return the conditions of a tab, in parts that one index each can serve."""
     waiting: list[ColumnElement[bool]] = [activity.c.review == Review.WAITING.value, _UNSHOWN]
     edit = select(held_edit.c.activity_id).where(held_edit.c.dealt_with.is_(None))

@@ -180,7 +180,7 @@ class Sources(SourceLists):
     def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
         """Pause, resume, stop or remove a source.
 
-        A resumed source is due now. Its lease ends; a requested poll is cancelled unless it is resumed.
+        A resumed source is due now. Any lease ends, and a requested poll is cancelled unless the source is resumed.
         """
         revision = Stream(self._connection).take(1)
         active = state is SourceState.ACTIVE

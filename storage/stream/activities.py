@@ -166,7 +166,7 @@ class Activities(StreamReading):
         writes = Tombstones(self._connection).admitted([entry.screened for entry, _ in decided], stored)
         if not writes:
             return {}
-        actors = Actors(self._connection).store(_people(writes))
+        actors = Actors(self._connection).store(_authors(writes))
         replaced = [edited[write.new.native_id] for write in writes if write.new.native_id in edited]
         if replaced:
             Versions(self._connection).keep(replaced, now)
@@ -290,7 +290,7 @@ def _ids(entries: Iterable[Entry]) -> list[int]:
     return [entry.stored.id for entry in entries if entry.stored]
 
 
-def _people(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
+def _authors(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
     """Yield the authors of activities and of their objects."""
     for entry in writes:
         yield entry.new.content.actor

@@ -81,9 +81,11 @@ class StreamReading:
             last = shown[-1].item  # more follows: the reader came from there
         partial = last is None and finding.ran_out is not None
         pinned = finding.pinned(MOST_PINNED) if query.after is None else ()
-        by_id = self._held([*pinned, *(cursor.id for group in shown for cursor in (group.item, *group.others))])
+        by_id = self._visible_items(
+            [*pinned, *(cursor.id for group in shown for cursor in (group.item, *group.others))]
+        )
         if query.by_story and stitch:
-            items, others = _led(shown, by_id)
+            items, others = _grouped_by_story(shown, by_id)
         else:
             items = [by_id[group.item.id] for group in shown if group.item.id in by_id]
             others = {
@@ -95,7 +97,7 @@ class StreamReading:
             items=items,
             next=finding.ran_out if partial else last,
             revision=revision,
-            prev=_way_back(query.after, shown),
+            prev=_previous_end(query.after, shown),
             partial=partial,
             examined=finding.examined,
             others=others,
@@ -126,7 +128,7 @@ class StreamReading:
         """Count tags among the newest activities that match a query."""
         return facets(self._connection, query, cohorts)
 
-    def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
+    def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, except those that were hidden meanwhile."""
         statement = _visible_of(self._connection.dialect.name == "postgresql")
         rows = self._connection.execute(statement, {"ids": list(ids)}).all()
@@ -175,7 +177,7 @@ class StreamReading:
         return self._connection.execute(statement).all()
 
 
-def _led(
+def _grouped_by_story(
     shown: Sequence[Stitched[Cursor]], by_id: Mapping[int, Activity]
 ) -> tuple[list[Activity], dict[int, Sequence[Activity]]]:
     """Return the lead item of each story, and by its id the rest of the story, in stream order."""
@@ -224,7 +226,7 @@ def whole() -> Select[Any]:
     )
 
 
-def _way_back(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor | None:
+def _previous_end(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor | None:
     """Return the position before which the previous page ends; None on the first page."""
     if after is None:
         return None

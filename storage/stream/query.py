@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aggregator.domain.stream import Query
 
 MOST_EXAMINED = 10_000  # candidates per page
-_WORDY = 2  # the cost of a candidate whose text must be searched, in candidates
+_SEARCH_COST = 2  # the cost of a candidate whose text must be searched, in candidates
 _COUNTED = 1000  # entries from which a filter counts as common
 _RARE = 2_500  # activities up to which all matches of a search are examined
 _MOST_BEFORE = 4000  # candidates for the items just before a page; beyond, a repost may be shown again
@@ -72,8 +72,8 @@ class StreamQuery:
             yield from self._all(start, first, newest_first=not back)
             return
         newest_first = (self._query.order is Order.PUBLISHED) is not back
-        if self._query.search is not None and self._rare_words():
-            yield from self._with_rare_words(start, first, newest_first=newest_first)
+        if self._query.search is not None and self._has_few_matches():
+            yield from self._search_matches(start, first, newest_first=newest_first)
             return
         yield from self._by_candidates(start, first, newest_first=newest_first)
 
@@ -87,8 +87,8 @@ class StreamQuery:
         """
         at = replace(start, id=start.id - 1)
         if self._is_plain:
-            values = {**self._walked(at, reach, "newer"), **self._walked(start, first, "older")}
-            found = self._connection.execute(_walking_both(*self._bounds), values).all()
+            values = {**self._parameters(at, reach, "newer"), **self._parameters(start, first, "older")}
+            found = self._connection.execute(_statement_around(*self._bounds), values).all()
             rows = sorted(map(tuple, found), reverse=True)  # by position and id, which is unique
             place = (start.position, start.id)
             count = sum(row[:2] >= place for row in rows)
@@ -99,7 +99,7 @@ class StreamQuery:
 
     def newest(self, most: int) -> FromClause:
         """Return the ids of the newest matching entries, to count them."""
-        if self._query.search is not None and self._rare_words():
+        if self._query.search is not None and self._has_few_matches():
             return self._holding(self._query.search, None, most, newest_first=True).subquery()
         leading, others = self._leading(None, newest_first=True)
         candidates = self._candidates(leading, None, most, newest_first=True)
@@ -133,8 +133,8 @@ class StreamQuery:
         """Yield all entries of the stream; `found` are the first ones, if already read."""
         while True:
             if found is None:
-                statement = _walking("on", newest_first, start is not None, *self._bounds)
-                found = self._connection.execute(statement, self._walked(start, size, "on")).all()
+                statement = _stream_statement("on", newest_first, start is not None, *self._bounds)
+                found = self._connection.execute(statement, self._parameters(start, size, "on")).all()
             yield from map(self._entry, found)
             if len(found) < size:
                 return
@@ -142,12 +142,12 @@ class StreamQuery:
 
     @property
     def _bounds(self) -> tuple[bool, bool, tuple[str, ...]]:
-        """Return the parts of the query that determine the statements of `_walking`."""
+        """Return the arguments of `_stream_statement` that the query determines."""
         query = self._query
         return query.since is not None, query.until is not None, tuple(sorted(query.not_withheld_in))
 
-    def _walked(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
-        """Return the parameters of a statement of `_walking`."""
+    def _parameters(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
+        """Return the parameters of the statement `_stream_statement`."""
         values: dict[str, object] = {f"{name}_size": size}
         if start is not None:
             values |= {f"{name}_position": start.position, f"{name}_id": start.id}
@@ -156,7 +156,7 @@ class StreamQuery:
 
     def _by_candidates(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
         leading, others = self._leading(start, newest_first=newest_first)
-        cost = _WORDY if self._query.search is not None else 1
+        cost = _SEARCH_COST if self._query.search is not None else 1
         size, spent = 4 * first, 0
         while True:
             size = min(size, (self._most - spent) // cost)
@@ -178,7 +178,7 @@ class StreamQuery:
             spent += size * cost
             start, size = Cursor(last.position, last.id, self._query.order), 4 * size
 
-    def _with_rare_words(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
+    def _search_matches(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
         """Yield entries from all matches of a search with few matches."""
         search = self._query.search
         if search is None:  # for the type checker: the caller has checked
@@ -217,7 +217,7 @@ class StreamQuery:
             .limit(size)
         )
 
-    def _rare_words(self) -> bool:
+    def _has_few_matches(self) -> bool:
         """Return whether a search has so few matches that all can be examined."""
         search = self._query.search
         if self._words_are_rare is None and search is not None:
@@ -306,7 +306,7 @@ class StreamQuery:
 
 
 @lru_cache(maxsize=256)
-def _walking(
+def _stream_statement(
     name: str, newest_first: bool, begins: bool, since: bool, until: bool, countries: tuple[str, ...]
 ) -> Select[Any]:
     """Return the statement that reads the stream in order; cached, since building it takes longer than running it."""
@@ -328,10 +328,10 @@ def _walking(
 
 
 @lru_cache(maxsize=64)
-def _walking_both(since: bool, until: bool, countries: tuple[str, ...]) -> CompoundSelect[Any]:
+def _statement_around(since: bool, until: bool, countries: tuple[str, ...]) -> CompoundSelect[Any]:
     """Return the statement that reads both directions from a position in one round trip."""
-    newer = _walking("newer", False, True, since, until, countries)
-    older = _walking("older", True, True, since, until, countries)
+    newer = _stream_statement("newer", False, True, since, until, countries)
+    older = _stream_statement("older", True, True, since, until, countries)
     return union_all(select(newer.subquery()), select(older.subquery()))
 
 

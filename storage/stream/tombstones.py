@@ -114,7 +114,7 @@ class Tombstones:
         stripped = [Buried(*row, first + offset) for offset, row in enumerate(rows)]
         self._connection.execute(
             _STRIP,
-            [{"row": row.id, "next": row.revision, **self._alone(row.id)} for row in stripped],
+            [{"row": row.id, "next": row.revision, **self._without_object(row.id)} for row in stripped],
         )
         return stripped
 
@@ -146,12 +146,12 @@ class Tombstones:
             if gone.isdisjoint(_embedded(entry.new)):
                 admitted.append(entry)
             elif entry.new.content.kind is not ActivityKind.REPOST:  # which has no text of its own
-                alone = _alone(entry)
+                alone = _without_object(entry)
                 if stored.get(entry.new.native_id) != alone.fingerprint:
                     admitted.append(alone)
         return admitted
 
-    def _alone(self, activity_id: int) -> dict[str, str]:
+    def _without_object(self, activity_id: int) -> dict[str, str]:
         stored = StreamReading(self._connection).get(activity_id)
         content = stored.content if stored else None
         return {
@@ -199,7 +199,7 @@ def _names(content: Content) -> Iterator[str]:
         yield f"{content.network}:{version}"
 
 
-def _alone(entry: ScreenedActivity) -> ScreenedActivity:
+def _without_object(entry: ScreenedActivity) -> ScreenedActivity:
     """Return an activity without its embedded object."""
     content = entry.new.content
     return replace(

@@ -22,7 +22,7 @@ gone_key = Table(
 )
 # When the network was last asked whether a stored item still exists.
 checked = Table("checked", metadata, Column("key", Text, primary_key=True), Column("at", UtcDateTime, nullable=False))
-# Lists of ids that a network was asked to check. The network keeps the upload addresses; they are never stored.
+# Jobs over lists of ids that a network was asked to check. Their upload and download addresses are never stored.
 compliance_job = Table(
     "compliance_job",
     metadata,

@@ -27,7 +27,7 @@ MOST_OUTLINES = 5000
 DEEPEST = 32  # levels of nested outlines
 LONGEST_TAG = 16 * 1024  # characters: the parser compares each attribute with all others of its element
 LONGEST_TITLE = 500  # characters
-_MOST_SAID = 120  # characters of the parser's message
+_LONGEST_MESSAGE = 120  # characters of the parser's message
 
 _CODECS = re.compile(
     r"utf-(?:8|16)(?:-sig)?|ascii|iso8859-\d+|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|euc_jp|euc_kr|shift_jis"
@@ -148,7 +148,7 @@ def _root(text: str, where: str) -> etree._Element:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError as problem:
         line = problem.lineno or 1
-        message = (problem.msg or "unexpected end").partition(", line ")[0].strip()[:_MOST_SAID]
+        message = (problem.msg or "unexpected end").partition(", line ")[0].strip()[:_LONGEST_MESSAGE]
         bare = "EntityRef" in message or "Entity" in message
         hint = " A bare & is written &amp; in XML." if bare else ""
         raise BadRequestError(f"{where}, line {line}: not well-formed XML: {message}.{hint}") from None
@@ -161,7 +161,7 @@ def _outlines(root: etree._Element, where: str) -> Opml:
         raise BadRequestError(f"{where} is not OPML: its root element is <{_named(root)}>.")
     found: list[Outline] = []
     nowhere = 0
-    for count, (element, depth) in enumerate(_walked(root), 1):
+    for count, (element, depth) in enumerate(_flattened(root), 1):
         if count > MOST_OUTLINES:
             raise BadRequestError(f"{where} has more than {MOST_OUTLINES} outlines; split it.")
         if depth > DEEPEST:
@@ -176,7 +176,7 @@ def _outlines(root: etree._Element, where: str) -> Opml:
     return Opml(tuple(found), nowhere)
 
 
-def _walked(root: etree._Element) -> Iterator[tuple[etree._Element, int]]:
+def _flattened(root: etree._Element) -> Iterator[tuple[etree._Element, int]]:
     """Yield every outline in document order, with its depth."""
     waiting = [(child, 1) for body in root if _named(body) == "body" for child in body][::-1]
     while waiting:
