@@ -60,9 +60,8 @@ class Ingest:
         self._quiet: list[PollRecord] = []  # to be written together
         self._quiet_since = 0.0
         self._failed_to_store: list[int] = []
-        self._writing = (
-            asyncio.Lock()
-        )  # concurrent writers gain nothing: they compete for the interpreter, and SQLite has one writer
+        # Concurrent writers gain nothing: they compete for the interpreter, and SQLite has one writer.
+        self._writing = asyncio.Lock()
         self.reports: list[Report] = []
 
     async def run(self, batch: Sequence[Source]) -> list[Report]:

@@ -125,10 +125,8 @@ class ProfileRefresher:
         with self._store.writing() as tx:
             sources = tx.polling.sources.following(self._name, user_ids)
             followed = {str(source.options.get("user_id")) for source in sources}
-            ours, others = (
-                [id_ for id_ in user_ids if id_ in followed],
-                [id_ for id_ in user_ids if id_ not in followed],
-            )
+            ours = [id_ for id_ in user_ids if id_ in followed]
+            others = [id_ for id_ in user_ids if id_ not in followed]
             tx.stream.actors.refreshed(found)
             tx.stream.actors.refresh_after(kind.network, ours, now + kind.people_kept)
             tx.stream.actors.refresh_after(kind.network, others, now + kind.others_kept)

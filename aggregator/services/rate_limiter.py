@@ -64,9 +64,8 @@ class HostRateLimiter:
         self._spacing = spacing
         self._concurrency = concurrency
         self._hold = hold
-        self._queues: dict[
-            tuple[str, int], asyncio.Semaphore
-        ] = {}  # so that a process requests no slot that it can't use
+        # So that a process requests no slot that it can't use.
+        self._queues: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._pending: dict[str, _Pending] = {}
         self._serving: asyncio.Task[None] | None = None
         self._groups: HostGroups | None = None

@@ -293,12 +293,8 @@ class Decisions:
             before = {**self._state(row), "later": intentions.get(row.id)}
             after = {**before, **({"later": None} if "review" in change else {}), **change}
             rows.append(_written(row, after, first + offset))
-            differences = {
-                "from": _differing(before, after),
-                "to": _differing(after, before),
-                "revision": first + offset,
-            }
-            notes.append((f"{_SUBJECT}{row.id}", {**differences, **detail, **_edit_of(row.id, edits)}))
+            diff = {"from": _differing(before, after), "to": _differing(after, before), "revision": first + offset}
+            notes.append((f"{_SUBJECT}{row.id}", {**diff, **detail, **_edit_of(row.id, edits)}))
         self._connection.execute(_CHANGE, rows)
         called_off = [row.id for row, change in changes if "review" in change or later]
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(called_off)))
