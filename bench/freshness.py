@@ -49,12 +49,12 @@ def policy() -> Callable[[Any, float], float]:
 
     def next_poll(state: Any, now: float) -> float:  # noqa: ANN401 - a type of that script
         if "terms" not in state.mem:
-            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "rhythm": PublishingProfile(_moment(now))}
-        rhythm = observed(state.mem["rhythm"], _moment(now), map(_moment, state.new))
-        state.mem["rhythm"] = rhythm
+            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "profile": PublishingProfile(_moment(now))}
+        profile = observed(state.mem["profile"], _moment(now), map(_moment, state.new))
+        state.mem["profile"] = profile
         pace = PollBudget(state.scale * _USUAL, 1.0)
-        weight = poll_weight(rhythm, rhythm.at)
-        return after_success(rhythm.at, state.mem["terms"], poll_weight=weight, pace=pace).at.timestamp()
+        weight = poll_weight(profile, profile.at)
+        return after_success(profile.at, state.mem["terms"], poll_weight=weight, pace=pace).at.timestamp()
 
     return next_poll
 
@@ -65,7 +65,7 @@ class Followed:
 
     terms: Terms
     events: Sequence[float]
-    rhythm: PublishingProfile
+    profile: PublishingProfile
     poll_weight: float
     seen: int = 0  # events
     delays: list[float] = field(default_factory=list)  # of the measured two weeks, seconds
@@ -115,8 +115,8 @@ def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tup
         now, number = queue[0]
         source, moment = sources[number], _moment(now)
         polls += simulate.WARM <= now < simulate.END
-        source.rhythm = observed(source.rhythm, moment, map(_moment, _new(source, now, simulate.WARM)))
-        before, source.poll_weight = source.poll_weight, poll_weight(source.rhythm, moment)
+        source.profile = observed(source.profile, moment, map(_moment, _new(source, now, simulate.WARM)))
+        before, source.poll_weight = source.poll_weight, poll_weight(source.profile, moment)
         total += source.poll_weight - before
         level, last = levelled(level, moment - last, total), moment
         upcoming = after_success(
