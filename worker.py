@@ -1,7 +1,7 @@
 """The Celery app and its thin tasks: `celery -A worker worker -Q feeds,api,control`.
 
-Tasks take ids, ask the container and return nothing. Everything that must survive lives in the database: a message that
-is lost, doubled or late costs at most one lease of waiting.
+Tasks take ids, call the container and return nothing. All durable state is in the database: a lost, duplicate or late
+message costs at most one lease of waiting.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from aggregator.services.dispatch import Batch
 
-CONTROL = "control"  # the queue of everything but polls
+CONTROL = "control"  # the queue of all tasks except polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
-# Names of tasks in the last release, which a scheduler or a message of that release may still use.
+# Task names of the last release, which its schedulers and messages may still use.
 FORMER_TASKS = {
     "tick": "dispatch",
     "upkeep": "refresh_profiles",
@@ -49,22 +49,22 @@ FORMER_TASKS = {
     "attend": "send_alerts",
     "prune": "cleanup",
 }
-RELEASE_AGAIN = 2  # seconds between tries to release leases while the database is unavailable
+RELEASE_AGAIN = 2  # seconds between attempts to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
-_STOPPING = 0.5  # seconds that each thread of an embedded worker gets to end
+_STOPPING = 0.5  # seconds for each thread of an embedded worker to stop
 
 log = structlog.get_logger(__name__)
 
 
 def create_app(container: Container, installation: str = "") -> Celery:
-    """Build the app; the container opens its database at the first task, after a fork.
+    """Create the app; the container opens its database at the first task, after a fork.
 
     Args:
-        container: what the tasks work with.
-        installation: the name of the database, under which all keys in Redis are kept.
+        container: the container of the tasks.
+        installation: the name of the database, which prefixes all keys in Redis.
     """
     settings = container.settings
-    # Kombu warns of a memory:// address without a host.
+    # Kombu warns about a memory:// address without a host.
     broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
     app = Celery("aggregator", broker=broker, set_as_current=False)
     app.conf.update(_configuration(container, installation))
@@ -78,14 +78,14 @@ def create_app(container: Container, installation: str = "") -> Celery:
 def _add_polling(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="dispatch")
     def dispatch() -> None:
-        """Claim due sources and send their polls; the claim is committed before anything is sent."""
-        with _ending(container, "dispatch"):
+        """Claim due sources and send their polls; the claim commits before anything is sent."""
+        with _ending_early(container, "dispatch"):
             _send_polls(app, container, container.dispatcher.claim())
 
     @app.task(shared=False, name="poll")
     def poll(ids: list[int], token: str) -> None:
-        """Poll one batch; what was not stored has been given back and is still due."""
-        with _ending(container, "poll", sources=len(ids)):
+        """Poll one batch; unstored sources are released and still due."""
+        with _ending_early(container, "poll", sources=len(ids)):
             try:
                 container.polling.poll(ids, token)
             except StoreUnavailableError:
@@ -94,8 +94,8 @@ def _add_polling(app: Celery, container: Container) -> None:
 
     @app.task(shared=False, name="release", bind=True, max_retries=None)
     def release(self: Task[..., None], ids: list[int], token: str, ended: bool) -> None:  # JSON
-        """Release the leases of a poll that stored nothing, as soon as the database answers."""
-        with _ending(container, "release"):
+        """Release the leases of a poll that stored nothing, as soon as the database responds."""
+        with _ending_early(container, "release"):
             try:
                 container.dispatcher.release(ids, token, ended=ended)
             except StoreUnavailableError as error:
@@ -103,17 +103,17 @@ def _add_polling(app: Celery, container: Container) -> None:
 
     @signals.task_failure.connect(weak=False, sender=poll)
     def free(exception: BaseException, args: Sequence[Any] | None = None, **_: object) -> None:
-        """Have the sources of a killed poll freed; runs in the main process, which has no database."""
+        """Request the release of a killed poll's sources; runs in the main process, which has no database."""
         if isinstance(exception, WorkerLostError | TimeLimitExceeded) and args:
             _release_later(app, container, *args, ended=False)
 
 
 def _release_later(app: Celery, container: Container, ids: Sequence[int], token: str, *, ended: bool) -> None:
-    """Have leases released by any worker process that gets to it; the database may be unavailable now."""
+    """Have any worker process release the leases when it can; the database may be unavailable now."""
     try:
         lease = container.settings.lease.total_seconds()
         app.send_task("release", (list(ids), token, ended), queue=CONTROL, expires=lease)
-    except OperationalError as problem:  # the broker is unavailable, too: the leases run out
+    except OperationalError as problem:  # the broker is unavailable, too: the leases will expire
         log.warning("leases not released", reason=str(problem))
 
 
@@ -123,7 +123,7 @@ def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> 
         for batch in batches:
             app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
             sent += 1
-    except OperationalError as problem:  # the broker is away; each further attempt would take seconds
+    except OperationalError as problem:  # the broker is unavailable; each further attempt would take seconds
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
     finally:
         for unsent in batches[sent:]:  # the next dispatch tries again
@@ -133,41 +133,41 @@ def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> 
 def _add_others(app: Celery, container: Container) -> None:
     @app.task(shared=False, name="refresh_profiles")
     def refresh_profiles() -> None:
-        """Fetch outdated names and pictures of accounts, and the usage that networks report."""
-        with _ending(container, "refresh_profiles"):
+        """Refresh outdated profiles, and the usage counts of networks."""
+        with _ending_early(container, "refresh_profiles"):
             container.profiles.run()
 
     @app.task(shared=False, name="compliance_sweep")
     def compliance_sweep() -> None:
-        """Remove posts that networks have taken down; the next run continues where this one ends."""
-        with _ending(container, "compliance_sweep"):
+        """Remove posts that networks have taken down; the next run continues from here."""
+        with _ending_early(container, "compliance_sweep"):
             container.sweep()
 
     @app.task(shared=False, name="send_alerts")
     def send_alerts() -> None:
         """Open and close alerts, and deliver them."""
-        with _ending(container, "send_alerts"):
+        with _ending_early(container, "send_alerts"):
             container.notifier.attend()
 
     @app.task(shared=False, name="cleanup")
     def cleanup() -> None:
         """Delete old log lines, versions and idle hosts."""
-        with _ending(container, "cleanup"):
+        with _ending_early(container, "cleanup"):
             log.info("cleaned up", counts=container.cleanup.run())
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer; waits for its broker for as long as it takes."""
+    """Celery's consumer, which waits for its broker without limit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._broker = Availability()
-        # Workers need not know of each other, and each of these talks to the broker while it is in trouble.
+        # Workers don't need to know each other, and each of these steps calls the broker while it fails.
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
         super().__init__(*args, **kwargs)
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Connect, sooner or later."""
+        """Connect, retrying without limit."""
         connection = conn.ensure_connection(
             lambda problem, _: self._broker.away(problem), callback=state.maybe_shutdown, **WAITING
         )
@@ -176,42 +176,42 @@ class Consumer(consumer.Consumer):
         return connection
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Clean up after a connection that is lost."""
+        """Clean up after a lost connection."""
         self._broker.away(exc)
         super().on_connection_error_after_connected(exc)
 
 
 @contextmanager
-def _ending(container: Container, what: str, **fields: int) -> Iterator[None]:
-    """Let a task end early, at its time limit or because this process stops."""
+def _ending_early(container: Container, what: str, **fields: int) -> Iterator[None]:
+    """End a task early, at its time limit or because this process stops."""
     try:
         yield
     except SoftTimeLimitExceeded:
-        log.warning("ended at its time limit", what=what, **fields)
+        log.warning("task reached its time limit", what=what, **fields)
     except CancelledError:
-        log.info("cut short", what=what, **fields)
+        log.info("task interrupted", what=what, **fields)
     except StoreUnavailableError:
-        if not container.closed:  # whoever stops an embedded one may take its database away
+        if not container.closed:  # its process may close the database of an embedded worker
             raise
-        log.info("cut short", what=what, **fields)
+        log.info("task interrupted", what=what, **fields)
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
     names = [CONTROL, *QueueClass, *sorted(former_queues())]
-    # Longer than a task and its wait, or it comes twice.
+    # Longer than a task and its wait, or messages are delivered twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
-        transport["global_keyprefix"] = f"aggregator:{installation}:"  # others may use the same Redis database
+        transport["global_keyprefix"] = f"aggregator:{installation}:"  # other programs may use the same Redis database
     return {
-        # Sent to by name alone, without bindings in Redis that a FLUSHALL could take away.
+        # Sent by queue name only, without bindings in Redis that a FLUSHALL would delete.
         "task_queues": [Queue(name) for name in names],
         "task_default_queue": CONTROL,
-        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue that nobody reads
+        "task_create_missing_queues": False,  # a misspelled queue is an error instead of a queue without consumers
         "task_serializer": "json",
-        "accept_content": ["json"],  # never pickle: a message must not be able to run code
-        "task_ignore_result": True,  # how a poll ended is in the database
-        "task_acks_late": True,  # safe since tasks repeat harmlessly; a killed worker's message is not lost
-        "worker_prefetch_multiplier": 1,  # a waiting poll goes to whoever is free first
+        "accept_content": ["json"],  # never pickle: a message must not run code
+        "task_ignore_result": True,  # the results of polls are in the database
+        "task_acks_late": True,  # safe because tasks are idempotent; a killed worker's message is not lost
+        "worker_prefetch_multiplier": 1,  # a waiting poll goes to the first free worker
         "task_time_limit": container.limits.hard,  # well below the lease: a killed task's sources are not polled twice
         "task_soft_time_limit": container.limits.soft,
         "broker_transport_options": transport,
@@ -219,11 +219,11 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "worker_consumer": Consumer,
         "task_publish_retry_policy": dict(PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
-        # Requests under way may end. Celery waits so long whenever a task runs; the container's grace is longer.
+        # Running requests may finish. Celery waits this long while a task runs; the container's grace is longer.
         "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, container.limits.hard),
-        "worker_hijack_root_logger": False,  # our log lines keep their form
+        "worker_hijack_root_logger": False,  # our log format is kept
         "worker_redirect_stdouts": False,
-        "worker_max_tasks_per_child": 500,  # native parsers leak a little
+        "worker_max_tasks_per_child": 500,  # native parsers leak some memory
         "worker_max_memory_per_child": 400_000,  # kilobytes
         "timezone": "UTC",
         "enable_utc": True,
@@ -231,12 +231,12 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
 
 
 def former_queues() -> Mapping[str, QueueClass]:
-    """Return the queues of the last release, which are consumed for one more, and what took their places."""
+    """Return the queues of the last release, which are consumed for one more release, and their new names."""
     return {kind.former_queue: kind.queue for kind in kinds().values() if kind.former_queue}
 
 
 def _consume_both_names(app: Celery) -> None:
-    """Consume the former name of each selected queue as well, and the new name where a former one is selected."""
+    """Consume the former name of each selected queue as well, and the new name of each former one."""
     selected = set(app.amqp.queues.consume_from)
     for former, queue in former_queues().items():
         if selected & {former, queue.value}:
@@ -245,8 +245,8 @@ def _consume_both_names(app: Celery) -> None:
 
 
 @cache
-def _separate() -> Celery:
-    """Build the app of a worker or scheduler that is a process of its own, from the environment."""
+def _separate_app() -> Celery:
+    """Create the app of a separate worker or scheduler process, from the environment."""
     try:
         settings = Settings.from_environment()
     except AggregatorError as problem:
@@ -254,11 +254,11 @@ def _separate() -> Celery:
     if settings.embedded_broker:
         _refuse(
             "AGGREGATOR_BROKER_URL is memory://, which passes messages only within one process: a separate worker or "
-            "scheduler would never hear of the other. Set it to a redis:// address, or use 'aggregator run', which "
-            "is all of them in one process."
+            "scheduler would never receive any. Set it to a redis:// address, or use 'aggregator run', which "
+            "runs both in one process."
         )
     container = Container(settings)
-    held = ExitStack()  # the writer's lock, until the process ends
+    stack = ExitStack()  # the writer's lock, until the process ends
 
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:
@@ -267,7 +267,7 @@ def _separate() -> Celery:
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
         try:
-            held.enter_context(writer_lock(settings))
+            stack.enter_context(writer_lock(settings))
         except AggregatorError as problem:
             _refuse(str(problem))
         finally:
@@ -295,7 +295,7 @@ def _separate() -> Celery:
 
 
 def _installation(container: Container) -> str:
-    """Return the name of this installation's database; wait for one that does not answer yet."""
+    """Return the name of the installation; wait for a database that doesn't respond yet."""
     configure_logging(container.settings.log_level, container.settings.log_format)  # Celery does so only later
     try:
         await_database(container.store, embedded=container.settings.embedded_database)
@@ -312,14 +312,14 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def __getattr__(name: str) -> Celery:
-    """Give `celery -A worker` its app; importing this module alone reads no settings."""
+    """Return the app for `celery -A worker`; importing this module alone reads no settings."""
     if name == "app":
-        return _separate()
+        return _separate_app()
     raise AttributeError(name)
 
 
 def answering(container: Container) -> list[str]:
-    """Return the names of the workers that answer within a second."""
+    """Return the names of the workers that respond within a second."""
     try:
         app = create_app(container, container.installation())
         return sorted(name for answer in app.control.ping(timeout=1.0) or () for name in answer)
@@ -328,16 +328,16 @@ def answering(container: Container) -> list[str]:
 
 
 class Embedded:
-    """Worker and beat as threads of this process, on `memory://`, with the very same tasks and schedule."""
+    """Worker and beat as threads of this process, on `memory://`, with the same tasks and schedule."""
 
     def __init__(self, container: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
         self._container = container
         self._app = create_app(container)
-        self._app.set_default()  # where threads of the pool look for tasks
+        self._app.set_default()  # for the pool's threads, which look up tasks there
         self._app.conf.beat_schedule = dict(schedule)
-        # In memory: what is due is in the database, so the beat has nothing to remember.
+        # In memory: due times are in the database, so the beat has no state.
         self._app.conf.beat_scheduler = "celery.beat:Scheduler"
-        self._app.conf.beat_max_loop_interval = 0.5  # seconds; the beat looks so often whether it should stop
+        self._app.conf.beat_max_loop_interval = 0.5  # seconds between the beat's checks whether to stop
         self._worker = WorkController(
             app=self._app,
             pool_cls="threads",
@@ -354,16 +354,16 @@ class Embedded:
         ]
 
     def start(self) -> None:
-        """Start both."""
+        """Start both threads."""
         state.should_stop = None
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop both, cutting polls under way.
+        """Stop both threads and cancel running polls.
 
-        Celery's worker looks only every two seconds whether it should stop. Nothing is lost by not waiting for that:
-        its threads end with the process, and what was claimed is polled again after its lease.
+        Celery's worker checks only every two seconds whether it should stop. Not waiting loses nothing: its threads end
+        with the process, and leased sources are polled again after their lease.
         """
         self._beat.stop()
         state.should_stop = 0  # type: ignore[assignment]  # an exit code, as Celery itself sets it

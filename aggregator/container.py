@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
-_CLOSING = 3.0  # seconds for requests under way to be cut
+_CLOSING = 3.0  # seconds to cancel running requests
 
 log = structlog.get_logger(__name__)
 
@@ -61,18 +61,18 @@ _T = TypeVar("_T")
 
 
 def utc_now() -> datetime:
-    """Return the present moment."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def metered(settings: Settings) -> dict[str, Metered]:
-    """Return the services that bill what they return, and what is set for them."""
+    """Return the settings of services that bill per result."""
     services = (kind.metered(settings.kinds) for kind in kinds().values())
     return {service.service: service for service in services if service is not None}
 
 
 class Container:
-    """The object graph of a process; each part is opened at first use, so that a worker can fork before."""
+    """The object graph of a process; each part is created on first use, so that a worker can fork before."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
@@ -80,7 +80,7 @@ class Container:
         self.limits = Limits.of(settings)
         self._loop = EventLoop("polling")
         self._http: Http | None = None
-        self._turns: HostRateLimiter | None = None
+        self._rate_limiter: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
         self._spending: StoreSpending | None = None
 
@@ -91,20 +91,20 @@ class Container:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """What people say of topics, countries and the front page."""
+        """Topics, countries and the front page."""
         return Configuration(self.settings.config_dir)
 
     def migrate(self) -> list[str]:
-        """Bring the schema up to date; return the revisions applied."""
+        """Upgrade the schema; return the applied revisions."""
         public = self.settings.public_url
         authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
         return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
 
     def installation(self) -> str:
-        """Return the name of the database, which no other has.
+        """Return the unique name of the database.
 
         Raises:
-            SchemaError, StoreUnavailableError: it can't be read.
+            SchemaError, StoreUnavailableError: the database can't be read.
         """
         self.store.check_schema()
         with self.store.reading() as tx:
@@ -128,7 +128,7 @@ class Container:
         return PollNow(self.store, self.settings, self.clock, self.polling.poll_now)
 
     def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, PollRecord | None]:  # noqa: B008 - frozen
-        """Find out what an address is and add it; see `aggregator.services.subscribe`."""
+        """Discover an address and add it as a source; see `aggregator.services.subscribe`."""
 
         async def work() -> tuple[Source, PollRecord | None]:
             return await subscribe(
@@ -146,7 +146,7 @@ class Container:
     def subscribe_all(
         self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
     ) -> None:
-        """Add many addresses, looked up together where that can be, and report how each of them went."""
+        """Add many addresses, discovered together if their kinds support that, and report each result."""
 
         async def work() -> None:
             context, tagger = await self.context(), self.configuration.tagger
@@ -155,7 +155,7 @@ class Container:
         self.run(work())
 
     def import_target(self, who: str, name: str) -> Target:
-        """Return where an import adds sources: who runs it, and the name of the document, go into the audit log."""
+        """Return the target of an import; the importing user and the document's name are for the audit log."""
         tagger, networks = self.configuration.tagger, self.settings.private_networks
         return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
@@ -171,7 +171,7 @@ class Container:
 
     @property
     def profiles(self) -> ProfileUpkeep:
-        """Refreshes the profiles of authors, and the count of what services have billed."""
+        """Refreshes profiles and reads the services' own usage counts."""
         return ProfileUpkeep(self)
 
     @property
@@ -180,7 +180,7 @@ class Container:
         return AlertNotifier(self.store, self.settings, self.clock, self._post)
 
     def sweep(self) -> list[SweepReport]:
-        """Learn what networks have taken down or changed since we read it, and do alike; return what was done."""
+        """Apply upstream removals and edits to stored posts; return the results by network."""
         return self.run(self._sweep())
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:
@@ -191,7 +191,7 @@ class Container:
 
     @property
     def purge(self) -> PurgeService:
-        """What makes things gone because somebody here wants them gone."""
+        """Purges posts, accounts and networks."""
         return PurgeService(
             self.store,
             self.clock,
@@ -199,10 +199,10 @@ class Container:
         )
 
     def fetched(self, address: str) -> bytes:
-        """Return what is at a web address.
+        """Fetch a web address and return the body.
 
         Raises:
-            FetchError, PausedError: nothing usable came.
+            FetchError, PausedError: the request failed.
         """
 
         async def work() -> bytes:
@@ -211,7 +211,7 @@ class Container:
         return self.run(work())
 
     def sections(self, desk: DeskContext) -> Iterable[Section]:
-        """Return the sections of the review desk, with what they need of this container."""
+        """Return the sections of the review desk, connected to this container."""
         from aggregator.review.routes import sections
 
         def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
@@ -227,17 +227,18 @@ class Container:
 
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
-        asked = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
+        takedown_kinds = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
         values, tagger = self.settings.kinds, self.configuration.tagger
         return [
-            await ComplianceSweep(self.store, kind, context, kind.sweep_mode(values), tagger).run() for kind in asked
+            await ComplianceSweep(self.store, kind, context, kind.sweep_mode(values), tagger).run()
+            for kind in takedown_kinds
         ]
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
-        """Return what kinds of source work with; call it on this container's event loop (`run`)."""
+        """Return the context of kinds of source; call it on this container's event loop (`run`)."""
         settings = self.settings
-        if self._http is None or self._turns is None:
-            self._turns = HostRateLimiter(
+        if self._http is None or self._rate_limiter is None:
+            self._rate_limiter = HostRateLimiter(
                 self.store,
                 self.clock,
                 spacing=settings.host_spacing,
@@ -247,7 +248,7 @@ class Container:
             self._http = await Http(
                 user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
                 private_networks=settings.private_networks,
-                quiet=self._turns,
+                quiet=self._rate_limiter,
                 clock=self.clock,
                 proxy=settings.proxy.reveal() if settings.proxy else None,
             ).__aenter__()
@@ -258,7 +259,7 @@ class Container:
         return PollContext(
             self._http,
             self.clock,
-            self._turns,
+            self._rate_limiter,
             settings.kinds,
             self._unsealed,
             deadline,
@@ -268,36 +269,36 @@ class Container:
 
     @cached_property
     def seal(self) -> HeaderCipher:
-        """What keeps the sign-ins of sources unreadable in the database."""
+        """The cipher for the credentials of sources."""
         return HeaderCipher(self.settings.secret())
 
     def _unsealed(self, source: Source) -> Mapping[str, str]:
         return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine on this process's one event loop and wait for it; see `EventLoop.run`."""
+        """Run a coroutine on the event loop of the process and wait for it; see `EventLoop.run`."""
         return self._loop.run(work)
 
     @property
     def closed(self) -> bool:
-        """Whether nothing may begin any more."""
+        """Whether the container is closed, so that nothing new may start."""
         return self._loop.closed
 
     def close(self) -> None:
-        """Cut requests under way, stop the event loop, close every connection. Can be called twice."""
+        """Cancel running requests, stop the event loop and close every connection. May be called twice."""
         self._loop.close(self._end, _CLOSING)
         if "store" in self.__dict__:
             self.store.close()
 
     async def _end(self) -> None:
-        # The turns are let finish: their transaction runs in a thread, which would lose its connection underneath.
-        serving = {self._turns.serving} if self._turns is not None else set()
+        # The rate limiter's transactions may finish: they run in a thread, which would lose its connection.
+        serving = {self._rate_limiter.serving} if self._rate_limiter is not None else set()
         others = asyncio.all_tasks() - {asyncio.current_task()} - serving
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        if self._turns is not None:
-            await self._turns.close()
+        if self._rate_limiter is not None:
+            await self._rate_limiter.close()
         if self._http is not None:
             await self._http.__aexit__(None, None, None)
             self._http = None

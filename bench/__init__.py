@@ -1,1 +1,1 @@
-"""Measurements that anyone can run: `make bench`. Ratios within one run count; machines differ and are noisy."""
+"""Reproducible measurements: `make bench`. Compare ratios within one run; machines differ and are noisy."""

@@ -1,14 +1,14 @@
-"""`make bench`: what polling and reading cost here, on SQLite and on PostgreSQL.
+"""Measure polling and reading on SQLite and PostgreSQL: `make bench`.
 
     make bench ARGS="--feeds 500 --database postgresql"
     make bench ARGS="reading"                               # the reader, over HTTP and with a million activities
-    make bench ARGS="sources"                               # the reader, the desk and commands with 100,000 sources
-    make bench ARGS="--documents FOLDER --grown FOLDER"     # feeds of your own: *.xml, and what became of them
+        make bench ARGS="sources"                               # the reader, the desk and commands with 100,000 sources
+        make bench ARGS="--documents FOLDER --grown FOLDER"     # your own feeds: *.xml, and later versions of them
 
-Each step is whole: claim, fetch over HTTP from a farm on loopback, parse, screen, store, reschedule. The spacing of
-requests is 0 here, and 64 go to the one host at a time; a publisher's host gets one every 2 s. CPU is told apart for
-this process and the database server. The last column compares with what feedparser alone needs at its defaults, in the
-same run, for the same documents: the yardstick of the machine, measured on every fifth of them.
+Each step is complete: claim, fetch over HTTP from a loopback server, parse, screen, store, reschedule. Requests have no
+spacing here, and 64 run on the one host at a time; a publisher's host gets one every 2 s. CPU is measured separately
+for this process and the database server. The last column compares with feedparser alone at its defaults, in the same
+run, for the same documents (every fifth one), to calibrate the machine.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _timed(container: Container, query: Query) -> float:
 
 
 def poll(container: Container, ids: Sequence[int]) -> None:
-    """Poll in batches as large as a worker's task has them."""
+    """Poll in batches of a worker task's size."""
     reports = [
         report
         for start in range(0, len(ids), BATCH)

@@ -1,4 +1,4 @@
-"""What a piece of work costs: wall time, CPU of this process, CPU of the database server, memory."""
+"""Measure the cost of work: wall time, CPU of this process and the database server, memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PARENT, _OWN, _CHILDREN = 1, slice(11, 13), slice(13, 15)  # fields of /proc/PID/stat behind the name
+_PARENT, _OWN, _CHILDREN = 1, slice(11, 13), slice(13, 15)  # fields of /proc/PID/stat after the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,16 @@ class Cost:
 
     wall: float
     program: float  # CPU
-    database: float  # CPU; 0 where it is part of the program
+    database: float  # CPU; 0 if it is part of the program
 
     @property
     def cpu(self) -> float:
-        """CPU seconds in all."""
+        """Total CPU seconds."""
         return self.program + self.database
 
 
 def measured(work: Callable[[], object], engine: Engine, pid: int | None = None) -> Cost:
-    """Do the work and return what it cost this process, or another one, and the database server."""
+    """Run work and return its cost in this process, or another one, and in the database server."""
     server = _server(engine)
     program_cpu = time.process_time if pid is None else lambda: _own(pid)
     wall, program, database = time.perf_counter(), program_cpu(), _cpu(server)
@@ -48,23 +48,23 @@ def _own(pid: int) -> float:
 
 
 def peak_memory() -> float:
-    """Return the most that this process ever held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def cpu_of_process(pid: int) -> float:
-    """Return the CPU seconds that a process has used."""
+    """Return the CPU seconds of a process."""
     return sum(map(int, _stat(pid)[_OWN])) / _TICKS
 
 
 def cpu_of_children() -> float:
-    """Return the CPU seconds that ended child processes have used."""
+    """Return the CPU seconds of ended child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _server(engine: Engine) -> int | None:
-    """Return the process of the database server that all its others descend from; None for SQLite."""
+    """Return the parent process of the database server; None for SQLite."""
     if engine.dialect.name != "postgresql":
         return None
     with engine.connect() as connection:
@@ -81,7 +81,7 @@ def _cpu(server: int | None) -> float:
         if entry.name.isdecimal():
             try:
                 fields = _stat(int(entry.name))
-            except OSError:  # it ended meanwhile
+            except OSError:  # it has ended
                 continue
             if int(fields[_PARENT]) == server:
                 ticks += sum(map(int, fields[_OWN]))

@@ -1,9 +1,9 @@
-"""A farm of feeds in a process of its own, so that serving costs the measured process nothing.
+"""Serve feeds from a process of its own, so that serving costs the measured process nothing.
 
 `python -m bench.farm FOLDER [GROWN]` prints its port and serves the folder's `*.xml` on loopback: with validators as
-`/conditional/NAME.xml`, never with any as `/plain/NAME.xml`. `POST /grow` changes over to the documents of GROWN,
+`/conditional/NAME.xml`, and without any as `/plain/NAME.xml`. `POST /grow` switches to the documents of GROWN,
 and back.
-`write` makes such folders: blogs, link lists and podcasts in RSS 2.0 and Atom, 60 to 100 KB each with 40 entries.
+`write` creates such folders: blogs, link lists and podcasts in RSS 2.0 and Atom, 60 to 100 KB each with 40 entries.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
 _TEXT = """open government partnership action plan budget data audit forum council minister citizen water school road
 health court reform vote law record report meeting public money contract city region village library"""
 _WORDS = _TEXT.split()
-_GROWN = 20  # every how manyth feed grows: 5 %
+_GROWN = 20  # every 20th feed grows: 5 %
 
 
 def write(folder: Path, feeds: int, entries: int, *, grown: bool = False) -> None:
-    """Write `feeds` documents; grown ones have an entry more at the top and one less at the bottom."""
+    """Write `feeds` documents; grown ones have a new entry at the top and one less at the bottom."""
     folder.mkdir(parents=True, exist_ok=True)
     for feed in range(feeds):
         first = 2 if grown and feed % _GROWN == 0 else 1
@@ -60,7 +60,7 @@ _ATOM = """<?xml version="1.0" encoding="utf-8"?>
 </feed>"""
 
 
-def _said(feed: int, number: int) -> tuple[str, str, datetime]:
+def _content(feed: int, number: int) -> tuple[str, str, datetime]:
     """Return title, HTML and date of an entry, the same every time."""
     dice = random.Random(feed * 100_003 + number)  # seeded: the same entry every time
     paragraphs = [" ".join(dice.choices(_WORDS, k=dice.randint(30, 70))) for _ in range(dice.randint(3, 6))]
@@ -73,7 +73,7 @@ def _said(feed: int, number: int) -> tuple[str, str, datetime]:
 
 
 def _rss_item(feed: int, number: int) -> str:
-    title, html, moment = _said(feed, number)
+    title, html, moment = _content(feed, number)
     sound = "<enclosure url='https://cdn.example/a.mp3' length='123456' type='audio/mpeg'/>" if feed % 10 == 0 else ""
     return (
         f"<item><title>{escape(title)}</title><link>https://site{feed}.example/{number}?utm_source=rss</link>"
@@ -84,7 +84,7 @@ def _rss_item(feed: int, number: int) -> str:
 
 
 def _atom_entry(feed: int, number: int) -> str:
-    title, html, moment = _said(feed, number)
+    title, html, moment = _content(feed, number)
     return (
         f"<entry><title>{escape(title)}</title><link href='https://site{feed}.example/{number}'/>"
         f"<id>tag:site{feed}.example,2020:{number}</id><published>{moment.isoformat()}</published>"
@@ -124,7 +124,7 @@ def _read(folder: Path) -> dict[str, tuple[bytes, str]]:
 
 @contextmanager
 def farm(folder: Path, grown: Path) -> Iterator[str]:
-    """Give the farm's address."""
+    """Run the server and yield its address."""
     command = [sys.executable, "-m", "bench.farm", str(folder), str(grown)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -134,11 +134,13 @@ def farm(folder: Path, grown: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _say_port(text: str) -> None:
-    """Say the port, and nothing of aiohttp's banner about it."""
+def _print_port(text: str) -> None:
+    """Print the port only, without aiohttp's banner."""
     if "127.0.0.1" in text:
         print(text.split("127.0.0.1:")[1].split(maxsplit=1)[0], flush=True)
 
 
 if __name__ == "__main__":
-    web.run_app(_app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_say_port)
+    web.run_app(
+        _app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_print_port
+    )

@@ -1,14 +1,14 @@
-"""Simulate how fresh the stream is for a number of polls: `domain.polling.schedule` played over real posting times.
+"""Simulate the freshness of the stream for a poll budget: replay `domain.polling.schedule` on real posting times.
 
     python -m bench.freshness FOLDER [--budgets 1 4 12] [--seeds 3]
 
-FOLDER holds `traces.json.gz` (times of posts) and `simulate.py`, which plays them and knows other readers' policies.
-Each frame is four weeks of all sources: two to learn in, two that count. All sources are polled by one pace that keeps
-the budget by itself, as in production, with a floor of 60 s; the others get the knob solved for so that they make as
-many polls within 1 %. Beside the mean delay of items stands its ratio to theirs. `oracle-rate` is no reader, but the
-best constant rates that somebody could choose who knows the future.
+FOLDER contains `traces.json.gz` (times of posts) and `simulate.py`, which replays them and has other readers' policies.
+Each frame is four weeks of all sources: two to learn, two to measure. All sources share one pace that keeps the budget,
+as in production, with a floor of 60 s; the other policies are tuned to make the same number of polls within 1 %. The
+output has the mean delay of items and its ratio to each policy's. `oracle-rate` is no real reader, but the best
+constant rates that are possible with knowledge of the future.
 
-`simulate.py --policy "bench.freshness:policy()"` plays the same rhythm without the pace.
+`simulate.py --policy "bench.freshness:policy()"` runs the same schedule without the pace.
 """
 
 from __future__ import annotations
@@ -40,40 +40,40 @@ if TYPE_CHECKING:
 
 HOUR, DAY = 3600.0, 86400.0
 PEERS = ("oracle-rate", "fixed", "miniflux", "newsblur", "commafeed")
-_USUAL = 60.0  # with this level, a knob of 1 and an item an hour make a poll an hour: the root of 3600
+_USUAL = 60.0  # with this level, a scale of 1 and an item an hour give one poll an hour: the root of 3600
 
 
 def policy() -> Callable[[Any, float], float]:
-    """Return the rhythm as `simulate.py` wants a policy: a state and the present in, the next poll out."""
+    """Return the schedule as a policy of `simulate.py`: a function from state and time to the next poll."""
     numbers = count(1)
 
     def next_poll(state: Any, now: float) -> float:  # noqa: ANN401 - a type of that script
         if "terms" not in state.mem:
-            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "rhythm": PublishingProfile(_moment(now))}
-        rhythm = observed(state.mem["rhythm"], _moment(now), map(_moment, state.new))
-        state.mem["rhythm"] = rhythm
+            state.mem |= {"terms": Terms(next(numbers), None, SHORTEST), "profile": PublishingProfile(_moment(now))}
+        profile = observed(state.mem["profile"], _moment(now), map(_moment, state.new))
+        state.mem["profile"] = profile
         pace = PollBudget(state.scale * _USUAL, 1.0)
-        asked = poll_weight(rhythm, rhythm.at)
-        return after_success(rhythm.at, state.mem["terms"], poll_weight=asked, pace=pace).at.timestamp()
+        weight = poll_weight(profile, profile.at)
+        return after_success(profile.at, state.mem["terms"], poll_weight=weight, pace=pace).at.timestamp()
 
     return next_poll
 
 
 @dataclass(slots=True)
 class Followed:
-    """A source while it is played."""
+    """A source during the simulation."""
 
     terms: Terms
     events: Sequence[float]
-    rhythm: PublishingProfile
+    profile: PublishingProfile
     poll_weight: float
     seen: int = 0  # events
-    delays: list[float] = field(default_factory=list)  # of the measured fortnight, seconds
+    delays: list[float] = field(default_factory=list)  # of the measured two weeks, seconds
 
 
 @dataclass(slots=True)
 class Played:
-    """What came of playing frames: polls a source and hour, and the delay of items in seconds."""
+    """The result of a simulation: polls per source and hour, and the delay of items in seconds."""
 
     rate: float
     mean: float
@@ -82,15 +82,15 @@ class Played:
 
 
 def together(simulate: Any, frames: Sequence[int], budget: float, seed: int) -> Played:  # noqa: ANN401 - the script
-    """Play frames with all their sources under one pace of `budget` polls a source and hour."""
+    """Simulate frames with all their sources at one pace of `budget` polls per source and hour."""
     dice = random.Random(seed)
     polls, followed = 0, list[Followed]()
     for frame in frames:
         sources, made = _frame(simulate, frame, budget, dice)
         polls += made
         followed += sources
-    delays = sorted(delay for one in followed for delay in one.delays)
-    means = [sum(one.delays) / len(one.delays) for one in followed if one.delays]
+    delays = sorted(delay for source in followed for delay in source.delays)
+    means = [sum(source.delays) / len(source.delays) for source in followed if source.delays]
     return Played(
         rate=polls / len(followed) / simulate.MEASURED_HOURS,
         mean=sum(delays) / len(delays),
@@ -107,30 +107,32 @@ def _frame(simulate: Any, frame: int, budget: float, dice: random.Random) -> tup
         for number, (_, events) in enumerate(simulate.load([frame]), 1)
     ]
     per_second = budget * len(sources) / HOUR
-    total = level = sum(one.poll_weight for one in sources)
+    total = level = sum(source.poll_weight for source in sources)
     last, polls = first, 0
     queue = [(simulate.T0 + dice.random() * HOUR, number) for number in range(len(sources))]
     heapify(queue)
     while queue[0][0] < simulate.END + DAY:
         now, number = queue[0]
-        one, moment = sources[number], _moment(now)
+        source, moment = sources[number], _moment(now)
         polls += simulate.WARM <= now < simulate.END
-        one.rhythm = observed(one.rhythm, moment, map(_moment, _new(one, now, simulate.WARM)))
-        before, one.poll_weight = one.poll_weight, poll_weight(one.rhythm, moment)
-        total += one.poll_weight - before
+        source.profile = observed(source.profile, moment, map(_moment, _new(source, now, simulate.WARM)))
+        before, source.poll_weight = source.poll_weight, poll_weight(source.profile, moment)
+        total += source.poll_weight - before
         level, last = levelled(level, moment - last, total), moment
-        upcoming = after_success(moment, one.terms, poll_weight=one.poll_weight, pace=PollBudget(level, per_second))
+        upcoming = after_success(
+            moment, source.terms, poll_weight=source.poll_weight, pace=PollBudget(level, per_second)
+        )
         heapreplace(queue, (upcoming.at.timestamp(), number))
     return sources, polls
 
 
-def _new(one: Followed, now: float, measured_from: float) -> Sequence[float]:
-    """Return what came since the last poll, and note how long it waited."""
-    first = one.seen
-    while one.seen < len(one.events) and one.events[one.seen] <= now:
-        one.seen += 1
-    new = one.events[first : one.seen]
-    one.delays += [now - event for event in new if event >= measured_from]
+def _new(source: Followed, now: float, measured_from: float) -> Sequence[float]:
+    """Return the new items since the last poll, and record their delays."""
+    first = source.seen
+    while source.seen < len(source.events) and source.events[source.seen] <= now:
+        source.seen += 1
+    new = source.events[first : source.seen]
+    source.delays += [now - event for event in new if event >= measured_from]
     return new
 
 

@@ -1,8 +1,8 @@
-"""Whether a process that polls for long keeps its memory: `python -m bench.memory --minutes 10`.
+"""Check that a long-running polling process keeps its memory: `python -m bench.memory --minutes 10`.
 
-500 feeds of about 100 KB each, without validators, so that every poll fetches the whole document; every other round one
-in twenty has changed. What the process holds is printed for every round; it is flat where the last ones hold no more
-than the first ones after a while did.
+500 feeds of about 100 KB each, without validators, so that every poll fetches the whole document; in every other round,
+one in twenty has changed. The memory is printed for every round; it is flat if the last rounds need no more than the
+first rounds after the warm-up.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def main() -> None:
         print(f"{arguments.feeds} feeds of {size / 1000:.0f} kB on {arguments.database}; memory in MB, round by round:")
         with farm(first, grown) as address:
             ids = follow(container, address, "plain", [path.stem for path in sorted(first.glob("*.xml"))])
-            held: list[float] = []
+            memory: list[float] = []
             end = time.monotonic() + 60 * arguments.minutes
             while time.monotonic() < end:
                 poll(container, ids)
                 with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
                     pass
-                held.append(_memory())
-                print(f"{held[-1]:.1f}", end=" ", flush=True)
-    settled = held[len(held) // 10 :]
-    print(f"\n{len(held)} rounds; after a tenth of them {settled[0]:.1f} MB, at the end {settled[-1]:.1f} MB")
+                memory.append(_memory())
+                print(f"{memory[-1]:.1f}", end=" ", flush=True)
+    settled = memory[len(memory) // 10 :]
+    print(f"\n{len(memory)} rounds; after a tenth of them {settled[0]:.1f} MB, at the end {settled[-1]:.1f} MB")
 
 
 def _memory() -> float:

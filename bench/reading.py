@@ -1,10 +1,10 @@
-"""`make bench ARGS="reading"`: what the reader costs, on PostgreSQL with 20,000 and with 1,000,000 activities.
+"""Measure the reader on PostgreSQL with 20,000 and with 1,000,000 activities: `make bench ARGS="reading"`.
 
     make bench ARGS="reading --rows 20000"
 
-`wrk` (Debian and Ubuntu: apt-get install wrk) asks one reader process over loopback. "bare" is the same server with an
-app that does nothing but return as many bytes, headers and body: the limit. It runs just before and after what it is
-compared with, since machines are noisy. Cold pages are asked of the store itself.
+`wrk` (Debian and Ubuntu: apt-get install wrk) requests one reader process over loopback. "bare" is the same server with
+an app that only returns as many bytes, headers and body: the limit. It runs just before and after each measurement,
+since machines are noisy. Cold pages are read from the store directly.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 SIZES = (20_000, 1_000_000)
 PATHS = ("/api/v1/activities?limit=50", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2", "/")
 SECONDS = 4  # of each run of wrk
-AT_ONCE = 10_000  # rows of one statement
+AT_ONCE = 10_000  # rows per statement
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
-ASKED = 200  # times that a cold page is asked for
+ASKED = 200  # reads of each cold page
 
 FILL = """
 INSERT INTO activity (source_id, native_id, key, kind, network, actor_id, url, title, text, html, lang, published,
@@ -68,12 +68,12 @@ FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n,
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, action="append", help="how many activities; may be given several times")
-    parser.add_argument("--database", help="an empty PostgreSQL database instead of one of our own")
+    parser.add_argument("--rows", type=int, action="append", help="number of activities; may be repeated")
+    parser.add_argument("--database", help="an empty PostgreSQL database instead of a temporary one")
     rows = parser.parse_args(arguments).rows or SIZES
     wrk = shutil.which("wrk")
     if wrk is None:
-        sys.exit("wrk is not there. On Debian or Ubuntu: apt-get install wrk")
+        sys.exit("wrk is not installed. On Debian or Ubuntu: apt-get install wrk")
     medians: dict[str, list[float]] = {}
     for count in rows:
         with servers.postgresql() as (url, version), _store(url) as store:
@@ -127,7 +127,7 @@ def _fill(store: Store, count: int) -> None:
 
 
 def _cold(store: Store) -> dict[str, float]:
-    """Ask for pages of the store, each at another place, and print how long that takes."""
+    """Read pages of the store, each at another position, and print the times."""
     words = {name: Search.parse(name) for name in ("budget", "harbour", "w19990", "budget treaty", "budget w5 -w7")}
     article, on_x = frozenset({ActivityKind.ARTICLE}), frozenset({"x"})
     queries = {
@@ -199,7 +199,7 @@ def _raw(store: Store) -> None:
 
 
 def _deep(store: Store) -> Cursor:
-    """Return the place at which page 10,000 begins, or that of the middle of a small stream."""
+    """Return the position at which page 10,000 begins, or the middle of a small stream."""
     from aggregator.domain.stream import Cursor as Place
 
     with store.engine.connect() as connection:
@@ -213,7 +213,7 @@ def _deep(store: Store) -> Cursor:
 
 
 def _changes(store: Store) -> None:
-    """Follow the change feed from the beginning, as a mirror does, up to 50,000 rows."""
+    """Read the change feed from the beginning, as a mirror does, up to 50,000 rows."""
     began, revision, rows = time.perf_counter(), 0, 0
     while rows < 50_000:
         with store.reading() as tx:
@@ -226,7 +226,7 @@ def _changes(store: Store) -> None:
 
 
 def _hot(wrk: str, url: str) -> None:
-    """Ask a reader process over HTTP, and the bare server with as many bytes."""
+    """Request a reader process over HTTP, and the bare server with as many bytes."""
     with ExitStack() as stack:
         reader = stack.enter_context(_serving("reader", url))
         print(f"  {'over HTTP':<38}{'clients':>8}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'KB':>7}{'of bare':>9}")
@@ -249,7 +249,7 @@ def _hot(wrk: str, url: str) -> None:
 
 
 def _fresh(store: Store, url: str) -> None:
-    """Request the newest 50 under addresses that no cache knows, beside one that it does; print the CPU of each."""
+    """Request the newest 50 at uncached addresses and at a cached one; print the CPU of each."""
     requests = 500
     fresh = [f"/api/v1/activities?limit=50&until=2026-12-01T00:00:{number / 10:09.6f}Z" for number in range(requests)]
     cached = ["/api/v1/activities?limit=50"] * requests
@@ -274,29 +274,30 @@ def _fresh(store: Store, url: str) -> None:
 
 
 def _load(wrk: str, address: str, clients: int) -> tuple[float, float, float]:
-    """Return requests a second, and the median and 99th percentile of their time in milliseconds."""
+    """Return requests per second, and the median and 99th percentile of their time in milliseconds."""
     command = [wrk, "-t1", f"-c{clients}", f"-d{SECONDS}s", "--latency", address]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in told:
-        raise RuntimeError(told)
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output:
+        raise RuntimeError(output)
     units = {"us": 0.001, "ms": 1.0, "s": 1000.0}
     times = {
-        share: float(number) * units[unit] for share, number, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\b", told)
+        share: float(number) * units[unit]
+        for share, number, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\b", output)
     }
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     return float(rate[1]) if rate else 0.0, times["50"], times["99"]
 
 
 @contextmanager
 def _serving(what: str, argument: str) -> Iterator[int]:
-    """Run one server process; give its port."""
+    """Run a server process; yield its port."""
     with _process(what, argument) as (_, port):
         yield port
 
 
 @contextmanager
 def _process(what: str, argument: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run one server process; give it and its port."""
+    """Run a server process; yield it and its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.served", what, argument], stdout=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""What the reading bench asks: `reader URL` serves the reader as in earnest, `bare JSON` the same number of bytes."""
+"""Run a server for the reading bench: `reader URL` is the real reader, `bare JSON` returns as many bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def reader(url: str) -> ASGIApp:
 
     def memory(request: Request) -> JSONResponse:
         del request
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])  # what it holds now, on Linux
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])  # current memory, on Linux
         return JSONResponse({"mb": pages * resource.getpagesize() / 2**20})
 
     app.add_route("/memory", memory)

@@ -1,4 +1,4 @@
-"""`make bench ARGS="sources"`: what many sources cost the reader, the desk and the commands, on SQLite and PostgreSQL.
+"""Measure the cost of many sources for the reader, the desk and commands: `make bench ARGS="sources"`.
 
     make bench ARGS="sources --count 20000 --database sqlite"
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 COUNT = 100_000
 IDLE = 20.0  # seconds
 TIMES = 5
-ROWS = 5_000  # of one statement
+ROWS = 5_000  # per statement
 PASSWORD = "a password for the bench"
 READER = ("/api/v1/sources?limit=100", "/api/v1/sources", "/api/v1/activities", "/")
 DESK = ("", "/sources", "/sources?q=number+99", "/sources/s000007", "/freezes", "/rules", "/rules/new", "/history")
@@ -83,7 +83,7 @@ def _measure(url: str, folder: str, count: int) -> None:
 
 
 def _measure_step(store: Store, name: str, work: Callable[[], None], cpu: Callable[[], float]) -> None:
-    """Do something several times and print the median of its time, and the average of its CPU with the database's."""
+    """Run work several times and print its median time, and its average CPU including the database's."""
     before = cpu()
     costs = [measured(work, store.engine) for _ in range(TIMES)]
     used = (cpu() - before + sum(cost.database for cost in costs)) / TIMES
@@ -116,7 +116,7 @@ def _row(number: int, now: datetime) -> dict[str, Any]:
         "floor": 900,
         "interval": 3600,
         "due": now + timedelta(seconds=3600 + number % 3600),
-        "due_reason": "by its own rhythm",
+        "due_reason": "adaptive",
         "failures": 5 if failing else 0,
         "fetch_state": {"etag": f'"{number}"', "seen": [f"entry-{number}-{entry}" for entry in range(20)]},
         "created": now - timedelta(days=100),

@@ -1,1 +1,1 @@
-"""The database: the only truth. Everything outside sees it through `storage.store.Store`."""
+"""The database, accessed through `storage.store.Store` only."""

@@ -1,4 +1,4 @@
-"""Group the tables' classes by concern; each is made when it is first used."""
+"""Group the table classes by concern; each is created on first use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StreamRepositories(_Group):
 
     @cached_property
     def state(self) -> Stream:
-        """The stream's one row."""
+        """The `stream` row."""
         return Stream(self._connection)
 
     @cached_property
@@ -68,7 +68,7 @@ class StreamRepositories(_Group):
 
     @cached_property
     def versions(self) -> Versions:
-        """The former versions of activities."""
+        """The former versions."""
         return Versions(self._connection)
 
 
@@ -126,7 +126,7 @@ class ModerationRepositories(_Group):
 
     @cached_property
     def pending_edits(self) -> PendingEdits:
-        """The edits that wait for a person."""
+        """The pending edits."""
         return PendingEdits(self._connection)
 
     @cached_property
@@ -150,7 +150,7 @@ class BillingRepositories(_Group):
 
     @cached_property
     def ledger(self) -> Spendings:
-        """The ledger of what services bill."""
+        """The ledger of metered services."""
         return Spendings(self._connection)
 
 

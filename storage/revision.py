@@ -1,4 +1,4 @@
-"""The stream's one row: its revision, when it changed, the schedulers' heartbeat and the authority of `tag:` ids."""
+"""Manage the `stream` row: revision, time of the last change, schedulers' heartbeat and authority of `tag:` ids."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from storage.tables.stream import activity, actor, stream
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction holds the stream's row
+STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction locks the stream's row
 
 
 class Stream:
-    """What is true of the stream as a whole."""
+    """The state of the stream as a whole."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def revision(self) -> int:
-        """Return the newest revision; everything up to it is visible to statements that follow."""
+        """Return the newest revision; following statements see all changes up to it."""
         revision: int = self._connection.execute(select(stream.c.revision)).scalar_one()
         return revision
 
     def instance(self) -> str:
-        """Return the name of this database, which no other has: revisions of another mean nothing here."""
+        """Return the name of this database; revisions of other databases are not comparable."""
         name: str = self._connection.execute(select(stream.c.instance)).scalar_one()
         return name
 
     def lock(self) -> None:
-        """Lock the stream's row until the transaction ends; on SQLite the transaction is the one writer anyway."""
+        """Lock the stream's row until the transaction ends; on SQLite the transaction is the only writer anyway."""
         self._connection.execute(select(stream.c.id).with_for_update())
 
     def require_lock(self) -> None:
-        """Check that this transaction began by locking the stream, see `Store.writing`.
+        """Require that this transaction began by locking the stream, see `Store.writing`.
 
         Raises:
-            RuntimeError: it did not, so what it writes could deadlock or rest on an outdated state.
+            RuntimeError: it didn't, so its writes could deadlock or use outdated data.
         """
         if not self._connection.get_execution_options().get(STREAM_LOCKED, False):
             raise RuntimeError("This transaction changes the stream, so open it with `Store.writing()`.")
 
     def take(self, count: int) -> int:
-        """Take `count` revisions and return the first.
+        """Allocate `count` revisions and return the first.
 
-        The stream's row is locked until the transaction ends, which makes revisions visible in their order.
+        This locks the stream's row until the transaction ends, so revisions become visible in order.
         """
         self.require_lock()
         now = datetime.now(UTC)
-        later = case((stream.c.changed > now, stream.c.changed), else_=now)  # clocks of writers differ
+        later = case((stream.c.changed > now, stream.c.changed), else_=now)  # the clocks of writers differ
         statement = update(stream).values(revision=stream.c.revision + count, changed=later)
         statement = statement.returning(stream.c.revision)
         newest: int = self._connection.execute(statement).scalar_one()
         return newest - count + 1
 
     def mark(self) -> StreamMark:
-        """Return the state of the stream; what commits while this reads counts as later."""
-        newest = [select(func.coalesce(func.max(one.c.id), 0)).scalar_subquery() for one in (activity, actor)]
+        """Return the state of the stream; changes that commit during the read count as later."""
+        newest = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in (activity, actor)]
         return StreamMark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
 
     def altered(self, since: StreamMark) -> int:
-        """Return the newest revision at which something was changed or taken out that may have been shown before.
+        """Return the newest revision at which an item that may have been shown was changed or removed.
 
-        It is 0 where things were only added since the mark. What came after the mark and is hidden by now counts as
-        taken out: it may have been shown in between.
+        It is 0 if items were only added since the mark. An item added after the mark and hidden since counts as
+        removed: it may have been shown in between.
         """
         newest = 0
         for table, known in ((activity, since.activity), (actor, since.actor)):
@@ -78,7 +78,7 @@ class Stream:
         return newest
 
     def beat(self, now: datetime) -> datetime | None:
-        """Note that a tick runs; return when the last one did. The row's lock lets one tick run at a time."""
+        """Record that a tick runs; return the time of the last one. The row's lock serializes ticks."""
         last: datetime | None = self._connection.execute(select(stream.c.last_tick).with_for_update()).scalar_one()
         self._connection.execute(update(stream).values(last_tick=now))
         return last
@@ -89,6 +89,6 @@ class Stream:
         return moment
 
     def tag_authority(self) -> tuple[str, str]:
-        """Return authority and date of our `tag:` ids, fixed when the database was made."""
+        """Return authority and date of our `tag:` ids, set when the database was created."""
         row = self._connection.execute(select(stream.c.tag_authority, stream.c.tag_date)).one()
         return row.tag_authority, row.tag_date

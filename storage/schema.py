@@ -1,4 +1,4 @@
-"""The schema's revision: bring it up to the code's, or say how it differs."""
+"""Upgrade the database schema, or describe how it differs from the code's."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-MIGRATION_LIMIT = 600.0  # seconds for a statement of a migration, or to wait for another migration
+MIGRATION_LIMIT = 600.0  # seconds per statement of a migration, and to wait for another migration
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_LOCK = 7_391_508_224  # any number, the same for every process of ours
+_LOCK = 7_391_508_224  # arbitrary, but the same in all our processes
 
 
 @cache
 def _scripts() -> ScriptDirectory:
-    """Return the migrations, which Alembic imports one by one."""
+    """Return the migrations; Alembic imports each file."""
     return ScriptDirectory(str(_MIGRATIONS))
 
 
 @cache
 def _known() -> frozenset[str]:
-    """Return every revision of this version of the program."""
+    """Return every revision that this version knows."""
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 def configuration(engine: Engine) -> Config:
-    """Return Alembic's configuration for an engine of ours."""
+    """Return the Alembic configuration for an engine."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["engine"] = engine
@@ -59,17 +59,17 @@ def current(engine: Engine) -> str | None:
 
 
 def newest() -> str:
-    """Return the revision that the code is written for."""
+    """Return the revision that the code requires."""
     head = _scripts().get_current_head()
     if head is None:
-        raise SchemaError("This installation carries no migrations; install it again.")
+        raise SchemaError("This installation has no migrations; reinstall it.")
     return head
 
 
 def migrate(engine: Engine, authority: str, today: date) -> list[str]:
-    """Upgrade to the newest schema under a lock; return the revisions applied, none when it was up to date.
+    """Upgrade to the newest schema under a lock; return the applied revisions, if any.
 
-    The first time, `authority` and `today` become the stream's `tag:` authority and date, for ever.
+    On the first run, `authority` and `today` become the permanent authority and date of `tag:` ids.
 
     Raises:
         SchemaError: the database is newer than the code.
@@ -101,17 +101,17 @@ def _begin_stream(engine: Engine, authority: str, today: date) -> None:
 
 
 def check(engine: Engine) -> None:
-    """Raise unless the schema is exactly the one that the code is written for.
+    """Check that the schema is the one that the code requires.
 
     Raises:
-        SchemaError: the sentence says what to do.
+        SchemaError: it isn't; the message has the fix.
     """
     file = engine.url.database if engine.dialect.name == "sqlite" else None
-    if file and not Path(file).exists():  # connecting would make an empty one
+    if file and not Path(file).exists():  # connecting would create an empty file
         raise SchemaError(f"There is no database at {file}, so no schema yet; run 'aggregator migrate'.")
     before = current(engine)
     if before is None:
-        raise SchemaError("The database holds no schema yet; run 'aggregator migrate'.")
+        raise SchemaError("The database has no schema yet; run 'aggregator migrate'.")
     _refuse_newer(before)
     if before != newest():
         raise SchemaError(
@@ -129,7 +129,7 @@ def _refuse_newer(before: str | None) -> None:
 
 @contextmanager
 def _lock(engine: Engine) -> Iterator[None]:
-    """Let one process migrate at a time; the others wait."""
+    """Serialize migrations; other processes wait."""
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
             allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=MIGRATION_LIMIT)
@@ -137,19 +137,19 @@ def _lock(engine: Engine) -> Iterator[None]:
             try:
                 yield
             finally:
-                connection.invalidate()  # the lock ends with the session, and the long limits with it
+                connection.invalidate()  # ends the session's lock, and discards its long limits
         return
     database = engine.url.database
     if not database or database == ":memory:":
         yield
         return
     path = Path(database)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
             private_files.make_folder(path.parent)
             private_files.tighten_database(path)
             lock = path.with_name(path.name + ".migrating")
-            file = held.enter_context(open(lock, "w", opener=private_files.opener))  # Path.open takes no opener
+            file = stack.enter_context(open(lock, "w", opener=private_files.opener))  # Path.open takes no opener
         except OSError as problem:
             raise SetupError(
                 f"The folder {path.parent} can't be written: {problem.strerror}. Make it writable, or set "

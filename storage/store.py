@@ -1,4 +1,4 @@
-"""The store: what everything else sees of the database."""
+"""Open transactions on the database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transactio
 
 
 class Transaction:
-    """One view of the database, by concern. Only `Store.writing` lets it write."""
+    """The repositories of one transaction. Only `Store.writing` allows writes."""
 
     def __init__(self, connection: Connection) -> None:
         self.stream = StreamRepositories(connection)
@@ -62,46 +62,46 @@ class Transaction:
 
 
 class Store:
-    """The database, opened lazily: safe to build before a worker forks."""
+    """The database, connected on first use, so that a worker may fork after creating the store."""
 
     def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
         self.engine = engine
         self._versions_kept = versions_kept
-        self._connecting: dict[int, float] = {}  # by thread: since when it waits for a connection, monotonic
+        self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
 
     @classmethod
     def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
-        """Build a store for a database URL; nothing is connected yet.
+        """Create a store for a database URL; nothing is connected yet.
 
         Args:
             url: the database.
-            versions_kept: how many former versions of an activity are kept.
+            versions_kept: former versions kept per activity.
         """
         return cls(make_engine(url), versions_kept=versions_kept)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """Read.
+        """Open a read transaction.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            StoreUnavailableError: the database doesn't respond.
         """
         with self._begun(postgresql_readonly=True) as connection:
             yield Transaction(connection)
 
     @contextmanager
     def writing(self, *, lock_stream: bool = True) -> Iterator[Transaction]:
-        """Read and write in one transaction; on SQLite it waits for its turn as the one writer.
+        """Open a read-write transaction; on SQLite it waits for other writers.
 
         Lock order: the stream's row first, then sources, activities, actors, rules and the audit log in any order. So
-        no two writers can deadlock, and no decision rests on a state that another writer changes before it is stored.
+        writers can't deadlock, and the data that a decision is based on can't change before the decision is stored.
 
         Args:
-            lock_stream: False for what changes none of these, such as rate limits, meters and sessions. Such a
-                transaction runs beside the one that holds the stream, and locks one kind of row only.
+            lock_stream: False if none of these tables change, as for rate limits, meters and sessions. Such a
+                transaction runs concurrently with the stream's writer, and locks rows of one kind only.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            StoreUnavailableError: the database doesn't respond.
         """
         with self._begun(writing=True, **{STREAM_LOCKED: lock_stream}) as connection:
             tx = Transaction(connection)
@@ -111,7 +111,7 @@ class Store:
 
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
-        with _translated(reading="postgresql_readonly" in options), self._connect() as plain:
+        with _translating_errors(reading="postgresql_readonly" in options), self._connect() as plain:
             connection = plain.execution_options(**options, **{VERSIONS_KEPT: self._versions_kept})
             with connection.begin():
                 yield connection
@@ -120,14 +120,14 @@ class Store:
             self.erase(_ERASE_WITHIN)
 
     def erase(self, within: float) -> bool:
-        """Erase removed content from SQLite's files; return False where readers prevented it for `within` seconds.
+        """Erase removed content from SQLite's files; return False if readers prevented it for `within` seconds.
 
-        What could not be erased is tried again after the next transaction that writes, of any process.
+        After a failure, the next writing transaction of any process tries again.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            StoreUnavailableError: the database doesn't respond.
         """
-        with _translated():
+        with _translating_errors():
             return self.engine.dialect.name != "sqlite" or erasure.erase(self.engine, within)
 
     def _connect(self) -> Connection:
@@ -136,71 +136,71 @@ class Store:
         try:
             return self.engine.connect()
         except InvalidRequestError as error:  # the pool tried two connections, and neither reached the primary
-            raise StoreUnavailableError("The database does not answer.") from error
+            raise StoreUnavailableError("The database doesn't respond.") from error
         finally:
             del self._connecting[thread]
 
     def longest_wait(self) -> float:
-        """Return for how many seconds some thread has been waiting for a connection; 0 where none waits."""
+        """Return the longest current wait for a connection in seconds; 0: none waits."""
         return longest(self._connecting)
 
     @staticmethod
     def longest_ping() -> float:
-        """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+        """Return the longest current check of a pooled connection in seconds; 0: none runs."""
         return longest_ping()
 
     def migrate(self, *, authority: str, today: date) -> list[str]:
-        """Bring the schema up to the code's; return the revisions applied.
+        """Upgrade the schema to the code's; return the applied revisions.
 
-        The first time, `authority` (a host name) and `today` are fixed for all `tag:` ids to come.
+        On the first run, `authority` (a host name) and `today` are fixed for all future `tag:` ids.
         """
-        with _translated():
+        with _translating_errors():
             return schema.migrate(self.engine, authority, today)
 
     def check_schema(self) -> None:
-        """Raise unless the schema fits the code.
+        """Check that the schema fits the code.
 
         Raises:
-            SchemaError: it is missing, older or newer; the sentence says what to do.
-            StoreUnavailableError: the database does not answer.
+            SchemaError: it is missing, older or newer; the message has the fix.
+            StoreUnavailableError: the database doesn't respond.
         """
-        with _translated():
+        with _translating_errors():
             schema.check(self.engine)
 
     def watch(self, stopping: threading.Event) -> Iterator[int | None]:
-        """Give the stream's revision soon after every change and once a second; None while the database is away."""
+        """Yield the stream's revision after each change and once a second; None while the database is unavailable."""
         return watch(self.engine.url.render_as_string(hide_password=False), stopping)
 
     def close(self) -> None:
-        """Close every connection; one that somebody still uses when it is given back."""
+        """Close every connection; connections in use are closed when they are returned."""
         pool = self.engine.pool
-        self.engine.dispose()  # which makes another pool, for a worker that was forked
+        self.engine.dispose()  # creates a new pool, which a forked worker can use
         event.listen(pool, "checkin", _closed_for_good)
-        pool.dispose()  # what came back in between
+        pool.dispose()  # connections returned in between
 
 
 def _closed_for_good(_connection: object, record: ConnectionPoolEntry) -> None:
-    """Close what comes back to a pool that was disposed of: nobody would take it out again."""
+    """Close connections returned to a disposed pool, which would never be used again."""
     record.invalidate()
 
 
-# What PostgreSQL refuses because of the state it is in, and never because of the values that were sent. The rest of
-# its class 42 (syntax error or access rule violation) is a mistake of this program.
+# PostgreSQL errors caused by the state of the database, never by the values sent. The rest of class 42 (syntax error
+# or access rule violation) means a bug in this program.
 _UNUSABLE = frozenset({"42501", "42P01", "42703", "3F000", "3D000"})  # privilege, table, column, schema, database
 _UNUSABLE_FILES = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 
 
 @contextmanager
-def _translated(*, reading: bool = False) -> Iterator[None]:
-    """Turn errors that say something of the database, and nothing of the values, into `StoreUnavailableError`."""
+def _translating_errors(*, reading: bool = False) -> Iterator[None]:
+    """Translate errors caused by the database rather than the values into `StoreUnavailableError`."""
     try:
         yield
     except PoolTimeoutError as error:
-        raise StoreUnavailableError("The database does not answer: all connections are in use.") from error
+        raise StoreUnavailableError("The database doesn't respond: all connections are in use.") from error
     except (OperationalError, InterfaceError, InternalError, NotSupportedError) as error:
         if reading and getattr(error.orig, "sqlstate", None) == READ_ONLY:
-            raise  # a mistake of this program: it opened the transaction for reading
-        raise StoreUnavailableError(f"The database does not answer: {_reason(error)}.") from error
+            raise  # a bug in this program: the transaction was opened read-only
+        raise StoreUnavailableError(f"The database doesn't respond: {_reason(error)}.") from error
     except DatabaseError as error:
         state = getattr(error.orig, "sqlstate", None)
         if state in _UNUSABLE or getattr(error.orig, "sqlite_errorname", "") in _UNUSABLE_FILES:

@@ -95,12 +95,12 @@ def sweep(as_json: bool) -> None:
         done = container.sweep()
     for report in done:
         if as_json:
-            print_json(report)
+            print_json(report.json())
             continue
-        looked = f", {counted(report.asked, 'post')} looked up" if report.asked else ""
+        looked = f", {counted(report.looked_up, 'post')} looked up" if report.looked_up else ""
         items = f" ({counted(report.activities, 'item')} removed or shortened)" if report.gone else ""
         click.echo(
-            f"{report.network}: {counted(report.held, 'post')} held{looked}; {report.gone} gone{items}, "
+            f"{report.network}: {counted(report.stored, 'post')} held{looked}; {report.gone} gone{items}, "
             f"{report.updated} updated."
         )
         for note in report.notes:

@@ -1,51 +1,51 @@
-"""Everything that can go wrong on purpose, as one tree.
+"""Define all expected errors, as one tree.
 
 AggregatorError
- ├─ SettingsError               an AGGREGATOR_* variable has a value we can't use
- │   └─ ConfigurationError      a file of the configuration folder can't be used
- ├─ SetupError                  the installation is not in a state to do this (schema, lock, missing token)
- │   ├─ SchemaError             the database's schema is older or newer than the code
- │   ├─ StoreUnavailableError   the database does not answer
- │   └─ WriterRunningError      another process is the one writer of this SQLite database
- ├─ BadRequestError             a reader or operator asked for something that can't be
+ ├─ SettingsError               an AGGREGATOR_* variable is invalid
+ │   └─ ConfigurationError      a file of the configuration folder is invalid
+ ├─ SetupError                  the installation isn't set up for this (schema, lock, missing token)
+ │   ├─ SchemaError             the database schema is older or newer than the code
+ │   ├─ StoreUnavailableError   the database doesn't respond
+ │   └─ WriterRunningError      another process is the single writer of this SQLite database
+ ├─ BadRequestError             a reader's or operator's request is invalid
  │   ├─ BadCursorError
- │   ├─ BadSearchError       nothing to look for
+ │   ├─ BadSearchError          the search has no words, or too many
  │   └─ NotFoundError           no such source or activity
- └─ SourceError                 polling one source failed; never the batch's fault
-     ├─ FetchError              no usable answer came over HTTP
+ └─ SourceError                 polling one source failed; other sources of the batch aren't affected
+     ├─ FetchError              the HTTP request had no usable response
      │   ├─ UnreachableError    refused, name not found, TLS, no proper HTTP
-     │   │   └─ BrokenOffError       reset, or the connection closed before the answer was whole
+     │   │   └─ BrokenOffError       reset or closed before the response was complete
      │   ├─ ForbiddenAddressError  the address is private and not allowed
-     │   ├─ SlowError           time ran out
-     │   │   ├─ SlowConnectError      for the connection
-     │   │   ├─ SlowFirstByteError    until the headers were complete
-     │   │   └─ SlowTotalError        for the whole answer
-     │   ├─ TooLargeError       more than we take
-     │   │   ├─ WireTooLargeError     bytes as they are sent
-     │   │   ├─ UnpackedTooLargeError bytes after unpacking
-     │   │   └─ HeadersTooLargeError  a header line, or all of them
-     │   ├─ RedirectError       too many, a loop, or to a place we refuse to go
-     │   ├─ StatusError         an HTTP status that is no success
-     │   │   ├─ GoneError             410: gone for good
-     │   │   ├─ ApiChangedError       an API does not know what we ask it for
-     │   │   └─ RobotCheckError       a page that wants a person instead of a feed reader
-     │   ├─ SignInError         it wants a sign-in that we have not, or refuses the one we have
-     │   └─ PausedError         the host asked us to wait; nothing was sent
-     ├─ UnreadableError         an answer came, but it is not what the source should give
+     │   ├─ SlowError           timeout
+     │   │   ├─ SlowConnectError      of the connection
+     │   │   ├─ SlowFirstByteError    of the headers
+     │   │   └─ SlowTotalError        of the whole response
+     │   ├─ TooLargeError       a limit is exceeded
+     │   │   ├─ WireTooLargeError     of bytes as sent
+     │   │   ├─ UnpackedTooLargeError of decompressed bytes
+     │   │   └─ HeadersTooLargeError  of a header line, or all of them
+     │   ├─ RedirectError       too many redirects, a loop, or a forbidden target
+     │   ├─ StatusError         an HTTP error status
+     │   │   ├─ GoneError             410: removed permanently
+     │   │   ├─ ApiChangedError       the API doesn't know the request
+     │   │   └─ RobotCheckError       a bot check
+     │   ├─ SignInError         credentials are missing or were rejected
+     │   └─ PausedError         the host is paused; nothing was sent
+     ├─ UnreadableError         the response isn't valid for this kind of source
      │   ├─ TooComplexError     deeper, wider or longer than any feed needs
-     │   ├─ ParserCrashError    the process that reads documents died of it
-     │   ├─ WorkerLostError     the process that polls died of it, several times in a row
-     │   └─ NoFeedError         a page for browsers or something else where the feed should be
-     ├─ AccountError            an account that can't be read
-     │   ├─ MissingAccountError   there is none
-     │   ├─ SuspendedAccountError the network took it away
-     │   ├─ ProtectedAccountError only followers whom it accepted may read it
-     │   ├─ CredentialsError      our credentials are missing or refused
+     │   ├─ ParserCrashError    the parser process crashed
+     │   ├─ WorkerLostError     the worker process crashed several times in a row
+     │   └─ NoFeedError         a web page or something else instead of a feed
+     ├─ AccountError            the account can't be read
+     │   ├─ MissingAccountError   it doesn't exist
+     │   ├─ SuspendedAccountError the network suspended it
+     │   ├─ ProtectedAccountError it is visible to accepted followers only
+     │   ├─ CredentialsError      our credentials are missing or were rejected
      │   └─ NotAllowedError       our credentials don't allow this call
-     └─ BudgetError             our own budget leaves nothing for this
-         └─ CapReachedError       the service says that its usage cap or spending limit is reached
+     └─ BudgetError             our own budget is used up
+         └─ CapReachedError       the service reported a usage cap or spending limit
 
-Each carries a stable `code` for programs and a sentence for people that says what, where, why and what to do.
+Each has a stable `code` for programs and a message for people with the problem, its place and the fix.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class BadCursorError(BadRequestError):
     code = "bad-cursor"
 
     def __init__(self, cursor: str) -> None:
-        super().__init__(f"The cursor {cursor[:80]!r} is not one that this API gave; start again without a cursor.")
+        super().__init__(f"The cursor {cursor[:80]!r} is invalid; start again without a cursor.")
 
 
 class BadSearchError(BadRequestError):

@@ -1,4 +1,4 @@
-"""Networks that activities are published on: their names, the words for their posts, and their legal terms.
+"""Register the networks that activities are published on: names, nouns for their posts, and legal terms.
 
 Each kind of source declares its networks, and the registry of kinds registers them here, so that storage and pages can
 look them up without importing a kind.
@@ -19,32 +19,32 @@ WEB = "web"  # documents on the open web: feeds, calendars, and items that edito
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """What people call one kind of activity on a network."""
+    """A network's nouns for one kind of activity."""
 
     singular: str
     plural: str = ""
-    past: str = ""  # what the author of one did: "retweeted"
+    past: str = ""  # the verb for its author: "retweeted"
 
 
 @dataclass(frozen=True, slots=True)
 class LegalTerms:
-    """What the terms of a network allow. The defaults forbid everything."""
+    """The legal terms of a network. The defaults forbid everything."""
 
-    public_text: bool = False  # the public API and feeds may give the content, not only ids and addresses
+    public_text: bool = False  # the public API and feeds may contain the content, not only ids and addresses
     embeddable: bool = False  # other sites may show the content in frames and embeds
-    edits_replace: bool = True  # an edit must be shown, also where a person approved the former version
-    link_to_post: bool = False  # cards name the network, and their time leads to the post there
+    edits_replace: bool = True  # an edit must be shown, even if the former version was approved
+    link_to_post: bool = False  # cards name the network, and their time links to the post there
     public_text_setting: str = ""  # name of the setting by which operators state that the network agreed
     embeddable_setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network, as pages name it and as its terms bind us."""
+    """A network, with its display names and legal terms."""
 
     name: str  # stored with every activity
     label: str = ""
-    hosts: frozenset[str] = frozenset()  # whose web addresses lead to it
+    hosts: frozenset[str] = frozenset()  # hosts whose URLs belong to it
     nouns: Mapping[ActivityKind, Noun] = field(default_factory=dict, hash=False)
     terms: LegalTerms = LegalTerms()
     has_accounts: bool = True  # its actors are accounts; posts have ids
@@ -75,12 +75,12 @@ def register(kind: str, networks: Iterable[Network]) -> None:
 
 
 def network_of(name: str) -> Network:
-    """Return a network; one that no kind of source declares allows nothing."""
+    """Return a network; an undeclared one has the default terms, which allow nothing."""
     return _registered.get(name) or Network(name, name)
 
 
 def profile_of(kind: str, handle: str) -> str | None:
-    """Return the address of the profile that a handle has on the network of a kind of source."""
+    """Return the URL of a handle's profile on the network of a kind of source."""
     profiles = (network.profile for network in _of_kind.get(kind, ()) if network.profile)
     return next((profile.format(handle=handle) for profile in profiles), None)
 
@@ -95,7 +95,7 @@ def network_at(host: str) -> Network | None:
     return next((network for network in _registered.values() if network.owns(host)), None)
 
 
-def plural(kind: ActivityKind, otherwise: str) -> str:
-    """Return what people call activities of a kind: the first network's word for them, if any has one."""
+def plural(kind: ActivityKind, default: str) -> str:
+    """Return the first network's plural noun for a kind of activity, or a default."""
     words = (network.nouns[kind].plural for network in _registered.values() if kind in network.nouns)
-    return next(filter(None, words), otherwise)
+    return next(filter(None, words), default)

@@ -60,14 +60,14 @@ class Block(_Strict):
     def _handles(cls, accounts: frozenset[str]) -> frozenset[str]:
         handles = frozenset(account.removeprefix("@").lower() for account in accounts)
         if not all(re.fullmatch(r"[a-z0-9_]{1,30}", handle) for handle in handles):
-            raise ValueError("an account is a handle, as opengovpart")
+            raise ValueError("an account must be a handle such as opengovpart")
         return handles
 
     @field_validator("countries")
     @classmethod
     def _codes(cls, codes: frozenset[str]) -> frozenset[str]:
         if not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
-            raise ValueError("a country is its two capitals (ISO 3166), as GH")
+            raise ValueError("a country must be two capitals (ISO 3166) such as GH")
         return codes
 
     @property
@@ -104,7 +104,7 @@ class Portal:
         try:
             file = _File.model_validate(tomllib.loads(toml))
         except tomllib.TOMLDecodeError as problem:
-            raise ConfigurationError(f"It is no TOML: {problem}.") from None
+            raise ConfigurationError(f"Invalid TOML: {problem}.") from None
         except ValidationError as problem:
             first = problem.errors()[0]
             place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])

@@ -43,7 +43,7 @@ class Search:
             BadSearchError: it has no required word, or is too long.
         """
         if len(text) > _LONGEST:
-            raise BadSearchError(f"q has {len(text)} characters, but {_LONGEST} are the most.")
+            raise BadSearchError(f"q has {len(text)} characters, the maximum is {_LONGEST}.")
         required: list[Term] = []
         excluded: list[Term] = []
         for match in _TERM.finditer(text):
@@ -51,10 +51,10 @@ class Search:
             if words:
                 (excluded if match["minus"] else required).append(Term(words))
         if not required:
-            what = "only says what must not be there; add a word to look for" if excluded else "holds no word"
+            what = "has excluded words only; add a word to search for" if excluded else "has no words"
             raise BadSearchError(f"q is {text[:80]!r}, which {what}.")
         if len(required) + len(excluded) > _MOST_TERMS:
-            raise BadSearchError(f"q has {len(required) + len(excluded)} terms, but {_MOST_TERMS} are the most.")
+            raise BadSearchError(f"q has {len(required) + len(excluded)} terms, the maximum is {_MOST_TERMS}.")
         return cls(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(excluded)))
 
     def finds(self, search_text: str) -> bool:

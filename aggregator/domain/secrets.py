@@ -1,10 +1,10 @@
-"""Setting values that must not be printed."""
+"""Wrap secret values of settings."""
 
 from __future__ import annotations
 
 
 class Secret:
-    """A value that never shows itself: not in `repr`, `str`, logs or tracebacks."""
+    """A value hidden from `repr`, `str`, logs and tracebacks."""
 
     __slots__ = ("_value",)
 
@@ -12,7 +12,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value, for the one place that sends it."""
+        """Return the value, for sending it only."""
         return self._value
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""How one setting reads: its variable, its type, what is allowed and what it means.
+"""Define the schema of a setting: variable, type, allowed values and meaning.
 
 Kinds of source declare their own settings with these types, and `aggregator.config` reads them with all others.
 """
@@ -23,13 +23,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Option(Generic[_T]):
-    """One setting: its variable, how it reads, what it means and what is allowed."""
+    """A setting: variable, parser, meaning and allowed values."""
 
     name: str  # of its variable, without the prefix
     read: Callable[[str], _T]
-    allowed: str  # in words, for the error and the documentation
+    allowed: str  # as text, for errors and documentation
     meaning: str
-    default: str | None = None  # as it would stand in the environment
+    default: str | None = None  # as in the environment
     secret: bool = False
 
     @property
@@ -39,12 +39,12 @@ class Option(Generic[_T]):
 
     @property
     def key(self) -> str:
-        """The name by which code gets the value."""
+        """The name of the value in code."""
         return self.name.lower()
 
 
 def seconds(least: float, most: float) -> Callable[[str], timedelta]:
-    """Return a reader of seconds within bounds."""
+    """Return a parser of seconds within bounds."""
 
     def read(text: str) -> timedelta:
         span = float(text)
@@ -56,13 +56,13 @@ def seconds(least: float, most: float) -> Callable[[str], timedelta]:
 
 
 def days(least: int, most: int) -> Callable[[str], timedelta]:
-    """Return a reader of whole days within bounds."""
+    """Return a parser of whole days within bounds."""
     read = whole(least, most)
     return lambda text: timedelta(days=read(text))
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds."""
+    """Return a parser of whole numbers within bounds."""
 
     def read(text: str) -> int:
         value = int(text)
@@ -74,7 +74,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """Return a reader of numbers within bounds."""
+    """Return a parser of numbers within bounds."""
 
     def read(text: str) -> float:
         value = float(text)
@@ -86,7 +86,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    """Return a reader of one of some words."""
+    """Return a parser that accepts some words."""
 
     def read(text: str) -> str:
         if text.lower() not in words:
@@ -97,21 +97,21 @@ def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def yes_or_no(text: str) -> bool:
-    """Read "yes" or "no"."""
+    """Parse "yes" or "no"."""
     return one_of(("yes", "no"))(text) == "yes"
 
 
 def web_address(text: str) -> str:
-    """Read an http or https address without a query or a user name."""
+    """Parse an http or https URL without query or user name."""
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError
-    _ = parts.port  # raises on a port that is none
+    _ = parts.port  # raises ValueError for an invalid port
     return text.rstrip("/")
 
 
 def secret(least: int) -> Callable[[str], Secret]:
-    """Return a reader of secrets of some least length, without spaces."""
+    """Return a parser of secrets with a minimum length, without spaces."""
 
     def read(text: str) -> Secret:
         if len(text) < least or re.search(r"\s", text):
@@ -122,11 +122,11 @@ def secret(least: int) -> Callable[[str], Secret]:
 
 
 def secure_address(text: str) -> str:
-    """Read an https address, or an http one on loopback."""
+    """Parse an https URL, or an http URL on loopback."""
     address = web_address(text)
     parts = urlsplit(address)
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ValueError  # credentials would travel in clear text
+        raise ValueError  # credentials would be sent in clear text
     return address
 
 

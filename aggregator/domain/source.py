@@ -1,4 +1,4 @@
-"""Define a source, its polling state, and how sources are selected."""
+"""Define a source, its polling state, and filters of sources."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 
-Json = Any  # what the json module reads and writes
+Json = Any  # any value of the json module
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Policy(StrEnum):
-    """What happens to what a source brings."""
+    """How new items of a source are published."""
 
     AUTO = "auto"  # shown at once
-    DELAY = "delay"  # shown after a while in which people may still take it back
-    HOLD = "hold"  # waits for a person
+    DELAY = "delay"  # shown after a delay in which people can hide it
+    HOLD = "hold"  # waits for review
 
 
 class OnEdit(StrEnum):
-    """What becomes of an activity that a person approved when its publisher edits it. X's edits always replace."""
+    """How edits of approved activities are treated. Edits on X always replace the content."""
 
-    STAY = "stay"  # it stays as it was approved; the new words wait for a person
-    RETURN = "return"  # it takes the new words and waits for a person
+    STAY = "stay"  # the approved content stays; the new content waits for review
+    RETURN = "return"  # the activity gets the new content and waits for review
 
 
 class SourceState(StrEnum):
@@ -37,39 +37,39 @@ class SourceState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"  # by a person
-    STOPPED = "stopped"  # by us, for a reason that only a person can mend
-    REMOVED = "removed"  # kept only for what its items and gone keys refer to
+    STOPPED = "stopped"  # by us, for a reason that a person must fix
+    REMOVED = "removed"  # kept only as a reference for its items and removed keys
 
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """What polling keeps of a source: when it is due, how its last polls ended and what they remember.
+    """The stored state of polling: due time, last results and fetch state.
 
     `fetch_state` belongs to the kind of source: validators, watermarks.
     """
 
-    due: datetime | None  # None: it is never polled, since people write its items
+    due: datetime | None  # None: never polled, since people write its items
     due_reason: str = ""
     failures: int = 0  # in a row
     failure_weight: float = 0.0  # the sum of their weights
     fetch_state: Mapping[str, Json] = field(default_factory=dict)
-    interval: timedelta = timedelta(hours=1)  # until the next poll, as the last response had it
+    interval: timedelta = timedelta(hours=1)  # until the next poll, from the last response
     last_polled: datetime | None = None
     last_success: datetime | None = None
     last_new: datetime | None = None  # when a poll last found new items
     last_outcome: str | None = None
-    last_error: str | None = None  # the sentence
+    last_error: str | None = None  # the message
     last_error_code: str | None = None
     leased_until: datetime | None = None
     publishing_profile: Mapping[str, Json] | None = None  # see `schedule.PublishingProfile`
     pending_redirect: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `permanent_redirects`
-    daily_cost: float | None = None  # dollars a day that reading all of it costs; None: nothing, or not known
-    unfinished: int = 0  # polls in a row that began and never ended, including one under way
+    daily_cost: float | None = None  # dollars a day for reading everything; None: free or unknown
+    unfinished: int = 0  # polls in a row that started and never ended, including a running one
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What people configure of a source, and the state of its polling.
+    """The settings of a source, and the state of its polling.
 
     `options` belong to the kind of source.
     """
@@ -79,31 +79,31 @@ class Source:
     name: str
     kind: str
     address: str
-    host: str  # host group and port, by which requests are counted
+    host: str  # host group and port, the name of its rate limit
     options: Mapping[str, Json]
     policy: Policy
     state: SourceState
     state_reason: str
-    every: timedelta | None  # between polls, where people set it; otherwise the schedule is adaptive
-    floor: timedelta  # the least time between polls
+    every: timedelta | None  # configured interval between polls; None: adaptive
+    floor: timedelta  # minimum time between polls
     created: datetime
     revision: int
     poll: PollState
     own_host: str = ""  # name and port
-    ceiling: timedelta = timedelta(hours=24)  # the most time between successful polls
+    ceiling: timedelta = timedelta(hours=24)  # maximum time between successful polls
     sealed: str | None = None  # encrypted request headers, see `encryption`
-    delay: timedelta | None = None  # under the policy to delay
+    delay: timedelta | None = None  # under the policy "delay"
     on_edit: OnEdit = OnEdit.STAY
-    trusted: tuple[str, ...] = ()  # handles or names of authors whose items are shown whatever the policy
-    managed: str = ""  # the file that says how it is set; "": people do, at the desk or the command line
+    trusted: tuple[str, ...] = ()  # handles or names of authors whose items are published under any policy
+    managed: str = ""  # the file that defines its settings; "": people set them at the desk or the command line
 
 
 class SourceFilter(NamedTuple):
-    """Which of the sources that were not removed; empty values choose all."""
+    """A filter of sources that aren't removed; empty values match all."""
 
     kinds: Collection[str] = ()
     state: SourceState | None = None
-    managed: str = ""  # the file that says how they are set
+    managed: str = ""  # the file that defines their settings
     user_id: str = ""  # the account that they follow
     search: str = ""  # part of the name, slug or address, in any case
 
@@ -112,27 +112,27 @@ EVERY_SOURCE = SourceFilter()
 
 
 class Place(NamedTuple):
-    """Where a source lives."""
+    """The address and host of a source."""
 
     address: str
-    host: str  # "name:port"; which group of hosts that belongs to is for the store to say
+    host: str  # "name:port"; the store maps it to its host group
 
 
 class Parser(Protocol):
-    """Reads untrusted documents within limits."""
+    """Parses untrusted documents within limits."""
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call a function of a module and return its result, or raise its exception; both can be pickled.
+        """Call a module-level function and return its result, or raise its exception; both must be picklable.
 
         Raises:
-            TooComplexError: it reached a limit. ParserCrashError: its process died.
+            TooComplexError: it exceeded a limit. ParserCrashError: its process died.
         """
         ...
 
 
 class InProcessParser:
-    """The `Parser` port without limits, for documents that can be trusted."""
+    """The `Parser` port without limits, for trusted documents."""
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call the function here and now."""
+        """Call the function in this process."""
         return function(*args, **kwargs)

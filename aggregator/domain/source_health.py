@@ -25,7 +25,7 @@ class PollFacts(Protocol):
 
 
 class StaleSource(NamedTuple):
-    """A stale source: the few facts that warnings need, which are read every few seconds."""
+    """A stale source: the few fields that warnings need, which are read every few seconds."""
 
     slug: str
     name: str

@@ -1,4 +1,4 @@
-"""What an import does with each source that a file lists."""
+"""Define the results of an import of sources."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ if TYPE_CHECKING:
 
 
 class ImportStatus(StrEnum):
-    """What became of one source."""
+    """The result for one source."""
 
     ADDED = "added"
     PLANNED = "planned"  # a preview: it would be added
-    KNOWN = "known"  # it is there already
+    KNOWN = "known"  # it exists already
     FAILED = "failed"
 
 
 class Lookup(StrEnum):
-    """Which addresses an import looks up before it adds them."""
+    """The addresses that an import looks up before adding them."""
 
     ALL = "all"
-    NEEDED = "needed"  # those whose form does not show what they are; documents are fetched by their first poll
+    NEEDED = "needed"  # those whose form is ambiguous; documents are fetched by their first poll
     NONE = "none"
 
 
 class UploadedDocument(NamedTuple):
-    """A list of sources that a person sent, and how its sources are added."""
+    """An uploaded list of sources, and the settings of its sources."""
 
     body: bytes
     name: str  # of its file; "" for pasted text
-    policy: Policy  # of sources for which the document gives none
+    policy: Policy  # of sources without one in the document
     delay: timedelta | None
     preview: bool
 
 
 class ImportLine(NamedTuple):
-    """What became of one source, in words."""
+    """The result for one source, as text."""
 
     status: ImportStatus
     sentence: str
 
 
 class ImportReport(NamedTuple):
-    """What became of every source of a file."""
+    """The results for every source of a file."""
 
     lines: list[ImportLine]
-    skipped: int  # outlines that name nothing to follow
+    skipped: int  # outlines without a feed
 
     def count(self, status: str) -> int:
-        """Return how many sources ended so."""
+        """Return the number of sources with a result."""
         return sum(line.status == status for line in self.lines)

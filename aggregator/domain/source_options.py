@@ -1,4 +1,4 @@
-"""Options of a kind of source: the one schema from which the command line and the review desk build their fields."""
+"""Define options of a kind of source: one schema for the command line and the review desk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_TEXT = 1000  # characters
 
 
 class OptionType(StrEnum):
-    """How the value of an option reads."""
+    """The type of an option's value."""
 
     TEXT = "text"
     WHOLE = "whole"  # a whole number
@@ -35,24 +35,24 @@ class SourceOption:
     label: str  # of the field in a form
     help: str
     choices: tuple[str, ...] = ()
-    aliases: Mapping[str, str] | None = None  # former spellings of choices -> what is stored
+    aliases: Mapping[str, str] | None = None  # former spellings of choices -> the stored value
     least: int = 0
     most: int = 2**31 - 1
     flag: str = ""  # on the command line, without dashes; default: the name
-    former_flags: tuple[str, ...] = ()  # accepted for one release; of type FLAG: what turns it on, and off
-    expected: str = ""  # in words, for errors; default: by the type
-    discovered: bool = False  # found by looking the address up: nobody sets it, and exports leave it out
+    former_flags: tuple[str, ...] = ()  # accepted for one release; of type FLAG: the flags for on and off
+    expected: str = ""  # as text, for errors; default: by the type
+    discovered: bool = False  # found by discovery: not a setting, and left out of exports
     check: Callable[[str], str] | None = None  # of type TEXT: returns the value to store; raises BadRequestError
 
     def parse(self, value: Json, subject: str) -> Json:
-        """Return a value as it is stored.
+        """Validate a value and return it in its stored form.
 
         Args:
             value: from a form, a command or a file.
-            subject: what has the option, for the error: "a feed".
+            subject: the owner of the option, for the error: "a feed".
 
         Raises:
-            BadRequestError: the value is invalid; the message names what is expected.
+            BadRequestError: the value is invalid; the message has the expected values.
         """
         try:
             return self._parse(value)
@@ -79,7 +79,7 @@ class SourceOption:
                 return sorted({self._choice(part.strip()) for part in parts if part.strip()})
 
     def shown(self, value: Json) -> str:
-        """Return a stored value as people type it."""
+        """Return a stored value in the form that people type."""
         if isinstance(value, bool):
             return str(value).lower()
         spelling = {stored: shown for shown, stored in (self.aliases or {}).items()}
@@ -87,7 +87,7 @@ class SourceOption:
 
     @property
     def shown_choices(self) -> tuple[str, ...]:
-        """The choices in the spelling that people are shown."""
+        """The choices as shown to people."""
         spelling = {stored: shown for shown, stored in (self.aliases or {}).items()}
         return tuple(spelling.get(choice, choice) for choice in self.choices)
 
@@ -134,16 +134,16 @@ def _flag(value: Json) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KindForm:
-    """What a form needs to know of a kind of source."""
+    """The form fields of a kind of source."""
 
     kind: str
     label: str
-    options: tuple[SourceOption, ...]  # that people set
+    options: tuple[SourceOption, ...]  # options that people set
     parse: Callable[[Mapping[str, Json]], Mapping[str, Json]]  # checks all options; raises BadRequestError
 
 
 def parse_options(schema: Sequence[SourceOption], options: Mapping[str, Json], subject: str) -> dict[str, Json]:
-    """Check options against a schema and return them as they are stored; an empty set is left out.
+    """Validate options against a schema and return them in stored form; empty sets are left out.
 
     Raises:
         BadRequestError: an option is unknown, or a value is invalid.

@@ -78,7 +78,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class SourceCursor:
-    """A place in the list of sources, which is in the order of their slugs: just behind a slug."""
+    """A position in the list of sources, which is ordered by slug: just after a slug."""
 
     slug: str
 
@@ -87,17 +87,17 @@ class SourceCursor:
 
     @classmethod
     def parse(cls, text: str) -> SourceCursor:
-        """Read a cursor that another page gave.
+        """Parse the cursor of another page.
 
         Raises:
-            BadCursorError: the text is not such a cursor.
+            BadCursorError: the text isn't such a cursor.
         """
         try:
             plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
         except (binascii.Error, UnicodeError, ValueError):
             raise BadCursorError(text) from None
         match = _SOURCE_CURSOR.fullmatch(plain)
-        if match is None or str(cls(match[1])) != text:  # one place has one spelling
+        if match is None or str(cls(match[1])) != text:  # each position has one spelling
             raise BadCursorError(text)
         return cls(match[1])
 
@@ -183,7 +183,7 @@ class Changes:
 
 
 class StreamMark(NamedTuple):
-    """A state of the stream to compare later ones with."""
+    """A state of the stream, for comparison with later ones."""
 
     revision: int
     changed: datetime | None  # when it reached this revision; None: unknown

@@ -167,7 +167,7 @@ class Http:
             sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS}
             sent |= conditional_headers(etag, modified)
             sent |= dict(headers or {}) if trail.at_home else {}
-            async with self._quiet.turn(host_key(trail.url)) as turn:
+            async with self._quiet.acquire(host_key(trail.url)) as turn:
                 targets = await self._look_up(trail.url)
                 began = time.monotonic()
                 answer, body, private = await self._bounded(

@@ -78,7 +78,7 @@ class ItemPages:
         seen = request.form.whole("revision", 0, _LARGEST_ID)
         other = None if request.form.text("do", most=10) == "split" else request.form.whole("other", 1, _LARGEST_ID)
         with self._desk.store.writing() as tx:
-            done = tx.moderation.decisions.tell_with(id_, seen, other, who=request.account.name, now=request.now)
+            done = tx.moderation.decisions.join_story(id_, seen, other, who=request.account.name, now=request.now)
         return self._desk.onward(f"{HOME}/items/{id_}", done.sentence())
 
     def author(self, request: DeskRequest) -> Response:
@@ -87,7 +87,7 @@ class ItemPages:
         who = request.account.name
         with self._desk.store.writing() as tx:
             item = held(tx, id_)
-            ids = tx.moderation.decisions.by_author(id_, most=_OF_AN_AUTHOR)
+            ids = tx.moderation.decisions.items_by_author(id_, most=_OF_AN_AUTHOR)
             name = author_of(item)
             rule = None
             if name and request.account.role.may(Role.EDITOR):

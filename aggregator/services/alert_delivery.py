@@ -1,4 +1,4 @@
-"""Alerts: what people have to know even when nobody looks, and how it is told: by a signed webhook, by mail."""
+"""Deliver alerts by signed webhook and e-mail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
 def signed(body: bytes, name: str, secret: Secret, now: datetime) -> dict[str, str]:
-    """Return a webhook's headers as Standard Webhooks has them: id, moment, HMAC-SHA256 over both and the body."""
+    """Return the Standard Webhooks headers: id, timestamp, and an HMAC-SHA256 of both and the body."""
     moment = str(int(now.timestamp()))
     signature = hmac.new(secret.reveal().encode(), f"{name}.{moment}.".encode() + body, hashlib.sha256).digest()
     return {
@@ -37,27 +37,27 @@ def signed(body: bytes, name: str, secret: Secret, now: datetime) -> dict[str, s
 
 
 def mail_of(alert: Alert, sender: str, receivers: Iterable[str], link: str | None) -> EmailMessage:
-    """Return an alert as a mail; what sources call themselves breaks no header."""
+    """Return an alert as an e-mail; line breaks in source names can't inject headers."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = ", ".join(receivers)
     subject = f"{'Over: ' if alert.closed else ''}{alert.sentence}"
     message["Subject"] = " ".join(subject.split())[:200]
-    ended = f"\n\nIt was over at {alert.closed:%Y-%m-%d %H:%M} UTC." if alert.closed else ""
+    ended = f"\n\nEnded at {alert.closed:%Y-%m-%d %H:%M} UTC." if alert.closed else ""
     text = f"{alert.sentence}\n\nSince {alert.opened:%Y-%m-%d %H:%M} UTC.{ended}"
     message.set_content(f"{text}\n\n{link}\n" if link else f"{text}\n")
     return message
 
 
 def send_mail(server: Secret, message: EmailMessage) -> None:
-    """Hand a mail to a server: smtp://, smtps:// or smtp+starttls://, with a name and password where it wants them.
+    """Send an e-mail through smtp://, smtps:// or smtp+starttls://, with the URL's credentials, if any.
 
     Raises:
-        OSError: it can't be handed over (smtplib's errors are such).
+        OSError: sending failed (smtplib's errors are subclasses).
     """
     parts = urlsplit(server.reveal())
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    trusted = ssl.create_default_context()  # smtplib by itself takes any certificate
+    trusted = ssl.create_default_context()  # smtplib's default context accepts any certificate
     with (
         smtplib.SMTP_SSL(host, port, timeout=_MAIL_PATIENCE, context=trusted)
         if parts.scheme == "smtps"
@@ -71,5 +71,5 @@ def send_mail(server: Secret, message: EmailMessage) -> None:
 
 
 def without_paths(sentence: str) -> str:
-    """Return a sentence with no more of its web addresses than their hosts: the rest of a webhook's may be secret."""
+    """Return a sentence with its web addresses cut to their hosts: a webhook's path may be secret."""
     return _ADDRESS.sub(r"\1\2/…", sentence)

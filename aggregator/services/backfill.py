@@ -1,4 +1,4 @@
-"""Read the archive of a source and store what is new."""
+"""Read the archive of a source and store its new items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Backfill:
         self._runtime = runtime
 
     def run(self, source: Source, pages: int, report: Callable[[Report], None]) -> None:
-        """Read up to `pages` pages of the oldest items of a source, store what is new and report each page.
+        """Read up to `pages` pages of the oldest items of a source, store new items and report each page.
 
         Raises:
             SourceError: a page can't be read; the pages before it are stored.

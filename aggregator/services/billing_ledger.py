@@ -1,4 +1,4 @@
-"""The `Spending` port over the store: every request that costs money is promised for before, and entered after."""
+"""Implement the `Spending` port on the store: reserve money before each paid request, and record the cost after it."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 
-HOLD = timedelta(seconds=60)  # longer than any request takes; then whoever promised is dead
-ASK_AGAIN = timedelta(hours=1)  # a refusal of ours costs nothing, and people may have raised the budget meanwhile
-COUNTED_AFTER = timedelta(hours=20)  # between looks at what the service itself has counted
-FIRST_READING = 0.1  # of what is left, for the first polls of all sources together
+HOLD = timedelta(seconds=60)  # longer than any request takes; a worker that holds one longer is dead
+ASK_AGAIN = timedelta(hours=1)  # our own refusal costs nothing, and the budget may have been raised meanwhile
+COUNTED_AFTER = timedelta(hours=20)  # between reads of the service's own usage count
+FIRST_READING = 0.1  # share of the remaining budget for the first polls of all sources together
 _RATION_KEPT = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
 
 class StoreSpending:
-    """Money, for one process; what all of them promise together is settled in the database."""
+    """Spending of one process; the database coordinates the reservations of all processes."""
 
     def __init__(self, store: Store, clock: Clock, metered: Mapping[str, Metered]) -> None:
         self._store = store
         self._clock = clock
         self._metered = metered
-        self._rations: dict[str, tuple[datetime, Ration | None]] = {}  # by service: when it was reckoned, and what
+        self._rations: dict[str, tuple[datetime, Ration | None]] = {}  # by service: computed when, and the value
 
     async def reserve(self, call: Call) -> str:
-        """Set the money for a call aside.
+        """Reserve the money for a call.
 
         Raises:
-            BudgetError: there is not enough left; nothing was sent.
-            CapReachedError: the service said so, and nobody has said otherwise since.
+            BudgetError: the rest of the budget is too small; nothing was sent.
+            CapReachedError: the service reported a cap, which hasn't been lifted since.
         """
         return await in_database_thread(self._reserve, call, self._clock())
 
     async def settle(self, token: str, returned: Returned) -> float:
-        """Enter what a call returned; return the dollars."""
+        """Record what a call returned; return the cost in dollars."""
         return await in_database_thread(self._settle, token, returned, self._clock())
 
     async def block(self, service: str, reason: str) -> datetime:
-        """Let nobody call a service until its next cycle, unless people say otherwise; return when that is."""
+        """Block a service until its next cycle or until an operator lifts the block; return when the block ends."""
         until = self._cycle(service, self._clock()).ends()
         await in_database_thread(self._written, lambda tx: tx.billing.ledger.block(service, until, reason))
         return until
 
     async def ration(self, service: str) -> Ration | None:
-        """Return what a source may cost; None: there is no budget."""
+        """Return the ration of a source; None: there is no budget."""
         now, known = self._clock(), self._rations.get(service)
         if known is None or now - known[0] > _RATION_KEPT:
             known = (now, await in_database_thread(self._ration, service, now))
@@ -71,7 +71,7 @@ class StoreSpending:
         return known[1]
 
     async def room(self, service: str, purpose: Purpose) -> int | None:
-        """Return how many posts may be read now: today's part of what is left, where there is a limit."""
+        """Return how many posts may be read now: today's share of the remaining budget, if there is one."""
         return await in_database_thread(self._room, service, purpose, self._clock())
 
     def _reserve(self, call: Call, now: datetime) -> str:
@@ -90,14 +90,14 @@ class StoreSpending:
                 label = self._metered[call.service].label
                 raise BudgetError(
                     f"The budget for {label} is used up: {dollars(free)} is left until {cycle.end}, and this "
-                    f"may cost {dollars(most)}. Nothing was asked; 'aggregator budget' shows what would help.",
+                    f"may cost {dollars(most)}. Nothing was sent; see 'aggregator budget'.",
                     until=min(cycle.ends(), now + ASK_AGAIN),
                 )
             tx.billing.ledger.reserve(token, call, most, now, now + HOLD)
         return token
 
     def _settle(self, token: str, returned: Returned, now: datetime) -> float:
-        prices = {service: one.terms.prices for service, one in self._metered.items()}
+        prices = {service: metered.terms.prices for service, metered in self._metered.items()}
         with self._store.writing(lock_stream=False) as tx:
             return tx.billing.ledger.settle(token, returned, prices, now) / DOLLAR
 
@@ -106,14 +106,14 @@ class StoreSpending:
             work(tx)
 
     def _ration(self, service: str, now: datetime) -> Ration | None:
-        one, cycle = self._metered[service], self._cycle(service, now)
+        metered, cycle = self._metered[service], self._cycle(service, now)
         with self._store.reading() as tx:
-            free = tx.billing.ledger.standing(service, cycle).free(one.terms, compliance=False)
-            appetites = tx.billing.ledger.appetites(one.kind)
+            free = tx.billing.ledger.standing(service, cycle).free(metered.terms, compliance=False)
+            appetites = tx.billing.ledger.appetites(metered.kind)
         if free is None:
             return None
-        per_day = budget.ration(budget.presumed(appetites.values(), one.terms), free, cycle.left(now))
-        price = one.terms.prices.post
+        per_day = budget.ration(budget.presumed(appetites.values(), metered.terms), free, cycle.left(now))
+        price = metered.terms.prices.post
         if not price:
             return None
         first = int(free * FIRST_READING / max(len(appetites), 1) / price)
@@ -128,7 +128,7 @@ class StoreSpending:
             standing = tx.billing.ledger.standing(service, cycle)
             today = tx.billing.ledger.spent_today(service, purpose, now)
         left = standing.free(terms, compliance=compliance) or 0
-        if compliance:  # what is kept for it, and no more: the rest is for what is new
+        if compliance:  # limited to the reserve for compliance; the rest is for new posts
             left = min(left, max(round(terms.budget * terms.reserve) - standing.compliance, 0))
         for_today = (left + today) * (budget.DAY / max(cycle.left(now), budget.DAY)) - today
         return max(int(for_today // terms.prices.post), 0)
@@ -138,7 +138,7 @@ class StoreSpending:
 
 
 async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> None:
-    """Note once a day what a service itself has counted, for people to compare with the ledger."""
+    """Store the service's own usage count once a day, to compare with the ledger."""
     if not isinstance(kind, UsageReporter):
         return
     now = context.clock()
@@ -148,8 +148,8 @@ async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> Non
         return
     try:
         posts = await kind.counted(context)
-    except SourceError as problem:  # not every plan allows it, and nothing depends on it
-        log.info("use not counted", service=kind.service, reason=str(problem))
+    except SourceError as problem:  # some plans don't allow it, and nothing depends on it
+        log.info("usage not read", service=kind.service, reason=str(problem))
         return
     if posts is not None:
         with store.writing(lock_stream=False) as tx:

@@ -1,4 +1,4 @@
-"""Delete records that are kept for a time only."""
+"""Delete records past their retention time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGN_INS_KEPT = timedelta(days=1)
 
 
 class Cleanup:
-    """Deletes old log lines, idle hosts, ended alerts, old versions and the like."""
+    """Deletes old log lines, idle hosts, ended alerts, old versions and similar records."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store = store
@@ -23,7 +23,7 @@ class Cleanup:
         self._clock = clock
 
     def run(self) -> dict[str, int]:
-        """Delete what is too old; return how much of each."""
+        """Delete expired records; return the number of each kind."""
         now = self._clock()
         before = now - LOG_KEPT
         versions = self._delete_versions()
@@ -39,7 +39,7 @@ class Cleanup:
             }
 
     def _delete_versions(self) -> int:
-        """Delete old versions, a slice for each transaction; return how many."""
+        """Delete old versions in slices, one transaction each; return the number."""
         total = 0
         while True:
             with self._store.writing(lock_stream=False) as tx:

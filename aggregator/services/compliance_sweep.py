@@ -1,8 +1,8 @@
-"""The sweep: what a network has taken down, protected, withheld or edited since we read it leaves or changes here too.
+"""Apply upstream removals, protections, withholdings and edits to stored posts.
 
-Jobs over lists of ids come first, since they cost nothing; where a network has none, posts are looked up again, the
-newest first, within what the budget keeps for that. What a sweep did not get to, the next one does: each step is
-stored by itself and repeats harmlessly.
+Compliance jobs over lists of ids run first because they are free. Networks without jobs are checked by post lookup, the
+newest posts first, within the budget's compliance reserve. The next sweep continues unfinished work: each step commits
+on its own and is idempotent.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 
 JOB_EVERY = timedelta(hours=6)
 LOOK_AGAIN = timedelta(hours=24)
-SYSTEM = "system"  # who
+SYSTEM = "system"  # the `who` of audit entries
 
-_CLAIMED = timedelta(minutes=15)  # by one sweep; then it is taken for dead
-_LONGEST_WAIT = timedelta(hours=1)  # of a job for its list, which is given at once
+_CLAIMED = timedelta(minutes=15)  # by one sweep, which is then taken for dead
+_JOB_TIMEOUT = timedelta(hours=1)  # for a job's results; they are normally ready at once
 _LONGEST_JOB = timedelta(hours=24)
-_MOST = 2000  # posts that one sweep looks up
-_TOGETHER = 200  # verdicts of one transaction
+_MOST_LOOKED_UP = 2000  # posts looked up per sweep
+_BATCH = 200  # takedowns per transaction
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class SweepReport:
-    """What a sweep did; `notes` are sentences for people."""
+    """The result of a sweep; `notes` are sentences for operators."""
 
     network: str
-    held: int = 0  # posts
-    asked: int = 0  # posts that were looked up
-    gone: int = 0  # posts and people
-    activities: int = 0  # that went or lost what they embedded
+    stored: int = 0  # posts
+    looked_up: int = 0  # posts that were looked up
+    gone: int = 0  # posts and accounts
+    activities: int = 0  # removed, or lost an embedded object
     updated: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -66,9 +66,21 @@ class SweepReport:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def json(self) -> dict[str, Any]:
+        """Return the report in the form that commands print."""
+        return {
+            "network": self.network,
+            "held": self.stored,
+            "asked": self.looked_up,
+            "gone": self.gone,
+            "activities": self.activities,
+            "updated": self.updated,
+            "notes": self.notes,
+        }
+
 
 class ComplianceSweep:
-    """One sweep over what is held of one network."""
+    """A sweep over the stored posts of one network."""
 
     def __init__(
         self, store: Store, kind: TakedownSource, context: PollContext, how: Sweeping, tagger: Tagger | None = None
@@ -81,25 +93,25 @@ class ComplianceSweep:
         self.report = SweepReport(kind.network)
 
     async def run(self) -> SweepReport:
-        """Sweep, unless another sweep does."""
+        """Run the sweep, unless another one is running."""
         if self._how is Sweeping.OFF:
-            self.report.note("Sweeping is switched off (AGGREGATOR_X_SWEEP=off).")
+            self.report.note("The sweep is disabled (AGGREGATOR_X_SWEEP=off).")
             return self.report
         now = self._context.clock()
         what, until = f"sweep:{self._kind.network}", now + _CLAIMED
         if not await self._write(lambda tx: tx.compliance.claim(what, now, until)):
-            self.report.note("Another sweep is under way.")
+            self.report.note("Another sweep is running.")
             return self.report
         try:
-            self.report.held = len(await self._read(lambda tx: tx.compliance.keys_held(self._kind.network)))
-            if self.report.held:
+            self.report.stored = len(await self._read(lambda tx: tx.compliance.keys_held(self._kind.network)))
+            if self.report.stored:
                 await self._sweep()
             else:
-                self.report.note(f"Nothing of {self._kind.network} is held.")
+                self.report.note(f"No posts of {self._kind.network} are stored.")
         finally:
             await asyncio.shield(self._write(lambda tx: tx.compliance.release(what, until)))
         done = self.report
-        log.info("swept", network=done.network, gone=done.gone, updated=done.updated, notes=done.notes)
+        log.info("compliance sweep done", network=done.network, gone=done.gone, updated=done.updated, notes=done.notes)
         return done
 
     async def _sweep(self) -> None:
@@ -115,7 +127,7 @@ class ComplianceSweep:
     # Jobs
 
     async def _by_jobs(self) -> bool:
-        """Look at the jobs that run and begin those that are due; return whether the network refuses them."""
+        """Check running jobs and start those that are due; return whether the network refuses jobs."""
         for type_ in IdType:
             try:
                 await self._job(type_)
@@ -128,27 +140,27 @@ class ComplianceSweep:
     async def _job(self, type_: IdType) -> None:
         last = await self._read(lambda tx: tx.compliance.last_job(self._kind.network, type_))
         if last is not None and last.ended is None:
-            last = await self._look_at(last, type_)
+            last = await self._process_job(last, type_)
             if last.ended is None:
-                self.report.note(f"The job over {_spoken(last)} is not finished yet.")
+                self.report.note(f"The job over {_described(last)} is not finished yet.")
                 return
         is_fine = last is not None and last.status == JobStatus.COMPLETE
         if last is None or not is_fine or self._context.clock() - last.created >= JOB_EVERY:
             await self._begin(type_)
 
-    async def _look_at(self, job: Job, type_: IdType) -> Job:
-        """Take in how a job stands; one that is complete has ended once its verdicts are stored."""
+    async def _process_job(self, job: Job, type_: IdType) -> Job:
+        """Process a job's status; a complete job ends after its takedowns are stored."""
         now = self._context.clock()
         seen = await self._kind.look_at_job(job.id, type_, self._context)
         status = seen.status
-        waits = status is JobStatus.CREATED and now - job.created > _LONGEST_WAIT
+        waits = status is JobStatus.CREATED and now - job.created > _JOB_TIMEOUT
         if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} and (waits or now - job.created > _LONGEST_JOB):
             status = JobStatus.EXPIRED
         if status is JobStatus.COMPLETE:
-            await self._carry_out(seen.verdicts, f"job {job.id}")
-            self.report.note(f"The job over {_spoken(job)} is complete.")
+            await self._apply(seen.verdicts, f"job {job.id}")
+            self.report.note(f"The job over {_described(job)} is complete.")
         elif status in {JobStatus.FAILED, JobStatus.EXPIRED}:
-            self.report.note(f"The job over {_spoken(job)} has {status.value}; another one takes its place.")
+            self.report.note(f"The job over {_described(job)} has {status.value}; a new one replaces it.")
         ended = None if status in {JobStatus.CREATED, JobStatus.IN_PROGRESS} else self._context.clock()
         await self._write(lambda tx: tx.compliance.move_job(job.id, status, ended))
         return job._replace(status=status, ended=ended)
@@ -156,11 +168,11 @@ class ComplianceSweep:
     async def _begin(self, type_: IdType) -> None:
         network = self._kind.network
         if type_ is IdType.POSTS:
-            held = await self._read(lambda tx: tx.compliance.keys_held(network))
-            ids = [key.partition(":")[2] for key in held]
+            keys = await self._read(lambda tx: tx.compliance.keys_held(network))
+            ids = [key.partition(":")[2] for key in keys]
         else:
             ids = await self._read(lambda tx: tx.compliance.people_held(network))
-        ids = [one for one in ids if one.isascii() and one.isdigit()]
+        ids = [id_ for id_ in ids if id_.isascii() and id_.isdigit()]
         if not ids:
             return
         begun = await self._kind.begin_job(type_, self._context)
@@ -172,69 +184,69 @@ class ComplianceSweep:
             ended = self._context.clock()
             await self._write(lambda tx: tx.compliance.move_job(job.id, JobStatus.FAILED, ended))
             raise
-        self.report.note(f"A job over {_spoken(job)} was begun.")
+        self.report.note(f"A job over {_described(job)} was started.")
 
-    # Looking up
+    # Lookup
 
     async def _by_lookup(self) -> None:
         kind, now = self._kind, self._context.clock()
-        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST))
+        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST_LOOKED_UP))
         while left and time.monotonic() < self._context.deadline:
             room = await self._context.spending.room(kind.service, Purpose.COMPLIANCE)
             size = kind.most_looked_up if room is None else min(kind.most_looked_up, room // kind.bill_of_one)
             if size < 1:
-                self.report.note(
-                    "What the budget keeps for checking is used up for today; the next sweep that may goes on."
-                )
+                self.report.note("Today's compliance budget is used up; a later sweep continues.")
                 break
             seen = await self._look_up(left[:size])
-            left = [one for one in left[size:] if one.key not in seen]
+            left = [post for post in left[size:] if post.key not in seen]
 
     async def _look_up(self, batch: Sequence[Held]) -> set[str]:
-        """Look posts up; return the keys of all that were answered for."""
-        wanted = {_version(one): one.key for one in batch}
-        people = await self._read(lambda tx: tx.compliance.authors([one.key for one in batch]))
-        looked = await self._kind.look_up(wanted, people, self._context)
-        self.report.asked += len(batch)
-        await self._carry_out(looked.verdicts, "lookup")
-        seen = {*wanted.values(), *looked.seen}
+        """Look posts up; return the keys of all that the network answered for."""
+        keys = {_version(post): post.key for post in batch}
+        people = await self._read(lambda tx: tx.compliance.authors([post.key for post in batch]))
+        looked = await self._kind.look_up(keys, people, self._context)
+        self.report.looked_up += len(batch)
+        await self._apply(looked.verdicts, "lookup")
+        seen = {*keys.values(), *looked.seen}
         now = self._context.clock()
         self.report.updated += await self._write(lambda tx: store_updates(tx, looked, now, self._tagger))
         await self._write(lambda tx: tx.compliance.note_checked(seen, now))
         return seen
 
-    # What follows
+    # Takedowns
 
-    async def _carry_out(self, verdicts: Sequence[Takedown], how: str) -> None:
-        """Let go of everything that a network has verdicts on."""
+    async def _apply(self, verdicts: Sequence[Takedown], how: str) -> None:
+        """Withdraw everything that the network's takedowns cover."""
         noticed = self._context.clock()
-        final = [one for one in verdicts if one.fate is not Fate.SCRUB_GEO]  # places are not asked for, so not held
-        posts = [one for one in final if ":@" not in one.key]
-        for start in range(0, len(posts), _TOGETHER):
-            some = posts[start : start + _TOGETHER]
+        final = [
+            takedown for takedown in verdicts if takedown.fate is not Fate.SCRUB_GEO
+        ]  # locations are never requested, so none are stored
+        posts = [takedown for takedown in final if ":@" not in takedown.key]
+        for start in range(0, len(posts), _BATCH):
+            some = posts[start : start + _BATCH]
             for removal in await self._write(partial(self._withdraw, verdicts=some, how=how, noticed=noticed)):
                 self._count(removal)
-        for one in (one for one in final if ":@" in one.key):
+        for takedown in (takedown for takedown in final if ":@" in takedown.key):
             while True:
-                removal = await self._write(partial(self._withdraw_person, verdict=one, how=how, noticed=noticed))
+                removal = await self._write(partial(self._withdraw_person, verdict=takedown, how=how, noticed=noticed))
                 self._count(removal)
                 if not removal.more:
                     break
 
     def _withdraw(self, tx: Transaction, verdicts: Sequence[Takedown], how: str, noticed: datetime) -> list[Removal]:
         now = self._context.clock()
-        held = tx.compliance.still_held([one.key for one in verdicts])
-        by_key = {one.key: one for one in verdicts if one.key in held}
+        stored = tx.compliance.still_held([verdict.key for verdict in verdicts])
+        by_key = {verdict.key: verdict for verdict in verdicts if verdict.key in stored}
         done: dict[str, Removal] = {}
-        for upstream in dict.fromkeys(one.fate.upstream for one in by_key.values()):
-            reasons = {key: one.reason for key, one in by_key.items() if one.fate.upstream is upstream}
+        for upstream in dict.fromkeys(verdict.fate.upstream for verdict in by_key.values()):
+            reasons = {key: verdict.reason for key, verdict in by_key.items() if verdict.fate.upstream is upstream}
             done |= tx.compliance.withdraw(reasons, upstream, now)
         for key, removal in done.items():
             tx.moderation.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
         return list(done.values())
 
     def _withdraw_person(self, tx: Transaction, verdict: Takedown, how: str, noticed: datetime) -> Removal:
-        """Take out what somebody said; who only closed the doors may come back with new words."""
+        """Withdraw an account's content; an account that is only protected may return with new posts."""
         now = self._context.clock()
         network, _, native_id = verdict.key.partition(":@")
         removal = tx.compliance.withdraw_person(
@@ -253,7 +265,7 @@ class ComplianceSweep:
         self.report.gone += removal.revision is not None
         self.report.activities += removal.activities
 
-    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # whatever is asked for
+    async def _read(self, ask: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401  # any result
         def read() -> Any:  # noqa: ANN401
             with self._store.reading() as tx:
                 return ask(tx)
@@ -268,10 +280,10 @@ class ComplianceSweep:
         return await in_database_thread(write)
 
 
-def _version(held: Held) -> str:
-    """Return the native id of the newest version that we know of a post."""
-    told = (held.url or "").rpartition("/")[2]
-    return told if told.isascii() and told.isdigit() else held.key.partition(":")[2]
+def _version(post: Held) -> str:
+    """Return the native id of a post's newest known version."""
+    native_id = (post.url or "").rpartition("/")[2]
+    return native_id if native_id.isascii() and native_id.isdigit() else post.key.partition(":")[2]
 
 
 def _detail(verdict: Takedown, how: str, noticed: datetime, removal: Removal) -> dict[str, Any]:
@@ -285,6 +297,6 @@ def _detail(verdict: Takedown, how: str, noticed: datetime, removal: Removal) ->
     }
 
 
-def _spoken(job: Job) -> str:
+def _described(job: Job) -> str:
     what = "post" if job.type == IdType.POSTS else "account"
     return f"{job.ids:,} {what}{'' if job.ids == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Start of a long-running process: wait for its database."""
+"""Wait for the database when a long-running process starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aggregator.domain.errors import StoreUnavailableError
 if TYPE_CHECKING:
     from storage.store import Store
 
-_AGAIN = 1.0  # seconds between two tries
+_RETRY = 1.0  # seconds between attempts
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +20,11 @@ log = structlog.get_logger(__name__)
 def await_database(store: Store, *, embedded: bool) -> None:
     """Return once the database answers and has the schema of this code.
 
-    A server that starts at the same time as its database need not be restarted by hand. A signal ends the wait.
+    A server that starts at the same time as its database needs no manual restart. A signal ends the wait.
 
     Args:
         store: the database.
-        embedded: whether it is a file of this process, for which waiting would not help.
+        embedded: whether it is a file of this process; waiting would not help.
 
     Raises:
         SchemaError: the schema is missing, older or newer.
@@ -40,7 +40,7 @@ def await_database(store: Store, *, embedded: bool) -> None:
             if not waiting:
                 log.warning("waiting for the database", reason=str(error))
             waiting = True
-            time.sleep(_AGAIN)
+            time.sleep(_RETRY)
         else:
             if waiting:
                 log.info("database found")

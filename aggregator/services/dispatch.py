@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from storage.store import Store, Transaction
 
 
-BATCH = 50  # sources of a poll task: one task per source would cost more than an unchanged source does
-LONGEST_CATCH_UP = timedelta(seconds=30)  # without ticks, whose worth of polls may begin with the next one
-FIRST_TICK = timedelta(seconds=5)  # what the first tick ever may begin
-PACE_KEPT = timedelta(minutes=1)  # after which it is measured again
-HARD_LIMIT = 120.0  # seconds of a poll task at the most
-_TYPICAL_REQUEST = 5.0  # seconds that a request to a slow host takes
+BATCH = 50  # sources per poll task: one task per source would cost more than polling an unchanged source
+LONGEST_CATCH_UP = timedelta(seconds=30)  # longest gap without ticks whose polls the next tick may start
+FIRST_TICK = timedelta(seconds=5)  # the first tick ever may start the polls of this time
+PACE_KEPT = timedelta(minutes=1)  # after this, the pace is measured again
+HARD_LIMIT = 120.0  # seconds; the longest poll task
+_TYPICAL_REQUEST = 5.0  # seconds; a request to a slow host
 Added = tuple["Source", "PollRecord | None"]
 
 log = structlog.get_logger(__name__)
@@ -39,12 +39,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take, all derived from the lease: a task ends well before its sources are free again."""
+    """Time limits, all derived from the lease: a task ends well before its leases expire."""
 
     hard: float  # seconds until a poll task is killed
-    soft: float  # seconds until it is asked to end
-    begin: float  # seconds within which a source of the batch must begin, or it waits for the next tick
-    per_host: int  # sources of one host that fit into that
+    soft: float  # seconds until it is asked to stop
+    begin: float  # seconds within which a source of the batch must start, or it waits for the next tick
+    per_host: int  # sources of one host that fit into that time
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sources of one kind to be polled by one task, under one lease token."""
+    """Sources of one kind that one task polls under one lease token."""
 
     queue: str
     ids: list[int]
@@ -80,7 +80,7 @@ class Dispatcher:
         now = self.clock()
         with self.store.writing() as tx:
             since = tx.stream.state.beat(now)
-            if _set_back(tx, since, now):
+            if _correct_clock(tx, since, now):
                 since = None
             tx.moderation.freezes.hold_due(now)
             tx.moderation.reviews.apply_due(now)
@@ -90,14 +90,14 @@ class Dispatcher:
                 now,
                 lease=self.settings.lease,
                 token=token,
-                most=self._most(since, now),
+                most=self._most_polls(since, now),
                 per_host=self.limits.per_host,
                 per_host_of={kind.name: kind.per_host for kind in kinds().values() if kind.per_host is not None},
             )
         return list(_batches(claimed, token))
 
-    def _most(self, since: datetime | None, now: datetime) -> int:
-        """Return how many polls may begin now without exceeding the limit for a minute."""
+    def _most_polls(self, since: datetime | None, now: datetime) -> int:
+        """Return how many polls may start now without exceeding the limit per minute."""
         since = max(since or now - FIRST_TICK, now - LONGEST_CATCH_UP)
         # Whole polls since the epoch at both instants; the difference never loses a fraction between ticks.
         begun, now_begun = (
@@ -106,7 +106,7 @@ class Dispatcher:
         return max(now_begun - begun, 0)
 
     def give_back(self, batch: Batch) -> None:
-        """Release the lease of a batch that could not be sent."""
+        """Release the leases of a batch that could not be sent."""
         with self.store.writing() as tx:
             tx.polling.schedule.release(batch.ids, batch.token)
 
@@ -115,19 +115,19 @@ class Dispatcher:
 
         Args:
             ids: its sources.
-            token: of their lease.
-            ended: whether the poll ended by itself. If not, its process died, and each source is polled alone next.
+            token: of their leases.
+            ended: whether the poll ended normally. If not, its process died, and each source is polled alone next.
         """
         with self.store.writing() as tx:
             tx.polling.schedule.release(ids, token, begun=ended)
         if not ended:
-            log.warning("worker lost, its sources are polled one by one", sources=len(ids))
+            log.warning("worker lost; polling its sources one by one", sources=len(ids))
 
 
 def _measure_paces(tx: Transaction, now: datetime) -> None:
-    """Bring the average up to date of how often the sources of each kind would like to be polled."""
+    """Update the average poll demand of each kind of source."""
     known = tx.polling.paces.all()
-    if known and all(timedelta() <= now - one.since < PACE_KEPT for one in known.values()):
+    if known and all(timedelta() <= now - measured.since < PACE_KEPT for measured in known.values()):
         return
     for kind, demand in tx.polling.paces.demand().items():
         former = known.get(kind)
@@ -138,18 +138,22 @@ def _measure_paces(tx: Transaction, now: datetime) -> None:
 
 
 def _batches(claimed: Sequence[Claimed], token: str) -> Iterator[Batch]:
-    """Cut by kind, sources of one host together: they wait for each other anyway. Suspects are polled alone."""
+    """Split by kind and group by host, since hosts are rate-limited; suspects are polled alone."""
     for name, kind in kinds().items():
-        for one in claimed:
-            if one.kind == name and one.suspect:
-                yield Batch(kind.queue, [one.id], token)
-        ids = [one.id for one in sorted(claimed, key=lambda one: one.host) if one.kind == name and not one.suspect]
+        for source in claimed:
+            if source.kind == name and source.suspect:
+                yield Batch(kind.queue, [source.id], token)
+        ids = [
+            source.id
+            for source in sorted(claimed, key=lambda source: source.host)
+            if source.kind == name and not source.suspect
+        ]
         for start in range(0, len(ids), BATCH):
             yield Batch(kind.queue, ids[start : start + BATCH], token)
 
 
-def _set_back(tx: Transaction, since: datetime | None, now: datetime) -> bool:
-    """Correct what a clock that was ahead has stored; `since` is when the last tick was. Looked for once a minute."""
+def _correct_clock(tx: Transaction, since: datetime | None, now: datetime) -> bool:
+    """Correct times stored while the clock was ahead; `since` is the last tick. Checked once a minute."""
     ahead = since is not None and since > now + TOLERANCE
     same_minute = since is not None and int(since.timestamp()) // 60 == int(now.timestamp()) // 60
     if not ahead and (same_minute or not tx.polling.clock.is_behind(now)):

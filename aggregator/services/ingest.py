@@ -1,4 +1,4 @@
-"""The flow for a batch: poll, screen, store, reschedule. Each source alone, in one transaction."""
+"""Process a batch: poll, screen, store, reschedule. Each source has its own transaction."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
-_FLUSH_AT = 50  # unchanged sources that share a transaction
+_FLUSH_AT = 50  # unchanged sources per shared transaction
 _FLUSH_AFTER = 1.0  # seconds that the first of them waits for others
-_CLOSE_WITHIN = 60.0  # seconds to wait for a database that went away during the batch
-_CLOSE_AGAIN = 0.5  # seconds between two tries
+_CLOSE_WITHIN = 60.0  # seconds to wait for a database that failed during the batch
+_CLOSE_AGAIN = 0.5  # seconds between attempts
 
 log = structlog.get_logger(__name__)
 
 
 class Ingest:
-    """One batch of sources, held under one lease token."""
+    """A batch of sources under one lease token."""
 
     def __init__(
         self,
@@ -60,14 +60,15 @@ class Ingest:
         self._quiet: list[PollRecord] = []  # to be written together
         self._quiet_since = 0.0
         self._failed_to_store: list[int] = []
-        self._writing = asyncio.Lock()  # threads that fight for the interpreter only cost, and SQLite has one writer
+        # Concurrent writers gain nothing: they compete for the interpreter, and SQLite has one writer.
+        self._writing = asyncio.Lock()
         self.reports: list[Report] = []
 
     async def run(self, batch: Sequence[Source]) -> list[Report]:
-        """Poll the batch and store what it brings; sources not begun in time are given back, still due.
+        """Poll the batch and store the results; sources that could not start in time are released and stay due.
 
         Raises:
-            StoreUnavailableError: the database went away; what was not stored is polled again after the lease.
+            StoreUnavailableError: the database failed; unstored sources are polled again after their lease.
         """
         left = {source.id: source for source in batch}
         try:
@@ -87,10 +88,10 @@ class Ingest:
         except StoreUnavailableError:
             raise
         except Exception as problem:
-            log.exception("kind of source broke", kind=name)
-            # As failures, so that they wait longer and longer; given back, they would break it at every tick.
+            log.exception("plugin failed", kind=name)
+            # Record failures, which back off. A released source would fail again at every tick.
             for source in [source for source in sources if source.id in left]:
-                broken = UnreadableError(f"Polling {name} sources broke ({type(problem).__name__}); the log has more.")
+                broken = UnreadableError(f"Polling {name} sources failed ({type(problem).__name__}); see the log.")
                 await self._conclude(left.pop(source.id), Failure(broken))
 
     async def _conclude_alone(self, source: Source, outcome: FetchResult | Failure) -> None:
@@ -100,14 +101,14 @@ class Ingest:
             raise
         except Exception as problem:
             log.exception("source not stored", source=source.slug)
-            unstored = UnreadableError(f"What it brought can't be stored ({type(problem).__name__}); the log has more.")
+            unstored = UnreadableError(f"The result can't be stored ({type(problem).__name__}); see the log.")
             await self._conclude(source, Failure(unstored))
 
     async def _conclude(self, source: Source, outcome: FetchResult | Failure) -> None:
-        """Store the outcome of a poll; the batch releases what the database did not take.
+        """Store the outcome of a poll; the batch releases what could not be stored.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            StoreUnavailableError: the database doesn't respond.
         """
         try:
             await self._store_outcome(source, outcome, self._context.clock())
@@ -130,14 +131,14 @@ class Ingest:
                 await in_database_thread(self._store_result, source, outcome, now)
 
     def _store_result(self, source: Source, result: FetchResult, now: datetime) -> None:
-        """Store activities, gone keys and fetch state together, or nothing where the lease was lost."""
+        """Store activities, removed keys and fetch state together, or nothing if the lease was lost."""
         screening = screened_all(source, result, now, self._tagger)
         pace = self._paces.get(source.kind)
         with self._store.writing() as tx:
             record = None
             current = tx.polling.schedule.lock_leased(source.id, self._token)
             if current is not None:
-                if screening_terms(current) != screening_terms(source):  # changed by a person during the poll
+                if screening_terms(current) != screening_terms(source):  # edited by a person during the poll
                     screening = screened_all(current, result, now, self._tagger)
                 record = store_result(
                     tx,
@@ -151,7 +152,7 @@ class Ingest:
                 )
         if record is None:
             log.warning("lease lost, nothing stored", source=source.slug)
-            self.reports.append(Report(source.slug, PollStatus.FAILED, error="another worker took it over meanwhile"))
+            self.reports.append(Report(source.slug, PollStatus.FAILED, error="another worker has taken it over"))
             return
         log.info("source polled", source=source.slug, new=record.new, changed=record.changed)
         self._report(source, record)
@@ -164,7 +165,7 @@ class Ingest:
         self._report(source, record)
 
     async def _later(self, record: PollRecord, source: Source) -> None:
-        """Keep a record for the next shared transaction."""
+        """Queue a record for the next shared transaction."""
         if not self._quiet:
             self._quiet_since = time.monotonic()
         self._quiet.append(record)
@@ -174,7 +175,7 @@ class Ingest:
             self._quiet = []
 
     def _settle(self, records: Sequence[PollRecord]) -> None:
-        """Settle together; where one of them can't be stored, each by itself, so that it costs no other one."""
+        """Settle records together; if that fails, settle each alone, so that a bad record affects no other."""
         try:
             with self._store.writing() as tx:
                 tx.polling.schedule.settle(records)
@@ -182,15 +183,15 @@ class Ingest:
             raise
         except Exception:
             if len(records) == 1:
-                log.exception("poll not settled, its lease runs out", source_id=records[0].source_id)
+                log.exception("poll not settled; its lease will expire", source_id=records[0].source_id)
                 return
             for record in records:
                 self._settle([record])
 
     async def _close(self, left: Collection[int]) -> None:
-        """Settle what waits for that and give back the rest, also when the database comes back only after a while.
+        """Settle queued records and release the rest, waiting for a while if the database is down.
 
-        Without it, every source of the batch would stay leased, and so not be polled, for minutes after an outage.
+        Without it, every source of the batch would stay leased, and unpolled, for minutes after an outage.
         """
         deadline = time.monotonic() + _CLOSE_WITHIN
         while True:

@@ -1,4 +1,4 @@
-"""Attending: sees what people should know of, and tells them by every way that is set up."""
+"""Open and close alerts and deliver them by webhook and e-mail."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from aggregator.domain.secrets import Secret
     from storage.store import Store
 
-    # Sends a body to an address with headers; raises an AggregatorError whose sentence says why it could not.
+    # Sends a body with headers to an address; raises an AggregatorError that names the reason for a failure.
     Post = Callable[[Secret, bytes, Mapping[str, str]], None]
 
-_TELLING = timedelta(minutes=5)  # in which no other worker tells the same
+_CLAIM_TIME = timedelta(minutes=5)  # a claim on an alert; no other worker delivers it meanwhile
 _AT_ONCE = 10
 
 log = structlog.get_logger(__name__)
 
 
 class AlertNotifier:
-    """Opens and closes alerts, and tells people of them once each."""
+    """Opens and closes alerts, and delivers each opening and closing once."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock, post: Post) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class AlertNotifier:
         self._post = post
 
     def attend(self) -> None:
-        """See what is wrong and what is well again; tell what was not told, where a way is set up."""
+        """Update the alerts and deliver those that are due, if a channel is configured."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
             tx.monitoring.alerts.hold(
@@ -51,23 +51,22 @@ class AlertNotifier:
             )
             if settings.webhook_url is None and settings.mail_server is None:
                 return
-            due = tx.monitoring.alerts.claim(now, now + _TELLING, _AT_ONCE)
+            due = tx.monitoring.alerts.claim(now, now + _CLAIM_TIME, _AT_ONCE)
         for alert in due:
-            problems = [*self._tell(alert, now)]
+            problems = [*self._deliver(alert, now)]
             for problem in problems:
-                log.warning("alert not told", kind=alert.kind, subject=alert.subject, reason=problem)
+                log.warning("alert not delivered", kind=alert.kind, subject=alert.subject, reason=problem)
             with self._store.writing(lock_stream=False) as tx:
                 if problems:
                     tx.monitoring.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
                 else:
-                    tx.monitoring.alerts.told(
-                        alert.id, now
-                    )  # not later: it may be over by then, which is still to be told
+                    # Not the present: an alert that has ended by then still has to be delivered.
+                    tx.monitoring.alerts.told(alert.id, now)
 
-    def _tell(self, alert: Alert, now: datetime) -> Iterator[str]:
-        """Tell people by each way, also where another fails; give what went wrong.
+    def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
+        """Deliver an alert through every channel, even if another one fails; yield the errors.
 
-        Where one did, all of them are tried again: hearing twice is better than not at all.
+        After an error, all channels are tried again: a duplicate is better than a lost alert.
         """
         settings = self._settings
         page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
@@ -83,4 +82,4 @@ class AlertNotifier:
             try:
                 send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
             except OSError as problem:
-                yield f"The mail: {problem}"
+                yield f"The e-mail: {problem}"

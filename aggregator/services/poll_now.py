@@ -1,4 +1,4 @@
-"""Poll sources now: in this process if it may poll, otherwise through the workers, and wait for the results."""
+"""Poll sources now, in this process if it may poll, else through the workers, and wait for the results."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from storage.store import Store, Transaction
 
-_LOOK = 0.3  # seconds between looks at whether an asked-for poll has ended
-_TRY = 2.0  # seconds between tries to do it here after all, should whoever polls have ended
+_CHECK_INTERVAL = 0.3  # seconds between checks for the end of requested polls
+_RETRY_INTERVAL = 2.0  # seconds between attempts to poll here, in case the polling process has ended
 
 
 @dataclass(frozen=True, slots=True)
 class PollNow:
-    """Polls sources at once, in this process or through the workers.
+    """Polls sources now, in this process or through the workers.
 
     Args:
         store: the database.
         settings: of this process.
-        clock: gives the present moment.
-        poll: polls sources with these ids in this process, as far as no other one holds them.
+        clock: returns the present time.
+        poll: polls the sources with these ids in this process, except those leased by others.
     """
 
     store: Store
@@ -44,14 +44,14 @@ class PollNow:
     def run(self, sources: Sequence[Source], report: Callable[[Report], None]) -> None:
         """Poll sources and report each as it ends.
 
-        A source that no worker takes up within a lease is reported as failed.
+        A source that no worker starts within a lease is reported as failed.
         """
-        left = self._try_here(sources, report)
+        left = self._poll_if_allowed(sources, report)
         if left:
             self._request_and_wait(left, report)
 
-    def _try_here(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
-        """Poll in this process what is free, if this process may poll; return the others."""
+    def _poll_if_allowed(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
+        """Poll unleased sources in this process, if it may poll; return the others."""
         try:
             with writer_lock(self.settings):
                 return self._poll_here(sources, report)
@@ -59,7 +59,7 @@ class PollNow:
             return list(sources)
 
     def _poll_here(self, sources: Sequence[Source], report: Callable[[Report], None]) -> list[Source]:
-        """Poll what is free; return the others."""
+        """Poll unleased sources; return the others."""
         waiting, leased = list(sources), []
         while waiting:
             batch, waiting = waiting[:BATCH], waiting[BATCH:]
@@ -68,7 +68,7 @@ class PollNow:
                 report(result)
             missed = [source for source in batch if source.slug not in reports]
             if reports:
-                waiting += missed  # there was no time to begin them
+                waiting += missed  # no time was left to start them
             else:
                 leased += missed  # another worker has them
         return leased
@@ -81,22 +81,22 @@ class PollNow:
         deadline = time.monotonic() + self.settings.lease.total_seconds()
         tried = time.monotonic()
         while by_id and time.monotonic() < deadline:
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_INTERVAL)
             with self.store.reading() as tx:
                 ended = self._ended(tx, by_id, before)
             for id_, result in ended.items():
                 del by_id[id_]
                 report(result)
-            if by_id and time.monotonic() - tried > _TRY:
-                by_id = {source.id: source for source in self._try_here(list(by_id.values()), report)}
+            if by_id and time.monotonic() - tried > _RETRY_INTERVAL:
+                by_id = {source.id: source for source in self._poll_if_allowed(list(by_id.values()), report)}
                 tried = time.monotonic()
         for source in by_id.values():
-            report(Report(source.slug, PollStatus.FAILED, error="no worker took it up; is one running?"))
+            report(Report(source.slug, PollStatus.FAILED, error="no worker polled it; is one running?"))
 
     def _ended(
         self, tx: Transaction, waiting: Mapping[int, Source], before: Mapping[int, int | None]
     ) -> dict[int, Report]:
-        """Return the results of those that were polled meanwhile, or will not be for a while."""
+        """Return the results of sources that were polled meanwhile, or won't be polled soon."""
         now = self.clock()
         paused = {pause.host: pause for pause in tx.polling.hosts.paused(now)}
         requested = tx.polling.schedule.still_asked(waiting.keys())
@@ -104,7 +104,7 @@ class PollNow:
         for id_, source in waiting.items():
             if id_ not in requested:
                 ended[id_] = _report(source, tx.polling.schedule.log(id_, 1), before[id_])
-            elif host := paused.get(source.host):  # no tick takes it up before that is over
+            elif host := paused.get(source.host):  # no tick polls it before the pause ends
                 error = str(left_alone(host.host, host.until, host.reason, now))
                 ended[id_] = Report(source.slug, PollStatus.FAILED, error=error)
         return ended
@@ -112,7 +112,7 @@ class PollNow:
 
 def _report(source: Source, newest: Sequence[Mapping[str, Any]], before: int | None) -> Report:
     if _newest(newest) in {None, before}:
-        return Report(source.slug, PollStatus.FAILED, error="it was paused or removed meanwhile")
+        return Report(source.slug, PollStatus.FAILED, error="it was paused or removed")
     line = newest[0]
     error = line["message"] if line["error_code"] is not None else None
     return Report(source.slug, PollStatus(line["outcome"]), line["new"], line["changed"], line["unchanged"], error)

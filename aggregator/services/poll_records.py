@@ -1,4 +1,4 @@
-"""Decide what is recorded of a poll: how it ended, what polling remembers and when the source is due. Pure."""
+"""Compute the record of a poll: its outcome, the new fetch state and the next due time. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from storage.stream.activities import Stored
 
-MOST_UNFINISHED = 3  # polls in a row that began and never ended; then the source fails without being polled
+MOST_UNFINISHED = 3  # polls in a row that started and never ended; then the source fails without being polled
 
 
 def success_record(
@@ -42,8 +42,8 @@ def success_record(
     notes = [result.note, note]
     if stored and stored.quarantined:
         notes.append(
-            f"{stored.quarantined} old entries came at once and are kept apart; 'aggregator source release "
-            f"{source.slug}' shows them, 'aggregator source drop {source.slug}' forgets them."
+            f"{stored.quarantined} old entries came at once and were quarantined; 'aggregator source release "
+            f"{source.slug}' releases them, 'aggregator source drop {source.slug}' deletes them."
         )
     profile = schedule.observed(
         schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
@@ -88,7 +88,7 @@ def failure_record(source: Source, failure: Failure, now: datetime, token: str) 
     """Return the record of a poll that failed."""
     error = failure.error
     failures, weight = source.poll.failures, source.poll.failure_weight
-    if isinstance(error, PausedError | BudgetError):  # no failure of the source: no request was sent
+    if isinstance(error, PausedError | BudgetError):  # not the source's failure: no request was sent
         upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
     else:
         failures, weight = failures + 1, weight + error.failure_weight
@@ -115,15 +115,14 @@ def failure_record(source: Source, failure: Failure, now: datetime, token: str) 
         pending_redirect=source.poll.pending_redirect,
         message=storable_json(str(error)),
         error_code=error.code,
-        # After its pause it is polled alone again, and fails again if that does not end either.
+        # After the pause it is polled alone, and fails again if that poll doesn't end either.
         unfinished=MOST_UNFINISHED - 1 if isinstance(error, WorkerLostError) else 0,
     )
 
 
 def lost_worker(source: Source) -> WorkerLostError:
-    """Return the error of a source whose polls ended their worker each time."""
+    """Return the error of a source whose polls repeatedly ended their worker."""
     return WorkerLostError(
         f"The process that polled {display_url(source.address)} died {MOST_UNFINISHED} times in a row, "
-        "the last times while "
-        "it polled nothing else. It is polled again after a pause; see the logs of the workers."
+        "the last times without other sources. It is polled again after a pause; see the logs of the workers."
     )

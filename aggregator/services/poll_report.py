@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How polling a source ended, for people."""
+    """The result of polling a source, for people."""
 
     slug: str
     outcome: PollStatus

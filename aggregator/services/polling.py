@@ -1,4 +1,4 @@
-"""Poll sources: those of a batch that a worker got, or any now."""
+"""Poll sources: a worker's batch, or given sources now."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Polling:
         return reports
 
     def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
-        """Return at what pace each kind of source may be polled."""
+        """Return the pace of each kind of source."""
         each = self._runtime.settings.polls_per_hour / timedelta(hours=1).total_seconds()
         known = kinds()
         return {

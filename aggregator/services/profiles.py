@@ -1,7 +1,7 @@
-"""People: their names and pictures, asked for by their ids, many at once and seldom.
+"""Refresh profiles: names and avatars of authors, requested by id in large batches.
 
-Activities tell who said something by an id, and often by a handle. The rest is asked for once when somebody first
-appears, and again for as long as the stream shows them: weekly where we follow them, else every four weeks.
+Posts identify their author by id, and often by handle. The rest of the profile is requested when an author first
+appears, and again while the stream shows the author: weekly for accounts that are followed, else every four weeks.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
-CLAIMED = timedelta(minutes=10)  # in which nobody else asks about somebody whom we are asking about
-SHOWN = timedelta(days=30)  # whoever the stream has not shown since is not asked for again
+CLAIMED = timedelta(minutes=10)  # a claim on a profile; no other worker requests it meanwhile
+SHOWN = timedelta(days=30)  # authors not shown for longer are not refreshed
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +41,13 @@ async def refresh_profiles(runtime: Runtime) -> None:
 
 
 class ProfileUpkeep:
-    """Refreshes profiles, and reads daily what services have counted themselves."""
+    """Refreshes profiles, and reads the services' own usage counts daily."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     def run(self) -> None:
-        """Refresh what is new or old."""
+        """Refresh new and outdated profiles."""
         self._runtime.run(self._refresh())
 
     async def _refresh(self) -> None:
@@ -58,7 +58,7 @@ class ProfileUpkeep:
 
 
 class ProfileRefresher:
-    """The people of one kind of source; nothing to do where its network tells nothing about them."""
+    """The profiles of one kind of source; does nothing if its network has none."""
 
     def __init__(self, store: Store, kind: SourceKind, context: PollContext) -> None:
         self._store = store
@@ -67,7 +67,7 @@ class ProfileRefresher:
         self._context = context
 
     async def ask(self) -> int:
-        """Ask about those whom nobody asked about yet, or not for long; return how many answered."""
+        """Request profiles that are missing or outdated; return how many were found."""
         if self._kind is None:
             return 0
         answered = 0
@@ -75,10 +75,10 @@ class ProfileRefresher:
             try:
                 found = await self._kind.people(ids, self._context)
                 renamed = await self._renamed(self._kind, found)
-            except SourceError as problem:  # the claim runs out, and then somebody asks again
-                log.info("people not asked about", network=self._kind.network, reason=str(problem))
+            except SourceError as problem:  # the claim expires, then they are requested again
+                log.info("profiles not refreshed", network=self._kind.network, reason=str(problem))
                 break
-            await in_database_thread(self._keep, self._kind, ids, found, renamed)
+            await in_database_thread(self._store_profiles, self._kind, ids, found, renamed)
             answered += len(found)
             if len(ids) < self._kind.most_people:
                 break
@@ -92,7 +92,7 @@ class ProfileRefresher:
             )
 
     async def _renamed(self, kind: ProfileSource, found: Sequence[Actor]) -> list[tuple[Source, Actor, str]]:
-        """Return sources whose account has another handle now, with what to say of the old one."""
+        """Return sources whose account has a new handle, with a note on the old handle."""
         by_id = {account.native_id: account for account in found}
         followed = [
             (source, by_id.get(str(source.options.get("user_id")))) for source in await self._following(by_id.keys())
@@ -103,7 +103,7 @@ class ProfileRefresher:
                 continue
             if source.address.casefold() != f"@{account.handle}".casefold():
                 owner = await kind.owner(source.address.removeprefix("@"), self._context)
-                taken = f"; {source.address} is another account's now, which is not followed" if owner else ""
+                taken = f"; {source.address} belongs to another account now, which is not followed" if owner else ""
                 renamed.append((source, account, f"its owner renamed it{taken}"))
         return renamed
 
@@ -114,18 +114,19 @@ class ProfileRefresher:
 
         return await in_database_thread(read)
 
-    def _keep(
+    def _store_profiles(
         self,
         kind: ProfileSource,
-        asked: Sequence[str],
+        user_ids: Sequence[str],
         found: Sequence[Actor],
         renamed: Sequence[tuple[Source, Actor, str]],
     ) -> None:
         now = self._context.clock()
         with self._store.writing() as tx:
-            sources = tx.polling.sources.following(self._name, asked)
+            sources = tx.polling.sources.following(self._name, user_ids)
             followed = {str(source.options.get("user_id")) for source in sources}
-            ours, others = [id_ for id_ in asked if id_ in followed], [id_ for id_ in asked if id_ not in followed]
+            ours = [id_ for id_ in user_ids if id_ in followed]
+            others = [id_ for id_ in user_ids if id_ not in followed]
             tx.stream.actors.refreshed(found)
             tx.stream.actors.refresh_after(kind.network, ours, now + kind.people_kept)
             tx.stream.actors.refresh_after(kind.network, others, now + kind.others_kept)

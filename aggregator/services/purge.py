@@ -1,4 +1,4 @@
-"""Purging: what somebody here wants gone goes at once, and does not come back. All of it repeats harmlessly."""
+"""Purge posts, accounts and networks at once and permanently. All operations are idempotent."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.rate_limit import Clock
     from storage.store import Store, Transaction
 
-OPERATOR = "operator"  # who
+OPERATOR = "operator"  # the `who` of audit entries
 REASON = "purged by an operator"
 
 
 @dataclass(slots=True)
 class Purged:
-    """What purging one thing did."""
+    """The result of a purge."""
 
     key: str
     removal: Removal = field(default_factory=Removal)
-    sources: list[str] = field(default_factory=list)  # slugs of those that are not polled any more
+    sources: list[str] = field(default_factory=list)  # slugs of sources that are no longer polled
 
 
 class PurgeService:
@@ -34,8 +34,8 @@ class PurgeService:
 
     Args:
         store: the database.
-        clock: the time.
-        kinds: names of the kinds of source, by the network that they read.
+        clock: returns the present time.
+        kinds: names of the kinds of source, by network.
     """
 
     def __init__(self, store: Store, clock: Clock, kinds: Mapping[str, Collection[str]]) -> None:
@@ -44,7 +44,7 @@ class PurgeService:
         self._kinds = kinds
 
     def post(self, network: str, native_id: str) -> Purged:
-        """Purge a post by the id of any version that we know, or have never seen."""
+        """Purge a post by the id of any version, whether stored or not."""
         key = f"{network}:{native_id}"
         now = self._clock()
         with self._store.writing() as tx:
@@ -59,7 +59,7 @@ class PurgeService:
         return purged
 
     def account(self, network: str, native_id: str) -> Purged:
-        """Purge everything of an account, and follow it no more."""
+        """Purge all content of an account and stop following it."""
         purged = Purged(f"{network}:@{native_id}")
         reason = f"{purged.key} was {REASON}"
         purged.sources = self._end_sources(network, native_id, SourceState.REMOVED, reason)
@@ -69,7 +69,7 @@ class PurgeService:
         return purged
 
     def network(self, network: str) -> Purged:
-        """Purge everything of a network: its posts, names and pictures, and all that was remembered of reading it."""
+        """Purge a network: its posts, profiles and fetch state."""
         purged = Purged(f"network:{network}")
         purged.sources = self._end_sources(network, None, SourceState.STOPPED, f"everything of {network} was {REASON}")
         self._until_done(purged, lambda tx, now: tx.compliance.withdraw_network(network, REASON, now))
@@ -79,7 +79,7 @@ class PurgeService:
         return purged
 
     def id_of(self, network: str, handle: str) -> str | None:
-        """Return the id of the account with a handle (without "@"), as far as we know any."""
+        """Return the id of the account with a handle (without "@"), if known."""
         with self._store.reading() as tx:
             slugs = [
                 slug
@@ -91,7 +91,7 @@ class PurgeService:
             return user_id or tx.compliance.person_called(network, handle)
 
     def _end_sources(self, network: str, native_id: str | None, state: SourceState, reason: str) -> list[str]:
-        """Poll nothing of this any more; what a poll under way brings is not stored."""
+        """Stop polling these sources; results of running polls are not stored."""
         kinds = self._kinds.get(network, ())
         if not kinds:
             return []
@@ -108,7 +108,7 @@ class PurgeService:
         return [source.slug for source in followed]
 
     def _until_done(self, purged: Purged, work: Callable[[Transaction, datetime], Removal]) -> None:
-        """Repeat one slice a transaction, so that readers and polls go on meanwhile."""
+        """Repeat one slice per transaction, so that readers and polls continue meanwhile."""
         while True:
             with self._store.writing() as tx:
                 removal = work(tx, self._clock())

@@ -1,7 +1,7 @@
-"""Turns: one request to a host at a time and some way apart, over all workers, granted by the host's row.
+"""Limit requests per host across all workers, with one row per host.
 
-Many requests begin and end at about the same time, so a process asks for all their turns together: while one
-transaction runs, what is wanted meanwhile waits for the next.
+Many requests start and end at about the same time, so a process batches its slot requests: while a transaction runs,
+new requests wait for the next one.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.rate_limit import Clock
     from storage.store import Store
 
-API_CONCURRENCY = 8  # requests to one endpoint of an API at the same time: its rate limit is what counts
-FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that does not say when its limit ends: the usual window
-_JITTER = 0.25  # so that those who wait do not come back together
-LONGEST_HOLD = timedelta(seconds=45)  # longer than any request may take; then the turn of a dead worker is free
-_GROUPS_KEPT = 60.0  # seconds after which the operators' table is read again
+API_CONCURRENCY = 8  # concurrent requests per API endpoint: its rate limit is the actual bound
+FIRST_WINDOW = timedelta(minutes=15)  # of an endpoint that doesn't report when its window ends: the usual window
+_JITTER = 0.25  # so that waiters don't return at the same time
+LONGEST_HOLD = timedelta(seconds=45)  # longer than any request may take; then the slot of a dead worker is free
+_GROUPS_KEPT = 60.0  # seconds until the operators' table is read again
 
 
 def left_alone(host: str, until: datetime, reason: str, now: datetime) -> PausedError:
-    """Return the error of calling a host that asked for silence, with the time left."""
+    """Return the error for calling a paused host, with the remaining time."""
     left = spoken(timedelta(seconds=round((until - now).total_seconds())))
-    return PausedError(f"{host} is left alone for another {left}: {reason}.", until=until)
+    return PausedError(f"{host} is paused for another {left}: {reason}.", until=until)
 
 
 @dataclass(slots=True)
-class _Wants:
-    """What is wanted of one host in the next transaction."""
+class _Pending:
+    """Slot requests and releases of one host for the next transaction."""
 
-    manners: HostPolicy
+    policy: HostPolicy
     asks: dict[str, asyncio.Future[Turn]] = field(default_factory=dict)  # by token
     ended: list[str] = field(default_factory=list)
     answered: bool = False
 
 
 class HostRateLimiter:
-    """The `Quiet` port over the store, for one event loop."""
+    """The `RateLimiter` port on the store, for one event loop."""
 
     def __init__(
         self, store: Store, clock: Clock, *, spacing: timedelta, concurrency: int, hold: timedelta = LONGEST_HOLD
@@ -64,119 +64,118 @@ class HostRateLimiter:
         self._spacing = spacing
         self._concurrency = concurrency
         self._hold = hold
-        self._queues: dict[
-            tuple[str, int], asyncio.Semaphore
-        ] = {}  # so that a process asks for no turn that it can't use
-        self._wants: dict[str, _Wants] = {}
+        # So that a process requests no slot that it can't use.
+        self._queues: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._pending: dict[str, _Pending] = {}
         self._serving: asyncio.Task[None] | None = None
         self._groups: HostGroups | None = None
         self._groups_read = 0.0
         self._reading = asyncio.Lock()
 
     @asynccontextmanager
-    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
-        """Wait for a turn at a host ("name:port"), or at an endpoint of an API there, and hold it.
+    async def acquire(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+        """Wait for a request slot at a host ("name:port"), or at an API endpoint there, and hold it.
 
         Raises:
-            PausedError: the host asked us to stay away.
+            PausedError: the host is paused.
         """
-        manners = await self._manners(host, endpoint)
-        place = (manners.name, manners.concurrency)
-        async with self._queues.setdefault(place, asyncio.Semaphore(manners.concurrency)):
+        policy = await self._policy(host, endpoint)
+        place = (policy.name, policy.concurrency)
+        async with self._queues.setdefault(place, asyncio.Semaphore(policy.concurrency)):
             token = uuid4().hex
-            held = HostTurn()
+            turn = HostTurn()
             try:
-                await self._wait(manners, token)
-                yield held
+                await self._wait(policy, token)
+                yield turn
             finally:
-                self._end(manners, token, answered=held.answered)
+                self._end(policy, token, answered=turn.answered)
 
     async def pause(self, host: str, until: datetime | None, reason: str, endpoint: str = "") -> datetime:
-        """Let nobody call a host before `until`; where it did not say for how long, each time for longer.
+        """Pause a host until `until`; if the host gave no time, each pause is longer than the last.
 
-        Returns until when the caller should leave it alone. Where only addresses pause, the host itself does not.
+        Returns when the caller may retry. If the group pauses single addresses, the host itself isn't paused.
         """
-        manners = await self._manners(host, endpoint)
+        policy = await self._policy(host, endpoint)
         now = self._clock()
-        if manners.pauses is Pauses.URL:
+        if policy.pauses is Pauses.URL:
             return until or now + FIRST_PAUSE
         first = FIRST_WINDOW * (1 + _JITTER * random()) if endpoint else FIRST_PAUSE  # noqa: S311 - no secret
-        return await in_database_thread(self._pause, manners.name, until, now, reason, first)
+        return await in_database_thread(self._pause, policy.name, until, now, reason, first)
 
     async def close(self) -> None:
-        """Wait until every turn that ended has been given back."""
+        """Wait until every slot that ended has been released."""
         while self._serving is not None:
             await asyncio.shield(self._serving)
 
     @property
     def serving(self) -> asyncio.Task[None] | None:
-        """The task that runs the transactions, while there are any to run."""
+        """The task that runs the transactions, while there are any."""
         return self._serving
 
-    async def _wait(self, manners: HostPolicy, token: str) -> None:
+    async def _wait(self, policy: HostPolicy, token: str) -> None:
         while True:
-            turn = await self._ask(manners, token)
+            turn = await self._ask(policy, token)
             now = self._clock()
             if turn.paused is not None:
-                raise left_alone(manners.name, turn.start, turn.paused, now)
+                raise left_alone(policy.name, turn.start, turn.paused, now)
             await asyncio.sleep(max(0.0, (turn.start - now).total_seconds()))
             if turn.granted:
                 return
 
-    async def _ask(self, manners: HostPolicy, token: str) -> Turn:
+    async def _ask(self, policy: HostPolicy, token: str) -> Turn:
         answer: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
-        self._want(manners).asks[token] = answer
+        self._pending_of(policy).asks[token] = answer
         return await answer
 
-    def _end(self, manners: HostPolicy, token: str, *, answered: bool) -> None:
-        """Give a turn back with the next transaction, also one that was asked for and not waited for."""
-        wants = self._want(manners)
-        wants.asks.pop(token, None)
-        wants.ended.append(token)
-        wants.answered |= answered
+    def _end(self, policy: HostPolicy, token: str, *, answered: bool) -> None:
+        """Release a slot with the next transaction, even if it was requested and never granted."""
+        pending = self._pending_of(policy)
+        pending.asks.pop(token, None)
+        pending.ended.append(token)
+        pending.answered |= answered
 
-    def _want(self, manners: HostPolicy) -> _Wants:
+    def _pending_of(self, policy: HostPolicy) -> _Pending:
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve())
-        return self._wants.setdefault(manners.name, _Wants(manners))
+        return self._pending.setdefault(policy.name, _Pending(policy))
 
     async def _serve(self) -> None:
-        """Run one transaction after another until nothing is wanted."""
+        """Run transactions until no requests are left."""
         try:
-            await asyncio.sleep(0)  # whatever else is about to be wanted in this round of the event loop
-            while self._wants:
-                wants, self._wants = self._wants, {}
-                await self._answer(wants.values())
+            await asyncio.sleep(0)  # collect all requests of this round of the event loop
+            while self._pending:
+                pending, self._pending = self._pending, {}
+                await self._answer(pending.values())
         finally:
             self._serving = None
 
-    async def _answer(self, wants: Collection[_Wants]) -> None:
-        waiting = {token: answer for one in wants for token, answer in one.asks.items()}
+    async def _answer(self, pending: Collection[_Pending]) -> None:
+        waiting = {token: answer for batch in pending for token, answer in batch.asks.items()}
         try:
-            turns = await in_database_thread(self._transact, wants, self._clock())
-        except Exception as problem:  # noqa: BLE001 - whoever asked is told, whatever it was
+            turns = await in_database_thread(self._transact, pending, self._clock())
+        except Exception as problem:  # noqa: BLE001 - every error goes to the waiters
             for answer in waiting.values():
                 if not answer.done():
                     answer.set_exception(problem)
             return
         for token, answer in waiting.items():
-            if not answer.done():  # who no longer waits gives the turn back
+            if not answer.done():  # abandoned requests release their slot in `_end`
                 answer.set_result(turns[token])
 
-    def _transact(self, wants: Collection[_Wants], now: datetime) -> dict[str, Turn]:
-        wanted = [Wanted(one.manners, list(one.asks), one.ended, one.answered) for one in wants]
+    def _transact(self, pending: Collection[_Pending], now: datetime) -> dict[str, Turn]:
+        requests = [Wanted(batch.policy, list(batch.asks), batch.ended, batch.answered) for batch in pending]
         with self._store.writing(lock_stream=False) as tx:
-            return tx.polling.hosts.turns(wanted, now, hold=self._hold)
+            return tx.polling.hosts.turns(requests, now, hold=self._hold)
 
-    async def _manners(self, host: str, endpoint: str) -> HostPolicy:
+    async def _policy(self, host: str, endpoint: str) -> HostPolicy:
         async with self._reading:
             if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
                 self._groups = await in_database_thread(self._read_groups)
                 self._groups_read = time.monotonic()
-        manners = self._groups.manners(host)
+        policy = self._groups.policy(host)
         if not endpoint:
-            return manners
-        return HostPolicy(f"{manners.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
+            return policy
+        return HostPolicy(f"{policy.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
 
     def _read_groups(self) -> HostGroups:
         with self._store.reading() as tx:

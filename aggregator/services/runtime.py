@@ -1,4 +1,4 @@
-"""Define what use cases need of the process that they run in; the container provides it."""
+"""Define the interface through which use cases reach their process; the container implements it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Runtime(Protocol):
         ...
 
     def clock(self) -> datetime:
-        """Return the present moment."""
+        """Return the present time."""
         ...
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -42,5 +42,5 @@ class Runtime(Protocol):
         ...
 
     async def context(self, deadline: float = ...) -> PollContext:
-        """Return what kinds of source work with."""
+        """Return the context of kinds of source."""
         ...

@@ -1,4 +1,4 @@
-"""Screen the entries of a fetch result: derive what storing needs and decide by the policy of the source. Pure."""
+"""Screen the entries of a fetch result: derive stored values and apply the source's policy. Pure."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Source
     from aggregator.domain.tagging.tagger import Tagger
 
-_OLDEST_TRUE_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch where they mean "unknown"
+_OLDEST_VALID_DATE = datetime(1971, 1, 1, tzinfo=UTC)  # feeds write the epoch for "unknown"
 
 
 def screening_terms(source: Source) -> tuple[object, ...]:
-    """Return what `screened_all` reads of a source."""
+    """Return the fields of a source that `screened_all` reads."""
     return source.policy, source.delay, source.trusted, source.options.get("identity"), source.slug
 
 
 def screened_all(
     source: Source, result: FetchResult, now: datetime, tagger: Tagger | None = None
 ) -> list[ScreenedActivity]:
-    """Screen everything of a result, by the source's policy and its word on what makes an entry the same."""
+    """Screen all entries of a result, with the source's policy and its rules for matching entries."""
     by_link = source.options.get("identity") == "link"
     named = (_named_by_link(entry) if by_link else entry for entry in result.activities)
     return [under_policy(screened(entry, source.policy, now, tagger, source.slug), source, now) for entry in named]
@@ -51,14 +51,14 @@ def _named_by_link(new: NewActivity) -> NewActivity:
 def screened(
     new: NewActivity, policy: Policy, now: datetime, tagger: Tagger | None = None, source: str = ""
 ) -> ScreenedActivity:
-    """Derive what storing needs and decide, by the source's policy, whether it is shown. Pure.
+    """Derive stored values and apply the source's policy. Pure.
 
     Args:
-        new: what the source said.
+        new: the activity as the source delivered it.
         policy: of the source.
-        now: the present moment.
-        tagger: tells topics and countries; none: there are none.
-        source: the source's slug, for what all of it is about.
+        now: the present time.
+        tagger: finds topics and countries; None: no tags.
+        source: the source's slug, for tags of all its items.
     """
     clean = storable(new)
     tags = tagger.tags(clean.content, clean.object, source) if tagger else NO_TAGS
@@ -83,7 +83,7 @@ def screened(
 
 
 def placed(published: datetime | None, now: datetime) -> datetime:
-    """Return an activity's place in the stream: when it was published, never in the future; now where unknown."""
-    if published is None or published > now or published < _OLDEST_TRUE_DATE:
+    """Return an activity's position in the stream: its publication time, but never in the future; now if unknown."""
+    if published is None or published > now or published < _OLDEST_VALID_DATE:
         return now
     return published

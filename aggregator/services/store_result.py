@@ -1,4 +1,4 @@
-"""Store the result of a poll or a page of an archive within entry transaction."""
+"""Store the result of a poll or an archive page in one transaction."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def store_result(
     pace: PollBudget | None,
     edits_always_show: bool = False,
 ) -> PollRecord:
-    """Write a result and the source's new schedule within entry transaction."""
+    """Write a result and the source's new schedule in one transaction."""
     stored = tx.stream.activities.store(
         source.id,
         screening,
@@ -58,11 +58,11 @@ def store_result(
         judge=partial(_apply_rules, tx, source, now, source.poll.last_success if source.poll.last_new else None),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
-    if stored.held:
-        log.info("edits held for review", source=source.slug, count=stored.held)
+    if stored.pending_edits:
+        log.info("edits held for review", source=source.slug, count=stored.pending_edits)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
-    sighting, note = _moved(tx, source, result, stored, now)
+    sighting, note = _follow_redirect(tx, source, result, stored, now)
     record = success_record(source, result, now, token, pace, stored, sighting.moving, note)
     tx.polling.schedule.settle([record])
     return record
@@ -77,7 +77,7 @@ def store_archive(
     *,
     edits_always_show: bool = False,
 ) -> Report:
-    """Write a page of a source's archive: old on purpose, so no burst, and nothing of the schedule changes."""
+    """Write a page of a source's archive: old entries are no burst, and the schedule doesn't change."""
     screening = screened_all(source, result, now, tagger)
     with store.writing() as tx:
         recognising = source.options.get("identity", "layers") == "layers"
@@ -98,7 +98,7 @@ def store_archive(
 def _apply_rules(
     tx: Transaction, source: Source, now: datetime, last_look: datetime | None, fresh: Sequence[ScreenedActivity]
 ) -> list[ScreenedActivity]:
-    """Apply to what is new all that people set up: rules, and freezes that last."""
+    """Apply rules and active freezes to new activities."""
     judged = quarantined(fresh, last_look)
     if not judged:
         return judged
@@ -117,10 +117,10 @@ def _apply_rules(
     return [under_freeze(entry, freeze) for entry in judged]
 
 
-def _moved(
+def _follow_redirect(
     tx: Transaction, source: Source, result: FetchResult, stored: Stored, now: datetime
 ) -> tuple[permanent_redirects.Sighting, str | None]:
-    """Take note of a permanent redirect, and follow it when it was seen often enough."""
+    """Record a permanent redirect, and follow it after enough sightings."""
     place = result.moved_to
     known = result.unchanged or bool(result.skipped or stored.unchanged or stored.changed)
     sighting = permanent_redirects.observe(
@@ -129,8 +129,11 @@ def _moved(
     if place is None or not sighting.settled:
         return sighting, None
     if source.sealed is not None and place.host != source.own_host:
-        return sighting, f"It moved to {place.address}, another host, which must not get its sign-in. See if it should."
-    reason = f"redirected there for good, seen {permanent_redirects.SIGHTINGS} times"
+        return (
+            sighting,
+            f"It moved to another host, {place.address}. Its credentials are not sent there; check the new address.",
+        )
+    reason = f"permanently redirected {permanent_redirects.SIGHTINGS} times"
     if not tx.polling.sources.move(source, place, reason, now, who="system"):
-        return sighting, f"It moved to {place.address}, which another source has already; remove entry of the two."
-    return sighting, f"Moved to {place.address}; 'aggregator source revert {source.slug}' takes that back."
+        return sighting, f"It moved to {place.address}, the address of another source; remove one of the two."
+    return sighting, f"Moved to {place.address}; 'aggregator source revert {source.slug}' reverts that."

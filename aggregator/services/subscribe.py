@@ -1,4 +1,4 @@
-"""Find out what an address is and add it as a source, with one request; nothing is stored when it is no source."""
+"""Discover the kind of an address and add it as a source, with one request; nothing is stored if that fails."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
-_MOMENT = timedelta(seconds=1)  # nobody else sees the lease: it ends within its transaction
+_MOMENT = timedelta(seconds=1)  # invisible to others: the lease ends within its transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What people say of a source when they add it."""
+    """The settings of a new source."""
 
     slug: str | None = None
     name: str | None = None
-    every: timedelta | None = None  # between polls; None: as its rhythm asks for
+    every: timedelta | None = None  # between polls; None: adaptive
     policy: Policy = Policy.AUTO
-    delay: timedelta | None = None  # under the policy to delay
+    delay: timedelta | None = None  # for the policy "delay"
     options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret ones, for its host alone
-    columns: Mapping[str, Json] = field(default_factory=dict)  # set before what it already brought is judged
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret headers, sent to its host only
+    columns: Mapping[str, Json] = field(default_factory=dict)  # set before the first entries are screened
 
 
-Found = Mapping[str, "Discovery | SourceError"]  # by address, what was found out about many together
+Found = Mapping[str, "Discovery | SourceError"]  # by address: the results of a bulk discovery
 
 
 async def discover_together(
     addresses: Sequence[str], kinds: Iterable[SourceKind], context: PollContext
 ) -> dict[str, Discovery | SourceError]:
-    """Find out about many addresses at once, as far as their kinds can; what is left out is asked one by one."""
+    """Discover many addresses at once, if their kinds support that; the others are discovered one by one."""
     found: dict[str, Discovery | SourceError] = {}
     for kind in kinds:
         if isinstance(kind, BulkDiscovery) and len(addresses) > 1:
@@ -63,7 +63,7 @@ async def discover_together(
 
 
 def address_forms() -> str:
-    """Return what addresses of every kind of source look like, in words."""
+    """Return the address forms of all kinds of source, as text."""
     ordered = sorted(kinds_of_source().values(), key=lambda kind: (not kind.any_address, kind.address_form))
     forms = [kind.address_form for kind in ordered if kind.address_form]
     return " or ".join(filter(None, (", ".join(forms[:-1]), *forms[-1:])))
@@ -76,11 +76,11 @@ async def discover(
     terms: Subscription,
     known: Found = MappingProxyType({}),
 ) -> Discovery:
-    """Say what an address is; `known` is what was found out before.
+    """Discover an address; `known` has the results of a bulk discovery.
 
     Raises:
-        SourceError: it is for one of the kinds but can't be read; the sentence says what was seen.
-        BadRequestError: it is nothing for any kind, or an option is none of its kind's.
+        SourceError: the address belongs to a kind but can't be read; the message has the reason.
+        BadRequestError: no kind accepts the address, or an option is unknown to its kind.
     """
     for kind in sorted(kinds, key=lambda kind: kind.any_address):
         found = known.get(address) or await kind.discover(address, context, terms.options, terms.headers)
@@ -103,12 +103,12 @@ async def subscribe(
     known: Found = MappingProxyType({}),
     tagger: Tagger | None = None,
 ) -> tuple[Source, PollRecord | None]:
-    """Discover an address, add it and store what discovery already brought.
+    """Discover an address, add it and store the activities that discovery returned.
 
-    Returns the source, and how its first poll went where discovering it was one.
+    Returns the source, and the record of its first poll if discovery was one.
 
     Raises:
-        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is none, or `every` is
+        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is invalid, or `every` is
             too short.
     """
     if terms.slug is not None:
@@ -116,7 +116,7 @@ async def subscribe(
     found = await discover(address, kinds, context, terms, known)
     if terms.every is not None and terms.every < found.floor:
         raise BadRequestError(
-            f"{found.address} may be polled every {spoken(found.floor)} at the most often; "
+            f"{found.address} may be polled at most every {spoken(found.floor)}; "
             "only hosts in AGGREGATOR_PRIVATE_NETWORKS may be polled faster."
         )
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
@@ -134,11 +134,11 @@ async def subscribe_all(
     report: Callable[[str, tuple[Source, PollRecord | None] | AggregatorError], None],
     tagger: Tagger | None,
 ) -> None:
-    """Add many addresses, looked up together where their kinds can, and report how each of them went."""
+    """Add many addresses, discovered together if their kinds support that, and report each result."""
     every_kind = kinds_of_source().values()
     try:
         known = await discover_together(addresses, every_kind, context)
-    except SourceError:  # each address reports it for itself
+    except SourceError:  # reported for each address below
         known = {}
     for address in addresses:
         try:
@@ -167,7 +167,7 @@ def _add(
             added = tx.polling.sources.get(slug) or added
         if found.harvest is None:
             return added, None
-        harvest = replace(found.harvest, moved_to=None)  # the address is already where it led to
+        harvest = replace(found.harvest, moved_to=None)  # the address is the redirect's target already
         screening = screened_all(added, harvest, now, tagger)
         tx.polling.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
         settlement = store_result(
@@ -186,7 +186,7 @@ def _add(
 def _check_slug(slug: str) -> None:
     usual = urls.slug(slug)
     if not slug or slug != usual:
-        instead = f"; {usual!r} would do" if usual else ""
+        instead = f"; try {usual!r}" if usual else ""
         raise BadRequestError(
             f"The slug {slug!r} can't be used: a slug is up to {urls.LONGEST_SLUG} of a-z, 0-9 and dashes{instead}."
         )

@@ -1,4 +1,4 @@
-"""Updates: what a network shows otherwise now than when we read it, as looking posts up tells."""
+"""Store posts whose version or withheld countries changed upstream since they were fetched."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from aggregator.domain.tagging.tagger import Tagger
     from storage.store import Transaction
 
-_POLICY = EditPolicy(always_show=True)  # people see what the network shows now, whatever was approved
+_POLICY = EditPolicy(always_show=True)  # show the network's current version, even of approved posts
 
 
 def store_updates(tx: Transaction, looked: LookedUp, now: datetime, tagger: Tagger | None = None) -> int:
-    """Store posts that their network shows otherwise than we do: other versions, other countries."""
-    told = {one.key: one for one in looked.activities}
+    """Store posts that differ upstream: another version, or other withheld countries."""
+    by_key = {new.key: new for new in looked.activities}
     by_source: dict[int, list[NewActivity]] = {}
-    for row in tx.compliance.shown(list(told)):
-        if _differs(row, told[row.key]):
-            by_source.setdefault(row.source_id, []).append(told[row.key])
+    for row in tx.compliance.shown(list(by_key)):
+        if _differs(row, by_key[row.key]):
+            by_source.setdefault(row.source_id, []).append(by_key[row.key])
     changed = 0
     for source_id, activities in by_source.items():
-        again = [screened(one, Policy.AUTO, now, tagger) for one in activities]
+        again = [screened(new, Policy.AUTO, now, tagger) for new in activities]
         changed += tx.stream.activities.store(source_id, again, now, edit_policy=_POLICY).changed
     return changed
 
 
 def _differs(row: Shown, new: NewActivity) -> bool:
-    """Say whether a post is another version, or held back elsewhere, than what we show; or what it embeds is."""
-    if _looks(row.url, row.detail) != _looks(new.content.url, {"withheld": new.content.withheld}):
+    """Return whether version or withheld countries of a post, or of its embedded post, differ from the stored ones."""
+    if _visible_state(row.url, row.detail) != _visible_state(new.content.url, {"withheld": new.content.withheld}):
         return True
     if row.object is None or new.object is None:
         return False
-    held, told = row.object["content"], new.object.content
-    return _looks(held.get("url"), held) != _looks(told.url, {"withheld": told.withheld})
+    stored, fetched = row.object["content"], new.object.content
+    return _visible_state(stored.get("url"), stored) != _visible_state(fetched.url, {"withheld": fetched.withheld})
 
 
-def _looks(url: str | None, detail: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
+def _visible_state(url: str | None, detail: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
     return (url or "").rpartition("/")[2], tuple((detail or {}).get("withheld") or ())

@@ -1,4 +1,4 @@
-"""Accounts of the review desk, their sessions, and sign-ins that failed."""
+"""Store accounts of the review desk, their sessions and failed sign-ins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Session(NamedTuple):
-    """A sign-in that stands."""
+    """A valid session."""
 
     account: Account
     last_used: datetime
@@ -32,18 +32,18 @@ class Accounts:
         self._connection = connection
 
     def add(self, name: str, role: Role, password: str, now: datetime) -> bool:
-        """Add an account with the hash of its password; return False where the name is taken."""
+        """Add an account with its password hash; return False if the name is taken."""
         statement = upsert.statement(self._connection, account, index=["name"], changing=[])
         values = {"name": name, "role": role.value, "password": password, "created": now, "password_set": now}
         return self._connection.execute(statement.values(**values).returning(account.c.id)).scalar() is not None
 
     def get(self, name: str) -> Account | None:
-        """Return the account of a name."""
+        """Return the account with a name."""
         row = self._connection.execute(select(account).where(account.c.name == name)).one_or_none()
         return None if row is None else _account(row)
 
     def password_of(self, name: str) -> str | None:
-        """Return the hash of a password; None where nobody of that name may sign in."""
+        """Return an account's password hash; None if the account may not sign in."""
         chosen = select(account.c.password).where(account.c.name == name, account.c.disabled.is_(None))
         hash_: str | None = self._connection.execute(chosen).scalar()
         return hash_
@@ -53,29 +53,29 @@ class Accounts:
         return [_account(row) for row in self._connection.execute(select(account).order_by(account.c.name))]
 
     def admins(self) -> int:
-        """Return how many admins may sign in."""
+        """Return the number of admins who may sign in."""
         chosen = select(func.count()).where(account.c.role == Role.ADMIN.value, account.c.disabled.is_(None))
         return self._connection.execute(chosen).scalar_one()
 
     def change(self, id_: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
-        """Set columns of an account and end its sessions: whoever holds one may do something else from now on."""
+        """Set columns of an account and end its sessions, since its permissions may have changed."""
         self._connection.execute(update(account).where(account.c.id == id_).values(**values))
         self.close_all(id_)
 
     def rehash(self, id_: int, password: str) -> None:
-        """Keep a newer hash of the same password."""
+        """Store a newer hash of the same password."""
         self._connection.execute(update(account).where(account.c.id == id_).values(password=password))
 
     # Sessions
 
     def open(self, digest: str, account_id: int, now: datetime, expires: datetime) -> None:
-        """Note a sign-in."""
+        """Store a new session."""
         values = {"digest": digest, "account_id": account_id, "created": now, "last_used": now, "expires": expires}
         self._connection.execute(session.insert().values(**values))
         self._connection.execute(update(account).where(account.c.id == account_id).values(last_sign_in=now))
 
     def session(self, digest: str, now: datetime, *, idle: timedelta) -> Session | None:
-        """Return the session of a digest, if it stands and its account may sign in."""
+        """Return the session with a digest, if it is valid and its account may sign in."""
         row = self._connection.execute(
             select(account, session.c.last_used)
             .join(session, session.c.account_id == account.c.id)
@@ -85,7 +85,7 @@ class Accounts:
         return None if row is None else Session(_account(row), row.last_used)
 
     def touch(self, digest: str, now: datetime) -> None:
-        """Note that a session was used."""
+        """Record that a session was used."""
         self._connection.execute(update(session).where(session.c.digest == digest).values(last_used=now))
 
     def close(self, digest: str) -> None:
@@ -97,28 +97,28 @@ class Accounts:
         self._connection.execute(session.delete().where(session.c.account_id == account_id))
 
     def forget(self, now: datetime, before: datetime) -> int:
-        """Forget sessions that ran out and failures that are old; return how many."""
+        """Delete expired sessions and old failures; return the number."""
         gone = self._connection.execute(session.delete().where(session.c.expires <= now)).rowcount
         old = sign_in_failure.delete().where(sign_in_failure.c.last < before)
         return gone + self._connection.execute(old).rowcount
 
-    # Sign-ins that failed
+    # Failed sign-ins
 
     def blocked(self, subjects: Sequence[str], now: datetime) -> datetime | None:
-        """Return until when sign-ins from or as any of these are refused."""
+        """Return the end of the longest block of these subjects."""
         until = func.max(sign_in_failure.c.blocked_until)
         chosen = select(until).where(sign_in_failure.c.subject.in_(subjects), sign_in_failure.c.blocked_until > now)
         moment: datetime | None = self._connection.execute(chosen).scalar()
         return moment
 
     def count_attempt(self, subjects: Sequence[str], now: datetime, *, since: datetime) -> Mapping[str, int]:
-        """Count an attempt to sign in, and return how many there were in a row, by subject.
+        """Count an attempt to sign in, and return the number of consecutive attempts by subject.
 
-        What was last counted before `since` is forgotten. Attempts at the same time count one after the other: each
-        subject's row stays locked until the transaction ends.
+        Counts from before `since` are discarded. Concurrent attempts are counted one by one: each subject's row stays
+        locked until the transaction ends.
         """
         counts = {}
-        for subject in sorted(subjects):  # in one order, so that two attempts can't deadlock
+        for subject in sorted(subjects):  # a fixed order prevents deadlocks
             insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
             statement = insert(sign_in_failure).values(subject=subject, count=1, last=now, blocked_until=None)
             is_old = sign_in_failure.c.last < since
@@ -130,19 +130,19 @@ class Accounts:
         return counts
 
     def block(self, subject: str, until: datetime) -> None:
-        """Refuse sign-ins of a subject for a while."""
+        """Block sign-ins of a subject until a time."""
         chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
         self._connection.execute(chosen.values(blocked_until=until))
 
     def uncount(self, subject: str, tries: int) -> None:
-        """Take one attempt back, and the pause if only that one led to it; `tries` lead to one."""
+        """Undo one attempt, and the block if that attempt caused it; `tries` cause a block."""
         left = sign_in_failure.c.count - 1
         until = case((left < tries, null()), else_=sign_in_failure.c.blocked_until)
         chosen = update(sign_in_failure).where(sign_in_failure.c.subject == subject)
         self._connection.execute(chosen.values(count=left, blocked_until=until))
 
     def forgive(self, subjects: Sequence[str]) -> None:
-        """Forget failures of those who signed in."""
+        """Delete the failures of subjects that signed in."""
         self._connection.execute(sign_in_failure.delete().where(sign_in_failure.c.subject.in_(subjects)))
 
 

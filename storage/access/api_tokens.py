@@ -1,4 +1,4 @@
-"""The portal tokens' table."""
+"""Store API tokens for portals."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from storage.engine.upsert import Insert
 
-_WHO = "operator"  # whoever types commands on the machine
+_WHO = "operator"  # who runs commands on the server
 _STANDS = portal_token.c.revoked.is_(None)
 
 
 class Tokens:
-    """The portal tokens, within one transaction."""
+    """The API tokens, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def create(self, token: PortalToken) -> bool:
-        """Add a token and note it; return False, and do nothing, where another of its name has not been revoked."""
+        """Add a token and an audit entry; return False, without changes, if an active token has its name."""
         is_postgresql = self._connection.dialect.name == "postgresql"
         insert: Insert = postgresql.insert(portal_token) if is_postgresql else sqlite.insert(portal_token)
         values = {"id": token.id, "name": token.name, "scope": token.scope.value, "digest": token.digest}
@@ -42,22 +42,22 @@ class Tokens:
         return True
 
     def by_hash(self, digest: str) -> PortalToken | None:
-        """Return the token of a digest, if it has not been revoked."""
+        """Return the token with a digest, unless it is revoked."""
         row = self._connection.execute(select(portal_token).where(portal_token.c.digest == digest, _STANDS)).first()
         return None if row is None else _token(row)
 
     def standing(self, digests: Collection[str]) -> set[str]:
-        """Return those of some digests whose tokens exist and have not been revoked."""
+        """Return the digests that belong to active tokens."""
         chosen = select(portal_token.c.digest).where(portal_token.c.digest.in_(digests), _STANDS)
         return set(self._connection.execute(chosen).scalars())
 
     def all(self) -> list[PortalToken]:
-        """Return every token, revoked ones too, the oldest first."""
+        """Return every token, including revoked ones, oldest first."""
         rows = self._connection.execute(select(portal_token).order_by(portal_token.c.created, portal_token.c.id))
         return [_token(row) for row in rows]
 
     def revoke(self, name: str, now: datetime) -> bool:
-        """Revoke the token of a name and note it; return whether there was one."""
+        """Revoke a token by name, with an audit entry; return whether it existed."""
         statement = update(portal_token).where(portal_token.c.name == name, _STANDS).values(revoked=now)
         id_ = self._connection.execute(statement.returning(portal_token.c.id)).scalar()
         if id_ is None:
@@ -66,7 +66,7 @@ class Tokens:
         return True
 
     def touch(self, token_id: str, now: datetime, *, every: timedelta) -> bool:
-        """Note that a token was used, unless that was done within `every`; return whether it was written."""
+        """Record that a token was used, at most once per `every`; return whether it was written."""
         last = portal_token.c.last_used
         due = or_(last.is_(None), last <= now - every)
         statement = update(portal_token).where(portal_token.c.id == token_id, due).values(last_used=now)

@@ -1,6 +1,6 @@
-"""The ledger of services that bill what they return, and the money set aside for requests under way.
+"""Store the cost of metered services, and the money reserved for running requests.
 
-A service's row of `meter` is the lock: who holds it knows what all others have promised and spent.
+A service's row in `meter` is the lock: its holder sees all other reservations and costs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aggregator.domain.billing.metering import Call, Returned
 
 BILLED_KEPT = timedelta(days=2)
-LOST = "lost"  # the purpose of money that whoever had it never accounted for
+LOST = "lost"  # the purpose of reserved money that was never settled
 
 _SUMS = ("requests", "posts", "users", "micros")
 _BILL = upsert.Upsert(
@@ -49,9 +49,9 @@ _ENTER_ON = {
 
 
 class Entry(NamedTuple):
-    """A line of the ledger, summed up."""
+    """A ledger line, with its totals."""
 
-    source_id: int  # 0: none in particular
+    source_id: int  # 0: none
     endpoint: str
     purpose: str
     requests: int
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A service that said that a cap is reached."""
+    """A service that reported a cap."""
 
     until: datetime
     reason: str
@@ -74,7 +74,7 @@ class Spendings:
         self._connection = connection
 
     def lock(self, service: str) -> Block | None:
-        """Hold the service's row until the transaction ends; return what it said of a cap, over or not."""
+        """Lock the service's row until the transaction ends; return its reported cap, current or past."""
         chosen = select(meter).where(meter.c.service == service).with_for_update()
         row = self._connection.execute(chosen).one_or_none()
         if row is None:
@@ -84,20 +84,20 @@ class Spendings:
         return Block(row.blocked_until, row.blocked_reason) if row.blocked_until else None
 
     def blocked(self, service: str) -> Block | None:
-        """Return what a service said of a cap, over or not."""
+        """Return the cap that a service reported, current or past."""
         row = self._connection.execute(select(meter).where(meter.c.service == service)).one_or_none()
         return Block(row.blocked_until, row.blocked_reason) if row is not None and row.blocked_until else None
 
     def block(self, service: str, until: datetime | None, reason: str | None) -> None:
-        """Note until when nobody may call a service, or that everybody may again."""
+        """Store until when calls to a service are blocked, or remove the block."""
         self.lock(service)
         self._connection.execute(
             update(meter).where(meter.c.service == service).values(blocked_until=until, blocked_reason=reason)
         )
 
     def standing(self, service: str, cycle: Cycle) -> Standing:
-        """Return how a cycle stands."""
-        # In this order: what is settled meanwhile counts twice for a moment rather than not at all.
+        """Return the state of a cycle."""
+        # This order counts a concurrently settled amount twice for a moment instead of not at all.
         reserved = self._connection.execute(
             select(func.coalesce(func.sum(reservation.c.micros), 0)).where(reservation.c.service == service)
         ).scalar_one()
@@ -111,7 +111,7 @@ class Spendings:
         return Standing(int(spent[0]), int(spent[1]), int(reserved))
 
     def reserve(self, token: str, call: Call, micros: int, now: datetime, until: datetime) -> None:
-        """Set money aside until it is settled, and count the request."""
+        """Reserve money until it is settled, and count the request."""
         self._connection.execute(
             reservation.insert().values(
                 token=token,
@@ -127,10 +127,10 @@ class Spendings:
         self._enter(_Line(call.service, _day(now), call.source_id, call.endpoint, call.purpose.value), requests=1)
 
     def reclaim(self, call: Call, now: datetime) -> None:
-        """Deal with what dead workers had set aside.
+        """Release reservations of dead workers.
 
-        What they read for this very source is read again now, and billed once. What is of an earlier day may have been
-        billed then, so it is entered as lost.
+        Results for this source are read again now, and billed once. Those of an earlier day may have been billed then,
+        so they are recorded as lost.
         """
         dead = (reservation.c.service == call.service) & (reservation.c.until <= now)
         again = (reservation.c.source_id == call.source_id) & (reservation.c.endpoint == call.endpoint)
@@ -141,14 +141,14 @@ class Spendings:
             self._enter(_Line(row.service, row.day, row.source_id, row.endpoint, LOST), micros=row.micros)
 
     def settle(self, token: str, returned: Returned, prices: Mapping[str, Prices], now: datetime) -> int:
-        """Enter what came back, each thing once a day, and free what was set aside; return the micros it cost.
+        """Record the results, each once a day, and release the reservation; return the cost in micros.
 
         `prices` are by service.
         """
         row = self._connection.execute(
             delete(reservation).where(reservation.c.token == token).returning(*reservation.c)
         ).one_or_none()
-        if row is None:  # whoever reclaimed it reads the same things again
+        if row is None:  # already reclaimed; the new request reads the same results
             return 0
         posts = self._newly_billed(row, "post", returned.posts, now)
         users = self._newly_billed(row, "user", returned.users, now)
@@ -159,7 +159,7 @@ class Spendings:
         return cost
 
     def ledger(self, service: str, since: str, by: Sequence[str] = ("source_id", "endpoint", "purpose")) -> list[Entry]:
-        """Return the ledger from a day ("2026-05-04") on, summed up by what is named."""
+        """Return the ledger from a day ("2026-05-04") on, grouped by the given columns."""
         kept: list[ColumnElement[str | int]] = [
             spend.c[name] if name in by else literal(0 if name == "source_id" else "").label(name)
             for name in ("source_id", "endpoint", "purpose")
@@ -177,7 +177,7 @@ class Spendings:
         ]
 
     def days(self, service: str, since: str) -> list[tuple[str, int, int, int, int]]:
-        """Return (day, requests, posts, users, micros) of each day from one on."""
+        """Return (day, requests, posts, users, micros) of each day since a day."""
         sums = [func.sum(spend.c[name]) for name in _SUMS]
         chosen = select(spend.c.day, *sums).where(spend.c.service == service, spend.c.day >= since)
         rows = self._connection.execute(chosen.group_by(spend.c.day).order_by(spend.c.day))
@@ -190,14 +190,14 @@ class Spendings:
         return day
 
     def spent_today(self, service: str, purpose: Purpose, now: datetime) -> int:
-        """Return what a purpose has cost since midnight, in micros."""
+        """Return the cost of a purpose since midnight, in micros."""
         chosen = select(func.coalesce(func.sum(spend.c.micros), 0)).where(
             spend.c.service == service, spend.c.day == _day(now), spend.c.purpose == purpose.value
         )
         return int(self._connection.execute(chosen).scalar_one())
 
     def appetites(self, kind: str) -> dict[int, float | None]:
-        """Return what reading all of each active source would cost, in dollars a day, by source; None: not known."""
+        """Return the cost of reading each active source, in dollars a day, by source; None: unknown."""
         active = (source.c.kind == kind) & (source.c.state == SourceState.ACTIVE.value)
         return {
             row.id: row.appetite
@@ -205,25 +205,25 @@ class Spendings:
         }
 
     def reported(self, service: str) -> tuple[int, datetime] | None:
-        """Return how many posts the service itself has counted in this cycle, and when it said so."""
+        """Return the service's own count of posts in this cycle, and its time."""
         row = self._connection.execute(select(meter).where(meter.c.service == service)).one_or_none()
         return (row.reported, row.reported_at) if row is not None and row.reported_at else None
 
     def report(self, service: str, posts: int, now: datetime) -> None:
-        """Note what the service itself has counted."""
+        """Store the service's own count."""
         self.lock(service)
         self._connection.execute(
             update(meter).where(meter.c.service == service).values(reported=posts, reported_at=now)
         )
 
     def forget_billed(self, now: datetime) -> int:
-        """Forget what was billed on days that are over; return how much."""
+        """Delete the billed items of past days; return the number."""
         return self._connection.execute(billed.delete().where(billed.c.day < _day(now - BILLED_KEPT))).rowcount
 
     def _newly_billed(self, row: Row[Any], sort: str, ids: Collection[str], now: datetime) -> int:
         if not ids:
             return 0
-        rows = [{"service": row.service, "day": _day(now), "item": f"{sort}:{one}"} for one in dict.fromkeys(ids)]
+        rows = [{"service": row.service, "day": _day(now), "item": f"{sort}:{id_}"} for id_ in dict.fromkeys(ids)]
         return len(_BILL.run(self._connection, rows).all())
 
     def _enter(self, line: _Line, **counts: int) -> None:

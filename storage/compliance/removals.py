@@ -1,4 +1,4 @@
-"""Removals: what goes because its network says that it is gone, or because somebody here wants it gone."""
+"""Remove content that was deleted upstream or purged by an operator."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from storage.stream.tombstones import Buried
 
-NAMELESS = "Removed account"  # the name of people whose content went
+NAMELESS = "Removed account"  # the name shown for removed authors
 
-_SLICE = 2000  # rows of one transaction, so that readers and polls go on
+_SLICE = 2000  # rows per transaction, so that readers and polls continue meanwhile
 
 
 class Removals:
-    """What goes for every source, within one transaction."""
+    """Removals that apply to all sources, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -39,15 +39,15 @@ class Removals:
     def withdraw(
         self, reasons: Mapping[str, str], upstream: Upstream, now: datetime, *, for_good: bool = True
     ) -> dict[str, Removal]:
-        """Make posts gone, with plain reposts of them; return by key what that did.
+        """Remove posts, with plain reposts of them; return the results by key.
 
-        Quotes and replies that embed one lose it and keep their own words.
+        Quotes and replies lose the embedded post and keep their own text.
 
         Args:
-            reasons: why, by key ("x:123").
-            upstream: how they stand at their network now.
-            now: the present moment.
-            for_good: nobody may bring them again.
+            reasons: by key ("x:123").
+            upstream: the state at the network.
+            now: the present time.
+            for_good: never store these posts again.
         """
         Stream(self._connection).require_lock()
         removals = {key: Removal() for key in reasons}
@@ -57,12 +57,12 @@ class Removals:
             keys = [key for key, why in reasons.items() if why == reason]
             embedding = activity.c.object_key.in_(keys)
             reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
-            for one in self._tombstones.bury(activity.c.key.in_(keys), reason, now, upstream=upstream):
-                _count(removals[one.key], one, "posts")
-            for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream):
-                _count(removals[str(one.object_key)], one, "reposts")
-            for one in self._tombstones.strip(embedding):
-                _count(removals[str(one.object_key)], one, "quotes")
+            for buried in self._tombstones.bury(activity.c.key.in_(keys), reason, now, upstream=upstream):
+                _count(removals[buried.key], buried, "posts")
+            for buried in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream):
+                _count(removals[str(buried.object_key)], buried, "reposts")
+            for buried in self._tombstones.strip(embedding):
+                _count(removals[str(buried.object_key)], buried, "quotes")
         return removals
 
     def withdraw_person(
@@ -76,9 +76,9 @@ class Removals:
         for_good: bool = True,
         most: int = _SLICE,
     ) -> Removal:
-        """Make everything gone that somebody said, and take their name and picture away; call it until no more is left.
+        """Remove all posts of a person, and the name and avatar; repeat until `more` is False.
 
-        With `for_good` nothing of theirs is ever stored again; else only what is gone now stays so.
+        With `for_good` their posts are never stored again; else only posts that are removed now stay removed.
         """
         Stream(self._connection).require_lock()
         removal = Removal()
@@ -90,25 +90,25 @@ class Removals:
         if who is None:
             return removal
         own = self._tombstones.bury(activity.c.actor_id == who, reason, now, upstream=upstream, most=most)
-        self._ban({one.key: reason for one in own}, now)
-        for one in own:
-            _count(removal, one, "posts")
+        self._ban({buried.key: reason for buried in own}, now)
+        for buried in own:
+            _count(removal, buried, "posts")
         embedding = activity.c.object_actor_id == who
         reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
-        for one in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
-            _count(removal, one, "reposts")
-        for one in self._tombstones.strip(embedding, most=most):
-            _count(removal, one, "quotes")
+        for buried in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
+            _count(removal, buried, "reposts")
+        for buried in self._tombstones.strip(embedding, most=most):
+            _count(removal, buried, "quotes")
         removal.more = max(removal.posts, removal.reposts, removal.quotes) == most
         revision = self._anonymise(actor.c.id == who, _SLICE)
         removal.revision = max(filter(None, (removal.revision, revision)), default=None)
         return removal
 
     def withdraw_network(self, network: str, reason: str, now: datetime, *, most: int = _SLICE) -> Removal:
-        """Make a part of what a network's people said gone; call it until no more is left."""
+        """Remove a part of a network's content; repeat until `more` is False."""
         removal = Removal()
-        for one in self._tombstones.bury(activity.c.network == network, reason, now, most=most):
-            _count(removal, one, "posts")
+        for buried in self._tombstones.bury(activity.c.network == network, reason, now, most=most):
+            _count(removal, buried, "posts")
         removal.more = removal.posts == most
         if removal.more:
             return removal
@@ -122,13 +122,13 @@ class Removals:
         return removal
 
     def forget_reading(self, kinds: Collection[str]) -> None:
-        """Empty what polling remembers of all sources of these kinds, removed ones included."""
+        """Clear the fetch state of all sources of these kinds, including removed ones."""
         Stream(self._connection).require_lock()
         erasure.mark(self._connection)
         self._connection.execute(update(source).where(source.c.kind.in_(kinds)).values(fetch_state={}))
 
     def _ban(self, reasons: Mapping[str, str], now: datetime) -> set[str]:
-        """Note what must never be stored again; return what was not noted yet."""
+        """Store keys that must never be stored again; return the new ones."""
         if not reasons:
             return set()
         fresh = set(reasons) - self._tombstones.among(reasons)
@@ -138,7 +138,7 @@ class Removals:
         return fresh
 
     def _anonymise(self, which: ColumnElement[bool], most: int) -> int | None:
-        """Take names and pictures away; return the newest revision, or None where there were none."""
+        """Remove names and avatars; return the newest revision, or None if there were none."""
         named = or_(
             actor.c.name != NAMELESS, actor.c.handle.is_not(None), actor.c.url.is_not(None), actor.c.avatar.is_not(None)
         )
@@ -153,6 +153,6 @@ class Removals:
         return first + len(ids) - 1
 
 
-def _count(removal: Removal, one: Buried, what: str) -> None:
+def _count(removal: Removal, buried: Buried, what: str) -> None:
     setattr(removal, what, getattr(removal, what) + 1)
-    removal.revision = max(removal.revision or 0, one.revision)
+    removal.revision = max(removal.revision or 0, buried.revision)

@@ -1,1 +1,1 @@
-"""Connections to SQLite and PostgreSQL, and what differs between them."""
+"""Connections to SQLite and PostgreSQL, and the differences between them."""

@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL, set up so that both behave alike, and the one type for moments."""
+"""Create engines for SQLite and PostgreSQL that behave alike, and the column type for times."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _BUSY_TIMEOUT = 5000  # milliseconds that a SQLite writer waits for another
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: refuses naive values, gives aware UTC back on both databases."""
+    """A time: rejects naive values, and returns aware UTC on both databases."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a moment without a zone; SQLite stores the UTC reading of it."""
+        """Reject a time without a zone; SQLite stores it in UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"A moment needs a time zone: {value!r}.")
+            raise ValueError(f"A time needs a time zone: {value!r}.")
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[datetime | None], datetime | None]:
-        """Return the function that reads a value in UTC; called for every value, so the usual case comes first."""
+        """Return the function that converts values to UTC; called for every value, so the usual case comes first."""
         inner = self.impl_instance.result_processor(dialect, coltype)
 
         def read(value: datetime | None) -> datetime | None:
@@ -57,15 +57,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def make_engine(url: str, *, pooled: bool = True) -> Engine:
-    """Build the engine for a database URL; nothing is connected yet.
+    """Create the engine for a database URL; nothing is connected yet.
 
     Args:
         url: the database.
         pooled: whether to keep connections; without a pool each `connect` opens its own.
 
     Raises:
-        SettingsError: the URL can't be read.
-        SetupError: this Python's SQLite is too old.
+        SettingsError: the URL is invalid.
+        SetupError: Python's SQLite is too old.
     """
     try:
         parsed = make_url(url)
@@ -75,11 +75,11 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
             parsed, pooled=pooled, json_serializer=_json, json_deserializer=msgspec.json.decode
         )
     except (ValueError, ImportError, AttributeError) as problem:
-        raise SettingsError(f"AGGREGATOR_DATABASE_URL can't be used: {type(problem).__name__}.") from None
+        raise SettingsError(f"AGGREGATOR_DATABASE_URL is invalid: {type(problem).__name__}.") from None
 
 
 def _json(value: object) -> str:
-    """Write JSON, moments included, at a third of what the standard library takes."""
+    """Serialize JSON, with times, in a third of the standard library's time."""
     return to_json(value).decode()
 
 
@@ -88,7 +88,7 @@ _PRAGMAS = (
     "synchronous=NORMAL",
     f"busy_timeout={_BUSY_TIMEOUT}",
     "foreign_keys=ON",
-    "secure_delete=ON",  # what was deleted because it had to go is not left readable in the file
+    "secure_delete=ON",  # removed content must not stay readable in the file
 )
 
 
@@ -112,14 +112,14 @@ def _sqlite(url: str, *, pooled: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
-        connection.isolation_level = None  # we say BEGIN ourselves, see `begin`
+        connection.isolation_level = None  # BEGIN is sent explicitly, see `begin`
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads and then writes fails at once under a plain BEGIN when another writer came
-        # between; a writer therefore takes the lock at its start and waits its turn (busy_timeout).
+        # Under a plain BEGIN, a transaction that reads and then writes fails if another writer committed in between. So
+        # writers take the lock at the start and wait for it (busy_timeout).
         writing = connection.get_execution_options().get("writing", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 

@@ -1,6 +1,6 @@
-"""Erase removed words from the files of SQLite: an UPDATE alone leaves them in the index and in the write-ahead log.
+"""Erase removed content from SQLite's files: an UPDATE leaves it in the full-text index and the write-ahead log.
 
-`PRAGMA secure_delete` zeroes what is freed in the database file. The full-text index only marks deleted entries until
+`PRAGMA secure_delete` zeroes freed pages of the database file. The full-text index only marks deleted entries until
 its segments are merged, and the write-ahead log keeps old pages until it is truncated.
 """
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-# A number that SQLite keeps for applications, here of removals that are not erased from the files. It is part of the
-# database, so that the next process that writes takes up an erasure that another process could not finish.
+# A number that SQLite reserves for applications; here it counts removals not yet erased from the files. It is stored in
+# the database, so the next writing process continues an erasure that another process could not finish.
 _MARK = "PRAGMA user_version"
-_PAGES = 500  # of the index for one step, so that other writers are not blocked
-_BUSY = 100  # milliseconds to wait for readers in one try
-_RETRY = 0.05  # seconds between two tries
-_FINISHED = 2  # changes below which a merge had nothing left to do, by SQLite's documentation
+_PAGES = 500  # of the index per step, so that other writers aren't blocked
+_BUSY = 100  # milliseconds to wait for readers per attempt
+_RETRY = 0.05  # seconds between attempts
+_FINISHED = 2  # SQLite's documentation: fewer changes mean that a merge had nothing left to do
 
 
 def mark(connection: Connection) -> None:
-    """Note that this transaction removes content that must not be left readable in any file."""
+    """Record that this transaction removes content that must not stay readable in any file."""
     if connection.dialect.name == "sqlite":
         pending = connection.exec_driver_sql(_MARK).scalar() or 0
         connection.exec_driver_sql(f"{_MARK} = {pending + 1}")
@@ -34,7 +34,7 @@ def is_marked(connection: Connection) -> bool:
 
 
 def erase(engine: Engine, within: float) -> bool:
-    """Erase removed, committed content; return False where readers kept the log in use for `within` seconds."""
+    """Erase removed, committed content; return False if readers kept the log in use for `within` seconds."""
     deadline = time.monotonic() + within
     connection = engine.raw_connection()
     driver: Any = connection.driver_connection

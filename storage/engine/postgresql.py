@@ -1,8 +1,8 @@
-"""Connect to PostgreSQL so that no call waits without limit and no connection outlives a failover.
+"""Connect to PostgreSQL with bounded waits and connections that don't outlive a failover.
 
-Three things end a wait. The server cancels statements (`statement_timeout`, `lock_timeout`). The kernel gives up on a
-peer that stopped acknowledging packets (`tcp_user_timeout`, keepalives). Against a server that acknowledges packets but
-never answers, as one that is stopped or a proxy without a backend, only the client's own clock helps.
+Three mechanisms bound a wait. The server cancels statements (`statement_timeout`, `lock_timeout`). The kernel gives up
+on a peer that stops acknowledging packets (`tcp_user_timeout`, keepalives). The client's own timeout covers a server
+that acknowledges packets but never answers, such as a stopped one or a proxy without a backend.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
 RV = TypeVar("RV")
 
-STATEMENT_LIMIT = 30.0  # seconds after which the server cancels a statement
-_ANSWER_LIMIT = STATEMENT_LIMIT + 1  # seconds after which the client closes the connection
+STATEMENT_LIMIT = 30.0  # seconds until the server cancels a statement
+_ANSWER_LIMIT = STATEMENT_LIMIT + 1  # seconds until the client closes the connection
 _LOCK_LIMIT = 10.0  # seconds to wait for a row or table lock
 _IDLE_LIMIT = 60.0  # seconds that an open transaction may idle: a vanished client must not keep its locks
-# Seconds for a pooled connection to prove that it works. Little is lost where a slow server takes longer: another
-# connection is opened, which gets as long as connecting may take.
+# Seconds for the check of a pooled connection. A slow server costs little: another connection is opened, which gets the
+# full connect timeout.
 _PING_LIMIT = 0.5
 _CONNECT_LIMIT = 3  # seconds for each address of the server
 _POOL_LIMIT = 3.0  # seconds to wait for a free connection
-_POOL_SIZE = 5  # connections kept by a process; its threads share them, and as many again for a rush
-# Filter values are unevenly distributed, so a generic plan is a bad one for most of them. Parallel workers take longer
-# to start than any of these queries takes.
+_POOL_SIZE = 5  # connections per process, shared by its threads; the overflow allows as many again
+# Filter values are unevenly distributed, so a generic plan is bad for most of them. Parallel workers take longer to
+# start than any of these queries.
 _PLANNER = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": 0}
-_pinging: dict[int, float] = {}  # by thread: since when a pooled connection proves itself, monotonic
-_PROVEN = "proven"  # in what the pool notes of a connection: it was used before
+_pinging: dict[int, float] = {}  # by thread: when the check of a pooled connection began, monotonic
+_PROVEN = "proven"  # in the pool's connection info: the connection was used before
 READ_ONLY = "25006"  # SQLSTATE
-# The server ends the session or is not ready for it: the next connection may reach another node.
+# The server ended the session or isn't ready for it: the next connection may reach another node.
 _SESSION_ENDED = frozenset({READ_ONLY, "57P01", "57P02", "57P03", "57P05", "25P03"})
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that gives up on a server that does not answer in time."""
+    """A connection that closes if the server doesn't answer in time."""
 
     answer_limit: float = _ANSWER_LIMIT
 
@@ -57,7 +57,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         """Wait for one exchange with the server.
 
         Raises:
-            psycopg.OperationalError: the server did not answer within `answer_limit` seconds; the connection is closed.
+            psycopg.OperationalError: the server didn't answer within `answer_limit` seconds; the connection is closed.
         """
         if timeout is not None:  # the caller expects silence, as `notifies` does
             return super().wait(gen, interval, timeout)
@@ -69,7 +69,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     @contextmanager
     def answering_within(self, seconds: float) -> Iterator[None]:
-        """Apply another limit for a while."""
+        """Apply another limit temporarily."""
         before, self.answer_limit = self.answer_limit, seconds
         try:
             yield
@@ -78,10 +78,10 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def make_postgresql_engine(url: URL, *, pooled: bool, **options: Any) -> Engine:  # noqa: ANN401  # SQLAlchemy's own
-    """Build an engine for PostgreSQL; nothing is connected yet.
+    """Create an engine for PostgreSQL; nothing is connected yet.
 
     Args:
-        url: the database; connection parameters in its query override the defaults here.
+        url: the database; connection parameters in its query override these defaults.
         pooled: whether to keep connections; without a pool each `connect` opens its own.
         options: further options of `sqlalchemy.create_engine`.
     """
@@ -121,7 +121,7 @@ def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,  # milliseconds without an acknowledgement
-        # Never a standby: it may lack the latest decisions, and show what is hidden.
+        # Never a standby: it may lack the latest decisions, and so show hidden items.
         "target_session_attrs": "read-write",
         "application_name": "aggregator",
         "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
@@ -130,26 +130,26 @@ def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> BoundedConnection:  # noqa: ANN401
-    """Open a connection of our class in place of the driver's own."""
+    """Open a connection of our class instead of the driver's."""
     return BoundedConnection.connect(*args, **arguments)
 
 
 def longest_ping() -> float:
-    """Return for how many seconds some pooled connection has been due to prove that it works; 0 where none is."""
+    """Return the longest current check of a pooled connection in seconds; 0: none runs."""
     return longest(_pinging)
 
 
 def longest(waiting: Mapping[int, float]) -> float:
-    """Return for how many seconds the thread waits that began first; 0 where none waits."""
+    """Return the seconds since the earliest of these times; 0: there is none."""
     now = time.monotonic()
     return max((now - since for since in tuple(waiting.values())), default=0.0)
 
 
 def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Prove that a connection still reaches the primary before it is used.
+    """Check that a connection still reaches the primary before it is used.
 
     Raises:
-        InvalidatePoolError: it does not, so no connection of the pool is trusted; the pool opens a new one.
+        InvalidatePoolError: it doesn't; the pool discards all its connections and opens a new one.
     """
     thread = threading.get_ident()
     limit: float = _CONNECT_LIMIT
@@ -166,14 +166,14 @@ def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _
         _pinging.pop(thread, None)
     if read_only == ("on",):
         raise InvalidatePoolError("The server became read-only.")
-    record.info[_PROVEN] = True  # forgotten when the pool opens another connection in its place
+    record.info[_PROVEN] = True  # reset when the pool opens another connection in its place
 
 
 def _mark_disconnect(context: ExceptionContext) -> None:
-    """Have the pool discard its connections when the server ended the session or turned read-only."""
+    """Make the pool discard its connections if the server ended the session or became read-only."""
     state = getattr(context.original_exception, "sqlstate", None) or ""
     options = context.connection.get_execution_options() if context.connection is not None else {}
     if state == READ_ONLY and options.get("postgresql_readonly"):
-        return  # a write within a transaction that was opened for reading
+        return  # a write within a read-only transaction
     if state in _SESSION_ENDED or state.startswith("08"):
         context.is_disconnect = True

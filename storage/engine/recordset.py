@@ -1,4 +1,4 @@
-"""Many rows as one JSON parameter of a PostgreSQL statement: a statement a row costs more in sending than in doing."""
+"""Pass many rows as one JSON parameter of a PostgreSQL statement; one statement per row costs more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def recordset(name: str, types: Mapping[str, TypeEngine[Any]]) -> TableValuedAli
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return rows as such a parameter: bytes as text in base 64; the engine writes moments by itself."""
+    """Return rows as such a parameter, with bytes as base64 text; the engine's serializer writes times."""
     binary = [name for name, value in rows[0].items() if isinstance(value, bytes)] if rows else []
     if not binary:
         return list(rows)

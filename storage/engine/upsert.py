@@ -1,4 +1,4 @@
-"""`INSERT ... ON CONFLICT DO UPDATE`, which both databases have and SQLAlchemy spells per dialect."""
+"""Build `INSERT ... ON CONFLICT DO UPDATE`, which SQLAlchemy supports per dialect only."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def statement(
     where: ColumnElement[bool] | None = None,
     index_where: ColumnElement[bool] | None = None,
 ) -> Insert:
-    """Build the upsert of `table`: on a conflict over `index`, `changing` takes the new values where `where` holds.
+    """Build the upsert of `table`: on a conflict over `index`, `changing` gets the new values where `where` holds.
 
-    With `changing` empty a conflict does nothing. `index_where` is what an index over a part of the rows is made by.
+    With `changing` empty, a conflict does nothing. `index_where` is the condition of a partial index.
     """
     insert: Insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
     return _on_conflict(insert, index, changing, where, index_where)
 
 
 class Upsert:
-    """The upsert of many rows at once, built once: on PostgreSQL one statement with one parameter, however many.
+    """A bulk upsert, built once: on PostgreSQL one statement with one parameter for any number of rows.
 
     Args:
-        table: where the rows go.
+        table: the target of the rows.
         index: the columns of the conflict.
-        changing: the columns that then take the new values.
-        where: which rows they may take them in.
-        columns: that every row has.
-        returning: the columns that `run` gives back.
+        changing: the columns that are updated then.
+        where: which rows are updated.
+        columns: the columns of every row.
+        returning: the columns that `run` returns.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Upsert:
         where: ColumnElement[bool] | None = None,
         returning: Sequence[str] = (),
     ) -> None:
-        wanted = [table.c[name] for name in returning]
+        columns_returned = [table.c[name] for name in returning]
         types = {name: table.c[name].type for name in columns}
         self._binary = [name for name, type_ in types.items() if isinstance(type_, LargeBinary)]
         rows = recordset("written", types | dict.fromkeys(self._binary, Text()))
@@ -64,8 +64,8 @@ class Upsert:
         together = postgresql.insert(table).from_select(list(columns), select(*values))
         every = _on_conflict(together, index, changing, where)
         each = _on_conflict(sqlite.insert(table), index, changing, where)
-        self._together = every.returning(*wanted) if wanted else every
-        self._each = each.returning(*wanted) if wanted else each
+        self._together = every.returning(*columns_returned) if columns_returned else every
+        self._each = each.returning(*columns_returned) if columns_returned else each
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         """Write the rows."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the engine that the caller configured."""
+"""Run migrations on the engine that the caller configured; Alembic's entry point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from storage.engine.postgresql import allow_long_statements
 from storage.schema import MIGRATION_LIMIT
 from storage.tables.metadata import metadata
 
-_LOCK_LIMIT = 5.0  # seconds; a migration that can't get its table gives way to the running system
+_LOCK_LIMIT = 5.0  # seconds; a migration that can't lock its table yields to the running system
 
 engine = context.config.attributes["engine"]
 
@@ -22,7 +22,7 @@ with engine.connect() as connection:
         render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
         transaction_per_migration=True,
         compare_type=True,
-        include_name=lambda name, _type, _parents: not (name or "").startswith("activity_words"),  # see tables.py
+        include_name=lambda name, _type, _parents: not (name or "").startswith("activity_words"),  # see `tables`
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The history: who decided or changed what, when and why. It only grows, and each line seals those before it."""
+"""Store the audit log: who changed what, when and why. Append-only; each line's hash covers the previous line."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-_AT_ONCE = 2000  # lines that are read together
+_AT_ONCE = 2000  # lines per read
 
 
 class Verified(NamedTuple):
-    """What going through the history found."""
+    """The result of verifying the audit log."""
 
-    lines: int  # that fit
-    newest: str  # the hash of the last of them
-    broken: Note | None = None  # the first line that does not fit
-    why: str = ""  # in what something does not fit; "": all is well
+    lines: int  # valid lines
+    newest: str  # the hash of the last one
+    broken: Note | None = None  # the first invalid line
+    why: str = ""  # why it is invalid; "": the log is intact
 
 
 class Audit:
-    """The history, within one transaction."""
+    """The audit log, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -47,7 +47,7 @@ class Audit:
         *,
         batch: str | None = None,
     ) -> None:
-        """Note a change: `who` is "system", "command line" or a person's name, `subject` is like "source:nasa"."""
+        """Add an entry: `who` is "system", "command line" or a user's name, `subject` is like "source:nasa"."""
         self.notes(now, who, what, [(subject, detail)], batch=batch)
 
     def notes(
@@ -59,7 +59,7 @@ class Audit:
         *,
         batch: str | None = None,
     ) -> None:
-        """Note the same change of several subjects, each with its own detail."""
+        """Add entries on the same change of several subjects, each with its own detail."""
         if not subjects:
             return
         Stream(self._connection).require_lock()
@@ -80,21 +80,21 @@ class Audit:
         self._connection.execute(update(stream).values(audit_last=last, audit_hash=hash_))
 
     def of(self, subject: str, limit: int = 50) -> list[Mapping[str, Any]]:
-        """Return the newest notes on a subject, newest first, by column name."""
+        """Return the newest entries on a subject, newest first, by column name."""
         rows = self._connection.execute(
             select(audit).where(audit.c.subject == subject).order_by(audit.c.id.desc()).limit(limit)
         )
         return [dict(row) for row in rows.mappings()]
 
     def batch(self, batch: str) -> list[Mapping[str, Any]]:
-        """Return the notes on what was done together, oldest first."""
+        """Return the entries of a batch, oldest first."""
         rows = self._connection.execute(select(audit).where(audit.c.batch == batch).order_by(audit.c.id))
         return [dict(row) for row in rows.mappings()]
 
     def page(
         self, *, before: int | None = None, limit: int = 50, who: str = "", what: str = "", subject: str = ""
     ) -> list[Mapping[str, Any]]:
-        """Return notes, newest first, before the one of an id; `subject` may be the beginning of one ("source:")."""
+        """Return entries before an id, newest first; `subject` may be a prefix ("source:")."""
         statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
         if before is not None:
             statement = statement.where(audit.c.id < before)
@@ -109,24 +109,22 @@ class Audit:
         return [dict(row) for row in self._connection.execute(statement).mappings()]
 
     def lines(self) -> Iterator[tuple[Note, str]]:
-        """Give every line and its hash, oldest first, a few at a time."""
+        """Yield every line with its hash, oldest first, reading in chunks."""
         statement = select(audit).order_by(audit.c.id)
         with self._connection.execution_options(yield_per=_AT_ONCE).execute(statement) as rows:
             for row in rows:
                 yield Note(row.id, row.at, row.who, row.what, row.subject, row.detail, row.batch), row.hash
 
     def verify(self) -> Verified:
-        """Go through the whole history and say where, if anywhere, it was changed."""
+        """Verify the whole audit log and return the first changed place, if any."""
         end = self._connection.execute(select(stream.c.audit_last, stream.c.audit_hash)).one()
         lines, last, hash_ = 0, 0, ""
-        for note, held in self.lines():
-            if digest(hash_, note) != held:
-                why = (
-                    "its hash does not follow from it and the line before: one of them was changed, put in or taken out"
-                )
+        for note, stored_hash in self.lines():
+            if digest(hash_, note) != stored_hash:
+                why = "its hash doesn't match it and the previous line: one of them was changed, added or removed"
                 return Verified(lines, hash_, note, why)
-            lines, last, hash_ = lines + 1, note.id, held
+            lines, last, hash_ = lines + 1, note.id, stored_hash
         if (last, hash_) != (end.audit_last, end.audit_hash):
-            why = f"the history ends with line {last}, but line {end.audit_last} was written: the end was taken off"
+            why = f"the log ends with line {last}, but line {end.audit_last} was written: the end was removed"
             return Verified(lines, hash_, None, why)
         return Verified(lines, hash_)

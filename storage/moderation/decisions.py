@@ -1,4 +1,4 @@
-"""Decisions: what people do to items, each with its line in the history, and how it is undone."""
+"""Apply decisions of reviewers to items, with an audit entry for each, and undo them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-State = dict[str, Any]  # what a decision may change, as JSON holds it
+State = dict[str, Any]  # the columns that a decision may change, as JSON
 
 _PERSON = "person"
 _BECOMES = {
@@ -31,7 +31,7 @@ _BECOMES = {
     DecisionAction.RETURN: Review.WAITING,
 }
 _SUBJECT = "activity:"
-_RECENT = 60  # lines of the history in which a person's last decision is looked for
+_RECENT = 60  # audit entries in which a user's last decision is searched for
 _STATE = (
     activity.c.id,
     activity.c.source_id,
@@ -65,7 +65,7 @@ _CHANGE = (
 
 
 class Decisions:
-    """The decisions of people, within one writing transaction."""
+    """The decisions of users, within one writing transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -83,33 +83,33 @@ class Decisions:
         batch: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> Decided:
-        """Decide on activities as a person saw them.
+        """Decide on activities in the revision that the user saw.
 
         Args:
-            seen: by id, the revision that the person saw; None: whatever it is by now.
-            verb: what to do: not `JOIN`, `SPLIT`, `WRITE` or `UNDO`.
-            who: the person's name.
-            now: the present moment.
-            reason: why, for the history.
-            until: of a pin.
-            batch: what it belongs to; by default a batch of its own.
-            detail: what else the history should hold.
+            seen: by id, the revision that the user saw; None: any revision.
+            verb: the action, except `JOIN`, `SPLIT`, `WRITE` and `UNDO`.
+            who: the user's name.
+            now: the present time.
+            reason: for the audit log.
+            until: the end of a pin.
+            batch: the batch to add to; default: a new one.
+            detail: further details for the audit log.
         """
         batch = batch or uuid4().hex
-        rows, missed = self._found(seen, who, now)
+        rows, missed = self._lock_rows(seen, who, now)
         edits = PendingEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
             if verb is DecisionAction.KEEP:
                 if row.id not in edits:
-                    missed[row.id] = f"Item {row.id} has no edit that waits."
+                    missed[row.id] = f"Item {row.id} has no pending edit."
                     continue
                 changes.append((row, {}))
             elif verb is DecisionAction.APPROVE and row.id in edits:
                 Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
                 changes.append((row, _decided(Review.PUBLISHED, reason or "the edit was approved", who, now)))
             else:
-                changes.append((row, _wanted(verb, reason, until, who, now)))
+                changes.append((row, _changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
@@ -121,31 +121,31 @@ class Decisions:
     def write(
         self, activity_id: int, seen: int | None, headline: str | None, note: str | None, *, who: str, now: datetime
     ) -> Decided:
-        """Put an editor's headline and note beside an activity, whose own words stay as they are."""
+        """Set the editor's headline and note of an activity, whose own text stays unchanged."""
         batch = uuid4().hex
-        rows, missed = self._found({activity_id: seen}, who, now)
+        rows, missed = self._lock_rows({activity_id: seen}, who, now)
         changes: list[tuple[Row[Any], State]] = [(row, {"headline": headline, "note": note}) for row in rows]
         self._write(changes, PAST[DecisionAction.WRITE], who, now, batch, {})
         return Decided(batch, DecisionAction.WRITE, [row.id for row in rows], missed)
 
-    def tell_with(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
-        """Make an activity part of another one's story, or, where `other` is None, a story of its own."""
+    def join_story(self, activity_id: int, seen: int | None, other: int | None, *, who: str, now: datetime) -> Decided:
+        """Merge an activity into the story of another one, or make it its own story if `other` is None."""
         verb = DecisionAction.SPLIT if other is None else DecisionAction.JOIN
         batch = uuid4().hex
-        rows, missed = self._found({activity_id: seen}, who, now)
+        rows, missed = self._lock_rows({activity_id: seen}, who, now)
         story = f"own:{activity_id}"
         if other is not None:
             named = select(activity.c.story, activity.c.key).where(activity.c.id == other, activity.c.gone.is_(None))
             found = self._connection.execute(named).one_or_none()
             if found is None:
-                return Decided(batch, verb, [], {activity_id: f"There is no item {other} to join it to."})
+                return Decided(batch, verb, [], {activity_id: f"There is no item {other} to merge it with."})
             story = found.story or found.key
         changes: list[tuple[Row[Any], State]] = [(row, {"story": story, "by_hand": True}) for row in rows]
         self._write(changes, PAST[verb], who, now, batch, {})
         return Decided(batch, verb, [row.id for row in rows], missed)
 
-    def by_author(self, activity_id: int, *, most: int) -> list[int]:
-        """Return what is shown or waits of the author of an activity, also in reposts; newest first."""
+    def items_by_author(self, activity_id: int, *, most: int) -> list[int]:
+        """Return published and waiting items of an activity's author, including reposts of them; newest first."""
         chosen = select(activity.c.actor_id, activity.c.object_actor_id, activity.c.kind).where(
             activity.c.id == activity_id
         )
@@ -164,38 +164,38 @@ class Decisions:
         )
 
     def undo(self, batch: str, *, who: str, now: datetime) -> Decided:
-        """Take back what was decided together, where nobody has decided otherwise since.
+        """Undo the decisions of a batch, except on items that were decided on again since.
 
-        Upstream's own edits stay: only what people decided is put back.
+        Only decisions are undone; upstream edits stay.
         """
         notes = {int(note["subject"].removeprefix(_SUBJECT)): note for note in self._audit.batch(batch)
                  if note["subject"].startswith(_SUBJECT)}  # fmt: skip
-        rows, missed = self._found(dict.fromkeys(notes), who, now)
+        rows, missed = self._lock_rows(dict.fromkeys(notes), who, now)
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
             detail = notes[row.id]["detail"] or {}
             now_is, was = self._state(row), detail.get("from") or {}
             if any(now_is[name] != value for name, value in (detail.get("to") or {}).items() if name in now_is):
-                missed[row.id] = self._faster(row, who, now)
+                missed[row.id] = self._conflict(row, who, now)
                 continue
             if "edit" in detail:
                 self._return_edit(row, took=bool(detail["edit"]))
             changes.append((row, was))
         rules = {(note["detail"] or {}).get("rule") for note in notes.values()} - {None}
-        if rules:  # that were set up with what is taken back
+        if rules:  # of rules that this batch created
             self._connection.execute(update(rule).where(rule.c.id.in_(rules)).values(enabled=False, changed=now))
         new = uuid4().hex
         self._write(changes, PAST[DecisionAction.UNDO], who, now, new, {"undoes": batch}, later=True)
         return Decided(new, DecisionAction.UNDO, [row.id for row, _ in changes], missed)
 
     def _return_edit(self, row: Row[Any], *, took: bool) -> None:
-        """Let a pending edit wait again; where its content was taken over, put the former content back."""
+        """Make a pending edit wait again; if its content was applied, restore the former content."""
         if took:
             Activities(self._connection).put_back(row.id)
         PendingEdits(self._connection).let_wait(row.id)
 
     def latest(self, who: str) -> Mapping[str, Any] | None:
-        """Return the first line of the newest batch of a person that was not undone yet, with its `count` of lines."""
+        """Return the first entry of a user's newest batch that was not undone, with its `count` of entries."""
         rows = self._connection.execute(
             select(audit)
             .where(audit.c.who == who, audit.c.batch.is_not(None))
@@ -212,7 +212,7 @@ class Decisions:
         return None
 
     def hand_out(self, who: str, count: int, now: datetime, until: datetime) -> list[int]:
-        """Give a person the oldest waiting activities that nobody else has in hand; return their ids, oldest first."""
+        """Assign the oldest unassigned waiting activities to a user; return their ids, oldest first."""
         Stream(self._connection).require_lock()
         self._connection.execute(handout.delete().where((handout.c.until <= now) | (handout.c.account == who)))
         taken = select(handout.c.activity_id)
@@ -232,11 +232,13 @@ class Decisions:
         return ids
 
     def give_back(self, who: str) -> None:
-        """Take what a person has in hand out of it."""
+        """Release a user's assigned activities."""
         self._connection.execute(handout.delete().where(handout.c.account == who))
 
-    def _found(self, seen: Mapping[int, int | None], who: str, now: datetime) -> tuple[list[Row[Any]], dict[int, str]]:
-        """Return the rows to decide on, locked, and why the others are not."""
+    def _lock_rows(
+        self, seen: Mapping[int, int | None], who: str, now: datetime
+    ) -> tuple[list[Row[Any]], dict[int, str]]:
+        """Return the rows to decide on, locked, and the reasons why others are missing."""
         Stream(self._connection).require_lock()
         chosen: Select[Any] = select(*_STATE).where(activity.c.id.in_(seen.keys()))
         rows: Sequence[Row[Any]] = self._connection.execute(chosen).all()
@@ -248,18 +250,18 @@ class Decisions:
             if row is None:
                 missed[id_] = f"There is no item {id_}."
             elif row.gone is not None:
-                missed[id_] = f"Item {id_} is gone: its source or its author took it away."
+                missed[id_] = f"Item {id_} is gone: its source or its author removed it."
             elif revision is not None and row.revision != revision:
-                missed[id_] = self._faster(row, who, now)
+                missed[id_] = self._conflict(row, who, now)
             else:
                 found.append(row)
         return found, missed
 
-    def _faster(self, row: Row[Any], who: str, now: datetime) -> str:
-        """Say who or what changed an activity in the meantime."""
+    def _conflict(self, row: Row[Any], who: str, now: datetime) -> str:
+        """Return who or what changed an activity in the meantime."""
         note = next(iter(self._audit.of(f"{_SUBJECT}{row.id}", 1)), None)
         if note is None or (note["detail"] or {}).get("revision") != row.revision:
-            return f"Item {row.id} has changed at its source; look at it again."
+            return f"Item {row.id} has changed at its source; review it again."
         seconds = max(round((now - note["at"]).total_seconds()), 0)
         ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004
         whom = "You" if note["who"] == who else note["who"]
@@ -277,9 +279,9 @@ class Decisions:
         edits: Mapping[int, bool] | None = None,
         later: bool = False,
     ) -> None:
-        """Write new states and the history; what the clock was to decide is called off where the review changes.
+        """Write new states and audit entries; scheduled transitions are cancelled if the review state changes.
 
-        `later`: it is a return to former states, which may have been waiting for the clock.
+        `later`: the former states are restored, with their scheduled transitions.
         """
         if not changes:
             return
@@ -291,8 +293,8 @@ class Decisions:
             before = {**self._state(row), "later": intentions.get(row.id)}
             after = {**before, **({"later": None} if "review" in change else {}), **change}
             rows.append(_written(row, after, first + offset))
-            told = {"from": _differing(before, after), "to": _differing(after, before), "revision": first + offset}
-            notes.append((f"{_SUBJECT}{row.id}", {**told, **detail, **_edit_of(row.id, edits)}))
+            diff = {"from": _differing(before, after), "to": _differing(after, before), "revision": first + offset}
+            notes.append((f"{_SUBJECT}{row.id}", {**diff, **detail, **_edit_of(row.id, edits)}))
         self._connection.execute(_CHANGE, rows)
         called_off = [row.id for row, change in changes if "review" in change or later]
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(called_off)))
@@ -331,8 +333,8 @@ class Decisions:
         }
 
 
-def _wanted(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
-    """Return what a decision changes."""
+def _changes_of(verb: DecisionAction, reason: str, until: datetime | None, who: str, now: datetime) -> State:
+    """Return the changes that a decision makes."""
     if verb is DecisionAction.PIN:
         return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}
     if verb is DecisionAction.UNPIN:
@@ -369,9 +371,9 @@ def _written(row: Row[Any], state: State, revision: int) -> dict[str, Any]:
     }
 
 
-def _differing(one: State, other: State) -> State:
-    """Return of one state what the other has otherwise."""
-    return {name: value for name, value in one.items() if other.get(name) != value}
+def _differing(state: State, other: State) -> State:
+    """Return the columns of a state that differ from the other."""
+    return {name: value for name, value in state.items() if other.get(name) != value}
 
 
 def _intention(later: State) -> dict[str, Any]:
@@ -382,7 +384,7 @@ def _intention(later: State) -> dict[str, Any]:
 
 
 def _edit_of(activity_id: int, edits: Mapping[int, bool] | None) -> State:
-    """Say whether a held edit was decided on, and whether its words were taken."""
+    """Return whether a pending edit was decided on, and whether it was applied."""
     return {"edit": edits[activity_id]} if edits and activity_id in edits else {}
 
 

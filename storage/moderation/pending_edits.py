@@ -33,7 +33,7 @@ _UPSERT = Upsert(
 
 @dataclass(frozen=True, slots=True)
 class PendingEdit:
-    """An edit that waits for a person."""
+    """A pending edit."""
 
     activity_id: int
     arrived: datetime
@@ -47,58 +47,60 @@ class PendingEdits:
         self._connection = connection
 
     def marks(self, ids: Collection[int]) -> dict[int, PendingMark]:
-        """Return what identifies the edits of these activities that wait or were declined."""
+        """Return the marks of pending and declined edits of these activities."""
         marks = select(held_edit.c.activity_id, held_edit.c.fingerprint, held_edit.c.entry_digest)
         rows = self._connection.execute(marks.where(held_edit.c.activity_id.in_(ids)))
         return {row.activity_id: PendingMark(row.fingerprint, row.entry_digest) for row in rows}
 
     def keep(self, edits: Sequence[tuple[ScreenedActivity, int]], now: datetime) -> None:
-        """Store edits of activities, each over the one that waited before."""
+        """Store edits of activities, replacing earlier pending ones."""
         for screened, activity_id in edits:  # row by row: there are few, and some have no raw entry
             _UPSERT.run(self._connection, [_row(screened, activity_id, now)])
 
     def send_back(self, ids: Collection[int], now: datetime) -> None:
-        """Let approved activities wait again, since they have other words now."""
+        """Return approved activities to review after their content changed."""
         if ids:
             reason = "the source changed it after it was approved"
             Reviews(self._connection).decide(ids, Review.WAITING, by="policy", reason=reason, now=now)
 
     def waiting(self, ids: Collection[int]) -> dict[int, PendingEdit]:
-        """Return the edits of these activities that nobody has seen yet."""
+        """Return the undecided edits of these activities."""
         rows = self._connection.execute(
             select(held_edit).where(held_edit.c.activity_id.in_(ids), held_edit.c.dealt_with.is_(None))
         )
         return {row.activity_id: _edit(row.activity_id, row.arrived, row.content, row.raw) for row in rows}
 
     def decline(self, ids: Collection[int], now: datetime) -> None:
-        """Note that a person has seen edits; the same ones are not held again."""
+        """Record that edits were declined; the same edits are not held again."""
         if ids:
             self._connection.execute(held_edit.update().where(held_edit.c.activity_id.in_(ids)).values(dealt_with=now))
 
     def let_wait(self, activity_id: int) -> None:
-        """Let an edit wait again."""
+        """Make an edit pending again."""
         self._connection.execute(
             held_edit.update().where(held_edit.c.activity_id == activity_id).values(dealt_with=None)
         )
 
     def forget(self, ids: Collection[int]) -> None:
-        """Forget edits that were taken over, or taken back by the publisher."""
+        """Delete edits that were applied, or reverted by the publisher."""
         if not ids:
             return
         self._connection.execute(held_edit.delete().where(held_edit.c.activity_id.in_(ids)))
 
 
-def _row(one: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:
-    raw = one.new.raw
-    content = _screened.dump_python(replace(one, new=replace(one.new, raw=b"")), mode="json", exclude_defaults=True)
+def _row(screened: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:
+    raw = screened.new.raw
+    content = _screened.dump_python(
+        replace(screened, new=replace(screened.new, raw=b"")), mode="json", exclude_defaults=True
+    )
     for name, spelling in _STORED_NAMES.items():
         if name in content:
             content[spelling] = content.pop(name)
     return {
         "activity_id": activity_id,
         "arrived": now,
-        "fingerprint": one.fingerprint,
-        "entry_digest": one.new.entry_digest,
+        "fingerprint": screened.fingerprint,
+        "entry_digest": screened.new.entry_digest,
         "content": content,
         "raw": zlib.compress(raw) if raw else None,
         "dealt_with": None,

@@ -1,4 +1,4 @@
-"""The queue: what the review desk lists, in the order of arrival, by keyset."""
+"""List the review queue, in order of arrival, with keyset pagination."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.moderation.queue_query import QueueQuery
 
-_UNSHOWN: ColumnElement[bool] = literal_column("activity.review <> 'published'", Boolean())  # for the index of these
+_UNSHOWN: ColumnElement[bool] = literal_column(
+    "activity.review <> 'published'", Boolean()
+)  # matches the partial index of these rows
 
 
 class Listed(NamedTuple):
     """A page of the queue."""
 
     items: Sequence[Activity]
-    more: bool  # there is another page behind it
+    more: bool  # there is another page
 
 
 class Queue:
@@ -42,40 +44,40 @@ class Queue:
         self._connection = connection
         self._is_postgresql = connection.dialect.name == "postgresql"
 
-    def page(self, asked: QueueQuery, now: datetime) -> Listed:
-        """Return a page of what fits."""
-        ids = self._ids(asked, now)
-        held = {one.id: one for one in self.items(ids[: asked.limit])}
-        return Listed([held[id_] for id_ in ids[: asked.limit] if id_ in held], len(ids) > asked.limit)
+    def page(self, query: QueueQuery, now: datetime) -> Listed:
+        """Return the page of a query."""
+        ids = self._ids(query, now)
+        by_id = {item.id: item for item in self.items(ids[: query.limit])}
+        return Listed([by_id[id_] for id_ in ids[: query.limit] if id_ in by_id], len(ids) > query.limit)
 
     def items(self, ids: Collection[int]) -> list[Activity]:
-        """Return activities by id, whatever their state, those that are gone left out."""
+        """Return activities by id in any state, except removed ones."""
         rows = self._connection.execute(whole().where(activity.c.id.in_(ids), activity.c.gone.is_(None)))
         return [activity_of(row) for row in rows]
 
     def touched(self, after: int, ids: Collection[int]) -> set[int]:
-        """Return which of these activities have changed since a revision of the stream."""
+        """Return which of these activities have changed since a revision."""
         changed = select(activity.c.id).where(activity.c.id.in_(ids), activity.c.revision > after)
         return set(self._connection.execute(changed).scalars())
 
     def quarantined(self, source_id: int) -> int:
-        """Return how many activities of a source are kept apart."""
+        """Return the number of quarantined activities of a source."""
         apart = (activity.c.review == Review.QUARANTINED.value, _UNSHOWN, activity.c.source_id == source_id)
         counted = select(func.count()).where(*apart, activity.c.gone.is_(None))
         return self._connection.execute(counted).scalar_one()
 
     def in_hand(self, ids: Collection[int], now: datetime) -> Mapping[int, tuple[str, datetime]]:
-        """Return who has which of these activities in hand, and until when."""
+        """Return the assignee of each of these activities, and the end of the assignment."""
         rows = self._connection.execute(select(handout).where(handout.c.activity_id.in_(ids), handout.c.until > now))
         return {row.activity_id: (row.account, row.until) for row in rows}
 
     def intentions(self, ids: Collection[int]) -> Mapping[int, Intention]:
-        """Return what the clock will decide on these activities."""
+        """Return the scheduled transitions of these activities."""
         rows = self._connection.execute(select(transition).where(transition.c.activity_id.in_(ids)))
         return {row.activity_id: Intention(row.due, Review(row.review), row.reason) for row in rows}
 
     def brought_by(self, activity_id: int) -> Mapping[str, Any] | None:
-        """Return the line of the fetch log of the poll that brought an activity, while it is kept."""
+        """Return the fetch log line of the poll that found an activity, while it is kept."""
         first = select(activity.c.source_id, activity.c.first_seen).where(activity.c.id == activity_id).subquery()
         rows = self._connection.execute(
             select(fetch_log)
@@ -85,39 +87,39 @@ class Queue:
         )
         return next((dict(row) for row in rows.mappings()), None)
 
-    def _ids(self, asked: QueueQuery, now: datetime) -> list[int]:
-        parts = [self._part(asked, clause, now) for clause in _piles(asked)]
+    def _ids(self, query: QueueQuery, now: datetime) -> list[int]:
+        parts = [self._part(query, clause, now) for clause in _tab_conditions(query)]
         together = union(*(select(part.subquery().c.id) for part in parts)).subquery()
-        order = together.c.id if asked.oldest_first else together.c.id.desc()
-        return list(self._connection.execute(select(together.c.id).order_by(order).limit(asked.limit + 1)).scalars())
+        order = together.c.id if query.oldest_first else together.c.id.desc()
+        return list(self._connection.execute(select(together.c.id).order_by(order).limit(query.limit + 1)).scalars())
 
-    def _part(self, asked: QueueQuery, clauses: Sequence[ColumnElement[bool]], now: datetime) -> Select[tuple[int]]:
-        statement = select(activity.c.id).where(*clauses, activity.c.gone.is_(None), *self._filters(asked))
-        if asked.pile is QueueTab.MINE:
+    def _part(self, query: QueueQuery, clauses: Sequence[ColumnElement[bool]], now: datetime) -> Select[tuple[int]]:
+        statement = select(activity.c.id).where(*clauses, activity.c.gone.is_(None), *self._filters(query))
+        if query.pile is QueueTab.MINE:
             mine = and_(
-                handout.c.activity_id == activity.c.id, handout.c.account == asked.account, handout.c.until > now
+                handout.c.activity_id == activity.c.id, handout.c.account == query.account, handout.c.until > now
             )
             statement = statement.join(handout, mine)
-        if asked.after is not None:
+        if query.after is not None:
             statement = statement.where(
-                activity.c.id > asked.after if asked.oldest_first else activity.c.id < asked.after
+                activity.c.id > query.after if query.oldest_first else activity.c.id < query.after
             )
-        return statement.order_by(activity.c.id if asked.oldest_first else activity.c.id.desc()).limit(asked.limit + 1)
+        return statement.order_by(activity.c.id if query.oldest_first else activity.c.id.desc()).limit(query.limit + 1)
 
-    def _filters(self, asked: QueueQuery) -> list[ColumnElement[bool]]:
+    def _filters(self, query: QueueQuery) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
-        if asked.source:
+        if query.source:
             found.append(
-                activity.c.source_id == select(source.c.id).where(source.c.slug == asked.source).scalar_subquery()
+                activity.c.source_id == select(source.c.id).where(source.c.slug == query.source).scalar_subquery()
             )
-        if asked.kind:
-            found.append(activity.c.kind == asked.kind.value)
-        if asked.topic:
-            found.append(self._lists(activity.c.topics, asked.topic))
-        if asked.country:
-            found.append(self._lists(activity.c.countries, asked.country))
-        if asked.search is not None:
-            found.append(activity.c.id.in_(full_text.ids(asked.search, postgresql=self._is_postgresql)))
+        if query.kind:
+            found.append(activity.c.kind == query.kind.value)
+        if query.topic:
+            found.append(self._lists(activity.c.topics, query.topic))
+        if query.country:
+            found.append(self._lists(activity.c.countries, query.country))
+        if query.search is not None:
+            found.append(activity.c.id.in_(full_text.ids(query.search, postgresql=self._is_postgresql)))
         return found
 
     def _lists(self, column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
@@ -127,16 +129,16 @@ class Queue:
         return select(literal(1)).select_from(each).where(each.c.value == value).exists()
 
 
-def _piles(asked: QueueQuery) -> list[list[ColumnElement[bool]]]:
-    """Return what makes a pile, in parts that an index each serves."""
+def _tab_conditions(query: QueueQuery) -> list[list[ColumnElement[bool]]]:
+    """Return the conditions of a tab, in parts that one index each can serve."""
     waiting: list[ColumnElement[bool]] = [activity.c.review == Review.WAITING.value, _UNSHOWN]
     edit = select(held_edit.c.activity_id).where(held_edit.c.dealt_with.is_(None))
-    if asked.pile is QueueTab.WAITING:
+    if query.pile is QueueTab.WAITING:
         return [waiting, [activity.c.id.in_(edit)]]
-    if asked.pile is QueueTab.MINE:
+    if query.pile is QueueTab.MINE:
         return [waiting]
-    if asked.pile is QueueTab.ALL:
+    if query.pile is QueueTab.ALL:
         return [[]]
-    if asked.pile is QueueTab.PUBLISHED:
+    if query.pile is QueueTab.PUBLISHED:
         return [[activity.c.review == Review.PUBLISHED.value]]
-    return [[activity.c.review == asked.pile.value, _UNSHOWN]]
+    return [[activity.c.review == query.pile.value, _UNSHOWN]]

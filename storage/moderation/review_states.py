@@ -1,4 +1,4 @@
-"""Reviews: decisions on what is shown, at once or at a time, each as a write with a revision."""
+"""Apply review decisions, at once or scheduled, each as a write with a revision."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 
-AT_ONCE = 2000  # transitions of one tick, so that others get their turn
-_COUNTED = 1000  # beyond which the number does not matter to anybody
+AT_ONCE = 2000  # transitions per tick, so that other writers get their turn
+_COUNTED = 1000  # the limit of exact counts
 
 
 class Reviews:
-    """The reviews, within one writing transaction."""
+    """The review states, within one writing transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -37,26 +37,26 @@ class Reviews:
         now: datetime,
         reviewer: str | None = None,
     ) -> set[int]:
-        """Put activities into a review state; return those that were there to be decided on (not gone).
+        """Set the review state of activities; return those that were not removed.
 
-        What was to become of them later is called off: the newest decision counts.
+        Scheduled transitions are cancelled: the newest decision counts.
         """
         return self._decide(activity.c.id.in_(ids), review, by=by, reviewer=reviewer, reason=reason, now=now)
 
     def count_waiting(self) -> int:
-        """Return how many activities wait for a person, counted up to 1,000."""
+        """Return how many activities wait for review, counted up to 1,000."""
         waits = (activity.c.review == Review.WAITING.value, text("activity.review <> 'published'"))
         some = select(activity.c.id).where(*waits, activity.c.gone.is_(None)).limit(_COUNTED).subquery()
         return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
 
     def hide_source(self, source_id: int, *, by: str, reason: str, now: datetime) -> int:
-        """Hide everything of a source; return how many."""
+        """Hide all items of a source; return the number."""
         return len(self._decide(activity.c.source_id == source_id, Review.HIDDEN, by=by, reason=reason, now=now))
 
     def release(self, source_id: int, review: Review, *, by: str, reason: str, now: datetime) -> int:
-        """Let a source's quarantined activities out, into the review state that its policy asks for."""
-        held = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
-        return len(self._decide(held, review, by=by, reason=reason, now=now))
+        """Release a source's quarantined activities into the review state of its policy."""
+        quarantined = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
+        return len(self._decide(quarantined, review, by=by, reason=reason, now=now))
 
     def _decide(
         self,
@@ -96,7 +96,7 @@ class Reviews:
         return set(ids)
 
     def apply_unpinning(self, now: datetime) -> int:
-        """Unpin what was pinned until now; return how many."""
+        """Unpin expired pins; return the number."""
         stream = Stream(self._connection)
         due = activity.c.pinned_until <= now
         if self._connection.execute(select(activity.c.id).where(due).limit(1)).first() is None:
@@ -111,7 +111,7 @@ class Reviews:
         return len(rows)
 
     def decide_at(self, ids: Collection[int], review: Review, *, by: str, reason: str, due: datetime) -> None:
-        """Put activities into a review state when the time comes, instead of whatever was to come before."""
+        """Schedule a review state for activities, replacing earlier transitions."""
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         rows = [
             {"activity_id": id_, "due": due, "review": review.value, "review_by": by, "reason": reason} for id_ in ids
@@ -120,16 +120,16 @@ class Reviews:
             self._connection.execute(transition.insert(), rows)
 
     def put_off(self, ids: Collection[int], until: datetime, *, by: str, reason: str, now: datetime) -> None:
-        """Let activities wait longer for what the clock was to do with them, and say why."""
+        """Postpone the scheduled transitions of activities, with a reason."""
         self._decide(activity.c.id.in_(ids), Review.WAITING, by=by, reason=reason, now=now, calling_off=False)
         self._connection.execute(update(transition).where(transition.c.activity_id.in_(ids)).values(due=until))
 
     def apply_due(self, now: datetime) -> int:
-        """Apply transitions whose time has come, at most so many at once; return how many activities they touched."""
+        """Apply due transitions, up to one tick's worth; return the number of activities changed."""
         rows = self._connection.execute(
             select(transition).where(transition.c.due <= now).order_by(transition.c.due, transition.c.id).limit(AT_ONCE)
         ).all()
-        newest = {row.activity_id: row for row in rows}  # of several for one activity the last counts
+        newest = {row.activity_id: row for row in rows}  # if an activity has several, the last one counts
         alike: dict[tuple[str, str, str | None, str], list[int]] = {}
         for id_, row in newest.items():
             alike.setdefault((row.review, row.review_by, row.reviewer, row.reason), []).append(id_)

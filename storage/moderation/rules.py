@@ -1,4 +1,4 @@
-"""Rules as they are kept, and what they look at besides the item itself."""
+"""Store rules, and read the data that their conditions examine besides the item."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from aggregator.domain.source import Source
 
-_NEWEST = 5000  # items that a new one is compared with
-_AT_ONCE = 5000  # rows that are read together
+_NEWEST = 5000  # recent items that a new one is compared with
+_AT_ONCE = 5000  # rows per read
 _object_actor = actor.alias("object_actor")
 
-# Field -> the columns that it is made of, besides those that every item has.
+# The columns of each field, besides those that every item has.
 _COLUMNS: Mapping[Field, tuple[str, ...]] = {
     Field.TEXT: ("words", "title", "text", "object"),
     Field.TITLE: ("words", "title", "object"),
@@ -73,7 +73,7 @@ class Rules:
         self._connection = connection
 
     def all(self) -> list[Rule]:
-        """Return every rule, in the order in which they count."""
+        """Return every rule, in order of evaluation."""
         return [_rule(row) for row in self._connection.execute(select(rule).order_by(rule.c.place, rule.c.id))]
 
     def get(self, rule_id: int) -> Rule | None:
@@ -82,11 +82,11 @@ class Rules:
         return None if row is None else _rule(row)
 
     def _lock(self) -> None:
-        """Take the stream's row before any rule's, as whoever writes both does."""
+        """Lock the stream's row before any rule's, as all writers of both do."""
         Stream(self._connection).require_lock()
 
     def add(self, new: Rule, now: datetime) -> int:
-        """Add a rule behind the others; return its id."""
+        """Add a rule after the others; return its id."""
         self._lock()
         last: int | None = self._connection.execute(select(func.max(rule.c.place))).scalar()
         values = {**_values(new), "place": (last or 0) + 1, "created": now, "changed": now}
@@ -94,20 +94,20 @@ class Rules:
         return id_
 
     def change(self, changed: Rule, now: datetime) -> None:
-        """Keep a rule in another form; its place and what it did stay."""
+        """Update a rule; its position and counts stay."""
         self._lock()
         values = {**_values(changed), "changed": now}
         self._connection.execute(update(rule).where(rule.c.id == changed.id).values(**values))
 
     def delete(self, rule_id: int) -> None:
-        """Delete a rule; what it decided stays decided."""
+        """Delete a rule; its past decisions stay."""
         self._lock()
         self._connection.execute(rule.delete().where(rule.c.id == rule_id))
 
     def move(self, rule_id: int, *, up: bool) -> bool:
-        """Let a rule and its neighbour change places; return False where it has none there."""
+        """Swap a rule with its neighbor; return False if it has none on that side."""
         self._lock()
-        order = [one.id for one in self.all()]
+        order = [stored.id for stored in self.all()]
         place = order.index(rule_id) if rule_id in order else -1
         other = place - 1 if up else place + 1
         if place < 0 or not 0 <= other < len(order):
@@ -118,7 +118,7 @@ class Rules:
         return True
 
     def count(self, acted: Mapping[int, int], now: datetime) -> None:
-        """Count how often rules acted."""
+        """Count the matches of rules."""
         rows = [{"row": id_, "times": times} for id_, times in sorted(acted.items())]
         if rows:
             self._lock()
@@ -126,21 +126,23 @@ class Rules:
             self._connection.execute(statement.values(acted=rule.c.acted + bindparam("times"), last_acted=now), rows)
 
     def hide_author(self, name: str, *, who: str, now: datetime) -> int:
-        """Let a rule hide everything of an author from now on; return its id."""
+        """Enable a rule that hides all items of an author; return its id."""
         self._lock()
         condition = Condition(Field.AUTHOR, Operator.IS, name)
-        for one in self.all():
-            if one.action is Action.HIDE and one.conditions == (condition,):
-                if not one.enabled:
-                    self._connection.execute(update(rule).where(rule.c.id == one.id).values(enabled=True, changed=now))
-                return one.id
+        for stored in self.all():
+            if stored.action is Action.HIDE and stored.conditions == (condition,):
+                if not stored.enabled:
+                    self._connection.execute(
+                        update(rule).where(rule.c.id == stored.id).values(enabled=True, changed=now)
+                    )
+                return stored.id
         new = Rule(0, f"Author {name}"[:80], Action.HIDE, (condition,), author=who)
         return self.add(new, now)
 
-    # What rules look at
+    # Data for conditions
 
     def around(self, of: Source, book: Rulebook, now: datetime) -> Surroundings:
-        """Return what came besides, as far as rules ask for it."""
+        """Return recent items, as far as the rules' conditions need them."""
         counts: dict[tuple[str, int], int] = {}
         if Field.DAILY_CAP in book.fields:
             today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -164,7 +166,7 @@ class Rules:
         return recent
 
     def arrived(self, since: datetime, book: Rulebook) -> Iterator[tuple[int, Facts]]:
-        """Give id and facts of everything that came since a moment, in the order of arrival, as far as rules ask."""
+        """Yield id and facts of all items since a time, in order of arrival, with the fields that conditions need."""
         names = sorted({name for field in book.fields for name in _COLUMNS[field]})
         statement = (
             select(
@@ -186,48 +188,53 @@ class Rules:
                 yield id_, _facts(slug, arrived, kind, dict(zip(names, values, strict=True)))
 
 
-def _facts(slug: str, arrived: datetime, kind: str, held: Mapping[str, Any]) -> Facts:
-    """Return what `conditions.facts_of` returns for the same item, as far as columns were read."""
-    detail = held.get("detail") or {}
-    original = (held.get("object") or {}).get("content") or {}
+def _facts(slug: str, arrived: datetime, kind: str, columns: Mapping[str, Any]) -> Facts:
+    """Return the same as `conditions.facts_of` for the item, as far as columns were read."""
+    detail = columns.get("detail") or {}
+    original = (columns.get("object") or {}).get("content") or {}
     both = (detail, original)
-    media = [one for content in both for one in content.get("media") or ()]
-    handles = [f"@{held[name]}" for name in ("handle", "object_handle") if held.get(name)]
+    media = [medium for content in both for medium in content.get("media") or ()]
+    handles = [f"@{columns[name]}" for name in ("handle", "object_handle") if columns.get(name)]
     links = [link["url"] for content in both for link in content.get("links") or ()]
     return Facts(
         source=slug,
         arrived=arrived,
         kind=kind,
-        title="\n".join(filter(None, (held.get("title"), original.get("title")))),
+        title="\n".join(filter(None, (columns.get("title"), original.get("title")))),
         text="\n".join(
-            filter(None, (held.get("title"), held.get("text"), original.get("title"), original.get("text")))
+            filter(None, (columns.get("title"), columns.get("text"), original.get("title"), original.get("text")))
         ),
-        words=held.get("words") or "",
-        authors=tuple(filter(None, (held.get("name"), held.get("object_name"), *handles))),
-        urls=tuple(filter(None, (held.get("url"), original.get("url"), *links))),
+        words=columns.get("words") or "",
+        authors=tuple(filter(None, (columns.get("name"), columns.get("object_name"), *handles))),
+        urls=tuple(filter(None, (columns.get("url"), original.get("url"), *links))),
         hashtags=tuple(tag for content in both for tag in content.get("hashtags") or ()),
-        lang=(held.get("lang") or "").lower(),
+        lang=(columns.get("lang") or "").lower(),
         repost=kind == "repost",
         reply=kind == "reply" or bool(detail.get("in_reply_to")),
         sensitive=any(content.get("sensitive") for content in both),
-        undescribed=any(one["type"] == "image" and not one.get("alt") for one in media),
-        keys=tuple(filter(None, (held.get("key"), held.get("object_key")))),
+        undescribed=any(medium["type"] == "image" and not medium.get("alt") for medium in media),
+        keys=tuple(filter(None, (columns.get("key"), columns.get("object_key")))),
     )
 
 
-def _values(one: Rule) -> dict[str, Any]:
+def _values(changed: Rule) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "action": one.action.value,
-        "value": one.value,
-        "every": one.every,
+        "name": changed.name,
+        "action": changed.action.value,
+        "value": changed.value,
+        "every": changed.every,
         "conditions": [
-            {"field": said.field.value, "operator": said.operator.value, "value": said.value, "negated": said.negated}
-            for said in one.conditions
+            {
+                "field": condition.field.value,
+                "operator": condition.operator.value,
+                "value": condition.value,
+                "negated": condition.negated,
+            }
+            for condition in changed.conditions
         ],
-        "enabled": one.enabled,
-        "until": one.until,
-        "author": one.author,
+        "enabled": changed.enabled,
+        "until": changed.until,
+        "author": changed.author,
     }
 
 
@@ -237,8 +244,10 @@ def _rule(row: Row[Any]) -> Rule:
         name=row.name,
         action=Action(row.action),
         conditions=tuple(
-            Condition(Field(one["field"]), Operator(one["operator"]), one["value"], one["negated"])
-            for one in row.conditions
+            Condition(
+                Field(condition["field"]), Operator(condition["operator"]), condition["value"], condition["negated"]
+            )
+            for condition in row.conditions
         ),
         every=row.every,
         value=row.value,

@@ -1,4 +1,4 @@
-"""Alerts: what people are told, once when it begins and once when it ends."""
+"""Store alerts, which are delivered once when they open and once when they close."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Alerts:
         self._connection = connection
 
     def open(self) -> list[Alert]:
-        """Return what holds now, the newest first."""
+        """Return the open alerts, newest first."""
         rows = self._connection.execute(select(alert).where(alert.c.closed.is_(None)).order_by(alert.c.id.desc()))
         return [_alert(row) for row in rows]
 
     def oldest_waiting(self) -> datetime | None:
-        """Return when what waits for a person for longest came; what the clock will show waits for nobody."""
+        """Return when the oldest item in review arrived, except scheduled items."""
         timed = exists().where(transition.c.activity_id == activity.c.id)
         waits = select(func.min(activity.c.id)).where(
             activity.c.review == Review.WAITING.value, ~timed, activity.c.gone.is_(None)
@@ -40,18 +40,24 @@ class Alerts:
         moment: datetime | None = self._connection.execute(came).scalar()
         return moment
 
-    def hold(self, wrongs: Iterable[Condition], now: datetime) -> None:
-        """Open an alert for what is wrong and has none; close those of what is well again."""
-        found = {(one.kind, one.subject): one for one in wrongs}
-        known = {(one.kind, one.subject): one for one in self.open()}
-        over = [one.id for name, one in known.items() if name not in found]
-        if over:
-            closing = update(alert).where(alert.c.id.in_(over))
-            # What was never told need not be taken back.
+    def hold(self, conditions: Iterable[Condition], now: datetime) -> None:
+        """Open alerts for new conditions and close alerts whose condition has ended."""
+        found = {(condition.kind, condition.subject): condition for condition in conditions}
+        known = {(condition.kind, condition.subject): condition for condition in self.open()}
+        ended = [condition.id for name, condition in known.items() if name not in found]
+        if ended:
+            closing = update(alert).where(alert.c.id.in_(ended))
+            # An alert that was never delivered needs no closing message.
             self._connection.execute(closing.values(closed=now, tries=0, next_try=now, problem=None))
         new = [
-            {"kind": one.kind, "subject": one.subject, "sentence": one.sentence, "opened": now, "next_try": now}
-            for name, one in found.items()
+            {
+                "kind": condition.kind,
+                "subject": condition.subject,
+                "sentence": condition.sentence,
+                "opened": now,
+                "next_try": now,
+            }
+            for name, condition in found.items()
             if name not in known
         ]
         if new:
@@ -61,7 +67,7 @@ class Alerts:
             self._connection.execute(statement, new)
 
     def claim(self, now: datetime, until: datetime, most: int) -> list[Alert]:
-        """Take alerts that are to be told now, so that no other worker tells them before `until`."""
+        """Claim alerts that are due for delivery until `until`, so that no other worker delivers them."""
         begun = alert.c.told.is_(None) & alert.c.closed.is_(None)
         ended = alert.c.told.is_not(None) & alert.c.closed.is_not(None) & (alert.c.told < alert.c.closed)
         due = select(alert.c.id).where(or_(begun, ended), alert.c.next_try <= now).order_by(alert.c.id).limit(most)
@@ -74,16 +80,16 @@ class Alerts:
         return [_alert(row) for row in rows]
 
     def told(self, alert_id: int, now: datetime) -> None:
-        """Note that people were told."""
+        """Record a delivery."""
         self._connection.execute(update(alert).where(alert.c.id == alert_id).values(told=now, problem=None))
 
     def failed(self, alert_id: int, problem: str, next_try: datetime) -> None:
-        """Note that they could not be told."""
+        """Record a failed delivery."""
         values: dict[str, Any] = {"problem": problem, "next_try": next_try}
         self._connection.execute(update(alert).where(alert.c.id == alert_id).values(**values))
 
     def forget(self, before: datetime) -> int:
-        """Forget alerts that ended long ago; return how many."""
+        """Delete alerts that ended long ago; return the number."""
         return self._connection.execute(alert.delete().where(alert.c.closed < before)).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Correct stored times after a clock that ran ahead was set back: polling would stop for as long as it was ahead."""
+"""Correct stored times after a clock that ran ahead was set back; polling would stop until it catches up."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-TOLERANCE = timedelta(minutes=5)  # clocks of several machines differ by less
+TOLERANCE = timedelta(minutes=5)  # the clocks of several machines differ by less
 REASON = "the clock was set back"
 
 _DAY = timedelta(days=1)
-# How far ahead of now each of them may lie; what lies further is set to now.
+# The maximum distance of each column from now; later times are set to now.
 _FURTHEST = (
     (source.c.last_polled, timedelta()),
     (source.c.last_success, timedelta()),
@@ -46,14 +46,14 @@ class Clock:
         self._connection = connection
 
     def is_behind(self, now: datetime) -> bool:
-        """Say whether sources were polled in the future: the clock was ahead then, or is behind now."""
+        """Return whether sources were polled in the future: the clock was ahead then, or is behind now."""
         newest: datetime | None = self._connection.execute(select(func.max(source.c.last_polled))).scalar_one()
         return newest is not None and newest > now + TOLERANCE
 
     def set_back(self, now: datetime) -> int:
-        """Correct every moment that lies further ahead than it can; return how many sources became due earlier.
+        """Correct all times that are further ahead than possible; return how many sources became due earlier.
 
-        Such a source is due after the least time between its polls, since it may just have been polled.
+        Such a source is due after its minimum interval, since it may just have been polled.
         """
         rows = self._connection.execute(
             select(source.c.id, source.c.due, source.c.floor).where(source.c.last_polled > now + TOLERANCE)

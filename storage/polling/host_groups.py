@@ -1,4 +1,4 @@
-"""The host groups' table."""
+"""Store host groups."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Groups:
         ]
 
     def put(self, group: HostGroup) -> None:
-        """Add a row, or change the one of the same suffix; sources move to their new group at once."""
+        """Add a row, or change the row of the same suffix; sources move to the new group at once."""
         values = {
             "suffix": group.suffix,
             "name": group.name,
@@ -50,21 +50,21 @@ class Groups:
         self._regroup()
 
     def drop(self, suffix: str) -> bool:
-        """Remove a row; its hosts go by their own names again. Returns whether there was one."""
+        """Remove a row; its hosts use their own names again. Return whether it existed."""
         dropped = self._connection.execute(host_group.delete().where(host_group.c.suffix == suffix)).rowcount > 0
         self._regroup()
         return dropped
 
     def group_of(self, host: str) -> str:
-        """Return the name under which the turns of "name:port" are counted."""
-        return HostGroups(self.all()).manners(host).name
+        """Return the name of the rate limit of "name:port"."""
+        return HostGroups(self.all()).policy(host).name
 
     def _regroup(self) -> None:
-        """Put each source where its host's turns are counted now."""
+        """Assign each source to the rate limit of its host."""
         groups = HostGroups(self.all())
         rows = self._connection.execute(select(source.c.id, source.c.own_host, source.c.host)).all()
         moved = [
-            {"row": row.id, "group": name} for row in rows if (name := groups.manners(row.own_host).name) != row.host
+            {"row": row.id, "group": name} for row in rows if (name := groups.policy(row.own_host).name) != row.host
         ]
         if moved:
             self._connection.execute(

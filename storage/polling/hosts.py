@@ -1,4 +1,4 @@
-"""Hosts: who may be called when, over all workers. A turn is granted here before any request starts."""
+"""Grant request slots for hosts to all workers. No request starts without a slot."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_SHORTEST_WAIT = timedelta(milliseconds=100)  # before asking again whether a request under way has ended
+_SHORTEST_WAIT = timedelta(milliseconds=100)  # before checking again whether a running request has ended
 _SLACK = timedelta(minutes=5)  # by which the clocks of workers may differ
-_EASING = timedelta(hours=1)  # of good answers takes one step of a growing pause back
+_EASING = timedelta(hours=1)  # of normal responses reduce a growing pause by one step
 
 
 class Hosts:
@@ -29,24 +29,24 @@ class Hosts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def turns(self, wanted: Iterable[Wanted], now: datetime, *, hold: timedelta) -> dict[str, Turn]:
-        """End and grant turns at any number of hosts, with two statements; return the answer to each token.
+    def turns(self, requests: Iterable[Wanted], now: datetime, *, hold: timedelta) -> dict[str, Turn]:
+        """End and grant slots at any number of hosts, with two statements; return the turn for each token.
 
-        A granted turn ends when it is given back, or `hold` after its start if nobody does.
+        A granted slot ends when it is released, or `hold` after its start.
         """
-        by_name = {one.manners.name: one for one in wanted}
+        by_name = {request.policy.name: request for request in requests}
         rows = self._locked(by_name)
         answers: dict[str, Turn] = {}
-        changes = [_change(rows[name], one, now, hold, answers) for name, one in by_name.items()]
+        changes = [_change(rows[name], request, now, hold, answers) for name, request in by_name.items()]
         self._connection.execute(_CHANGE, changes)
         return answers
 
     def pause(
         self, name: str, until: datetime | None, now: datetime, reason: str, *, first: timedelta = FIRST_PAUSE
     ) -> datetime:
-        """Let nobody call a host before `until`; a longer pause that runs already stays.
+        """Pause a host until `until`; a longer current pause stays.
 
-        Where `until` is None, the pause is `first`, and twice as long each time, up to a day. Returns its end.
+        If `until` is None, the pause is `first`, and doubles each time, up to a day. Returns its end.
         """
         row = self._locked([name])[name]
         strikes = row.strikes
@@ -61,27 +61,27 @@ class Hosts:
         return row.paused_until  # type: ignore[no-any-return]  # SQLAlchemy can't type a row's columns
 
     def lift(self, name: str, now: datetime) -> bool:
-        """End a host's pause; return whether there was one."""
+        """End a host's pause; return whether it was paused."""
         running = host.c.paused_until > now
         lifted = update(host).where(host.c.name == name, running).values(paused_until=None, pause_reason=None)
         return self._connection.execute(lifted).rowcount > 0
 
     def paused(self, now: datetime) -> list[Pause]:
-        """Return the hosts that are paused."""
+        """Return the paused hosts."""
         rows = self._connection.execute(select(host).where(host.c.paused_until > now).order_by(host.c.name))
         return [Pause(row.name, row.paused_until, row.pause_reason) for row in rows]
 
     def forget_idle(self, before: datetime) -> int:
-        """Drop rows of hosts not called since a moment; return how many."""
+        """Delete rows of hosts not called since a time; return the number."""
         idle = (host.c.next_start < before) & (host.c.paused_until.is_(None) | (host.c.paused_until < before))
         return self._connection.execute(host.delete().where(idle)).rowcount
 
     def _locked(self, names: Iterable[str]) -> dict[str, Row[Any]]:
-        """Return the hosts' rows, made where they are missing, locked in one order so that nobody deadlocks."""
-        wanted = sorted(names)
-        statement = select(host).where(host.c.name.in_(wanted)).order_by(host.c.name).with_for_update()
+        """Return the hosts' rows, created if missing, locked in a fixed order to prevent deadlocks."""
+        ordered = sorted(names)
+        statement = select(host).where(host.c.name.in_(ordered)).order_by(host.c.name).with_for_update()
         rows = {row.name: row for row in self._connection.execute(statement)}
-        missing = [name for name in wanted if name not in rows]
+        missing = [name for name in ordered if name not in rows]
         if not missing:
             return rows
         self._connection.execute(
@@ -91,32 +91,32 @@ class Hosts:
         return {row.name: row for row in self._connection.execute(statement)}
 
 
-def _change(row: Row[Any], one: Wanted, now: datetime, hold: timedelta, answers: dict[str, Turn]) -> dict[str, Any]:
-    """Return what becomes of a host's row, and fill in the answers."""
-    ended = set(one.ended)
+def _change(row: Row[Any], request: Wanted, now: datetime, hold: timedelta, answers: dict[str, Turn]) -> dict[str, Any]:
+    """Return the new state of a host's row, and add the answers."""
+    ended = set(request.ended)
     running: Mapping[str, float] = row.running
-    # What lies further ahead was written by a clock that was ahead.
-    furthest = now + one.manners.spacing * (one.manners.concurrency + 1) + _SLACK
+    # Times further ahead were written by a clock that was ahead.
+    furthest = now + request.policy.spacing * (request.policy.concurrency + 1) + _SLACK
     begun_by, ends_by = now.timestamp(), (furthest + hold).timestamp()
-    held = {token: end for token, end in running.items() if begun_by < end <= ends_by and token not in ended}
+    kept = {token: end for token, end in running.items() if begun_by < end <= ends_by and token not in ended}
     paused_until, strikes = row.paused_until, row.strikes
-    if one.answered and strikes and (paused_until is None or now >= paused_until + _EASING):
-        strikes, paused_until = strikes - 1, now  # the next step back is counted from here
+    if request.answered and strikes and (paused_until is None or now >= paused_until + _EASING):
+        strikes, paused_until = strikes - 1, now  # the next step back counts from now
     next_start = min(row.next_start, furthest)
-    for token in one.asks:
+    for token in request.asks:
         if paused_until and paused_until > now:
             answers[token] = Turn(granted=False, start=paused_until, paused=row.pause_reason or "it asked us to wait")
-        elif len(held) >= one.manners.concurrency:
-            answers[token] = Turn(granted=False, start=now + max(_SHORTEST_WAIT, one.manners.spacing / 4))
+        elif len(kept) >= request.policy.concurrency:
+            answers[token] = Turn(granted=False, start=now + max(_SHORTEST_WAIT, request.policy.spacing / 4))
         else:
             start = max(now, next_start)
-            next_start = start + one.manners.spacing
-            held[token] = (start + hold).timestamp()
+            next_start = start + request.policy.spacing
+            kept[token] = (start + hold).timestamp()
             answers[token] = Turn(granted=True, start=start)
     return {
         "row": row.name,
         "to_next_start": next_start,
-        "to_running": held,
+        "to_running": kept,
         "to_paused_until": paused_until,
         "to_strikes": strikes,
     }

@@ -1,4 +1,4 @@
-"""The pace of each kind of source: how often its sources would like to be polled, on a day's average."""
+"""Store the pace of each kind of source: the daily average of its sources' poll weights."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class PaceTable:
         self._connection = connection
 
     def all(self) -> dict[str, Measured]:
-        """Return what was measured last, by kind."""
+        """Return the last measurements, by kind."""
         return {row.kind: Measured(row.level, row.sources, row.since) for row in self._connection.execute(select(pace))}
 
     def demand(self) -> dict[str, Demand]:
-        """Add up what the active sources ask for, by kind."""
+        """Add up the demand of active sources, by kind."""
         rows = self._connection.execute(
             select(source.c.kind, func.sum(source.c.speed).label("total"), func.count().label("sources"))
             .where(source.c.state == SourceState.ACTIVE.value, source.c.speed.is_not(None))
@@ -35,7 +35,7 @@ class PaceTable:
         return {row.kind: Demand(row.total, row.sources) for row in rows}
 
     def put(self, kind: str, measured: Measured) -> None:
-        """Keep a measurement."""
+        """Store a measurement."""
         changing = ["level", "sources", "since"]
         self._connection.execute(
             upsert.statement(self._connection, pace, index=["kind"], changing=changing),

@@ -1,4 +1,4 @@
-"""The schedule: what is due, who holds it, how a poll ended. Due-ness lives here and nowhere else."""
+"""Store the schedule: due times, leases and the results of polls. No other module changes due times."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
 
-MOST_OUTSTANDING = 500  # sources of one kind under lease: a queue with that much work is left alone
+MOST_OUTSTANDING = 500  # leased sources of one kind; a queue with that much work gets no more
 
 
 class Claimed(NamedTuple):
-    """A due source that is ours for as long as the lease runs."""
+    """A due source under our lease."""
 
     id: int
     kind: str
     host: str
-    suspect: bool = False  # polls of it began and never ended, so it may be what ends its worker
+    suspect: bool = False  # its last polls never ended, so it may be the one that ends its worker
 
 
 class Schedule:
@@ -44,15 +44,15 @@ class Schedule:
         self._connection = connection
 
     def ask(self, source_ids: Collection[int], now: datetime) -> None:
-        """Ask for these sources to be polled at the next tick."""
+        """Request polls of these sources at the next tick."""
         Stream(self._connection).require_lock()
-        polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # nobody polls what people write
+        polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # items that people write are never polled
         self._connection.execute(
             update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
         )
 
     def still_asked(self, source_ids: Collection[int]) -> set[int]:
-        """Return those whose asked-for poll has not ended yet."""
+        """Return the sources whose requested poll has not ended yet."""
         return set(
             self._connection.execute(
                 select(source.c.id).where(source.c.id.in_(source_ids), source.c.asked.is_not(None))
@@ -69,15 +69,15 @@ class Schedule:
         per_host: int,
         per_host_of: Mapping[str, int] = MappingProxyType({}),
     ) -> list[Claimed]:
-        """Take up to `most` due sources under a lease, at most `per_host` of one host counting those under lease.
+        """Lease up to `most` due sources, with at most `per_host` leases per host.
 
-        `per_host_of` says otherwise for some kinds. Two schedulers never get the same source: rows that another one is
-        claiming are skipped, and the condition is checked again under the row's lock.
+        `per_host_of` overrides that for some kinds. Concurrent schedulers never get the same source: rows locked by
+        another one are skipped, and the condition is checked again under the row's lock.
         """
         claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
         hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
         paused = select(host.c.name).where(host.c.paused_until > now)
-        order = (source.c.asked.is_(None), source.c.due, source.c.id)  # who asked waits for no queue
+        order = (source.c.asked.is_(None), source.c.due, source.c.id)  # requested polls skip the queue
         in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
         in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
         ranked = (
@@ -105,7 +105,7 @@ class Schedule:
         return self._lease(chosen, claimable, now + lease, token)
 
     def claim_these(self, source_ids: Collection[int], now: datetime, *, lease: timedelta, token: str) -> list[Claimed]:
-        """Take these sources, due or not, where nobody else holds them."""
+        """Lease these sources, due or not, unless leased elsewhere."""
         free = and_(source.c.state == SourceState.ACTIVE.value, source.c.due.is_not(None), _free(now))
         return self._lease(select(source.c.id).where(source.c.id.in_(source_ids)), free, now + lease, token)
 
@@ -123,7 +123,7 @@ class Schedule:
         return [Claimed(row.id, row.kind, row.host, row.unfinished > 0) for row in rows]
 
     def renew(self, source_ids: Collection[int], token: str, until: datetime) -> list[Source]:
-        """Begin to poll: renew the lease of what is still ours under this token and return it.
+        """Start polling: renew the leases that are still ours under this token, and return their sources.
 
         Each poll counts as unfinished until it is settled or released.
         """
@@ -134,14 +134,14 @@ class Schedule:
         return [source_of(row) for row in rows]
 
     def lock_leased(self, source_id: int, token: str) -> Source | None:
-        """Lock a source that is still under our lease and return it as it is now; None where the lease was lost."""
+        """Lock a source under our lease and return its current state; None if the lease was lost."""
         row = self._connection.execute(
             select(source).where(source.c.id == source_id, source.c.lease_token == token).with_for_update()
         ).one_or_none()
         return None if row is None else source_of(row)
 
     def release(self, source_ids: Collection[int], token: str, *, begun: bool = False) -> None:
-        """Give back sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
+        """Release sources that were not polled; they stay due. `begun`: their poll ended early, but it did end."""
         Stream(self._connection).require_lock()
         leased = source.c.id.in_(source_ids) & (source.c.lease_token == token)
         counted = case((source.c.unfinished > 0, source.c.unfinished - 1), else_=0) if begun else source.c.unfinished
@@ -149,9 +149,9 @@ class Schedule:
         self._connection.execute(update(source).where(leased).values(given_back))
 
     def settle(self, records: Sequence[PollRecord]) -> int:
-        """End the polls of sources that are still ours and log them: three statements however many.
+        """End the polls of sources that are still ours and log them, with three statements for any number.
 
-        Returns how many were still ours; the log line of one that was not says what happened all the same.
+        Returns how many were still ours; the others get a log line, too.
         """
         Stream(self._connection).require_lock()
         ends, lines = [_schedule_row(record) for record in records], [_log_row(record) for record in records]
@@ -164,7 +164,7 @@ class Schedule:
         return ended
 
     def wake(self, error_codes: Collection[str], now: datetime) -> int:
-        """Make active sources due whose last poll ended in one of these errors; return how many."""
+        """Make active sources due whose last poll ended in one of these errors; return the number."""
         Stream(self._connection).require_lock()
         waiting = (source.c.state == SourceState.ACTIVE.value) & source.c.last_error_code.in_(error_codes)
         woken = update(source).where(waiting).values(due=now, due_reason="asked for again")
@@ -178,7 +178,7 @@ class Schedule:
         return [dict(row) for row in rows.mappings()]
 
     def brought_daily(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
-        """Return how many new activities sources brought, by source and day (UTC, "2026-05-04"); no day has none."""
+        """Return the new activities by source and day (UTC, "2026-05-04"); days without any are left out."""
         is_postgresql = self._connection.dialect.name == "postgresql"
         day = func.date(func.timezone("UTC", fetch_log.c.started) if is_postgresql else fetch_log.c.started)
         rows = self._connection.execute(
@@ -192,7 +192,7 @@ class Schedule:
         return found
 
     def prune_log(self, before: datetime) -> int:
-        """Forget log lines that started before a moment; return how many."""
+        """Delete log lines from before a time; return the number."""
         return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount
 
 
@@ -201,7 +201,7 @@ def _free(now: datetime) -> ColumnElement[bool]:
 
 
 def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
-    """How many sources of each group are under lease."""
+    """Return the subquery that counts leased sources by group."""
     return (
         select(group.label("group"), func.count().label("outstanding"))
         .where(source.c.lease_until > now)
@@ -211,10 +211,10 @@ def _outstanding(group: ColumnElement[str], now: datetime) -> Subquery:
 
 
 def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]) -> Update:
-    """The update that ends a poll. Who asked for a poll after this one had begun gets another."""
+    """Return the update that ends a poll. A source whose poll was requested after this one began stays due."""
     asked_since = source.c.asked > given["began"]
     same = ("failures", "unfinished", "strain", "interval", "rhythm", "speed", "appetite", "moving", "fetch_state")
-    said = ("last_outcome", "last_error")
+    outcome = ("last_outcome", "last_error")
     return (
         update(source)
         .where(source.c.id == given["row"], source.c.lease_token == given["token"])
@@ -228,7 +228,7 @@ def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollecti
             last_success=func.coalesce(given["success"], source.c.last_success),
             last_new=func.coalesce(given["brought"], source.c.last_new),
             last_error_code=given["to_last_error_code"],
-            **{name: given[f"to_{name}"] for name in (*same, *said)},
+            **{name: given[f"to_{name}"] for name in (*same, *outcome)},
         )
     )
 

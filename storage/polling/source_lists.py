@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
-PAGE = 500  # rows that are in memory at the same time
+PAGE = 500  # rows in memory at a time
 
 _HEALTH = tuple(source.c[name] for name in StaleSource._fields)
 _PRESENT = source.c.state != SourceState.REMOVED.value
@@ -33,19 +33,19 @@ class SourceLists:
         self._connection = connection
 
     def get(self, slug: str) -> Source | None:
-        """Return a source that was not removed."""
+        """Return a source, unless it was removed."""
         row = self._connection.execute(select(source).where(source.c.slug == slug, _PRESENT)).one_or_none()
         return None if row is None else source_of(row)
 
     def at(self, kind: str, address: str) -> Source | None:
-        """Return the source of an address, removed or not."""
+        """Return the source of an address, including removed ones."""
         row = self._connection.execute(
             select(source).where(source.c.kind == kind, source.c.address == address)
         ).one_or_none()
         return None if row is None else source_of(row)
 
     def page(self, limit: int, after: str = "", which: SourceFilter = EVERY_SOURCE) -> list[Source]:
-        """Return up to `limit` sources, by slug, behind the slug `after`."""
+        """Return up to `limit` sources, by slug, after the slug `after`."""
         chosen = select(source).where(*_conditions(which), source.c.slug > after).order_by(source.c.slug).limit(limit)
         return [source_of(row) for row in self._connection.execute(chosen)]
 
@@ -59,12 +59,12 @@ class SourceLists:
             after = rows[-1].slug
 
     def count(self, which: SourceFilter = EVERY_SOURCE) -> int:
-        """Return how many sources there are."""
+        """Return the number of sources."""
         counted = select(func.count()).select_from(source).where(*_conditions(which))
         return self._connection.execute(counted).scalar_one()
 
     def count_by_state(self) -> Mapping[SourceState, int]:
-        """Return how many sources are in each state; states without sources are left out."""
+        """Return the number of sources in each state; states without sources are left out."""
         counted = select(source.c.state, func.count()).where(_PRESENT).group_by(source.c.state)
         return Counter({SourceState(state): count for state, count in self._connection.execute(counted)})
 
@@ -84,7 +84,7 @@ class SourceLists:
             after = rows[-1].slug
 
     def _stale(self, now: datetime) -> Select[Any]:
-        """Choose what `is_stale` accepts and at most what becomes stale within a second, by indexes alone."""
+        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone."""
         active = source.c.state == SourceState.ACTIVE.value
         late = source.c.due < now - LATE_BY
         overdue = self._seconds(source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp() + 1
@@ -97,30 +97,30 @@ class SourceLists:
         return select(*_HEALTH).where(source.c.id.in_(union(*parts)))
 
     def _seconds(self, column: ColumnElement[datetime]) -> ColumnElement[float]:
-        """Return a moment as Unix seconds."""
+        """Return a time as Unix seconds."""
         if self._connection.dialect.name == "postgresql":
             return cast(func.extract("epoch", column), Float)
         return cast(func.strftime("%s", column), Float)
 
     def with_slugs(self, slugs: Collection[str]) -> list[Source]:
-        """Return the sources with these slugs that were not removed, by slug."""
+        """Return the sources with these slugs by slug, except removed ones."""
         chosen = select(source).where(source.c.slug.in_(slugs), _PRESENT).order_by(source.c.slug)
         return [source_of(row) for row in self._connection.execute(chosen)]
 
     def names(self, slugs: Collection[str]) -> dict[str, str]:
-        """Return the names of sources by slug, also of removed ones."""
+        """Return the names of sources by slug, including removed ones."""
         rows = self._connection.execute(select(source.c.slug, source.c.name).where(source.c.slug.in_(slugs)))
         return {row.slug: row.name for row in rows}
 
     def refs(self, ids: Collection[int]) -> dict[int, SourceRef]:
-        """Return slugs and names of sources that were not removed, by id."""
+        """Return slugs and names of sources by id, except removed ones."""
         rows = self._connection.execute(
             select(source.c.id, source.c.slug, source.c.name).where(source.c.id.in_(ids), _PRESENT)
         )
         return {row.id: SourceRef(row.slug, row.name) for row in rows}
 
     def ids(self, slugs: Collection[str]) -> dict[str, int]:
-        """Return ids of sources that were not removed, by slug."""
+        """Return ids of sources by slug, except removed ones."""
         rows = self._connection.execute(select(source.c.id, source.c.slug).where(source.c.slug.in_(slugs), _PRESENT))
         return {row.slug: row.id for row in rows}
 
@@ -138,7 +138,7 @@ class SourceLists:
         return sorted(found.values(), key=lambda choice: (choice.name.casefold(), choice.slug))
 
     def each_address(self) -> Iterator[tuple[str, str]]:
-        """Yield the slug and each address of the sources, the present addresses before the former ones."""
+        """Yield the slug and each address of the sources, present addresses before former ones."""
         present = select(source.c.slug, source.c.address).where(_PRESENT).order_by(source.c.slug)
         former = select(source.c.slug, source_address.c.address).join(source_address).where(_PRESENT)
         for statement in (present, former.order_by(source_address.c.id.desc())):
@@ -160,7 +160,7 @@ class SourceLists:
         return [source_of(row) for row in rows]
 
     def slug_taken(self, slug: str) -> bool:
-        """Say whether a slug is in use, also by a removed source, whose items readers may still ask for."""
+        """Return whether a slug is in use, including removed sources, whose items readers may still request."""
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None
 
 
@@ -176,7 +176,7 @@ def _conditions(which: SourceFilter) -> Iterator[ColumnElement[bool]]:
         yield _user_id() == which.user_id
     if which.search:
         text = source.c.name + " " + source.c.slug + " " + source.c.address
-        # SQLite ignores the case of ASCII letters alone, so other letters are tried as people write them.
+        # SQLite ignores the case of ASCII letters only, so other letters are tried in their usual spellings.
         spellings = {which.search, which.search.casefold(), which.search.upper(), which.search.capitalize()}
         yield or_(*(text.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
 

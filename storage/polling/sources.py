@@ -1,4 +1,4 @@
-"""Add, move, change and remove sources. When they are polled is `storage/polling/schedule.py`."""
+"""Add, move, change and remove sources. `storage/polling/schedule.py` has their due times."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CHANGEABLE = frozenset(
 
 
 class FormerAddress(NamedTuple):
-    """Where a source lived, until when, and why it left."""
+    """A former address of a source, with its end and the reason."""
 
     place: Place
     left: datetime
@@ -44,7 +44,7 @@ class FormerAddress(NamedTuple):
 
 
 class Sources(SourceLists):
-    """The sources, within one transaction: reading them as `SourceLists` does, and writing."""
+    """The sources, within one transaction: `SourceLists` with writes."""
 
     def add(
         self,
@@ -57,9 +57,9 @@ class Sources(SourceLists):
         delay: timedelta | None = None,
         polled: bool = True,
     ) -> Source:
-        """Add a source, due now; one that was removed comes back with everything it still holds.
+        """Add a source, due now; a removed source is restored with its items.
 
-        One that is not `polled` is never due: its items are written by people.
+        A source that is not `polled` is never due: people write its items.
 
         Raises:
             BadRequestError: the address or the slug is taken.
@@ -67,7 +67,7 @@ class Sources(SourceLists):
         revision = Stream(self._connection).take(1)
         former = self.at(found.kind, found.address)
         if former and former.state is not SourceState.REMOVED:
-            raise BadRequestError(f"{found.address} is already there, as {former.slug!r}.")
+            raise BadRequestError(f"{found.address} already exists as {former.slug!r}.")
         values = {
             "slug": slug,
             "kind": found.kind,
@@ -105,26 +105,26 @@ class Sources(SourceLists):
             self._connection.execute(source.insert().values(**values, created=now))
         added = self.get(slug)
         if added is None:
-            raise BadRequestError(f"The source {slug!r} was removed by somebody else meanwhile.")
+            raise BadRequestError(f"The source {slug!r} was removed meanwhile.")
         return added
 
-    def move(self, one: Source, place: Place, reason: str, now: datetime, *, who: str) -> bool:
-        """Give a source another address, keep the old one in its history and note it in the audit.
+    def move(self, moved: Source, place: Place, reason: str, now: datetime, *, who: str) -> bool:
+        """Change a source's address, store the former one and add an audit entry.
 
-        Returns False where another source has that address already.
+        Returns False if another source has that address.
         """
-        taken = self.at(one.kind, place.address)
-        if taken is not None and taken.id != one.id:
+        taken = self.at(moved.kind, place.address)
+        if taken is not None and taken.id != moved.id:
             return False
         revision = Stream(self._connection).take(1)
         self._connection.execute(
             source_address.insert().values(
-                source_id=one.id, address=one.address, host=one.own_host, left=now, reason=reason
+                source_id=moved.id, address=moved.address, host=moved.own_host, left=now, reason=reason
             )
         )
         self._connection.execute(
             update(source)
-            .where(source.c.id == one.id)
+            .where(source.c.id == moved.id)
             .values(
                 address=place.address,
                 own_host=place.host,
@@ -133,37 +133,41 @@ class Sources(SourceLists):
             )
         )
         Audit(self._connection).note(
-            now, who, "source moved", f"source:{one.slug}", {"from": one.address, "to": place.address, "why": reason}
+            now,
+            who,
+            "source moved",
+            f"source:{moved.slug}",
+            {"from": moved.address, "to": place.address, "why": reason},
         )
         return True
 
     def former_addresses(self, source_id: int) -> list[FormerAddress]:
-        """Return where a source lived before, newest first."""
+        """Return the former addresses of a source, newest first."""
         rows = self._connection.execute(
             select(source_address).where(source_address.c.source_id == source_id).order_by(source_address.c.id.desc())
         )
         return [FormerAddress(Place(row.address, row.host), row.left, row.reason) for row in rows]
 
     def change(self, source_id: int, **values: Any) -> None:  # noqa: ANN401  # columns of different types
-        """Set columns by their names; `every`, `ceiling`, `floor` and `delay` are in seconds."""
+        """Set columns by name; `every`, `ceiling`, `floor` and `delay` are in seconds."""
         unknown = set(values) - _CHANGEABLE
         if unknown:
-            raise ValueError(f"No such thing to change in a source: {sorted(unknown)}")
+            raise ValueError(f"Unknown columns of a source: {sorted(unknown)}")
         revision = Stream(self._connection).take(1)
         self._connection.execute(update(source).where(source.c.id == source_id).values(**values, revision=revision))
 
-    def free_slug(self, wanted: str) -> str:
-        """Return a slug that is not in use, and let nobody else take one until the transaction ends: "a", "a-2", ...
+    def free_slug(self, slug: str) -> str:
+        """Return an unused slug, reserved until the transaction ends: "a", "a-2", ...
 
-        The number is searched for in steps that double, then by halving, so that thousands of sources may share a name.
+        The number is found by doubling and bisection, so that thousands of sources may share a name.
         """
-        Stream(self._connection).take(1)  # whose lock whoever adds a source takes
-        if not self.slug_taken(wanted):
-            return wanted
+        Stream(self._connection).take(1)  # takes the lock that all adders of sources take
+        if not self.slug_taken(slug):
+            return slug
 
         def numbered(number: int) -> str:
             suffix = f"-{number}"
-            return f"{wanted[: LONGEST_SLUG - len(suffix)].rstrip('-')}{suffix}"
+            return f"{slug[: LONGEST_SLUG - len(suffix)].rstrip('-')}{suffix}"
 
         def free(number: int) -> bool:
             return not self.slug_taken(numbered(number))
@@ -176,7 +180,7 @@ class Sources(SourceLists):
     def set_state(self, source_id: int, state: SourceState, reason: str, now: datetime) -> None:
         """Pause, resume, stop or remove a source.
 
-        A resumed one is due now. A lease that runs is taken away, and so is the wish for a poll of one that ends.
+        A resumed source is due now. Any lease ends, and a requested poll is cancelled unless the source is resumed.
         """
         revision = Stream(self._connection).take(1)
         active = state is SourceState.ACTIVE

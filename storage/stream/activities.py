@@ -1,4 +1,4 @@
-"""Activities: what is known, how they are stored, and how they go. Reading the stream is `storage/stream/pages.py`."""
+"""Store activities, and remove them. `storage/stream/pages.py` reads the stream."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _LATER = {
     "headline",
     "note",
     "story_by_hand",
-}  # nothing that a source says
+}  # columns that no source delivers
 _UPSERT = Upsert(
     activity,
     index=["source_id", "native_id"],
@@ -77,18 +77,18 @@ _DEFAULT_POLICY = EditPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many entries of a document were new, changed in what people see, or neither."""
+    """The number of entries that were new, visibly changed, or neither."""
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
-    quarantined: int = 0  # of the new
-    held: int = 0  # edits of what a person approved, which wait for a person
-    times: Sequence[datetime] = ()  # when the new ones were published, or first seen where they do not say
+    quarantined: int = 0  # of the new ones
+    pending_edits: int = 0  # edits of approved items, pending review
+    times: Sequence[datetime] = ()  # publication times of the new ones, or when they were first seen if unknown
 
 
 class Activities(StreamReading):
-    """The activities, within one transaction: reading them as `StreamReading` does, and writing."""
+    """The activities, within one transaction: `StreamReading` with writes."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -110,18 +110,18 @@ class Activities(StreamReading):
         judge: Judge = list,
         edit_policy: EditPolicy = _DEFAULT_POLICY,
     ) -> Stored:
-        """Write what `domain.matching.edit_decisions` decides on each entry; touch nothing else.
+        """Write what `domain.matching.edit_decisions` decides on each entry; change nothing else.
 
         Args:
             source_id: the source of the entries.
             screened: the entries, oldest first.
-            now: the present moment.
-            present: ids of entries that the document carries besides these.
+            now: the present time.
+            present: ids of the other entries of the document.
             recognising: whether an entry with an unknown id may be a stored one (`domain.matching.entry_matching`).
-            judge: decides on the entries that are new, all together.
+            judge: decides on all new entries together.
             edit_policy: how edits of approved activities are treated.
         """
-        # The decisions rest on what is read here, such as a person's approval; no other writer may change it meanwhile.
+        # Decisions depend on this read, such as a person's approval; the lock keeps other writers from changing it.
         Stream(self._connection).require_lock()
         entries = self._entries.match(source_id, screened, present, recognising=recognising)
         new = judge([entry.screened for entry in entries if entry.stored is None])
@@ -131,7 +131,7 @@ class Activities(StreamReading):
         return self._apply(source_id, decided, len(screened), now)
 
     def _apply(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], count: int, now: datetime) -> Stored:
-        """Carry out the decisions on `count` entries of a source."""
+        """Apply the decisions on `count` entries of a source."""
         by_intent: dict[EditIntent, list[Entry]] = {intent: [] for intent in EditIntent}
         for entry, intent in decided:
             by_intent[intent].append(entry)
@@ -145,28 +145,28 @@ class Activities(StreamReading):
         self._keep_transitions({written[new.new.native_id]: new.later for new in inserted if new.later})
         edits.send_back(_ids(entry for entry, intent in writes if intent is EditIntent.EDIT_AND_RETURN), now)
         self._remember_digests(by_intent[EditIntent.REMEMBER_DIGEST] + by_intent[EditIntent.DROP_PENDING], now)
-        held = len(by_intent[EditIntent.HOLD]) + len(by_intent[EditIntent.KEEP_PENDING])
+        pending = len(by_intent[EditIntent.HOLD]) + len(by_intent[EditIntent.KEEP_PENDING])
         return Stored(
             new=len(inserted),
             changed=len(writes) - len(inserted),
-            unchanged=count - len(writes) - held,
+            unchanged=count - len(writes) - pending,
             quarantined=sum(new.review is Review.QUARANTINED for new in inserted),
-            held=held,
+            pending_edits=pending,
             times=[new.new.content.published or now for new in inserted],
         )
 
     def _write(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], now: datetime) -> dict[str, int]:
-        """Write what is not gone, and return its ids by native id."""
+        """Write entries that are not removed, and return their ids by native id."""
         stored = {entry.native_id: entry.stored.fingerprint for entry, _ in decided if entry.stored}
         edited = {
             entry.native_id: entry.stored.id for entry, intent in decided if intent.keeps_version and entry.stored
         }
         first = Stream(self._connection).take(len(decided))
-        # Under the lock, so that no removal can come between this check and the write.
+        # Under the lock, so that no removal can commit between this check and the write.
         writes = Tombstones(self._connection).admitted([entry.screened for entry, _ in decided], stored)
         if not writes:
             return {}
-        actors = Actors(self._connection).store(_people(writes))
+        actors = Actors(self._connection).store(_authors(writes))
         replaced = [edited[write.new.native_id] for write in writes if write.new.native_id in edited]
         if replaced:
             Versions(self._connection).keep(replaced, now)
@@ -181,8 +181,8 @@ class Activities(StreamReading):
     def _with_rules_tags(
         self, source_id: int, writes: list[ScreenedActivity], known: Collection[str]
     ) -> list[ScreenedActivity]:
-        """Leave what is written again the tags that rules gave it: they look at what is new alone."""
-        again = [one.new.native_id for one in writes if one.new.native_id in known]
+        """Keep the tags that rules gave to stored activities: rules examine new activities only."""
+        again = [entry.new.native_id for entry in writes if entry.new.native_id in known]
         if not again:
             return writes
         rows = self._connection.execute(
@@ -193,26 +193,32 @@ class Activities(StreamReading):
         kept = {row.native_id: tags for row in rows if (tags := rules_tags(row.topics, row.reasons))}
         return [
             replace(
-                one,
-                topics=tuple(dict.fromkeys((*one.topics, *kept[one.new.native_id]))),
-                reasons={**dict.fromkeys(kept[one.new.native_id], BY_RULE), **one.reasons},
+                entry,
+                topics=tuple(dict.fromkeys((*entry.topics, *kept[entry.new.native_id]))),
+                reasons={**dict.fromkeys(kept[entry.new.native_id], BY_RULE), **entry.reasons},
             )
-            if one.new.native_id in kept
-            else one
-            for one in writes
+            if entry.new.native_id in kept
+            else entry
+            for entry in writes
         ]
 
     def _keep_transitions(self, later: Mapping[int, ScheduledTransition]) -> None:
-        """Note what the clock will decide."""
+        """Store scheduled transitions."""
         rows = [
-            {"activity_id": id_, "due": one.due, "review": one.review.value, "review_by": one.by, "reason": one.reason}
-            for id_, one in later.items()
+            {
+                "activity_id": id_,
+                "due": scheduled.due,
+                "review": scheduled.review.value,
+                "review_by": scheduled.by,
+                "reason": scheduled.reason,
+            }
+            for id_, scheduled in later.items()
         ]
         if rows:
             self._connection.execute(insert(transition), rows)
 
     def _remember_digests(self, entries: Iterable[Entry], now: datetime) -> None:
-        """Store the digests of entries that changed without looking different, so that the next poll skips them."""
+        """Store the digests of entries without visible changes, so that the next poll skips them."""
         changed = {
             entry.stored.id: entry.screened.new
             for entry in entries
@@ -225,16 +231,16 @@ class Activities(StreamReading):
             )
             self._payloads.keep({id_: new.raw for id_, new in changed.items()}, now)
 
-    def take_edit(self, source_id: int, activity_id: int, one: ScreenedActivity, now: datetime) -> None:
-        """Give an activity the words of an edit; the former ones go to the versions."""
+    def take_edit(self, source_id: int, activity_id: int, screened: ScreenedActivity, now: datetime) -> None:
+        """Apply an edit to an activity; the former content becomes a version."""
         names = select(activity.c.native_id).where(activity.c.id == activity_id)
         native_id: str = self._connection.execute(names).scalar_one()
-        edit = replace(one, new=replace(one.new, native_id=native_id))
+        edit = replace(screened, new=replace(screened.new, native_id=native_id))
         stored = StoredEntry(activity_id, entry_digest="", fingerprint="", gone=None, approved=True)
         self._write(source_id, [(Entry(edit, stored), EditIntent.EDIT)], now)
 
     def put_back(self, activity_id: int) -> None:
-        """Give an activity the words of its last version again, and forget that version."""
+        """Restore the content of an activity's last version, and delete that version."""
         Stream(self._connection).require_lock()
         version = Versions(self._connection).take_newest(activity_id)
         if version is None:
@@ -243,16 +249,16 @@ class Activities(StreamReading):
         revision = Stream(self._connection).take(1)
         row = update(activity).where(activity.c.id == activity_id, activity.c.gone.is_(None))
         self._connection.execute(row.values(**former, revision=revision))
-        held = self.get(activity_id)
-        if held is not None:
-            self._connection.execute(row.values(search_text=search_text(held.content, held.object)))
+        restored = self.get(activity_id)
+        if restored is not None:
+            self._connection.execute(row.values(search_text=search_text(restored.content, restored.object)))
 
     def raw(self, activity_id: int) -> bytes | None:
         """Return the newest raw entry of an activity."""
         return self._payloads.get(activity_id)
 
     def kinds_by_source(self, source_ids: Collection[int], since: datetime) -> dict[int, dict[str, int]]:
-        """Return how many activities of each kind sources brought since a moment, by source."""
+        """Return the number of new activities of each kind since a time, by source."""
         counted = (
             select(activity.c.source_id, activity.c.kind, func.count())
             .where(activity.c.source_id.in_(source_ids), activity.c.first_seen >= since)
@@ -264,16 +270,16 @@ class Activities(StreamReading):
         return found
 
     def drop_quarantined(self, source_id: int, now: datetime) -> int:
-        """Make a source's quarantined activities gone, so that they never come back; return how many."""
-        held = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
-        return self._withdraw(held, "dropped from quarantine", now)
+        """Remove a source's quarantined activities permanently; return the number."""
+        quarantined = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
+        return self._withdraw(quarantined, "dropped from quarantine", now)
 
     def withdraw(self, source_id: int, keys: Collection[str], reason: str, now: datetime) -> int:
-        """Make a source's activities with these keys gone; return how many were not yet."""
+        """Remove a source's activities with these keys; return the number."""
         return self._withdraw((activity.c.source_id == source_id) & activity.c.key.in_(keys), reason, now)
 
     def withdraw_all(self, source_id: int, reason: str, now: datetime) -> int:
-        """Make everything of a source gone; return how many were not yet."""
+        """Remove all activities of a source; return the number."""
         return self._withdraw(activity.c.source_id == source_id, reason, now)
 
     def _withdraw(self, which: ColumnElement[bool], reason: str, now: datetime) -> int:
@@ -284,18 +290,18 @@ def _ids(entries: Iterable[Entry]) -> list[int]:
     return [entry.stored.id for entry in entries if entry.stored]
 
 
-def _people(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
-    """Everybody who said what is written, or what it is about."""
-    for one in writes:
-        yield one.new.content.actor
-        if one.new.object is not None:
-            yield one.new.object.content.actor
+def _authors(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
+    """Yield the authors of activities and of their objects."""
+    for entry in writes:
+        yield entry.new.content.actor
+        if entry.new.object is not None:
+            yield entry.new.object.content.actor
 
 
 def _row(
-    source_id: int, one: ScreenedActivity, now: datetime, revision: int, actors: Mapping[Identity, int]
+    source_id: int, screened: ScreenedActivity, now: datetime, revision: int, actors: Mapping[Identity, int]
 ) -> dict[str, Any]:
-    new = one.new
+    new = screened.new
     who = new.content.actor
     quoted = new.object.content.actor if new.object else None
     return {
@@ -304,26 +310,26 @@ def _row(
         "native_id": new.native_id,
         "key": new.key,
         "object_key": new.object_key,
-        "alias": one.stable_key,
-        "likeness": one.content_key,
+        "alias": screened.stable_key,
+        "likeness": screened.content_key,
         "object": json_of(new.object),
         "actor_id": actors[who.network, who.native_id] if who else None,
         "object_actor_id": actors[quoted.network, quoted.native_id] if quoted else None,
-        "topics": list(one.topics) or None,
-        "countries": list(one.countries) or None,
-        "reasons": dict(one.reasons) or None,
-        "story": one.story,
-        "search_text": one.search_text,
+        "topics": list(screened.topics) or None,
+        "countries": list(screened.countries) or None,
+        "reasons": dict(screened.reasons) or None,
+        "story": screened.story,
+        "search_text": screened.search_text,
         "first_seen": now,
         "entry_digest": new.entry_digest,
-        "fingerprint": one.fingerprint,
-        "position": one.position,
+        "fingerprint": screened.fingerprint,
+        "position": screened.position,
         "revision": revision,
-        "upstream": one.upstream.value,
-        "review": one.review.value,
-        "review_by": one.review_by,
-        "review_reason": one.review_reason,
-        "review_rule": one.review_rule,
-        "pinned_until": one.pinned_until,
-        "visible": one.review is Review.PUBLISHED and one.upstream is Upstream.LIVE,
+        "upstream": screened.upstream.value,
+        "review": screened.review.value,
+        "review_by": screened.review_by,
+        "review_reason": screened.review_reason,
+        "review_rule": screened.review_rule,
+        "pinned_until": screened.pinned_until,
+        "visible": screened.review is Review.PUBLISHED and screened.upstream is Upstream.LIVE,
     }

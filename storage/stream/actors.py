@@ -1,4 +1,4 @@
-"""Actors: rows of their own, so that a new name or picture shows on everything they ever said."""
+"""Store actors in rows of their own, so that a new name or avatar applies to all their items."""
 
 from __future__ import annotations
 
@@ -35,37 +35,37 @@ class Actors:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def store(self, said: Iterable[Actor | None]) -> dict[Identity, int]:
-        """Store actors that are new or look different now and return the ids of all: one query, at most one write.
+    def store(self, authors: Iterable[Actor | None]) -> dict[Identity, int]:
+        """Store new and changed actors and return the ids of all: one query, at most one write.
 
-        What is partial only fills a gap. The caller holds the stream's row (`Stream.take`).
+        Partial actors only fill gaps. The caller locks the stream's row (`Stream.take`).
         """
-        wanted: dict[Identity, Actor] = {}
-        for one in said:
-            if one is not None and not (one.partial and (one.network, one.native_id) in wanted):
-                wanted[one.network, one.native_id] = one
-        if not wanted:
+        by_identity: dict[Identity, Actor] = {}
+        for author in authors:
+            if author is not None and not (author.partial and (author.network, author.native_id) in by_identity):
+                by_identity[author.network, author.native_id] = author
+        if not by_identity:
             return {}
         rows = self._connection.execute(
-            select(actor).where(tuple_(actor.c.network, actor.c.native_id).in_(list(wanted)))
+            select(actor).where(tuple_(actor.c.network, actor.c.native_id).in_(list(by_identity)))
         ).all()
         ids = {(row.network, row.native_id): row.id for row in rows}
-        held = {(row.network, row.native_id): self.actor_of(row) for row in rows}
+        stored = {(row.network, row.native_id): self.actor_of(row) for row in rows}
         differing = [
-            one
-            for identity, one in wanted.items()
-            if held.get(identity) != one and not (one.partial and identity in held)
+            author
+            for identity, author in by_identity.items()
+            if stored.get(identity) != author and not (author.partial and identity in stored)
         ]
         if differing:
             first = Stream(self._connection).take(len(differing))
             values = [
                 {
-                    "network": one.network,
-                    "native_id": one.native_id,
+                    "network": author.network,
+                    "native_id": author.native_id,
                     "revision": first + offset,
-                    **{name: getattr(one, name) for name in _LOOKS},
+                    **{name: getattr(author, name) for name in _LOOKS},
                 }
-                for offset, one in enumerate(differing)
+                for offset, author in enumerate(differing)
             ]
             for row in _UPSERT.run(self._connection, values):
                 ids[row.network, row.native_id] = row.id
@@ -74,29 +74,29 @@ class Actors:
     def claim_profiles(
         self, network: str, now: datetime, *, shown_since: datetime, most: int, again: timedelta
     ) -> list[str]:
-        """Return native ids of actors about whom the network is to be asked, and let nobody else ask for a while.
+        """Return native ids of actors whose profiles are due for a request, and claim them for a while.
 
         Args:
-            network: whose.
-            now: the present moment.
-            shown_since: only of those whom the stream has shown since then.
-            most: how many.
-            again: after which they may be claimed again, should the answer never come.
+            network: the network of the actors.
+            now: the present time.
+            shown_since: only actors with items in the stream since then.
+            most: the maximum number.
+            again: the duration of the claim, in case no response is stored.
         """
         due = actor.c.refresh_after.is_(None) | (actor.c.refresh_after <= now)
         lately = (activity.c.position >= shown_since) & activity.c.gone.is_(None)
-        said = exists().where(activity.c.actor_id == actor.c.id, lately)
+        wrote = exists().where(activity.c.actor_id == actor.c.id, lately)
         quoted = exists().where(activity.c.object_actor_id == actor.c.id, lately)
-        wanted = (
+        due_actors = (
             select(actor.c.id)
-            .where(actor.c.network == network, due, said | quoted)
+            .where(actor.c.network == network, due, wrote | quoted)
             .order_by(actor.c.refresh_after.is_not(None), actor.c.refresh_after, actor.c.id)
             .limit(most)
             .with_for_update(skip_locked=True)
         )
         claimed = (
             update(actor)
-            .where(actor.c.id.in_(wanted.scalar_subquery()))
+            .where(actor.c.id.in_(due_actors.scalar_subquery()))
             .values(refresh_after=now + again)
             .returning(actor.c.native_id)
         )
@@ -110,12 +110,12 @@ class Actors:
         return {row.native_id: self.actor_of(row) for row in rows}
 
     def refreshed(self, found: Collection[Actor]) -> None:
-        """Store what a network says of actors."""
+        """Store profiles from the network."""
         Stream(self._connection).require_lock()
         self.store(found)
 
     def refresh_after(self, network: str, native_ids: Collection[str], due: datetime) -> None:
-        """Say when a network is to be asked about actors again, whether it knew them or not."""
+        """Set when profiles are requested again, whether the network knew them or not."""
         these = (actor.c.network == network) & actor.c.native_id.in_(native_ids)
         self._connection.execute(update(actor).where(these).values(refresh_after=due))
 

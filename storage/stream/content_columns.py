@@ -1,4 +1,4 @@
-"""Content to columns and back: what is filtered or sorted has a column, the rest is one JSON value."""
+"""Convert content to columns and back: fields for filters and sorting have columns, the rest is one JSON value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-_SAME = (  # columns whose values are an activity's own fields
+_SAME = (  # columns with the same names as an activity's fields
     "id",
     "native_id",
     "key",
@@ -57,7 +57,7 @@ _original: TypeAdapter[Original] = TypeAdapter(Original)
 
 
 def columns_of(content: Content) -> dict[str, Any]:
-    """Return the column values of a content; its actor is a row of its own."""
+    """Return the column values of a content; its actor has a row of its own."""
     values: dict[str, Any] = {name: getattr(content, name) for name in COLUMNS}
     values["kind"] = content.kind.value
     values["detail"] = _content.dump_python(content, mode="json", exclude_defaults=True, exclude={*COLUMNS, "actor"})
@@ -65,7 +65,7 @@ def columns_of(content: Content) -> dict[str, Any]:
 
 
 def json_of(original: Original | None) -> dict[str, Any] | None:
-    """Return the JSON value of an embedded object; its actor is a row of its own."""
+    """Return the JSON value of an embedded object; its actor has a row of its own."""
     if original is None:
         return None
     value: dict[str, Any] = _original.dump_python(

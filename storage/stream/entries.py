@@ -1,4 +1,4 @@
-"""Read the stored state of entries that a document carries: what decisions on edits rest on."""
+"""Read the stored state of a document's entries for decisions on edits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StoredEntries:
     def match(
         self, source_id: int, screened: Sequence[ScreenedActivity], present: Collection[str], *, recognising: bool
     ) -> list[Entry]:
-        """Put each entry beside what is stored of it; of entries with the same id the last one counts."""
+        """Match each entry with its stored state; of entries with the same id the last one counts."""
         newest = {entry.new.native_id: entry for entry in screened}
         known = self.known(source_id, newest.keys())
         fresh = [entry for native_id, entry in newest.items() if native_id not in known]
@@ -90,7 +90,7 @@ class StoredEntries:
         return {new: by_name[former] for new, former in names.items()}
 
     def facts(self, entries: Sequence[Entry]) -> EditFacts:
-        """Read what decisions on these entries rest on besides the entries themselves."""
+        """Read the other data for decisions on these entries."""
         edited = [entry.stored.id for entry in entries if entry.stored and is_edit(entry)]
         approved = [entry.stored.id for entry in entries if entry.stored and entry.stored.approved]
         return EditFacts(

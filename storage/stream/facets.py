@@ -1,4 +1,4 @@
-"""Facets: how many activities bear each tag, among the newest that fit a query. Bounded, whatever is held."""
+"""Count tags of the newest activities that match a query. The work is bounded."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ COUNTED = ("kind", "network", "source", "topic", "country", "lang")
 def facets(
     connection: Connection, query: Query, cohorts: Mapping[str, frozenset[str]], *, most: int = MOST_EXAMINED
 ) -> Facets:
-    """Count tags, and how many activities are about countries of each cohort."""
+    """Count tags, and activities about the countries of each cohort."""
     if query.order is not Order.PUBLISHED:
-        raise ValueError("Facets are counted among what is newest.")
+        raise ValueError("Facets are counted among the newest activities only.")
     revision = Stream(connection).revision()
     fitting = StreamQuery(connection, query).newest(most)
     counts: dict[str, dict[str, int]] = {name: {} for name in (*COUNTED, "cohort")}

@@ -1,4 +1,4 @@
-"""Reading the stream: one activity, a page by keyset, and everything that changed after a revision."""
+"""Read the stream: one activity, a page by keyset, or all changes after a revision."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _object_actor = actor.alias("object_actor")
 
 
 class StreamReading:
-    """The stream as readers get it, within one transaction."""
+    """The stream for readers, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def get(self, activity_id: int) -> Activity | None:
-        """Return one activity, whatever its state."""
+        """Return one activity in any state."""
         row = self._connection.execute(_by_id(), {"wanted": activity_id}).one_or_none()
         return None if row is None else activity_of(row)
 
     def page(self, query: Query) -> Page:
-        """Return one page of what is shown, by keyset: its cost does not grow with depth or history."""
+        """Return one visible page, by keyset: its cost doesn't grow with depth or history."""
         revision = Stream(self._connection).revision()
         if query.after is not None and query.after.back:
             return self._page_before(query, revision)
         return self._page(query, revision)
 
     def _page(self, query: Query, revision: int, *, end: Cursor | None = None) -> Page:
-        """Return the page behind a place; `end` is the place at which it ends at the latest (exclusive)."""
+        """Return the page after a position; `end` is an upper bound (exclusive)."""
         finding = StreamQuery(self._connection, query)
         stitch = query.stitch and query.order is Order.PUBLISHED
         before: list[Entry[Cursor]] = []
@@ -78,37 +78,43 @@ class StreamReading:
             alone = [Stitched(entry.item) for entry in islice(entries, query.limit + 1)]
             shown, last = alone[: query.limit], alone[query.limit - 1].item if len(alone) > query.limit else None
         if last is None and end is not None and shown:
-            last = shown[-1].item  # something follows: where the reader comes from
+            last = shown[-1].item  # more follows: the reader came from there
         partial = last is None and finding.ran_out is not None
         pinned = finding.pinned(MOST_PINNED) if query.after is None else ()
-        held = self._held([*pinned, *(cursor.id for one in shown for cursor in (one.item, *one.others))])
+        by_id = self._visible_items(
+            [*pinned, *(cursor.id for group in shown for cursor in (group.item, *group.others))]
+        )
         if query.by_story and stitch:
-            items, others = _led(shown, held)
+            items, others = _grouped_by_story(shown, by_id)
         else:
-            items = [held[one.item.id] for one in shown if one.item.id in held]
-            others = {one.item.id: [held[of.id] for of in one.others if of.id in held] for one in shown if one.others}
+            items = [by_id[group.item.id] for group in shown if group.item.id in by_id]
+            others = {
+                group.item.id: [by_id[of.id] for of in group.others if of.id in by_id]
+                for group in shown
+                if group.others
+            }
         return Page(
             items=items,
             next=finding.ran_out if partial else last,
             revision=revision,
-            prev=_way_back(query.after, shown),
+            prev=_previous_end(query.after, shown),
             partial=partial,
             examined=finding.examined,
             others=others,
-            pinned=[held[id_] for id_ in pinned if id_ in held],
+            pinned=[by_id[id_] for id_ in pinned if id_ in by_id],
         )
 
     def _page_before(self, query: Query, revision: int) -> Page:
-        """Return the page that ends just before a place: the one behind the place where that page begins."""
+        """Return the page that ends just before a position: the page after the position where that page begins."""
         here = query.after
         if here is None:
-            raise ValueError("A page before needs a place.")
+            raise ValueError("A previous page needs a position.")
         finding = StreamQuery(self._connection, query)
         stitch = query.stitch and query.order is Order.PUBLISHED
-        wanted = query.limit + 1
-        nearest = finding.entries(here, 2 * wanted + REACH if stitch else wanted, back=True)
-        found = shown_before(nearest, wanted) if stitch else [entry.item for entry in islice(nearest, wanted)]
-        start = replace(found[-1], back=False) if len(found) == wanted else finding.ran_out
+        size = query.limit + 1
+        nearest = finding.entries(here, 2 * size + REACH if stitch else size, back=True)
+        found = shown_before(nearest, size) if stitch else [entry.item for entry in islice(nearest, size)]
+        start = replace(found[-1], back=False) if len(found) == size else finding.ran_out
         page = self._page(replace(query, after=start), revision, end=replace(here, back=False))
         return replace(
             page,
@@ -119,18 +125,18 @@ class StreamReading:
         )
 
     def facets(self, query: Query, cohorts: Mapping[str, frozenset[str]]) -> Facets:
-        """Count what bears each tag, among the newest activities that fit a query."""
+        """Count tags among the newest activities that match a query."""
         return facets(self._connection, query, cohorts)
 
-    def _held(self, ids: Iterable[int]) -> dict[int, Activity]:
-        """Return activities by id, without those that were hidden since their ids were read."""
+    def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
+        """Return activities by id, except those that were hidden meanwhile."""
         statement = _visible_of(self._connection.dialect.name == "postgresql")
         rows = self._connection.execute(statement, {"ids": list(ids)}).all()
         return {row.id: activity_of(row) for row in rows}
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
-        # The index holds only what is not simply shown; spelled out, since a database does not look into parameters.
+        # The partial index excludes published items; the condition is a literal because planners don't use parameters.
         indexed = text("activity.review <> 'published'") if state is not Review.PUBLISHED else true()
         statement = (
             whole()
@@ -141,19 +147,23 @@ class StreamReading:
         return [activity_of(row) for row in self._connection.execute(statement)]
 
     def changes(self, after: int, limit: int) -> Changes:
-        """Return what changed after a revision, each thing once and as it is now, in revision order."""
-        # Everything up to this revision is visible to the statements below; what commits meanwhile comes next time.
+        """Return changes after a revision, each item once in its current state, in revision order."""
+        # The statements below see all changes up to this revision; later commits follow in the next request.
         newest = Stream(self._connection).revision()
-        held = [activity_of(row) for row in self._changed(whole(), activity.c.revision, after, newest, limit)]
+        activities = [activity_of(row) for row in self._changed(whole(), activity.c.revision, after, newest, limit)]
         sources = [source_of(row) for row in self._changed(select(source), source.c.revision, after, newest, limit)]
         actors = self._changed(select(actor), actor.c.revision, after, newest, limit)
-        revisions = sorted(one.revision for many in (held, sources, actors) for one in many)
+        revisions = sorted(changed.revision for many in (activities, sources, actors) for changed in many)
         more = len(revisions) > limit
         upto = revisions[limit - 1] if more else newest
         return Changes(
-            activities=[one for one in held if one.visible and one.revision <= upto],
-            gone=[(one.id, one.revision) for one in held if not one.visible and one.revision <= upto],
-            sources=[one for one in sources if one.revision <= upto],
+            activities=[changed for changed in activities if changed.visible and changed.revision <= upto],
+            gone=[
+                (changed.id, changed.revision)
+                for changed in activities
+                if not changed.visible and changed.revision <= upto
+            ],
+            sources=[changed for changed in sources if changed.revision <= upto],
             actors=[(Actors.actor_of(row), row.revision) for row in actors if row.revision <= upto],
             upto=upto,
             more=more,
@@ -162,22 +172,22 @@ class StreamReading:
     def _changed(
         self, selection: Select[Any], revision: ColumnElement[int], after: int, newest: int, limit: int
     ) -> Sequence[Any]:
-        """Return up to one row more than asked for, so that the caller sees whether there is more."""
+        """Return up to one row more than the limit, so that the caller sees whether there are more."""
         statement = selection.where(revision > after, revision <= newest).order_by(revision).limit(limit + 1)
         return self._connection.execute(statement).all()
 
 
-def _led(
-    shown: Sequence[Stitched[Cursor]], held: Mapping[int, Activity]
+def _grouped_by_story(
+    shown: Sequence[Stitched[Cursor]], by_id: Mapping[int, Activity]
 ) -> tuple[list[Activity], dict[int, Sequence[Activity]]]:
-    """Return what leads each story that is shown, and by its id the rest of the story, in the order of the stream."""
+    """Return the lead item of each story, and by its id the rest of the story, in stream order."""
     items: list[Activity] = []
     others: dict[int, Sequence[Activity]] = {}
-    for one in shown:
-        story = [held[place.id] for place in (one.item, *one.others) if place.id in held]
+    for group in shown:
+        story = [by_id[place.id] for place in (group.item, *group.others) if place.id in by_id]
         if not story:
             continue
-        lead = min(story, key=leads)  # the first of those that are alike
+        lead = min(story, key=leads)  # the first of equals
         items.append(lead)
         rest = [other for other in story if other is not lead]
         if rest:
@@ -192,7 +202,7 @@ def _by_id() -> Select[Any]:
 
 @cache
 def _visible_of(is_postgresql: bool) -> Select[Any]:
-    """Return the statement for those of many IDs that are shown; PostgreSQL gets them as one array."""
+    """Return the statement that selects visible activities by id; PostgreSQL gets the ids as one array."""
     ids = bindparam("ids", type_=ARRAY(BigInteger)) if is_postgresql else bindparam("ids", expanding=True)
     return whole().where(
         activity.c.id == func.any(ids) if is_postgresql else activity.c.id.in_(ids), activity.c.visible
@@ -201,10 +211,10 @@ def _visible_of(is_postgresql: bool) -> Select[Any]:
 
 @cache
 def whole() -> Select[Any]:
-    """Select activities with everything that `content.activity_of` needs."""
+    """Select activities with all columns that `content_columns.activity_of` needs."""
     return (
         select(
-            *(activity.c[name] for name in OWN),  # not the search text, which is as long as the text
+            *(activity.c[name] for name in OWN),  # without the search text, which is as long as the text
             source.c.slug.label("source_slug"),
             source.c.name.label("source_name"),
             *(actor.c[name].label(f"actor_{name}") for name in ACTOR),
@@ -216,19 +226,19 @@ def whole() -> Select[Any]:
     )
 
 
-def _way_back(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor | None:
-    """Return the place before which the page before ends; None on the first page."""
+def _previous_end(after: Cursor | None, shown: Sequence[Stitched[Cursor]]) -> Cursor | None:
+    """Return the position before which the previous page ends; None on the first page."""
     if after is None:
         return None
     return replace(shown[0].item, back=True) if shown else _including(after, back=True)
 
 
 def _including(place: Cursor, *, back: bool) -> Cursor:
-    """Return a place from which one finds what stands at this one, too."""
+    """Return a position from which the item at this position is included."""
     towards_newer = back is (place.order is Order.PUBLISHED)
     return replace(place, id=max(place.id - 1, 0) if towards_newer else place.id + 1, back=back)
 
 
-def _stands_before(one: Cursor, end: Cursor) -> bool:
-    here, there = (one.position, one.id), (end.position, end.id)
+def _stands_before(cursor: Cursor, end: Cursor) -> bool:
+    here, there = (cursor.position, cursor.id), (end.position, end.id)
     return here > there if end.order is Order.PUBLISHED else here < there

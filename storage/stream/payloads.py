@@ -1,4 +1,4 @@
-"""Raw entries of activities, compressed."""
+"""Store raw entries of activities, compressed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UPSERT = Upsert(
     changing=["payload", "stored"],
     columns=["activity_id", "payload", "stored"],
 )
-_FASTEST = 1  # level of compression: twice as fast as the usual one and a seventh larger
+_FASTEST = 1  # compression level: twice as fast as the default, and 1/7 larger
 
 
 class RawPayloads:
@@ -32,7 +32,7 @@ class RawPayloads:
         self._connection = connection
 
     def keep(self, payloads: Mapping[int, bytes], now: datetime) -> None:
-        """Store raw entries by activity id over the former ones; empty ones are left out."""
+        """Store raw entries by activity id, replacing former ones; empty ones are skipped."""
         rows = [
             {"activity_id": id_, "payload": zlib.compress(raw, _FASTEST), "stored": now}
             for id_, raw in payloads.items()

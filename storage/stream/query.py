@@ -1,8 +1,9 @@
-"""Finding: the entries of the stream that fit a query, in its order, with bounded work.
+"""Find the stream's entries that match a query, in order, with bounded work.
 
-Every filter is a set of tags, and `activity_tag` lists what bears a tag in the order of the stream. The rarest filter
-leads: its entries are the candidates, and the others are asked of each of them. Where even the rarest is common and the
-filters hardly ever meet, candidates run out before the page is full: then the page says how far it looked.
+Every filter is a set of tags, and `activity_tag` lists the activities of each tag in stream order. The rarest filter
+leads: its entries are the candidates, and each is tested against the other filters. If even the rarest filter is
+common and the filters rarely match together, the candidates run out before the page is full; the page then has the
+position that the search reached.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from aggregator.domain.search_query import Search
     from aggregator.domain.stream import Query
 
-MOST_EXAMINED = 10_000  # candidates of one page
-_WORDY = 2  # a candidate whose words must be looked at costs as much as so many others
-_COUNTED = 1000  # entries after which a filter is common
-_RARE = 2_500  # activities up to which those with some words are all looked at
-_MOST_BEFORE = 4000  # candidates for what stands just before a page; beyond, a repost may be shown again
+MOST_EXAMINED = 10_000  # candidates per page
+_SEARCH_COST = 2  # the cost of a candidate whose text must be searched, in candidates
+_COUNTED = 1000  # entries from which a filter counts as common
+_RARE = 2_500  # activities up to which all matches of a search are examined
+_MOST_BEFORE = 4000  # candidates for the items just before a page; beyond, a repost may be shown again
 _EVENTS = "event"
 
 _KINDS = {kind.value: kind for kind in ActivityKind}
@@ -42,11 +43,11 @@ _SAID = (activity.c.kind, activity.c.key, activity.c.object_key, activity.c.stor
 
 
 class StreamQuery:
-    """Looks for what a query is about, within one transaction; remembers how much work that was.
+    """The search for a query's entries, within one transaction; counts its work.
 
     Attributes:
-        examined: candidates looked at so far.
-        ran_out: set once it had to stop before the end of the stream.
+        examined: candidates examined so far.
+        ran_out: set if the search stopped before the end of the stream.
     """
 
     def __init__(self, connection: Connection, query: Query, *, most: int | None = None) -> None:
@@ -60,35 +61,35 @@ class StreamQuery:
         self.ran_out: Cursor | None = None
 
     def entries(self, start: Cursor | None, first: int, *, back: bool = False) -> Iterator[Entry[Cursor]]:
-        """Give entries from a place on (exclusive) in the query's order, or against it.
+        """Yield entries from a position on (exclusive) in the query's order, or backwards.
 
         Args:
-            start: the place; none: the beginning.
-            first: how many will probably be wanted.
-            back: against the order.
+            start: the position; None: the beginning.
+            first: the expected number of entries needed.
+            back: backwards.
         """
         if self._is_plain:
             yield from self._all(start, first, newest_first=not back)
             return
         newest_first = (self._query.order is Order.PUBLISHED) is not back
-        if self._query.search is not None and self._rare_words():
-            yield from self._with_rare_words(start, first, newest_first=newest_first)
+        if self._query.search is not None and self._has_few_matches():
+            yield from self._search_matches(start, first, newest_first=newest_first)
             return
         yield from self._by_candidates(start, first, newest_first=newest_first)
 
     def around(self, start: Cursor, first: int, reach: int) -> tuple[list[Entry[Cursor]], Iterator[Entry[Cursor]]]:
-        """Return the entries before a place, the place included, newest first, and those behind it, as `entries` does.
+        """Return the entries up to and including a position, newest first, and those after it as `entries` does.
 
         Args:
-            start: the place, of a stream that is ordered newest first.
-            first: how many will probably be wanted behind it.
-            reach: how many are wanted before it, at most.
+            start: the position, in a stream ordered newest first.
+            first: the expected number of entries needed after it.
+            reach: the maximum number before it.
         """
         at = replace(start, id=start.id - 1)
         if self._is_plain:
-            values = {**self._walked(at, reach, "newer"), **self._walked(start, first, "older")}
-            found = self._connection.execute(_walking_both(*self._bounds), values).all()
-            rows = sorted(map(tuple, found), reverse=True)  # by position and id, which no two share
+            values = {**self._parameters(at, reach, "newer"), **self._parameters(start, first, "older")}
+            found = self._connection.execute(_statement_around(*self._bounds), values).all()
+            rows = sorted(map(tuple, found), reverse=True)  # by position and id, which is unique
             place = (start.position, start.id)
             count = sum(row[:2] >= place for row in rows)
             before = [self._entry(row) for row in rows[:count]]
@@ -97,8 +98,8 @@ class StreamQuery:
         return list(islice(nearest, reach))[::-1], self.entries(start, first)
 
     def newest(self, most: int) -> FromClause:
-        """Return the newest entries that fit, at most so many, as something to count: their ids."""
-        if self._query.search is not None and self._rare_words():
+        """Return the ids of the newest matching entries, to count them."""
+        if self._query.search is not None and self._has_few_matches():
             return self._holding(self._query.search, None, most, newest_first=True).subquery()
         leading, others = self._leading(None, newest_first=True)
         candidates = self._candidates(leading, None, most, newest_first=True)
@@ -107,10 +108,10 @@ class StreamQuery:
         return self._fitting(candidates, others, newest_first=True).subquery()
 
     def pinned(self, most: int) -> Sequence[int]:
-        """Return the ids of what is pinned and fits, the newest first."""
+        """Return the ids of pinned matching items, newest first."""
         query = self._query
         if query.search is not None or query.order is not Order.PUBLISHED:
-            return ()  # who looks for something wants what fits best
+            return ()  # a search should show the best matches first
         statement = (
             select(activity.c.id)
             .where(activity.c.pinned_until.is_not(None), activity.c.visible, *_between(activity, query))
@@ -123,17 +124,17 @@ class StreamQuery:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether the stream itself is walked along."""
+        """Whether the query has no filter, so that the stream itself is read."""
         return self._query.order is Order.PUBLISHED and self._query.search is None and not self._groups
 
     def _all(
         self, start: Cursor | None, size: int, *, newest_first: bool, found: Sequence[Sequence[Any]] | None = None
     ) -> Iterator[Entry[Cursor]]:
-        """Walk along the stream itself; `found` are the first entries, where they were read already."""
+        """Yield all entries of the stream; `found` are the first ones, if already read."""
         while True:
             if found is None:
-                statement = _walking("on", newest_first, start is not None, *self._bounds)
-                found = self._connection.execute(statement, self._walked(start, size, "on")).all()
+                statement = _stream_statement("on", newest_first, start is not None, *self._bounds)
+                found = self._connection.execute(statement, self._parameters(start, size, "on")).all()
             yield from map(self._entry, found)
             if len(found) < size:
                 return
@@ -141,12 +142,12 @@ class StreamQuery:
 
     @property
     def _bounds(self) -> tuple[bool, bool, tuple[str, ...]]:
-        """Return what of the query shapes the statements of `_walking`."""
+        """Return the arguments of `_stream_statement` that the query determines."""
         query = self._query
         return query.since is not None, query.until is not None, tuple(sorted(query.not_withheld_in))
 
-    def _walked(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
-        """Return the values of such a statement."""
+    def _parameters(self, start: Cursor | None, size: int, name: str) -> dict[str, object]:
+        """Return the parameters of the statement `_stream_statement`."""
         values: dict[str, object] = {f"{name}_size": size}
         if start is not None:
             values |= {f"{name}_position": start.position, f"{name}_id": start.id}
@@ -155,7 +156,7 @@ class StreamQuery:
 
     def _by_candidates(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
         leading, others = self._leading(start, newest_first=newest_first)
-        cost = _WORDY if self._query.search is not None else 1
+        cost = _SEARCH_COST if self._query.search is not None else 1
         size, spent = 4 * first, 0
         while True:
             size = min(size, (self._most - spent) // cost)
@@ -177,10 +178,10 @@ class StreamQuery:
             spent += size * cost
             start, size = Cursor(last.position, last.id, self._query.order), 4 * size
 
-    def _with_rare_words(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
-        """Look at everything that holds the words: there is little of it."""
+    def _search_matches(self, start: Cursor | None, first: int, *, newest_first: bool) -> Iterator[Entry[Cursor]]:
+        """Yield entries from all matches of a search with few matches."""
         search = self._query.search
-        if search is None:  # for the type checker: the caller looked
+        if search is None:  # for the type checker: the caller has checked
             return
         size = 2 * first
         while True:
@@ -197,7 +198,7 @@ class StreamQuery:
             start, size = Cursor(found[-1].position, found[-1].id), 4 * size
 
     def _holding(self, search: Search, start: Cursor | None, size: int, *, newest_first: bool) -> Select[Any]:
-        """Select the first places of what holds some words and bears a tag of every group."""
+        """Select the first positions of activities that match a search and have a tag of every group."""
         shown: FromClause = activity_words if self._is_postgresql else activity
         place: FromClause = shown
         statement = select(shown.c.id)
@@ -216,8 +217,8 @@ class StreamQuery:
             .limit(size)
         )
 
-    def _rare_words(self) -> bool:
-        """Say whether so few activities hold the words that all of them can be looked at."""
+    def _has_few_matches(self) -> bool:
+        """Return whether a search has so few matches that all can be examined."""
         search = self._query.search
         if self._words_are_rare is None and search is not None:
             estimate = self._estimated(search) if self._is_postgresql else None
@@ -230,14 +231,14 @@ class StreamQuery:
         return bool(self._words_are_rare)
 
     def _estimated(self, search: Search) -> float:
-        """Return how many activities PostgreSQL believes to hold the words; counting common ones would take long."""
+        """Return PostgreSQL's estimate of a search's matches; counting common words would take long."""
         sentence = "EXPLAIN (FORMAT JSON) SELECT 1 FROM activity_words WHERE words @@ CAST(:words AS tsquery)"
         plan: Any = self._connection.execute(text(sentence), {"words": full_text.tsquery(search)}).scalar_one()
         rows: float = plan[0]["Plan"]["Plan Rows"]
         return rows
 
     def _leading(self, start: Cursor | None, *, newest_first: bool) -> tuple[Sequence[str] | None, list[Sequence[str]]]:
-        """Return the rarest filter and the others; None leads where there is no filter but words."""
+        """Return the rarest filter and the others; None leads if the only filter is the search."""
         if self._query.order is Order.EVENT:
             return (_EVENTS,), self._groups
         if len(self._groups) <= 1:
@@ -264,7 +265,7 @@ class StreamQuery:
         return whole.limit(size).cte("candidate")
 
     def _listed(self, tags: Sequence[str], start: Cursor | None, size: int, *, newest_first: bool) -> Select[Any]:
-        """Select the first places of what bears one of these tags: each tag's from its own list, then merged."""
+        """Select the first positions of activities with one of these tags: one list per tag, then merged."""
         lists = [
             select(activity_tag.c.position, activity_tag.c.id)
             .where(activity_tag.c.tag == tag, *_beyond(activity_tag, start, newest_first=newest_first))
@@ -275,7 +276,7 @@ class StreamQuery:
         ]
         if len(lists) == 1:
             return lists[0]
-        merged = union(*(select(one.subquery()) for one in lists)).subquery()
+        merged = union(*(select(listed.subquery()) for listed in lists)).subquery()
         return select(merged.c.position, merged.c.id).order_by(*_ordered(merged, newest_first=newest_first)).limit(size)
 
     def _fitting(self, candidates: FromClause, others: Sequence[Sequence[str]], *, newest_first: bool) -> Select[Any]:
@@ -305,10 +306,10 @@ class StreamQuery:
 
 
 @lru_cache(maxsize=256)
-def _walking(
+def _stream_statement(
     name: str, newest_first: bool, begins: bool, since: bool, until: bool, countries: tuple[str, ...]
 ) -> Select[Any]:
-    """Return the statement that walks along the stream; built once, since building takes longer than asking."""
+    """Return the statement that reads the stream in order; cached, since building it takes longer than running it."""
     moment, id_ = (
         bindparam(f"{name}_position", type_=activity.c.position.type),
         bindparam(f"{name}_id", type_=BigInteger),
@@ -327,19 +328,19 @@ def _walking(
 
 
 @lru_cache(maxsize=64)
-def _walking_both(since: bool, until: bool, countries: tuple[str, ...]) -> CompoundSelect[Any]:
-    """Return the statement that walks both ways from a place: one way to the database and back."""
-    newer = _walking("newer", False, True, since, until, countries)
-    older = _walking("older", True, True, since, until, countries)
+def _statement_around(since: bool, until: bool, countries: tuple[str, ...]) -> CompoundSelect[Any]:
+    """Return the statement that reads both directions from a position in one round trip."""
+    newer = _stream_statement("newer", False, True, since, until, countries)
+    older = _stream_statement("older", True, True, since, until, countries)
     return union_all(select(newer.subquery()), select(older.subquery()))
 
 
 def _groups(query: Query, connection: Connection) -> list[Sequence[str]]:
-    """Return the filters of a query as sets of tags, of which an activity bears one of each."""
+    """Return the filters of a query as sets of tags; an activity must have one tag of each."""
     ids: Sequence[int] = ()
     if query.sources:
         chosen = select(source.c.id).where(source.c.slug.in_(sorted(query.sources)))
-        ids = connection.execute(chosen).scalars().all() or (0,)  # none of them is there: nothing bears this tag
+        ids = connection.execute(chosen).scalars().all() or (0,)  # no known tag: no activity has this one
     named: list[tuple[str, Sequence[object]]] = [
         ("source", ids),
         ("topic", sorted(query.topics)),
@@ -387,7 +388,7 @@ def _directed(
 
 
 def _not_withheld(countries: Iterable[str]) -> Iterator[ColumnElement[bool]]:
-    """What is not withheld in some countries: so rare that no index is worth its keep. What a quote embeds counts."""
+    """Return the condition for items not withheld in some countries; too rare to need an index. Quoted posts count."""
     for country in sorted(countries):
         for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
             yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')

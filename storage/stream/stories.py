@@ -1,4 +1,4 @@
-"""Stories: which activities are about the same thing, by their keys and the links that they carry."""
+"""Group activities about the same thing into stories, by their keys and links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import NewActivity
 
-_MOST = 300  # activities of all stories that are asked for at once
+_MOST = 300  # activities of all stories per request
 
 
 class Stories:
@@ -28,7 +28,7 @@ class Stories:
         self._connection = connection
 
     def link(self, written: Mapping[int, NewActivity], replaced: Collection[int]) -> None:
-        """Keep what posts link to; an article is known by its own address."""
+        """Store the links of posts; an article is known by its own URL."""
         if replaced:
             self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(replaced)))
         rows = [{"key": key, "activity_id": id_} for id_, new in written.items() for key in links_of(new)]
@@ -39,9 +39,9 @@ class Stories:
             self._connection.execute(activity_link.insert(), rows)
 
     def related(self, ids: Collection[int]) -> dict[int, list[Related]]:
-        """Return what is about the same thing as each of these activities, newest first, in two queries."""
+        """Return the related activities of each of these activities, newest first, in two queries."""
         about = self._about(ids)
-        keys = {key for one in about.values() for key in one}
+        keys = {key for related in about.values() for key in related}
         if not keys:
             return {}
         by_key = union(
@@ -61,14 +61,14 @@ class Stories:
         ).all()
         found: dict[int, dict[int, Related]] = defaultdict(dict)
         for about_key, *rest in rows:
-            one = Related(*rest)
+            related = Related(*rest)
             for id_, keys_of in about.items():
-                if about_key in keys_of and one.id != id_:
-                    found[id_][one.id] = one
+                if about_key in keys_of and related.id != id_:
+                    found[id_][related.id] = related
         return {id_: list(them.values()) for id_, them in found.items()}
 
     def _about(self, ids: Collection[int]) -> dict[int, set[str]]:
-        """Return the keys of what activities are about."""
+        """Return the keys of the subjects of activities."""
         about: dict[int, set[str]] = {id_: set() for id_ in ids}
         columns = (activity.c.id, activity.c.key, activity.c.object_key, activity.c.story)
         own = select(*columns).where(activity.c.id.in_(ids))

@@ -1,6 +1,6 @@
-"""Tagging what is stored already: with the topics and countries of a changed vocabulary, in batches.
+"""Retag stored activities with the topics and countries of a changed vocabulary, in batches.
 
-Nothing else of an activity changes: no version, no review. What rules tagged keeps these tags.
+Only tags change: no version, no review. Tags from rules are kept.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.tagging.tagger import Tagger
 
-BATCH = 250  # activities of one transaction: readers and pollers wait for it no longer than a moment
+BATCH = 250  # activities per transaction: readers and pollers wait no longer than a moment
 
 
 class Retagged(NamedTuple):
-    """An activity whose tags differ from what it bears."""
+    """An activity whose new tags differ from the stored ones."""
 
     item: Activity
     topics: tuple[str, ...]
@@ -38,7 +38,7 @@ class Retagged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a vocabulary makes of some activities, in the order of their ids."""
+    """The retagged activities of a batch, in order of id."""
 
     last: int  # id
     looked_at: int
@@ -52,28 +52,28 @@ class Tagging:
         self._connection = connection
 
     def count(self) -> int:
-        """Return how many activities can be tagged."""
+        """Return the number of taggable activities."""
         counted = select(func.count()).select_from(activity).where(activity.c.gone.is_(None))
         return self._connection.execute(counted).scalar_one()
 
     def before_newest(self, count: int) -> int:
-        """Return an id behind which the newest so many activities are."""
+        """Return an id after which the newest `count` activities are."""
         newest = select(activity.c.id).where(activity.c.gone.is_(None)).order_by(activity.c.id.desc())
         first = self._connection.execute(newest.offset(count).limit(1)).scalar_one_or_none()
         return first or 0
 
     def batch(self, tagger: Tagger, after: int, size: int = BATCH) -> Batch | None:
-        """Look at the next activities behind an id; None where there are no more."""
+        """Retag the next activities after an id; None if there are no more."""
         rows = self._connection.execute(
             whole().where(activity.c.id > after, activity.c.gone.is_(None)).order_by(activity.c.id).limit(size)
         ).all()
         if not rows:
             return None
         looked_at = [_retagged(activity_of(row), tagger) for row in rows]
-        return Batch(rows[-1].id, len(rows), [one for one in looked_at if _differs(one)])
+        return Batch(rows[-1].id, len(rows), [retagged for retagged in looked_at if _differs(retagged)])
 
     def write(self, retagged: Sequence[Retagged]) -> None:
-        """Give activities their new tags, each with a revision of its own; what changed meanwhile keeps its own."""
+        """Store new tags, each with its own revision; activities that changed meanwhile keep theirs."""
         if not retagged:
             return
         first = Stream(self._connection).take(len(retagged))
@@ -83,20 +83,20 @@ class Tagging:
             .values({name: bindparam(f"new_{name}") for name in ("topics", "countries", "reasons", "revision")}),
             [
                 {
-                    "row": one.item.id,
-                    "seen": one.item.revision,
-                    "new_topics": list(one.topics) or None,
-                    "new_countries": list(one.countries) or None,
-                    "new_reasons": dict(one.reasons) or None,
+                    "row": item.item.id,
+                    "seen": item.item.revision,
+                    "new_topics": list(item.topics) or None,
+                    "new_countries": list(item.countries) or None,
+                    "new_reasons": dict(item.reasons) or None,
                     "new_revision": first + offset,
                 }
-                for offset, one in enumerate(retagged)
+                for offset, item in enumerate(retagged)
             ],
         )
 
 
 def rules_tags(topics: Sequence[str] | None, reasons: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return those of an activity's topics that a rule gave it; older ones have no reason kept."""
+    """Return the topics of an activity that a rule gave it; old ones have no reason stored."""
     return tuple(topic for topic in topics or () if (reasons or {}).get(topic, BY_RULE) == BY_RULE)
 
 
@@ -111,6 +111,10 @@ def _retagged(item: Activity, tagger: Tagger) -> Retagged:
     )
 
 
-def _differs(one: Retagged) -> bool:
-    item = one.item
-    return (set(one.topics), set(one.countries), one.reasons) != (set(item.topics), set(item.countries), item.reasons)
+def _differs(retagged: Retagged) -> bool:
+    item = retagged.item
+    return (set(retagged.topics), set(retagged.countries), retagged.reasons) != (
+        set(item.topics),
+        set(item.countries),
+        item.reasons,
+    )

@@ -1,7 +1,7 @@
-"""Tombstones: how content leaves the rows that held it, and how nothing gone comes in again.
+"""Empty removed rows, and keep removed content from being stored again.
 
-The row itself is what remembers that it is gone: content nulled, identity kept. What is gone for every source, also
-for those that have not brought it yet, is in `gone_key` besides.
+The row itself records the removal: content is nulled, identity is kept. Keys that are removed for every source,
+including sources that have not delivered them yet, are also in `gone_key`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Actor, Content, NewActivity, ScreenedActivity
 
-# Kind and network of a gone row stay: they say nothing that the key does not.
+# Kind and network of a removed row stay: they reveal nothing that the key doesn't.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
            "reasons", "story", "search_text", "actor_id", "object_actor_id", "headline", "note",
            "pinned_until")  # fmt: skip
-_AT_ONCE = 10_000  # keys of one query
+_AT_ONCE = 10_000  # keys per query
 
 _STRIP = (
     update(activity)
@@ -51,7 +51,7 @@ _STRIP = (
 
 
 class Buried(NamedTuple):
-    """A row that became a tombstone, or lost what it embedded."""
+    """A row that became a tombstone, or lost its embedded object."""
 
     id: int
     key: str
@@ -60,7 +60,7 @@ class Buried(NamedTuple):
 
 
 class Tombstones:
-    """What is gone, within one transaction."""
+    """The removed content, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -74,7 +74,7 @@ class Tombstones:
         upstream: Upstream = Upstream.GONE,
         most: int | None = None,
     ) -> list[Buried]:
-        """Empty activities, at most so many, and delete what was kept beside them; return those that were not gone."""
+        """Empty activities, up to `most`, and delete their related rows; return those that were not removed before."""
         stream = Stream(self._connection)
         stream.require_lock()
         chosen = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, activity.c.gone.is_(None))
@@ -88,23 +88,23 @@ class Tombstones:
             update(activity)
             .where(activity.c.id == bindparam("row"))
             .values(**dict.fromkeys(EMPTIED), **gone, revision=bindparam("next")),
-            [{"row": one.id, "next": one.revision} for one in buried],
+            [{"row": row.id, "next": row.revision} for row in buried],
         )
-        ids = [one.id for one in buried]
+        ids = [row.id for row in buried]
         self._forget(ids)
         self._connection.execute(activity_link.delete().where(activity_link.c.activity_id.in_(ids)))
         return buried
 
     def strip(self, which: ColumnElement[bool], *, most: int | None = None) -> list[Buried]:
-        """Take out what activities embed and leave them their own words; return those that embedded something.
+        """Remove the embedded objects of activities and keep their own text; return the activities that had one.
 
-        Reposts have no words of their own: they are for `bury`.
+        Reposts have no text of their own: use `bury`.
         """
         stream = Stream(self._connection)
         stream.require_lock()
         wordy = (activity.c.kind != ActivityKind.REPOST.value) & activity.c.gone.is_(None)
         live = select(activity.c.id, activity.c.key, activity.c.object_key).where(which, wordy)
-        # Also where nothing is embedded any more: an older version or the raw entry may still hold it.
+        # Also if nothing is embedded any more: an older version or the raw entry may still contain it.
         self._forget(self._connection.execute(live.with_only_columns(activity.c.id)).scalars().all())
         embedding = live.where(activity.c.object.is_not(None)).order_by(activity.c.id).limit(most)
         rows = self._connection.execute(embedding).all()
@@ -114,12 +114,12 @@ class Tombstones:
         stripped = [Buried(*row, first + offset) for offset, row in enumerate(rows)]
         self._connection.execute(
             _STRIP,
-            [{"row": one.id, "next": one.revision, **self._alone(one.id)} for one in stripped],
+            [{"row": row.id, "next": row.revision, **self._without_object(row.id)} for row in stripped],
         )
         return stripped
 
     def among(self, keys: Collection[str]) -> set[str]:
-        """Return which of these keys of posts ("x:1") and people ("x:@9") are gone."""
+        """Return which of these keys of posts ("x:1") and people ("x:@9") are removed."""
         listed = list(keys)
         found: set[str] = set()
         for start in range(0, len(listed), _AT_ONCE):
@@ -127,40 +127,40 @@ class Tombstones:
             found.update(self._connection.execute(chosen).scalars())
         return found
 
-    def admitted(self, writes: Sequence[ScreenedActivity], held: Mapping[str, str]) -> list[ScreenedActivity]:
-        """Return what of this may be stored: without what is gone, and without what of it is.
+    def admitted(self, writes: Sequence[ScreenedActivity], stored: Mapping[str, str]) -> list[ScreenedActivity]:
+        """Return the entries that may be stored: without removed ones, and without removed embedded objects.
 
-        The caller holds the stream's row (`Stream.take`), or a removal could commit between this look and the write.
+        The caller locks the stream's row (`Stream.take`), or a removal could commit between this check and the write.
 
         Args:
-            writes: what is about to be written.
-            held: by native id, the fingerprints of what is held already.
+            writes: the entries to write.
+            stored: by native id, the fingerprints of the stored entries.
         """
-        gone = self.among({key for one in writes for key in (*_own(one.new), *_embedded(one.new))})
+        gone = self.among({key for entry in writes for key in (*_own(entry.new), *_embedded(entry.new))})
         if not gone:
             return list(writes)
         admitted = []
-        for one in writes:
-            if not gone.isdisjoint(_own(one.new)):
+        for entry in writes:
+            if not gone.isdisjoint(_own(entry.new)):
                 continue
-            if gone.isdisjoint(_embedded(one.new)):
-                admitted.append(one)
-            elif one.new.content.kind is not ActivityKind.REPOST:  # which has no words of its own
-                alone = _alone(one)
-                if held.get(one.new.native_id) != alone.fingerprint:
+            if gone.isdisjoint(_embedded(entry.new)):
+                admitted.append(entry)
+            elif entry.new.content.kind is not ActivityKind.REPOST:  # which has no text of its own
+                alone = _without_object(entry)
+                if stored.get(entry.new.native_id) != alone.fingerprint:
                     admitted.append(alone)
         return admitted
 
-    def _alone(self, activity_id: int) -> dict[str, str]:
-        held = StreamReading(self._connection).get(activity_id)
-        content = held.content if held else None
+    def _without_object(self, activity_id: int) -> dict[str, str]:
+        stored = StreamReading(self._connection).get(activity_id)
+        content = stored.content if stored else None
         return {
             "words": search_text(content, None) if content else "",
             "looks": fingerprint(content, None) if content else "",
         }
 
     def _forget(self, ids: Collection[int]) -> None:
-        """Delete raw entries, older versions and edits that wait."""
+        """Delete raw entries, older versions and pending edits."""
         erasure.mark(self._connection)
         Versions(self._connection).forget(ids)
         for table in (raw_payload, held_edit):
@@ -173,13 +173,13 @@ def person_key(network: str, native_id: str) -> str:
 
 
 def _own(new: NewActivity) -> Iterator[str]:
-    """Give every key by which an activity itself may be gone."""
+    """Yield every key by which an activity itself may be removed."""
     yield new.key
     yield from _names(new.content)
 
 
 def _embedded(new: NewActivity) -> Iterator[str]:
-    """Give every key by which what it is about may be gone."""
+    """Yield every key by which its embedded object may be removed."""
     if new.object_key:
         yield new.object_key
     if new.object:
@@ -188,7 +188,7 @@ def _embedded(new: NewActivity) -> Iterator[str]:
 
 
 def _names(content: Content) -> Iterator[str]:
-    """Give the key of the author, and of the version that is shown: people know an edited post by its newest id."""
+    """Yield the keys of the author and of the visible version: an edited post is known by its newest id."""
     actor: Actor | None = content.actor
     if not network_of(content.network).has_accounts:
         return
@@ -199,12 +199,12 @@ def _names(content: Content) -> Iterator[str]:
         yield f"{content.network}:{version}"
 
 
-def _alone(one: ScreenedActivity) -> ScreenedActivity:
-    """Return an activity with its own words only."""
-    content = one.new.content
+def _without_object(entry: ScreenedActivity) -> ScreenedActivity:
+    """Return an activity without its embedded object."""
+    content = entry.new.content
     return replace(
-        one,
-        new=replace(one.new, object=None, raw=b""),
+        entry,
+        new=replace(entry.new, object=None, raw=b""),
         fingerprint=fingerprint(content, None),
         search_text=search_text(content, None),
     )

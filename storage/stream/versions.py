@@ -1,4 +1,4 @@
-"""Former versions of activities: what edits replaced, bounded in number and age."""
+"""Store former versions of edited activities, bounded in number and age."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-VERSIONS_KEPT = "versions_kept"  # execution option of a connection: former versions kept of each activity
+VERSIONS_KEPT = "versions_kept"  # execution option of a connection: former versions kept per activity
 DEFAULT_VERSIONS_KEPT = 20
-_SLICE = 5000  # versions of one transaction of pruning
+_SLICE = 5000  # versions per pruning transaction
 COLUMNS = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 
 
@@ -28,7 +28,7 @@ class Versions:
         self._connection = connection
 
     def keep(self, ids: Sequence[int], now: datetime) -> None:
-        """Copy what activities show before an edit replaces it, and delete the oldest versions beyond the limit."""
+        """Copy the visible content of activities before an edit replaces it, and delete versions beyond the limit."""
         moment = literal(now, activity_version.c.replaced.type)
         old = select(activity.c.id, moment, *(activity.c[name] for name in COLUMNS)).where(
             activity.c.id.in_(ids), activity.c.gone.is_(None)
@@ -47,7 +47,7 @@ class Versions:
         self._connection.execute(activity_version.delete().where(activity_version.c.id.in_(excess)))
 
     def of(self, activity_id: int) -> Sequence[Mapping[str, Any]]:
-        """Return what edits replaced, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
+        """Return former versions, oldest first: `replaced`, `revision`, `title`, `text`, `html`, `url`, ..."""
         chosen = select(activity_version).where(activity_version.c.activity_id == activity_id)
         return [dict(row) for row in self._connection.execute(chosen.order_by(activity_version.c.id)).mappings()]
 
@@ -60,7 +60,7 @@ class Versions:
         return newest
 
     def former(self, ids: Collection[int]) -> dict[int, list[FormerVersion]]:
-        """Return what identifies the former versions of activities, by activity."""
+        """Return the marks of former versions, by activity."""
         found: dict[int, list[FormerVersion]] = {}
         versions = select(activity_version.c.activity_id, activity_version.c.fingerprint, activity_version.c.replaced)
         for row in self._connection.execute(versions.where(activity_version.c.activity_id.in_(ids))):
@@ -72,7 +72,7 @@ class Versions:
         self._connection.execute(activity_version.delete().where(activity_version.c.activity_id.in_(ids)))
 
     def prune(self, before: datetime) -> int:
-        """Delete versions replaced before a moment, at most some thousands; return how many."""
+        """Delete versions replaced before a time, at most some thousands; return the number."""
         old = select(activity_version.c.id).where(activity_version.c.replaced < before)
         some = old.order_by(activity_version.c.id).limit(_SLICE)
         return self._connection.execute(activity_version.delete().where(activity_version.c.id.in_(some))).rowcount

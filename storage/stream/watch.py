@@ -1,4 +1,4 @@
-"""Follow the stream's revision: by notification on PostgreSQL, by polling the file's change counter on SQLite."""
+"""Watch the stream's revision: by notification on PostgreSQL, by polling the file's change counter on SQLite."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-_LISTEN = 1.0  # seconds after which the revision is read without a notification: a connection may break silently
-_COALESCE = 0.02  # seconds within which several notifications count as one
-_LOOK = 0.1  # seconds between two reads of SQLite's change counter
-_RETRY = 0.5  # seconds before the next attempt to reach a database that does not answer
-_ANSWER_LIMIT = 2.0  # seconds for the server to answer; reading one row takes less than a millisecond
+_LISTEN = 1.0  # seconds until the revision is read without a notification: a connection may break silently
+_COALESCE = 0.02  # seconds within which notifications are merged
+_LOOK = 0.1  # seconds between reads of SQLite's change counter
+_RETRY = 0.5  # seconds between attempts to reach a database that doesn't respond
+_ANSWER_LIMIT = 2.0  # seconds for the server to respond; reading one row takes less than a millisecond
 
 
 def watch(url: str, stopping: threading.Event) -> Iterator[int | None]:
-    """Give the newest revision again and again: soon after every change, and once a second without one.
+    """Yield the newest revision soon after every change, and once a second without one.
 
-    Gives None while the database does not answer or is read-only. Ends soon after `stopping` is set. The connection
-    is its own, outside the pool: what it listens to would stay with it, and a full pool must not blind it.
+    Yields None while the database doesn't respond or is read-only. Ends soon after `stopping` is set. The connection is
+    outside the pool: its LISTEN would stay with a pooled one, and a full pool must not block it.
     """
     engine = make_engine(url, pooled=False)
     while not stopping.is_set():
@@ -51,11 +51,11 @@ def _revisions(engine: Engine, connection: Connection, stopping: threading.Event
         if postgresql and connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
             raise SQLAlchemyError("The server became read-only.")
         yield connection.execute(select(stream.c.revision)).scalar_one()
-        connection.rollback()  # each look is a transaction of its own
+        connection.rollback()  # each read is a transaction of its own
 
 
 def _notified(connection: Connection, stopping: threading.Event) -> Iterator[None]:
-    """Give once at the beginning, at every notification of PostgreSQL, and each second."""
+    """Yield once at the start, at every notification of PostgreSQL, and each second."""
     driver: Any = connection.connection.driver_connection
     driver.answer_limit = _ANSWER_LIMIT
     connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -72,7 +72,7 @@ def _notified(connection: Connection, stopping: threading.Event) -> Iterator[Non
 
 
 def _changed(connection: Connection, stopping: threading.Event) -> Iterator[None]:
-    """Give when another connection wrote to the SQLite file, and each second."""
+    """Yield when another connection wrote to the SQLite file, and each second."""
     last, rounds = None, 0
     while not stopping.is_set():
         version = connection.exec_driver_sql("PRAGMA data_version").scalar()

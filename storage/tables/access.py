@@ -15,11 +15,11 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import big_integer, metadata
 
-# Who may read more than everybody. Of a token only a digest is held.
+# API tokens, of which only digests are stored.
 portal_token = Table(
     "portal_token",
     metadata,
-    Column("id", Text, primary_key=True),  # part of the token, and no secret
+    Column("id", Text, primary_key=True),  # part of the token, not secret
     Column("name", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("digest", Text, nullable=False),
@@ -28,14 +28,14 @@ portal_token = Table(
     Column("revoked", UtcDateTime),
     Index("uq_portal_token_digest", "digest", unique=True),
     Index(
-        "uq_portal_token_name",  # a name is free again once its token is revoked
+        "uq_portal_token_name",  # a name can be reused after its token is revoked
         "name",
         unique=True,
         postgresql_where=text("revoked IS NULL"),
         sqlite_where=text("revoked IS NULL"),
     ),
 )
-# Who works at the review desk.
+# Accounts of the review desk.
 account = Table(
     "account",
     metadata,
@@ -49,7 +49,7 @@ account = Table(
     Column("disabled", UtcDateTime),
     sqlite_autoincrement=True,
 )
-# Sign-ins that stand. Of a session's token only a digest is held.
+# Sessions, of whose tokens only digests are stored.
 session = Table(
     "session",
     metadata,
@@ -61,7 +61,7 @@ session = Table(
     Index("ix_session_account_id", "account_id"),
     Index("ix_session_expires", "expires"),
 )
-# Sign-ins that failed, by whose name was tried ("name:ana") and from where ("address:192.0.2.7").
+# Failed sign-ins, by account name ("name:ana") and origin ("address:192.0.2.7").
 sign_in_failure = Table(
     "sign_in_failure",
     metadata,

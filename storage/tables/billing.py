@@ -13,17 +13,17 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import metadata
 
-# A service that bills what it returns. Its row is the lock under which money is reserved.
+# A metered service. Its row is the lock under which money is reserved.
 meter = Table(
     "meter",
     metadata,
     Column("service", Text, primary_key=True),  # "x"
-    Column("blocked_until", UtcDateTime),  # it said that a cap is reached
+    Column("blocked_until", UtcDateTime),  # it reported a cap
     Column("blocked_reason", Text),
-    Column("reported", Integer),  # posts of this cycle, as the service itself counts
+    Column("reported", Integer),  # posts of this cycle by the service's own count
     Column("reported_at", UtcDateTime),
 )
-# The ledger: what was asked and returned, by UTC day. `source_id` is 0 where it was for none in particular.
+# The ledger of requests and results, by UTC day. `source_id` is 0 for requests without a source.
 spend = Table(
     "spend",
     metadata,
@@ -37,7 +37,7 @@ spend = Table(
     Column("users", Integer, nullable=False),
     Column("micros", BigInteger, nullable=False),  # millionths of a dollar
 )
-# Money for requests under way, so that all workers together never promise more than there is.
+# Money reserved for running requests, so that all workers together stay within the budget.
 reservation = Table(
     "reservation",
     metadata,
@@ -47,10 +47,10 @@ reservation = Table(
     Column("source_id", BigInteger, nullable=False),
     Column("endpoint", Text, nullable=False),
     Column("purpose", Text, nullable=False),
-    Column("micros", BigInteger, nullable=False),  # at the most
-    Column("until", UtcDateTime, nullable=False),  # after which whoever made it is dead
+    Column("micros", BigInteger, nullable=False),  # maximum
+    Column("until", UtcDateTime, nullable=False),  # after which its worker is dead
 )
-# What was billed already on a day, since a service bills each thing once a day; kept for two days.
+# Items already billed on a day, since a service bills each once a day; kept for two days.
 billed = Table(
     "billed",
     metadata,

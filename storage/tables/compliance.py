@@ -12,7 +12,7 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import metadata
 
-# What must never be stored again, whichever source brings it: keys of posts ("x:123"), and of people ("x:@9").
+# Keys that no source may store again: of posts ("x:123") and people ("x:@9").
 gone_key = Table(
     "gone_key",
     metadata,
@@ -20,9 +20,9 @@ gone_key = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
 )
-# When the network was last asked whether something we hold still stands.
+# When the network was last asked whether a stored item still exists.
 checked = Table("checked", metadata, Column("key", Text, primary_key=True), Column("at", UtcDateTime, nullable=False))
-# Lists of ids that a network was asked to check; how they are fetched stays with the network, never their addresses.
+# Jobs over lists of ids that a network was asked to check. Their upload and download addresses are never stored.
 compliance_job = Table(
     "compliance_job",
     metadata,

@@ -1,4 +1,4 @@
-"""Metadata and tables, nothing else. The same on SQLite and PostgreSQL."""
+"""Define the metadata and column types, the same on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ metadata = MetaData(
     }
 )
 
-# none_as_null: "nothing" is SQL NULL, so that a gone row holds no content in any spelling.
+# none_as_null: None is SQL NULL, so that a removed row has no content in any form.
 json_document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-big_integer = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER PRIMARY KEY
+big_integer = BigInteger().with_variant(Integer, "sqlite")  # SQLite autoincrements INTEGER PRIMARY KEY only

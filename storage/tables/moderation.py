@@ -18,9 +18,9 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import big_integer, json_document, metadata
 
-# The history: who decided or changed what, when and why. `who` is "system", "command line" or a person's name. Each
-# row's hash is made over the row and the hash before it; triggers refuse to change or delete rows. It never holds
-# anything that others wrote: what must go from the stream must not stay here.
+# The audit log: who changed what, when and why. `who` is "system", "command line" or a user's name. Each row's
+# hash covers the row and the previous hash; triggers reject updates and deletes. It never contains third-party content,
+# since removed content must not stay here.
 audit = Table(
     "audit",
     metadata,
@@ -30,7 +30,7 @@ audit = Table(
     Column("what", Text, nullable=False),  # "source moved"
     Column("subject", Text, nullable=False),  # "source:nasa", "activity:12"
     Column("detail", json_document),
-    Column("batch", Text),  # what was decided together, and is undone together
+    Column("batch", Text),  # groups decisions that are undone together
     Column("hash", Text, nullable=False, server_default=""),
     Index("ix_audit_subject", "subject", "id"),
     Index(
@@ -38,7 +38,7 @@ audit = Table(
     ),
     sqlite_autoincrement=True,
 )
-# An edit of what a person approved, which waits for a person too; kept afterwards, so that it is not asked twice.
+# A pending edit of an approved activity; kept after the decision, so that the same edit isn't pending again.
 held_edit = Table(
     "held_edit",
     metadata,
@@ -46,11 +46,11 @@ held_edit = Table(
     Column("arrived", UtcDateTime, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("entry_digest", Text, nullable=False),
-    Column("content", json_document, nullable=False),  # the whole of it, as `Screened`
+    Column("content", json_document, nullable=False),  # the whole entry, as `ScreenedActivity`
     Column("raw", LargeBinary),
     Column("dealt_with", UtcDateTime),
 )
-# Which waiting activities are in whose hands, so that two people do not read the same.
+# Assignments of waiting activities, so that two people don't review the same ones.
 handout = Table(
     "handout",
     metadata,
@@ -59,16 +59,16 @@ handout = Table(
     Column("until", UtcDateTime, nullable=False),
     Index("ix_handout_account", "account"),
 )
-# What editors set up to be done with what comes.
+# Editors' rules for new items.
 rule = Table(
     "rule",
     metadata,
     Column("id", big_integer, primary_key=True, autoincrement=True),
     Column("name", Text, nullable=False),
-    Column("place", Integer, nullable=False),  # the lowest comes first
+    Column("place", Integer, nullable=False),  # the lowest is evaluated first
     Column("action", Text, nullable=False),  # "keep", "hold", "hide", "tag" or "pin"
-    Column("value", Text),  # the tag; for how many days it is pinned
-    Column("every", Boolean, nullable=False),  # all conditions must hold, or any
+    Column("value", Text),  # the tag; the days of a pin
+    Column("every", Boolean, nullable=False),  # all conditions must match, or any
     Column("conditions", json_document, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("until", UtcDateTime),
@@ -79,21 +79,21 @@ rule = Table(
     Column("last_acted", UtcDateTime),
     sqlite_autoincrement=True,
 )
-# Times in which nothing new is shown.
+# Periods in which no new items are published.
 freeze = Table(
     "freeze",
     metadata,
     Column("id", big_integer, primary_key=True, autoincrement=True),
-    Column("source_id", big_integer, ForeignKey("source.id", ondelete="CASCADE")),  # none: all of them
+    Column("source_id", big_integer, ForeignKey("source.id", ondelete="CASCADE")),  # None: all sources
     Column("until", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("begun", UtcDateTime, nullable=False),
-    Column("ended", UtcDateTime),  # before its time
+    Column("ended", UtcDateTime),  # ended early
     Index("ix_freeze_until", "until"),
     sqlite_autoincrement=True,
 )
-# What people are told: a source stopped, the queue grows old. `told` is when it went out by mail or webhook.
+# Alerts: a source stopped, the queue is old. `told` is when it was delivered by e-mail or webhook.
 alert = Table(
     "alert",
     metadata,
@@ -106,7 +106,7 @@ alert = Table(
     Column("told", UtcDateTime),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("next_try", UtcDateTime),
-    Column("problem", Text),  # why it could not be told
+    Column("problem", Text),  # why the delivery failed
     Index(
         "uq_alert_open",
         "kind",

@@ -17,8 +17,8 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import big_integer, json_document, metadata
 
-# Who may be called when, for all workers. `running` maps the token of each request under way to its end at the latest
-# (Unix seconds), so that a worker that died gives its turn back.
+# Rate limits of hosts, for all workers. `running` maps the token of each running request to its latest end (Unix
+# seconds), so that the slots of a dead worker expire.
 host = Table(
     "host",
     metadata,
@@ -27,19 +27,19 @@ host = Table(
     Column("running", json_document, nullable=False),
     Column("paused_until", UtcDateTime),
     Column("pause_reason", Text),
-    Column("strikes", Integer, nullable=False, server_default="0"),  # pauses that it did not say the length of
+    Column("strikes", Integer, nullable=False, server_default="0"),  # pauses for which the host gave no duration
 )
-# Which hosts belong together, and what holds for them. The longest suffix that fits a host's name counts.
+# Groups of hosts and their limits. The longest suffix that matches a host's name wins.
 host_group = Table(
     "host_group",
     metadata,
-    Column("suffix", Text, primary_key=True),  # "tumblr.com" is that host and everything below it
+    Column("suffix", Text, primary_key=True),  # "tumblr.com": that host and its subdomains
     Column("name", Text, nullable=False),  # of the group; several suffixes may share one
-    Column("spacing", Float),  # seconds; none: as set for all
-    Column("concurrency", Integer),  # none: as set for all
-    Column("pauses", Text, nullable=False),  # "group" or "url": what a 429 or 503 makes us leave alone
+    Column("spacing", Float),  # seconds; None: the default
+    Column("concurrency", Integer),  # None: the default
+    Column("pauses", Text, nullable=False),  # "group" or "url": the scope of a pause after a 429 or 503
 )
-# How often a kind of source may be polled in all, against how often its sources would like to be.
+# The measured poll demand of each kind of source.
 pace = Table(
     "pace",
     metadata,
@@ -57,33 +57,35 @@ source = Table(
     Column("name", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("own_host", Text, nullable=False, server_default=""),  # name and port
-    Column("host", Text, nullable=False),  # under which its turns are counted: host group and port
+    Column("host", Text, nullable=False),  # the name of its rate limit: host group and port
     Column("options", json_document, nullable=False),
     Column("policy", Text, nullable=False),
-    Column("delay", Integer),  # seconds after which what it brings is shown, where its policy is to wait so long
-    Column("on_edit", Text, nullable=False, server_default="stay"),  # what an edit does to what a person approved
-    Column("trusted", json_document),  # authors whose words need no review: handles or names
-    Column("managed", Text, nullable=False, server_default=""),  # the file that says how it is set; people don't
+    Column("delay", Integer),  # seconds until new items are published, under the policy "delay"
+    Column("on_edit", Text, nullable=False, server_default="stay"),  # how edits of approved items are treated
+    Column("trusted", json_document),  # authors whose items need no review: handles or names
+    Column(
+        "managed", Text, nullable=False, server_default=""
+    ),  # the file that defines its settings; "": people set them
     Column("state", Text, nullable=False),
     Column("state_reason", Text, nullable=False),
-    Column("every", Integer),  # seconds between polls, where people set it; else the rhythm decides
-    Column("floor", Integer, nullable=False),  # seconds: the least between polls
-    Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: the most
-    Column("interval", Integer, nullable=False),  # seconds, as the last answer had it
+    Column("every", Integer),  # seconds between polls; None: adaptive
+    Column("floor", Integer, nullable=False),  # seconds: minimum between polls
+    Column("ceiling", Integer, nullable=False, server_default="86400"),  # seconds: maximum
+    Column("interval", Integer, nullable=False),  # seconds, from the last response
     Column("due", UtcDateTime),
     Column("due_reason", Text, nullable=False),
-    Column("asked", UtcDateTime),  # somebody asked for a poll now
+    Column("asked", UtcDateTime),  # a poll was requested then
     Column("lease_token", Text),
     Column("lease_until", UtcDateTime),
-    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that began and never ended
+    Column("unfinished", Integer, nullable=False, server_default="0"),  # polls in a row that started and never ended
     Column("failures", Integer, nullable=False),
     Column("strain", Float, nullable=False, server_default="0"),  # the sum of their weights
     Column("fetch_state", json_document, nullable=False),
     Column("rhythm", json_document),  # the publishing profile
-    Column("speed", Float),  # the poll weight; none: the schedule is not adaptive
-    Column("appetite", Float),  # dollars a day that reading all of it costs; none: it costs nothing, or is not known
+    Column("speed", Float),  # the poll weight; None: not adaptive
+    Column("appetite", Float),  # dollars a day for reading everything; None: free or unknown
     Column("moving", json_document),  # a permanent redirect that was seen
-    Column("sealed", Text),  # headers that nobody else may read, encrypted
+    Column("sealed", Text),  # secret headers, encrypted
     Column("created", UtcDateTime, nullable=False),
     Column("last_polled", UtcDateTime),
     Column("last_success", UtcDateTime),
@@ -98,7 +100,7 @@ source = Table(
     Index("ix_source_revision", "revision"),
     sqlite_autoincrement=True,
 )
-# Where sources lived before.
+# Former addresses of sources.
 source_address = Table(
     "source_address",
     metadata,

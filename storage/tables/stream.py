@@ -22,20 +22,22 @@ from sqlalchemy import (
 from storage.engine.connect import UtcDateTime
 from storage.tables.metadata import big_integer, json_document, metadata
 
-# One row. `revision` numbers every change of the stream; a writer updates it just before its rows and so holds its
-# lock until it commits: the order of revisions is the order in which changes become visible, without gaps that a
-# follower could skip. `last_tick` is the schedulers' heartbeat; the tag fields make `tag:` ids, for ever.
+# A single row. `revision` numbers every change of the stream; a writer updates it just before its rows and so holds its
+# lock until it commits: revisions become visible in order, without gaps that a follower could skip. `last_tick` is the
+# schedulers' heartbeat; the tag fields are the permanent authority and date of `tag:` ids.
 stream = Table(
     "stream",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("changed", UtcDateTime),  # when a revision was last taken; none: not since that is noted
+    Column("changed", UtcDateTime),  # when a revision was last taken; None: not since this column exists
     Column("last_tick", UtcDateTime),
     Column("tag_authority", Text, nullable=False),
     Column("tag_date", Text, nullable=False),
-    Column("instance", Text, nullable=False, server_default=""),  # of this database: revisions of another mean nothing
-    # The end of the history: id and hash of the newest row of `audit`.
+    Column(
+        "instance", Text, nullable=False, server_default=""
+    ),  # of this database: revisions of other databases are not comparable
+    # The end of the audit log: id and hash of the newest row of `audit`.
     Column("audit_last", BigInteger, nullable=False, server_default="0"),
     Column("audit_hash", Text, nullable=False, server_default=""),
 )
@@ -49,7 +51,7 @@ actor = Table(
     Column("handle", Text),
     Column("url", Text),
     Column("avatar", Text),
-    Column("refresh_after", UtcDateTime),  # when the network is to be asked about it; none: it never was
+    Column("refresh_after", UtcDateTime),  # when its profile is due for a refresh; None: never requested
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("network", "native_id"),
     Index("ix_actor_revision", "revision"),
@@ -70,7 +72,7 @@ activity = Table(
     Column("kind", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("actor_id", big_integer, ForeignKey("actor.id")),
-    # What people see. Gone rows keep none of it.
+    # Visible content, NULL in removed rows.
     Column("url", Text),
     Column("title", Text),
     Column("text", Text),
@@ -80,21 +82,19 @@ activity = Table(
     Column("updated", UtcDateTime),
     Column("detail", json_document),  # media, links, hashtags, mentions, event, flags
     Column("object", json_document),  # the embedded original of a repost or quote
-    Column(
-        "object_actor_id", big_integer
-    ),  # whose that is; names an actor, whose name and picture are kept there alone
+    Column("object_actor_id", big_integer),  # its author, whose name and avatar are stored in `actor` only
     Column("topics", json_document),
     Column("countries", json_document),
-    Column("reasons", json_document),  # of these: topic or country -> the word that says so
-    # The key of what it is about; "by_hand" where a person said so, and no source changes it.
+    Column("reasons", json_document),  # topic or country -> the matching word
+    # The key of its story; "by_hand" if an editor set it, and sources don't change it.
     Column("story", Text),
     Column("story_by_hand", Boolean, nullable=False, server_default=false()),
     Column("search_text", Text),
-    # How it came.
+    # Origin.
     Column("first_seen", UtcDateTime, nullable=False),
     Column("entry_digest", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    # Where it stands.
+    # State.
     Column("position", UtcDateTime, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("upstream", Text, nullable=False),
@@ -104,10 +104,10 @@ activity = Table(
     Column("review_by", Text, nullable=False),
     Column("review_reason", Text, nullable=False),
     Column("reviewed", UtcDateTime),
-    Column("reviewer", Text),  # the person who decided, by name
+    Column("reviewer", Text),  # the name of the user who decided
     Column("review_rule", BigInteger),  # the rule that decided
     Column("visible", Boolean, nullable=False),
-    # What editors add; what others wrote is never changed.
+    # Editors' additions; third-party content is never changed.
     Column("headline", Text),
     Column("note", Text),
     Column("pinned_until", UtcDateTime),
@@ -116,7 +116,7 @@ activity = Table(
     Index("ix_activity_source_id_likeness", "source_id", "likeness"),
     Index("ix_activity_key", "key"),
     Index("ix_activity_story", "story"),
-    # Only what has one: the posts of a network. Articles, the many, pay nothing for it.
+    # Partial, for posts of networks; most items are articles and don't need it.
     Index(
         "ix_activity_object_key",
         "object_key",
@@ -131,9 +131,9 @@ activity = Table(
         postgresql_where=text("object_actor_id IS NOT NULL"),
         sqlite_where=text("object_actor_id IS NOT NULL"),
     ),
-    # The stream as readers page it; only what is shown. Parts of it are read by `activity_tag`.
+    # The public stream in page order. `activity_tag` serves its filters.
     Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
-    # What waits for somebody or was taken out; what is simply shown is found by the stream's indexes.
+    # Items that are waiting, hidden or quarantined; the stream's indexes serve published ones.
     Index(
         "ix_activity_review",
         "review",
@@ -149,9 +149,9 @@ activity = Table(
     ),
     sqlite_autoincrement=True,
 )
-# What is shown, by what readers filter by: "kind:post", "network:x", "source:12", "lang:en", "topic:health",
-# "country:GH", "has:media"; for events also "event", whose position is when it begins. Triggers keep it and the words
-# below in step with `activity`, whoever writes there.
+# Visible activities by filter: "kind:post", "network:x", "source:12", "lang:en", "topic:health", "country:GH",
+# "has:media"; for events also "event", whose position is the start time. Triggers keep this table and the search
+# words in step with `activity` on every write.
 activity_tag = Table(
     "activity_tag",
     metadata,
@@ -161,7 +161,7 @@ activity_tag = Table(
     Index("ix_activity_tag_id", "id"),
     sqlite_with_rowid=False,
 )
-# What is searched: on PostgreSQL (id, position where it is shown, words tsvector), on SQLite an FTS5 table over
+# The search index: on PostgreSQL (id, position if visible, words tsvector), on SQLite an FTS5 table over
 # `activity.search_text`. Not in the metadata, since each database has its own.
 activity_words = table(
     "activity_words",
@@ -170,13 +170,13 @@ activity_words = table(
     column("position", UtcDateTime),
     column("words"),
 )
-# What an edit replaced.
+# Former versions of edited activities.
 activity_version = Table(
     "activity_version",
     metadata,
     Column("id", big_integer, primary_key=True, autoincrement=True),
     Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), nullable=False),
-    Column("revision", BigInteger, nullable=False),  # of the version that was replaced
+    Column("revision", BigInteger, nullable=False),  # of the replaced version
     Column("replaced", UtcDateTime, nullable=False),
     Column("title", Text),
     Column("text", Text),
@@ -197,7 +197,7 @@ raw_payload = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("stored", UtcDateTime, nullable=False),
 )
-# What the clock will change: applied as a write with a revision, never evaluated at read time.
+# Scheduled transitions: applied as a write with a revision, never evaluated at read time.
 transition = Table(
     "transition",
     metadata,
@@ -212,7 +212,7 @@ transition = Table(
     Index("ix_transition_activity_id", "activity_id"),
     sqlite_autoincrement=True,
 )
-# Which links activities carry: keys of what they point to ("web:..."), so that those about one thing find each other.
+# Keys of activities' links ("web:..."), by which items about the same thing are found.
 activity_link = Table(
     "activity_link",
     metadata,

@@ -155,4 +155,4 @@ def test_the_report_begins_where_it_is_told(following: CommandLine) -> None:
 def test_the_sweep_is_told_to_programs_as_well(following: CommandLine) -> None:
     [told] = [json.loads(line) for line in following("compliance", "sweep", "--json").stdout.splitlines()]
     assert (told["network"], told["held"], told["gone"]) == ("x", 4, 0)
-    assert told["notes"] == ["A job over 4 posts was begun.", "A job over 2 accounts was begun."]
+    assert told["notes"] == ["A job over 4 posts was started.", "A job over 2 accounts was started."]

@@ -72,7 +72,7 @@ def test_a_private_address_is_refused_with_the_way_out(cli: CommandLine, publish
 
 def test_taken_addresses_and_slugs(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
-    assert "already there, as 'feed-1'" in cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
+    assert "already exists as 'feed-1'" in cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
     said = cli("source", "add", publisher.url("/good/2.xml"), "--slug", "feed-1", code=1).stderr
     assert "slug 'feed-1' is taken" in said
     publisher.feeds["2"].title = "Feed 1"
@@ -94,9 +94,7 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
     assert publisher.hits.total() == 0
 
 
-@pytest.mark.parametrize(
-    ("slug", "instead"), [("Ä b/c", "; 'a-b-c' would do"), ("", ""), ("a" * 41, f"; '{'a' * 40}'")]
-)
+@pytest.mark.parametrize(("slug", "instead"), [("Ä b/c", "; try 'a-b-c'"), ("", ""), ("a" * 41, f"; try '{'a' * 40}'")])
 def test_a_slug_that_is_none_is_refused_before_anything_is_fetched(
     cli: CommandLine, publisher: Publisher, slug: str, instead: str
 ) -> None:

@@ -100,7 +100,7 @@ def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_sto
         one = tx.polling.sources.get(added)
         assert one is not None
         place = Place("https://new.example/feed", "new.example:443")
-        assert tx.polling.sources.move(one, place, "redirected there for good, seen 3 times", utc_now(), who="system")
+        assert tx.polling.sources.move(one, place, "permanently redirected 3 times", utc_now(), who="system")
     said = cli("source", "show", added).stdout
     assert "Address: https://new.example/feed" in said
     assert f"Lived before: {one.address}, left " in said

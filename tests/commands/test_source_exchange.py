@@ -162,7 +162,7 @@ def test_no_secret_is_exported_and_who_had_some_is_named(
         assert "https://old.example/feed" in result.stdout
         assert result.stderr.splitlines() == [
             "feed-1: its credentials are not exported; set them with 'aggregator source credentials feed-1'.",
-            "keyed: its address holds what looks like a key (access_token=...), so keep the file to yourselves.",
+            "keyed: its address seems to contain a key (access_token=...), so keep the file private.",
             "old: the user name and password in its address are not exported.",
         ]
 
@@ -198,9 +198,9 @@ def test_a_list_of_another_reader_with_folders(
         "feed-1": ("Our name", Policy.HOLD),
         "feed-2": ("Feed 2", Policy.HOLD),
     }
-    assert f"twice in the file: {publisher.url('/good/1.xml')}" in result.stdout
+    assert f"duplicate in the file: {publisher.url('/good/1.xml')}" in result.stdout
     assert "added feed-1 (rss, Our name, 3 items)" in result.stdout
-    assert f"already there as feed-2: {publisher.url('/moved/2.xml')}" in result.stdout
+    assert f"already exists as feed-2: {publisher.url('/moved/2.xml')}" in result.stdout
     assert f"{publisher.url('/404')}: not added. " in result.stderr
     assert "javascript:alert(1): not added. " in result.stderr
     numbers = sorted(
@@ -234,8 +234,8 @@ def test_a_dry_run_touches_nothing_and_asks_nobody(
     hits, before, told = publisher.hits.total(), _held(sqlite_store), cli.json("audit", "list")
     file = _list(tmp_path, *(_outline(publisher.url(f"/good/{n}.xml")) for n in (1, 2, 2)))
     assert cli("source", "import", file, "--dry-run").stdout.splitlines() == [
-        f"1/3 already there as feed-1: {publisher.url('/good/1.xml')}",
-        f"2/3 twice in the file: {publisher.url('/good/2.xml')}",
+        f"1/3 already exists as feed-1: {publisher.url('/good/1.xml')}",
+        f"2/3 duplicate in the file: {publisher.url('/good/2.xml')}",
         f"3/3 would be added: {publisher.url('/good/2.xml')}",
         "3 sources in feeds.opml: 1 would be added, 2 already there, 0 not added.",
     ]
@@ -350,7 +350,7 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
         ("x.toml", b"[[source]\n", "can't be read"),
         ("x", b"\xef\xbb\xbf<rss/>", "another kind of document, not OPML"),
         ("x", b"\xff\xfe<\0r\0s\0s\0/\0>\0", "another kind of document, not OPML"),
-        ("x", b"nothing = 1", "tables [[source]] and nothing else"),
+        ("x", b"nothing = 1", "may contain [[source]] tables only"),
         ("x.toml", b"[[source]]\n" * 5001, "more than 5000"),
     ],
 )

@@ -47,4 +47,4 @@ def test_without_a_usable_file_a_sentence_says_what_to_do(cli: CommandLine, tmp_
     cli.environ["AGGREGATOR_CONFIG_DIR"] = str(tmp_path)
     assert "topics.toml is not there" in cli("topics", "apply", code=1).stderr
     (tmp_path / "topics.toml").write_text("x", "utf-8")
-    assert "It is no TOML" in cli("topics", "rehearse", code=2).stderr
+    assert "Invalid TOML" in cli("topics", "rehearse", code=2).stderr

@@ -105,7 +105,7 @@ def test_a_pull_that_nobody_takes_up_says_so_after_a_lease(
     reports: list[Report] = []
     container.pull.run([source], reports.append)
     container.close()
-    assert reports == [Report("feed-1", PollStatus.FAILED, error="no worker took it up; is one running?")]
+    assert reports == [Report("feed-1", PollStatus.FAILED, error="no worker polled it; is one running?")]
 
 
 def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
@@ -114,7 +114,7 @@ def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: P
         tx.polling.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
     hits = publisher.hits.total()
     said = cli("pull", "feed-1", code=1).stdout
-    assert "left alone for another 30 min: 429 from it" in said
+    assert "paused for another 30 min: 429 from it" in said
     assert publisher.hits.total() == hits
     assert f"Left alone: {publisher.host}" in cli("status").stdout
     [paused] = cli.json("status")[0]["paused_hosts"]
@@ -125,7 +125,7 @@ def test_a_host_that_asks_for_silence_gets_it(cli: CommandLine, publisher: Publi
     cli("source", "add", publisher.url("/good/1.xml"))
     assert "429 Too Many Requests" in cli("source", "add", publisher.url("/429"), code=1).stderr
     [report] = cli.json("pull", "feed-1", code=1)
-    assert re.search(r"left alone for another 1(19|20) s|for another 2 min", report["error"])
+    assert re.search(r"paused for another 1(19|20) s|for another 2 min", report["error"])
     assert publisher.hits["/good/1.xml"] == 1
 
 
@@ -268,7 +268,7 @@ def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqli
 def test_a_database_that_is_away_is_told_plainly(cli: CommandLine) -> None:
     cli.environ["AGGREGATOR_DATABASE_URL"] = "postgresql://me:secret@127.0.0.1:1/x"
     said = cli("status", code=1).output
-    assert said.startswith("aggregator: The database does not answer:")
+    assert said.startswith("aggregator: The database doesn't respond:")
     assert "secret" not in said
     assert "Traceback" not in said
 

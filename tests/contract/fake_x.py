@@ -40,7 +40,7 @@ class Turns:
         self.paused: dict[str, datetime] = {}
 
     @asynccontextmanager
-    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+    async def acquire(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
         if host + endpoint in self.paused:
             raise PausedError(f"{host} is paused", until=self.paused[host + endpoint])
         self.taken.append(host)

@@ -128,7 +128,7 @@ def test_a_job_goes_from_created_to_complete_over_several_sweeps(
     x.steps = ["in_progress", "in_progress", "complete"]
     x.gone[ALONE] = "deleted"
     [first] = container.container.sweep()
-    assert first.notes == ["A job over 5 posts was begun.", "A job over 2 accounts was begun."]
+    assert first.notes == ["A job over 5 posts was started.", "A job over 2 accounts was started."]
     assert sorted(x.uploaded["1000"], key=int) == ["100", "200", "210", "220", "230"]
     assert x.uploaded["1001"] == ["1", "2"]
     for _ in range(2):
@@ -156,8 +156,8 @@ def test_a_failed_job_is_replaced(following: Callable[..., Following], x: Compli
     time.passes(hours=1)
     [report] = container.container.sweep()
     assert report.notes[:2] == [
-        "The job over 5 posts has failed; another one takes its place.",
-        "A job over 5 posts was begun.",
+        "The job over 5 posts has failed; a new one replaces it.",
+        "A job over 5 posts was started.",
     ]
     time.passes(hours=1)
     container.container.sweep()
@@ -174,7 +174,7 @@ def test_a_job_whose_list_is_not_taken_is_replaced(
     x.upload_status = 200
     time.passes(hours=1)
     [report] = container.container.sweep()
-    assert report.notes == ["A job over 5 posts was begun.", "A job over 2 accounts was begun."]
+    assert report.notes == ["A job over 5 posts was started.", "A job over 2 accounts was started."]
 
 
 def test_where_jobs_are_refused_posts_are_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
@@ -183,7 +183,7 @@ def test_where_jobs_are_refused_posts_are_looked_up(following: Callable[..., Fol
     x.gone[ALONE] = "deleted"
     [report] = container.container.sweep()
     assert "X does not allow this call" in report.notes[0]
-    assert (report.asked, report.gone) == (5, 1)
+    assert (report.looked_up, report.gone) == (5, 1)
     assert ALONE not in _shown(container)
 
 
@@ -197,7 +197,7 @@ def test_jobs_alone_look_nothing_up(following: Callable[..., Following], x: Comp
 def test_switched_off_asks_nothing(following: Callable[..., Following], x: CompliantX) -> None:
     container = following(x_sweep="off")
     x.asked.clear()
-    assert container.container.sweep()[0].notes == ["Sweeping is switched off (AGGREGATOR_X_SWEEP=off)."]
+    assert container.container.sweep()[0].notes == ["The sweep is disabled (AGGREGATOR_X_SWEEP=off)."]
     assert x.asked == []
 
 
@@ -205,17 +205,17 @@ def test_a_post_is_looked_up_once_a_day(following: Callable[..., Following], tim
     container = following(x_sweep="lookup")
     container.container.sweep()
     time.passes(hours=23)
-    assert container.container.sweep()[0].asked == 0
+    assert container.container.sweep()[0].looked_up == 0
     time.passes(hours=2)
-    assert container.container.sweep()[0].asked == 5
+    assert container.container.sweep()[0].looked_up == 5
 
 
 def test_with_the_budget_gone_nothing_is_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
     container = following().beside(x_sweep="lookup", x_budget="0.001")
     x.asked.clear()
     [report] = container.container.sweep()
-    assert (report.asked, x.count("GET /2/tweets")) == (0, 0)
-    assert report.notes == ["What the budget keeps for checking is used up for today; the next sweep that may goes on."]
+    assert (report.looked_up, x.count("GET /2/tweets")) == (0, 0)
+    assert report.notes == ["Today's compliance budget is used up; a later sweep continues."]
 
 
 @pytest.mark.parametrize(("fate", "upstream"), [("protected", "protected"), ("suspended", "gone")])
@@ -294,9 +294,9 @@ def test_a_second_sweep_at_the_same_time_does_nothing(following: Callable[..., F
     with container.container.store.writing() as tx:
         assert tx.compliance.claim("sweep:x", time(), time.passes(minutes=15))
     time.passes(minutes=-15)
-    assert container.container.sweep()[0].notes == ["Another sweep is under way."]
+    assert container.container.sweep()[0].notes == ["Another sweep is running."]
     time.passes(minutes=16)  # whoever held it is dead
-    assert container.container.sweep()[0].notes != ["Another sweep is under way."]
+    assert container.container.sweep()[0].notes != ["Another sweep is running."]
 
 
 def test_a_worker_that_dies_between_download_and_storing_costs_nothing(
@@ -355,6 +355,6 @@ def test_what_went_is_in_the_audit(
 def test_nothing_held_asks_nothing(time: Time, tmp_path: Path, store: Store, x: CompliantX) -> None:
     url = store.engine.url.render_as_string(hide_password=False)
     container = Following(time, x.url, str(tmp_path), url)
-    assert container.container.sweep()[0].notes == ["Nothing of x is held."]
+    assert container.container.sweep()[0].notes == ["No posts of x are stored."]
     assert x.asked == []
     container.close()

@@ -140,7 +140,7 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
         tx.polling.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under, paces={}).run(batch))
-    assert (report.outcome, report.error) == ("failed", "another worker took it over meanwhile")
+    assert (report.outcome, report.error) == ("failed", "another worker has taken it over")
     assert _shown(store) == set()
     assert _source(store, "news").poll.fetch_state == {}
     assert _source(store, "news").poll.leased_until == NOON + LEASE  # the other one's

@@ -138,7 +138,7 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
     (batch,) = container.dispatcher.claim()
 
     def away(*_: object) -> None:
-        raise StoreUnavailableError("The database does not answer.")
+        raise StoreUnavailableError("The database doesn't respond.")
 
     with monkeypatch.context() as patched:
         patched.setattr("aggregator.services.ingest.Ingest._store_result", away)

@@ -216,7 +216,7 @@ def test_wishes_of_whoever_adds_it(store: Store) -> None:
 
 
 def test_more_often_than_the_publisher_bears_is_refused(store: Store) -> None:
-    with pytest.raises(BadRequestError, match=r"every 15 min at the most often; only hosts in AGGREGATOR_PRIVATE"):
+    with pytest.raises(BadRequestError, match=r"at most every 15 min; only hosts in AGGREGATOR_PRIVATE"):
         _add(store, "news", Knowing({"news": NEWS}), every=timedelta(minutes=14))
     assert _sources(store) == []
     assert _add(store, "news", Knowing({"news": NEWS}), every=QUARTER)[0].every == QUARTER
@@ -227,7 +227,7 @@ def test_a_proposed_slug_that_is_taken_gets_a_number_and_a_wished_one_does_not(s
     assert [_add(store, name, kind)[0].slug for name in ("a", "b")] == ["news", "news-2"]
     with pytest.raises(BadRequestError, match="slug 'news' is taken"):
         _add(store, "c", kind, slug="news")
-    with pytest.raises(BadRequestError, match=r"already there, as 'news'"):
+    with pytest.raises(BadRequestError, match=r"already exists as 'news'"):
         _add(store, "a", kind)
 
 

@@ -31,7 +31,7 @@ def test_starts_are_spaced_and_one_at_a_time_over_several_workers(store: Store) 
 
     async def call(turns: HostRateLimiter) -> None:
         nonlocal running, most
-        async with turns.turn(HOST):
+        async with turns.acquire(HOST):
             starts.append(time.monotonic())
             running += 1
             most = max(most, running)
@@ -53,7 +53,7 @@ def test_hosts_do_not_wait_for_each_other(store: Store) -> None:
     turns = _turns(store, spacing=30)
 
     async def both() -> None:
-        async with turns.turn("one.example:443"), turns.turn("two.example:443"):
+        async with turns.acquire("one.example:443"), turns.acquire("two.example:443"):
             pass
 
     began = time.monotonic()
@@ -66,10 +66,10 @@ def test_a_pause_is_told_with_the_time_left(store: Store) -> None:
 
     async def paused() -> None:
         await turns.pause(HOST, utc_now() + timedelta(minutes=20), "it answered 429")
-        async with turns.turn(HOST):
+        async with turns.acquire(HOST):
             pytest.fail("it was called")
 
-    with pytest.raises(PausedError, match="left alone for another 20 min: it answered 429") as caught:
+    with pytest.raises(PausedError, match="paused for another 20 min: it answered 429") as caught:
         asyncio.run(paused())
     assert caught.value.until is not None
 
@@ -79,7 +79,7 @@ def test_a_turn_is_given_back_whatever_happens(store: Store, how: str) -> None:
     turns = _turns(store, spacing=0)
 
     async def hold(held: asyncio.Event) -> None:
-        async with turns.turn(HOST):
+        async with turns.acquire(HOST):
             held.set()
             if how == "error":
                 raise ValueError
@@ -91,7 +91,7 @@ def test_a_turn_is_given_back_whatever_happens(store: Store, how: str) -> None:
         await held.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with asyncio.timeout(5), turns.turn(HOST):
+        async with asyncio.timeout(5), turns.acquire(HOST):
             pass
 
     asyncio.run(then_another())

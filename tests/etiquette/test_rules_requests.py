@@ -138,7 +138,7 @@ def test_rule_27_a_move_for_good_is_followed_after_three_days_and_can_be_taken_b
     polling.poll()
     source = polling.source()
     assert source.address == new
-    assert polling.note() == f"Moved to {new}; 'aggregator source revert feed' takes that back."
+    assert polling.note() == f"Moved to {new}; 'aggregator source revert feed' reverts that."
     with polling.container.store.reading() as tx:
         [former] = tx.polling.sources.former_addresses(source.id)
         [note] = tx.moderation.audit.of("source:feed")

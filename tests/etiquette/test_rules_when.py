@@ -251,7 +251,7 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
     assert len(publisher.asked) == 1
     [report] = reports
     assert report.error is not None
-    assert "left alone for another 40 min" in report.error
+    assert "paused for another 40 min" in report.error
 
 
 def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) -> None:
@@ -261,7 +261,7 @@ def test_rule_18_one_request_at_a_time_and_apart_over_all_workers(store: Store) 
     running: list[int] = [0, 0]  # now, at the most
 
     async def call(turns: HostRateLimiter) -> None:
-        async with turns.turn("news.example:443"):
+        async with turns.acquire("news.example:443"):
             starts.append(asyncio.get_running_loop().time())
             running[0] += 1
             running[1] = max(running)
@@ -286,12 +286,12 @@ def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Sto
     async def calls() -> None:
         await turns.pause("ann.tumblr.com:443", START + HOUR, "429")
         for paused in ("bob.tumblr.com:443", "tumblr.com:443"):
-            with pytest.raises(PausedError, match=r"tumblr\.com:443 is left alone for another 60 min"):
-                await turns.turn(paused).__aenter__()
+            with pytest.raises(PausedError, match=r"tumblr\.com:443 is paused for another 60 min"):
+                await turns.acquire(paused).__aenter__()
         await turns.pause("one.blogs.example:443", None, "429")
         with pytest.raises(PausedError):
-            await turns.turn("two.blogs.example:443").__aenter__()
-        async with turns.turn("nottumblr.com:443"), turns.turn("feeds.feedburner.com:443"):
+            await turns.acquire("two.blogs.example:443").__aenter__()
+        async with turns.acquire("nottumblr.com:443"), turns.acquire("feeds.feedburner.com:443"):
             pass
         await turns.close()
 

@@ -39,7 +39,7 @@ class Turns:
     granted: list[HostTurn] = field(default_factory=list)
 
     @asynccontextmanager
-    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+    async def acquire(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
         assert not endpoint  # feeds have none
         self.turns.append(host)
         self.granted.append(HostTurn())

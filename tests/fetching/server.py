@@ -41,7 +41,7 @@ class Turns:
     granted: HostTurn = field(default_factory=HostTurn)  # the last one
 
     @asynccontextmanager
-    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+    async def acquire(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
         assert not endpoint  # feeds have none
         if host == self.closed:
             raise PausedError("not now")

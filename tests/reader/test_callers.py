@@ -316,12 +316,12 @@ class _Away:
     def reading(self) -> object:
         self.asked += 1
         if self.is_away:
-            raise StoreUnavailableError("The database does not answer: gone.")
+            raise StoreUnavailableError("The database doesn't respond: gone.")
         return self._store.reading()
 
     def writing(self) -> object:
         if self.is_away:
-            raise StoreUnavailableError("The database does not answer: gone.")
+            raise StoreUnavailableError("The database doesn't respond: gone.")
         return self._store.writing()
 
 

@@ -303,7 +303,7 @@ def test_editors_join_and_split_stories_and_take_it_back(house: Installation) ->
     assert len(told()) == 3
     assert story(2, do="join", other="1") == "Merged 1 item into a story."
     assert sorted(map(len, told())) == [1, 2]
-    assert story(3, do="join", other="999") == "There is no item 999 to join it to."
+    assert story(3, do="join", other="999") == "There is no item 999 to merge it with."
     assert story(2, do="split") == "Removed 1 item from its story."
     assert len(told()) == 3
     batch = re.search(r'name="batch" value="([^"]+)"', ana.get("/review/items/2").text)

@@ -105,7 +105,7 @@ def test_an_end_that_was_taken_off_is_found(store: Store, attacker: Connection) 
     found = verified(store, attacker)
 
     assert found.broken is None
-    assert found.why == "the history ends with line 7, but line 9 was written: the end was taken off"
+    assert found.why == "the log ends with line 7, but line 9 was written: the end was removed"
 
 
 def test_two_lines_that_changed_places_are_found(store: Store, attacker: Connection) -> None:

@@ -113,7 +113,7 @@ def test_an_edit_in_between_is_told_as_what_it_is(store: Store) -> None:
 
     late = decide(store, {1: seen}, DecisionAction.APPROVE)
 
-    assert late.missed == {1: "Item 1 has changed at its source; look at it again."}
+    assert late.missed == {1: "Item 1 has changed at its source; review it again."}
 
 
 def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -> None:

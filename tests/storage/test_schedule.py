@@ -208,7 +208,7 @@ def test_nobody_waits_for_a_poll_of_a_source_that_was_paused(store: Store) -> No
 
 def test_an_address_or_slug_is_taken_once(store: Store) -> None:
     add_source(store, "news")
-    with pytest.raises(BadRequestError, match="already there, as 'news'"):
+    with pytest.raises(BadRequestError, match="already exists as 'news'"):
         add_source(store, "other", address="https://news.example/feed")
     with pytest.raises(BadRequestError, match="slug 'news' is taken"):
         add_source(store, "news", address="https://elsewhere.example/feed")

@@ -113,8 +113,8 @@ def test_people_split_a_story_and_join_another(store: Store) -> None:
     known = ids(store)
 
     with store.writing() as tx:
-        split = tx.moderation.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
-        joined = tx.moderation.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
+        split = tx.moderation.decisions.join_story(known["1"], None, None, who="ana", now=NOON)
+        joined = tx.moderation.decisions.join_story(known["5"], None, known["article"], who="ana", now=NOON)
     assert (split.sentence(), joined.sentence()) == ("Removed 1 item from its story.", "Merged 1 item into a story.")
     assert told(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
 
@@ -127,7 +127,7 @@ def test_people_split_a_story_and_join_another(store: Store) -> None:
 def test_an_edit_leaves_a_story_where_people_put_it(store: Store) -> None:
     fill(store)
     with store.writing() as tx:
-        tx.moderation.decisions.tell_with(ids(store)["1"], None, None, who="ana", now=NOON)
+        tx.moderation.decisions.join_story(ids(store)["1"], None, None, who="ana", now=NOON)
         source = tx.polling.sources.get("x")
     assert source is not None
 
@@ -141,8 +141,8 @@ def test_joining_to_what_is_not_there_is_told(store: Store) -> None:
     fill(store)
 
     with store.writing() as tx:
-        missed = tx.moderation.decisions.tell_with(ids(store)["1"], None, 999_999, who="ana", now=NOON)
-    assert missed.sentence() == "There is no item 999999 to join it to."
+        missed = tx.moderation.decisions.join_story(ids(store)["1"], None, 999_999, who="ana", now=NOON)
+    assert missed.sentence() == "There is no item 999999 to merge it with."
 
 
 def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:

@@ -137,13 +137,13 @@ def test_the_order_of_topics_and_the_cohorts_are_the_files() -> None:
 @pytest.mark.parametrize(
     ("toml", "table", "sentence"),
     [
-        ("languages = [", "", "It is no TOML"),
+        ("languages = [", "", "Invalid TOML"),
         ("what = 1", "", "what: extra inputs are not permitted"),
-        ("[topics.A]\nlabel = 'A'", "", "small letters"),
+        ("[topics.A]\nlabel = 'A'", "", "lowercase letters"),
         ("[topics.a]\nlabel = ''", "", "topics.a.label"),
         ("[topics.a]\nlabel = 'A'\nkeywords = {en = ['x{y']}", "", "braces"),
         ("[topics.a]\nlabel = 'A'\nkeywords = {en = ['?!']}", "", "no letters"),
-        ("[topics.a]\nlabel = 'A'\nkeywords = {klingon = ['x']}", "", "no language"),
+        ("[topics.a]\nlabel = 'A'\nkeywords = {klingon = ['x']}", "", "not a known language"),
         ("[sources.s]\ntopics = ['b']", "", "no topic 'b'"),
         ("[sources.s]\ncountries = ['Ghana']", "", "two capitals"),
         ("[countries.Ghana]\nalso = []", "", "two capitals"),

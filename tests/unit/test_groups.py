@@ -22,7 +22,7 @@ GROUPS = HostGroups(
 
 
 @pytest.mark.parametrize(
-    ("host", "manners"),
+    ("host", "policy"),
     [
         ("a.tumblr.com:443", HostPolicy("tumblr.com:443", 2 * SECOND, 1, Pauses.GROUP)),
         ("tumblr.com:80", HostPolicy("tumblr.com:80", 2 * SECOND, 1, Pauses.GROUP)),
@@ -34,5 +34,5 @@ GROUPS = HostGroups(
         ("::1:8080", HostPolicy("::1:8080", 2 * SECOND, 1, Pauses.GROUP)),
     ],
 )
-def test_how_a_host_is_treated(host: str, manners: HostPolicy) -> None:
-    assert GROUPS.manners(host) == manners
+def test_how_a_host_is_treated(host: str, policy: HostPolicy) -> None:
+    assert GROUPS.policy(host) == policy

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 class EveryTurn:
     @asynccontextmanager
-    async def turn(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
+    async def acquire(self, host: str, endpoint: str = "") -> AsyncIterator[HostTurn]:
         assert not endpoint  # feeds have none
         assert ":" in host
         yield HostTurn()

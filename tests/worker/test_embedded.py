@@ -61,7 +61,7 @@ def test_a_pull_beside_it_is_told_of_a_host_that_wants_silence(embedded: Process
     embedded.aggregator("source", "add", publisher.url("/429"), code=1)
     said = embedded.aggregator("pull", "feed-1", code=1).stdout
     assert "feed-1: failed. 127.0.0.1:" in said
-    assert "left alone for another" in said
+    assert "paused for another" in said
     assert publisher.hits["/good/1.xml"] == 1
 
 

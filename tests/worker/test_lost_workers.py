@@ -114,7 +114,7 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
             lines = [line for line in tx.polling.schedule.log(deadly.id, 50) if line["error_code"] == "worker-lost"]
         assert [line["requests"] for line in lines][:1] == [0]
         store.close()
-    assert "polled one by one" in stack.log("worker")
+    assert "polling its sources one by one" in stack.log("worker")
 
 
 def deadly_place(port: int) -> Place:

@@ -106,7 +106,7 @@ def test_x_01_a_renamed_account_keeps_its_stream_and_a_handle_that_is_taken_over
     assert names(one)["1"] == ("New_Desk", "new_desk")
     with one.container.store.reading() as tx:
         [former] = tx.polling.sources.former_addresses(held.id)
-    assert former.reason == "its owner renamed it; @desk_example is another account's now, which is not followed"
+    assert former.reason == "its owner renamed it; @desk_example belongs to another account now, which is not followed"
     assert one.ids() == ["5", "6"]
     assert {path for path in directory.script.paths if path.endswith("/tweets")} == {"/2/users/1/tweets"}
 

@@ -41,7 +41,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """A service that bills, the kind of source that calls it, and what is set for it."""
+    """A metered service, its kind of source, and its settings."""
 
     service: str  # in the ledger
     label: str  # for people

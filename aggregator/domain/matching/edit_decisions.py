@@ -1,4 +1,4 @@
-"""Decide how each entry of a document is stored: as a new activity, an edit, a new rendering, or not at all. Pure."""
+"""Decide how storage treats each entry of a document: new activity, edit, new rendering, or no change. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import ScreenedActivity
 
 FLAPPING_WINDOW = timedelta(days=7)
-FLAPPING_AFTER = 2  # times that an edit may be taken back; a person does that once
+FLAPPING_AFTER = 2  # reverts of an edit; a person does that once
 
 
 class EditIntent(StrEnum):
-    """What storage does with an entry."""
+    """The way that storage treats an entry."""
 
     INSERT = "insert"
     EDIT = "edit"  # replace the content and keep the former content as a version
     EDIT_AND_RETURN = "edit and return"  # the same, and the activity waits for review again
     RERENDER = "rerender"  # replace the content without a version: the publisher changed nothing
     HOLD = "hold"  # keep the approved content and store the edit as pending
-    KEEP_PENDING = "keep pending"  # keep the approved content; this edit is pending or was declined already
-    DROP_PENDING = "drop pending"  # the publisher took the pending edit back
+    KEEP_PENDING = "keep pending"  # keep the approved content; this edit is pending or was declined
+    DROP_PENDING = "drop pending"  # the publisher reverted the pending edit
     REMEMBER_DIGEST = "remember digest"  # nothing visible changed; store the digest so that the next poll skips it
     IGNORE = "ignore"
 
@@ -39,7 +39,7 @@ class EditIntent(StrEnum):
 
     @property
     def replaces_content(self) -> bool:
-        """Whether an activity that is stored gets other content."""
+        """Whether a stored activity gets different content."""
         return self in _WRITES and self is not EditIntent.INSERT
 
     @property
@@ -49,7 +49,7 @@ class EditIntent(StrEnum):
 
     @property
     def keeps_approved(self) -> bool:
-        """Whether the approved content stays in spite of the entry."""
+        """Whether the approved content stays despite the entry."""
         return self in _KEEPS
 
 
@@ -59,7 +59,7 @@ _KEEPS = frozenset({EditIntent.HOLD, EditIntent.KEEP_PENDING})
 
 
 class StoredEntry(NamedTuple):
-    """The stored state of an entry, as far as edits are concerned."""
+    """The stored state of an entry that matters for edits."""
 
     id: int
     entry_digest: str
@@ -69,14 +69,14 @@ class StoredEntry(NamedTuple):
 
 
 class FormerVersion(NamedTuple):
-    """Content that an activity had until an edit replaced it."""
+    """Former content that an edit replaced."""
 
     fingerprint: str
     replaced: datetime
 
 
 class PendingMark(NamedTuple):
-    """What identifies an edit that waits for a person or was declined."""
+    """The identity of a pending or declined edit."""
 
     fingerprint: str
     entry_digest: str
@@ -84,7 +84,7 @@ class PendingMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EditPolicy:
-    """How edits of approved activities of a source are treated."""
+    """The policy for edits of approved activities of a source."""
 
     on_edit: OnEdit = OnEdit.STAY
     always_show: bool = False  # the terms of the kind of source require that every edit is shown
@@ -92,14 +92,14 @@ class EditPolicy:
 
 @dataclass(frozen=True, slots=True)
 class EditFacts:
-    """What was read before deciding, by activity id."""
+    """The data for decisions, by activity id."""
 
     versions: Mapping[int, Sequence[FormerVersion]] = field(default_factory=dict)
     pending: Mapping[int, PendingMark] = field(default_factory=dict)
 
 
 class Entry(NamedTuple):
-    """An entry of a document beside what is stored of it; None where it is new."""
+    """An entry of a document with its stored state; None: it is new."""
 
     screened: ScreenedActivity
     stored: StoredEntry | None
@@ -111,7 +111,7 @@ class Entry(NamedTuple):
 
 
 def decide(entry: Entry, facts: EditFacts, policy: EditPolicy, now: datetime) -> EditIntent:
-    """Return what storage does with an entry."""
+    """Return how storage treats an entry."""
     screened, stored = entry
     if stored is None:
         return EditIntent.INSERT
@@ -140,7 +140,7 @@ def _decide_different(
 def _decide_approved(
     screened: ScreenedActivity, pending: PendingMark | None, policy: EditPolicy, *, edited: bool
 ) -> EditIntent:
-    """Decide on different content for an activity that a person approved."""
+    """Decide on different content for an approved activity."""
     if pending is not None and pending.entry_digest == screened.new.entry_digest:
         return EditIntent.KEEP_PENDING
     if not edited:
@@ -154,9 +154,9 @@ def _decide_approved(
 
 
 def is_edit(entry: Entry) -> bool:
-    """Whether the publisher changed what people see of a live activity.
+    """Return whether the publisher changed the visible content of a live activity.
 
-    A fingerprint that changed while the digest did not, or under another scheme, is our own new rendering.
+    If only the fingerprint changed, or its scheme differs, the change is our own new rendering.
     """
     screened, stored = entry
     return (
@@ -169,7 +169,7 @@ def is_edit(entry: Entry) -> bool:
 
 
 def is_flapping(fingerprint: str, versions: Sequence[FormerVersion], now: datetime) -> bool:
-    """Whether an activity had this content several times of late: servers of the publisher disagree."""
+    """Return whether an activity had this content several times recently: the publisher's servers disagree."""
     recent = Counter(version.fingerprint for version in versions if version.replaced > now - FLAPPING_WINDOW)
     return recent[fingerprint] >= FLAPPING_AFTER
 

@@ -2,7 +2,7 @@
 
 A site that moves from http to https, to another host or to another system gives all its entries new ids. Two further
 keys identify them: the *stable key*, an address or id without the parts that a move changes, and the *content key*, a
-digest of the text and the publication time. `match_existing` says how far each is trusted.
+digest of the text and the publication time. `match_existing` defines when each is trusted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(r"tag:[^,:]+,[0-9-]+:(?P<specific>.+)", re.DOTALL)
 _LETTERS = re.compile(r"[^\W_]+")
 _LEAST_TEXT = 40  # letters and digits of title and text; shorter entries are similar by chance
-_READ = 400  # characters of the text that count: truncated and full texts differ after that
+_READ = 400  # characters of the text that count: truncated and full texts differ later
 
 
 class EntryKeys(NamedTuple):
@@ -42,7 +42,7 @@ class StoredKeys(NamedTuple):
 
 
 def entry_keys(new: NewActivity) -> EntryKeys:
-    """Return the keys of an entry; None where there is too little to go by."""
+    """Return the keys of an entry; None: not enough data."""
     return EntryKeys(_stable_key(new.native_id, new.content.url), _content_key(new.content))
 
 
@@ -51,13 +51,13 @@ def match_existing(
 ) -> Mapping[str, str]:
     """Map new ids of entries to the ids under which they are stored.
 
-    A stable key counts where the title or the date is the same too; a content key counts alone. An entry that the
-    document still carries under its own id is another one, and each stored entry is matched once.
+    A stable key counts if the title or the date is also equal; a content key counts alone. An entry whose own id is
+        still in the document is a different one, and each stored entry is matched once.
 
     Args:
         fresh: entries of one document whose ids are unknown.
         stored: entries of the same source that share a key with one of them.
-        present: every id that the document carries.
+        present: all ids of the document.
     """
     free = [candidate for candidate in stored if candidate.native_id not in present]
     found: dict[str, str] = {}

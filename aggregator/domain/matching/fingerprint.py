@@ -26,7 +26,7 @@ _COUNTED = (
 )
 _LABELS = rf"{_COUNTED}|shares?|votes?|points?|reads?"  # after a number these may be the news: "bought 500 shares"
 _NUMBER = r"[0-9][0-9.,\u00a0]{0,15}+k?"  # bounded: a long row of digits would be matched again from each digit
-# Both patterns begin with something rare, so that most texts are skipped quickly.
+# Both patterns begin with rare characters, so that most texts are skipped quickly.
 _BEFORE = re.compile(rf"{_NUMBER}\s{{0,3}}+(?:{_COUNTED})\b", re.IGNORECASE)  # "12 comments"
 _BEHIND = re.compile(rf"[:(\[]\s{{0,3}}+{_NUMBER}\s{{0,3}}+[)\]]?", re.IGNORECASE)  # "Comments (12)"
 _ENDS_COUNTED = re.compile(rf"\b(?:{_LABELS})\s*$", re.IGNORECASE)

@@ -64,7 +64,7 @@ def _keys(content: Content) -> Iterator[str]:
 
 
 def _within_a_network(address: str) -> bool:
-    """Return whether a link leads into a network: the quoted post or a picture of it is not news of the web."""
+    """Return whether a link leads into a network: a quoted post or its picture isn't a web page."""
     try:
         host = urlsplit(address).hostname
     except ValueError:  # a bracket that is not an IPv6 address

@@ -79,7 +79,7 @@ class Decided:
             parts.extend(self.missed.values())
         elif self.missed:
             reasons = list(dict.fromkeys(self.missed.values()))
-            more = f" And {len(reasons) - 3} reasons more." if len(reasons) > 3 else ""  # noqa: PLR2004  # what one reads
+            more = f" And {len(reasons) - 3} reasons more." if len(reasons) > 3 else ""  # noqa: PLR2004  # a readable number
             parts.append(f"Skipped {_items(len(self.missed))}: {' '.join(reasons[:3])}{more}")
         return " ".join(parts) or "Nothing to do."
 

@@ -18,7 +18,7 @@ class Pauses(StrEnum):
     """The scope of a pause after a 429 or 503."""
 
     GROUP = "group"
-    URL = "url"  # only the host that answered so
+    URL = "url"  # only the host that sent the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class HostGroups:
         self._spacing = spacing
         self._concurrency = concurrency
 
-    def manners(self, host: str) -> HostPolicy:
+    def policy(self, host: str) -> HostPolicy:
         """Return the policy for "name:port"; the longest matching suffix wins."""
         name, _, port = host.rpartition(":")
         group = self._of(name)

@@ -32,7 +32,7 @@ class Turn(NamedTuple):
 class Wanted:
     """The slots that a process requests and releases for one host."""
 
-    manners: HostPolicy
+    policy: HostPolicy
     asks: Sequence[str] = ()
     ended: Sequence[str] = ()
     answered: bool = False  # at least one of the released ones had a normal response

@@ -28,7 +28,7 @@ class HostTurn:
 class RateLimiter(Protocol):
     """Grants request slots for hosts and API endpoints, shared by all workers through the database."""
 
-    def turn(self, host: str, endpoint: str = "") -> AbstractAsyncContextManager[HostTurn]:
+    def acquire(self, host: str, endpoint: str = "") -> AbstractAsyncContextManager[HostTurn]:
         """Acquire a slot for `host` and hold it during the request.
 
         An `endpoint` of an API has slots and pauses of its own, at the rate of its limits.

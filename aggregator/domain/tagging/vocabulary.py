@@ -142,7 +142,7 @@ def _read(toml: str) -> _File:
     try:
         file = _File.model_validate(tomllib.loads(toml))
     except tomllib.TOMLDecodeError as problem:
-        raise ConfigurationError(f"It is no TOML: {problem}.") from None
+        raise ConfigurationError(f"Invalid TOML: {problem}.") from None
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -154,20 +154,20 @@ def _read(toml: str) -> _File:
 def _check(file: _File) -> None:
     for slug in file.topics:
         if not _SLUG.fullmatch(slug):
-            raise ConfigurationError(f"topics.{slug}: a topic's name has small letters, digits and dashes: open-data.")
+            raise ConfigurationError(f"topics.{slug}: use lowercase letters, digits and dashes, such as open-data.")
     for code in file.countries:
         if not (_CODE.fullmatch(code) or code == _NOWHERE):
-            raise ConfigurationError(f"countries.{code}: a country's name here is its two capitals (ISO 3166): GH.")
+            raise ConfigurationError(f"countries.{code}: use a country code of two capitals (ISO 3166), such as GH.")
     for language in (*file.languages, *(language for topic in file.topics.values() for language in topic.keywords)):
         if not countries.is_language(language):
-            raise ConfigurationError(f"{language!r} is no language that we know; write it as en, or pt.")
+            raise ConfigurationError(f"{language!r} is not a known language; use a code such as en or pt.")
     for slug, always in file.sources.items():
         unknown = sorted(set(always.topics) - set(file.topics))
         if unknown:
             raise ConfigurationError(f"sources.{slug}: there is no topic {unknown[0]!r} in this file.")
         odd = [code for code in always.countries if not _CODE.fullmatch(code)]
         if odd:
-            raise ConfigurationError(f"sources.{slug}: {odd[0]!r} is not a country's two capitals (ISO 3166), as GH.")
+            raise ConfigurationError(f"sources.{slug}: {odd[0]!r} isn't a country code of two capitals, such as GH.")
 
 
 def _participants(table: str) -> Iterator[Participant]:
@@ -181,13 +181,15 @@ def _participants(table: str) -> Iterator[Participant]:
         values = {name: (row.get(name) or "").strip() for name in _COLUMNS}
         where = f"countries.csv, line {rows.line_num}"
         if not _CODE.fullmatch(values["iso2"]):
-            raise ConfigurationError(f"{where}: {values['iso2']!r} is not a country's two capitals (ISO 3166), as GH.")
+            raise ConfigurationError(f"{where}: {values['iso2']!r} isn't a country code of two capitals, such as GH.")
         if values["iso2"] in seen:
-            raise ConfigurationError(f"{where}: {values['iso2']} is there twice; take one of the two out.")
+            raise ConfigurationError(f"{where}: {values['iso2']} is listed twice; remove one of them.")
         if values["cohort"] and not _COHORT.fullmatch(values["cohort"]):
-            raise ConfigurationError(f"{where}: the cohort {values['cohort']!r} must be letters, digits and dashes.")
+            raise ConfigurationError(
+                f"{where}: the cohort {values['cohort']!r} must consist of letters, digits and dashes."
+            )
         if values["joined"] and not _JOINED.fullmatch(values["joined"]):
-            raise ConfigurationError(f"{where}: joined is {values['joined']!r}, but must be as 2011-09.")
+            raise ConfigurationError(f"{where}: joined is {values['joined']!r}, but must be a month such as 2011-09.")
         seen.add(values["iso2"])
         name = values["country"] or countries.name(values["iso2"], "en")
         yield Participant(values["iso2"], name, values["cohort"], values["joined"])
@@ -263,12 +265,12 @@ def _spelled(phrases: Iterable[str], where: str) -> Iterator[str]:
                 parted = _BRACES.match(spelling)
                 if parted is None or len(many) > _MOST_ENDINGS:
                     raise ConfigurationError(
-                        f"{where}: {phrase!r} has braces that do not fit, as in 'technolog{{y,ies}}'."
+                        f"{where}: {phrase!r} has invalid braces; write them as in 'technolog{{y,ies}}'."
                     )
                 rest = spelling[parted.end() :]
                 spelled += [f"{parted[1]}{ending.strip()}{parted[3]}{rest}" for ending in parted[2].split(",")]
             many = spelled
         for spelling in many:
             if not folded(spelling):
-                raise ConfigurationError(f"{where}: {phrase!r} has no letters or digits to look for.")
+                raise ConfigurationError(f"{where}: {phrase!r} has no letters or digits.")
             yield spelling

@@ -1,4 +1,4 @@
-"""Read a list of sources: OPML of any feed reader, or TOML as `source export` writes it."""
+"""Read a list of sources: OPML of any feed reader, or TOML of `source export`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 5 * 1024 * 1024
 MOST_SOURCES = 5000
-FORMATS = {".toml": "toml", ".opml": "opml", ".xml": "opml"}  # by the file's ending
+FORMATS = {".toml": "toml", ".opml": "opml", ".xml": "opml"}  # by file extension
 _MARKUP = re.compile(rb"[\xef\xbb\xbf\xff\xfe\x00\s]*<")  # after a byte order mark
 
 
 def read_document(body: bytes, name: str) -> tuple[list[Entry | AggregatorError], int]:
-    """Return what a document says of each source, or why that is invalid, and how many outlines name no feed.
+    """Return the entry or the error of each source in a document, and the number of outlines without a feed.
 
     Args:
         body: the document.
-        name: of its file, for messages; its ending tells the format, or else the document does.
+        name: of its file, for messages. Its extension gives the format; without one, the content does.
 
     Raises:
         BadRequestError: the document as a whole is invalid.
@@ -38,7 +38,9 @@ def read_document(body: bytes, name: str) -> tuple[list[Entry | AggregatorError]
         document = opml.read(body, name)
         return [_checked(outline, f"line {outline.line}") for outline in document.outlines], document.nowhere
     if len(body) > MOST_BYTES:
-        raise BadRequestError(f"{name} is larger than {MOST_BYTES // (1024 * 1024)} MB; no list of sources is.")
+        raise BadRequestError(
+            f"{name} is larger than {MOST_BYTES // (1024 * 1024)} MB, the limit for lists of sources."
+        )
     try:
         tables = tables_in(body.decode("utf-8-sig"), name)
     except UnicodeError as problem:
@@ -60,7 +62,7 @@ def tables_in(text: str, where: str) -> list[Any]:
         raise BadRequestError(f"{where} can't be read: {problem}.") from None
     tables = document.get("source")
     if not isinstance(tables, list) or set(document) != {"source"}:
-        raise BadRequestError(f"{where} holds tables [[source]] and nothing else.")
+        raise BadRequestError(f"{where} may contain [[source]] tables only.")
     return tables
 
 
@@ -72,8 +74,8 @@ def with_policy(entry: Entry | AggregatorError, policy: Policy, delay: int | Non
     return replace(entry, changes=changes, policy=policy, delay=timedelta(seconds=delay) if delay else None)
 
 
-def _checked(row: Any, where: str) -> Entry | AggregatorError:  # noqa: ANN401  # an outline, or whatever TOML holds
-    """Check what a document says of one source; an invalid one costs itself alone."""
+def _checked(row: Any, where: str) -> Entry | AggregatorError:  # noqa: ANN401  # an outline, or any TOML value
+    """Validate one source of a document; an invalid source doesn't affect the others."""
     try:
         return entry_of(_table(row, where) if isinstance(row, opml.Outline) else row, where)
     except BadRequestError as problem:

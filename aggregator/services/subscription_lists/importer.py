@@ -1,4 +1,4 @@
-"""How an import adds sources: what is there is left out, the others are looked up side by side and stored in turn."""
+"""Import sources: skip existing ones, look the others up concurrently and store them one by one."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 
-TOGETHER = 8  # hosts that are asked at the same time; each by itself one feed after another
+TOGETHER = 8  # hosts that are called at the same time; the feeds of a host are fetched one by one
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSource:
-    """A source that is to be added."""
+    """A source to be added."""
 
     entry: Entry
     address: str
@@ -46,7 +46,7 @@ class PendingSource:
 
     @property
     def shown(self) -> str:
-        """Its address, fit for messages."""
+        """The address, safe for messages."""
         return display_url(self.address)
 
 
@@ -55,23 +55,23 @@ class AddedSource:
     """A source that was added."""
 
     source: Source
-    first: PollRecord | None  # how its first poll went, where looking it up was one
-    asked_slug: str = ""  # the slug that it should have had, but that is another's
+    first: PollRecord | None  # the record of its first poll, if looking it up was one
+    asked_slug: str = ""  # the requested slug, if another source has it
 
 
-Outcome = AddedSource | AggregatorError | str  # str: it is there already, in words
+Outcome = AddedSource | AggregatorError | str  # str: it exists already; the text has details
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import does: what is settled before anybody is asked, and what is to be added."""
+    """The plan of an import: entries that need no request, and sources to add."""
 
     settled: Sequence[tuple[PendingSource | AggregatorError, AggregatorError | str]]
     pending: Sequence[PendingSource]
 
 
 def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan:
-    """Part what a file says into what is there, what can't be used, and what is to be added."""
+    """Divide the entries of a file into existing, invalid and new sources."""
     known: dict[str, str] = {}
     for slug_there, address in tx.polling.sources.each_address():
         known.setdefault(_key(address), slug_there)
@@ -83,22 +83,22 @@ def planned(tx: Transaction, entries: Iterable[Entry | AggregatorError]) -> Plan
             continue
         source, key = PendingSource(entry, entry.address, _terms(entry)), _key(entry.address)
         if key in known:
-            settled.append((source, f"already there as {known[key]}: {source.shown}"))
+            settled.append((source, f"already exists as {known[key]}: {source.shown}"))
         elif key in pending:
-            settled.append((source, f"twice in the file: {source.shown}"))
+            settled.append((source, f"duplicate in the file: {source.shown}"))
         else:
             pending[key] = source
     return Plan(settled, list(pending.values()))
 
 
 def _key(address: str) -> str:
-    """Return what all spellings of an address share."""
+    """Return the key that all spellings of an address share."""
     kind = _kind_of(address)
     return (kind and kind.address_key(address)) or address
 
 
 def _kind_of(address: str, name: str = "") -> SourceKind | None:
-    """Return the kind of source that an address is for, judged by its form; `name` if a file names the kind."""
+    """Return the kind of source for an address by its form; `name` is the kind from the file, if any."""
     if name:
         return kinds().get(name)
     ordered = sorted(kinds().values(), key=lambda kind: kind.any_address)
@@ -119,16 +119,16 @@ def _terms(entry: Entry) -> Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where sources are added.
+    """The destination of an import.
 
     Args:
         store: the database.
-        clock: gives the present moment.
-        seal: gives what encrypts the sign-ins of sources.
-        tagger: finds the topics of what is new; None where there is no vocabulary.
+        clock: returns the present time.
+        seal: returns the cipher for credentials.
+        tagger: finds topics; None: there is no vocabulary.
         private_networks: networks that may be reached.
-        who: adds them, for the history.
-        file: where they come from, for the history.
+        who: adds them, for the audit log.
+        file: their origin, for the audit log.
     """
 
     store: Store
@@ -149,15 +149,15 @@ async def import_entries(
     lookup: Lookup,
     preview: bool,
 ) -> None:
-    """Add the sources that a document lists, and report each as it is done.
+    """Add the sources of a document, and report each result as it is known.
 
     Args:
         entries: of the document.
-        target: where to.
+        target: the destination.
         context: returns the context of requests; not called for a preview.
-        report: is called with each.
+        report: is called with each result.
         lookup: which addresses are looked up.
-        preview: report what would be done; nothing is requested and nothing is stored.
+        preview: only report the plan; nothing is requested or stored.
     """
     with target.store.reading() as tx:
         plan = planned(tx, entries)
@@ -175,7 +175,7 @@ async def import_entries(
 async def import_document(
     document: UploadedDocument, target: Target, context: Callable[[], Awaitable[PollContext]]
 ) -> ImportReport:
-    """Add the sources that an uploaded document lists. Documents on the web are fetched by their first poll.
+    """Add the sources of an uploaded document. Documents on the web are fetched by their first poll.
 
     Raises:
         BadRequestError: the document as a whole is invalid.
@@ -210,13 +210,13 @@ async def add_pending(
     *,
     lookup: Lookup,
 ) -> None:
-    """Add sources and report each as it is done, in any order.
+    """Add sources and report each result, in any order.
 
     Args:
-        pending: as `planned` found them.
-        target: where to.
+        pending: from `planned`.
+        target: the destination.
         context: of the requests.
-        report: is called with each.
+        report: is called with each result.
         lookup: which addresses are looked up.
     """
     by_host: dict[str, list[PendingSource]] = {}
@@ -225,7 +225,7 @@ async def add_pending(
     addresses = [source.address for source in pending if lookup is not Lookup.NONE]
     try:
         known = await discover_together(addresses, kinds().values(), context)
-    except SourceError:  # each of them says it in its own words
+    except SourceError:  # reported for each source below
         known = {}
     importer = _Importer(target, context, known, lookup)
     slots = asyncio.Semaphore(TOGETHER)
@@ -250,17 +250,17 @@ def _host(address: str) -> str:
 
 
 class _Importer:
-    """Adds one source after another to the store, while others are still looked up."""
+    """Stores sources one by one while others are still looked up."""
 
     def __init__(self, target: Target, context: PollContext, known: Found, lookup: Lookup) -> None:
         self._target = target
         self._context = context
         self._known = known
         self._lookup = lookup
-        self._storing = asyncio.Lock()  # so that nobody takes a slug between its check and its use
+        self._storing = asyncio.Lock()  # so that a slug can't be taken between its check and its use
 
     async def add(self, source: PendingSource) -> Outcome:
-        """Add a source; what goes wrong is its outcome."""
+        """Add a source; an error becomes its outcome."""
         try:
             found = await self._found(source)
             async with self._storing:
@@ -270,13 +270,13 @@ class _Importer:
 
     async def _found(self, source: PendingSource) -> Discovery:
         known: Mapping[str, Discovery | SourceError] = self._known
-        # A paused source is not fetched either: nobody wants its items now, and it may be paused because it is broken.
+        # A paused source is not fetched either: it may be paused because it is broken.
         if self._lookup is not Lookup.ALL or source.entry.paused:
             known = {**known, **self._unfetched(source)}
         return await discover(source.address, self._kinds(source), self._context, source.terms, known)
 
     def _kinds(self, source: PendingSource) -> Iterable[SourceKind]:
-        """Return the kinds that a source may be of.
+        """Return the possible kinds of a source.
 
         Raises:
             BadRequestError: the file names a kind that is not installed.
@@ -286,16 +286,16 @@ class _Importer:
             return kinds().values()
         if name not in kinds():
             raise BadRequestError(
-                f"{source.shown}: the kind {name!r} is not installed; installed are {', '.join(sorted(kinds()))}."
+                f"{source.shown}: the kind {name!r} is not installed; installed: {', '.join(sorted(kinds()))}."
             )
         return [kinds()[name]]
 
     def _unfetched(self, source: PendingSource) -> Mapping[str, Discovery]:
-        """Return what the form of an address shows; nothing for a paused source that must be looked up.
+        """Return the discovery by the address's form; None for a paused source that needs a lookup.
 
         Raises:
-            BadRequestError: the form does not show anything that can be polled.
-            ForbiddenAddressError: it leads into a private network.
+            BadRequestError: the form isn't a valid source address.
+            ForbiddenAddressError: the address is in a private network.
         """
         kind = _kind_of(source.address, source.entry.kind)
         if kind is None:
@@ -311,7 +311,7 @@ class _Importer:
     async def _stored(self, source: PendingSource, found: Discovery) -> Outcome:
         there, asked_slug = await in_database_thread(self._taken, source, found)
         if there:
-            return f"already there as {there}: {source.shown}"
+            return f"already exists as {there}: {source.shown}"
         terms = replace(source.terms, slug=None) if asked_slug else source.terms
         added, first = await subscribe(
             source.address,
@@ -327,7 +327,7 @@ class _Importer:
         return AddedSource(added, first, asked_slug)
 
     def _taken(self, source: PendingSource, found: Discovery) -> tuple[str, str]:
-        """Return under which slug an address is there already, and which wanted slug is another's; "" for none."""
+        """Return the slug that an address already has, and the requested slug if it is taken; "" for none."""
         with self._target.store.reading() as tx:
             former = tx.polling.sources.at(found.kind, found.address)
             if former is not None and former.state is not SourceState.REMOVED:
@@ -337,7 +337,7 @@ class _Importer:
             return "", slug or "" if taken else ""
 
     def _noted(self, added: Source, *, paused: bool) -> Source:
-        """Write the history of a source that was added, and pause it where it was paused before."""
+        """Write the audit entries of a new source, and pause it if the file has it paused."""
         now, about = self._target.clock(), f"source:{added.slug}"
         with self._target.store.writing() as tx:
             tx.moderation.audit.note(

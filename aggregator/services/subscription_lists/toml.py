@@ -1,4 +1,4 @@
-"""What files say of sources: a table for each, checked on its way in and written on its way out."""
+"""Convert sources to and from the tables of list files, with validation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.source import Source
 
-Table = dict[str, Any]  # of one source, as TOML gives and takes it
+Table = dict[str, Any]  # of one source, in TOML's types
 
 _KNOWN = frozenset(
     {
@@ -28,46 +28,48 @@ _KNOWN = frozenset(
         *("floor", "ceiling", "options", "paused"),
     }
 )
-_LISTS = frozenset({"trusted", "options", "paused"})  # what attributes of OPML hold as JSON
+_LISTS = frozenset({"trusted", "options", "paused"})  # attributes that OPML holds as JSON
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CEILING = timedelta(hours=24)
 _WEB = re.compile(r"(?i)https?://")
-_KEYS = re.compile(  # parameters of an address that let in whoever has it
+_KEYS = re.compile(  # query parameters that act as credentials
     r"(?i)(?:^|&)((?:access_?|auth_?)?token|(?:api_?)?key|pass(?:word|wd)?|pwd|secret|auth|sig(?:nature)?)="
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a file says of one source; what it does not say stays as it is."""
+    """The settings of a source in a file; missing ones stay unchanged."""
 
     address: str
-    slug: str  # "": to be made from what the source calls itself
+    slug: str  # "": derived from the source's own name
     changes: Mapping[str, Any]  # columns
     policy: Policy
     delay: timedelta | None
     options: Mapping[str, Any] = field(default_factory=dict)  # of its kind
     paused: bool | None = None
     says_policy: bool = True
-    kind: str = ""  # of source; "": whatever the address is for
+    kind: str = ""  # of source; "": determined by the address
 
 
-def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the file holds
-    """Check what a file says of one source.
+def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
+    """Validate the table of a source in a file.
 
     Raises:
-        BadRequestError: it can't be used; the sentence begins with `where`.
+        BadRequestError: it is invalid; the message begins with `where`.
     """
     if not isinstance(table, dict) or not set(table) <= _KNOWN:
         strange = sorted(set(table) - _KNOWN) if isinstance(table, dict) else []
-        raise BadRequestError(f"{where}: {', '.join(strange) or 'it'} is none of {', '.join(sorted(_KNOWN))}.")
+        raise BadRequestError(
+            f"{where}: {', '.join(strange) or 'it'} is unknown; expected {', '.join(sorted(_KNOWN))}."
+        )
     table = storable_json(table)
     if not isinstance(table.get("address"), str) or not table["address"].strip():
         raise BadRequestError(f"{where}: address is missing.")
     slug = table.get("slug", "")
     if not isinstance(slug, str) or (slug and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", slug)):
-        raise BadRequestError(f"{where}: slug is {slug!r}; it has 1 to 40 of a-z, 0-9 and dashes.")
+        raise BadRequestError(f"{where}: slug is {slug!r}; expected 1 to 40 characters of a-z, 0-9 and dashes.")
     try:
         policy = Policy(table.get("policy", Policy.AUTO.value))
         on_edit = OnEdit(table.get("on_edit", OnEdit.STAY.value))
@@ -75,15 +77,15 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
         raise BadRequestError(f"{where}: {problem}.") from None
     delay = _span(table.get("delay"), f"{where}: delay")
     if (policy is Policy.DELAY) != (delay is not None):
-        raise BadRequestError(f'{where}: policy = "delay" and delay go together.')
+        raise BadRequestError(f'{where}: policy = "delay" and delay must be set together.')
     trusted = table.get("trusted", [])
     if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
-        raise BadRequestError(f"{where}: trusted is a list of names.")
+        raise BadRequestError(f"{where}: trusted must be a list of names.")
     options, paused = table.get("options", {}), table.get("paused")
     if not isinstance(options, dict):
-        raise BadRequestError(f"{where}: options is a table.")
+        raise BadRequestError(f"{where}: options must be a table.")
     if not isinstance(paused, bool | None):
-        raise BadRequestError(f"{where}: paused is true or false.")
+        raise BadRequestError(f"{where}: paused must be true or false.")
     changes: dict[str, Any] = {
         "policy": policy.value,
         "delay": round(delay.total_seconds()) if delay else None,
@@ -101,18 +103,18 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # whatever the f
 def _kind(table: Mapping[str, Any], where: str) -> str:
     kind = table.get("kind", "")
     if not isinstance(kind, str):
-        raise BadRequestError(f"{where}: kind is {kind!r}; it is the name of a kind of source.")
+        raise BadRequestError(f"{where}: kind is {kind!r}; expected the name of a kind of source.")
     return kind
 
 
 def _pace(table: Mapping[str, Any], where: str) -> dict[str, int]:
-    """Return how often a source is polled, as far as it is said: columns in seconds."""
+    """Return the poll interval settings as columns, in seconds."""
     spans = {name: _span(table.get(name), f"{where}: {name}") for name in ("every", "floor", "ceiling")}
     seconds = {name: round(span.total_seconds()) for name, span in spans.items() if span is not None}
     for name, span in seconds.items():
         least = 1 if name == "every" else SHORTEST_FLOOR
         if not least <= span <= LONGEST_INTERVAL:
-            raise BadRequestError(f"{where}: {name} is {table[name]!r}; it is {least} s to {LONGEST_INTERVAL} s.")
+            raise BadRequestError(f"{where}: {name} is {table[name]!r}; expected {least} s to {LONGEST_INTERVAL} s.")
     if "floor" in seconds and seconds["floor"] > seconds.get("ceiling", LONGEST_INTERVAL):
         raise BadRequestError(f"{where}: the floor {table['floor']!r} is above the ceiling {table['ceiling']!r}.")
     return seconds
@@ -123,7 +125,7 @@ def _span(value: Any, where: str) -> timedelta | None:  # noqa: ANN401
         return None
     match = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise BadRequestError(f'{where} is {value!r}; write it like "90s", "10m", "2h" or "1d".')
+        raise BadRequestError(f'{where} is {value!r}; expected a duration such as "90s", "10m", "2h" or "1d".')
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
@@ -134,7 +136,7 @@ def _span_text(span: timedelta) -> str:
 
 
 def table_of(source: Source) -> Table:
-    """Return what a file says of a source, in the form that `entry_of` reads; no secret is in it."""
+    """Return the table of a source in the form that `entry_of` reads, without secrets."""
     kind = kinds()[source.kind]
     found = {option.name for option in kind.options if option.discovered}
     options = {name: value for name, value in sorted(source.options.items()) if name not in found}
@@ -148,7 +150,7 @@ def table_of(source: Source) -> Table:
         **({"on_edit": source.on_edit.value} if source.on_edit is not OnEdit.STAY else {}),
         **({"trusted": list(source.trusted)} if source.trusted else {}),
         **({"every": _span_text(source.every)} if source.every else {}),
-        # Shorter ones are of hosts that the operator opened: looking them up finds that again.
+        # Shorter intervals come from hosts that the operator opened; discovery finds them again.
         **(
             {"floor": _span_text(source.floor)}
             if source.floor != DOCUMENT_FLOOR and source.floor >= timedelta(minutes=1)
@@ -161,7 +163,7 @@ def table_of(source: Source) -> Table:
 
 
 def secrets_of(source: Source) -> list[str]:
-    """Say in sentences what of a source is secret, or may be."""
+    """Return sentences on the secret parts of a source, or possibly secret ones."""
     notes = []
     if source.sealed is not None:
         notes.append(f"its credentials are not exported; set them with 'aggregator source credentials {source.slug}'")
@@ -169,7 +171,7 @@ def secrets_of(source: Source) -> list[str]:
     if parts and "@" in parts.netloc:
         notes.append("the user name and password in its address are not exported")
     if parts and (key := _KEYS.search(parts.query)):
-        notes.append(f"its address holds what looks like a key ({key[1]}=...), so keep the file to yourselves")
+        notes.append(f"its address seems to contain a key ({key[1]}=...), so keep the file private")
     return notes
 
 
@@ -180,7 +182,7 @@ def _without_credentials(address: str) -> str:
 
 
 def attributes_of(table: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes by which OPML holds a table; name and feed address have places of their own there."""
+    """Return a table as OPML attributes, except name and feed address, which have their own attributes."""
     return {
         name: json.dumps(value, ensure_ascii=False) if name in _LISTS else str(value)
         for name, value in table.items()
@@ -189,22 +191,22 @@ def attributes_of(table: Mapping[str, Any]) -> dict[str, str]:
 
 
 def table_in(attributes: Mapping[str, str], where: str) -> Table:
-    """Read a table from the attributes of OPML; which ones there are is for `entry_of` to judge.
+    """Parse OPML attributes into a table; `entry_of` validates the names.
 
     Raises:
-        BadRequestError: one of them is no JSON where it should be.
+        BadRequestError: an attribute isn't valid JSON where required.
     """
     table: Table = {}
     for name, value in attributes.items():
         try:
             table[name] = json.loads(value) if name in _LISTS else value
         except (ValueError, RecursionError):
-            raise BadRequestError(f"{where}: {name} is {value[:80]!r}, which is no JSON.") from None
+            raise BadRequestError(f"{where}: {name} is {value[:80]!r}, which isn't JSON.") from None
     return table
 
 
 def toml_of(tables: Iterable[Mapping[str, Any]]) -> str:
-    """Write tables as `source apply` reads them."""
+    """Return tables as TOML for `source apply`."""
     return "\n".join(
         "[[source]]\n" + "".join(f"{name} = {_value(value)}\n" for name, value in table.items()) for table in tables
     )
@@ -215,5 +217,5 @@ def _value(value: Any) -> str:  # noqa: ANN401  # what options hold
         return "{ " + ", ".join(f"{name} = {_value(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    # A string of JSON is one of TOML, but for the one control character that JSON lets stand.
+    # JSON strings are valid TOML except for one control character that JSON leaves unescaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -189,7 +189,7 @@ class Api:
     async def _asked(self, call: Call, ask: Callable[[], Any]) -> Mapping[str, Any]:
         if self._useless is not None:
             raise self._useless
-        async with self._context.quiet.turn(self.host, f"{call.endpoint}@{self._mark}") as turn:
+        async with self._context.quiet.acquire(self.host, f"{call.endpoint}@{self._mark}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
             try:

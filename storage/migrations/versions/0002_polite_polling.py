@@ -1,4 +1,4 @@
-"""what polite polling remembers: rhythm, pace, host groups, moves, aliases.
+"""Add the state of polite polling: publishing profile, pace, host groups, moves, stable keys.
 
 Revision: 0002, after 0001
 """
@@ -23,8 +23,8 @@ _PARTIAL = (
     ("ix_activity_object_key", ["object_key"], "object_key IS NOT NULL"),
     ("ix_activity_review", ["review", "id"], "review <> 'published'"),
 )
-_FEEDS_EVERY = 900  # seconds: what every feed got before there was a choice
-# Services whose many names are answered by the same few machines.
+_FEEDS_EVERY = 900  # seconds: the interval of every feed before it was configurable
+# Services whose many host names share a few machines.
 _GROUPS = {
     "blogspot.com": "blogspot.com",
     "feedburner.com": "feedburner.com",
@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", name=op.f("pk_pace")),
     )
 
-    # Renamed in place: altering a column on SQLite copies the table, and dropping the old one takes its log along.
+    # Renamed in place: altering a column on SQLite copies the table, and dropping the old table deletes its log.
     op.execute('ALTER TABLE source RENAME COLUMN every TO "interval"')
     op.add_column("source", sa.Column("every", sa.Integer(), nullable=True))
     op.add_column("source", sa.Column("ceiling", sa.Integer(), nullable=False, server_default="86400"))

@@ -1,4 +1,4 @@
-"""what a paid network needs: profiles, a ledger and a budget, keys that must not come back.
+"""Add paid networks: profiles, a ledger and a budget, keys that must not be stored again.
 
 Revision: 0003, after 0002
 """
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 _big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_ACCOUNTS_EVERY = 300  # seconds: what every account on X got before its rhythm decided
+_ACCOUNTS_EVERY = 300  # seconds: the interval of every account on X before polling was adaptive
 _TABLES = ("meter", "spend", "reservation", "billed", "gone_key", "checked", "compliance_job")
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608, ISC004  # statements are put together of names alone, and strings are long
-"""what readers filter and search by, and word of every change.
+"""Add filters, search and change notifications for readers.
 
 Revision: 0004, after 0003
 """
@@ -191,7 +191,7 @@ def _on_postgresql() -> None:
     op.create_table(
         "activity_words",
         sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("position", UtcDateTime(), nullable=True),  # none: it is not shown
+        sa.Column("position", UtcDateTime(), nullable=True),  # NULL: not visible
         sa.Column("words", TSVECTOR(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activity_words")),
     )
@@ -210,12 +210,12 @@ def _on_postgresql() -> None:
 
 
 def _on_sqlite() -> None:
-    # Our words hold no ASCII but letters and digits: that tokenizer parts them at the spaces, and nowhere else.
+    # Our words have no ASCII characters besides letters and digits, so this tokenizer splits at spaces only.
     op.execute(
         "CREATE VIRTUAL TABLE activity_words USING fts5"
         "(search_text, content='activity', content_rowid='id', tokenize='ascii')"
     )
-    if op.get_bind().dialect.server_version_info >= (3, 42):  # type: ignore[operator]  # always told by SQLite
+    if op.get_bind().dialect.server_version_info >= (3, 42):  # type: ignore[operator]  # always known on SQLite
         op.execute("INSERT INTO activity_words (activity_words, rank) VALUES ('secure-delete', 1)")
     for name, does in _sqlite_triggers().items():
         op.execute(f"CREATE TRIGGER {name} {does}")
@@ -227,7 +227,7 @@ def _on_sqlite() -> None:
 
 
 def _keep_words_alone() -> None:
-    """Part what is searched into words, as the program does from now on."""
+    """Split the search text into words, as the program does from this version on."""
     activity = sa.table("activity", sa.column("id"), sa.column("search_text"))
     connection = op.get_bind()
     after = 0

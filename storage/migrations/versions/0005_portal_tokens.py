@@ -1,4 +1,4 @@
-"""who may read more than everybody.
+"""Add API tokens for portals.
 
 Revision: 0005, after 0004
 """

@@ -1,4 +1,4 @@
-"""what the review desk needs: people, rules, freezes, a history that can't be changed, and what editors add.
+"""Add the review desk: accounts, rules, freezes, an append-only audit log, and editorial fields.
 
 Revision: 0006, after 0005
 """
@@ -53,7 +53,7 @@ _ADDED: dict[str, Sequence[sa.Column[Any]]] = {
     ),
     "transition": (sa.Column("reviewer", sa.Text(), nullable=True),),
 }
-# The history only grows.
+# The audit log is append-only.
 _REFUSED = """
 CREATE FUNCTION audit_stands() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -217,7 +217,7 @@ def _of_activity(table: str) -> sa.ForeignKeyConstraint:
 
 
 def _chain() -> None:
-    """Give every row of the history its hash: SHA-256 over the hash before it, a line feed, and the row as JSON."""
+    """Hash every row of the audit log: SHA-256 of the previous hash, a line feed, and the row as JSON."""
     connection = op.get_bind()
     audit = sa.table(
         "audit",

@@ -1,4 +1,4 @@
-"""what the portal page needs: the words that tags come from, and the stories that activities belong to.
+"""Add the matching words of tags, and the stories of activities.
 
 Revision: 0007, after 0006
 """
@@ -22,8 +22,8 @@ _ADDED: tuple[sa.Column[Any], ...] = (
     sa.Column("story", sa.Text(), nullable=True),
     sa.Column("story_by_hand", sa.Boolean(), nullable=False, server_default=sa.false()),
 )
-# Which link of a post came first was not kept: any of them, as long as all posts take the same. No revision: nothing
-# that anybody mirrors changes.
+# The order of a post's links was not stored, so any link will do if all posts use the same one. No revision: nothing
+# in mirrors changes.
 _LINKED = "(SELECT min(key) FROM activity_link WHERE activity_link.activity_id = activity.id)"
 _STORY = (
     "CASE WHEN kind IN ('article', 'event', 'video') THEN key "

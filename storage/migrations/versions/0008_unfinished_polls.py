@@ -1,4 +1,4 @@
-"""how many polls of a source in a row began and never ended.
+"""Count consecutive polls of a source that never ended.
 
 Revision: 0008, after 0007
 """

@@ -1,4 +1,4 @@
-"""when the stream last changed, for `Last-Modified`.
+"""Store the time of the last change, for `Last-Modified`.
 
 Revision: 0009, after 0008
 """

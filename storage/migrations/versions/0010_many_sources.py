@@ -1,4 +1,4 @@
-"""an index that finds failing sources, and no due date for sources that are never polled.
+"""Index failing sources, and remove the due time of sources that are never polled.
 
 Revision: 0010, after 0009
 """
@@ -17,7 +17,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_NEVER = datetime(9998, 12, 31, tzinfo=UTC)  # how a source that is never polled was marked
+_NEVER = datetime(9998, 12, 31, tzinfo=UTC)  # the former mark of sources that are never polled
 _source = sa.table("source", sa.column("due", UtcDateTime()))
 
 
@@ -41,7 +41,7 @@ def downgrade() -> None:
 
 
 def _replace_due_in_sqlite(column: sa.Column[object]) -> None:
-    """Give `due` another definition; SQLite would rebuild the table, and delete the rows that refer to it."""
+    """Change the definition of `due` in place: SQLite would rebuild the table, and delete the rows that refer to it."""
     op.drop_index("ix_source_state_due", "source")
     op.execute("ALTER TABLE source RENAME COLUMN due TO former_due")
     op.add_column("source", column)
