@@ -30,8 +30,8 @@ kinds()  # registers the networks, as every process of ours does with its settin
 TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
 ROOT = Path(__file__).parent
-QUICK = ROOT / "unit"
-WATCHING = {"test_hot", "test_live", "test_trouble", "test_outputs"}
+QUICK = tuple(ROOT / name for name in ("config", "domain", "source_api", "sources", "system", "text"))
+WATCHING = {"test_response_cache", "test_sse", "test_database_trouble", "test_outputs"}
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
 
@@ -209,7 +209,7 @@ def pytest_collection_finish() -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    if item.path.is_relative_to(QUICK):
+    if item.path.parent == ROOT or any(item.path.is_relative_to(folder) for folder in QUICK):
         return 0
     return 1 if item.get_closest_marker("long") or item.get_closest_marker("xdist_group") else 2
 

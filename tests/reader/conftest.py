@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests wait on a busy machine; the limit itself is the matter of `test_trouble`."""
-    if request.module.__name__ != "tests.reader.test_trouble":
+    """Let requests wait on a busy machine; the limit itself is the subject of `test_database_trouble`."""
+    if request.module.__name__ != "tests.reader.test_database_trouble":
         monkeypatch.setattr(database_threads, "PATIENCE", 30.0)
 
 

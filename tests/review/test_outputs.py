@@ -18,7 +18,7 @@ from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader.serving import Reader
-from tests.reader.test_live import listening
+from tests.reader.test_sse import listening
 from tests.review.conftest import PASSWORD, Visitor
 from tests.review.test_queue import marks
 

@@ -21,7 +21,7 @@ from aggregator.domain.source import Policy
 from aggregator.services.ingest import Ingest
 from aggregator.source_api.kind import PollContext
 from tests.building import NOON, add_source, an_activity, ingest_now, token
-from tests.contract.test_ingest import LEASE, Scripted
+from tests.services.test_ingest import LEASE, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from tests.x.scripted import Reply, Script, account
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following
     from tests.x.scripted import Answers, Asked
 

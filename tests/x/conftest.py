@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.demo import Upstream, create_upstream
-from tests.contract.fake_x import FakeX
+from tests.sources.twitter.fake_x import FakeX
 from tests.x.following import Following, Time
 
 if TYPE_CHECKING:

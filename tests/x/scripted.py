@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
 
 Asked = Mapping[str, str]
 NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}

@@ -13,7 +13,7 @@ from tests.x.scripted import NOTHING, Reply, Script, account, page, post
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following, Time
     from tests.x.scripted import Asked
 
