@@ -29,7 +29,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> NewActivity:
     """Build what a source said; `content` are fields of `Content`."""
-    said = replace(
+    defaults = replace(
         Content(
             kind=ActivityKind.ARTICLE,
             network="web",
@@ -44,7 +44,7 @@ def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> Ne
         **content,
     )
     return NewActivity(
-        native_id=native_id, key=f"web:{native_id}", content=said, entry_digest=digest or f"{said}", raw=b"{}"
+        native_id=native_id, key=f"web:{native_id}", content=defaults, entry_digest=digest or f"{defaults}", raw=b"{}"
     )
 
 
@@ -92,10 +92,12 @@ def due_of(source: Source) -> datetime:
     return source.poll.due
 
 
-def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
+def ingest_now(store: Store, source: Source, activities: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
     """Screen and store what a source said."""
     with store.writing() as tx:
-        return tx.stream.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
+        return tx.stream.activities.store(
+            source.id, [screened(activity, source.policy, now) for activity in activities], now
+        )
 
 
 def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:

@@ -30,10 +30,10 @@ def find() -> str | None:
 
 def _answers(path: str) -> bool:
     try:
-        asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20)
+        version = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0 and b"snap" not in asked.stderr.lower()
+    return version.returncode == 0 and b"snap" not in version.stderr.lower()
 
 
 def _may_install() -> bool:

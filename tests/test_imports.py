@@ -139,7 +139,9 @@ def test_a_module_imports_only_what_its_package_may(module: str) -> None:
 def test_packages_import_each_other_in_one_direction() -> None:
     arrows: dict[str, set[str]] = {}
     for module, path in MODULES.items():
-        used = {_package(one.module) for one in _imports(path) if _within(one.module, OURS) and not one.names <= PORTS}
+        used = {
+            _package(used.module) for used in _imports(path) if _within(used.module, OURS) and not used.names <= PORTS
+        }
         arrows.setdefault(_package(module), set()).update(used - {_package(module), "aggregator"})
     arrows["registry"] = {name for name in arrows if name.startswith("sources.")}  # found by walking the package
     TopologicalSorter(arrows).prepare()

@@ -31,19 +31,19 @@ def followed(cli: CommandLine) -> Iterator[CommandLine]:
 
 
 def test_before_anything_was_spent(cli: CommandLine) -> None:
-    said = cli("budget").stdout
-    assert "Spent:     $0.00, with no budget set" in said
-    assert "Forecast:  $0.00 by the end of the cycle" in said
+    output = cli("budget").stdout
+    assert "Spent:     $0.00, with no budget set" in output
+    assert "Forecast:  $0.00 by the end of the cycle" in output
 
 
 def test_what_was_spent_on_what(followed: CommandLine) -> None:
-    said = followed("budget").stdout
-    assert re.search(r"looking up new sources     \d         0      2      \$0\.0200", said)
-    assert "posts of what is followed  2 " in said
-    assert "names and pictures         1 " in said
-    [told] = followed.json("budget")
-    assert told["budget"] is None
-    assert told["spent"] == pytest.approx(sum(one["cost"] for one in told["purposes"]))
+    output = followed("budget").stdout
+    assert re.search(r"looking up new sources     \d         0      2      \$0\.0200", output)
+    assert "posts of what is followed  2 " in output
+    assert "names and pictures         1 " in output
+    [report] = followed.json("budget")
+    assert report["budget"] is None
+    assert report["spent"] == pytest.approx(sum(purpose["cost"] for purpose in report["purposes"]))
     day = followed("budget", "--days").stdout.splitlines()[1]
     assert day.startswith(f"{datetime.now(UTC):%Y-%m-%d}")
 
@@ -51,10 +51,10 @@ def test_what_was_spent_on_what(followed: CommandLine) -> None:
 def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> None:
     followed.environ["AGGREGATOR_X_BUDGET"] = "0.19"
     followed.environ["AGGREGATOR_X_CYCLE_DAY"] = "28" if datetime.now(UTC).day != 28 else "27"
-    said = followed("budget").stdout
-    assert "of $0.19; $0.0190 of the rest is kept for checking what is shown" in said
-    assert "would be needed by the end of the cycle" in said
-    assert "each account may cost $" in said
+    output = followed("budget").stdout
+    assert "of $0.19; $0.0190 of the rest is kept for checking what is shown" in output
+    assert "would be needed by the end of the cycle" in output
+    assert "each account may cost $" in output
 
 
 def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) -> None:
@@ -74,14 +74,14 @@ def test_advice_begins_with_what_saves_most() -> None:
         Account("calm", 0.1, KIND.savings({"exclude": ["replies"]}, {ActivityKind.REPLY: 0.5})),
         Account("dead", 0.0),
     ]
-    said = advice(accounts)
-    assert [(one.change.split(":")[0], round(one.saves, 2)) for one in said] == [
+    options = advice(accounts)
+    assert [(option.change.split(":")[0], round(option.saves, 2)) for option in options] == [
         ("do not follow it", 30.0),
         ("without its retweets", 18.75),
         ("without its replies", 3.75),
         ("do not follow it", 3.0),
     ]
-    assert said[1].change.endswith("aggregator source set loud --exclude retweets")
+    assert options[1].change.endswith("aggregator source set loud --exclude retweets")
 
 
 def test_replies_and_retweets_can_be_left_out(followed: CommandLine) -> None:

@@ -36,7 +36,7 @@ def test_pull_reports_each_source(cli: CommandLine, publisher: Publisher) -> Non
     cli("source", "add", *(publisher.url(f"/good/{n}.xml") for n in (1, 2)))
     publisher.feeds["1"].entries.insert(0, Entry("fresh", "Fresh"))
     publisher.feeds["1"].entries[1].title = "Edited"
-    reports = {one.pop("slug"): one for one in cli.json("pull", "--all")}
+    reports = {report.pop("slug"): report for report in cli.json("pull", "--all")}
     assert reports["feed-1"] == {"outcome": "new", "new": 1, "changed": 1, "unchanged": 2, "error": None}
     assert reports["feed-2"] == {"outcome": "unchanged", "new": 0, "changed": 0, "unchanged": 0, "error": None}
     assert cli("pull", "feed-1").stdout == "feed-1: unchanged (0 new, 0 changed, 0 known)\n"
@@ -45,7 +45,7 @@ def test_pull_reports_each_source(cli: CommandLine, publisher: Publisher) -> Non
 def test_a_failing_source_fails_the_pull_and_only_itself(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", *(publisher.url(f"/good/{n}.xml") for n in (1, 2)))
     del publisher.feeds["2"]
-    reports = {one["slug"]: one for one in cli.json("pull", "--all", code=1)}
+    reports = {report["slug"]: report for report in cli.json("pull", "--all", code=1)}
     assert reports["feed-1"]["error"] is None
     assert "404" in reports["feed-2"]["error"]
     assert "failing" in cli("status").stdout
@@ -113,8 +113,8 @@ def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: P
     with sqlite_store.writing() as tx:
         tx.polling.hosts.pause(publisher.host, utc_now() + timedelta(minutes=30), utc_now(), "429 from it")
     hits = publisher.hits.total()
-    said = cli("pull", "feed-1", code=1).stdout
-    assert "left alone for another 30 min: 429 from it" in said
+    output = cli("pull", "feed-1", code=1).stdout
+    assert "left alone for another 30 min: 429 from it" in output
     assert publisher.hits.total() == hits
     assert f"Left alone: {publisher.host}" in cli("status").stdout
     [paused] = cli.json("status")[0]["paused_hosts"]
@@ -133,8 +133,8 @@ def test_review_holds_approves_and_hides(cli: CommandLine, publisher: Publisher,
     cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
     assert _titles(sqlite_store) == set()
     waiting = cli.json("review", "list")
-    assert [one["reason"] for one in waiting] == ["the source holds everything for review"] * 3
-    first, second, third = (one["id"] for one in waiting)
+    assert [item["reason"] for item in waiting] == ["the source holds everything for review"] * 3
+    first, second, third = (item["id"] for item in waiting)
     assert cli("review", "approve", first, second).stdout == f"{first}: approved.\n{second}: approved.\n"
     assert len(_titles(sqlite_store)) == 2
     cli("review", "hide", first, "--reason", "a mistake")
@@ -163,9 +163,9 @@ def test_approving_what_is_not_there_fails_plainly(cli: CommandLine, publisher: 
 def test_review_list_is_readable_and_harmless_to_terminals(cli: CommandLine, publisher: Publisher) -> None:
     publisher.feeds["1"].entries[0].title = "Tab\tand \x1b[31mred"
     cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
-    said = cli("review", "list").stdout
-    assert said.splitlines()[0].split() == ["ID", "SOURCE", "KIND", "PUBLISHED", "WHAT", "WHY"]
-    assert "\x1b[31m" not in said
+    output = cli("review", "list").stdout
+    assert output.splitlines()[0].split() == ["ID", "SOURCE", "KIND", "PUBLISHED", "WHAT", "WHY"]
+    assert "\x1b[31m" not in output
 
 
 def test_status_says_that_nothing_runs_and_how_to_start_it(cli: CommandLine, sqlite_store: Store) -> None:
@@ -190,7 +190,7 @@ def test_status_for_programs(cli: CommandLine, publisher: Publisher) -> None:
 
 def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) -> None:
     cli.environ["AGGREGATOR_X_BEARER_TOKEN"] = "very-secret"
-    rows = {one["variable"]: one for one in cli.json("settings")}
+    rows = {setting["variable"]: setting for setting in cli.json("settings")}
     assert rows["AGGREGATOR_X_BEARER_TOKEN"]["value"] == "****"
     assert rows["AGGREGATOR_X_BEARER_TOKEN"]["origin"] == "environment"
     assert rows["AGGREGATOR_LEASE"] == {
@@ -204,9 +204,9 @@ def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) 
 
 def test_a_wrong_setting_is_wrong_usage(cli: CommandLine) -> None:
     cli.environ |= {"AGGREGATOR_LEASE": "soon", "AGGREGATOR_TYPO": "1"}
-    said = cli("status", code=2).stderr
-    assert "AGGREGATOR_LEASE: invalid value 'soon'; expected seconds, 10 to 3600." in said
-    assert "AGGREGATOR_TYPO is an unknown setting" in said
+    output = cli("status", code=2).stderr
+    assert "AGGREGATOR_LEASE: invalid value 'soon'; expected seconds, 10 to 3600." in output
+    assert "AGGREGATOR_TYPO is an unknown setting" in output
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_data_directory_that_cannot_be_made_is_told_plainly(cli: CommandLine, 
 
 def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
-    later, earlier, _ = (one["id"] for one in cli.json("review", "list"))
+    later, earlier, _ = (item["id"] for item in cli.json("review", "list"))
     cli("review", "approve", later, earlier, "--at", "2999-01-01T00:00")
     cli("review", "approve", earlier, "--at", "2998-01-01T00:00")
     cli("review", "hide", later)
@@ -267,13 +267,13 @@ def test_the_newest_decision_counts(cli: CommandLine, publisher: Publisher, sqli
 
 def test_a_database_that_is_away_is_told_plainly(cli: CommandLine) -> None:
     cli.environ["AGGREGATOR_DATABASE_URL"] = "postgresql://me:secret@127.0.0.1:1/x"
-    said = cli("status", code=1).output
-    assert said.startswith("aggregator: The database does not answer:")
-    assert "secret" not in said
-    assert "Traceback" not in said
+    output = cli("status", code=1).output
+    assert output.startswith("aggregator: The database does not answer:")
+    assert "secret" not in output
+    assert "Traceback" not in output
 
 
 def test_help_shows_every_word(cli: CommandLine) -> None:
-    said = cli("--help").stdout
+    output = cli("--help").stdout
     for word in ("run", "serve", "demo", "source", "pull", "review", "status", "settings", "migrate"):
-        assert f"\n  {word} " in said
+        assert f"\n  {word} " in output

@@ -64,10 +64,10 @@ def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_pat
     assert time.monotonic() - began < 15  # five on an idle machine
     assert subprocess.run(["pgrep", "-g", str(group)], check=False, capture_output=True).stdout == b""
     assert list(tmp_path.glob("aggregator-demo-*")) == []
-    said = demo.log("demo")
-    assert "Ended" in said
-    assert "Traceback" not in said
-    assert not re.search(r"\[(warning|error)", said), said
+    output = demo.log("demo")
+    assert "Ended" in output
+    assert "Traceback" not in output
+    assert not re.search(r"\[(warning|error)", output), output
 
 
 def _kinds(demo: Processes) -> set[str]:

@@ -41,7 +41,7 @@ def following(cli: CommandLine, x: CompliantX) -> CommandLine:
 
 def _shown(store: Store) -> set[str]:
     with store.reading() as tx:
-        return {one.native_id for one in tx.stream.activities.page(Query(limit=100, stitch=False)).items}
+        return {item.native_id for item in tx.stream.activities.page(Query(limit=100, stitch=False)).items}
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_post_that_was_never_seen_is_kept_out(following: CommandLine, x: Compl
 
 
 def test_what_is_no_post_is_refused(following: CommandLine) -> None:
-    said = following("purge", "post", "100", "https://example.org/100", code=2).stderr
-    assert "'https://example.org/100' isn't the id, the key or the address of a post" in said
+    output = following("purge", "post", "100", "https://example.org/100", code=2).stderr
+    assert "'https://example.org/100' isn't the id, the key or the address of a post" in output
     assert following.json("compliance", "report") == []  # and nothing was done
 
 
@@ -122,8 +122,8 @@ def test_a_network_is_purged_when_its_name_is_typed(following: CommandLine, sqli
 def test_a_sweep_says_what_it_found_and_the_report_proves_it(following: CommandLine, x: CompliantX) -> None:
     following.environ["AGGREGATOR_X_SWEEP"] = "lookup"
     x.gone[100] = "deleted"
-    said = following("compliance", "sweep").stdout
-    assert said == "x: 4 posts held, 4 posts looked up; 1 gone (3 items removed or shortened), 0 updated.\n"
+    output = following("compliance", "sweep").stdout
+    assert output == "x: 4 posts held, 4 posts looked up; 1 gone (3 items removed or shortened), 0 updated.\n"
     lines = following("compliance", "report").stdout.splitlines()
     assert re.fullmatch(r"KEY +WHY +UPSTREAM +NOTICED +LEFT +DELAY +ITEMS +VERIFIED", lines[0])
     assert re.fullmatch(r"x:100 +deleted on X \(lookup\) +- +[-0-9: ]{38,} +[\d.]+ s +3 +yes", lines[1])
@@ -131,17 +131,17 @@ def test_a_sweep_says_what_it_found_and_the_report_proves_it(following: CommandL
         r"1 removed since [-\d]+; from noticed to gone [\d.]+ s in the median, [\d.]+ s at the longest; all verified\.",
         lines[3],
     )
-    [told] = following.json("compliance", "report")
-    assert (told["key"], told["how"], told["activities"], told["verified"]) == ("x:100", "lookup", 3, True)
+    [report] = following.json("compliance", "report")
+    assert (report["key"], report["how"], report["activities"], report["verified"]) == ("x:100", "lookup", 3, True)
 
 
 def test_the_report_fails_where_something_is_left(following: CommandLine, sqlite_store: Store) -> None:
     following("purge", "post", "100")
     with sqlite_store.engine.begin() as connection:
         connection.execute(text("UPDATE activity SET text = 'left' WHERE native_id = '100'"))
-    said = following("compliance", "report", code=1).stdout
-    assert said.splitlines()[1].endswith("NO")
-    assert "STILL HELD: x:100" in said
+    output = following("compliance", "report", code=1).stdout
+    assert output.splitlines()[1].endswith("NO")
+    assert "STILL HELD: x:100" in output
 
 
 def test_the_report_begins_where_it_is_told(following: CommandLine) -> None:
@@ -153,6 +153,6 @@ def test_the_report_begins_where_it_is_told(following: CommandLine) -> None:
 
 
 def test_the_sweep_is_told_to_programs_as_well(following: CommandLine) -> None:
-    [told] = [json.loads(line) for line in following("compliance", "sweep", "--json").stdout.splitlines()]
-    assert (told["network"], told["held"], told["gone"]) == ("x", 4, 0)
-    assert told["notes"] == ["A job over 4 posts was begun.", "A job over 2 accounts was begun."]
+    [report] = [json.loads(line) for line in following("compliance", "sweep", "--json").stdout.splitlines()]
+    assert (report["network"], report["held"], report["gone"]) == ("x", 4, 0)
+    assert report["notes"] == ["A job over 4 posts was begun.", "A job over 2 accounts was begun."]

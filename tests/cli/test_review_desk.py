@@ -31,7 +31,7 @@ def test_accounts_are_added_listed_and_changed(cli: CommandLine) -> None:
 
     listed = cli.json("user", "list")
 
-    assert [(one["name"], one["role"], one["disabled"] is None) for one in listed] == [
+    assert [(account["name"], account["role"], account["disabled"] is None) for account in listed] == [
         ("ana", "admin", True),
         ("ben", "editor", False),
     ]
@@ -58,7 +58,7 @@ def test_no_password_is_shown_that_was_not_stored(cli: CommandLine, words: tuple
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "said"),
+    ("name", "typed", "message"),
     [
         ("a b", "quite a good one\n", "can't be a name"),
         ("ana", "short\n", "12 to 256 characters"),
@@ -66,15 +66,15 @@ def test_no_password_is_shown_that_was_not_stored(cli: CommandLine, words: tuple
         ("anastasia", "anastasia12345\n", "too easy to guess"),
     ],
 )
-def test_names_and_passwords_are_checked(cli: CommandLine, name: str, typed: str, said: str) -> None:
-    assert said in cli("user", "add", name, typed=typed, code=2).stderr
+def test_names_and_passwords_are_checked(cli: CommandLine, name: str, typed: str, message: str) -> None:
+    assert message in cli("user", "add", name, typed=typed, code=2).stderr
 
 
 def test_the_history_is_listed_and_verified(cli: CommandLine, sqlite_store: Store) -> None:
     assert cli("audit", "verify").stdout == "0 lines, all as they were written. The last hash is none.\n"
     cli("user", "add", "ana", "--generate")
     cli("user", "add", "ben", "--generate")
-    first, second = (one["hash"] for one in reversed(cli.json("audit", "list")))
+    first, second = (entry["hash"] for entry in reversed(cli.json("audit", "list")))
 
     assert cli("audit", "verify", "--expect", first).stdout == (
         f"2 lines, all as they were written. The last hash is {second}.\n"
@@ -116,8 +116,8 @@ def test_what_the_command_line_does_to_sources_is_in_the_history(cli: CommandLin
     cli("source", "remove", "news", "--items", "hide")
 
     with sqlite_store.reading() as tx:
-        told = [note["what"] for note in tx.moderation.audit.of("source:news")]
-    assert told == ["removed a source", "resumed a source", "paused a source"]
+        actions = [note["what"] for note in tx.moderation.audit.of("source:news")]
+    assert actions == ["removed a source", "resumed a source", "paused a source"]
 
 
 def test_the_terms_of_review_of_a_source_are_set(cli: CommandLine, sqlite_store: Store) -> None:
@@ -127,10 +127,10 @@ def test_the_terms_of_review_of_a_source_are_set(cli: CommandLine, sqlite_store:
     cli("source", "set", "news", "--no-trust", "ANA")
 
     with sqlite_store.reading() as tx:
-        one = tx.polling.sources.get("news")
-    assert one is not None
-    assert (one.policy, one.delay, one.on_edit) == (Policy.DELAY, timedelta(minutes=10), OnEdit.RETURN)
-    assert one.trusted == ("Ben",)
+        source = tx.polling.sources.get("news")
+    assert source is not None
+    assert (source.policy, source.delay, source.on_edit) == (Policy.DELAY, timedelta(minutes=10), OnEdit.RETURN)
+    assert source.trusted == ("Ben",)
     wrong = ("--policy", "hold", "--delay", "60")
     assert "goes with --policy delay" in cli("source", "set", "news", *wrong, code=2).stderr
 
@@ -140,9 +140,9 @@ def test_decisions_of_the_command_line_are_in_the_history(cli: CommandLine, sqli
     cli("review", "approve", "1")
     cli("review", "hide", "1", "--reason", "a mistake")
 
-    told = [(one["who"], one["what"], one["detail"]["reason"]) for one in cli.json("audit", "list")]
+    entries = [(entry["who"], entry["what"], entry["detail"]["reason"]) for entry in cli.json("audit", "list")]
 
-    assert told == [("command line", "hid", "a mistake"), ("command line", "approved", "approved by hand")]
+    assert entries == [("command line", "hid", "a mistake"), ("command line", "approved", "approved by hand")]
 
 
 def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: Publisher, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: P
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "message"),
     [
         ("[[source]", "can't be read"),
         ("[other]", "tables [[source]] and nothing else"),
@@ -180,8 +180,10 @@ def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: P
         ('[[source]]\naddress = "x"\nslug = "x"\ntrusted = [1]', "a list of names"),
     ],
 )
-def test_a_file_that_cannot_be_used_changes_nothing(cli: CommandLine, tmp_path: Path, written: str, said: str) -> None:
+def test_a_file_that_cannot_be_used_changes_nothing(
+    cli: CommandLine, tmp_path: Path, written: str, message: str
+) -> None:
     file = tmp_path / "sources.toml"
     file.write_text(written)
-    assert said in cli("source", "apply", str(file), code=2).stderr
+    assert message in cli("source", "apply", str(file), code=2).stderr
     assert cli.json("source", "list") == []

@@ -45,8 +45,8 @@ def test_a_feed_added_beside_it_is_followed_and_pulled_by_it(embedded: Processes
     embedded.aggregator("source", "add", "--every", "600", publisher.url("/good/1.xml"))
     assert len(embedded.items()) == 3
     publisher.feeds["1"].entries.insert(0, Entry("fresh", "Fresh"))
-    said = embedded.aggregator("pull", "feed-1").stdout  # the running one does it, this one waits
-    assert said == "feed-1: new (1 new, 0 changed, 3 known)\n"
+    output = embedded.aggregator("pull", "feed-1").stdout  # the running one does it, this one waits
+    assert output == "feed-1: new (1 new, 0 changed, 3 known)\n"
     assert len(embedded.items()) == 4
     assert "source polled" in embedded.log("run")
     assert "ticking" in embedded.aggregator("status").stdout
@@ -59,9 +59,9 @@ def test_a_pull_beside_it_is_told_of_a_host_that_wants_silence(embedded: Process
     _run(embedded)
     embedded.aggregator("source", "add", "--every", "600", publisher.url("/good/1.xml"))
     embedded.aggregator("source", "add", publisher.url("/429"), code=1)
-    said = embedded.aggregator("pull", "feed-1", code=1).stdout
-    assert "feed-1: failed. 127.0.0.1:" in said
-    assert "left alone for another" in said
+    output = embedded.aggregator("pull", "feed-1", code=1).stdout
+    assert "feed-1: failed. 127.0.0.1:" in output
+    assert "left alone for another" in output
     assert publisher.hits["/good/1.xml"] == 1
 
 
@@ -72,8 +72,8 @@ def test_what_is_approved_for_later_appears_by_itself(embedded: Processes, publi
     assert embedded.items() == []
     ahead = 2 + 4 * (time.monotonic() - began)  # later than the next command can take on this machine
     soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + ahead))
-    said = embedded.aggregator("review", "approve", "1", "--at", soon).stdout
-    assert "approved from" in said
+    output = embedded.aggregator("review", "approve", "1", "--at", soon).stdout
+    assert "approved from" in output
     assert embedded.items() == []
     eventually("it is shown", lambda: [item["id"] for item in embedded.items()] == ["1"])
 
@@ -105,17 +105,17 @@ def _hang(publisher: Publisher) -> None:
 
 def test_a_second_writer_is_refused(embedded: Processes) -> None:
     _run(embedded)
-    said = embedded.aggregator("run", code=1, AGGREGATOR_LISTEN="127.0.0.1:0").stderr
-    assert "Another process already polls into this SQLite database" in said
+    output = embedded.aggregator("run", code=1, AGGREGATOR_LISTEN="127.0.0.1:0").stderr
+    assert "Another process already polls into this SQLite database" in output
 
 
 def test_a_taken_port_is_told_plainly(embedded: Processes) -> None:
     with socket.create_server(("127.0.0.1", embedded.port)):
         embedded.aggregator("migrate")
         for word in ("run", "serve"):
-            said = embedded.aggregator(word, code=1).stderr
-            assert f"can't listen on 127.0.0.1:{embedded.port}: Address already in use" in said
-            assert "AGGREGATOR_LISTEN" in said
+            output = embedded.aggregator(word, code=1).stderr
+            assert f"can't listen on 127.0.0.1:{embedded.port}: Address already in use" in output
+            assert "AGGREGATOR_LISTEN" in output
 
 
 def test_the_reader_alone_serves_what_others_pulled(embedded: Processes, publisher: Publisher) -> None:

@@ -26,8 +26,8 @@ def _shown(store: Store) -> int:
 def test_adding_a_feed_is_its_first_poll_and_one_request(
     cli: CommandLine, publisher: Publisher, sqlite_store: Store
 ) -> None:
-    said = cli("source", "add", publisher.url("/good/1.xml")).stdout
-    assert said == "feed-1: added Feed 1 (rss, at its own rhythm, 3 items).\n"
+    output = cli("source", "add", publisher.url("/good/1.xml")).stdout
+    assert output == "feed-1: added Feed 1 (rss, at its own rhythm, 3 items).\n"
     assert publisher.hits.total() == 1
     assert _shown(sqlite_store) == 3
     [listed] = cli.json("source", "list")
@@ -44,7 +44,7 @@ def test_several_at_once_and_from_a_list(cli: CommandLine, publisher: Publisher,
     listed = tmp_path / "list"
     listed.write_text(f"# our feeds\n\n  {publisher.url('/good/2.xml')}\n{publisher.url('/good/3.xml')}\n")
     cli("source", "add", publisher.url("/good/1.xml"), "--from", str(listed))
-    assert [one["slug"] for one in cli.json("source", "list")] == ["feed-1", "feed-2", "feed-3"]
+    assert [source["slug"] for source in cli.json("source", "list")] == ["feed-1", "feed-2", "feed-3"]
 
 
 @pytest.mark.parametrize(
@@ -52,32 +52,32 @@ def test_several_at_once_and_from_a_list(cli: CommandLine, publisher: Publisher,
     [("/html", "No feed here"), ("/empty", "empty"), ("/404", "404"), ("/500", "500"), ("/loop", "loop")],
 )
 def test_what_is_no_source_is_not_stored_and_named(cli: CommandLine, publisher: Publisher, path: str, saw: str) -> None:
-    said = cli("source", "add", publisher.url(path), code=1).stderr
-    assert said.startswith(f"{publisher.url(path)}: not added. ")
-    assert saw.lower() in said.lower()
+    output = cli("source", "add", publisher.url(path), code=1).stderr
+    assert output.startswith(f"{publisher.url(path)}: not added. ")
+    assert saw.lower() in output.lower()
     assert cli.json("source", "list") == []
 
 
 def test_one_that_fails_does_not_stop_the_others(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", refused(), publisher.url("/good/1.xml"), "just words", code=1)
-    assert [one["slug"] for one in cli.json("source", "list")] == ["feed-1"]
+    assert [source["slug"] for source in cli.json("source", "list")] == ["feed-1"]
 
 
 def test_a_private_address_is_refused_with_the_way_out(cli: CommandLine, publisher: Publisher) -> None:
     cli.environ["AGGREGATOR_PRIVATE_NETWORKS"] = ""
-    said = cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
-    assert "AGGREGATOR_PRIVATE_NETWORKS" in said
+    output = cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
+    assert "AGGREGATOR_PRIVATE_NETWORKS" in output
     assert publisher.hits.total() == 0
 
 
 def test_taken_addresses_and_slugs(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     assert "already there, as 'feed-1'" in cli("source", "add", publisher.url("/good/1.xml"), code=1).stderr
-    said = cli("source", "add", publisher.url("/good/2.xml"), "--slug", "feed-1", code=1).stderr
-    assert "slug 'feed-1' is taken" in said
+    output = cli("source", "add", publisher.url("/good/2.xml"), "--slug", "feed-1", code=1).stderr
+    assert "slug 'feed-1' is taken" in output
     publisher.feeds["2"].title = "Feed 1"
     cli("source", "add", publisher.url("/good/2.xml"))
-    assert [one["slug"] for one in cli.json("source", "list")] == ["feed-1", "feed-1-2"]
+    assert [source["slug"] for source in cli.json("source", "list")] == ["feed-1", "feed-1-2"]
 
 
 def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
@@ -100,15 +100,15 @@ def test_wrong_usage(cli: CommandLine, publisher: Publisher) -> None:
 def test_a_slug_that_is_none_is_refused_before_anything_is_fetched(
     cli: CommandLine, publisher: Publisher, slug: str, instead: str
 ) -> None:
-    said = cli("source", "add", publisher.url("/good/1.xml"), "--slug", slug, code=1).stderr
-    assert "a slug is up to 40 of a-z, 0-9 and dashes" + instead in said
+    output = cli("source", "add", publisher.url("/good/1.xml"), "--slug", slug, code=1).stderr
+    assert "a slug is up to 40 of a-z, 0-9 and dashes" + instead in output
     assert publisher.hits.total() == 0
 
 
 def test_a_password_in_an_address_is_not_repeated(cli: CommandLine, publisher: Publisher) -> None:
-    said = cli("source", "add", f"http://me:pppp@{publisher.host}/good/1.xml", code=1).output
-    assert "carries a user name or password; give the address without" in said
-    assert "pppp" not in said
+    output = cli("source", "add", f"http://me:pppp@{publisher.host}/good/1.xml", code=1).output
+    assert "carries a user name or password; give the address without" in output
+    assert "pppp" not in output
     assert publisher.hits.total() == 0
 
 
@@ -131,14 +131,14 @@ def test_an_interval_below_a_minute_is_for_private_hosts(cli: CommandLine, publi
 
 
 def test_an_x_handle(cli: CommandLine) -> None:
-    said = cli("source", "add", "@opengovpart", code=1).stderr
-    assert "AGGREGATOR_X_BEARER_TOKEN" in said
+    output = cli("source", "add", "@opengovpart", code=1).stderr
+    assert "AGGREGATOR_X_BEARER_TOKEN" in output
     with Upstream(every=0) as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         assert "added opengovpart (twitter, at its own rhythm, due now)" in cli("source", "add", "@opengovpart").stdout
-        said = cli("source", "add", "@nobody_at_all", code=1).stderr
-    assert "nobody_at_all" in said
-    assert SAMPLE_TOKEN not in said
+        output = cli("source", "add", "@nobody_at_all", code=1).stderr
+    assert "nobody_at_all" in output
+    assert SAMPLE_TOKEN not in output
     [listed] = cli.json("source", "list")
     assert (listed["address"], listed["kind"], listed["every"]) == ("@opengovpart", "twitter", None)
 
@@ -147,15 +147,15 @@ def test_a_profile_address_is_an_x_account_and_no_page(cli: CommandLine) -> None
     with Upstream(every=0) as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         cli("source", "add", "https://x.com/opengovpart")
-    assert [one["kind"] for one in cli.json("source", "list")] == ["twitter"]
+    assert [source["kind"] for source in cli.json("source", "list")] == ["twitter"]
 
 
 def test_show_tells_how_the_last_polls_went(cli: CommandLine, publisher: Publisher) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
     cli("pull", "feed-1")
-    said = cli("source", "show", "feed-1").stdout
-    assert "Address: http://127.0.0.1" in said
-    assert "at its own rhythm, between" in said
+    output = cli("source", "show", "feed-1").stdout
+    assert "Address: http://127.0.0.1" in output
+    assert "at its own rhythm, between" in output
     first, *lines = cli.json("source", "show", "feed-1")
     assert first["slug"] == "feed-1"
     assert [(line["status"], line["outcome"], line["new"]) for line in lines] == [

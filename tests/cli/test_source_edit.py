@@ -42,13 +42,13 @@ def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> 
     assert cli("source", "set", added, "--every", "7200", "--slow", "--identity", "guid").stdout == (
         "feed-1: changed; it applies from the next poll.\n"
     )
-    said = cli("source", "show", added).stdout
-    assert "Polled: every 2 h, between 1 s and 24 h" in said
-    assert "Options: identity: guid, slow: True" in said
+    output = cli("source", "show", added).stdout
+    assert "Polled: every 2 h, between 1 s and 24 h" in output
+    assert "Options: identity: guid, slow: True" in output
     cli("source", "set", added, "--every", "auto", "--not-slow")
-    said = cli("source", "show", added).stdout
-    assert "Polled: at its own rhythm" in said
-    assert "Options: identity: guid, slow: False" in said
+    output = cli("source", "show", added).stdout
+    assert "Polled: at its own rhythm" in output
+    assert "Options: identity: guid, slow: False" in output
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
         [source] = tx.polling.sources.each()
     assert source.sealed is not None
     for words in (("source", "show", "feed"), ("source", "show", "feed", "--json"), ("source", "list", "--json")):
-        said = cli(*words).stdout
-        assert not any(secret in said for secret in ("s3cret", "k3y", source.sealed))
+        output = cli(*words).stdout
+        assert not any(secret in output for secret in ("s3cret", "k3y", source.sealed))
     assert "Sign-in: kept for its host" in cli("source", "show", "feed").stdout
     cli("source", "sign-in", "feed", "--header", "X-Key", typed="other\n")
     cli("pull", "feed")
@@ -97,14 +97,16 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
 def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_store: Store) -> None:
     assert "has always lived at" in cli("source", "revert", added, code=2).stderr
     with sqlite_store.writing() as tx:
-        one = tx.polling.sources.get(added)
-        assert one is not None
+        source = tx.polling.sources.get(added)
+        assert source is not None
         place = Place("https://new.example/feed", "new.example:443")
-        assert tx.polling.sources.move(one, place, "redirected there for good, seen 3 times", utc_now(), who="system")
-    said = cli("source", "show", added).stdout
-    assert "Address: https://new.example/feed" in said
-    assert f"Lived before: {one.address}, left " in said
-    assert cli("source", "revert", added).stdout == f"{added}: polled at {one.address} again.\n"
+        assert tx.polling.sources.move(
+            source, place, "redirected there for good, seen 3 times", utc_now(), who="system"
+        )
+    output = cli("source", "show", added).stdout
+    assert "Address: https://new.example/feed" in output
+    assert f"Lived before: {source.address}, left " in output
+    assert cli("source", "revert", added).stdout == f"{added}: polled at {source.address} again.\n"
     assert "for good to https://new.example/feed, which people took back" in cli("source", "show", added).stdout
     with sqlite_store.reading() as tx:
         assert [note["who"] for note in tx.moderation.audit.of(f"source:{added}")][:2] == ["command line", "system"]
@@ -113,10 +115,10 @@ def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_sto
 def test_a_burst_is_released_or_dropped(cli: CommandLine, added: str, sqlite_store: Store) -> None:
     def burst(*names: str) -> None:
         with sqlite_store.writing() as tx:
-            one = tx.polling.sources.get(added)
-            assert one is not None
-            said = [screened(an_activity(name), Policy.AUTO, utc_now()) for name in names]
-            tx.stream.activities.store(one.id, said, utc_now(), judge=_quarantined)
+            source = tx.polling.sources.get(added)
+            assert source is not None
+            screening = [screened(an_activity(name), Policy.AUTO, utc_now()) for name in names]
+            tx.stream.activities.store(source.id, screening, utc_now(), judge=_quarantined)
 
     burst("a", "b")
     assert cli("source", "drop", added).stdout == "feed-1: 2 items dropped.\n"
@@ -132,7 +134,7 @@ def test_who_is_gone_is_asked_once_a_month_at_most(cli: CommandLine, scripted: S
     cli("source", "add", scripted.says("/f", Says(feed(1)), Says(status=410)), "--slug", "f")
     cli("pull", "f", code=1)
     assert "f answered 410 Gone 0 s ago; " in cli("source", "resume", "f", code=2).stderr
-    assert len(scripted.asked) == 2
+    assert len(scripted.requests) == 2
     assert cli("source", "resume", "f", "--anyway").stdout == "f: resumed.\n"
 
 
@@ -147,19 +149,19 @@ def test_an_archive_is_read_page_by_page(cli: CommandLine, scripted: Scripted) -
 
 def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite_store: Store) -> None:
     assert "tumblr.com" in cli("host", "list").stdout
-    said = cli("host", "group", "127.0.0.1", "--name", "here.example", "--spacing", "0", "--pauses", "url").stdout
-    assert said == "127.0.0.1: in the group here.example; workers know within a minute.\n"
+    output = cli("host", "group", "127.0.0.1", "--name", "here.example", "--spacing", "0", "--pauses", "url").stdout
+    assert output == "127.0.0.1: in the group here.example; workers know within a minute.\n"
     with sqlite_store.reading() as tx:
-        one = tx.polling.sources.get(added)
-    assert one is not None
-    assert one.host == f"here.example:{one.own_host.rpartition(':')[2]}"
+        source = tx.polling.sources.get(added)
+    assert source is not None
+    assert source.host == f"here.example:{source.own_host.rpartition(':')[2]}"
     [group] = [row for row in cli.json("host", "list") if row.get("suffix") == "127.0.0.1"]
     assert (group["name"], group["pauses"]) == ("here.example", "url")
     assert cli("host", "ungroup", "127.0.0.1").stdout == "127.0.0.1: no group any more.\n"
     assert "There is no group" in cli("host", "ungroup", "127.0.0.1", code=2).stderr
     assert "is no name of a host" in cli("host", "group", "https://x.example/", code=2).stderr
     with sqlite_store.writing() as tx:
-        tx.polling.hosts.pause(one.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
-    assert f"Paused: {one.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
-    assert cli("host", "resume", one.own_host).stdout == f"{one.own_host}: polled again.\n"
-    assert "is not paused" in cli("host", "resume", one.own_host, code=2).stderr
+        tx.polling.hosts.pause(source.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
+    assert f"Paused: {source.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout
+    assert cli("host", "resume", source.own_host).stdout == f"{source.own_host}: polled again.\n"
+    assert "is not paused" in cli("host", "resume", source.own_host, code=2).stderr

@@ -27,17 +27,26 @@ if TYPE_CHECKING:
 
 def _held(store: Store) -> dict[str, Source]:
     with store.reading() as tx:
-        return {one.slug: one for one in tx.polling.sources.each()}
+        return {source.slug: source for source in tx.polling.sources.each()}
 
 
 def _settings(store: Store) -> dict[str, Any]:
     """What people set of each source."""
     return {
         slug: (
-            *(one.kind, one.name, one.address, one.host, dict(one.options), one.state, one.policy, one.delay),
-            *(one.on_edit, one.trusted, one.every, one.floor, one.ceiling),
+            *(
+                source.kind,
+                source.name,
+                source.address,
+                source.host,
+                dict(source.options),
+                source.state,
+                source.policy,
+                source.delay,
+            ),
+            *(source.on_edit, source.trusted, source.every, source.floor, source.ceiling),
         )
-        for slug, one in _held(store).items()
+        for slug, source in _held(store).items()
     }
 
 
@@ -95,9 +104,9 @@ def test_an_export_imported_elsewhere_gives_the_same_sources(
         hits = publisher.hits.copy()
 
         assert cli("source", "export", file).stderr == f"5 sources written to {file}.\n"
-        said = other("source", "import", file).stdout
+        output = other("source", "import", file).stdout
 
-    assert said.endswith(f"5 sources in sources.{form}: 5 added, 0 already there, 0 not added.\n")
+    assert output.endswith(f"5 sources in sources.{form}: 5 added, 0 already there, 0 not added.\n")
     assert _settings(other_store) == _settings(sqlite_store)
     assert publisher.hits["/good/1.xml"] == hits["/good/1.xml"] + 1  # looking it up was its first poll
     assert publisher.hits["/good/3.xml"] == hits["/good/3.xml"]  # what is paused is not asked for
@@ -133,7 +142,9 @@ def test_what_is_exported_for_other_readers(cli: CommandLine, sqlite_store: Stor
     add_source(sqlite_store, "gone")
     cli("source", "remove", "gone", "--items", "keep")
 
-    found = {one.get(f"{{{OWN}}}slug"): one for one in etree.fromstring(cli("source", "export").stdout_bytes)[1]}
+    found = {
+        outline.get(f"{{{OWN}}}slug"): outline for outline in etree.fromstring(cli("source", "export").stdout_bytes)[1]
+    }
 
     assert found.keys() == {"news", "events", "acct"}
     assert (found["news"].get("type"), found["news"].get("xmlUrl")) == ("rss", "https://news.example/feed")
@@ -142,7 +153,7 @@ def test_what_is_exported_for_other_readers(cli: CommandLine, sqlite_store: Stor
     assert found["events"].get(f"{{{OWN}}}address") == "webcal://events.example/calendar"
     assert found["acct"].get("url") == "https://x.com/acct"
     tables = tomllib.loads(cli("source", "export", "--format", "toml").stdout)["source"]
-    assert [one["slug"] for one in tables] == ["acct", "events", "news"]
+    assert [table["slug"] for table in tables] == ["acct", "events", "news"]
     assert "options" not in tables[0]
 
 
@@ -168,11 +179,11 @@ def test_no_secret_is_exported_and_who_had_some_is_named(
 
 
 def test_what_had_stopped_is_exported_as_paused(cli: CommandLine, sqlite_store: Store, tmp_path: Path) -> None:
-    one = add_source(sqlite_store)
+    source = add_source(sqlite_store)
     with sqlite_store.writing() as tx:
-        tx.polling.sources.set_state(one.id, SourceState.STOPPED, "410 Gone", utc_now())
-    said = cli("source", "export", str(tmp_path / "x.toml")).stderr
-    assert said.startswith("news: it had stopped (410 Gone) and is exported as paused.\n")
+        tx.polling.sources.set_state(source.id, SourceState.STOPPED, "410 Gone", utc_now())
+    output = cli("source", "export", str(tmp_path / "x.toml")).stderr
+    assert output.startswith("news: it had stopped (410 Gone) and is exported as paused.\n")
     assert "paused = true" in (tmp_path / "x.toml").read_text()
     assert "--format opml or --format toml" in cli("source", "export", str(tmp_path / "x.txt"), code=2).stderr
     assert "can't be written" in cli("source", "export", str(tmp_path / "no" / "x.toml"), code=2).stderr
@@ -193,8 +204,8 @@ def test_a_list_of_another_reader_with_folders(
     )
     result = cli("source", "import", file, "--policy", "hold", code=1)
 
-    held = _held(sqlite_store)
-    assert {slug: (one.name, one.policy) for slug, one in held.items()} == {
+    stored = _held(sqlite_store)
+    assert {slug: (source.name, source.policy) for slug, source in stored.items()} == {
         "feed-1": ("Our name", Policy.HOLD),
         "feed-2": ("Feed 2", Policy.HOLD),
     }
@@ -210,8 +221,8 @@ def test_a_list_of_another_reader_with_folders(
     assert result.stdout.endswith(
         "6 sources in feeds.opml: 2 added, 2 already there, 2 not added. 1 outline named no feed.\n"
     )
-    told = [(one["what"], one["subject"], one["detail"]) for one in cli.json("audit", "list")]
-    assert ("added a source", "source:feed-1", {"policy": "hold", "from": "feeds.opml"}) in told
+    entries = [(entry["what"], entry["subject"], entry["detail"]) for entry in cli.json("audit", "list")]
+    assert ("added a source", "source:feed-1", {"policy": "hold", "from": "feeds.opml"}) in entries
 
 
 def test_a_second_run_takes_up_what_failed_in_the_first(
@@ -222,8 +233,8 @@ def test_a_second_run_takes_up_what_failed_in_the_first(
     cli("source", "import", file, code=1)
     publisher.feeds["2"] = feed
     before = _held(sqlite_store)["feed-1"]
-    said = cli("source", "import", file).stdout
-    assert "1 added, 1 already there, 0 not added" in said
+    output = cli("source", "import", file).stdout
+    assert "1 added, 1 already there, 0 not added" in output
     assert _held(sqlite_store)["feed-1"] == before
 
 
@@ -231,7 +242,7 @@ def test_a_dry_run_touches_nothing_and_asks_nobody(
     cli: CommandLine, publisher: Publisher, sqlite_store: Store, tmp_path: Path
 ) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
-    hits, before, told = publisher.hits.total(), _held(sqlite_store), cli.json("audit", "list")
+    hits, before, entries = publisher.hits.total(), _held(sqlite_store), cli.json("audit", "list")
     file = _list(tmp_path, *(_outline(publisher.url(f"/good/{n}.xml")) for n in (1, 2, 2)))
     assert cli("source", "import", file, "--dry-run").stdout.splitlines() == [
         f"1/3 already there as feed-1: {publisher.url('/good/1.xml')}",
@@ -239,7 +250,7 @@ def test_a_dry_run_touches_nothing_and_asks_nobody(
         f"3/3 would be added: {publisher.url('/good/2.xml')}",
         "3 sources in feeds.opml: 1 would be added, 2 already there, 0 not added.",
     ]
-    assert (publisher.hits.total(), _held(sqlite_store), cli.json("audit", "list")) == (hits, before, told)
+    assert (publisher.hits.total(), _held(sqlite_store), cli.json("audit", "list")) == (hits, before, entries)
 
 
 def test_without_fetching_feeds_are_due_at_once(
@@ -256,13 +267,13 @@ def test_without_fetching_feeds_are_due_at_once(
     )
     result = cli("source", "import", file, "--no-fetch", code=1)
     assert publisher.hits.total() == 0
-    held = _held(sqlite_store)
-    assert {slug: (one.kind, one.address, one.name) for slug, one in held.items()} == {
+    stored = _held(sqlite_store)
+    assert {slug: (source.kind, source.address, source.name) for slug, source in stored.items()} == {
         "one": ("rss", publisher.url("/good/1.xml"), "One"),
         "news-example": ("rss", "https://news.example/feed", "news.example"),
         "events": ("calendar", "https://events.example/all", "Events"),
     }
-    assert all(due_of(one) <= utc_now() for one in held.values())
+    assert all(due_of(source) <= utc_now() for source in stored.values())
     assert result.stderr.count("must be looked up; import it without --no-fetch") == 2
     assert "'mailto:a@b.example' isn't a feed URL" in result.stderr
     cli("pull", "one")
@@ -277,9 +288,9 @@ def test_a_private_address_is_refused_with_the_way_out(
     cli.environ["AGGREGATOR_PRIVATE_NETWORKS"] = ""
     file = tmp_path / "x.toml"
     file.write_text(f'[[source]]\naddress = "{publisher.url("/good/1.xml")}"\npaused = {str(paused).lower()}\n')
-    said = cli("source", "import", str(file), *way, code=1).stderr
-    assert "127.0.0.1" in said
-    assert "AGGREGATOR_PRIVATE_NETWORKS" in said
+    output = cli("source", "import", str(file), *way, code=1).stderr
+    assert "127.0.0.1" in output
+    assert "AGGREGATOR_PRIVATE_NETWORKS" in output
     assert publisher.hits.total() == 0
     assert cli.json("source", "list") == []
 
@@ -303,8 +314,8 @@ def test_a_taken_slug_gives_way_and_is_told(
     file.write_text(
         "".join(f'[[source]]\naddress = "{publisher.url(f"/good/{n}.xml")}"\nslug = "news"\n' for n in (1, 2))
     )
-    said = cli("source", "import", str(file)).stdout
-    assert said.count("its slug news is taken here") == 2
+    output = cli("source", "import", str(file)).stdout
+    assert output.count("its slug news is taken here") == 2
     assert _held(sqlite_store).keys() == {"news", "feed-1", "feed-2"}
 
 
@@ -326,7 +337,9 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
         *('trusted="["', 'trusted="[1]"', 'options="[]"', 'paused="1"', 'floor="2h" s:ceiling="1h"'),
         f'options="{"[" * 9000}"',
     ]
-    lines = [f'<outline xmlns:s="{OWN}" xmlUrl="https://bad{n}.example/" s:{one}/>' for n, one in enumerate(own)]
+    lines = [
+        f'<outline xmlns:s="{OWN}" xmlUrl="https://bad{n}.example/" s:{attribute}/>' for n, attribute in enumerate(own)
+    ]
     lines.append(f"<outline xmlns:s='{OWN}' {good} s:options='{{\"identity\": \"none such\"}}'/>")
     lines.append(f"<outline {good.replace('1.xml', '2.xml')}/>")
     result = cli("source", "import", _list(tmp_path, *lines), code=1)
@@ -338,7 +351,7 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "said"),
+    ("name", "body", "message"),
     [
         ("x.opml", b"", "x.opml is empty"),
         ("x.opml", b"<html><body>Sign in</body></html>", "a web page, not OPML"),
@@ -355,10 +368,10 @@ def test_what_is_wrong_with_one_source_costs_it_alone(
     ],
 )
 def test_a_file_that_cannot_be_used_changes_nothing(
-    cli: CommandLine, tmp_path: Path, name: str, body: bytes, said: str
+    cli: CommandLine, tmp_path: Path, name: str, body: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(body)
-    assert said in cli("source", "import", str(tmp_path / name), code=2).stderr
+    assert message in cli("source", "import", str(tmp_path / name), code=2).stderr
     assert cli.json("source", "list") == []
 
 
@@ -383,9 +396,9 @@ def test_a_policy_for_all_gives_way_to_what_the_file_says(
     lines = [_outline(publisher.url("/good/1.xml")), _outline(publisher.url("/good/2.xml"))]
     lines[1] = lines[1].replace("<outline", f'<outline xmlns:s="{OWN}" s:policy="auto"')
     cli("source", "import", _list(tmp_path, *lines), "--policy", "delay", "--delay", "600")
-    held = _held(sqlite_store)
-    assert (held["feed-1"].policy, held["feed-1"].delay) == (Policy.DELAY, timedelta(minutes=10))
-    assert (held["feed-2"].policy, held["feed-2"].delay) == (Policy.AUTO, None)
+    stored = _held(sqlite_store)
+    assert (stored["feed-1"].policy, stored["feed-1"].delay) == (Policy.DELAY, timedelta(minutes=10))
+    assert (stored["feed-2"].policy, stored["feed-2"].delay) == (Policy.AUTO, None)
 
 
 def test_forty_feeds_of_one_host_are_asked_one_after_another(
@@ -394,7 +407,7 @@ def test_forty_feeds_of_one_host_are_asked_one_after_another(
     for n in range(4, 41):
         publisher.feeds[str(n)] = replace(publisher.feeds["1"], name=str(n), title=f"Feed {n}")
     file = _list(tmp_path, *(_outline(publisher.url(f"/good/{n}.xml")) for n in range(1, 41)))
-    said = cli("source", "import", file).stdout
-    assert "40 sources in feeds.opml: 40 added" in said
+    output = cli("source", "import", file).stdout
+    assert "40 sources in feeds.opml: 40 added" in output
     assert publisher.hits.total() == 40
-    assert [one.path for one in publisher.seen] == [f"/good/{n}.xml" for n in range(1, 41)]
+    assert [request.path for request in publisher.seen] == [f"/good/{n}.xml" for n in range(1, 41)]

@@ -56,9 +56,9 @@ def test_a_traceback_has_no_local_variables(capsys: pytest.CaptureFixture[str], 
         int("no number", base=len(token))
     except ValueError:
         structlog.get_logger("ours").exception("it broke")
-    said = "".join(_lines(capsys))
-    assert "ValueError" in said
-    assert "very-secret" not in said
+    output = "".join(_lines(capsys))
+    assert "ValueError" in output
+    assert "very-secret" not in output
 
 
 def test_what_others_say_cannot_add_lines(capsys: pytest.CaptureFixture[str]) -> None:

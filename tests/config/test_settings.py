@@ -147,10 +147,10 @@ def test_good_values(name: str, value: str, read: object) -> None:
 def test_a_wrong_value_names_itself_and_what_is_allowed(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         _read(**{name: value})
-    said = str(caught.value)
-    assert f"AGGREGATOR_{name}" in said
-    assert EVERY[name].allowed in said
-    assert (value in said) != EVERY[name].secret
+    message = str(caught.value)
+    assert f"AGGREGATOR_{name}" in message
+    assert EVERY[name].allowed in message
+    assert (value in message) != EVERY[name].secret
 
 
 def test_a_password_in_a_wrong_address_does_not_show() -> None:
@@ -190,9 +190,9 @@ def test_how_values_are_shown(name: str, value: str, shown: str) -> None:
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         _read(LEASE="x", LISTEN="y", NONSENSE="z")
-    said = str(caught.value).splitlines()
-    assert len(said) == 3
-    assert any("AGGREGATOR_NONSENSE is an unknown setting" in line for line in said)
+    messages = str(caught.value).splitlines()
+    assert len(messages) == 3
+    assert any("AGGREGATOR_NONSENSE is an unknown setting" in line for line in messages)
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     assert len(keys[0]) >= 32
     path = tmp_path / "new" / "secret-key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [one.name for one in path.parent.iterdir()] == ["secret-key"]
+    assert [file.name for file in path.parent.iterdir()] == ["secret-key"]
 
 
 def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:

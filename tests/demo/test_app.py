@@ -53,9 +53,9 @@ class Answer:
 
 
 def get(url: str, headers: dict[str, str] | None = None, **params: str | int) -> Answer:
-    asked = urllib.request.Request(f"{url}?{urlencode(params)}" if params else url, headers=headers or {})
+    request = urllib.request.Request(f"{url}?{urlencode(params)}" if params else url, headers=headers or {})
     try:
-        with urllib.request.urlopen(asked, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -325,9 +325,9 @@ def test_front_page_announces_the_feeds(upstream: Upstream) -> None:
 def test_it_publishes_by_itself_and_stops_at_once() -> None:
     running = Upstream(every=0.02)
     running.start()
-    held = len(running.world.posts) + len(running.world.articles)
+    count = len(running.world.posts) + len(running.world.articles)
     until = time.monotonic() + 30
-    while len(running.world.posts) + len(running.world.articles) == held:
+    while len(running.world.posts) + len(running.world.articles) == count:
         assert time.monotonic() < until
         time.sleep(0.01)
     address = running.url

@@ -80,20 +80,20 @@ class Sample:
         return self.send(f"{self.upstream.url}/2{path}" + (f"?{urlencode(params)}" if params else ""), token=token)
 
     def send(self, url: str, body: bytes | None = None, method: str = "GET", token: str = SAMPLE_TOKEN) -> Answer:
-        asked = urllib.request.Request(url, body, {"Authorization": f"Bearer {token}"}, method=method)
+        request = urllib.request.Request(url, body, {"Authorization": f"Bearer {token}"}, method=method)
         try:
-            with urllib.request.urlopen(asked, timeout=10) as told:
-                return Answer(told.status, {k.lower(): v for k, v in told.headers.items()}, told.read())
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
     def timeline(self, account: Account | None = None, **params: Any) -> Any:
-        asked = {"max_results": 100, **ASKED["tweets"], **params}
-        return self.ask(f"/users/{(account or self.desk).id}/tweets", **asked).json
+        query = {"max_results": 100, **ASKED["tweets"], **params}
+        return self.ask(f"/users/{(account or self.desk).id}/tweets", **query).json
 
-    def ids(self, told: Any) -> list[int]:
-        return [int(one["id"]) for one in told.get("data", ())]
+    def ids(self, response: Any) -> list[int]:
+        return [int(post["id"]) for post in response.get("data", ())]
 
 
 def running(**options: Any) -> Iterator[Sample]:
@@ -126,9 +126,9 @@ def test_every_answer_is_valid_by_xs_own_description(spoken: Sample, vocabulary:
         pytest.skip("X's API description is not beside this checkout")
     described = json.loads(path.read_text("utf-8"))
 
-    def check(route: str, told: Any, method: str = "get") -> None:
+    def check(route: str, response: Any, method: str = "get") -> None:
         schema = described["paths"][route][method]["responses"]["200"]["content"]["application/json"]["schema"]
-        found = Draft202012Validator({**schema, "components": described["components"]}).iter_errors(told)
+        found = Draft202012Validator({**schema, "components": described["components"]}).iter_errors(response)
         assert [f"{error.json_path}: {error.message[:200]}" for error in found] == [], route
 
     x, fields = spoken, ASKED[vocabulary]
@@ -173,11 +173,11 @@ def test_both_vocabularies_tell_the_same(x: Sample) -> None:
         normalise(x.ask(f"/users/{x.desk.id}/tweets", max_results=100, **ASKED[name]).json)
         for name in ("tweets", "posts")
     )
-    assert [(one.native_id, one.content.text, one.content.html, one.object_key) for one in older] == [
-        (one.native_id, one.content.text, one.content.html, one.object_key) for one in newer
-    ]
-    assert [one.object and one.object.content.text for one in older] == [
-        one.object and one.object.content.text for one in newer
+    assert [
+        (activity.native_id, activity.content.text, activity.content.html, activity.object_key) for activity in older
+    ] == [(activity.native_id, activity.content.text, activity.content.html, activity.object_key) for activity in newer]
+    assert [activity.object and activity.object.content.text for activity in older] == [
+        activity.object and activity.object.content.text for activity in newer
     ]
 
 
@@ -203,8 +203,8 @@ def test_what_x_would_refuse(x: Sample, path: str, params: dict[str, Any]) -> No
 
 
 def test_an_edit_is_another_post_and_timelines_show_the_newest(x: Sample) -> None:
-    told = x.timeline()
-    [post] = [one for one in told["data"] if one["text"] == "First"]
+    response = x.timeline()
+    [post] = [post for post in response["data"] if post["text"] == "First"]
     assert post["id"] == str(x.edited.id)
     assert len(post["edit_history_tweet_ids"]) == 2
     assert post["edit_controls"]["editable_until"] == "2026-05-04T10:05:00.000Z"
@@ -215,10 +215,10 @@ def test_an_edit_is_another_post_and_timelines_show_the_newest(x: Sample) -> Non
 
 def test_a_deletion_takes_reposts_along_and_is_told_of_what_refers_to_it(x: Sample) -> None:
     x.upstream.world.delete(x.original)
-    told = x.timeline()
-    assert x.repost.id not in x.ids(told)
-    assert {x.quote.id, x.reply.id} <= set(x.ids(told))
-    [error] = told["errors"]
+    response = x.timeline()
+    assert x.repost.id not in x.ids(response)
+    assert {x.quote.id, x.reply.id} <= set(x.ids(response))
+    [error] = response["errors"]
     assert (error["resource_id"], error["type"].rpartition("/")[2]) == (str(x.original.id), "resource-not-found")
 
 
@@ -229,7 +229,7 @@ def test_accounts_that_can_not_be_read(x: Sample, how: str, word: str) -> None:
     x.upstream.world.restrict(x.river, how)
     assert word in x.timeline(x.river)["errors"][0]["detail"]
     assert "data" not in x.ask("/tweets", ids=str(x.original.id)).json
-    assert [one["resource_id"] for one in x.timeline()["errors"]] == [str(x.original.id)]
+    assert [error["resource_id"] for error in x.timeline()["errors"]] == [str(x.original.id)]
     user = x.ask("/users/by/username/river_example", **{"user.fields": "protected"}).json
     assert ("data" in user) == (how == "protected")
     x.upstream.world.restrict(x.river, "")
@@ -250,9 +250,11 @@ def test_pages_and_bounds(x: Sample) -> None:
     ]
     found, token = [], None
     while True:
-        told = x.timeline(x.shy, max_results=7, since_id=posts[4].id, **({"pagination_token": token} if token else {}))
-        found += x.ids(told)
-        token = told["meta"].get("next_token")
+        response = x.timeline(
+            x.shy, max_results=7, since_id=posts[4].id, **({"pagination_token": token} if token else {})
+        )
+        found += x.ids(response)
+        token = response["meta"].get("next_token")
         if token is None:
             break
     assert found == [post.id for post in reversed(posts[5:])]
@@ -275,11 +277,11 @@ def test_the_search_finds_by_words_people_and_kinds(x: Sample) -> None:
 
 def test_a_plan_without_the_search_refuses_it() -> None:
     with Upstream(every=0, app=create_upstream(empty=True)) as upstream:
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             f"{upstream.url}/2/tweets/search/recent?query=a", headers={"Authorization": f"Bearer {SAMPLE_TOKEN}"}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(asked, timeout=5)
+            urllib.request.urlopen(request, timeout=5)
         assert refused.value.code == 403
         refused.value.close()
 
@@ -315,14 +317,14 @@ def test_slow_hanging_and_endless_answers(x: Sample) -> None:
     assert x.ask("/users", ids=x.desk.id).status == 200
     assert time.monotonic() - began >= 0.3
     x.upstream.x.faults.add("hanging")
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"{x.upstream.url}/2/users?ids=1", headers={"Authorization": f"Bearer {SAMPLE_TOKEN}"}
     )
     with pytest.raises(TimeoutError):
-        urllib.request.urlopen(asked, timeout=0.3)
+        urllib.request.urlopen(request, timeout=0.3)
     x.upstream.x.faults.add("endless")
-    with urllib.request.urlopen(asked, timeout=5) as told:
-        assert len(told.read(1_000_000)) == 1_000_000
+    with urllib.request.urlopen(request, timeout=5) as response:
+        assert len(response.read(1_000_000)) == 1_000_000
     with pytest.raises(ValueError, match="There is no fault 'odd'"):
         x.upstream.x.faults.add("odd")
 
@@ -353,7 +355,7 @@ def test_a_compliance_job_from_its_beginning_to_its_end(x: Sample) -> None:
     assert job["status"] == "created"
     x.upstream.world.delete(x.long)
     x.upstream.world.restrict(x.river, "protected")
-    ids = "\n".join(str(one.id) for one in (x.long, x.original, x.quote)).encode()
+    ids = "\n".join(str(post.id) for post in (x.long, x.original, x.quote)).encode()
     assert x.send(job["upload_url"], ids, "PUT", token="").status == 200
     assert x.ask(f"/compliance/jobs/{job['id']}").json["data"]["status"] == "in_progress"
     assert x.send(job["download_url"], token="").status == 403
@@ -366,7 +368,7 @@ def test_a_compliance_job_from_its_beginning_to_its_end(x: Sample) -> None:
     ]
     assert x.send(job["download_url"].replace("/found", "x/found"), token="").status == 403
     listed = x.ask("/compliance/jobs", type="tweets", status="complete").json
-    assert [one["id"] for one in listed["data"]] == [job["id"]]
+    assert [job["id"] for job in listed["data"]] == [job["id"]]
 
 
 def test_jobs_over_people_and_jobs_that_nobody_feeds(x: Sample) -> None:

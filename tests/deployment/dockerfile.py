@@ -30,7 +30,7 @@ def copied() -> Iterator[tuple[str, str]]:
 
 def last(word: str) -> str:
     """Return the rest of the last such instruction, the one that counts."""
-    return [rest for one, rest in instructions() if one == word][-1]
+    return [rest for name, rest in instructions() if name == word][-1]
 
 
 def ignored(path: str) -> bool:

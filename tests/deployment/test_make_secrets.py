@@ -138,14 +138,14 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
         subprocess.run(
             [tmp_path / "scripts" / "pin-images"], check=True, cwd="/", env=environ, capture_output=True, timeout=30
         )
-    said = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text(encoding="utf-8").splitlines())
-    assert said.pop("AGGREGATOR_LOCALE") == "es"
-    assert {name: value.partition("@")[0] for name, value in said.items()} == {
+    variables = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text(encoding="utf-8").splitlines())
+    assert variables.pop("AGGREGATOR_LOCALE") == "es"
+    assert {name: value.partition("@")[0] for name, value in variables.items()} == {
         "AGGREGATOR_PYTHON_IMAGE": "python",
         "AGGREGATOR_POSTGRES_IMAGE": "postgres",
         "AGGREGATOR_REDIS_IMAGE": "redis",
     }
-    assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in said.values())
+    assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in variables.values())
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     pinned = re.findall(
         r"^pin (\w+) (\S+)$", (ROOT / "scripts" / "pin-images").read_text(encoding="utf-8"), re.MULTILINE

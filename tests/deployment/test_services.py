@@ -28,7 +28,7 @@ def secrets(tmp_path: Path, postgresql_url: str, redis_url: str) -> Path:
     folder = tmp_path / "secrets"
     folder.mkdir()
     given = {"database_url": postgresql_url, "secret_key": "k" * 43, "broker_url": redis_url}
-    names = (name for service in SERVICES.values() for name in service.said.get("secrets", ()))
+    names = (name for service in SERVICES.values() for name in service.options.get("secrets", ()))
     for name, content in {**dict.fromkeys(names, ""), **given}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder

@@ -90,7 +90,7 @@ def test_it_is_started_again_and_comes_after_the_schema(unit: Unit) -> None:
     assert unit.last("StartLimitIntervalSec") == "0"
     if unit.name == "aggregator-migrate":
         assert unit.last("Type") == "oneshot"
-        assert "WantedBy" not in unit.said
+        assert "WantedBy" not in unit.options
     else:
         # Required, a schema that fails once at boot would keep them from ever starting.
         assert unit.last("Wants") == unit.last("After") == "aggregator-migrate.service"

@@ -22,11 +22,11 @@ class Unit:
     """One unit: every value of every setting, those that all share first."""
 
     name: str
-    said: Mapping[str, list[str]]
+    options: Mapping[str, list[str]]
 
     def last(self, setting: str) -> str:
         """Return the value that counts."""
-        return self.said[setting][-1]
+        return self.options[setting][-1]
 
     @property
     def command(self) -> list[str]:
@@ -36,13 +36,13 @@ class Unit:
     @property
     def environment(self) -> dict[str, str]:
         """Its own variables, and those of the example file."""
-        own = [pair for value in self.said["Environment"] for pair in shlex.split(value)]
+        own = [pair for value in self.options["Environment"] for pair in shlex.split(value)]
         return dict(pair.split("=", 1) for pair in (*own, *example()))
 
     @property
     def credentials(self) -> dict[str, str]:
         """Name and file of each secret that it is given."""
-        return dict(value.split(":", 1) for value in self.said["LoadCredential"])
+        return dict(value.split(":", 1) for value in self.options["LoadCredential"])
 
 
 def units() -> dict[str, Unit]:
@@ -57,10 +57,10 @@ def example(*, commented: bool = False) -> list[str]:
 
 
 def _read(paths: list[Path]) -> Mapping[str, list[str]]:
-    said: defaultdict[str, list[str]] = defaultdict(list)
+    options: defaultdict[str, list[str]] = defaultdict(list)
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             if line and line[0] not in "#[":
                 setting, value = line.split("=", 1)
-                said[setting].append(value)
-    return said
+                options[setting].append(value)
+    return options

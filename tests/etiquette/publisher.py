@@ -59,7 +59,7 @@ class Publisher:
 
     def __init__(self) -> None:
         self.script: dict[str, list[Says]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -83,12 +83,12 @@ class Publisher:
     @property
     def paths(self) -> list[str]:
         """The paths asked for so far, in order."""
-        return [path for path, _ in self.asked]
+        return [path for path, _ in self.requests]
 
     @property
     def last(self) -> dict[str, str]:
         """The headers of the last request, names in lower case."""
-        return self.asked[-1][1]
+        return self.requests[-1][1]
 
     async def _start(self) -> None:
         app = web.Application()
@@ -99,7 +99,7 @@ class Publisher:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _answer(self, request: web.Request) -> web.Response:
-        self.asked.append((request.path_qs, {name.lower(): value for name, value in request.headers.items()}))
+        self.requests.append((request.path_qs, {name.lower(): value for name, value in request.headers.items()}))
         script = self.script.get(request.path_qs, [Says(status=404)])
         says = script.pop(0) if len(script) > 1 else script[0]
         if says.validates and request.headers.get("If-None-Match") == says.headers["ETag"]:

@@ -231,12 +231,12 @@ def test_while_the_database_is_away_a_good_token_stays_good_for_ten_minutes(make
         assert callers.audience_of(_request()) is PUBLIC
         with pytest.raises(StoreUnavailableError):
             callers.audience_of(_request(stranger))
-    requested = away.asked
+    requested = away.requests
     now[0] = 602.0
     for _ in range(5):
         with pytest.raises(StoreUnavailableError):
             callers.audience_of(_request(token))
-    assert away.asked == requested + 1  # nor is it asked for each request
+    assert away.requests == requested + 1  # nor is it asked for each request
     away.is_away, now[0] = False, 604.0
     assert callers.audience_of(_request(token)) is EVERYTHING
     with pytest.raises(BadTokenError):
@@ -311,10 +311,10 @@ class _Away:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.is_away = False
-        self.asked = 0
+        self.requests = 0
 
     def reading(self) -> object:
-        self.asked += 1
+        self.requests += 1
         if self.is_away:
             raise StoreUnavailableError("The database does not answer: gone.")
         return self._store.reading()

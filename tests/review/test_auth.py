@@ -315,12 +315,12 @@ def _many(house: Installation, count: int, name: str, password: str) -> list[int
     assert token
     fields = {"name": name, "password": password}
 
-    def one(number: int) -> int:
+    def sign_in(number: int) -> int:
         named = {**fields, "name": fields["name"].format(number)}
         return visitor.post("/review/sign-in", named, csrf=token[1]).status
 
     with ThreadPoolExecutor(count) as clients:
-        return list(clients.map(one, range(count)))
+        return list(clients.map(sign_in, range(count)))
 
 
 def test_of_many_attempts_at_once_no_more_are_tried_than_may_fail(

@@ -27,7 +27,7 @@ def source_now(store: Store, slug: str) -> Source:
     return found
 
 
-def told(store: Store) -> list[str]:
+def audit_lines(store: Store) -> list[str]:
     with store.reading() as tx:
         return [f"{note['who']} {note['what']} {note['subject']}" for note in tx.moderation.audit.page()]
 
@@ -62,7 +62,7 @@ def test_a_rule_is_rehearsed_saved_moved_switched_and_deleted(house: Installatio
 
     assert changed.status == 303
     assert rules == [("Second, changed", True), ("No betting", False)]
-    assert told(house.store)[:6] == [
+    assert audit_lines(house.store)[:6] == [
         "ana deleted a rule rule:2",
         "ana changed a rule rule:2",
         "ana turned off a rule rule:1",
@@ -222,7 +222,7 @@ def test_an_item_of_our_own_is_shown_as_ours_and_changed(house: Installation) ->
     assert "<p>On &lt;b&gt;Friday&lt;/b&gt;.</p><p>See you.</p>" in shown
     assert eventually(lambda: "Office open" in house.somebody().get("/api/v1/activities/1").text)
     assert "Office<del> closed" in ana.get("/review/items/1").text
-    assert told(house.store)[:2] == ["ana changed an item of ours activity:1", "ana added an item activity:1"]
+    assert audit_lines(house.store)[:2] == ["ana changed an item of ours activity:1", "ana added an item activity:1"]
 
 
 def test_what_others_wrote_can_not_be_changed(house: Installation) -> None:
@@ -295,21 +295,21 @@ def test_editors_join_and_split_stories_and_take_it_back(house: Installation) ->
         seen = mark_of(ana.get(f"/review/items/{item}").text)
         return ana.follow(ana.post(f"/review/items/{item}/story", {"revision": seen, **fields})).message
 
-    def told() -> list[list[str]]:
+    def stories() -> list[list[str]]:
         with house.store.reading() as tx:
             page = tx.stream.activities.page(Query(by_story=True))
         return [[item.native_id, *(other.native_id for other in page.others.get(item.id, ()))] for item in page.items]
 
-    assert len(told()) == 3
+    assert len(stories()) == 3
     assert story(2, do="join", other="1") == "Merged 1 item into a story."
-    assert sorted(map(len, told())) == [1, 2]
+    assert sorted(map(len, stories())) == [1, 2]
     assert story(3, do="join", other="999") == "There is no item 999 to join it to."
     assert story(2, do="split") == "Removed 1 item from its story."
-    assert len(told()) == 3
+    assert len(stories()) == 3
     batch = re.search(r'name="batch" value="([^"]+)"', ana.get("/review/items/2").text)
     assert batch is not None
     ana.post("/review/undo", {"batch": batch[1], "back": "/review/items/2"})
-    assert sorted(map(len, told())) == [1, 2]
+    assert sorted(map(len, stories())) == [1, 2]
     assert house.visitor("rex", Role.REVIEWER).post("/review/items/2/story", {"do": "split"}).status == 403
 
 
@@ -387,4 +387,4 @@ def test_a_decision_that_is_none_is_refused_and_changes_nothing(
     waiting(sqlite_house.store, 1)
     answer = sqlite_house.visitor().post("/review/decide", fields)
     assert answer.status == 422
-    assert not any("hid" in line for line in told(sqlite_house.store))
+    assert not any("hid" in line for line in audit_lines(sqlite_house.store))

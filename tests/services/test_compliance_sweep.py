@@ -51,12 +51,12 @@ def following(time: Time, tmp_path: Path, store: Store, x: CompliantX) -> Iterat
         return opened[-1]
 
     yield open_
-    for one in opened:
-        one.close()
+    for container in opened:
+        container.close()
 
 
 def _shown(container: Following) -> set[int]:
-    return {int(one.native_id) for one in container.items()}
+    return {int(item.native_id) for item in container.items()}
 
 
 def _everything(store: Store) -> str:
@@ -90,14 +90,14 @@ def test_a_deleted_post_leaves_everything_after_a_sweep(
     [report] = container.container.sweep()
     assert (report.gone, report.activities) == (1, 3)
     assert _shown(container) == {QUOTE, REPLY, ALONE}
-    [quote] = [one for one in container.items() if int(one.native_id) == QUOTE]
+    [quote] = [item for item in container.items() if int(item.native_id) == QUOTE]
     assert (quote.object, quote.content.text, quote.object_key) == (None, "My own comment", "x:100")
     assert "original words" not in _everything(store)
     with store.reading() as tx:
         changes = tx.stream.activities.changes(before, 100)
         assert len(changes.gone) == 2  # the post and its repost
-        assert [int(one.native_id) for one in changes.activities] == [QUOTE]
-        payloads = {one.native_id: tx.stream.activities.raw(one.id) for one in container.items()}
+        assert [int(activity.native_id) for activity in changes.activities] == [QUOTE]
+        payloads = {item.native_id: tx.stream.activities.raw(item.id) for item in container.items()}
     assert payloads[str(QUOTE)] is None
     assert b"original" not in b"".join(filter(None, payloads.values()))
 
@@ -116,7 +116,7 @@ def test_polling_again_does_not_bring_it_back(following: Callable[..., Following
     container.follow("@third_example")
     container.poll()
     assert _shown(container) == {QUOTE, REPLY, ALONE, 310}
-    [quote] = [one for one in container.items() if int(one.native_id) == 310]
+    [quote] = [item for item in container.items() if int(item.native_id) == 310]
     assert quote.object is None
     assert "original words" not in _everything(store)
 
@@ -196,9 +196,9 @@ def test_jobs_alone_look_nothing_up(following: Callable[..., Following], x: Comp
 
 def test_switched_off_asks_nothing(following: Callable[..., Following], x: CompliantX) -> None:
     container = following(x_sweep="off")
-    x.asked.clear()
+    x.requests.clear()
     assert container.container.sweep()[0].notes == ["Sweeping is switched off (AGGREGATOR_X_SWEEP=off)."]
-    assert x.asked == []
+    assert x.requests == []
 
 
 def test_a_post_is_looked_up_once_a_day(following: Callable[..., Following], time: Time) -> None:
@@ -212,7 +212,7 @@ def test_a_post_is_looked_up_once_a_day(following: Callable[..., Following], tim
 
 def test_with_the_budget_gone_nothing_is_looked_up(following: Callable[..., Following], x: CompliantX) -> None:
     container = following().beside(x_sweep="lookup", x_budget="0.001")
-    x.asked.clear()
+    x.requests.clear()
     [report] = container.container.sweep()
     assert (report.asked, x.count("GET /2/tweets")) == (0, 0)
     assert report.notes == ["What the budget keeps for checking is used up for today; the next sweep that may goes on."]
@@ -249,7 +249,7 @@ def test_what_is_withheld_in_some_countries_says_so(following: Callable[..., Fol
     x.posts[ALONE].withheld = {"copyright": False, "country_codes": ["TR", "DE"]}
     [report] = container.container.sweep()
     assert (report.gone, report.updated) == (0, 1)
-    [post] = [one for one in container.items() if int(one.native_id) == ALONE]
+    [post] = [item for item in container.items() if int(item.native_id) == ALONE]
     assert post.content.withheld == ("DE", "TR")
     assert post.content.url == "https://x.com/desk_example/status/230"
 
@@ -259,7 +259,7 @@ def test_an_edit_is_taken_over(following: Callable[..., Following], x: Compliant
     x.edit(ALONE, 235, "Something else, put right")
     [report] = container.container.sweep()
     assert report.updated == 1
-    [post] = [one for one in container.items() if int(one.native_id) == ALONE]
+    [post] = [item for item in container.items() if int(item.native_id) == ALONE]
     assert (post.content.text, post.content.edited) == ("Something else, put right", True)
     assert post.content.url == "https://x.com/desk_example/status/235"
     time.passes(hours=25)
@@ -356,5 +356,5 @@ def test_nothing_held_asks_nothing(time: Time, tmp_path: Path, store: Store, x: 
     url = store.engine.url.render_as_string(hide_password=False)
     container = Following(time, x.url, str(tmp_path), url)
     assert container.container.sweep()[0].notes == ["Nothing of x is held."]
-    assert x.asked == []
+    assert x.requests == []
     container.close()

@@ -116,7 +116,7 @@ def test_each_source_ends_by_itself(store: Store) -> None:
         }
     )
     reports = _poll(store, kind, "good", "bad", "same")
-    assert {slug: (one.outcome, one.new, one.error) for slug, one in reports.items()} == {
+    assert {slug: (report.outcome, report.new, report.error) for slug, report in reports.items()} == {
         "good": ("new", 2, None),
         "bad": ("failed", 0, "It answered 500."),
         "same": ("unchanged", 0, None),

@@ -68,12 +68,12 @@ def container(store: Store, tmp_path: Path, clock: Clock, publisher: Publisher) 
 
 def sources(container: Container) -> dict[str, Source]:
     with container.store.reading() as tx:
-        return {one.slug: one for one in tx.polling.sources.each()}
+        return {source.slug: source for source in tx.polling.sources.each()}
 
 
-def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) -> list[list[int]]:
+def tick(container: Container, clock: Clock, deadly: int, *, reported: bool = True) -> list[list[int]]:
     """Claim and poll; the process that polls the deadly source dies before anything is stored. Return the batches."""
-    clock.now += TICK if told else LEASE
+    clock.now += TICK if reported else LEASE
     batches = container.dispatcher.claim()
     for batch in batches:
         if deadly not in batch.ids:
@@ -81,23 +81,25 @@ def tick(container: Container, clock: Clock, deadly: int, *, told: bool = True) 
             continue
         with container.store.writing() as tx:
             begun = tx.polling.schedule.renew(batch.ids, batch.token, clock.now + LEASE)
-        assert all(one.poll.unfinished <= MOST_UNFINISHED for one in begun)
-        if told:
+        assert all(source.poll.unfinished <= MOST_UNFINISHED for source in begun)
+        if reported:
             container.dispatcher.release(batch.ids, batch.token, ended=False)
     return [batch.ids for batch in batches]
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["told at once", "lease runs out"])
-def test_a_source_that_ends_its_process_fails_alone(container: Container, clock: Clock, *, told: bool) -> None:
+@pytest.mark.parametrize("reported", [True, False], ids=["told at once", "lease runs out"])
+def test_a_source_that_ends_its_process_fails_alone(container: Container, clock: Clock, *, reported: bool) -> None:
     deadly = sources(container)["s3"].id
-    assert [len(ids) for ids in tick(container, clock, deadly, told=told)] == [5]
-    assert sorted(tick(container, clock, deadly, told=told)) == [[one.id] for one in sources(container).values()]
-    others = [one for one in sources(container).values() if one.id != deadly]
-    assert [(one.poll.last_outcome, one.poll.unfinished) for one in others] == [("new", 0)] * 4
-    assert [deadly] in tick(container, clock, deadly, told=told)
+    assert [len(ids) for ids in tick(container, clock, deadly, reported=reported)] == [5]
+    assert sorted(tick(container, clock, deadly, reported=reported)) == [
+        [source.id] for source in sources(container).values()
+    ]
+    others = [source for source in sources(container).values() if source.id != deadly]
+    assert [(source.poll.last_outcome, source.poll.unfinished) for source in others] == [("new", 0)] * 4
+    assert [deadly] in tick(container, clock, deadly, reported=reported)
     assert sources(container)["s3"].poll.failures == 0
 
-    clock.now += TICK if told else LEASE
+    clock.now += TICK if reported else LEASE
     for batch in container.dispatcher.claim():  # the fourth time it is not even asked
         container.polling.poll(batch.ids, batch.token)
 
@@ -111,7 +113,7 @@ def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Contai
     with container.store.writing() as tx:
         claimed = tx.polling.schedule.claim_these([sources(container)["s1"].id], clock.now, lease=LEASE, token="t")
         for _ in range(MOST_UNFINISHED - 1):
-            tx.polling.schedule.renew([one.id for one in claimed], "t", clock.now + LEASE)
+            tx.polling.schedule.renew([source.id for source in claimed], "t", clock.now + LEASE)
     assert sources(container)["s1"].poll.unfinished == MOST_UNFINISHED - 1
     container.polling.poll([claimed[0].id], "t")
     assert (sources(container)["s1"].poll.last_outcome, sources(container)["s1"].poll.unfinished) == ("new", 0)
@@ -121,14 +123,14 @@ def test_a_poll_that_is_cut_short_in_order_counts_for_nothing(container: Contain
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.dispatcher.give_back(batch)
-    assert {one.poll.unfinished for one in sources(container).values()} == {0}
+    assert {source.poll.unfinished for source in sources(container).values()} == {0}
     clock.now += TICK
     (batch,) = container.dispatcher.claim()
     container.limits = type(container.limits)(
         container.limits.hard, container.limits.soft, -1.0, container.limits.per_host
     )
     container.polling.poll(batch.ids, batch.token)  # too late for any of them to begin
-    assert {(one.poll.unfinished, one.poll.leased_until) for one in sources(container).values()} == {(0, None)}
+    assert {(source.poll.unfinished, source.poll.leased_until) for source in sources(container).values()} == {(0, None)}
 
 
 def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
@@ -145,14 +147,14 @@ def test_a_database_that_goes_away_is_not_blamed_on_the_sources(
         patched.setattr("aggregator.services.ingest.Ingest._close", away)
         with pytest.raises(StoreUnavailableError):
             container.polling.poll(batch.ids, batch.token)
-    assert {one.poll.unfinished for one in sources(container).values()} == {1}
+    assert {source.poll.unfinished for source in sources(container).values()} == {1}
 
     container.dispatcher.release(batch.ids, batch.token, ended=True)  # as the worker has it done
     clock.now += TICK
     batches = container.dispatcher.claim()  # they are free again, and due together
 
     assert [sorted(batch.ids) for batch in batches] == [sorted(batch.ids)]
-    assert {one.poll.unfinished for one in sources(container).values()} == {0}
+    assert {source.poll.unfinished for source in sources(container).values()} == {0}
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
@@ -163,7 +165,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     for batch in container.dispatcher.claim():
         container.polling.poll(batch.ids, batch.token)
     polled = sources(container)
-    assert {one.poll.last_outcome for one in polled.values()} == {"new"}
+    assert {polled_source.poll.last_outcome for polled_source in polled.values()} == {"new"}
     with container.store.writing() as tx:
         tx.polling.schedule.claim_these([polled["s5"].id], clock.now, lease=LEASE, token="of a dead worker")
         tx.polling.hosts.pause(publisher.host, clock.now + timedelta(hours=2), clock.now, "429")
@@ -171,11 +173,11 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     clock.now += TICK - ahead
     container.dispatcher.claim()
 
-    for one in sources(container).values():
-        assert due_of(one) <= clock.now + one.floor
-        assert one.poll.due_reason == REASON
-        assert one.poll.last_polled == clock.now
-        assert one.poll.leased_until in {None, clock.now}
+    for source in sources(container).values():
+        assert due_of(source) <= clock.now + source.floor
+        assert source.poll.due_reason == REASON
+        assert source.poll.last_polled == clock.now
+        assert source.poll.leased_until in {None, clock.now}
     with container.store.reading() as tx:
         assert tx.polling.hosts.paused(clock.now) == []
     with container.store.engine.connect() as connection:
@@ -183,8 +185,8 @@ def test_a_clock_that_was_ahead_and_is_set_right_stops_nothing(
     assert turns
     assert max(turns) <= clock.now  # or each poll would wait for its turn
     clock.now += timedelta(minutes=16)
-    assert sorted(one for batch in container.dispatcher.claim() for one in batch.ids) == sorted(
-        one.id for one in polled.values()
+    assert sorted(id_ for batch in container.dispatcher.claim() for id_ in batch.ids) == sorted(
+        polled_source.id for polled_source in polled.values()
     )
 
 
@@ -192,7 +194,7 @@ def test_clocks_that_differ_a_little_change_nothing(container: Container, clock:
     clock.now += TICK
     for batch in container.dispatcher.claim():
         container.polling.poll(batch.ids, batch.token)
-    before = {one.slug: one.poll.due for one in sources(container).values()}
+    before = {source.slug: source.poll.due for source in sources(container).values()}
     clock.now -= TOLERANCE - TICK
     container.dispatcher.claim()
-    assert {one.slug: one.poll.due for one in sources(container).values()} == before
+    assert {source.slug: source.poll.due for source in sources(container).values()} == before

@@ -93,8 +93,8 @@ class Post:
                     if word == "DATA":
                         self.wfile.write(b"354 go on\r\n")
                         lines = []
-                        while (said := self.rfile.readline()) != b".\r\n":
-                            lines.append(said.decode())
+                        while (received := self.rfile.readline()) != b".\r\n":
+                            lines.append(received.decode())
                         post.mails.append("".join(lines))
                     self.wfile.write(b"221 bye\r\n" if word == "QUIT" else b"250 fine\r\n")
                     if word == "QUIT":
@@ -176,9 +176,9 @@ def test_a_stopped_source_is_told_once_and_taken_back(
     assert "To: ana@portal.example, ben@portal.example" in post.mails[0]
     assert "\nNews:" not in post.mails[0].partition("\r\n\r\n")[0]  # no header of theirs
     headers, body = hook.got[0]
-    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = SECRET.replace(" ", "-").encode()
-    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, said, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 def test_what_could_not_be_told_is_told_later(store: Store, container: Container, hook: Hook, clock: Clock) -> None:

@@ -78,17 +78,17 @@ def test_a_pause_is_told_with_the_time_left(store: Store) -> None:
 def test_a_turn_is_given_back_whatever_happens(store: Store, how: str) -> None:
     turns = _turns(store, spacing=0)
 
-    async def hold(held: asyncio.Event) -> None:
+    async def hold(acquired: asyncio.Event) -> None:
         async with turns.turn(HOST):
-            held.set()
+            acquired.set()
             if how == "error":
                 raise ValueError
             await asyncio.Event().wait()
 
     async def then_another() -> None:
-        held = asyncio.Event()
-        task = asyncio.create_task(hold(held))
-        await held.wait()
+        acquired = asyncio.Event()
+        task = asyncio.create_task(hold(acquired))
+        await acquired.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         async with asyncio.timeout(5), turns.turn(HOST):

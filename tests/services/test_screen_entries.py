@@ -39,9 +39,11 @@ def _entry(number: int, *, site: str = "http://old.example", name: str = "", tex
     )
 
 
-def _store(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON, **how: object) -> Stored:
+def _store(
+    store: Store, source: Source, activities: Sequence[NewActivity], *, now: datetime = NOON, **how: object
+) -> Stored:
     with store.writing() as tx:
-        screening = [screened(one, source.policy, now) for one in said]
+        screening = [screened(activity, source.policy, now) for activity in activities]
         return tx.stream.activities.store(source.id, screening, now, **{"recognising": True, **how})  # type: ignore[arg-type]  # any of its arguments
 
 
@@ -92,7 +94,7 @@ def test_a_burst_of_old_entries_is_kept_apart_and_can_be_released_or_dropped(sto
     burst = [
         _entry(n, site="https://other.example", text=f"Quite different words, number {n}. " * 3) for n in range(3, 303)
     ]
-    burst = [replace(one, content=replace(one.content, title=f"Other {n}")) for n, one in enumerate(burst)]
+    burst = [replace(entry, content=replace(entry.content, title=f"Other {n}")) for n, entry in enumerate(burst)]
     stored = _store(store, source, burst, judge=partial(quarantined, last_look=NOON))
     assert (stored.new, stored.quarantined) == (300, 300)
     with store.reading() as tx:
@@ -101,8 +103,8 @@ def test_a_burst_of_old_entries_is_kept_apart_and_can_be_released_or_dropped(sto
     with store.writing() as tx:
         assert tx.stream.activities.drop_quarantined(source.id, NOON) == 300
     assert _store(store, source, burst, judge=partial(quarantined, last_look=NOON)).new == 0  # they do not come back
-    third = [replace(one.content, url=None, title=f"Third {n}", text="x" * n) for n, one in enumerate(burst)]
-    again = [replace(one, native_id=f"again-{n}", content=third[n]) for n, one in enumerate(burst)]
+    third = [replace(entry.content, url=None, title=f"Third {n}", text="x" * n) for n, entry in enumerate(burst)]
+    again = [replace(entry, native_id=f"again-{n}", content=third[n]) for n, entry in enumerate(burst)]
     assert _store(store, source, again, judge=partial(quarantined, last_look=NOON)).quarantined == 300
     with store.writing() as tx:
         assert (
@@ -117,8 +119,8 @@ def test_an_edit_is_kept_with_its_time_and_may_be_taken_back_once(store: Store) 
     texts = ["First words of it. " * 4, "Second thoughts on it. " * 4]
     changed = []
     for turn in range(10):  # two servers that answer in turn, with different words
-        said = _entry(1, text=texts[turn % 2])
-        changed.append(_store(store, source, [said], now=NOON + turn * HOUR).changed)
+        entry = _entry(1, text=texts[turn % 2])
+        changed.append(_store(store, source, [entry], now=NOON + turn * HOUR).changed)
     assert changed == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     with store.reading() as tx:
         [item] = tx.stream.activities.page(Query()).items

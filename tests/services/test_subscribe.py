@@ -56,7 +56,7 @@ class Knowing(SourceKind):
     per_host: int | None = None
     name: str = "scripted"
     label: str = "a scripted source"
-    asked: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         return options
@@ -70,7 +70,7 @@ class Knowing(SourceKind):
     ) -> Discovery | None:
         del options, headers
         assert context.clock() == NOON
-        self.asked.append(address)
+        self.addresses.append(address)
         found = self.known.get(address)
         if isinstance(found, Exception):
             raise found
@@ -185,7 +185,7 @@ def test_a_kind_for_every_address_is_asked_last(store: Store) -> None:
     special = Knowing({"@me": replace(NEWS, address="@me", slug="me")})
     general = Knowing({"@me": NEWS, "news": NEWS}, any_address=True)
     assert _add(store, "@me", general, special)[0].slug == "me"
-    assert general.asked == []
+    assert general.addresses == []
     assert _add(store, "news", general, special)[0].slug == "news"
 
 

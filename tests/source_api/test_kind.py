@@ -84,8 +84,8 @@ def test_it_fills_what_people_see(container: Container, source_id: int) -> None:
         assert content.network in {"x", "web"}
         assert content.url
         assert content.url.startswith(("https://", "http://"))
-        said = item.object.content if item.object and content.kind is ActivityKind.REPOST else content
-        assert said.title or said.text
+        original = item.object.content if item.object and content.kind is ActivityKind.REPOST else content
+        assert original.title or original.text
         assert "<script" not in content.html
         assert item.native_id
         assert item.key.split(":")[0] in {"x", "web"}

@@ -141,8 +141,8 @@ def test_one_slow_document_does_not_hold_up_the_others() -> None:
 
 
 def test_a_large_parent_does_not_make_every_child_a_new_one() -> None:
-    held = bytearray(400 * 1024 * 1024)
-    held[::4096] = b"x" * len(held[::4096])  # resident
+    memory = bytearray(400 * 1024 * 1024)
+    memory[::4096] = b"x" * len(memory[::4096])  # resident
 
     async def work(pool: ParserPool) -> None:
         assert await pool.run(process) == await pool.run(process)

@@ -103,13 +103,15 @@ def test_a_process_that_dies_while_it_polls_costs_its_batch_no_lease(stack: Proc
 
         def failed() -> bool:
             with store.reading() as tx:
-                one = tx.polling.sources.get(deadly.slug)
-            return one is not None and one.poll.last_error_code == "worker-lost"
+                source = tx.polling.sources.get(deadly.slug)
+            return source is not None and source.poll.last_error_code == "worker-lost"
 
         eventually("it fails", failed, patience=SHORT)
         polled = {name: publisher.hits[f"/good/{name}.xml"] for name in "123"}
         others = [name for name in "123" if not deadly.address.endswith(f"/{name}.xml")]
-        eventually("others go on", lambda: all(publisher.hits[f"/good/{one}.xml"] > polled[one] for one in others))
+        eventually(
+            "others go on", lambda: all(publisher.hits[f"/good/{number}.xml"] > polled[number] for number in others)
+        )
         with store.reading() as tx:
             lines = [line for line in tx.polling.schedule.log(deadly.id, 50) if line["error_code"] == "worker-lost"]
         assert [line["requests"] for line in lines][:1] == [0]

@@ -213,9 +213,9 @@ def test_a_worker_that_is_asked_to_stop_ends_its_polls_first(stack: Processes, p
     store = Store.open(stack.environ["AGGREGATOR_DATABASE_URL"])
     with store.reading() as tx:
         assert all(source.poll.leased_until is None or source.poll.last_polled for source in tx.polling.sources.each())
-        held = sum(tx.polling.schedule.log(source.id, 1)[0]["new"] for source in tx.polling.sources.each())
+        count = sum(tx.polling.schedule.log(source.id, 1)[0]["new"] for source in tx.polling.sources.each())
     store.close()
-    assert held == 4
+    assert count == 4
 
 
 def _soft_worker() -> tuple[str, ...]:

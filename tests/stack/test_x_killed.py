@@ -63,7 +63,7 @@ def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
         for name in names:
             stack.worker(name, "--concurrency", "1")
         stack.scheduler()
-        wanted = [(str(id_),) for id_ in crowd.followed()]
+        expected = [(str(id_),) for id_ in crowd.followed()]
         began, kills = time.monotonic(), 0
 
         def is_done() -> bool:
@@ -79,12 +79,12 @@ def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
         eventually("every account was polled", is_done, patience=200)
         unknown = "SELECT count(*) FROM actor WHERE refresh_after IS NULL"
         eventually("everybody has a name", lambda: _ask(store, unknown) == [(0,)])
-        held = sorted(_ask(store, "SELECT native_id FROM activity"), key=lambda row: int(str(row[0])))
+        stored = sorted(_ask(store, "SELECT native_id FROM activity"), key=lambda row: int(str(row[0])))
     # Once nobody asks any more: the daily look at X's own count may come at any time.
     [(requests, posts, users)] = _ask(store, "SELECT sum(requests), sum(posts), sum(users) FROM spend")
     store.close()
     assert kills >= 2
-    assert held == wanted
+    assert stored == expected
     needed = ACCOUNTS + 2 + -(-(ACCOUNTS + OUTSIDERS) // 100)  # timelines, lookups, people
     made = sum(crowd.bill.requests.values()) - crowd.bill.requests["usage"]  # a look at the count, daily
     assert made <= needed * 1.05, dict(crowd.bill.requests)

@@ -128,13 +128,13 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
         with store.writing() as tx:
             claimed = tx.polling.schedule.claim_these(ids, NOON, lease=LEASE, token=mine)
         with store.writing() as tx:
-            tx.polling.schedule.renew([one.id for one in claimed], mine, NOON + LEASE)
+            tx.polling.schedule.renew([source.id for source in claimed], mine, NOON + LEASE)
             tx.polling.schedule.release(ids, mine)
 
     actions: list[Callable[[int], None]] = [store_new, fail, decide, steer, lease]
     with ThreadPoolExecutor(8) as pool:
         running = [pool.submit(actions[n % 5], n) for n in range(100)]
-    assert [one.exception() for one in running if one.exception()] == []
+    assert [future.exception() for future in running if future.exception()] == []
 
 
 def test_what_changes_the_stream_without_its_lock_is_refused(store: Store) -> None:

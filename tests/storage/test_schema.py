@@ -159,10 +159,10 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         "0010",
     ]
     with Store(engine).reading() as tx:
-        sources = {one.slug: one for one in tx.polling.sources.each()}
+        sources = {source.slug: source for source in tx.polling.sources.each()}
         assert len(tx.polling.schedule.log(sources["usual"].id, 9)) == 1
         assert "feedburner.com" in {group.suffix for group in tx.polling.host_groups.all()}
-    wanted = {slug: one.every.total_seconds() if one.every else None for slug, one in sources.items()}
-    assert wanted == {"usual": None, "set": 3600, "x": None, "often": 60}
-    assert {one.poll.interval.total_seconds() for one in sources.values()} == {900, 3600, 300, 60}
-    assert {one.own_host for one in sources.values()} == {"n.example:443"}
+    expected = {slug: source.every.total_seconds() if source.every else None for slug, source in sources.items()}
+    assert expected == {"usual": None, "set": 3600, "x": None, "often": 60}
+    assert {source.poll.interval.total_seconds() for source in sources.values()} == {900, 3600, 300, 60}
+    assert {source.own_host for source in sources.values()} == {"n.example:443"}

@@ -48,5 +48,5 @@ def follower(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -
         return opened[-1]
 
     yield open_
-    for one in opened:
-        one.close()
+    for installation in opened:
+        installation.close()

@@ -56,8 +56,8 @@ class Following:
 
     def close(self) -> None:
         """Close the container, and those beside it."""
-        for one in (*self._beside, self):
-            one.container.close()
+        for following in (*self._beside, self):
+            following.container.close()
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ class Following:
     def poll(self, *slugs: str) -> list[Report]:
         """Poll sources now, due or not; all where none is named."""
         with self.container.store.reading() as tx:
-            ids = [one.id for one in tx.polling.sources.each() if not slugs or one.slug in slugs]
+            ids = [source.id for source in tx.polling.sources.each() if not slugs or source.slug in slugs]
         return self.container.polling.poll_now(ids)
 
     def tick(self) -> int:

@@ -33,7 +33,7 @@ class Script:
     """Answers each request of a `FakeX` by a function of its path and its parameters, and remembers them."""
 
     def __init__(self, fake: FakeX, answers: Answers) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self._answers = answers
         fake.headers = {}
         fake.body = self._answer
@@ -41,13 +41,13 @@ class Script:
     @property
     def paths(self) -> list[str]:
         """The paths asked for, in order."""
-        return [path for path, _ in self.asked]
+        return [path for path, _ in self.requests]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
-        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self.asked.append((parts.path, asked))
-        reply = self._answers(parts.path, asked)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.requests.append((parts.path, query))
+        reply = self._answers(parts.path, query)
         if not isinstance(reply, Reply):
             reply = Reply(reply)
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()

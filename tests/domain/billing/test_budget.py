@@ -87,11 +87,11 @@ def test_the_last_hours_are_no_spree() -> None:
 def test_a_forecast_says_what_is_lacking() -> None:
     cycle = Cycle.at(NOW, 1)
     days = cycle.left(NOW) / timedelta(days=1)
-    said = forecast(terms(40, reserve=0), cycle, Standing(5 * DOLLAR, 0, 0), [1.0, 2.0, 0.1], 0.2, NOW)
-    assert said.needed == pytest.approx(5 + 3.3 * days)
-    assert said.short == pytest.approx(said.needed - 40)
-    assert said.ration is not None
-    assert said.limited == 1 + (said.ration < 1)
+    result = forecast(terms(40, reserve=0), cycle, Standing(5 * DOLLAR, 0, 0), [1.0, 2.0, 0.1], 0.2, NOW)
+    assert result.needed == pytest.approx(5 + 3.3 * days)
+    assert result.short == pytest.approx(result.needed - 40)
+    assert result.ration is not None
+    assert result.limited == 1 + (result.ration < 1)
     assert forecast(terms(None), cycle, Standing(5 * DOLLAR, 0, 0), [1.0], 0, NOW).short == 0
 
 
@@ -100,7 +100,7 @@ def test_a_source_that_was_never_read_counts_as_a_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("micros", "said"), [(0, "$0.00"), (5_000, "$0.0050"), (12_340_000, "$12.34"), (1_234_500_000, "$1,234.50")]
+    ("micros", "text"), [(0, "$0.00"), (5_000, "$0.0050"), (12_340_000, "$12.34"), (1_234_500_000, "$1,234.50")]
 )
-def test_money_in_words(micros: int, said: str) -> None:
-    assert dollars(micros) == said
+def test_money_in_words(micros: int, text: str) -> None:
+    assert dollars(micros) == text

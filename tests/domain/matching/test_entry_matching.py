@@ -28,8 +28,8 @@ def _held(new: NewActivity) -> StoredKeys:
 
 
 def _recognised(old: NewActivity, new: NewActivity, *present: str) -> bool:
-    one = screened(new, Policy.AUTO, NOON)
-    return match_existing([one], [_held(old)], {new.native_id, *present}) == {new.native_id: old.native_id}
+    screening = screened(new, Policy.AUTO, NOON)
+    return match_existing([screening], [_held(old)], {new.native_id, *present}) == {new.native_id: old.native_id}
 
 
 OLD = _entry("http://old.example/a/1", "http://old.example/a/1")

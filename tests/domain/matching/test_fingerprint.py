@@ -114,8 +114,8 @@ def test_noise_is_no_edit(same: Content) -> None:
     ],
 )
 def test_a_counter_is_no_edit(before: str, after: str) -> None:
-    one, two = (fingerprint(replace(CONTENT, text=f"Some words. {counter}"), None) for counter in (before, after))
-    assert one == two
+    first, two = (fingerprint(replace(CONTENT, text=f"Some words. {counter}"), None) for counter in (before, after))
+    assert first == two
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_a_counter_is_no_edit(before: str, after: str) -> None:
     ],
 )
 def test_a_number_that_is_the_news_is_an_edit(before: str, after: str) -> None:
-    one, two = (fingerprint(replace(CONTENT, text=f"Some words. {number}"), None) for number in (before, after))
-    assert one != two
+    first, two = (fingerprint(replace(CONTENT, text=f"Some words. {number}"), None) for number in (before, after))
+    assert first != two
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def naive(stream: list[tuple[str, bool]]) -> list[tuple[int, list[int]]]:
     shown: list[tuple[int, list[int]]] = []
     newest: dict[str, tuple[int, list[int]]] = {}
     for place, (name, is_repost) in enumerate(stream):
-        near = [one for one, _ in stream[max(place - REACH, 0) : place]]
+        near = [entry for entry, _ in stream[max(place - REACH, 0) : place]]
         if name not in near:
             newest[name] = (place, [])
             shown.append(newest[name])
@@ -41,7 +41,7 @@ def paged(stream: list[tuple[str, bool]], size: int, furthest: int = 1000) -> li
     while True:
         before = [entry.about for entry in entries[max(start - REACH, 0) : start]]
         shown, last = stitched(iter(entries[start:]), before, size, furthest=furthest)
-        found += [(one.item, one.others) for one in shown]
+        found += [(group.item, group.others) for group in shown]
         if last is None:
             return found
         start = last + 1
@@ -79,14 +79,14 @@ def test_a_long_run_of_one_original_ends_a_page_early() -> None:
             yield Entry("a", str(number), number)
 
     shown, last = stitched(viral(), [], 20)
-    assert ([one.item for one in shown], last, len(taken)) == ([0], 999, 1000)
+    assert ([group.item for group in shown], last, len(taken)) == ([0], 999, 1000)
     assert stitched(viral(), ["a"], 20)[0] == []
 
 
 def test_a_repost_that_two_sources_brought_is_named_once() -> None:
     entries = [Entry("a", "x:5", 1), Entry("a", "x:5", 2), Entry("a", "x:6", 3), Entry("a", "x:6", 4)]
-    [one], _ = stitched(entries, [], 20)
-    assert (one.item, one.others) == (1, [3])
+    [group], _ = stitched(entries, [], 20)
+    assert (group.item, group.others) == (1, [3])
 
 
 def test_a_quote_is_about_itself() -> None:
@@ -98,4 +98,4 @@ def test_a_quote_is_about_itself() -> None:
 def test_articles_of_one_address_stay_apart() -> None:
     entries = [entry_of(number, ActivityKind.ARTICLE, "web:page", None) for number in range(3)]
     shown, _ = stitched(entries, ["web:page"], 20)
-    assert [one.item for one in shown] == [0, 1, 2]
+    assert [group.item for group in shown] == [0, 1, 2]

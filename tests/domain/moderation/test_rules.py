@@ -54,12 +54,12 @@ SAID: dict[str, Any] = {
 
 
 def facts(new: NewActivity | None = None, **changes: Any) -> Facts:
-    one = new or an_activity("1", **{**SAID, **changes})
-    return facts_of(one, search_text(one.content, one.object), "news", NOON)
+    activity = new or an_activity("1", **{**SAID, **changes})
+    return facts_of(activity, search_text(activity.content, activity.object), "news", NOON)
 
 
-def holds(condition: Condition, said: Facts | None = None, around: Surroundings | None = None) -> bool:
-    return compiled(condition)(said or facts(), around or Surroundings({})) is not None
+def holds(condition: Condition, subject: Facts | None = None, around: Surroundings | None = None) -> bool:
+    return compiled(condition)(subject or facts(), around or Surroundings({})) is not None
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ WORDS = "the ministry published the new plan for open contracting in all regions
 def test_near_duplicates_are_found(words: str, keys: tuple[str, ...], source: str, hours: int, expected: bool) -> None:
     around = Surroundings({}, MinHashIndex())
     around.note(Facts("news", NOON, words=WORDS, keys=("web:1",)))
-    said = Facts(source, NOON + timedelta(hours=hours), words=words, keys=keys)
-    assert holds(Condition(Field.NEAR_DUPLICATE, value="6"), said, around) is expected
+    facts = Facts(source, NOON + timedelta(hours=hours), words=words, keys=keys)
+    assert holds(Condition(Field.NEAR_DUPLICATE, value="6"), facts, around) is expected
 
 
 def rule(id_: int, action: Action, *conditions: Condition, **more: Any) -> Rule:
@@ -210,7 +210,7 @@ def test_a_rule_ends_at_its_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conditions", "said"),
+    ("conditions", "message"),
     [
         ((Condition(Field.TEXT, MATCHES, r"(a)\1"),), "Back-references and look-arounds"),
         ((Condition(Field.TEXT, MATCHES, "(?=x)"),), "a valid regular expression"),
@@ -224,8 +224,8 @@ def test_a_rule_ends_at_its_time() -> None:
         ((Condition(Field.REPOST),) * 21, "1 to 20 conditions"),
     ],
 )
-def test_a_rule_that_cannot_work_is_refused_with_the_reason(conditions: tuple[Condition, ...], said: str) -> None:
-    with pytest.raises(BadRequestError, match=said):
+def test_a_rule_that_cannot_work_is_refused_with_the_reason(conditions: tuple[Condition, ...], message: str) -> None:
+    with pytest.raises(BadRequestError, match=message):
         checked(Rule(0, "name", Action.HIDE, conditions))
 
 

@@ -22,7 +22,7 @@ def _entries(count: int, published: datetime | None) -> list[ScreenedActivity]:
 
 
 def _kept_apart(entries: list[ScreenedActivity], last_look: datetime | None = NOON - timedelta(hours=1)) -> int:
-    return sum(one.review is Review.QUARANTINED for one in quarantined(entries, last_look))
+    return sum(entry.review is Review.QUARANTINED for entry in quarantined(entries, last_look))
 
 
 OLD = NOON - timedelta(days=100)
@@ -55,5 +55,5 @@ def test_what_came_while_we_were_away_passes() -> None:
 
 
 def test_the_reason_says_how_many() -> None:
-    [reason] = {one.review_reason for one in quarantined(_entries(40, OLD), NOON)}
+    [reason] = {entry.review_reason for entry in quarantined(_entries(40, OLD), NOON)}
     assert reason == "40 old entries came at once"

@@ -151,9 +151,9 @@ def test_who_asked_for_no_sooner_is_heard(
 ) -> None:
     until = NOON + timedelta(seconds=seconds)
     without = after_success(NOON, terms, poll_weight=poll_weight, pace=pace)
-    asked = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, not_before=until)
-    assert asked.at == max(without.at, until)
-    assert (asked.reason == without.reason) == (without.at >= until)
+    decision = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, not_before=until)
+    assert decision.at == max(without.at, until)
+    assert (decision.reason == without.reason) == (without.at >= until)
 
 
 def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
@@ -172,8 +172,8 @@ def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
 
 def test_what_is_at_its_floor_or_ceiling_together_does_not_stay_together() -> None:
     pace = PollBudget(1.0, per_second=1.0)
-    for asked in (1e3, 1e-9):
-        tries = {after_success(NOON, Terms(n, None, HOUR), poll_weight=asked, pace=pace).at for n in range(100)}
+    for requested in (1e3, 1e-9):
+        tries = {after_success(NOON, Terms(n, None, HOUR), poll_weight=requested, pace=pace).at for n in range(100)}
         assert len(tries) == 100
 
 
@@ -224,9 +224,9 @@ def test_what_is_down_for_days_is_tried_daily_and_what_is_dead_weekly() -> None:
 
 
 def test_who_asks_for_time_gets_it_within_reason() -> None:
-    asked = after_failure(NOON, AUTO, usual=HOUR, failures=1, failure_weight=1, until=NOON + 2 * DAY)
-    assert asked.at == NOON + 2 * DAY
-    assert "failed once; requested not before 2026-03-04" in asked.reason
+    decision = after_failure(NOON, AUTO, usual=HOUR, failures=1, failure_weight=1, until=NOON + 2 * DAY)
+    assert decision.at == NOON + 2 * DAY
+    assert "failed once; requested not before 2026-03-04" in decision.reason
     too_long = after_failure(NOON, AUTO, usual=HOUR, failures=1, failure_weight=1, until=NOON + 400 * DAY)
     assert too_long.at == NOON + LONGEST_DEAD
 

@@ -15,7 +15,7 @@ from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from aggregator.web.dates import machine_time
 from aggregator.web.negotiation import ACTIVITY, media_of
 from tests.building import NOON, an_activity
-from tests.reader.feeds.building import a_feed, a_post, an_item, held, hostile, specimens
+from tests.reader.feeds.building import a_feed, a_post, an_item, hostile, specimens, stored_item
 from tests.reader.specimens import OGP, tweet
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ TYPES = {
 }
 
 
-def one(item: Activity, audience: Audience = EVERYTHING) -> dict[str, Any]:
+def as_object(item: Activity, audience: Audience = EVERYTHING) -> dict[str, Any]:
     written = activitystreams.one(item, a_feed([], audience).terms)
     found: dict[str, Any] = json.loads(written)
     return found
@@ -71,7 +71,7 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("audience", [PUBLIC, EVERYTHING], ids=["public", "everything"])
 @pytest.mark.parametrize("item", specimens() + hostile(), ids=lambda item: f"{item.content.kind}-{item.id}")
 def test_an_independent_reader_gets_every_value(item: Activity, audience: Audience) -> None:
-    written = one(item, audience)
+    written = as_object(item, audience)
     found, content = read(written), audience.content(item.content)
     repost = content.kind is ActivityKind.REPOST
     assert (type(found).__name__, found.id) == ("Announce" if repost else "Create", written["id"])
@@ -88,14 +88,14 @@ def test_an_independent_reader_gets_every_value(item: Activity, audience: Audien
 
 @pytest.mark.parametrize("item", specimens() + hostile(), ids=lambda item: f"{item.content.kind}-{item.id}")
 def test_every_word_is_one_of_the_vocabulary_and_everything_has_a_type(item: Activity) -> None:
-    for part in parts(one(item)):
+    for part in parts(as_object(item)):
         assert set(part) <= OF_THE_VOCABULARY
         assert part["type"] in TYPES
 
 
 def test_a_repost_announces_what_somebody_else_wrote() -> None:
     (item,) = (item for item in specimens() if item.content.kind is ActivityKind.REPOST)
-    found = one(item)
+    found = as_object(item)
     assert found["type"] == "Announce"
     assert found["actor"]["preferredUsername"] == "opengovpart"
     assert found["actor"]["icon"] == {"type": "Image", "url": "https://pictures.example/ogp"}
@@ -109,7 +109,7 @@ def test_a_repost_announces_what_somebody_else_wrote() -> None:
 
 def test_the_public_gets_of_a_repost_on_x_where_it_is_and_no_more() -> None:
     (item,) = (item for item in specimens() if item.content.kind is ActivityKind.REPOST)
-    found = one(item, PUBLIC)
+    found = as_object(item, PUBLIC)
     assert {name: found[name] for name in found if name != "@context"} == {
         "id": "https://example.org/activities/6",
         "type": "Announce",
@@ -127,7 +127,7 @@ def test_the_public_gets_of_a_repost_on_x_where_it_is_and_no_more() -> None:
 
 def test_a_repost_of_what_could_not_be_had_says_nothing_wrong_about_it() -> None:
     repost = tweet("5", ActivityKind.REPOST, "The beginning", "<p>The beginning</p>", NOON, OGP)
-    found = one(held(5, repost))["object"]
+    found = as_object(stored_item(5, repost))["object"]
     assert found == {
         "id": "https://example.org/activities/5#original",
         "type": "Note",
@@ -138,7 +138,7 @@ def test_a_repost_of_what_could_not_be_had_says_nothing_wrong_about_it() -> None
 
 def test_a_quotation_is_linked_and_attached() -> None:
     (item,) = (item for item in specimens() if item.content.kind is ActivityKind.QUOTE)
-    found = one(item)["object"]
+    found = as_object(item)["object"]
     (quoted,) = found["attachment"]
     assert quoted["attributedTo"]["name"] == "Joseph Powell"
     assert quoted["id"] in [tag.get("href") for tag in found["tag"]]
@@ -146,27 +146,27 @@ def test_a_quotation_is_linked_and_attached() -> None:
 
 def test_an_event_says_when_and_where() -> None:
     (item,) = (item for item in specimens() if item.content.kind is ActivityKind.EVENT)
-    found = one(item)["object"]
+    found = as_object(item)["object"]
     assert (found["startTime"], found["endTime"]) == ("2026-04-16T14:00:00Z", "2026-04-16T15:00:00Z")
     assert found["location"] == {"type": "Place", "name": "Online"}
 
 
 def test_a_reply_says_what_it_answers() -> None:
     item = a_post(in_reply_to="https://x.com/someone/status/899", mentions=(Mention("someone"),))
-    found = one(item)["object"]
+    found = as_object(item)["object"]
     assert found["inReplyTo"] == {"type": "Note", "url": "https://x.com/someone/status/899"}
     assert {"type": "Mention", "name": "@someone"} in found["tag"]
 
 
 def test_the_text_says_its_language_and_whether_it_may_offend() -> None:
-    found = one(an_item(lang="ar", html="<p>نعم</p>", sensitive=True))
+    found = as_object(an_item(lang="ar", html="<p>نعم</p>", sensitive=True))
     assert found["object"]["contentMap"] == {"ar": "<p>نعم</p>"}
     assert found["object"]["sensitive"] is True
     assert found["@context"][1] == {"sensitive": "as:sensitive", "Hashtag": "as:Hashtag"}
 
 
 def test_somebody_without_a_profile_has_an_id_all_the_same() -> None:
-    found = one(held(1, an_activity("1")))
+    found = as_object(stored_item(1, an_activity("1")))
     assert found["actor"]["id"] == "https://example.org/activities/1#actor"
 
 

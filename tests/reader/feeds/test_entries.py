@@ -25,8 +25,8 @@ from tests.reader.feeds.building import (
     a_feed,
     a_post,
     an_item,
-    held,
     specimens,
+    stored_item,
 )
 from tests.reader.specimens import HUB, OGP, about, tweet
 
@@ -46,7 +46,7 @@ def said_on_x(kind: ActivityKind, text: str = SECRET, by: Actor = OGP, **content
 
 def repost() -> Activity:
     original = replace(said_on_x(ActivityKind.POST, "Words of the hub", HUB), key="x:2")
-    return held(1, about(said_on_x(ActivityKind.REPOST, "Words of the hub"), original))
+    return stored_item(1, about(said_on_x(ActivityKind.REPOST, "Words of the hub"), original))
 
 
 TITLES = {
@@ -60,7 +60,7 @@ TITLES = {
     "what nobody said": (a_post(text="Hello", actor=None), "Hello"),
     "who reposted whom": (repost(), "Open Government Partnership reposted OpenGov Hub: Words of the hub"),
     "a repost of nothing": (
-        held(1, said_on_x(ActivityKind.REPOST, "Cut")),
+        stored_item(1, said_on_x(ActivityKind.REPOST, "Cut")),
         "Open Government Partnership reposted: Cut",
     ),
 }
@@ -73,7 +73,7 @@ def test_everything_has_a_helpful_title(item: Activity, title: str) -> None:
 
 @pytest.mark.parametrize("kind", [ActivityKind.POST, ActivityKind.REPOST, ActivityKind.QUOTE, ActivityKind.REPLY])
 def test_of_what_is_on_x_the_public_gets_what_it_is_and_where(kind: ActivityKind) -> None:
-    entry = entry_of(held(1, said_on_x(kind)), a_feed([], PUBLIC).terms)
+    entry = entry_of(stored_item(1, said_on_x(kind)), a_feed([], PUBLIC).terms)
     noun = f"{kind.value.capitalize()} on X"
     address = "https://x.com/opengovpart/status/1"
     assert (entry.title, entry.text, entry.link) == (noun, noun, address)
@@ -89,9 +89,9 @@ def test_no_format_gives_the_public_words_of_x(written: ModuleType) -> None:
         ActivityKind.QUOTE, by=lines, title=SECRET, hashtags=(SECRET,), media=(Media("image", secret, SECRET),)
     )
     items = [
-        held(1, about(messages, replace(messages, key="x:2"))),
-        held(2, about(said_on_x(ActivityKind.REPOST, by=lines), messages)),
-        held(3, about(an_activity("3", kind=ActivityKind.REPOST, title=None, text="", html=""), messages)),
+        stored_item(1, about(messages, replace(messages, key="x:2"))),
+        stored_item(2, about(said_on_x(ActivityKind.REPOST, by=lines), messages)),
+        stored_item(3, about(an_activity("3", kind=ActivityKind.REPOST, title=None, text="", html=""), messages)),
     ]
     document = written.render(a_feed(items, PUBLIC)).decode()
     assert SECRET not in document
@@ -109,7 +109,7 @@ def test_a_repost_shows_who_reposted_whom_and_the_original() -> None:
 
 def test_a_quote_shows_its_own_words_and_then_the_quoted() -> None:
     original = said_on_x(ActivityKind.POST, "Their words", HUB)
-    item = held(1, about(said_on_x(ActivityKind.QUOTE, "My words"), original))
+    item = stored_item(1, about(said_on_x(ActivityKind.QUOTE, "My words"), original))
     assert html_of(item, TERMS) == (
         '<p>My words</p><blockquote cite="https://x.com/OpenGovHub/status/1" lang="en"><p><bdi>'
         '<a href="https://x.com/OpenGovHub" rel="nofollow noopener">OpenGov Hub</a></bdi>:</p>'
@@ -118,7 +118,7 @@ def test_a_quote_shows_its_own_words_and_then_the_quoted() -> None:
 
 
 def test_a_quote_of_what_is_gone_says_so() -> None:
-    item = held(1, replace(said_on_x(ActivityKind.QUOTE, "My words"), object_key="x:2"))
+    item = stored_item(1, replace(said_on_x(ActivityKind.QUOTE, "My words"), object_key="x:2"))
     assert html_of(item, TERMS) == "<p>My words</p><p>The quoted post is not available.</p>"
 
 
@@ -142,7 +142,7 @@ def test_pictures_follow_the_text_unless_they_are_in_it_or_may_offend() -> None:
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://people.example/?a&b", None])
 def test_what_names_say_is_text_and_never_markup(url: str | None) -> None:
     quoted = said_on_x(ActivityKind.POST, actor=replace(OGP, name="<script>", url=url))
-    html = html_of(held(1, about(said_on_x(ActivityKind.QUOTE), quoted)), TERMS)
+    html = html_of(stored_item(1, about(said_on_x(ActivityKind.QUOTE), quoted)), TERMS)
     assert ("&lt;script&gt;" in html, "<script>" in html, "javascript" in html) == (True, False, False)
 
 

@@ -35,7 +35,7 @@ def _opml(body: str, version: str = "2.0") -> bytes:
 
 
 def _feeds(document: bytes) -> list[tuple[str, str]]:
-    return [(one.title, one.feed) for one in read(document, "x.opml").outlines]
+    return [(outline.title, outline.feed) for outline in read(document, "x.opml").outlines]
 
 
 def _named(title: str) -> str:
@@ -46,7 +46,7 @@ def _named(title: str) -> str:
 def test_folders_are_laid_flat_in_the_order_of_the_document(version: str) -> None:
     body = f'{_named("a")}<outline text="Folder">{_named("b")}<outline title="In">{_named("c")}</outline></outline>'
     found = read(_opml(body + _named("d"), version), "x.opml")
-    assert [one.title for one in found.outlines] == ["a", "b", "c", "d"]
+    assert [outline.title for outline in found.outlines] == ["a", "b", "c", "d"]
     assert found.nowhere == 0
 
 
@@ -65,14 +65,14 @@ def test_attributes_in_any_letter_case_titles_of_either_kind_and_outlines_withou
 def test_a_feed_that_has_others_below_it_counts_and_what_leads_nowhere_is_counted() -> None:
     body = f'<outline text="a" xmlUrl="https://a.example/">{_named("b")}</outline><outline text="a note"/>'
     found = read(_opml(body), "x.opml")
-    assert [one.title for one in found.outlines] == ["a", "b"]
+    assert [outline.title for outline in found.outlines] == ["a", "b"]
     assert found.nowhere == 1
 
 
 def test_lines_are_those_of_the_file() -> None:
     document = b'<?xml version="1.0"\n  encoding="utf-8"?>\n<opml>\n<body>\n' + _named("a").encode() + b"</body></opml>"
-    [one] = read(document, "x.opml").outlines
-    assert one.line == 5
+    [outline] = read(document, "x.opml").outlines
+    assert outline.line == 5
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_encodings_are_understood(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         (b"", "x.opml is empty"),
         (b" \n ", "x.opml is empty"),
@@ -114,11 +114,11 @@ def test_encodings_are_understood(encoding: str) -> None:
         (_opml(" " * MOST_BYTES), "larger than 5 MB"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_a_sentence(document: bytes, said: str) -> None:
-    with pytest.raises(BadRequestError) as told:
+def test_what_cannot_be_used_is_refused_in_a_sentence(document: bytes, message: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
         read(document, "x.opml")
-    assert said in str(told.value)
-    assert len(str(told.value)) < 400
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -171,18 +171,18 @@ def _storable(text: str) -> bool:
 
 
 @given(st.lists(st.tuples(st.text(max_size=LONGEST_TITLE).filter(_storable), st.text(max_size=50).filter(_storable))))
-def test_names_with_any_characters_come_back(said: list[tuple[str, str]]) -> None:
+def test_names_with_any_characters_come_back(expected: list[tuple[str, str]]) -> None:
     outlines = [
-        Outline(name, feed=f"https://a.example/{n}", own={"trusted": own}) for n, (name, own) in enumerate(said)
+        Outline(name, feed=f"https://a.example/{n}", own={"trusted": own}) for n, (name, own) in enumerate(expected)
     ]
     found = read(written("x", NOW, outlines), "x.opml").outlines
-    assert [(one.title, one.own.get("trusted", "")) for one in found] == said
+    assert [(outline.title, outline.own.get("trusted", "")) for outline in found] == expected
 
 
 @given(st.text(max_size=40))
 def test_characters_that_xml_forbids_cost_themselves_alone(name: str) -> None:
-    [one] = read(written(name, NOW, [Outline(name, feed="https://a.example/")]), "x.opml").outlines
-    assert one.feed == "https://a.example/"
+    [outline] = read(written(name, NOW, [Outline(name, feed="https://a.example/")]), "x.opml").outlines
+    assert outline.feed == "https://a.example/"
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda some: b"<opml><body>" + some + b"</body></opml>"))

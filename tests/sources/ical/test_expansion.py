@@ -54,12 +54,12 @@ def bad(*lines: str) -> list[str]:
 def test_a_broken_event_costs_no_other_one(lines: list[str]) -> None:
     began = time.process_time()
 
-    said = expanded(calendar(*lines, *GOOD), WINDOW)
+    expansion = expanded(calendar(*lines, *GOOD), WINDOW)
 
-    assert [one.uid for one in said.occurrences if one.uid == "good"] == ["good"]
+    assert [event.uid for event in expansion.occurrences if event.uid == "good"] == ["good"]
     assert time.process_time() - began < 5
-    for one in said.occurrences:
-        storable(activity_of(one, "https://c.example/a.ics", "C", "c.example"))
+    for occurrence in expansion.occurrences:
+        storable(activity_of(occurrence, "https://c.example/a.ics", "C", "c.example"))
 
 
 def series(number: int, start: str, rule: str) -> list[str]:
@@ -80,7 +80,7 @@ EVERY_SECOND = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={SIXTY};BYSECON
         (series(1, ":20260101T000000Z", "FREQ=HOURLY;BYMINUTE=0,30"), 0, "more often than hourly"),
         (series(1, ":20260101T000000Z", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), 1, ""),
         (
-            [line for one in range(2000) for line in series(one, f":20200101T{one % 24:02}0000Z", "FREQ=DAILY")],
+            [line for n in range(2000) for line in series(n, f":20200101T{n % 24:02}0000Z", "FREQ=DAILY")],
             MOST_OCCURRENCES,
             "more than",
         ),
@@ -98,11 +98,11 @@ EVERY_SECOND = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={SIXTY};BYSECON
 def test_what_repeats_is_expanded_from_near_the_window(lines: list[str], least: int, words: str) -> None:
     began = time.process_time()
 
-    said = expanded(calendar(*lines, *GOOD), WINDOW)
+    expansion = expanded(calendar(*lines, *GOOD), WINDOW)
 
     assert time.process_time() - began < 5
-    assert least <= len(said.occurrences) <= MOST_OCCURRENCES
-    assert words in " ".join(said.notes)
+    assert least <= len(expansion.occurrences) <= MOST_OCCURRENCES
+    assert words in " ".join(expansion.notes)
 
 
 FREQUENCIES = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]
@@ -114,11 +114,11 @@ def test_a_rule_that_stands_still_is_left_out(frequency: str, more: str) -> None
     lines = series(1, ":20260605T100000Z", f"FREQ={frequency};INTERVAL=0{more}")
     began = time.process_time()
 
-    said = expanded(calendar(*lines, *GOOD), WINDOW)
+    expansion = expanded(calendar(*lines, *GOOD), WINDOW)
 
     assert time.process_time() - began < QUICK
-    assert [one.uid for one in said.occurrences] == ["good"]
-    assert said.notes == ["Left out, since they can't be read: 1 events."]
+    assert [occurrence.uid for occurrence in expansion.occurrences] == ["good"]
+    assert expansion.notes == ["Left out, since they can't be read: 1 events."]
 
 
 def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> None:
@@ -127,9 +127,9 @@ def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> Non
     changed = series(1, ":20260606T100000Z", "FREQ=DAILY;INTERVAL=0")
     changed.insert(-1, "RECURRENCE-ID;RANGE=THISANDFUTURE:20260606T100000Z")
 
-    said = expanded(calendar(*lines, *changed, *GOOD), WINDOW)
+    expansion = expanded(calendar(*lines, *changed, *GOOD), WINDOW)
 
-    assert [one.uid for one in said.occurrences] == ["good"]
+    assert [occurrence.uid for occurrence in expansion.occurrences] == ["good"]
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> Non
 def test_a_rule_that_never_fits_is_not_followed_for_ever(frequency: str, never: str, start: str) -> None:
     began = time.process_time()
 
-    said = expanded(calendar(*series(1, start, f"FREQ={frequency};{never}"), *GOOD), WINDOW)
+    expansion = expanded(calendar(*series(1, start, f"FREQ={frequency};{never}"), *GOOD), WINDOW)
 
     assert time.process_time() - began < QUICK
-    assert "good" in {one.uid for one in said.occurrences}
+    assert "good" in {occurrence.uid for occurrence in expansion.occurrences}
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ def test_what_is_too_long_to_walk_is_left_out(rules: list[str]) -> None:
     event = [*series(1, ":08000101T000000Z", rules[0])[:-1], *(f"RRULE:{rule}" for rule in rules[1:]), "END:VEVENT"]
     began = time.process_time()
 
-    said = expanded(calendar(*event, *GOOD), WINDOW)
+    expansion = expanded(calendar(*event, *GOOD), WINDOW)
 
     assert time.process_time() - began < QUICK
-    assert [one.uid for one in said.occurrences] == ["good"]
-    assert "too often" in " ".join(said.notes)
+    assert [occurrence.uid for occurrence in expansion.occurrences] == ["good"]
+    assert "too often" in " ".join(expansion.notes)
 
 
 def test_years_are_bounded_within_an_expansion_only() -> None:
@@ -183,11 +183,13 @@ def test_years_are_bounded_within_an_expansion_only() -> None:
 
 
 def test_of_many_series_the_next_occurrences_are_told() -> None:
-    lines = [line for one in range(400) for line in series(one, f":2020010{1 + one % 9}T100000Z", "FREQ=WEEKLY")]
+    lines = [
+        line for number in range(400) for line in series(number, f":2020010{1 + number % 9}T100000Z", "FREQ=WEEKLY")
+    ]
 
-    said = expanded(calendar(*lines), WINDOW)
+    expansion = expanded(calendar(*lines), WINDOW)
 
-    starts = [one.start for one in said.occurrences]
+    starts = [occurrence.start for occurrence in expansion.occurrences]
     assert len(starts) == MOST_OCCURRENCES
     assert min(starts) >= WINDOW.now
     assert max(starts) < WINDOW.now + timedelta(days=21)
@@ -219,13 +221,13 @@ def _starts(event: Component) -> list[str]:
     whole = Calendar()
     whole.add_component(event)
     found = recurring_ical_events.of(whole).between(WINDOW.begin, WINDOW.end)
-    return sorted(str(one["DTSTART"].dt) + str(one.end) for one in found)
+    return sorted(str(occurrence["DTSTART"].dt) + str(occurrence.end) for occurrence in found)
 
 
 def test_an_end_before_the_start_is_no_end() -> None:
-    (one,) = expanded(calendar(*bad("DTSTART:20260605T100000Z", "DTEND:20260604T100000Z")), WINDOW).occurrences
+    (occurrence,) = expanded(calendar(*bad("DTSTART:20260605T100000Z", "DTEND:20260604T100000Z")), WINDOW).occurrences
 
-    assert one.end is None
+    assert occurrence.end is None
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"BEGIN:VCALENDAR", b"\xff\xfe\x00", b"BEGIN:VCARD\r\nEND:VCARD\r\n"])
@@ -235,11 +237,11 @@ def test_what_is_no_calendar_is_refused(body: bytes) -> None:
 
 
 def test_what_repeats_daily_for_ever_is_bounded() -> None:
-    said = expanded(calendar(*bad("DTSTART:20200101T100000Z", "RRULE:FREQ=HOURLY")), WINDOW)
+    expansion = expanded(calendar(*bad("DTSTART:20200101T100000Z", "RRULE:FREQ=HOURLY")), WINDOW)
 
-    assert len(said.occurrences) <= 2 * MOST_OF_SERIES
-    assert sum(one.start >= WINDOW.now for one in said.occurrences) == MOST_OF_SERIES
-    assert "repeat often" in " ".join(said.notes)
+    assert len(expansion.occurrences) <= 2 * MOST_OF_SERIES
+    assert sum(occurrence.start >= WINDOW.now for occurrence in expansion.occurrences) == MOST_OF_SERIES
+    assert "repeat often" in " ".join(expansion.notes)
 
 
 def test_a_huge_calendar_is_bounded_and_says_so() -> None:
@@ -250,10 +252,10 @@ def test_a_huge_calendar_is_bounded_and_says_so() -> None:
     ]
     began = time.process_time()
 
-    said = expanded(calendar(*many), WINDOW)
+    expansion = expanded(calendar(*many), WINDOW)
 
-    assert len(said.occurrences) == MOST_OCCURRENCES
-    assert "3000 occurrences" in " ".join(said.notes)
+    assert len(expansion.occurrences) == MOST_OCCURRENCES
+    assert "3000 occurrences" in " ".join(expansion.notes)
     assert time.process_time() - began < 20
 
 
@@ -267,24 +269,26 @@ def test_words_are_cleaned_and_addresses_checked() -> None:
         "ORGANIZER;CN=ana@example.org:mailto:ana@example.org",
         "CATEGORIES:Open Data,#budget,Open Data",
     )
-    (one,) = expanded(calendar(*lines), WINDOW).occurrences
+    (occurrence,) = expanded(calendar(*lines), WINDOW).occurrences
 
-    said = activity_of(one, "https://c.example/a.ics", "The calendar", "c.example").content
+    content = activity_of(occurrence, "https://c.example/a.ics", "The calendar", "c.example").content
 
-    assert said.html == "<p>Come</p>"
-    assert said.url is None
-    assert said.media == ()
-    assert said.event is not None
-    assert (said.event.online, said.event.place) == ("https://meet.example/x", None)
-    assert said.actor is not None
-    assert said.actor.name == "The calendar"  # a mail address is nobody's name
-    assert said.hashtags == ("Open Data", "budget")
+    assert content.html == "<p>Come</p>"
+    assert content.url is None
+    assert content.media == ()
+    assert content.event is not None
+    assert (content.event.online, content.event.place) == ("https://meet.example/x", None)
+    assert content.actor is not None
+    assert content.actor.name == "The calendar"  # a mail address is nobody's name
+    assert content.hashtags == ("Open Data", "budget")
 
 
 def test_an_event_without_an_address_does_not_give_that_of_its_calendar() -> None:
     lines = bad("DTSTART:20260605T100000Z", "URL:", "ATTACH;FMTTYPE=image/png:logo.png")
-    (one,) = expanded(calendar(*lines), WINDOW).occurrences
+    (occurrence,) = expanded(calendar(*lines), WINDOW).occurrences
 
-    said = activity_of(one, "https://c.example/ical/private-key/basic.ics", "The calendar", "c.example").content
+    content = activity_of(
+        occurrence, "https://c.example/ical/private-key/basic.ics", "The calendar", "c.example"
+    ).content
 
-    assert "private-key" not in str(said)
+    assert "private-key" not in str(content)

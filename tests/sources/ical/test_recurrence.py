@@ -86,12 +86,12 @@ def reckoned(case: Case) -> list[datetime]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.zone}-{case.rule}-{case.start:%m%d}")
 def test_a_rule_means_what_dateutil_and_zoneinfo_say(case: Case) -> None:
-    said = expanded(calendar(*event(case)), WINDOW)
+    expansion = expanded(calendar(*event(case)), WINDOW)
 
-    assert [one.start for one in said.occurrences] == reckoned(case)
-    assert {one.zone_label for one in said.occurrences} == {case.zone}
-    assert all(one.end == one.start + timedelta(hours=1) for one in said.occurrences)
-    assert said.repeats
+    assert [occurrence.start for occurrence in expansion.occurrences] == reckoned(case)
+    assert {occurrence.zone_label for occurrence in expansion.occurrences} == {case.zone}
+    assert all(occurrence.end == occurrence.start + timedelta(hours=1) for occurrence in expansion.occurrences)
+    assert expansion.repeats
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -100,9 +100,9 @@ def test_exceptions_and_further_dates_count(zone: str) -> None:
     left_out = f"EXDATE;TZID={zone}:20260316T100000"
     further = f"RDATE;TZID={zone}:20260318T150000"
 
-    said = expanded(calendar(*event(case, left_out, further)), WINDOW)
+    expansion = expanded(calendar(*event(case, left_out, further)), WINDOW)
 
-    local = [one.start.astimezone(ZoneInfo(zone)) for one in said.occurrences]
+    local = [occurrence.start.astimezone(ZoneInfo(zone)) for occurrence in expansion.occurrences]
     assert [f"{moment:%m%d %H}" for moment in local] == ["0302 10", "0309 10", "0318 15", "0323 10", "0330 10"]
 
 
@@ -128,10 +128,10 @@ def test_one_that_was_moved_keeps_its_name_and_one_that_was_cancelled_says_so() 
 def test_whole_days_stay_days() -> None:
     lines = ["BEGIN:VEVENT", "UID:d", "DTSTART;VALUE=DATE:20260305", "DTEND;VALUE=DATE:20260307", "END:VEVENT"]
 
-    (one,) = expanded(calendar(*lines), WINDOW, ZoneInfo(SYDNEY)).occurrences
+    (occurrence,) = expanded(calendar(*lines), WINDOW, ZoneInfo(SYDNEY)).occurrences
 
-    assert (one.start.date(), one.end and one.end.date()) == (date(2026, 3, 5), date(2026, 3, 7))
-    assert (one.all_day, one.zone_label) == (True, None)
+    assert (occurrence.start.date(), occurrence.end and occurrence.end.date()) == (date(2026, 3, 5), date(2026, 3, 7))
+    assert (occurrence.all_day, occurrence.zone_label) == (True, None)
 
 
 @pytest.mark.parametrize(
@@ -147,24 +147,24 @@ def test_whole_days_stay_days() -> None:
 def test_zones_are_read_and_kept_as_written(line: str, start: datetime, label: str) -> None:
     body = calendar(f"X-WR-TIMEZONE:{BERLIN}", "BEGIN:VEVENT", "UID:z", line, "END:VEVENT")
 
-    (one,) = expanded(body, WINDOW).occurrences
+    (occurrence,) = expanded(body, WINDOW).occurrences
 
-    assert one.start == start
-    assert one.zone_label == label
+    assert occurrence.start == start
+    assert occurrence.zone_label == label
 
 
 def test_a_time_of_no_zone_is_read_where_the_source_is() -> None:
     body = calendar("BEGIN:VEVENT", "UID:z", "DTSTART:20260605T100000", "END:VEVENT")
 
-    (one,) = expanded(body, WINDOW, ZoneInfo(NEW_YORK)).occurrences
+    (occurrence,) = expanded(body, WINDOW, ZoneInfo(NEW_YORK)).occurrences
 
-    assert (one.start, one.zone_label) == (datetime(2026, 6, 5, 14, tzinfo=UTC), NEW_YORK)
+    assert (occurrence.start, occurrence.zone_label) == (datetime(2026, 6, 5, 14, tzinfo=UTC), NEW_YORK)
 
 
 def test_the_highest_sequence_counts() -> None:
     def version(sequence: int, hour: int) -> list[str]:
         return ["BEGIN:VEVENT", "UID:s", f"SEQUENCE:{sequence}", f"DTSTART:20260605T{hour}0000Z", "END:VEVENT"]
 
-    (one,) = expanded(calendar(*version(3, 12), *version(9, 15), *version(4, 13)), WINDOW).occurrences
+    (occurrence,) = expanded(calendar(*version(3, 12), *version(9, 15), *version(4, 13)), WINDOW).occurrences
 
-    assert one.start.hour == 15
+    assert occurrence.start.hour == 15

@@ -36,8 +36,8 @@ def read(inner: str, published: str = "Wed, 02 Apr 2014 00:00:00 GMT") -> Conten
         f'<rss version="2.0" {NAMESPACES}><channel><title>F</title><item><guid>1</guid><title>T</title>'
         f"<pubDate>{published}</pubDate>{inner}</item></channel></rss>"
     )
-    (one,) = normalise(feed.encode(), "application/rss+xml", "https://f.example/feed").activities
-    return one.content
+    (activity,) = normalise(feed.encode(), "application/rss+xml", "https://f.example/feed").activities
+    return activity.content
 
 
 def description(html: str) -> str:
@@ -109,9 +109,11 @@ def test_a_channel_of_films_is_videos_with_a_player() -> None:
      <media:thumbnail url="https://i4.ytimg.com/vi/abcdefghijk/hqdefault.jpg" width="480" height="360"/>
      <media:description>Words on it.</media:description></media:group></entry></feed>"""
 
-    (one,) = normalise(feed.encode(), "application/atom+xml", "https://www.youtube.com/feeds/videos.xml").activities
+    (activity,) = normalise(
+        feed.encode(), "application/atom+xml", "https://www.youtube.com/feeds/videos.xml"
+    ).activities
 
-    content = one.content
+    content = activity.content
     assert content.kind is ActivityKind.VIDEO
     assert (content.media[0].duration, content.media[0].preview) == (
         83, "https://i4.ytimg.com/vi/abcdefghijk/hqdefault.jpg",

@@ -143,9 +143,9 @@ def test_the_digest_follows_the_entry_and_nothing_around_it() -> None:
 
 
 def test_the_digest_follows_what_the_entry_takes_from_its_feed() -> None:
-    one, other = only(rss(item(1), "<title>A</title>")), only(rss(item(1), "<title>B</title>"))
-    assert one.content.actor != other.content.actor
-    assert one.entry_digest != other.entry_digest
+    first, other = only(rss(item(1), "<title>A</title>")), only(rss(item(1), "<title>B</title>"))
+    assert first.content.actor != other.content.actor
+    assert first.entry_digest != other.entry_digest
 
 
 def test_a_byte_order_mark_knows_better_than_the_header() -> None:

@@ -35,7 +35,7 @@ class APost:
             "text": self.text,
             "author_id": str(self.author),
             "created_at": "2026-05-04T11:00:00.000Z",
-            "edit_history_tweet_ids": [str(one) for one in self.history or [self.id]],
+            "edit_history_tweet_ids": [str(version) for version in self.history or [self.id]],
         }
         if self.about:
             shape["referenced_tweets"] = [{"type": type_, "id": str(id_)} for type_, id_ in self.about]
@@ -55,7 +55,7 @@ class CompliantX:
         self.steps = ["complete"]  # what a job says of itself, time after time; the last one stays
         self.upload_status = 200
         self.uploaded: dict[str, list[str]] = {}
-        self.asked: list[str] = []  # method and path
+        self.requests: list[str] = []  # method and path
         x = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -109,33 +109,33 @@ class CompliantX:
         old = self.posts[id_]
         history = [*(old.history or [old.id]), later]
         self.post(later, old.author, text, history=history)
-        for one in history:
-            self.posts[one].history = history
+        for version in history:
+            self.posts[version].history = history
 
     def count(self, what: str) -> int:
-        return sum(one.startswith(what) for one in self.asked)
+        return sum(path.startswith(what) for path in self.requests)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
         parts = urlsplit(path)
-        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self.asked.append(f"{method} {parts.path}")
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.requests.append(f"{method} {parts.path}")
         route = parts.path.strip("/").split("/")
         if route[0] == "files":
-            return self._file(method, route[1], asked, body)
-        told = self._api(route[1:], asked, body)
-        status = told.pop("_status", 200)
-        return status, json.dumps(told).encode(), "application/json"
+            return self._file(method, route[1], query, body)
+        response = self._api(route[1:], query, body)
+        status = response.pop("_status", 200)
+        return status, json.dumps(response).encode(), "application/json"
 
-    def _api(self, route: list[str], asked: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    def _api(self, route: list[str], query: Mapping[str, str], body: bytes) -> dict[str, Any]:
         if route[:3] == ["users", "by", "username"]:
-            [number] = [one for one, name in self.accounts.items() if name == route[3]]
+            [number] = [id_ for id_, name in self.accounts.items() if name == route[3]]
             return {"data": self._user(number)}
         if route == ["users"]:
-            return {"data": [self._user(int(one)) for one in asked["ids"].split(",") if int(one) in self.accounts]}
+            return {"data": [self._user(int(id_)) for id_ in query["ids"].split(",") if int(id_) in self.accounts]}
         if route[0] == "users" and route[2:] == ["tweets"]:
-            return self._timeline(int(route[1]), int(asked.get("since_id", 0)))
+            return self._timeline(int(route[1]), int(query.get("since_id", 0)))
         if route == ["tweets"]:
-            return self._page([int(one) for one in asked["ids"].split(",")])
+            return self._page([int(id_) for id_ in query["ids"].split(",")])
         return self._of_jobs(route, body) if route[0] == "compliance" else {"_status": 404, "title": "Not Found"}
 
     def _of_jobs(self, route: list[str], body: bytes) -> dict[str, Any]:
@@ -154,32 +154,34 @@ class CompliantX:
 
     def _timeline(self, user: int, since: int) -> dict[str, Any]:
         ids = [
-            one.id for one in self.posts.values() if one.author == user and one.id > since and one.id not in self.gone
+            post.id
+            for post in self.posts.values()
+            if post.author == user and post.id > since and post.id not in self.gone
         ]
-        ids = [one for one in ids if one == (self.posts[one].history or [one])[-1]]
+        ids = [id_ for id_ in ids if id_ == (self.posts[id_].history or [id_])[-1]]
         if not ids:
             return {"meta": {"result_count": 0}}
         return {**self._page(sorted(ids, reverse=True)), "meta": {"result_count": len(ids)}}
 
     def _page(self, ids: list[int]) -> dict[str, Any]:
-        found = [self.posts[one] for one in ids if one in self.posts and one not in self.gone]
-        refs = dict.fromkeys(id_ for one in found for _, id_ in one.about)
-        there = [self.posts[one].shape() for one in refs if one in self.posts and one not in self.gone]
-        errors = [self._error(one, "ids") for one in ids if one not in self.posts or one in self.gone]
+        found = [self.posts[id_] for id_ in ids if id_ in self.posts and id_ not in self.gone]
+        refs = dict.fromkeys(id_ for post in found for _, id_ in post.about)
+        there = [self.posts[id_].shape() for id_ in refs if id_ in self.posts and id_ not in self.gone]
+        errors = [self._error(id_, "ids") for id_ in ids if id_ not in self.posts or id_ in self.gone]
         errors += [
-            self._error(one, "referenced_tweets.id") for one in refs if one not in self.posts or one in self.gone
+            self._error(id_, "referenced_tweets.id") for id_ in refs if id_ not in self.posts or id_ in self.gone
         ]
-        page: dict[str, Any] = {"data": [one.shape() for one in found]} if found else {}
+        page: dict[str, Any] = {"data": [post.shape() for post in found]} if found else {}
         return page | ({"includes": {"tweets": there}} if there else {}) | ({"errors": errors} if errors else {})
 
     def _error(self, id_: int, parameter: str) -> dict[str, Any]:
         why = self.gone.get(id_, "deleted")
-        said = {"resource_id": str(id_), "value": str(id_), "resource_type": "tweet", "parameter": parameter}
+        error = {"resource_id": str(id_), "value": str(id_), "resource_type": "tweet", "parameter": parameter}
         if why == "deleted":
-            return {**said, "title": "Not Found Error", "type": f"{PROBLEMS}/resource-not-found",
+            return {**error, "title": "Not Found Error", "type": f"{PROBLEMS}/resource-not-found",
                     "detail": f"Could not find tweet with {parameter}: [{id_}]."}  # fmt: skip
         detail = "User has been suspended." if why == "suspended" else "Sorry, you are not authorized to see the Tweet."
-        return {**said, "title": "Authorization Error", "type": f"{PROBLEMS}/not-authorized-for-resource",
+        return {**error, "title": "Authorization Error", "type": f"{PROBLEMS}/not-authorized-for-resource",
                 "section": "data", "detail": detail}  # fmt: skip
 
     def _new_job(self, type_: str) -> dict[str, Any]:
@@ -204,17 +206,17 @@ class CompliantX:
             "download_expires_at": "2026-05-11T12:00:00.000Z",
         }
 
-    def _file(self, method: str, id_: str, asked: Mapping[str, str], body: bytes) -> tuple[int, bytes, str]:
-        if asked.get("key") != SECRET:
+    def _file(self, method: str, id_: str, query: Mapping[str, str], body: bytes) -> tuple[int, bytes, str]:
+        if query.get("key") != SECRET:
             return 403, b"no", "text/plain"
         if method == "PUT":
             self.uploaded[id_] = body.decode().split()
             return self.upload_status, b"", "text/plain"
         gone = self.gone if self.jobs[id_]["type"] == "tweets" else self.people_gone
         lines = [
-            {"id": one, "action": "delete", "created_at": "2026-05-04T11:00:00.000Z", "redacted_at": REDACTED_AT,
-             "reason": gone[int(one)]}
-            for one in self.uploaded[id_]
-            if int(one) in gone
+            {"id": line, "action": "delete", "created_at": "2026-05-04T11:00:00.000Z", "redacted_at": REDACTED_AT,
+             "reason": gone[int(line)]}
+            for line in self.uploaded[id_]
+            if int(line) in gone
         ]  # fmt: skip
         return 200, "".join(json.dumps(line) + "\n" for line in lines).encode(), "text/plain"

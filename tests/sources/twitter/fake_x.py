@@ -65,13 +65,13 @@ class FakeX:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body: bytes | Callable[[BaseHTTPRequestHandler], None] = b"{}"
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.was_asked = threading.Event()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                fake.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                fake.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
                 fake.was_asked.set()
                 self.send_response(fake.status)
                 for name, value in fake.headers.items():

@@ -42,14 +42,14 @@ SECRET = "let-me-in-77"
 )
 def test_each_reason_of_a_job_is_a_fate(reason: str, fate: Fate) -> None:
     line = json.dumps({"id": "7", "action": "delete", "redacted_at": "2026-05-04T12:00:00.000Z", "reason": reason})
-    said = verdict_in(line.encode(), IdType.POSTS)
-    assert said is not None
-    assert (said.key, said.fate, said.at) == ("x:7", fate, datetime(2026, 5, 4, 12, tzinfo=UTC))
+    takedown = verdict_in(line.encode(), IdType.POSTS)
+    assert takedown is not None
+    assert (takedown.key, takedown.fate, takedown.at) == ("x:7", fate, datetime(2026, 5, 4, 12, tzinfo=UTC))
 
 
 def test_people_have_keys_of_their_own() -> None:
-    said = verdict_in(b'{"id": "9", "reason": "suspended"}', IdType.PEOPLE)
-    assert said == Takedown("x:@9", Fate.SUSPENDED, "its account on X is suspended", None)
+    takedown = verdict_in(b'{"id": "9", "reason": "suspended"}', IdType.PEOPLE)
+    assert takedown == Takedown("x:@9", Fate.SUSPENDED, "its account on X is suspended", None)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def _error(kind: str, title: str = "", **more: str) -> dict[str, str]:
     ],
 )
 def test_an_error_about_a_post_is_a_verdict(error: dict[str, str], fate: Fate) -> None:
-    [said] = verdicts_in({"errors": [error]}, {"7": "x:5"})
-    assert (said.key, said.fate) == ("x:5", fate)
+    [takedown] = verdicts_in({"errors": [error]}, {"7": "x:5"})
+    assert (takedown.key, takedown.fate) == ("x:5", fate)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def store() -> Iterator[Callable[[Any], str]]:
         return f"http://127.0.0.1:{servers[-1].server_port}/file?key={SECRET}"
 
     yield start
-    for one in servers:
-        one.shutdown()
-        one.server_close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def _refused(url: str) -> SourceError:
@@ -184,9 +184,9 @@ def test_a_file_store_that_refuses_is_told_by_its_status(store: Callable[[Any], 
         handler.send_header("Location", "http://127.0.0.1:1/")
         handler.end_headers()
 
-    said = _refused(store(refuses))
-    assert isinstance(said, StatusError)
-    assert str(status) in str(said)
+    message = _refused(store(refuses))
+    assert isinstance(message, StatusError)
+    assert str(status) in str(message)
 
 
 def test_a_file_store_that_is_away_is_told() -> None:

@@ -34,12 +34,12 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "data" / "x-samples"
 
 
-def body(**said: Any) -> bytes:
-    return json.dumps(said).encode()
+def body(**fields: Any) -> bytes:
+    return json.dumps(fields).encode()
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "kind"),
+    ("status", "content", "kind"),
     [
         (400, body(title="Invalid Request", errors=[{"message": "The `x` is not one of [y]"}]), StatusError),
         (401, body(title="Unauthorized"), CredentialsError),
@@ -54,8 +54,8 @@ def body(**said: Any) -> bytes:
         (503, b"", StatusError),
     ],
 )
-def test_status(status: int, said: bytes, kind: type[SourceError]) -> None:
-    error = from_status(status, {}, said, NOW)
+def test_status(status: int, content: bytes, kind: type[SourceError]) -> None:
+    error = from_status(status, {}, content, NOW)
     assert type(error) is kind
     assert error.status == status
 
@@ -85,8 +85,8 @@ def test_a_parameter_that_x_does_not_know_means_that_its_api_changed(errors: lis
 
 def test_the_refused_expansion_is_the_one_named_first() -> None:
     message = "The `expansions` query parameter value [referenced_tweets.id] is not one of [author_id,geo.place_id]"
-    said = body(errors=[{"parameters": {"expansions": ["author_id,referenced_tweets.id"]}, "message": message}])
-    assert refused_expansions(said, ["author_id", "referenced_tweets.id"]) == {"referenced_tweets.id"}
+    content = body(errors=[{"parameters": {"expansions": ["author_id,referenced_tweets.id"]}, "message": message}])
+    assert refused_expansions(content, ["author_id", "referenced_tweets.id"]) == {"referenced_tweets.id"}
     assert refused_expansions(b"<html>", ["author_id"]) == set()
 
 

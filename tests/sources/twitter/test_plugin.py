@@ -102,7 +102,7 @@ def test_handles_and_profiles_are_discovered(upstream: Upstream, address: str) -
 )
 def test_other_addresses_are_left_alone_without_a_request(x: FakeX, address: str) -> None:
     assert discovered(address, context(x.url)) is None
-    assert x.asked == []
+    assert x.requests == []
 
 
 def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstream) -> None:
@@ -114,7 +114,7 @@ def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstr
         ("opengovpart", "josephpowell"),
         ("opengovpart", "OpenGovHub"),
     ]
-    assert all(one.partial for pair in people for one in pair if one)  # names and pictures are asked for together
+    assert all(actor.partial for pair in people for actor in pair if actor)  # names and pictures are asked for together
     kinds = {activity.content.kind for activity in brought.activities}
     assert kinds == {ActivityKind.POST, ActivityKind.REPOST, ActivityKind.QUOTE, ActivityKind.REPLY}
     published = [activity.content.published for activity in brought.activities]
@@ -167,7 +167,7 @@ def test_without_a_token_the_setting_is_named(x: FakeX) -> None:
     assert "AGGREGATOR_X_BEARER_TOKEN_FILE" in str(error)
     with pytest.raises(AccountError, match="AGGREGATOR_X_BEARER_TOKEN"):
         discovered("@desk_example", context(x.url, token=""))
-    assert x.asked == []
+    assert x.requests == []
 
 
 @pytest.mark.parametrize("base", ["http://api.x.com", "ftp://127.0.0.1", "http://127.0.0.1.example.org", "api.x.com"])
@@ -178,7 +178,7 @@ def test_token_never_travels_in_clear(base: str) -> None:
 def test_base_address_may_have_a_path(x: FakeX) -> None:
     x.says(meta={"result_count": 0})
     assert harvest(source(), context(f"{x.url}/mirror/")).unchanged
-    path, headers = x.asked[0]
+    path, headers = x.requests[0]
     assert path.startswith("/mirror/2/users/150000001/tweets?")
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert "referenced_tweets.id.attachments.media_keys" in path.replace("%2C", ",")
@@ -189,7 +189,7 @@ def test_netrc_does_not_replace_the_token(x: FakeX, tmp_path: Any, monkeypatch: 
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     x.says(meta={"result_count": 0})
     harvest(source(), context(x.url))
-    assert x.asked[0][1]["authorization"] == f"Bearer {TOKEN}"
+    assert x.requests[0][1]["authorization"] == f"Bearer {TOKEN}"
 
 
 def test_token_is_in_no_log_and_no_message(x: FakeX, caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +198,7 @@ def test_token_is_in_no_log_and_no_message(x: FakeX, caplog: pytest.LogCaptureFi
     x.says(status=403, detail=f"The token {TOKEN} is not good", title="Forbidden")
     error = failure(source(), context(x.url))
     assert "[token]" in str(error)
-    assert x.asked
+    assert x.requests
     assert TOKEN not in caplog.text
 
 
@@ -241,7 +241,7 @@ def test_answers_that_are_no_timeline(x: FakeX, status: int, body: bytes, kind: 
     x.status, x.body = status, body
     x.headers = {"Location": "https://example.org/"} if status == 302 else {}
     assert type(failure(source(), context(x.url))) is kind
-    assert len(x.asked) == 1
+    assert len(x.requests) == 1
 
 
 def test_request_refused_by_x_names_the_parameter(x: FakeX) -> None:
@@ -266,7 +266,7 @@ def test_rate_limit_pauses_the_host_until_its_reset(x: FakeX) -> None:
     errors = [outcome.outcome.error for outcome in outcomes if isinstance(outcome.outcome, Failure)]
     assert [(type(error), error.until) for error in errors] == [(PausedError, until)] * 2
     assert list(quiet.paused.values()) == [until]
-    assert len(x.asked) == 1
+    assert len(x.requests) == 1
 
 
 def test_rate_limit_with_a_reset_that_is_no_number(x: FakeX) -> None:
@@ -313,16 +313,16 @@ def test_request_is_allowed_by_xs_own_description(x: FakeX) -> None:
     operation = described["paths"]["/2/users/{id}/tweets"]["get"]
     parameters = [shared[p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in operation["parameters"]]
     schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
-    asked = parse_qs(urlsplit(x.asked[0][0]).query)
-    assert {"since_id", "until_id", "max_results", "tweet.fields", "expansions"} <= set(asked) <= set(schemas)
+    query = parse_qs(urlsplit(x.requests[0][0]).query)
+    assert {"since_id", "until_id", "max_results", "tweet.fields", "expansions"} <= set(query) <= set(schemas)
     for name in ("tweet.fields", "expansions", "media.fields"):
-        assert set(asked[name][0].split(",")) <= set(schemas[name]["items"]["enum"])
+        assert set(query[name][0].split(",")) <= set(schemas[name]["items"]["enum"])
 
 
 def test_sources_not_begun_by_the_deadline_are_left(x: FakeX) -> None:
     x.says(meta={"result_count": 0})
     assert polled([source(1), source(2)], context(x.url, deadline=time.monotonic() - 1)) == []
-    assert x.asked == []
+    assert x.requests == []
 
 
 @pytest.mark.parametrize("options", [{}, {"user_id": 5}, {"user_id": "abc"}, {"user_id": "1", "colour": "red"}])

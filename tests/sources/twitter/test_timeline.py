@@ -25,7 +25,7 @@ class Account:
 
     def __init__(self, posts: int = 0) -> None:
         self.ids: list[int] = []
-        self.asked: list[dict[str, object]] = []
+        self.requests: list[dict[str, object]] = []
         self.fail_on_page: tuple[int, Exception] | None = None
         self.post(posts)
 
@@ -33,14 +33,14 @@ class Account:
         start = self.ids[-1] + 1 if self.ids else FIRST_ID
         self.ids += range(start, start + count)
 
-    async def page(self, **asked: Any) -> Mapping[str, Any]:
-        if self.fail_on_page and len(self.asked) == self.fail_on_page[0]:
+    async def page(self, **query: Any) -> Mapping[str, Any]:
+        if self.fail_on_page and len(self.requests) == self.fail_on_page[0]:
             raise self.fail_on_page[1]
-        self.asked.append(asked)
-        since, until = int(str(asked.get("since_id", 0))), int(str(asked.get("until_id", 2**63)))
-        below = int(str(asked.get("pagination_token", 2**63)))
+        self.requests.append(query)
+        since, until = int(str(query.get("since_id", 0))), int(str(query.get("until_id", 2**63)))
+        below = int(str(query.get("pagination_token", 2**63)))
         found = [i for i in reversed(self.ids) if since < i < until and i < below]
-        page = found[: int(str(asked["max_results"]))]
+        page = found[: int(str(query["max_results"]))]
         if not page:
             return {"meta": {"result_count": 0}}
         meta = {"next_token": str(page[-1])} if len(found) > len(page) else {}
@@ -55,7 +55,7 @@ def test_first_run_is_one_bounded_page() -> None:
     account = Account(posts=500)
     reading = polled(account, Watermark())
     assert [int(a.native_id) for a in reading.activities] == account.ids[-FIRST_RUN:]
-    assert len(account.asked) == 1
+    assert len(account.requests) == 1
     assert reading.mark == Watermark(since=account.ids[-1])
 
 
@@ -69,10 +69,10 @@ def test_later_runs_ask_only_for_what_is_new() -> None:
     account = Account(posts=5)
     mark = polled(account, Watermark()).mark
     account.post(3)
-    account.asked.clear()
+    account.requests.clear()
     reading = polled(account, mark)
     assert [int(a.native_id) for a in reading.activities] == account.ids[-3:]
-    assert account.asked == [{"max_results": PAGE, "since_id": account.ids[4]}]
+    assert account.requests == [{"max_results": PAGE, "since_id": account.ids[4]}]
     again = polled(account, reading.mark)
     assert again.activities == []
     assert again.mark == reading.mark
@@ -82,7 +82,7 @@ def test_gap_left_by_the_page_budget_is_filled_by_the_next_runs() -> None:
     account = Account(posts=5)
     mark = polled(account, Watermark()).mark
     account.post(PAGE * PAGES * 2 + 30)
-    wanted = set(account.ids[5:])
+    expected = set(account.ids[5:])
     seen: list[int] = []
     for run in range(4):
         reading = polled(account, mark)
@@ -90,9 +90,9 @@ def test_gap_left_by_the_page_budget_is_filled_by_the_next_runs() -> None:
         seen += [int(a.native_id) for a in reading.activities]
         if run < 2:
             account.post(2)  # while the gap is still open
-            wanted |= set(account.ids[-2:])
+            expected |= set(account.ids[-2:])
     assert len(seen) == len(set(seen))
-    assert set(seen) == wanted
+    assert set(seen) == expected
     assert mark == Watermark(since=account.ids[-1])
 
 
@@ -112,7 +112,7 @@ def test_failure_on_a_later_page_keeps_what_was_read() -> None:
     account = Account(posts=5)
     mark = polled(account, Watermark()).mark
     account.post(PAGE * 3)
-    account.asked.clear()
+    account.requests.clear()
     account.fail_on_page = (2, PausedError("later", until=datetime(2026, 1, 1, tzinfo=UTC)))
     reading = polled(account, mark)
     assert isinstance(reading.error, PausedError)

@@ -36,7 +36,7 @@ def _create(store: Store, name: str = "portal") -> NewToken:
 def test_a_token_says_nothing_of_its_name_and_is_never_the_same() -> None:
     made = {make_token().text for _ in range(1000)}
     assert len(made) == 1000
-    assert all(len(one) == len("agg_") + 12 + 1 + 43 and id_in(one) == one[4:16] for one in made)
+    assert all(len(token) == len("agg_") + 12 + 1 + 43 and id_in(token) == token[4:16] for token in made)
 
 
 def test_what_is_no_token_has_no_id() -> None:
@@ -68,12 +68,12 @@ def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
 def test_the_database_never_holds_the_token(store: Store) -> None:
     made = _create(store)
     with store.engine.connect() as connection:
-        held = str(
+        rows = str(
             [*connection.execute(text("SELECT * FROM portal_token")), *connection.execute(text("SELECT * FROM audit"))]
         )
-    assert made.digest in held
-    assert made.text not in held
-    assert made.text[17:] not in held
+    assert made.digest in rows
+    assert made.text not in rows
+    assert made.text[17:] not in rows
 
 
 def test_a_name_is_free_again_once_its_token_is_revoked(store: Store) -> None:
@@ -86,7 +86,7 @@ def test_a_name_is_free_again_once_its_token_is_revoked(store: Store) -> None:
         assert tx.access.tokens.by_hash(first.digest) is None
         assert tx.access.tokens.create(PortalToken(second.id, "portal", Scope.READ, second.digest, NOON + MINUTE))
     with store.reading() as tx:
-        assert [(one.id, one.revoked) for one in tx.access.tokens.all()] == [
+        assert [(token.id, token.revoked) for token in tx.access.tokens.all()] == [
             (first.id, NOON + MINUTE),
             (second.id, None),
         ]

@@ -41,9 +41,9 @@ def call(posts: int = 10, users: int = 0, *, purpose: Purpose = Purpose.POLL, so
     return Call("x", "/2/users/:id/tweets", purpose, posts, users, source_id)
 
 
-def read(port: StoreSpending, posts: list[str], users: list[str] | None = None, **asked: int) -> float:
+def read(port: StoreSpending, posts: list[str], users: list[str] | None = None, **requests: int) -> float:
     async def work() -> float:
-        token = await port.reserve(call(len(posts), len(users or []), **asked))  # type: ignore[arg-type]
+        token = await port.reserve(call(len(posts), len(users or []), **requests))  # type: ignore[arg-type]
         return await port.settle(token, Returned(posts, users or []))
 
     return asyncio.run(work())
@@ -53,10 +53,10 @@ def spent(store: Store, day: str = "2000-01-01") -> tuple[int, int, int, int]:
     with store.reading() as tx:
         lines = tx.billing.ledger.ledger("x", day)
     return (
-        sum(one.requests for one in lines),
-        sum(one.posts for one in lines),
-        sum(one.users for one in lines),
-        sum(one.micros for one in lines),
+        sum(line.requests for line in lines),
+        sum(line.posts for line in lines),
+        sum(line.users for line in lines),
+        sum(line.micros for line in lines),
     )
 
 
@@ -160,7 +160,7 @@ def test_what_a_dead_worker_promised_on_another_day_is_entered_as_lost(store: St
     clock.now += timedelta(days=1)
     read(port, ["1"])
     with store.reading() as tx:
-        assert {one.purpose: one.micros for one in tx.billing.ledger.ledger("x", "2000-01-01", by=("purpose",))} == {
+        assert {line.purpose: line.micros for line in tx.billing.ledger.ledger("x", "2000-01-01", by=("purpose",))} == {
             "poll": 5_000,
             "lost": 75_000,
         }

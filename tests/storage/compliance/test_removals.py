@@ -37,7 +37,7 @@ ANA, BEN = Actor("x", "9", "Ana", "ana"), Actor("x", "8", "Ben", "ben")
 
 
 def _post(native_id: str = "1", *, by: Actor = ANA, words: str = "Ana's words", **more: Any) -> NewActivity:
-    said = an_activity(
+    activity = an_activity(
         native_id,
         kind=more.pop("kind", ActivityKind.POST),
         network="x",
@@ -47,13 +47,13 @@ def _post(native_id: str = "1", *, by: Actor = ANA, words: str = "Ana's words", 
         html=words,
         url=f"https://x.com/{by.handle}/status/{more.pop('version', native_id)}",
     )
-    return replace(said, key=f"x:{native_id}", raw=words.encode(), **more)
+    return replace(activity, key=f"x:{native_id}", raw=words.encode(), **more)
 
 
-def _about(native_id: str, kind: ActivityKind, one: NewActivity, words: str = "Ben's words") -> NewActivity:
+def _about(native_id: str, kind: ActivityKind, post: NewActivity, words: str = "Ben's words") -> NewActivity:
     """Return what Ben says about a post."""
-    embedded = Original(one.key, one.native_id, one.content)
-    return _post(native_id, by=BEN, kind=kind, words=words, object=embedded, object_key=one.key)
+    embedded = Original(post.key, post.native_id, post.content)
+    return _post(native_id, by=BEN, kind=kind, words=words, object=embedded, object_key=post.key)
 
 
 def _held(store: Store) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def source(store: Store) -> Source:
 def test_a_post_goes_with_its_reposts_and_quotes_keep_their_own_words(store: Store, source: Source) -> None:
     post = _post()
     about = [_about(str(number), kind, post) for number, kind in enumerate(ActivityKind, start=10)]
-    reposts = {one.native_id for one in about if one.content.kind is ActivityKind.REPOST}
+    reposts = {activity.native_id for activity in about if activity.content.kind is ActivityKind.REPOST}
     ingest_now(store, source, [post, *about])
     [removal] = _withdraw(store, "x:1").values()
     assert (removal.posts, removal.reposts, removal.quotes) == (1, 1, len(about) - 1)
@@ -115,15 +115,20 @@ def test_no_source_brings_it_back(store: Store, source: Source, other: bool) -> 
     _withdraw(store, "x:1")
     brings = add_source(store, "other", kind="twitter", address="@other") if other else source
     post = _post()
-    said = [post, _about("2", ActivityKind.REPOST, post), _about("3", ActivityKind.QUOTE, post), _post("4", by=BEN)]
-    stored = ingest_now(store, brings, said)
+    activities = [
+        post,
+        _about("2", ActivityKind.REPOST, post),
+        _about("3", ActivityKind.QUOTE, post),
+        _post("4", by=BEN),
+    ]
+    stored = ingest_now(store, brings, activities)
     assert (stored.new, len(stored.times)) == (2, 2)
-    held = _held(store)
-    assert held.keys() == {"3", "4"}
-    assert (held["3"].object, held["3"].object_key) == (None, "x:1")
-    assert "ana" not in held["3"].search_text
+    remaining = _held(store)
+    assert remaining.keys() == {"3", "4"}
+    assert (remaining["3"].object, remaining["3"].object_key) == (None, "x:1")
+    assert "ana" not in remaining["3"].search_text
     with store.reading() as tx:
-        assert tx.stream.activities.raw(held["3"].id) is None
+        assert tx.stream.activities.raw(remaining["3"].id) is None
 
 
 def test_a_stripped_quote_that_comes_again_is_not_written_again(store: Store, source: Source) -> None:
@@ -157,15 +162,15 @@ def test_a_person_goes_in_slices(store: Store, source: Source) -> None:
     counts = [0, 0, 0]
     for _ in range(10):
         with store.writing() as tx:
-            one = tx.compliance.withdraw_person("x", "9", "purged", LATER, most=3)
-        counts = [sum(pair) for pair in zip(counts, (one.posts, one.reposts, one.quotes), strict=True)]
-        if not one.more:
+            removal = tx.compliance.withdraw_person("x", "9", "purged", LATER, most=3)
+        counts = [sum(pair) for pair in zip(counts, (removal.posts, removal.reposts, removal.quotes), strict=True)]
+        if not removal.more:
             break
     assert counts == [7, 5, 3]
     with store.reading() as tx:
         known = tx.stream.actors.known("x", ["9", "8"])
         assert (known["9"].name, known["9"].handle, known["8"].name) == (NAMELESS, None, "Ben")
-        assert tx.compliance.remaining(["x:@9", *(one.key for one in posts)]) == set()
+        assert tx.compliance.remaining(["x:@9", *(post.key for post in posts)]) == set()
 
 
 def test_a_network_goes_in_slices_and_the_rest_stays(store: Store, source: Source) -> None:
@@ -178,9 +183,9 @@ def test_a_network_goes_in_slices_and_the_rest_stays(store: Store, source: Sourc
     posts = 0
     for _ in range(10):
         with store.writing() as tx:
-            one = tx.compliance.withdraw_network("x", "over", LATER, most=3)
-        posts += one.posts
-        if not one.more:
+            removal = tx.compliance.withdraw_network("x", "over", LATER, most=3)
+        posts += removal.posts
+        if not removal.more:
             break
     assert posts == 7
     rows = [row for row in _held(store).values() if row.gone is None]
@@ -188,7 +193,7 @@ def test_a_network_goes_in_slices_and_the_rest_stays(store: Store, source: Sourc
     with store.reading() as tx:
         assert tx.compliance.held_of("x", LATER) == 0
         assert tx.compliance.last_job("x", "tweets") is None
-        assert {one.name for one in tx.stream.actors.known("x", ["9"]).values()} == {NAMELESS}
+        assert {actor.name for actor in tx.stream.actors.known("x", ["9"]).values()} == {NAMELESS}
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM checked")).scalar() == 0
 
@@ -197,7 +202,7 @@ def test_a_purge_that_commits_while_a_poll_writes_wins(postgresql_store: Store) 
     """The poll looked at what it knows before the purge; it writes after."""
     store = postgresql_store
     source = add_source(store, "x", kind="twitter", address="@ana")
-    purging, told = threading.Event(), threading.Event()
+    purging, answered = threading.Event(), threading.Event()
     ready = [
         screened(_post(), Policy.AUTO, NOON),
         screened(_about("2", ActivityKind.REPOST, _post()), Policy.AUTO, NOON),
@@ -207,15 +212,15 @@ def test_a_purge_that_commits_while_a_poll_writes_wins(postgresql_store: Store) 
         with store.writing() as tx:
             tx.compliance.withdraw({"x:1": "purged"}, Upstream.GONE, NOON)
             purging.set()
-            told.wait(10)
+            answered.wait(10)
 
     thread = threading.Thread(target=purge)
     thread.start()
     assert purging.wait(10)
-    threading.Timer(0.5, told.set).start()  # while the poll waits for the stream's row
+    threading.Timer(0.5, answered.set).start()  # while the poll waits for the stream's row
     with store.writing() as tx:
         assert tx.stream.activities.store(source.id, ready, NOON).new == 0
-    assert told.is_set()
+    assert answered.is_set()
     thread.join()
     assert _held(store) == {}
 
@@ -231,7 +236,7 @@ def test_a_poll_that_commits_while_a_purge_waits_loses(postgresql_store: Store) 
         thread.join(0.5)
         assert thread.is_alive()
     thread.join(10)
-    assert [one.posts for one in done] == [1]
+    assert [removal.posts for removal in done] == [1]
     assert _held(store)["1"].gone is not None
 
 
@@ -249,11 +254,11 @@ def test_what_only_changed_in_noise_gets_no_raw_entry_once_it_is_gone(store: Sto
 def test_a_feed_asks_once_whether_anything_is_gone(sqlite_store: Store) -> None:
     from sqlalchemy import event
 
-    asked: list[str] = []
-    event.listen(sqlite_store.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    statements: list[str] = []
+    event.listen(sqlite_store.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     source = add_source(sqlite_store)
     ingest_now(sqlite_store, source, [an_activity(str(number)) for number in range(40)])
-    assert sum("FROM gone_key" in one for one in asked) == 1
+    assert sum("FROM gone_key" in statement for statement in statements) == 1
 
 
 def test_everything_that_is_held_is_listed_newest_first(store: Store, source: Source) -> None:
@@ -264,8 +269,8 @@ def test_everything_that_is_held_is_listed_newest_first(store: Store, source: So
         assert tx.compliance.keys_held("x") == ["x:200", "x:30", "x:5", "x:4"]
         assert tx.compliance.people_held("x") == ["8", "9"]
         unchecked = tx.compliance.unchecked("x", NOON, 10)
-        assert {one.key for one in unchecked} == {"x:200", "x:30", "x:5", "x:4"}
-        assert {one.url for one in unchecked if one.key == "x:5"} == {"https://x.com/ana/status/5"}
+        assert {item.key for item in unchecked} == {"x:200", "x:30", "x:5", "x:4"}
+        assert {item.url for item in unchecked if item.key == "x:5"} == {"https://x.com/ana/status/5"}
         assert tx.compliance.keys_at("x", "5") == {"x:5"}
 
 
@@ -273,7 +278,7 @@ def test_what_was_checked_lately_is_not_due(store: Store, source: Source) -> Non
     ingest_now(store, source, [_post("1"), _about("2", ActivityKind.REPOST, _post("1"))])
     with store.writing() as tx:
         tx.compliance.note_checked(["x:1"], NOON)
-        assert [one.key for one in tx.compliance.unchecked("x", NOON - timedelta(hours=1), 10)] == ["x:2"]
+        assert [item.key for item in tx.compliance.unchecked("x", NOON - timedelta(hours=1), 10)] == ["x:2"]
         assert len(tx.compliance.unchecked("x", NOON, 10)) == 2
         tx.compliance.note_checked(["x:1", "x:2"], LATER)
         assert tx.compliance.unchecked("x", NOON, 10) == []

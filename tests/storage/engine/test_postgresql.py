@@ -137,14 +137,14 @@ def test_a_pooled_connection_that_seems_dead_is_known_before_it_is_given_up(
 def test_a_full_pool_is_the_databases_trouble(postgresql_store: Store) -> None:
     url = postgresql_store.engine.url.render_as_string(hide_password=False)
     store = Store.open(url)
-    held = [store.engine.connect() for _ in range(10)]
+    connections = [store.engine.connect() for _ in range(10)]
     with pytest.raises(StoreUnavailableError, match="all connections are in use"):
         _read(store)
     stopping = threading.Event()
     watching = store.watch(stopping)
     assert next(watching) is not None  # it has a connection of its own
     stopping.set()
-    for connection in held:
+    for connection in connections:
         connection.close()
     assert _read(store) >= 0
     watching.close()  # type: ignore[attr-defined]  # a generator

@@ -109,8 +109,8 @@ def test_an_end_that_was_taken_off_is_found(store: Store, attacker: Connection) 
 
 
 def test_two_lines_that_changed_places_are_found(store: Store, attacker: Connection) -> None:
-    for one, other in ((3, 100), (4, 3), (100, 4)):
-        attacker.execute(text(f"UPDATE audit SET id = {other} WHERE id = {one}"))
+    for place, other in ((3, 100), (4, 3), (100, 4)):
+        attacker.execute(text(f"UPDATE audit SET id = {other} WHERE id = {place}"))
 
     found = verified(store, attacker)
 

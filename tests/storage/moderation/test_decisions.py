@@ -119,14 +119,14 @@ def test_an_edit_in_between_is_told_as_what_it_is(store: Store) -> None:
 def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -> None:
     ids = held_items(store, 200)
     seen: dict[int, int | None] = {id_: item(store, id_).revision for id_ in ids}
-    told: dict[str, list[Decided]] = {"ana": [], "ben": []}
+    decisions: dict[str, list[Decided]] = {"ana": [], "ben": []}
     ready = threading.Barrier(2)
 
     def work(who: str, verb: DecisionAction, order: list[int]) -> None:
         ready.wait()
         for start in range(0, len(order), 5):
             some = {id_: seen[id_] for id_ in order[start : start + 5]}
-            told[who].append(decide(store, some, verb, who))
+            decisions[who].append(decide(store, some, verb, who))
 
     threads = [
         threading.Thread(target=work, args=("ana", DecisionAction.APPROVE, ids)),
@@ -137,16 +137,16 @@ def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -
     for thread in threads:
         thread.join()
 
-    done = {who: {id_ for one in all_ for id_ in one.done} for who, all_ in told.items()}
-    missed = {who: {id_ for one in all_ for id_ in one.missed} for who, all_ in told.items()}
+    done = {who: {id_ for decision in all_ for id_ in decision.done} for who, all_ in decisions.items()}
+    missed = {who: {id_ for decision in all_ for id_ in decision.missed} for who, all_ in decisions.items()}
     assert done["ana"] | done["ben"] == set(ids)
     assert not done["ana"] & done["ben"]
     assert missed == {"ana": done["ben"], "ben": done["ana"]}
-    assert all("ben hid item" in why for one in told["ana"] for why in one.missed.values())
+    assert all("ben hid item" in why for decision in decisions["ana"] for why in decision.missed.values())
     for id_ in ids:
-        held = item(store, id_)
-        assert held.reviewer == ("ana" if id_ in done["ana"] else "ben")
-        assert held.visible is (id_ in done["ana"])
+        stored = item(store, id_)
+        assert stored.reviewer == ("ana" if id_ in done["ana"] else "ben")
+        assert stored.visible is (id_ in done["ana"])
     with store.reading() as tx:
         assert tx.moderation.audit.verify().why == ""
         assert len(tx.moderation.audit.page(limit=1000)) == 200
@@ -230,8 +230,8 @@ def poll(
     store: Store, source: Source, on_edit: OnEdit, text: str, *, always_show: bool = False, **content: Any
 ) -> None:
     with store.writing() as tx:
-        one = screened(an_activity("1", text=text, **content), source.policy, NOON)
-        tx.stream.activities.store(source.id, [one], NOON, edit_policy=EditPolicy(on_edit, always_show))
+        screening = screened(an_activity("1", text=text, **content), source.policy, NOON)
+        tx.stream.activities.store(source.id, [screening], NOON, edit_policy=EditPolicy(on_edit, always_show))
 
 
 def test_an_approved_item_keeps_its_words_until_the_new_ones_are_taken(store: Store) -> None:
@@ -284,9 +284,9 @@ def test_by_the_other_policy_an_edited_item_comes_back_and_is_not_shown(store: S
 
     poll(store, source, OnEdit.RETURN, "Second words.")
 
-    held = item(store, id_)
-    assert (held.content.text, held.review, held.visible) == ("Second words.", Review.WAITING, False)
-    assert "after it was approved" in held.review_reason
+    stored = item(store, id_)
+    assert (stored.content.text, stored.review, stored.visible) == ("Second words.", Review.WAITING, False)
+    assert "after it was approved" in stored.review_reason
 
 
 def test_edits_always_replace_where_the_kind_of_source_says_so(store: Store) -> None:
@@ -314,8 +314,8 @@ def test_the_history_holds_no_words_of_others(store: Store) -> None:
     decide(store, {id_: None}, DecisionAction.APPROVE)
 
     with store.engine.connect() as connection:
-        told = str(connection.execute(select(audit)).all())
-    assert "words" not in told.replace("the edit was approved", "")
+        rows = str(connection.execute(select(audit)).all())
+    assert "words" not in rows.replace("the edit was approved", "")
 
 
 def test_posts_and_articles_about_one_link_find_each_other(store: Store) -> None:
@@ -331,18 +331,18 @@ def test_posts_and_articles_about_one_link_find_each_other(store: Store) -> None
     with store.reading() as tx:
         related = tx.stream.stories.related([1, 2])
 
-    assert [one.id for one in related[1]] == [2]
-    assert [one.id for one in related[2]] == [1]
+    assert [item.id for item in related[1]] == [2]
+    assert [item.id for item in related[2]] == [1]
 
 
 def test_what_comes_late_by_the_clock_is_kept_with_what_comes(store: Store) -> None:
     source = add_source(store, policy=Policy.HOLD)
-    one = replace(
+    activity = replace(
         screened(an_activity("1"), Policy.HOLD, NOON),
         later=ScheduledTransition(NOON + MINUTE, Review.PUBLISHED, "policy", "in time"),
     )
     with store.writing() as tx:
-        tx.stream.activities.store(source.id, [one], NOON)
+        tx.stream.activities.store(source.id, [activity], NOON)
     with store.writing() as tx:
         assert tx.moderation.reviews.apply_due(NOON + MINUTE) == 1
     assert (item(store, 1).visible, item(store, 1).review_reason) == (True, "in time")

@@ -38,14 +38,14 @@ def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) 
         return tx.moderation.rules.add(Rule(0, more.pop("name", "r"), action, conditions or (CASINO,), **more), NOON)
 
 
-def brought(store: Store, source: Source, said: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
+def brought(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
     """Store what a poll brought, as a poll does; return it."""
-    harvest = FetchResult(activities=said)
+    harvest = FetchResult(activities=activities)
     with store.writing() as tx:
         store_result(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
-        known = tx.stream.activities.known(source.id, [one.native_id for one in said])
-        found = [tx.stream.activities.get(known[one.native_id].id) for one in said]
-    return [one for one in found if one is not None]
+        known = tx.stream.activities.known(source.id, [activity.native_id for activity in activities])
+        found = [tx.stream.activities.get(known[activity.native_id].id) for activity in activities]
+    return [item for item in found if item is not None]
 
 
 def fresh(store: Store, slug: str) -> Source:
@@ -106,7 +106,7 @@ def test_a_cap_lets_so_many_of_a_day_through(store: Store) -> None:
     second = brought(store, source, [an_activity("x")], NOON + timedelta(hours=1))
     third = brought(store, source, [an_activity("y")], NOON + timedelta(days=1))
 
-    states = [one.review.value for one in (*first, *second, *third)]
+    states = [item.review.value for item in (*first, *second, *third)]
     assert states == ["published", "published", "waiting", "waiting", "published"]
 
 
@@ -123,14 +123,14 @@ def test_the_same_words_from_another_source_are_caught(store: Store) -> None:
 def test_a_delay_shows_what_nobody_objects_to(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
 
-    (one,) = brought(store, source, [an_activity("1")])
+    (item,) = brought(store, source, [an_activity("1")])
     with store.writing() as tx:
         early, due = (
             tx.moderation.reviews.apply_due(NOON + timedelta(minutes=9)),
             tx.moderation.reviews.apply_due(NOON + timedelta(minutes=10)),
         )
 
-    assert one.review is Review.WAITING
+    assert item.review is Review.WAITING
     assert (early, due) == (0, 1)
 
 
@@ -143,7 +143,7 @@ def test_a_delay_shows_no_burst_that_is_kept_apart(store: Store) -> None:
     with store.writing() as tx:
         applied = tx.moderation.reviews.apply_due(NOON + timedelta(hours=1))
 
-    assert {one.review for one in items} == {Review.QUARANTINED}
+    assert {item.review for item in items} == {Review.QUARANTINED}
     assert applied == 0
 
 
@@ -164,41 +164,41 @@ def test_trusted_authors_need_no_review(store: Store) -> None:
         store, source, [an_activity("1", actor=handle), an_activity("2", actor=pretender), an_activity("3")]
     )
 
-    assert [one.review.value for one in items] == ["published", "waiting", "published"]
+    assert [item.review.value for item in items] == ["published", "waiting", "published"]
 
 
 def test_a_freeze_holds_and_its_end_shows(store: Store) -> None:
     add_rule(store, Action.HIDE)
-    one, other = add_source(store, "one"), add_source(store, "other")
+    news, other = add_source(store, "one"), add_source(store, "other")
     until = NOON + timedelta(hours=2)
     with store.writing() as tx:
-        tx.moderation.freezes.begin([one.id], until, "election", "ana", NOON)
+        tx.moderation.freezes.begin([news.id], until, "election", "ana", NOON)
 
-    held, hidden = brought(store, one, [an_activity("1"), an_activity("2", text="casino")])
+    waiting, hidden = brought(store, news, [an_activity("1"), an_activity("2", text="casino")])
     (free,) = brought(store, other, [an_activity("1")])
     with store.writing() as tx:
         tx.moderation.reviews.apply_due(until - timedelta(seconds=1))
-        waits = tx.stream.activities.get(held.id)
+        waits = tx.stream.activities.get(waiting.id)
         tx.moderation.reviews.apply_due(until)
-        shown = tx.stream.activities.get(held.id)
+        shown = tx.stream.activities.get(waiting.id)
 
-    assert (held.review_by, held.visible, hidden.review, free.visible) == ("freeze", False, Review.HIDDEN, True)
-    assert "election" in held.review_reason
-    assert [one.visible for one in (waits, shown) if one] == [False, True]
+    assert (waiting.review_by, waiting.visible, hidden.review, free.visible) == ("freeze", False, Review.HIDDEN, True)
+    assert "election" in waiting.review_reason
+    assert [item.visible for item in (waits, shown) if item] == [False, True]
 
 
 def test_a_thaw_shows_what_no_other_freeze_holds(store: Store) -> None:
-    one, other = add_source(store, "one"), add_source(store, "other")
+    news, other = add_source(store, "one"), add_source(store, "other")
     with store.writing() as tx:
         (whole,) = tx.moderation.freezes.begin([None], NOON + timedelta(hours=2), "all", "ana", NOON)
-        tx.moderation.freezes.begin([one.id], NOON + timedelta(hours=1), "one", "ana", NOON)
-    (first,) = brought(store, one, [an_activity("1")])
+        tx.moderation.freezes.begin([news.id], NOON + timedelta(hours=1), "one", "ana", NOON)
+    (first,) = brought(store, news, [an_activity("1")])
     (second,) = brought(store, other, [an_activity("1")])
 
     with store.writing() as tx:
         freeze = tx.moderation.freezes.get(whole)
         assert freeze is not None
-        assert tx.moderation.freezes.held() == {one.id: 1, other.id: 1}
+        assert tx.moderation.freezes.held() == {news.id: 1, other.id: 1}
         count = tx.moderation.freezes.end(freeze, "ben", NOON + timedelta(minutes=5))
         states = [tx.stream.activities.get(item.id) for item in (first, second)]
         applied = tx.moderation.reviews.apply_due(NOON + timedelta(hours=1))
@@ -221,7 +221,7 @@ def test_a_longer_freeze_keeps_what_a_shorter_one_held(store: Store) -> None:
 
 def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> None:
     delayed = replace(add_source(store, policy=Policy.DELAY), delay=timedelta(minutes=10))
-    (one,) = brought(store, delayed, [an_activity("1")])
+    (item,) = brought(store, delayed, [an_activity("1")])
     (approved,) = brought(store, add_source(store, "held", policy=Policy.HOLD), [an_activity("1")])
     due = NOON + timedelta(minutes=10)
     with store.writing() as tx:
@@ -229,15 +229,15 @@ def test_what_a_delay_would_show_waits_for_the_freeze_to_end(store: Store) -> No
         (id_,) = tx.moderation.freezes.begin([None], NOON + timedelta(hours=2), "election", "ana", NOON)
         tx.moderation.freezes.hold_due(due)
         applied = tx.moderation.reviews.apply_due(due)
-        held, by_hand = tx.stream.activities.get(one.id), tx.stream.activities.get(approved.id)
+        waiting, by_hand = tx.stream.activities.get(item.id), tx.stream.activities.get(approved.id)
         freeze = tx.moderation.freezes.get(id_)
         assert freeze is not None
         count = tx.moderation.freezes.end(freeze, "ben", NOON + timedelta(minutes=30))
-        shown = tx.stream.activities.get(one.id)
+        shown = tx.stream.activities.get(item.id)
 
-    assert held is not None
-    assert (applied, held.visible, held.review_by) == (1, False, "freeze")
-    assert held.review_reason == "freeze: election"
+    assert waiting is not None
+    assert (applied, waiting.visible, waiting.review_by) == (1, False, "freeze")
+    assert waiting.review_reason == "freeze: election"
     assert (by_hand and by_hand.visible, count, shown and shown.visible) == (True, 1, True)
 
 
@@ -283,14 +283,14 @@ CANDIDATES = [
 
 
 def _some(number: int) -> NewActivity:
-    said = random.Random(number)
+    chance = random.Random(number)
     return an_activity(
         f"n{number}",
-        kind=said.choice([ActivityKind.ARTICLE, ActivityKind.POST]),
-        text=said.choice(["A casino opened", "The new plan for the town", f"plan {number}"]) + f" {number % 4}",
+        kind=chance.choice([ActivityKind.ARTICLE, ActivityKind.POST]),
+        text=chance.choice(["A casino opened", "The new plan for the town", f"plan {number}"]) + f" {number % 4}",
         actor=Actor("x", str(number % 3), "José", ["jose", "ana", None][number % 3]),
         hashtags=("opengov",) if number % 5 == 0 else (),
-        lang=said.choice(["en", "es", None]),
+        lang=chance.choice(["en", "es", None]),
         in_reply_to="https://x.com/1" if number % 7 == 0 else None,
         media=(Media("image", "https://p.example/1"),) if number % 6 == 0 else (),
         sensitive=number % 9 == 0,
@@ -299,36 +299,36 @@ def _some(number: int) -> NewActivity:
 
 @pytest.mark.parametrize("conditions", CANDIDATES, ids=lambda conditions: conditions[0].field.value)
 def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tuple[Condition, ...]) -> None:
-    one, other = add_source(store, "one"), add_source(store, "other")
-    polls = [(source, day, half) for day in range(3) for half in range(2) for source in (one, other)]
-    said = [[_some(100 * place + n) for n in range(15)] for place in range(len(polls))]
-    for (source, day, half), batch in zip(polls, said, strict=True):
+    news, other = add_source(store, "one"), add_source(store, "other")
+    polls = [(source, day, half) for day in range(3) for half in range(2) for source in (news, other)]
+    activities = [[_some(100 * place + n) for n in range(15)] for place in range(len(polls))]
+    for (source, day, half), batch in zip(polls, activities, strict=True):
         brought(store, source, batch, NOON + timedelta(days=day, hours=half))
     rule = Rule(0, "candidate", Action.HIDE, conditions, every=False)
 
-    told = preview(store, rule, NOON + timedelta(days=3))
+    result = preview(store, rule, NOON + timedelta(days=3))
     with store.engine.begin() as connection:  # the same days once more, with the rule
         for table in ("activity_tag", "activity_version", "raw_payload", "activity_link", "transition"):
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("DELETE FROM activity"))
     with store.writing() as tx:
         tx.moderation.rules.add(rule, NOON)
-    for (source, day, half), batch in zip(polls, said, strict=True):
+    for (source, day, half), batch in zip(polls, activities, strict=True):
         brought(store, source, batch, NOON + timedelta(days=day, hours=half))
     with store.reading() as tx:
         (kept,) = tx.moderation.rules.all()
         hidden = tx.stream.activities.in_review(Review.HIDDEN, 1000)
 
-    assert told.looked_at == len(polls) * 15
-    assert told.acted > 0
-    assert (told.acted, told.acted) == (kept.acted, len(hidden))
+    assert result.looked_at == len(polls) * 15
+    assert result.acted > 0
+    assert (result.acted, result.acted) == (kept.acted, len(hidden))
 
 
 def test_a_rehearsal_says_what_earlier_rules_take(store: Store) -> None:
     add_rule(store, Action.KEEP, Condition(Field.TITLE, IS, "Title 1"))
     items = brought(store, add_source(store), [an_activity(f"{n}", text="casino") for n in range(3)])
 
-    told = preview(store, Rule(0, "late", Action.HIDE, (CASINO,)), NOON + timedelta(days=1))
+    result = preview(store, Rule(0, "late", Action.HIDE, (CASINO,)), NOON + timedelta(days=1))
 
-    assert (told.looked_at, told.acted, told.earlier) == (3, 2, 1)
-    assert [id_ for id_, _ in told.listed] == [items[2].id, items[0].id]
+    assert (result.looked_at, result.acted, result.earlier) == (3, 2, 1)
+    assert [id_ for id_, _ in result.listed] == [items[2].id, items[0].id]

@@ -57,10 +57,10 @@ def test_the_turn_of_a_dead_worker_ends_by_itself(store: Store) -> None:
 
 def test_a_pause_holds_for_everybody_and_only_grows(store: Store) -> None:
     with store.writing() as tx:
-        two, one = NOON + timedelta(hours=2), NOON + timedelta(hours=1)
+        two, sooner = NOON + timedelta(hours=2), NOON + timedelta(hours=1)
         assert tx.polling.hosts.pause(HOST, two, NOON, "it answered 429") == two
-        assert tx.polling.hosts.pause(HOST, one, NOON, "shorter") == two
-        assert [(one.host, one.reason) for one in tx.polling.hosts.paused(NOON)] == [(HOST, "it answered 429")]
+        assert tx.polling.hosts.pause(HOST, sooner, NOON, "shorter") == two
+        assert [(pause.host, pause.reason) for pause in tx.polling.hosts.paused(NOON)] == [(HOST, "it answered 429")]
     refused = _turn(store, "a")
     assert (refused.granted, refused.start, refused.paused) == (False, NOON + timedelta(hours=2), "it answered 429")
     assert _turn(store, "a", NOON + timedelta(hours=2)).granted
@@ -74,11 +74,11 @@ def test_what_ends_makes_room_within_the_same_transaction(store: Store) -> None:
 
 
 def test_many_hosts_are_answered_together(store: Store) -> None:
-    wanted = [
+    expected = [
         Wanted(HostPolicy(f"{number}.example:443", SPACING, 1, Pauses.GROUP), [str(number)]) for number in range(40)
     ]
     with store.writing() as tx:
-        answers = tx.polling.hosts.turns(wanted, NOON, hold=HOLD)
+        answers = tx.polling.hosts.turns(expected, NOON, hold=HOLD)
     assert {turn.start for turn in answers.values()} == {NOON}
     assert len(answers) == 40
 

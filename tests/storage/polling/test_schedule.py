@@ -58,10 +58,10 @@ def test_only_active_due_and_free_sources_are_claimed(store: Store) -> None:
     paused = add_source(store, "paused")
     with store.writing() as tx:
         tx.polling.sources.set_state(paused.id, SourceState.PAUSED, "by hand", NOON)
-    assert [one.id for one in _claim(store)] == [due.id]
+    assert [source.id for source in _claim(store)] == [due.id]
     assert _claim(store) == []
-    assert [one.id for one in _claim(store, NOON + LEASE - SECOND)] == []
-    assert [one.id for one in _claim(store, NOON + LEASE)] == [due.id]  # the lease ran out, due as it was
+    assert [source.id for source in _claim(store, NOON + LEASE - SECOND)] == []
+    assert [source.id for source in _claim(store, NOON + LEASE)] == [due.id]  # the lease ran out, due as it was
 
 
 def test_a_source_is_claimed_by_one_of_many_at_once(store: Store) -> None:
@@ -72,14 +72,14 @@ def test_a_source_is_claimed_by_one_of_many_at_once(store: Store) -> None:
     def claim() -> None:
         barrier.wait()
         for _ in range(4):
-            claimed.extend(one.id for one in _claim(store, most=3))
+            claimed.extend(source.id for source in _claim(store, most=3))
 
     threads = [threading.Thread(target=claim) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    rest = [one.id for one in _claim(store)]
+    rest = [source.id for source in _claim(store)]
     assert sorted([*claimed, *rest]) == sorted(ids)
 
 
@@ -89,10 +89,10 @@ def test_no_host_gets_more_than_its_share_over_ticks(store: Store) -> None:
     alone = add_source(store, "alone")
     under = token()
     first = _claim(store, under=under, per_host=2)
-    assert [one.host for one in first].count("crowd.example:443") == 2
-    assert alone.id in {one.id for one in first}
+    assert [source.host for source in first].count("crowd.example:443") == 2
+    assert alone.id in {source.id for source in first}
     assert _claim(store, per_host=2) == []  # two of that host are under way
-    done = next(one.id for one in first if one.host == "crowd.example:443")
+    done = next(source.id for source in first if source.host == "crowd.example:443")
     _settle(store, _settlement(done, under))
     assert len(_claim(store, per_host=2)) == 1
 
@@ -102,7 +102,7 @@ def test_a_paused_host_is_not_called(store: Store) -> None:
     with store.writing() as tx:
         tx.polling.hosts.pause(source.host, NOON + timedelta(hours=1), NOON, "it answered 429")
     assert _claim(store) == []
-    assert [one.id for one in _claim(store, NOON + timedelta(hours=1))] == [source.id]
+    assert [source.id for source in _claim(store, NOON + timedelta(hours=1))] == [source.id]
 
 
 def test_a_settlement_ends_the_lease_and_is_logged(store: Store) -> None:
@@ -110,16 +110,16 @@ def test_a_settlement_ends_the_lease_and_is_logged(store: Store) -> None:
     _claim(store, under=under)
     assert _settle(store, _settlement(source.id, under, new=2, message="a note")) == 1
     with store.reading() as tx:
-        held = tx.polling.sources.get("news")
+        stored = tx.polling.sources.get("news")
         [line] = tx.polling.schedule.log(source.id, 10)
-    assert held is not None
-    assert (held.poll.due, held.poll.due_reason, held.poll.leased_until) == (
+    assert stored is not None
+    assert (stored.poll.due, stored.poll.due_reason, stored.poll.leased_until) == (
         NOON + timedelta(minutes=15),
         "every 15 min",
         None,
     )
-    assert (held.poll.last_success, held.poll.last_new, held.poll.last_error) == (NOON, NOON, None)
-    assert held.poll.fetch_state == {"etag": '"a"'}
+    assert (stored.poll.last_success, stored.poll.last_new, stored.poll.last_error) == (NOON, NOON, None)
+    assert stored.poll.fetch_state == {"etag": '"a"'}
     assert (line["status"], line["bytes"], line["milliseconds"], line["new"]) == (200, 1234, 120, 2)
     assert line["next_reason"] == "every 15 min"
 
@@ -133,11 +133,11 @@ def test_who_lost_the_lease_settles_nothing(store: Store) -> None:
         assert tx.polling.schedule.lock_leased(source.id, first) is None
         assert tx.polling.schedule.lock_leased(source.id, second) is not None
         assert tx.polling.schedule.renew([source.id], first, NOON + 2 * LEASE) == []
-        assert [one.id for one in tx.polling.schedule.renew([source.id], second, NOON + 2 * LEASE)] == [source.id]
+        assert [source.id for source in tx.polling.schedule.renew([source.id], second, NOON + 2 * LEASE)] == [source.id]
     with store.reading() as tx:
-        held = tx.polling.sources.get("news")
-    assert held is not None
-    assert held.poll.fetch_state == {}
+        stored = tx.polling.sources.get("news")
+    assert stored is not None
+    assert stored.poll.fetch_state == {}
 
 
 def test_a_failure_keeps_the_last_success(store: Store) -> None:
@@ -159,10 +159,10 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
         ),
     )
     with store.reading() as tx:
-        held = tx.polling.sources.get("news")
-    assert held is not None
-    assert (held.poll.last_success, held.poll.last_polled) == (NOON, later)
-    assert (held.poll.last_error, held.poll.last_error_code, held.poll.failures) == ("It is broken.", "x", 1)
+        stored = tx.polling.sources.get("news")
+    assert stored is not None
+    assert (stored.poll.last_success, stored.poll.last_polled) == (NOON, later)
+    assert (stored.poll.last_error, stored.poll.last_error_code, stored.poll.failures) == ("It is broken.", "x", 1)
 
 
 def test_who_asks_during_a_poll_gets_another(store: Store) -> None:
@@ -173,7 +173,7 @@ def test_who_asks_during_a_poll_gets_another(store: Store) -> None:
     _settle(store, _settlement(source.id, under))
     with store.reading() as tx:
         assert tx.polling.schedule.still_asked([source.id]) == {source.id}
-    assert [one.id for one in _claim(store, NOON + SECOND, under=under)] == [source.id]
+    assert [source.id for source in _claim(store, NOON + SECOND, under=under)] == [source.id]
     _settle(store, _settlement(source.id, under, facts=FetchFacts(NOON + 2 * SECOND, SECOND)))
     with store.reading() as tx:
         assert tx.polling.schedule.still_asked([source.id]) == set()
@@ -187,7 +187,7 @@ def test_what_was_not_begun_is_given_back_still_due(store: Store) -> None:
     assert _claim(store) == []
     with store.writing() as tx:
         tx.polling.schedule.release([source.id], under)
-    assert [one.id for one in _claim(store)] == [source.id]
+    assert [source.id for source in _claim(store)] == [source.id]
 
 
 def test_pausing_takes_the_lease_away(store: Store) -> None:

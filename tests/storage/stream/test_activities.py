@@ -44,29 +44,29 @@ def test_everything_that_a_source_said_comes_back(store: Store) -> None:
     original = Original(
         "x:7", "7", Content(ActivityKind.POST, "x", actor=Actor("x", "9", "Ana", "ana"), text="Hello", published=NOON)
     )
-    said = replace(
+    activity = replace(
         an_activity("1", kind=ActivityKind.REPOST, media=(Media("image", "https://a.example/1.png", alt="A cat"),)),
         object=original,
         object_key="x:7",
     )
-    ingest_now(store, source, [said])
+    ingest_now(store, source, [activity])
     with store.reading() as tx:
-        [held] = tx.stream.activities.page(Query()).items
-        assert held.content == said.content
-        assert held.object == original
-        assert held.object_key == "x:7"
-        assert (held.source.slug, held.native_id, held.key) == ("news", "1", "web:1")
-        assert (held.first_seen, held.position) == (NOON, NOON)
-        assert (held.visible, held.review, held.review_by) == (True, Review.PUBLISHED, "policy")
-        assert tx.stream.activities.raw(held.id) == b"{}"
+        [stored] = tx.stream.activities.page(Query()).items
+        assert stored.content == activity.content
+        assert stored.object == original
+        assert stored.object_key == "x:7"
+        assert (stored.source.slug, stored.native_id, stored.key) == ("news", "1", "web:1")
+        assert (stored.first_seen, stored.position) == (NOON, NOON)
+        assert (stored.visible, stored.review, stored.review_by) == (True, Review.PUBLISHED, "policy")
+        assert tx.stream.activities.raw(stored.id) == b"{}"
 
 
 def test_the_same_again_writes_nothing(store: Store) -> None:
     source = add_source(store)
-    said = [an_activity(str(number)) for number in range(40)]
-    assert ingest_now(store, source, said).new == 40
+    activities = [an_activity(str(number)) for number in range(40)]
+    assert ingest_now(store, source, activities).new == 40
     before, revision = _physical(store), _revision(store)
-    again = ingest_now(store, source, said, now=LATER)
+    again = ingest_now(store, source, activities, now=LATER)
     assert (again.new, again.changed, again.unchanged) == (0, 0, 40)
     assert _physical(store) == before
     assert _revision(store) == revision
@@ -83,7 +83,7 @@ def test_an_edit_changes_its_one_row_and_raises_its_revision(store: Store) -> No
     assert after["1"] != before["1"]
     assert after["2"] == before["2"]
     with store.reading() as tx:
-        newer, older = sorted(tx.stream.activities.page(Query()).items, key=lambda one: -one.revision)
+        newer, older = sorted(tx.stream.activities.page(Query()).items, key=lambda item: -item.revision)
         assert (newer.native_id, newer.content.title) == ("1", "A better title")
         assert newer.revision > older.revision
         assert (newer.first_seen, newer.position) == (NOON, NOON)  # an edit does not move it
@@ -97,9 +97,9 @@ def test_our_own_better_rendering_is_no_edit(store: Store) -> None:
     stored = ingest_now(store, source, [an_activity("1", digest="same", text="Rendered better.")])
     assert stored.changed == 1
     with store.reading() as tx:
-        [held] = tx.stream.activities.page(Query()).items
-        assert held.content.text == "Rendered better."
-        assert tx.stream.versions.of(held.id) == []
+        [item] = tx.stream.activities.page(Query()).items
+        assert item.content.text == "Rendered better."
+        assert tx.stream.versions.of(item.id) == []
 
 
 def test_a_raw_change_that_nobody_sees_keeps_the_revision_and_is_remembered(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_an_entry_repeated_in_one_document_is_one_row(store: Store) -> None:
     stored = ingest_now(store, source, [an_activity("1", title="First"), an_activity("1", title="Last")])
     assert stored.new == 1
     with store.reading() as tx:
-        assert [one.content.title for one in tx.stream.activities.page(Query()).items] == ["Last"]
+        assert [item.content.title for item in tx.stream.activities.page(Query()).items] == ["Last"]
 
 
 def test_a_new_name_of_an_actor_shows_on_everything_without_touching_it(store: Store) -> None:
@@ -129,15 +129,15 @@ def test_a_new_name_of_an_actor_shows_on_everything_without_touching_it(store: S
     ingest_now(store, source, [first, an_activity("2", actor=Actor("web", "desk", "New name"))])
     assert _physical(store)["1"] == before["1"]
     with store.reading() as tx:
-        names = {one.content.actor.name for one in tx.stream.activities.page(Query()).items if one.content.actor}
+        names = {item.content.actor.name for item in tx.stream.activities.page(Query()).items if item.content.actor}
         assert names == {"New name"}
 
 
 @pytest.mark.parametrize("everything", [True, False])
 def test_gone_is_gone_for_good(store: Store, everything: bool) -> None:
     source = add_source(store)
-    said = an_activity("1", digest="one")
-    ingest_now(store, source, [said])
+    activity = an_activity("1", digest="one")
+    ingest_now(store, source, [activity])
     with store.writing() as tx:
         if everything:
             assert tx.stream.activities.withdraw_all(source.id, "asked for", LATER) == 1
@@ -145,7 +145,7 @@ def test_gone_is_gone_for_good(store: Store, everything: bool) -> None:
             assert tx.stream.activities.withdraw(source.id, ["web:1"], "asked for", LATER) == 1
             assert tx.stream.activities.withdraw(source.id, ["web:1"], "again", LATER) == 0
     edited = an_activity("1", title="Back again?", digest="two")
-    assert ingest_now(store, source, [said]).new == 0
+    assert ingest_now(store, source, [activity]).new == 0
     assert ingest_now(store, source, [edited]).changed == 0
     with store.engine.connect() as connection:
         row = connection.execute(select(table)).one()
@@ -164,7 +164,7 @@ def test_held_items_are_not_shown_until_somebody_approves(store: Store) -> None:
     with store.reading() as tx:
         assert tx.stream.activities.page(Query()).items == []
         waiting = tx.stream.activities.in_review(Review.WAITING, 10)
-    assert [one.native_id for one in waiting] == ["1", "2"]
+    assert [item.native_id for item in waiting] == ["1", "2"]
     assert decide(store, [waiting[0].id], Review.PUBLISHED, now=LATER) == {waiting[0].id}
     with store.reading() as tx:
         [shown] = tx.stream.activities.page(Query()).items
@@ -182,7 +182,7 @@ def test_a_decision_at_a_time_comes_with_the_time(store: Store) -> None:
         with store.writing() as tx:
             assert tx.moderation.reviews.apply_due(moment) == expected
     with store.reading() as tx:
-        assert [one.review_reason for one in tx.stream.activities.page(Query()).items] == ["embargo"]
+        assert [item.review_reason for item in tx.stream.activities.page(Query()).items] == ["embargo"]
 
 
 def test_hostile_text_is_stored_without_what_databases_refuse(store: Store) -> None:
@@ -190,9 +190,9 @@ def test_hostile_text_is_stored_without_what_databases_refuse(store: Store) -> N
     ingest_now(store, source, [an_activity("1\x00", title="a\x00b\ud800c", text="\udfff")])
     ingest_now(store, source, [an_activity("y" * 6000)])
     with store.reading() as tx:
-        held = {one.native_id: one for one in tx.stream.activities.page(Query()).items}
-    assert held["1"].content.title == "abc"
-    assert sum(native_id.startswith("sha256:") for native_id in held) == 1
+        stored = {item.native_id: item for item in tx.stream.activities.page(Query()).items}
+    assert stored["1"].content.title == "abc"
+    assert sum(native_id.startswith("sha256:") for native_id in stored) == 1
 
 
 def _revision(store: Store) -> int:

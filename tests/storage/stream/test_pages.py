@@ -37,8 +37,8 @@ def _read_all(store: Store, limit: int, **filters: frozenset[str] | frozenset[Ac
 def test_pages_follow_each_other_newest_first(store: Store) -> None:
     source = add_source(store)
     minutes = [5, 3, 3, 3, 9, 1, 7]  # three of one moment
-    said = [an_activity(str(n), published=NOON - minute * MINUTE) for n, minute in enumerate(minutes)]
-    ingest_now(store, source, said)
+    activities = [an_activity(str(n), published=NOON - minute * MINUTE) for n, minute in enumerate(minutes)]
+    ingest_now(store, source, activities)
     whole = _read_all(store, 100)
     assert whole == ["5", "3", "2", "1", "0", "6", "4"]
     for limit in (1, 2, 3, 6, 7):
@@ -54,7 +54,7 @@ def test_what_arrives_while_one_pages_neither_skips_nor_repeats(store: Store) ->
     decide(store, [first.items[0].id], Review.HIDDEN)
     with store.reading() as tx:
         second = tx.stream.activities.page(Query(limit=10, after=first.next))
-    assert [one.native_id for one in (*first.items, *second.items)] == ["0", "1", "2", "3", "4", "5"]
+    assert [item.native_id for item in (*first.items, *second.items)] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_filters_combine(store: Store) -> None:
@@ -70,14 +70,14 @@ def test_filters_combine(store: Store) -> None:
 def test_times_that_cannot_be_do_not_rule_the_order(store: Store) -> None:
     source = add_source(store)
     future, epoch = NOON + timedelta(days=400), NOON.replace(year=1970, month=1, day=1)
-    said = [an_activity("future", published=future), an_activity("epoch", published=epoch)]
-    ingest_now(store, source, [*said, an_activity("none", published=None)], now=NOON)
+    activities = [an_activity("future", published=future), an_activity("epoch", published=epoch)]
+    ingest_now(store, source, [*activities, an_activity("none", published=None)], now=NOON)
     ingest_now(store, source, [an_activity("fresh", published=NOON + MINUTE)], now=NOON + 2 * MINUTE)
     assert _read_all(store, 10) == ["fresh", "none", "epoch", "future"]
     with store.reading() as tx:
-        held = {one.native_id: one for one in tx.stream.activities.page(Query()).items}
-    assert held["future"].content.published == future  # kept as it was said
-    assert {held[name].position for name in ("future", "epoch", "none")} == {NOON}
+        stored = {item.native_id: item for item in tx.stream.activities.page(Query()).items}
+    assert stored["future"].content.published == future  # kept as it was said
+    assert {stored[name].position for name in ("future", "epoch", "none")} == {NOON}
 
 
 class Mirror:
@@ -130,9 +130,13 @@ def test_sources_and_actors_are_in_the_changes(store: Store) -> None:
         tx.polling.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
     with store.reading() as tx:
         everything, since = tx.stream.activities.changes(0, 100), tx.stream.activities.changes(before, 100)
-    assert [one.slug for one in everything.sources] == ["news"]
-    assert [one.name for one, _ in everything.actors] == ["News Desk"]
-    assert ([one.state for one in since.sources], since.activities, since.actors) == ([SourceState.PAUSED], [], [])
+    assert [source.slug for source in everything.sources] == ["news"]
+    assert [actor.name for actor, _ in everything.actors] == ["News Desk"]
+    assert ([source.state for source in since.sources], since.activities, since.actors) == (
+        [SourceState.PAUSED],
+        [],
+        [],
+    )
 
 
 def test_a_follower_misses_nothing_of_writers_that_commit_out_of_order(store: Store) -> None:
@@ -142,8 +146,8 @@ def test_a_follower_misses_nothing_of_writers_that_commit_out_of_order(store: St
 
     def write(number: int) -> None:
         for batch in range(12):
-            said = [an_activity(f"{batch}-{n}") for n in range(3)]
-            ingest_now(store, sources[number], said)
+            activities = [an_activity(f"{batch}-{n}") for n in range(3)]
+            ingest_now(store, sources[number], activities)
 
     def follow() -> None:
         while not done.is_set():

@@ -31,7 +31,7 @@ def a_mixed_stream(store: Store, seed: int, count: int = 250) -> None:
     chance = random.Random(seed)
     for slug, network, kind in (("news", "web", "rss"), ("blog", "web", "rss"), ("ogp", "x", "twitter")):
         source = add_source(store, slug, kind)
-        said = [
+        activities = [
             an_activity(
                 f"{slug}-{number}",
                 kind=chance.choice([ActivityKind.POST, ActivityKind.ARTICLE, ActivityKind.EVENT]),
@@ -44,9 +44,9 @@ def a_mixed_stream(store: Store, seed: int, count: int = 250) -> None:
             )
             for number in range(count // 3)
         ]
-        ingest_now(store, source, said)
+        ingest_now(store, source, activities)
     with store.writing() as tx:
-        ids = [one.id for one in tx.stream.activities.page(Query(limit=100)).items]
+        ids = [item.id for item in tx.stream.activities.page(Query(limit=100)).items]
     decide(store, ids[::9], Review.HIDDEN)
 
 
@@ -82,19 +82,19 @@ def one_page(store: Store, query: Query) -> Page:
         return tx.stream.activities.page(query)
 
 
-def fits(one: Activity, query: Query) -> bool:
-    content = one.content
+def fits(item: Activity, query: Query) -> bool:
+    content = item.content
     lang = (content.lang or "").lower()
     has = {"media": bool(content.media), "event": content.event is not None}
     return (
         (not query.kinds or content.kind in query.kinds)
         and (not query.networks or content.network in query.networks)
-        and (not query.sources or one.source.slug in query.sources)
+        and (not query.sources or item.source.slug in query.sources)
         and (not query.languages or bool({lang, lang.split("-")[0]} & query.languages))
         and all(has[what] for what in query.has)
-        and (query.since is None or one.position >= query.since)
-        and (query.until is None or one.position < query.until)
-        and (query.search is None or query.search.finds(search_text(content, one.object)))
+        and (query.since is None or item.position >= query.since)
+        and (query.until is None or item.position < query.until)
+        and (query.search is None or query.search.finds(search_text(content, item.object)))
     )
 
 
@@ -117,9 +117,9 @@ QUERIES: list[dict[str, Any]] = [
 ]
 
 
-def query_of(asked: dict[str, Any], **more: Any) -> Query:
+def query_of(parameters: dict[str, Any], **more: Any) -> Query:
     values: dict[str, Any] = {
-        name: frozenset(value) if isinstance(value, set) else value for name, value in asked.items()
+        name: frozenset(value) if isinstance(value, set) else value for name, value in parameters.items()
     }
     if "search" in values:
         values["search"] = Search.parse(values["search"])
@@ -133,32 +133,32 @@ def test_filters_find_what_looking_at_everything_finds(
     monkeypatch.setattr(finding, "_RARE", rare)  # 0: every word is common
     a_mixed_stream(store, seed=rare)
     whole = everything(store)
-    for asked in QUERIES:
-        wanted = [one.id for one in whole if fits(one, query_of(asked))]
+    for parameters in QUERIES:
+        expected = [item.id for item in whole if fits(item, query_of(parameters))]
         for limit in (7, 100):
-            query = query_of(asked, limit=limit)
-            assert [one.id for one in onward(store, query)] == wanted, asked
-            assert [one.id for one in backward(store, query)] == wanted, asked
-    assert sum(bool([one for one in whole if fits(one, query_of(asked))]) for asked in QUERIES) >= 11
+            query = query_of(parameters, limit=limit)
+            assert [item.id for item in onward(store, query)] == expected, parameters
+            assert [item.id for item in backward(store, query)] == expected, parameters
+    assert sum(bool([item for item in whole if fits(item, query_of(query))]) for query in QUERIES) >= 11
 
 
 def test_events_come_in_the_order_in_which_they_begin(store: Store) -> None:
     a_mixed_stream(store, seed=5)
-    events = [one for one in everything(store) if one.content.event]
-    soonest = [one.id for one in sorted(events, key=lambda one: (one.content.event.start, one.id))]  # type: ignore[union-attr]  # those that have one
+    events = [item for item in everything(store) if item.content.event]
+    soonest = [item.id for item in sorted(events, key=lambda item: (item.content.event.start, item.id))]  # type: ignore[union-attr]  # those that have one
     for limit in (7, 100):
         query = Query(order=Order.EVENT, limit=limit)
-        assert [one.id for one in onward(store, query)] == soonest
-        assert [one.id for one in backward(store, query)] == soonest
+        assert [item.id for item in onward(store, query)] == soonest
+        assert [item.id for item in backward(store, query)] == soonest
     bounded = Query(order=Order.EVENT, since=NOON + 100 * MINUTE, kinds=frozenset({ActivityKind.POST}))
-    wanted = [one for one in events if one.content.event and one.content.event.start >= NOON + 100 * MINUTE]
-    assert {one.id for one in onward(store, bounded)} == {
-        one.id for one in wanted if one.content.kind is ActivityKind.POST
+    expected = [item for item in events if item.content.event and item.content.event.start >= NOON + 100 * MINUTE]
+    assert {item.id for item in onward(store, bounded)} == {
+        item.id for item in expected if item.content.kind is ActivityKind.POST
     }
     searched = replace(bounded, search=Search.parse("budget"), kinds=frozenset())
     found = onward(store, searched)
-    assert {one.id for one in found} == {one.id for one in wanted if fits(one, Query(search=searched.search))}
-    assert [one.id for one in found] == [id_ for id_ in soonest if id_ in {one.id for one in found}]
+    assert {item.id for item in found} == {item.id for item in expected if fits(item, Query(search=searched.search))}
+    assert [item.id for item in found] == [id_ for id_ in soonest if id_ in {item.id for item in found}]
 
 
 def test_two_common_filters_that_never_meet_cost_no_more_than_allowed(
@@ -167,21 +167,21 @@ def test_two_common_filters_that_never_meet_cost_no_more_than_allowed(
     monkeypatch.setattr(finding, "MOST_EXAMINED", 400)
     monkeypatch.setattr(finding, "_COUNTED", 100)
     source = add_source(store)
-    said = []
+    activities = []
     for number in range(1500):
         kind = ActivityKind.POST if number % 2 or number == 40 else ActivityKind.ARTICLE
         lang = "fr" if number % 2 or number == 40 else "en"
-        said.append(an_activity(str(number), kind=kind, lang=lang, published=NOON - (1500 - number) * MINUTE))
-    said[40] = replace(said[40], content=replace(said[40].content, lang="en"))
-    ingest_now(store, source, said)
+        activities.append(an_activity(str(number), kind=kind, lang=lang, published=NOON - (1500 - number) * MINUTE))
+    activities[40] = replace(activities[40], content=replace(activities[40].content, lang="en"))
+    ingest_now(store, source, activities)
     query = query_of({"kinds": {ActivityKind.POST}, "languages": {"en"}})
     pages = [one_page(store, query)]
     while pages[-1].next is not None:
         pages.append(one_page(store, replace(query, after=pages[-1].next)))
     assert all(page.examined <= 400 for page in pages)
     assert [page.partial for page in pages] == [True, False]
-    assert [[one.native_id for one in page.items] for page in pages] == [[], ["40"]]
-    assert [one.native_id for one in backward(store, query)] == ["40"]
+    assert [[item.native_id for item in page.items] for page in pages] == [[], ["40"]]
+    assert [item.native_id for item in backward(store, query)] == ["40"]
 
 
 def test_a_rare_filter_leads_whatever_is_common_beside_it(store: Store) -> None:
@@ -197,16 +197,16 @@ def test_tags_and_words_follow_whatever_happens(store: Store) -> None:
     ingest_now(store, source, [an_activity(str(n), text="secret plan") for n in range(4)])
     ingest_now(store, source, [an_activity("0", text="public plan", lang="fr")])
     with store.reading() as tx:
-        ids = {one.native_id: one.id for one in tx.stream.activities.page(Query()).items}
+        ids = {item.native_id: item.id for item in tx.stream.activities.page(Query()).items}
     decide(store, [ids["1"]], Review.HIDDEN)
     with store.writing() as tx:
         tx.stream.activities.withdraw(source.id, ["web:2"], "gone", NOON)
     assert _tagged(store, "lang:fr") == {ids["0"]}
     assert _tagged(store, "lang:en") == {ids["3"]}
     assert _tagged(store, "kind:article") == {ids["0"], ids["3"]}
-    assert [one.id for one in onward(store, query_of({"search": "secret"}))] == [ids["3"]]
+    assert [item.id for item in onward(store, query_of({"search": "secret"}))] == [ids["3"]]
     decide(store, [ids["1"]], Review.PUBLISHED)
-    assert {one.id for one in onward(store, query_of({"search": "secret"}))} == {ids["1"], ids["3"]}
+    assert {item.id for item in onward(store, query_of({"search": "secret"}))} == {ids["1"], ids["3"]}
     with store.writing() as tx:
         tx.stream.activities.withdraw_all(source.id, "gone", NOON)
     with store.engine.connect() as connection:

@@ -43,13 +43,13 @@ def a_busy_stream(store: Store, seed: int) -> None:
     """Store posts, and reposts of a few originals; some share a moment, some are withheld in Germany."""
     chance = random.Random(seed)
     originals = [post(900 + number, 9000) for number in range(9)]
-    said = []
+    activities = []
     for number in range(200):
         ago = float(200 - number - chance.choice((0, 0, 0, 1)))
         more: dict[str, Any] = {"withheld": ("DE", "FR")} if chance.random() < 0.3 else {}
         of = chance.choice(originals) if chance.random() < 0.5 else None
-        said.append(repost(number, ago, of, **more) if of else post(number, ago, **more))
-    ingest_now(store, add_source(store, "ogp", "twitter"), said)
+        activities.append(repost(number, ago, of, **more) if of else post(number, ago, **more))
+    ingest_now(store, add_source(store, "ogp", "twitter"), activities)
 
 
 def read_all(store: Store, limit: int, **query: Any) -> list[Activity]:
@@ -66,8 +66,10 @@ def read_all(store: Store, limit: int, **query: Any) -> list[Activity]:
 
 
 def plainly_stitched(whole: list[Activity]) -> list[int]:
-    subjects = [one.object_key if one.content.kind is ActivityKind.REPOST else one.key for one in whole]
-    return [one.id for place, one in enumerate(whole) if subjects[place] not in subjects[max(place - REACH, 0) : place]]
+    subjects = [item.object_key if item.content.kind is ActivityKind.REPOST else item.key for item in whole]
+    return [
+        item.id for place, item in enumerate(whole) if subjects[place] not in subjects[max(place - REACH, 0) : place]
+    ]
 
 
 @contextmanager
@@ -87,40 +89,40 @@ def test_pages_of_any_size_show_what_the_whole_stream_would(store: Store, limit:
     a_busy_stream(store, seed=limit)
     whole = read_all(store, 100, stitch=False)
     assert len(whole) == 200
-    assert [one.id for one in read_all(store, limit)] == plainly_stitched(whole)
+    assert [item.id for item in read_all(store, limit)] == plainly_stitched(whole)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_what_a_filter_leaves_out_does_not_count_as_between(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)
     germany = frozenset({"DE"})
-    left = [one for one in read_all(store, 100, stitch=False) if "DE" not in one.content.withheld]
+    left = [item for item in read_all(store, 100, stitch=False) if "DE" not in item.content.withheld]
     assert read_all(store, limit, stitch=False, not_withheld_in=germany) == left
-    assert [one.id for one in read_all(store, limit, not_withheld_in=germany)] == plainly_stitched(left)
+    assert [item.id for item in read_all(store, limit, not_withheld_in=germany)] == plainly_stitched(left)
 
 
 def test_a_quote_is_left_out_where_what_it_shows_is_withheld(store: Store) -> None:
     source = add_source(store)
     withheld = post(1, 60, withheld=("DE",))
     ingest_now(store, source, [passed_on(5, 1, withheld, ActivityKind.QUOTE), an_activity("news")])
-    assert [one.native_id for one in read_all(store, 20, not_withheld_in=frozenset({"DE"}))] == ["news"]
+    assert [item.native_id for item in read_all(store, 20, not_withheld_in=frozenset({"DE"}))] == ["news"]
     assert len(read_all(store, 20, not_withheld_in=frozenset({"FR"}))) == 2
 
 
 def test_a_repost_that_two_sources_brought_is_not_named_beside_itself(store: Store) -> None:
-    said = repost(5, 1, post(1, 60))
+    activity = repost(5, 1, post(1, 60))
     for slug in ("account", "search"):
-        ingest_now(store, add_source(store, slug, "twitter"), [said])
+        ingest_now(store, add_source(store, slug, "twitter"), [activity])
     with store.reading() as tx:
         page = tx.stream.activities.page(Query())
-    assert [one.native_id for one in page.items] == ["5"]
+    assert [item.native_id for item in page.items] == ["5"]
     assert not any(page.others.values())
 
 
 def test_entries_of_a_feed_that_share_a_link_stay_apart(store: Store) -> None:
-    said = [replace(an_activity(f"n{number}"), key="web:page") for number in range(3)]
-    ingest_now(store, add_source(store), said)
-    assert [one.native_id for one in read_all(store, 2)] == ["n2", "n1", "n0"]
+    activities = [replace(an_activity(f"n{number}"), key="web:page") for number in range(3)]
+    ingest_now(store, add_source(store), activities)
+    assert [item.native_id for item in read_all(store, 2)] == ["n2", "n1", "n0"]
 
 
 def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
@@ -130,7 +132,7 @@ def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
     with statements(store) as sent, store.reading() as tx:
         tx.stream.activities.page(Query(limit=20, after=first.next))
     # The revision, what stands before and on the page, and the activities that are shown.
-    assert len([one for one in sent if one.startswith("SELECT")]) == 3
+    assert len([statement for statement in sent if statement.startswith("SELECT")]) == 3
 
 
 def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> None:
@@ -140,7 +142,7 @@ def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> No
     with statements(sqlite_store) as sent, sqlite_store.reading() as tx:
         first = tx.stream.activities.page(Query(limit=20))
         second = tx.stream.activities.page(Query(limit=20, after=first.next))
-    assert [one.native_id for one in (*first.items, *second.items)] == ["10", "9"]
+    assert [item.native_id for item in (*first.items, *second.items)] == ["10", "9"]
     assert (first.next is None, second.next) == (False, None)
     assert len(first.others[first.items[0].id]) == REACH
     assert len(sent) < 20
@@ -159,7 +161,7 @@ def test_the_way_back_shows_the_same(store: Store, limit: int) -> None:
             page = tx.stream.activities.page(Query(limit=limit, after=page.prev))
             assert len(page.items) <= limit
             back = [*page.items, *back]
-    assert [one.id for one in back] == [one.id for one in onward]
+    assert [item.id for item in back] == [item.id for item in onward]
 
 
 def test_what_changes_on_the_way_back_neither_skips_nor_repeats(store: Store) -> None:
@@ -174,8 +176,8 @@ def test_what_changes_on_the_way_back_neither_skips_nor_repeats(store: Store) ->
     ingest_now(store, add_source(store, "late", "twitter"), [post(5000, 0)])
     with store.reading() as tx:
         middle = tx.stream.activities.page(Query(limit=100, after=third.prev))
-    wanted = [one.id for one in whole if one.id not in hidden and one.position >= second.items[-1].position]
-    seen = [one.id for one in middle.items]
-    assert set(seen) >= set(wanted) - {one.id for one in third.items}
+    expected = [item.id for item in whole if item.id not in hidden and item.position >= second.items[-1].position]
+    seen = [item.id for item in middle.items]
+    assert set(seen) >= set(expected) - {item.id for item in third.items}
     assert len(seen) == len(set(seen))
     assert not hidden & set(seen)

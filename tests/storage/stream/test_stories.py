@@ -32,7 +32,7 @@ def article(at: int = 0) -> NewActivity:
 
 
 def tweet(name: str, at: int, *, link: str | None = None, text: str = "") -> NewActivity:
-    said = Content(
+    content = Content(
         kind=ActivityKind.POST,
         network="x",
         url=f"https://x.com/a/status/{name}",
@@ -41,7 +41,7 @@ def tweet(name: str, at: int, *, link: str | None = None, text: str = "") -> New
         published=NOON + at * MINUTE,
         links=(Link(link),) if link else (),
     )
-    return NewActivity(name, f"x:{name}", said, entry_digest=name, raw=b"{}")
+    return NewActivity(name, f"x:{name}", content, entry_digest=name, raw=b"{}")
 
 
 def retweet(name: str, at: int, of: NewActivity) -> NewActivity:
@@ -64,7 +64,7 @@ def pages(store: Store, limit: int = 20) -> list[Page]:
         query = replace(query, after=found[-1].next)
 
 
-def told(store: Store, limit: int = 20) -> dict[str, list[str]]:
+def grouped(store: Store, limit: int = 20) -> dict[str, list[str]]:
     return {
         item.native_id: [other.native_id for other in page.others.get(item.id, ())]
         for page in pages(store, limit)
@@ -91,13 +91,13 @@ def ids(store: Store) -> dict[str, int]:
 def test_the_article_leads_and_what_links_to_it_is_listed_below(store: Store) -> None:
     fill(store)
 
-    assert told(store) == {"5": ["6"], "article": ["3", "2", "1"]}
+    assert grouped(store) == {"5": ["6"], "article": ["3", "2", "1"]}
 
 
 def test_pages_of_stories_skip_and_repeat_nothing(store: Store) -> None:
     fill(store)
 
-    assert told(store, limit=1) == {"5": ["6"], "article": ["3", "2", "1"]}
+    assert grouped(store, limit=1) == {"5": ["6"], "article": ["3", "2", "1"]}
 
 
 def test_without_collapsing_every_item_stands_by_itself(store: Store) -> None:
@@ -116,12 +116,12 @@ def test_people_split_a_story_and_join_another(store: Store) -> None:
         split = tx.moderation.decisions.tell_with(known["1"], None, None, who="ana", now=NOON)
         joined = tx.moderation.decisions.tell_with(known["5"], None, known["article"], who="ana", now=NOON)
     assert (split.sentence(), joined.sentence()) == ("Removed 1 item from its story.", "Merged 1 item into a story.")
-    assert told(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
+    assert grouped(store) == {"6": [], "article": ["5", "3", "2"], "1": []}
 
     with store.writing() as tx:
         tx.moderation.decisions.undo(split.batch, who="ana", now=NOON)
         tx.moderation.decisions.undo(joined.batch, who="ana", now=NOON)
-    assert told(store) == {"5": ["6"], "article": ["3", "2", "1"]}
+    assert grouped(store) == {"5": ["6"], "article": ["3", "2", "1"]}
 
 
 def test_an_edit_leaves_a_story_where_people_put_it(store: Store) -> None:
@@ -134,7 +134,7 @@ def test_an_edit_leaves_a_story_where_people_put_it(store: Store) -> None:
     edited = replace(tweet("1", 1, link=ARTICLE, text="Other words"), entry_digest="again")
     ingest_now(store, source, [edited])
 
-    assert told(store)["article"] == ["3", "2"]
+    assert grouped(store)["article"] == ["3", "2"]
 
 
 def test_joining_to_what_is_not_there_is_told(store: Store) -> None:
@@ -151,4 +151,4 @@ def test_the_desk_lists_what_belongs_to_a_story(store: Store) -> None:
 
     with store.reading() as tx:
         related = tx.stream.stories.related([known["article"]])
-    assert {one.id for one in related[known["article"]]} == {known[name] for name in "123"}
+    assert {item.id for item in related[known["article"]]} == {known[name] for name in "123"}

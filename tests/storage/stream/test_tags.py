@@ -76,9 +76,9 @@ def test_what_rules_tagged_stays_also_when_an_item_is_edited(store: Store) -> No
     from aggregator.services.store_result import store_result
 
     with store.writing() as tx:
-        said = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]
+        screening = [screened(an_activity("1", text="Water"), Policy.AUTO, NOON, tagger())]
         tx.polling.schedule.claim_these([source.id], NOON, lease=SECOND, token="t")
-        store_result(tx, source, FetchResult(), said, now=NOON, token="t", pace=None)
+        store_result(tx, source, FetchResult(), screening, now=NOON, token="t", pace=None)
     with store.writing() as tx:
         edited = an_activity("1", text="Other water", digest="2")
         tx.stream.activities.store(source.id, [screened(edited, Policy.AUTO, NOON, tagger())], NOON)
@@ -96,11 +96,11 @@ def test_ten_thousand_items_are_tagged_while_readers_read(store: Store) -> None:
     source = add_source(store)
     count = 10_000
     for begin in range(0, count, 1000):
-        said = [
+        screening = [
             an_activity(f"n{n}", text="Water here" if n % 2 else "Fire", published=NOON - n * SECOND)
             for n in range(begin, begin + 1000)
         ]
-        ingest_now(store, source, said)
+        ingest_now(store, source, screening)
     wrong: list[str] = []
     reads = 0
     ended = threading.Event()
@@ -114,7 +114,7 @@ def test_ten_thousand_items_are_tagged_while_readers_read(store: Store) -> None:
                     reads += 1
                     if answer.status != 200:
                         wrong.append(f"{path}: {answer.status}")
-                    elif "topic=water" in path and any("water" not in one["topics"] for one in answer.json["items"]):
+                    elif "topic=water" in path and any("water" not in item["topics"] for item in answer.json["items"]):
                         wrong.append("a page shows what does not fit its filter")
 
         readers = [threading.Thread(target=read) for _ in range(2)]
@@ -132,4 +132,4 @@ def test_ten_thousand_items_are_tagged_while_readers_read(store: Store) -> None:
     assert wrong == []
     assert reads > 20
     assert len(shown) == 100
-    assert [(one["value"], one["count"]) for one in facets] == [("water", count // 2)]
+    assert [(facet["value"], facet["count"]) for facet in facets] == [("water", count // 2)]

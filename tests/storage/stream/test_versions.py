@@ -24,7 +24,7 @@ def test_entries_that_change_at_every_poll_keep_a_bounded_number_of_versions(sto
         _edit_all(store, source, poll)
     with store.reading() as tx:
         known = tx.stream.activities.known(source.id, [str(n) for n in range(4)])
-        texts = [[version["text"] for version in tx.stream.versions.of(one.id)] for one in known.values()]
+        texts = [[version["text"] for version in tx.stream.versions.of(activity.id)] for activity in known.values()]
     newest = [f"Read {poll} times." for poll in range(5, DEFAULT_VERSIONS_KEPT + 5)]
     assert texts == [newest] * 4
 

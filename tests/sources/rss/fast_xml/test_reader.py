@@ -92,7 +92,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
         later = normalise(body, content_type, URL, half.line())
         assert later.seen == full.seen
         assert (later.title, later.entries, later.announced) == (full.title, full.entries, full.announced)
-        assert [one for one in full.activities if one in later.activities] == list(later.activities)
+        assert [activity for activity in full.activities if activity in later.activities] == list(later.activities)
         nothing = normalise(body, content_type, URL, full.seen)
         assert (nothing.activities, nothing.skipped, nothing.entries) == ((), full.entries, full.entries)
         clear += _only_the_unseen(body, content_type)
@@ -102,7 +102,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
 def _only_the_unseen(body: bytes, content_type: str) -> bool:
     """Check one by one what is left out of a document that tells its entries apart; False for any other."""
     document = next(
-        (one for read in (reader.read, partial_reader.read) if (one := _document(read, body, content_type))), None
+        (result for read in (reader.read, partial_reader.read) if (result := _document(read, body, content_type))), None
     )
     if document is None:
         return False
@@ -116,8 +116,8 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
         return False
     half = Seen(known.header, dict(list(known.entries.items())[::2]))
     later = normalise(body, content_type, URL, half.line())
-    assert [one.native_id for one in later.activities] == [
-        one.native_id for one in full.activities if one.native_id in ids[1::2]
+    assert [activity.native_id for activity in later.activities] == [
+        activity.native_id for activity in full.activities if activity.native_id in ids[1::2]
     ]
     assert later.skipped == len(ids[::2])
     named = [name_of((entry.id, entry.link), setting) for entry in entries[::2]]
@@ -195,7 +195,7 @@ def test_a_newer_entry_with_the_id_of_a_seen_one_wins_and_an_older_one_does_not(
     for day, winner in ((1, "Seen"), (3, "Other")):
         body = rss(items=dated.format("Seen", 2) + dated.format("Other", day))
         feed = normalise(body, "application/xml", URL, seen)
-        assert [one.content.title for one in feed.activities] == [winner]
+        assert [activity.content.title for activity in feed.activities] == [winner]
         assert feed.skipped == 0
 
 
@@ -207,7 +207,7 @@ def test_a_seen_entry_without_a_date_still_spoils_the_order_by_dates() -> None:
     )
     seen = normalise(rss(items=undated), "application/xml", URL).seen
     feed = normalise(rss(items=dated + undated), "application/xml", URL, seen)
-    assert [one.native_id for one in feed.activities] == ["2", "1"]
+    assert [activity.native_id for activity in feed.activities] == ["2", "1"]
 
 
 def test_items_of_a_json_feed_are_skipped_too() -> None:
@@ -216,7 +216,7 @@ def test_items_of_a_json_feed_are_skipped_too() -> None:
     )
     seen = normalise((body % "").encode(), "application/feed+json", URL).seen
     later = normalise((body % '{"id": 2, "content_text": "Two"}, ').encode(), "application/feed+json", URL, seen)
-    assert ([one.native_id for one in later.activities], later.present, later.entries) == (["2"], ("1",), 2)
+    assert ([activity.native_id for activity in later.activities], later.present, later.entries) == (["2"], ("1",), 2)
 
 
 def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
@@ -228,8 +228,8 @@ def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
         '<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="prev-archive" href="/archive/7"/>'
     )
     quick = normalise(rss(HEAD + head), "application/xml", URL).announced
-    told = (quick.ttl, quick.skip_hours, quick.skip_days, quick.update_period, quick.complete, quick.previous)
-    assert told == ("90", ("0", "24"), ("Sunday",), "daily", True, "/archive/7")
+    hints = (quick.ttl, quick.skip_hours, quick.skip_days, quick.update_period, quick.complete, quick.previous)
+    assert hints == ("90", ("0", "24"), ("Sunday",), "daily", True, "/archive/7")
     assert normalise(rss(HEAD + head, "<item><title>One & two</title></item>"), "", URL).announced == quick
 
 
