@@ -28,7 +28,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> NewActivity:
-    """Build what a source said; `content` are fields of `Content`."""
+    """Build an activity; `content` are fields of `Content`."""
     defaults = replace(
         Content(
             kind=ActivityKind.ARTICLE,
@@ -93,7 +93,7 @@ def due_of(source: Source) -> datetime:
 
 
 def ingest_now(store: Store, source: Source, activities: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
-    """Screen and store what a source said."""
+    """Screen and store activities of a source."""
     with store.writing() as tx:
         return tx.stream.activities.store(
             source.id, [screened(activity, source.policy, now) for activity in activities], now

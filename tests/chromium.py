@@ -1,7 +1,7 @@
 """The real browser of the page tests: found on the path, else installed where that is allowed.
 
-`python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and says
-what to do elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
+`python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and prints
+instructions elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fixtures: both databases, Redis, and what the run says about them."""
+"""Provide databases, Redis and stores to all tests, and report the servers that were used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests import identifiers, servers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-kinds()  # registers the networks, as every process of ours does with its settings
+kinds()  # registers the networks, as every process does with its settings
 
 TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
@@ -79,7 +79,7 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> Iterator[str]:
-    """Give the name of a migrated database to copy: migrating is a hundred times as dear."""
+    """Give the name of a migrated database to copy, which is a hundred times as fast as migrating."""
     with _database(postgresql_server) as url:
         _migrate(url)
         yield str(make_url(url).database)

@@ -18,7 +18,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.r = Random(seed)
-        self.hostile = self.r.random() < 0.25  # uses what is seldom met
+        self.hostile = self.r.random() < 0.25  # adds rare constructs
 
     def chance(self, share: float) -> bool:
         return self.r.random() < share
@@ -124,7 +124,7 @@ class Writer:
         return self.r.choice([content, content + content, f"<media:group>{group}</media:group>", group])
 
     def extras(self) -> list[Callable[[], str]]:
-        """Return writers of what any entry may have, whatever the format."""
+        """Return writers of elements that entries of any format may have."""
         return [
             lambda: self.text_element("dc:creator", self.author()),
             lambda: self.text_element("dc:date", self.date()),

@@ -1,4 +1,4 @@
-"""Whole processes of ours for the tests: worker, scheduler, reader, and the command line beside them."""
+"""Start worker, scheduler, reader and the command line as processes for the tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def eventually(what: str, true: Callable[[], Any], patience: float = PATIENCE) -
             if value := true():
                 return value
             problem = None
-        except Exception as raised:  # noqa: BLE001  # whatever it is, it goes into the report
+        except Exception as raised:  # noqa: BLE001  # any error goes into the report
             problem = raised
         time.sleep(0.1)
     raise AssertionError(f"Not within {patience:g} s: {what}") from problem
@@ -62,7 +62,7 @@ class Processes:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process gets: nothing of ours from outside, and unbuffered output."""
+        """Return the environment of every process: without our own variables, and with unbuffered output."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         mine = {"AGGREGATOR_DATA_DIR": str(self.folder), "AGGREGATOR_LISTEN": f"127.0.0.1:{self.port}"}
         return {**kept, "PYTHONUNBUFFERED": "1", **mine, **self.environ}
@@ -107,7 +107,7 @@ class Processes:
         return code
 
     def log(self, name: str) -> str:
-        """Return what a process said."""
+        """Return the output of a process."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def aggregator(self, *words: str, code: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 30.0  # seconds for a server to answer
-PORTS = range(20_000, 32_000)  # below those that a system hands out by itself: nobody gets one by chance
+PORTS = range(20_000, 32_000)  # below the ephemeral ports of a system, which any process may get by chance
 MEMORY = "/dev/shm"  # the folder made in it is private
 LEAST_MEMORY = 2 * 1024**3  # bytes; containers often have 64 MB
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 
 def free_port() -> int:
-    """Give a port that nobody has now, and that nobody is likely to take before a server is up."""
+    """Return a free port, outside of the range from which a system assigns ports."""
     while True:
         port = random.SystemRandom().choice(PORTS)  # two test runs side by side choose differently
         with socket.socket() as listener, suppress(OSError):
@@ -193,7 +193,7 @@ def _own_database(url: str) -> str:
 
 
 def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
-    """Hand the folder to somebody who is not root, where we are root."""
+    """Give the folder to an unprivileged user if this process is root."""
     if os.geteuid() != 0:
         return None
     user = pwd.getpwnam(UNPRIVILEGED)

@@ -1,4 +1,4 @@
-"""The reference in docs/ says what the code says."""
+"""Check that the reference in docs/ matches the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is particular to a kind of source or a network is in its package: no other module names one."""
+"""Check that modules outside of a kind of source or network don't name it."""
 
 from __future__ import annotations
 

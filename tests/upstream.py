@@ -18,12 +18,12 @@ Paths:
     /badxml           a feed that ends in the middle of a tag and has no entry
     /empty            200 without a byte
     /endless          200 and bytes without end
-    /slow             says nothing until the publisher stops
+    /slow             sends nothing until the publisher stops
     /loop             redirects to itself
     /404 /410 /500    that status
     /429              429 with `Retry-After: 120`
 
-`refused()` is an address where nobody listens. Everything binds 127.0.0.1 on a free port; `port=` asks for a certain
+`refused()` is an address without a listener. Everything binds 127.0.0.1 on a free port; `port=` asks for a certain
 one, so that a publisher can come back where it was.
 """
 
@@ -49,7 +49,7 @@ LONGEST_START = 10.0  # seconds
 _CHUNK = b"<item>endless</item>" * 512
 _PAGE = "<!doctype html><html lang=en><head><title>{title}</title>{head}</head><body><p>{title}</p></body></html>"
 _ANNOUNCED = "<link rel=alternate type=application/rss+xml title=News href=/good/1.xml>"
-_BODIES = {  # content type and body of what is always answered the same
+_BODIES = {  # content type and body of constant responses
     "html": ("text/html", _PAGE.format(title="No feed here", head="")),
     "page": ("text/html", _PAGE.format(title="A page", head=_ANNOUNCED)),
     "badxml": ("text/xml", '<?xml version="1.0"?><rss version="2.0"><channel><title>Cut'),
@@ -228,7 +228,7 @@ class Publisher:
 
 
 def refused() -> str:
-    """Return an address on loopback where nobody listens."""
+    """Return an address on loopback without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""`aggregator budget`: what was spent, what is forecast, what would help."""
+"""Test `aggregator budget`: spending, the forecast and possible savings."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_pulling_twice_writes_nothing_the_second_time(
 
 def test_a_pull_beside_one_that_ends_does_it_itself(cli: CommandLine, publisher: Publisher, tmp_path: Path) -> None:
     cli("source", "add", publisher.url("/good/1.xml"))
-    with (tmp_path / "writer.lock").open("a") as other:  # somebody who polls, but never looks at what is asked for
+    with (tmp_path / "writer.lock").open("a") as other:  # holds the lock, but serves no requests
         fcntl.flock(other, fcntl.LOCK_EX)
         ending = threading.Timer(1.0, lambda: fcntl.flock(other, fcntl.LOCK_UN))
         ending.start()

@@ -1,4 +1,4 @@
-"""`aggregator demo`, as somebody on a fresh machine sees it: the main job over HTTP, then gone without a trace."""
+"""Test `aggregator demo` on a fresh machine: it works over HTTP and leaves nothing behind."""
 
 from __future__ import annotations
 

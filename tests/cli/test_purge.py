@@ -1,4 +1,4 @@
-"""`purge` and `compliance`, read as whoever types them does."""
+"""Test the output and effects of `purge` and `compliance`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`user`, `audit`, `freeze`, `source apply` and what `source set` says of review, as people type them."""
+"""Test `user`, `audit`, `freeze`, `source apply` and the review options of `source set`."""
 
 from __future__ import annotations
 

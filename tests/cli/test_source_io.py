@@ -1,4 +1,4 @@
-"""`source export` and `source import` as people type them: round trips, lists of other readers, what is refused."""
+"""Test `source export` and `source import`: round trips, lists of other readers, and errors."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_export_imported_elsewhere_gives_the_same_sources(
     assert output.endswith(f"5 sources in sources.{form}: 5 added, 0 already there, 0 not added.\n")
     assert _settings(other_store) == _settings(sqlite_store)
     assert publisher.hits["/good/1.xml"] == hits["/good/1.xml"] + 1  # looking it up was its first poll
-    assert publisher.hits["/good/3.xml"] == hits["/good/3.xml"]  # what is paused is not asked for
+    assert publisher.hits["/good/3.xml"] == hits["/good/3.xml"]  # paused sources are not requested
     again = other("source", "import", file).stdout
     assert again.endswith("0 added, 5 already there, 0 not added.\n")
 

@@ -1,4 +1,4 @@
-"""`token`, read as whoever types it does."""
+"""Test the output and effects of `token`."""
 
 from __future__ import annotations
 

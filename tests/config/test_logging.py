@@ -45,7 +45,7 @@ def test_text_lines_are_readable(capsys: pytest.CaptureFixture[str]) -> None:
     [line] = _lines(capsys)
     assert "source polled" in line
     assert "source=news" in line
-    assert "\x1b" not in line  # no colours where nobody looks
+    assert "\x1b" not in line  # no colors without a terminal
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -203,7 +203,7 @@ def test_entities_stand_where_they_say(upstream: Upstream) -> None:
     assert count > 100
 
 
-# What is in the world
+# Content of the sample world
 
 
 def test_everything_that_is_not_from_the_page_is_marked_as_sample(upstream: Upstream) -> None:

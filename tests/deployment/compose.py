@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, with nothing set in the environment, for the tests of it."""
+"""Read docker-compose.yml, with no variables set, for the tests."""
 
 from __future__ import annotations
 

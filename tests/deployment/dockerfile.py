@@ -21,7 +21,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def copied() -> Iterator[tuple[str, str]]:
-    """Give `(source, target)` of what is copied from the checkout."""
+    """Return `(source, target)` of each path copied from the checkout."""
     for word, rest in instructions():
         if word == "COPY" and not rest.startswith("--from"):
             *sources, target = shlex.split(rest)

@@ -57,7 +57,7 @@ def test_what_a_service_waits_for_can_come_true(service: Service) -> None:
             assert "healthcheck" in awaited
         else:
             assert how == {"condition": "service_completed_successfully"}
-            # One that is started again for ever never tells those who wait that it failed.
+            # A service that restarts forever never reports its failure to those that wait for it.
             assert re.fullmatch(r"on-failure:\d+", awaited["restart"])
             assert "healthcheck" not in awaited
 
@@ -126,7 +126,7 @@ def test_our_services_can_do_little(service: Service) -> None:
 @pytest.mark.parametrize("name", ["postgres", "redis"])
 def test_the_servers_can_do_little_either(name: str) -> None:
     options = SERVICES[name].options
-    assert options["user"] == name  # the images begin as root, and need capabilities to become somebody else
+    assert options["user"] == name  # the images start as root, and need capabilities to change the user
     assert options["cap_drop"] == ["ALL"]
     assert options["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & set(options)

@@ -1,4 +1,4 @@
-"""The image without an engine: what is copied is there and visible, and nothing private goes along."""
+"""Check the image without an engine: copied paths exist and are not ignored, and private files stay out."""
 
 from __future__ import annotations
 

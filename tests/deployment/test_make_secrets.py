@@ -60,7 +60,7 @@ def test_settings_accept_them_and_the_address_fits_the_database(made: Path) -> N
             "AGGREGATOR_X_BEARER_TOKEN_FILE": str(made / "x_bearer_token"),
         }
     )
-    assert settings.kinds["x_bearer_token"] is None  # until somebody writes one
+    assert settings.kinds["x_bearer_token"] is None  # until the file has content
     url = make_url(settings.database_url.reveal())
     database = services()["postgres"].environment
     assert url.host == "postgres"

@@ -37,7 +37,7 @@ class Says:
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    validates: bool = False  # 304 to whoever sends its ETag back
+    validates: bool = False  # 304 for a matching ETag
 
 
 def feed(*numbers: int, extra: str = "", when: datetime = START, site: str = "https://site.example") -> bytes:
@@ -55,7 +55,7 @@ def feed(*numbers: int, extra: str = "", when: datetime = START, site: str = "ht
 
 
 class Publisher:
-    """Answers each path with what its script says next; the last answer stays."""
+    """Answers each path with the next response of its script; the last response repeats."""
 
     def __init__(self) -> None:
         self.script: dict[str, list[Says]] = {}
@@ -159,11 +159,11 @@ class Polling:
         return found
 
     def items(self) -> Collection[Activity]:
-        """Return what is shown."""
+        """Return the visible items."""
         with self.container.store.reading() as tx:
             return tx.stream.activities.page(Query(limit=100)).items
 
     def note(self, slug: str = "feed") -> str:
-        """Return what the newest line of a source's fetch log says."""
+        """Return the newest line of a source's fetch log."""
         with self.container.store.reading() as tx:
             return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])

@@ -1,4 +1,4 @@
-"""Rules 10 to 13, 21, 22 and 31 as decisions: what is asked for and what is granted, without a publisher or a wait."""
+"""Test rules 10 to 13, 21, 22 and 31 as pure decisions: publishers' hints and the resulting intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 23 to 35: what is sent, redirects, endings and bounds, against a scripted publisher."""
+"""Test rules 23 to 35, about requests, redirects, errors and limits, against a scripted publisher."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ def test_rule_20_a_start_with_500_overdue_sources_makes_no_burst(polling: Pollin
         begun.append(sum(len(batch.ids) for batch in polling.container.dispatcher.claim()))
         time.passes(seconds=5)
     assert sum(begun) == 500
-    assert sum(begun[:12]) <= 120 + 60  # what is set for a minute, and at the very start half a minute's worth
+    assert sum(begun[:12]) <= 120 + 60  # the limit of a minute, and half a minute's share at the start
     assert max(sum(begun[at : at + 12]) for at in range(1, 44)) <= 120
 
 

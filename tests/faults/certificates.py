@@ -34,7 +34,7 @@ def trusted(folder: Path) -> ssl.SSLContext:
 
 
 def untrusted(folder: Path) -> ssl.SSLContext:
-    """Return what a server needs to speak TLS with a certificate that nobody trusts."""
+    """Return a TLS context for a server with a certificate that no client trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000 [FIRST]` tells what became of them.
+"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000 [FIRST]` prints the outcomes.
 
-Every one is read and screened as a poll would. It must end as activities or as an error of ours, within seconds, and
+Every one is read and screened as a poll would. It must end as activities or as a domain error, within seconds, and
 leave the memory as it was.
 """
 
@@ -67,7 +67,7 @@ def storm(count: int, first: int = 0) -> Toll:
     """Read `count` of them.
 
     Raises:
-        Exception: whatever is none of our errors; its note names the seed.
+        Exception: any error outside of the domain's; its note names the seed.
     """
     toll = Toll()
     for seed in range(first, first + 50):  # what every process needs once
@@ -182,7 +182,7 @@ _MUTATIONS = (
 
 
 def _memory() -> int:
-    """Return what this process holds, in kilobytes; 0 where that can't be told."""
+    """Return the memory of this process in kilobytes; 0 where that is unknown."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0

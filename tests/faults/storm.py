@@ -1,7 +1,7 @@
-"""Hostile answers, made by the thousand: `python -m tests.faults.storm 5000` says what became of them.
+"""Hostile answers, made by the thousand: `python -m tests.faults.storm 5000` prints the outcomes.
 
 Each is a proper answer of a feed server that was broken in one to four ways: bits flipped, cut, repeated, mislabelled,
-slowed down, reset. It must end as a response or as an error of ours, within its time, and leave the memory as it was.
+slowed down, reset. It must end as a response or as a domain error, within its time, and leave the memory as it was.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class TcpProxy:
 
     async def _forget(self) -> None:
         for link in self._links:
-            link.flowing = asyncio.Event()  # nobody sets it
+            link.flowing = asyncio.Event()  # never set
 
     async def _stall(self) -> None:
         self._flowing = asyncio.Event()
@@ -154,7 +154,7 @@ class TcpProxy:
         try:
             await self._forward(link, reader, writer)
         except (OSError, asyncio.CancelledError):
-            pass  # the other side is told by the reset
+            pass  # the reset informs the other side
         finally:
             self._links.discard(link)
             link.reset()

@@ -1,6 +1,6 @@
 """A drill on the whole stack: the database is refused, hung, half-open, read-only, crashed and failed over.
 
-A client asks the reader five times a second all the while. What was shown stays shown, every answer comes in time, and
+A client asks the reader five times a second all the while. Visible items stay visible, every response is in time, and
 polling goes on without a restart once the database is back.
 """
 

@@ -86,7 +86,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "metadata.goog": ["169.254.169.254"],
     "instance-data.ec2.internal": ["169.254.169.254", "fd00:ec2::254"],
     "127.0.0.1.any.example": ["127.0.0.1"],
-    "alias.example": ["10.0.0.1"],  # a look-up follows a CNAME by itself
+    "alias.example": ["10.0.0.1"],  # resolvers follow a CNAME
     "both.example": ["10.0.0.1", "::1"],
     "mapped.example": ["::ffff:127.0.0.1"],
     "nat64.example": ["64:ff9b::7f00:1"],
@@ -109,7 +109,7 @@ ADDRESSES = [written.strip("[]") for written in LITERALS.values() if _is_address
 
 @dataclass
 class World:
-    """A server that may be reached, beside a trap on the same port that nobody may ever reach."""
+    """Serve on an allowed address, beside a trap on the same port that no request may reach."""
 
     http: Http
     port: int

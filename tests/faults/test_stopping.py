@@ -1,4 +1,4 @@
-"""A reader stops when it is asked to, whatever its database does."""
+"""Check that a reader stops on request while its database hangs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ QUICK = Limits(connect=0.2, first_byte=0.4, total=0.7, wire=100_000, decoded=200
 
 @dataclass
 class Turns:
-    """Grants every turn and remembers what was asked."""
+    """Grants every slot and remembers the requests."""
 
     turns: list[str] = field(default_factory=list)
     pauses: list[tuple[str, datetime | None]] = field(default_factory=list)
@@ -106,7 +106,7 @@ def client(
 async def serving(
     play: Play, address: str = ALLOWED, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
-    """Let `play` hold every connection; gives the port. Whatever still plays at the end is cancelled."""
+    """Let `play` handle every connection and give the port. Handlers that still run at the end are cancelled."""
     playing: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

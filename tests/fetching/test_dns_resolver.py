@@ -1,4 +1,4 @@
-"""Names of publishers: slow name servers cost nobody else a thread or a second."""
+"""Test the DNS resolver: slow name servers delay no other lookups."""
 
 from __future__ import annotations
 

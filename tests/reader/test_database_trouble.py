@@ -248,7 +248,9 @@ def test_a_page_that_takes_a_moment_is_current_while_the_database_is_well(
         newest = _await_newest(setting)
         until(lambda: setting.app.state.probe.unaltered_since < newest)
         was_current = f"Title {name}" in setting.reader.ask("/feed.rss").text
-        until(lambda: f"Title {name}" in setting.reader.ask("/feed.rss").text)  # or what is made may hold the next one
+        until(
+            lambda: f"Title {name}" in setting.reader.ask("/feed.rss").text
+        )  # or the running render may block the next one
         return was_current
 
     until(is_current, seconds=10)

@@ -184,7 +184,7 @@ def test_small_answers_are_counted_too(sqlite_store: Store) -> None:
             assert reader.ask(f"/?from={number}").status == 200
         assert len(hot._kept) == 10
         assert hot._held == sum(kept.size for kept in hot._kept.values())
-        kept = reader.ask("/?from=29", headers={"Host": "127.0.0.1"})  # what was asked for last stays
+        kept = reader.ask("/?from=29", headers={"Host": "127.0.0.1"})  # the most recently used entry stays
         assert kept.status == 200
         assert hot._held < 2_000_000
 

@@ -1,4 +1,4 @@
-"""The sweep against an X in which posts and accounts come and go: what is gone there leaves everything here."""
+"""Test the compliance sweep against a simulated X: content deleted there is removed here."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_an_edit_is_taken_over(following: Callable[..., Following], x: Compliant
     assert (post.content.text, post.content.edited) == ("Something else, put right", True)
     assert post.content.url == "https://x.com/desk_example/status/235"
     time.passes(hours=25)
-    x.gone[ALONE] = x.gone[235] = "deleted"  # the newest version is what is asked for now
+    x.gone[ALONE] = x.gone[235] = "deleted"  # the newest version is checked now
     container.container.sweep()
     assert ALONE not in _shown(container)
 
@@ -295,7 +295,7 @@ def test_a_second_sweep_at_the_same_time_does_nothing(following: Callable[..., F
         assert tx.compliance.claim("sweep:x", time(), time.passes(minutes=15))
     time.passes(minutes=-15)
     assert container.container.sweep()[0].notes == ["Another sweep is under way."]
-    time.passes(minutes=16)  # whoever held it is dead
+    time.passes(minutes=16)  # the lease's holder is dead
     assert container.container.sweep()[0].notes != ["Another sweep is under way."]
 
 

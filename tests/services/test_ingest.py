@@ -1,4 +1,4 @@
-"""The flow of a batch, over both databases, with a kind of source that does what a test says."""
+"""Test ingesting a batch, on both databases, with a scripted kind of source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources that end the process that polls them: found out among a batch, failed alone, and nobody else's loss."""
+"""Test sources that kill the process that polls them: they fail alone, and other sources go on."""
 
 from __future__ import annotations
 

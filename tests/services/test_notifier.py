@@ -1,4 +1,4 @@
-"""Alerts: opened, told once by webhook and mail over real servers, tried again, and taken back."""
+"""Test alerts: opened, delivered once by webhook and e-mail over real servers, retried, and closed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Hook:
 
 
 class Post:
-    """A mail server that takes whatever comes."""
+    """A mail server that accepts every message."""
 
     def __init__(self) -> None:
         self.mails: list[str] = []
@@ -128,7 +128,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def container(store: Store, tmp_path: Path, hook: Hook, post: Post, clock: Clock) -> Iterator[Container]:
-    """Give an installation that tells people by both ways."""
+    """Give an installation that sends alerts by webhook and e-mail."""
     with serving(hook.server) as http, serving(post.server) as smtp:
         settings = Settings.from_environment(
             {

@@ -1,4 +1,4 @@
-"""Adding what an address turned out to be, over both databases, with kinds of source that say what a test says."""
+"""Test adding sources by address, on both databases, with scripted kinds of source."""
 
 from __future__ import annotations
 

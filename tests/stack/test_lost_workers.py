@@ -124,7 +124,7 @@ def deadly_place(port: int) -> Place:
 
 
 def messages(redis: redis_client.Redis) -> int:
-    """Count the messages that wait for a worker of the queue "control", of whatever installation."""
+    """Count the messages that wait in the queue "control", of all installations."""
     return sum(redis.llen(key) for key in redis.keys("*control") if redis.type(key) == b"list")
 
 

@@ -80,7 +80,7 @@ def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
         unknown = "SELECT count(*) FROM actor WHERE refresh_after IS NULL"
         eventually("everybody has a name", lambda: _ask(store, unknown) == [(0,)])
         stored = sorted(_ask(store, "SELECT native_id FROM activity"), key=lambda row: int(str(row[0])))
-    # Once nobody asks any more: the daily look at X's own count may come at any time.
+    # After polling has ended: the daily request for X's usage may come at any time.
     [(requests, posts, users)] = _ask(store, "SELECT sum(requests), sum(posts), sum(users) FROM spend")
     store.close()
     assert kills >= 2
@@ -89,5 +89,5 @@ def test_x_03_killed_workers_lose_nothing_repeat_nothing_and_pay_nothing_twice(
     made = sum(crowd.bill.requests.values()) - crowd.bill.requests["usage"]  # a look at the count, daily
     assert made <= needed * 1.05, dict(crowd.bill.requests)
     assert (posts, users) == (len(crowd.bill.posts), len(crowd.bill.users))
-    # What was promised by a worker that died before it sent it is counted as a request.
+    # Reads reserved by a worker that died before it sent the request are counted as a request.
     assert 0 <= int(str(requests)) - sum(crowd.bill.requests.values()) <= kills

@@ -1,4 +1,4 @@
-"""What the stream's row says: when it changed, and whether anything was changed or taken out since a mark."""
+"""Test the stream's row: the time of the last change, and whether anything changed or was removed since a mark."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _open_umask() -> Iterator[None]:
-    """Let new files be for everybody, as far as the program does not care."""
+    """Make new files readable for all users, unless the program sets a mode."""
     before = os.umask(0)
     yield
     os.umask(before)

@@ -25,14 +25,14 @@ def time() -> Time:
 
 @pytest.fixture
 def x(time: Time) -> Iterator[Upstream]:
-    """Give an X without anybody on it, by the clock."""
+    """Give an X without accounts, by the clock."""
     with Upstream(every=0, app=create_upstream(time, empty=True)) as upstream:
         yield upstream
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeX]:
-    """Give an X that says what a test tells it to."""
+    """Give an X with scripted responses."""
     with FakeX() as fake:
         yield fake
 

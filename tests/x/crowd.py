@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aggregator.demo.world import Account, Post
     from aggregator.demo.x_bill import Bill
 
-OUTSIDERS = 40  # accounts that nobody follows, whose posts are passed on
-_PASSED_ON = 0.4  # part of all posts that repost or quote somebody else's
+OUTSIDERS = 40  # accounts that are not followed, whose posts are reposted or quoted
+_PASSED_ON = 0.4  # part of all posts that repost or quote another account's
 
 
 class Crowd:
@@ -52,11 +52,11 @@ class Crowd:
 
     @property
     def handles(self) -> list[str]:
-        """Everybody to follow."""
+        """Return all accounts to follow."""
         return [f"@{account.username}" for account in self.accounts]
 
     def live(self, start: datetime, span: timedelta) -> None:
-        """Let everybody post for a while."""
+        """Let all accounts post for a while."""
         for account in self.accounts:
             expected = self.rates[account.username] * (span / timedelta(days=1))
             for _ in range(int(expected) + (self._chance.random() < expected % 1)):

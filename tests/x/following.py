@@ -108,7 +108,7 @@ class Following:
         return found
 
     def items(self, limit: int = 100, *, stitch: bool = False) -> Sequence[Activity]:
-        """Return what is shown, newest first; each repost on its own unless they are stitched."""
+        """Return the visible items, newest first; reposts are separate unless they are grouped."""
         with self.container.store.reading() as tx:
             return tx.stream.activities.page(Query(limit=limit, stitch=stitch)).items
 
@@ -123,7 +123,7 @@ class Following:
             return connection.execute(text(statement)).all()
 
     def note(self, slug: str) -> str:
-        """Return what the newest line of a source's fetch log says."""
+        """Return the newest line of a source's fetch log."""
         with self.container.store.reading() as tx:
             return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])
 

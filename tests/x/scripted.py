@@ -51,7 +51,7 @@ class Script:
         if not isinstance(reply, Reply):
             reply = Reply(reply)
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        # The status line was begun by the server with 200; what a test says replaces it.
+        # The server already started the status line with 200; the scripted status replaces it.
         handler._headers_buffer = []  # type: ignore[attr-defined]
         handler.send_response(reply.status)
         for name, value in reply.headers.items():

@@ -1,4 +1,4 @@
-"""Whole months by a moved clock: what is stored, asked and paid, with a budget that suffices and with half of it."""
+"""Simulate whole months: stored posts, requests and cost, with a sufficient budget and with half of it."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_x_15_a_month_costs_no_more_than_the_cheapest_way(time: Time, follower: 
     assert (posts, users) == (len(crowd.bill.posts), len(crowd.bill.users))
     assert requests == sum(crowd.bill.requests.values())
     assert dollars == pytest.approx(crowd.bill.dollars)
-    # Each post and what it is about once, whom we follow weekly, and everybody else once.
+    # Each post and each referenced post once, followed accounts weekly, and other accounts once.
     needed = (len(crowd.followed()) + len(crowd.mentioned())) * POST_PRICE
     people = (len(RATES) * (1 + DAYS // 7 + 1) + OUTSIDERS * 2) * USER_PRICE
     assert dollars <= needed + people
-    # Expanding the authors of what is passed on, each once a day, would have cost more than asking for them together.
+    # Expanding the authors of referenced posts, each once a day, would have cost more than requesting them in bulk.
     authors = {str(id_): author for id_, author in crowd.mentioned().items()}
     expanded = {(day, authors[id_]) for day, id_ in crowd.bill.posts if id_ in authors}
     assert dollars < needed + (len(expanded) + len(RATES) * DAYS // 7) * USER_PRICE
@@ -75,7 +75,7 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
         needed = sum(RATES) * DAYS * 1.4 * POST_PRICE + len(RATES) * 6 * USER_PRICE + 40 * USER_PRICE
         budget = needed / 2
         installation = follower(crowd.url, x_budget=f"{budget:.2f}", x_reserve="0", **SELDOM)
-        crowd.live(time.now - timedelta(days=3), timedelta(days=3))  # everybody has a past
+        crowd.live(time.now - timedelta(days=3), timedelta(days=3))  # all accounts have earlier posts
         installation.follow(*crowd.handles)
         forecasts, spent = [], []
 
@@ -91,14 +91,14 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
             )
         )
         gaps = {slug: _longest_gap(installation, slug) for slug in newest}
-    # Within the first day the forecast says that it does not suffice, and by how much.
+    # Within the first day the forecast reports the shortfall and its amount.
     assert forecasts[0].short > 0
     assert forecasts[0].needed == pytest.approx(needed, rel=0.35)
-    # What is left lasts to the end of the month, and is not left over.
+    # The rest of the budget lasts to the end of the month and is used up.
     assert max(spent) <= budget
     assert spent[DAYS // 2] == pytest.approx(budget / 2, rel=0.35)
     assert spent[-1] > budget * 0.85
-    # Nobody goes silent: those that post little are whole, the others are read in part, all month long.
+    # No account goes silent: small ones are complete, large ones are read in part, all month long.
     assert len(newest) == len(RATES)
     stored = {
         row[0]: row[1]
@@ -109,7 +109,7 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
     for number, account in enumerate(crowd.accounts, 1):
         rate, there = crowd.rates[account.username], sum(post.created >= MONTH for post in crowd.posts_of(account))
         if rate <= 2:
-            assert stored[f"desk-{number}"] >= there - 2  # what came after the last poll
+            assert stored[f"desk-{number}"] >= there - 2  # posts after the last poll
         if rate >= 4:
             assert gaps[f"desk-{number}"] < timedelta(days=2)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Follower = Callable[..., Following]
 
 
-# 2 and 4: what is read
+# 2 and 4: requests for posts
 
 
 def test_x_02_the_first_poll_is_bounded_and_later_ones_ask_for_what_is_new(fake: FakeX, follower: Follower) -> None:
@@ -179,7 +179,7 @@ def test_x_11_every_call_ends_in_bounded_time(
     )
 
 
-# 12: nobody sleeps
+# 12: no poll sleeps
 
 
 def limit(reset: int | None = None, remaining: int | None = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Requirements 1, 15 and 22: who somebody is, what they cost, and how an account stands."""
+"""Test requirements 1, 15 and 22: profiles, their cost, and the state of accounts."""
 
 from __future__ import annotations
 

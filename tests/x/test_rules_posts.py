@@ -151,4 +151,4 @@ def test_x_10_an_edit_keeps_the_key_of_the_first_version(sample: dict[str, NewAc
     assert edited.content.url == "https://x.com/ogp_sample/status/2091000000000000700"
     assert edited.content.published is not None
     assert edited.content.updated is not None
-    assert edited.content.published <= edited.content.updated  # the sample's ids tell no time
+    assert edited.content.published <= edited.content.updated  # the sample's ids contain no time

@@ -110,7 +110,7 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
         changes = tx.stream.activities.changes(revision, 100)
     assert len(changes.gone) == 3
     outputs = ("/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2?page=first", "/api/v1/changes?limit=1000")
-    with serving(app_of(installation.container.store)) as reader:  # to somebody who may see everything
+    with serving(app_of(installation.container.store)) as reader:  # with full visibility
         given = "".join(reader.ask(path).text for path in (*outputs, "/api/v1/activities?stitch=no"))
         assert reader.ask("/api/v1/activities?q=doomed").json["items"] == []
     assert "Stays" in given

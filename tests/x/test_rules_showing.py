@@ -1,4 +1,4 @@
-"""Requirements 18 and 19: what is shown of posts on X, where, and once."""
+"""Test requirements 18 and 19: how and where posts on X are displayed, and that each appears once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def card_of(html: str, number: int) -> str:
     return next(card for card in html.split("<article")[1:] if f"/status/{number}" in card).split("</article>")[0]
 
 
-# 18: what is displayed, and what is given away
+# 18: display and redistribution
 
 
 @pytest.mark.parametrize("kind", [ActivityKind.POST, ActivityKind.REPLY, ActivityKind.QUOTE])
@@ -194,7 +194,7 @@ def test_x_19_pages_skip_and_repeat_nothing(store: Store, public: Reader, size: 
     shown = [item["native_id"] for item in pages]
     named = [repost["native_id"] for item in pages for repost in item["also_reposted_by"]]
     assert len({*shown, *named}) == len(shown) + len(named)
-    assert {str(400 + n) for n in range(0, 120, 2)} <= set(shown)  # whatever is no repost
+    assert {str(400 + n) for n in range(0, 120, 2)} <= set(shown)  # all items but reposts
     assert len(named) > 6
 
 

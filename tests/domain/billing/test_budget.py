@@ -1,4 +1,4 @@
-"""Budgets: cycles, what is free, how what is left is shared, what will be needed."""
+"""Test budgets: cycles, reserves, shares of the remaining budget, and the forecast."""
 
 from __future__ import annotations
 

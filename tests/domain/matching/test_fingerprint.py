@@ -1,4 +1,4 @@
-"""What is an edit of an activity and what is only noise."""
+"""Test fingerprints: edits change them, noise does not."""
 
 from __future__ import annotations
 

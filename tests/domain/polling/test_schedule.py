@@ -141,7 +141,7 @@ def test_wishes_and_floors_always_win(
     longest = max(terms.ceiling, 1.1 * max(terms.every or DAY, terms.floor, floor), wish)
     skipping = timedelta() if not wishes.skip_hours | wishes.skip_days else 8 * DAY
     assert upcoming.at <= NOON + longest + skipping
-    assert upcoming.interval <= longest  # what is kept for later knows nothing of today's wish
+    assert upcoming.interval <= longest  # stored results don't know today's request
     assert len(upcoming.reason) <= 130
 
 

@@ -1,8 +1,8 @@
-"""How well tags fit what people say texts are about: precision and recall over sets labelled by hand.
+"""Measure precision and recall of tags over sets of texts labeled by hand.
 
 Every second text of `labelled.toml` (`UNSEEN`) took no part in making the vocabulary better; the figures hold for
-these alone, too. `paraphrased.toml` was written by somebody who did not know the vocabulary, and avoids the words of
-the field: countries are named all the same, while topics that nobody names are found in hardly more than half of them.
+these alone, too. `paraphrased.toml` was written without knowledge of the vocabulary and avoids the words of
+the field: countries are still named, while little more than half of the paraphrased topics are found.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the specifications of RSS 2.0, Atom and the archives of feeds demand, one check for each demand.
+"""Check each requirement of the specifications of RSS 2.0, Atom and feed archives.
 
-A check gets the root of a document and says whether it keeps the demand. Demands on programs that read feeds, and on
+A check gets the root of a document and returns whether it conforms. Requirements for feed readers, and for
 elements that our documents don't have, are not here.
 """
 

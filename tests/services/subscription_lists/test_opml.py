@@ -1,4 +1,4 @@
-"""OPML: what is read of it, what is refused and why, and that what was written comes back."""
+"""Test OPML: reading, errors with reasons, and round trips."""
 
 from __future__ import annotations
 

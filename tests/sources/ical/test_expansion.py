@@ -279,7 +279,7 @@ def test_words_are_cleaned_and_addresses_checked() -> None:
     assert content.event is not None
     assert (content.event.online, content.event.place) == ("https://meet.example/x", None)
     assert content.actor is not None
-    assert content.actor.name == "The calendar"  # a mail address is nobody's name
+    assert content.actor.name == "The calendar"  # a mail address is not a name
     assert content.hashtags == ("Open Data", "budget")
 
 

@@ -74,7 +74,7 @@ def event(case: Case, *more: str) -> list[str]:
 
 
 def reckoned(case: Case) -> list[datetime]:
-    """Return what the rule means: the clock on the wall repeats, whatever that is in UTC."""
+    """Return the expected times: local time repeats, and its UTC offset may change."""
     zone = ZoneInfo(case.zone)
     naive = case.rule.replace("T000000Z", "T000000")
     until = rrulestr(naive, dtstart=case.start)
@@ -138,7 +138,7 @@ def test_whole_days_stay_days() -> None:
     ("line", "start", "label"),
     [
         ("DTSTART:20260605T100000Z", datetime(2026, 6, 5, 10, tzinfo=UTC), "UTC"),
-        ("DTSTART:20260605T100000", datetime(2026, 6, 5, 8, tzinfo=UTC), BERLIN),  # as the calendar says
+        ("DTSTART:20260605T100000", datetime(2026, 6, 5, 8, tzinfo=UTC), BERLIN),  # in the calendar's time zone
         ("DTSTART;TZID=Eastern Standard Time:20260605T100000", datetime(2026, 6, 5, 14, tzinfo=UTC),
          "Eastern Standard Time"),
         (f"DTSTART;TZID={JAKARTA}:20260605T100000", datetime(2026, 6, 5, 3, tzinfo=UTC), JAKARTA),

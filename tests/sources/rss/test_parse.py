@@ -1,4 +1,4 @@
-"""Every pair NAME.in.* and NAME.out.json in tests/golden/rss is a test; UPDATE_GOLDEN=1 writes the outputs anew."""
+"""Compare each NAME.in.* with NAME.out.json in tests/golden/rss; UPDATE_GOLDEN=1 rewrites the outputs."""
 
 import json
 import os
@@ -17,7 +17,7 @@ INPUTS = sorted(FOLDER.glob("*.in.*"))
 
 
 def _shown(value: Any) -> Any:
-    """Leave out what says nothing, so that the files read like a summary."""
+    """Leave out empty values, so that the files read like a summary."""
     if isinstance(value, dict):
         return {name: shown for name, field in value.items() if (shown := _shown(field)) not in (None, "", [], False)}
     if isinstance(value, list | tuple):

@@ -170,7 +170,11 @@ def test_the_same_bytes_are_unchanged_and_a_dropped_validator_is_forgotten() -> 
     assert second.state["etag"] == '"b"'
     assert "modified" not in second.state
     assert not third.unchanged
-    assert (len(third.activities), third.skipped, third.entries) == (1, 1, 2)  # what came in the same bytes is skipped
+    assert (len(third.activities), third.skipped, third.entries) == (
+        1,
+        1,
+        2,
+    )  # entries with unchanged bytes are skipped
 
 
 @pytest.mark.parametrize("change", [{"url": "https://other.example/"}, {"reader": READER - 1}])

@@ -174,7 +174,7 @@ def test_whatever_they_write_stays_within_reason(headers: dict[str, str], announ
 def test_what_a_feed_said_survives_storing(announced: Announced) -> None:
     kept = announced_json(announced)
     assert _asked(announced=announced_of(kept)) == _asked(announced=announced)
-    assert all(kept.values())  # what is not said takes no room
+    assert all(kept.values())  # absent hints take no space
 
 
 @pytest.mark.parametrize(

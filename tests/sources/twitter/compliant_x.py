@@ -52,7 +52,7 @@ class CompliantX:
         self.people_gone: dict[int, str] = {}
         self.refusing = 0  # status that everything about jobs is answered with
         self.jobs: dict[str, dict[str, Any]] = {}
-        self.steps = ["complete"]  # what a job says of itself, time after time; the last one stays
+        self.steps = ["complete"]  # states that a job reports in turn; the last one stays
         self.upload_status = 200
         self.uploaded: dict[str, list[str]] = {}
         self.requests: list[str] = []  # method and path

@@ -1,4 +1,4 @@
-"""An X that says what a test tells it to, and what polling it takes."""
+"""Simulate an X with scripted responses, and build the context of its polls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aggregator.source_api.kind import PollContext
 from aggregator.sources.twitter.plugin import KIND
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import TracebackType
 
     from aggregator.fetching.client import Http
@@ -59,7 +59,7 @@ class Turns:
 
 
 class FakeX:
-    """Answers every request with what `reply` holds; speaks no more of HTTP than the test says."""
+    """Answers every request with `reply`; handles no more of HTTP than the test requires."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -118,7 +118,9 @@ def context(
     )
 
 
-def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> Source:
+def source(
+    number: int = 1, *, user_id: str = "150000001", fetch_state: Mapping[str, Any] | None = None, **changes: Any
+) -> Source:
     made = Source(
         id=number,
         slug=f"desk-{number}",
@@ -138,7 +140,7 @@ def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> So
             due=NOW,
             due_reason="",
             failures=0,
-            fetch_state={},
+            fetch_state=fetch_state or {},
         ),
     )
     return dataclasses.replace(made, **changes)

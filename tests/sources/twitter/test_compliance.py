@@ -1,4 +1,4 @@
-"""What X says of posts that can't be seen, and how its job files are sent and fetched."""
+"""Test X's errors for posts that can't be seen, and how its job files are sent and fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Golden pages: NAME.in.json with NAME.out.json is a case by being there; UPDATE_GOLDEN=1 writes the outs anew."""
+"""Compare each NAME.in.json with NAME.out.json; UPDATE_GOLDEN=1 rewrites the outputs."""
 
 from __future__ import annotations
 

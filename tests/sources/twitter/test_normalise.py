@@ -97,7 +97,7 @@ def test_lone_surrogate_does_not_break_the_raw_entry() -> None:
 @pytest.mark.parametrize("payload", [{"data": {"id": "1"}}, {"data": [], "includes": []}, {"data": "x"}])
 def test_other_shapes_are_refused(payload: dict[str, Any]) -> None:
     if payload["data"] == []:
-        assert normalise(payload) == []  # an empty `includes` of the wrong type harms nobody
+        assert normalise(payload) == []  # an empty `includes` of the wrong type is harmless
     else:
         with pytest.raises(UnreadableError):
             normalise(payload)

@@ -69,7 +69,7 @@ def upstream() -> Iterator[Upstream]:
 
 def test_kind_is_a_source_kind() -> None:
     kind: SourceKind = KIND
-    assert (kind.name, kind.queue) == ("twitter", "twitter")
+    assert (kind.name, kind.queue) == ("twitter", "api")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
     with Upstream(every=0, app=app) as limited:
         outcomes = polled([source(n) for n in range(1, 5)], context(limited.url, token=SAMPLE_TOKEN, quiet=quiet))
     assert [type(outcome.outcome) for outcome in outcomes] == [FetchResult, FetchResult, Failure, Failure]
-    assert len(quiet.taken) == 2  # the second success said that none was left, so the third was never sent
+    assert len(quiet.taken) == 2  # the second response reported no remaining requests, so the third was never sent
 
 
 # Credentials and addresses

@@ -1,4 +1,4 @@
-"""Reading a timeline: nothing lost, nothing asked twice, whatever the page budget."""
+"""Test reading timelines: nothing lost, nothing requested twice, with any page budget."""
 
 from __future__ import annotations
 

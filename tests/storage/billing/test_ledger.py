@@ -147,7 +147,7 @@ def test_what_a_dead_worker_promised_is_free_when_somebody_reads_the_same_again(
     with pytest.raises(BudgetError):
         read(port, [str(n) for n in range(10)])
     clock.now += HOLD
-    with pytest.raises(BudgetError):  # another source's reading says nothing about it: X may have billed that
+    with pytest.raises(BudgetError):  # another source's reading is no evidence: X may have billed this one
         read(port, [str(n) for n in range(10)], source_id=2)
     read(port, [str(n) for n in range(15)])
     assert (promised(store), spent(store)[3]) == (0, 75_000)

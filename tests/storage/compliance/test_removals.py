@@ -1,4 +1,4 @@
-"""What is gone for every source: how it leaves the rows, stays away, and what is remembered of asking."""
+"""Test removals that apply to every source: rows are cleared, content can't return, and checks are remembered."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _post(native_id: str = "1", *, by: Actor = ANA, words: str = "Ana's words", 
 
 
 def _about(native_id: str, kind: ActivityKind, post: NewActivity, words: str = "Ben's words") -> NewActivity:
-    """Return what Ben says about a post."""
+    """Build Ben's repost, quote or reply of a post."""
     embedded = Original(post.key, post.native_id, post.content)
     return _post(native_id, by=BEN, kind=kind, words=words, object=embedded, object_key=post.key)
 
@@ -291,7 +291,7 @@ def test_a_right_is_taken_by_one_and_runs_out(store: Store) -> None:
         assert tx.compliance.claim("sweep:x", NOON, until)
     with store.writing() as tx:
         assert not tx.compliance.claim("sweep:x", NOON, until + timedelta(minutes=1))
-        tx.compliance.release("sweep:x", until + timedelta(minutes=1))  # somebody else's
+        tx.compliance.release("sweep:x", until + timedelta(minutes=1))  # another process's lease
         assert not tx.compliance.claim("sweep:x", NOON, until)
         assert tx.compliance.claim("sweep:x", until, until + timedelta(minutes=15))
         tx.compliance.release("sweep:x", until + timedelta(minutes=15))

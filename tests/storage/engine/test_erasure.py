@@ -1,4 +1,4 @@
-"""What was removed can't be read in any file of the database."""
+"""Check that removed content can't be read in any file of the database."""
 
 from __future__ import annotations
 

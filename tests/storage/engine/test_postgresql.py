@@ -157,7 +157,7 @@ def test_a_server_that_becomes_read_only_is_left_for_another_one(postgresql_stor
     add_source(store, "before")
     pids = _backends(store)
     with _read_only(store):
-        # The server tells its sessions of the new setting a moment later. It may lack the latest decisions, so reading
+        # The new setting reaches the server's sessions a moment later. It may lack the latest decisions, so reading
         # is refused, too.
         eventually("reading is refused", lambda: _is_refused(lambda: _read(store)))
         assert _is_refused(lambda: add_source(store, "during"))

@@ -1,4 +1,4 @@
-"""The history: it only grows, and whatever is changed in it is found, with its place."""
+"""Test the audit log: it is append-only, and tampering is detected with its position."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def filled(store: Store) -> None:
 
 @pytest.fixture
 def attacker(store: Store) -> Iterator[Connection]:
-    """Give somebody who may do everything in the database."""
+    """Give a connection of a user with all privileges in the database."""
     filled(store)
     with store.engine.begin() as connection:
         if connection.dialect.name == "postgresql":

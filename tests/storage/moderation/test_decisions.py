@@ -1,4 +1,4 @@
-"""Decisions of people: made once, told truly, undone always, with edits of what was approved."""
+"""Test decisions: made once, reported correctly, always undone, with edits of approved items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules at work: what comes is judged, counted, frozen and delayed, and rehearsals tell the truth."""
+"""Test rules on stored items: decisions, counts, freezes, delays and previews."""
 
 from __future__ import annotations
 

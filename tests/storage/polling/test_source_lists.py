@@ -1,4 +1,4 @@
-"""Lists of sources: pages, filters and what is stale, read from SQL as the domain decides it."""
+"""Test lists of sources: pages, filters and staleness, which SQL and the domain decide alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages and the change feed, on both databases: nothing skipped, nothing twice, whatever happens meanwhile."""
+"""Test pages and the change feed, on both databases: no item is skipped or repeated during concurrent changes."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def test_times_that_cannot_be_do_not_rule_the_order(store: Store) -> None:
     assert _read_all(store, 10) == ["fresh", "none", "epoch", "future"]
     with store.reading() as tx:
         stored = {item.native_id: item for item in tx.stream.activities.page(Query()).items}
-    assert stored["future"].content.published == future  # kept as it was said
+    assert stored["future"].content.published == future  # the source's date is kept
     assert {stored[name].position for name in ("future", "epoch", "none")} == {NOON}
 
 
 class Mirror:
-    """A follower of the change feed; must hold exactly what is shown."""
+    """A client of the change feed; must hold exactly the visible items."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""Stories: what is about one thing is one item, led by the article or original; people split and join them."""
+"""Test stories: items about the same subject are grouped under the article or original; editors split and join them."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_ten_thousand_items_are_tagged_while_readers_read(store: Store) -> None:
         for thread in readers:
             thread.start()
         changed = apply(store)
-        time.sleep(1.5)  # within which every page must have what was written
+        time.sleep(1.5)  # the limit within which every page must be current
         ended.set()
         for thread in readers:
             thread.join()

@@ -1,4 +1,4 @@
-"""Two ways through a feed document, one end: what is read straight from the tree is what feedparser would have said."""
+"""Check that the fast reader and feedparser return the same for a feed document."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ Reader = Callable[[bytes, str], Document | None]
 
 
 def whole(document: Document | None) -> tuple[Document, list[Entry]]:
-    """Return everything that a document says, without what only says where it came from."""
+    """Return the content of a document, without the notes on how it was read."""
     assert document is not None
     entries = document.entries.read(range(len(document.entries.raws)))
     return replace(document, entries=NO_ENTRIES, around=""), [replace(entry, raw=b"") for entry in entries]
@@ -43,11 +43,11 @@ def claimed(read: Reader, body: bytes, content_type: str) -> tuple[Document, lis
 
 
 def agree(found: tuple[Document, list[Entry]] | None, body: bytes, content_type: str) -> bool:
-    """Whether a document that was read in some way, if it was, says the same as with feedparser."""
+    """Return whether a document is the same as with feedparser, if it was read."""
     try:
         return whole(feedparser_reader.read(body, content_type)) == found or found is None
     except UnreadableError as problem:
-        # Single values, such as a licence, are too much for feedparser; what is broken must be so for all.
+        # Feedparser can't read some single values, such as a licence; broken documents must fail in both.
         return found is None or "broken" not in str(problem)
 
 
@@ -100,7 +100,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
 
 
 def _only_the_unseen(body: bytes, content_type: str) -> bool:
-    """Check one by one what is left out of a document that tells its entries apart; False for any other."""
+    """Check each entry that is left out of a document with distinguishable entries; False for other documents."""
     document = next(
         (result for read in (reader.read, partial_reader.read) if (result := _document(read, body, content_type))), None
     )
