@@ -1,4 +1,4 @@
-"""Small things that many tests build: activities, sources, and a poll's result stored as ingest stores it."""
+"""Build activities, sources and stored poll results for tests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> Ne
 
 
 def a_source(**changes: Any) -> Source:
-    """Build a source that no store holds."""
+    """Build a source that is not stored."""
     made = Source(
         id=1,
         slug="news",
@@ -87,7 +87,7 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
 
 
 def due_of(source: Source) -> datetime:
-    """Return when a source that is polled is due."""
+    """Return when a source is due, which must be polled on a schedule."""
     assert source.poll.due is not None
     return source.poll.due
 
@@ -101,7 +101,7 @@ def ingest_now(store: Store, source: Source, activities: Sequence[NewActivity], 
 
 
 def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:
-    """Decide on activities as a person."""
+    """Make a person's decision on activities."""
     with store.writing() as tx:
         return tx.moderation.reviews.decide(ids, review, by="person", reason="test", now=now)
 

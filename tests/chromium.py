@@ -1,4 +1,4 @@
-"""The real browser of the page tests: found on the path, else installed where that is allowed.
+"""Find or install the real browser of the page tests.
 
 `python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and prints
 instructions elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
@@ -20,7 +20,7 @@ HOW = (
 
 
 def find() -> str | None:
-    """Return the path of a browser that answers, or None."""
+    """Return the path of a working browser, or None."""
     for name in NAMES:
         path = shutil.which(name)
         if path and _answers(path):

@@ -51,7 +51,7 @@ hypothesis.settings.load_profile("busy")
 
 @pytest.fixture(autouse=True)
 def unconfigured_logging() -> Iterator[None]:
-    """Take back what a command set up for its own log lines."""
+    """Undo the logging setup of commands."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -152,7 +152,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def _database(server: str, template: str = "template0") -> Iterator[str]:
-    """Make a database for the time of a test."""
+    """Create a database for one test."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(_plain(server), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
@@ -172,7 +172,7 @@ def _plain(url: str) -> str:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name parametrized tests readably, and alike in every process."""
+    """Give parametrized tests readable ids that are the same in every process."""
     return identifiers.identifier(val, argname)
 
 
@@ -215,18 +215,18 @@ def _rank(item: pytest.Item) -> int:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the servers' versions from each process of a divided run to the one that prints."""
+    """Send the servers' versions from each process of a divided run to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["versions"] = _versions
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take them; a process that broke off has none."""
+    """Receive them; a crashed process has none."""
     _versions.extend(getattr(node, "workeroutput", {}).get("versions", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which servers were really used."""
+    """Print the versions of the servers that were used."""
     for version in dict.fromkeys(_versions):
         terminalreporter.write_line(f"Really used: {version}")

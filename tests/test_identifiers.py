@@ -1,4 +1,4 @@
-"""The identifiers of this suite's tests."""
+"""Test the ids of this suite's parametrized tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which module may import which. Imports under `if TYPE_CHECKING` count, except for `Store` and `Transaction`."""
+"""Check which modules may import which, also under `if TYPE_CHECKING`, except for `Store` and `Transaction`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ MODULES = dict(_modules())
 
 
 def _package(module: str) -> str:
-    """Return the package by whose rule a module lives; each kind of source is a package of its own."""
+    """Return the package whose rule applies to a module; each kind of source is a package of its own."""
     parts = module.split(".")
     if parts[0] != "aggregator":
         return parts[0]

@@ -1,4 +1,4 @@
-"""Tests mirror packages: `tests/<package>/test_<module>.py` tests `aggregator/<package>/<module>.py`."""
+"""Check that tests mirror packages: `tests/<package>/test_<module>.py` tests `aggregator/<package>/<module>.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queues and tasks keep the names of the last release for one more."""
+"""Test that queues and tasks accept the names of the last release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small outside world on loopback for tests: good feeds that can be edited, and servers that misbehave.
+"""Run publishers on loopback for tests: good feeds that can be edited, and servers that misbehave.
 
     with Publisher(feeds=3) as publisher:
         publisher.url("/good/1.xml")              # RSS 2.0 with ETag, Last-Modified and 304
@@ -59,7 +59,7 @@ _BODIES = {  # content type and body of constant responses
 
 @dataclass
 class Entry:
-    """One entry of a feed; change any field and the feed's next answer has it."""
+    """One entry of a feed; changed fields appear in the feed's next response."""
 
     guid: str
     title: str
@@ -81,14 +81,14 @@ class Feed:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came in; header names in lower case."""
+    """A received request; header names in lower case."""
 
     path: str
     headers: dict[str, str]
 
 
 class Publisher:
-    """The outside world; a context manager, or `start()` and `stop()`."""
+    """A set of publishers; a context manager, or `start()` and `stop()`."""
 
     def __init__(self, *, feeds: int = 1, entries: int = 3, port: int = 0) -> None:
         self.feeds = {str(n): sample_feed(str(n), entries) for n in range(1, feeds + 1)}
@@ -117,7 +117,7 @@ class Publisher:
         return f"127.0.0.1:{self.port}"
 
     def serve(self, path: str, body: bytes, content_type: str) -> None:
-        """Answer a path with a document, and with 304 where it is held already."""
+        """Respond to a path with a document, and with 304 to matching validators."""
         self.files[path] = (body, content_type)
 
     def url(self, path: str) -> str:
@@ -125,7 +125,7 @@ class Publisher:
         return f"http://{self.host}{path}"
 
     def start(self) -> None:
-        """Listen; returns when requests are answered."""
+        """Listen; returns when requests are served."""
         self._ready.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="publisher", daemon=True)
         self._thread.start()
@@ -135,7 +135,7 @@ class Publisher:
             raise self._failure
 
     def stop(self) -> None:
-        """Hang up on everyone and stop listening; a second call does nothing."""
+        """Close all connections and stop listening; a second call does nothing."""
         if self._thread is None or self._loop is None or self._stop is None:
             return
         self._loop.call_soon_threadsafe(self._stop.set)

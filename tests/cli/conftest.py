@@ -1,4 +1,4 @@
-"""The command line in this process, on an SQLite database of its own, beside a small outside world."""
+"""Run the command line in this process, on its own SQLite database, with a local publisher."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CommandLine:
-    """Runs words and checks their exit code."""
+    """Runs commands and checks their exit code."""
 
     environ: dict[str, str] = field(default_factory=dict)
 

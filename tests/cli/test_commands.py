@@ -1,4 +1,4 @@
-"""`pull`, `review`, `status`, `settings`, `migrate`, and what all words say of a database that does not fit."""
+"""Test `pull`, `review`, `status`, `settings` and `migrate`, and errors about databases that all commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aggregator run` and `serve` as processes: everything in one, on SQLite, and the words beside it."""
+"""Test `aggregator run` and `serve` as processes: everything in one on SQLite, with other commands at the same time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_it_ends_within_five_seconds_also_in_the_middle_of_a_poll(embedded: Proc
 
 
 def _hang(publisher: Publisher) -> None:
-    """Let the feed's answer never come."""
+    """Make the feed's response never arrive."""
     publisher.hang.add("/good/1.xml")
 
 

@@ -1,4 +1,4 @@
-"""`source` as its user sees it."""
+"""Test `source` as a user sees it."""
 
 from __future__ import annotations
 

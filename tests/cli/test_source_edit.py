@@ -1,4 +1,4 @@
-"""`source set|sign-in|revert|release|drop|backfill` and `host`, as people type them."""
+"""Test `source set|sign-in|revert|release|drop|backfill` and `host`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _held(store: Store) -> dict[str, Source]:
 
 
 def _settings(store: Store) -> dict[str, Any]:
-    """What people set of each source."""
+    """Return the settings of each source."""
     return {
         slug: (
             *(
@@ -57,7 +57,7 @@ def _change(store: Store, slug: str, **columns: Any) -> None:
 
 @pytest.fixture
 def elsewhere(cli: CommandLine, tmp_path: Path) -> tuple[CommandLine, Store]:
-    """Another installation, empty."""
+    """Give another, empty installation."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     url = f"sqlite:///{folder / 'other.sqlite3'}"

@@ -1,4 +1,4 @@
-"""`topics preview` and `topics apply`, as people type them."""
+"""Test `topics preview` and `topics apply`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of batches and log lines while the broker is away, without processes."""
+"""Test batches and log lines while the broker is unavailable, without processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Given:
-    """A container that notes which batches it was given back."""
+    """A container that notes which batches are released."""
 
     def __init__(self) -> None:
         self.settings = SimpleNamespace(lease=timedelta(minutes=5))
@@ -104,7 +104,7 @@ def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
 
 
 def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever worker process gets to it, since the one whose poll failed may get nothing more to do."""
+    """Any worker process must notice, since the one whose poll failed may get no more work."""
     app = _app("memory://")
     answers: list[Exception | None] = [StoreUnavailableError("away"), StoreUnavailableError("away"), None]
     released: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""Log lines: phrases with fields, as text or JSON, ours and others' alike, and never a token."""
+"""Test log lines: constant phrases with fields, as text or JSON, from all libraries, and never a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration folder: read again when it changes, never broken by a bad edit."""
+"""Test the configuration folder: reloaded after changes, and unaffected by invalid edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: read once, checked whole, and secrets that never show."""
+"""Test settings: read once, validated together, and secrets never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample upstream, asked over HTTP: X's contract, the news site, what the portal's page shows."""
+"""Test the sample upstream over HTTP: X's contract, the news site, and content for the portal's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample X over HTTP: X's contract in both vocabularies, what happens there, its faults, its jobs and its bill."""
+"""Test the sample X over HTTP: X's contract in both vocabularies, its events, faults, jobs and bill."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Clock:
 
 
 class Sample:
-    """A sample X with three people and a post of every sort."""
+    """A sample X with three accounts and a post of every type."""
 
     def __init__(self, upstream: Upstream, clock: Clock) -> None:
         self.upstream, self.clock = upstream, clock

@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 @dataclass(frozen=True)
 class Service:
-    """One service; `options` is its whole mapping."""
+    """One service; `options` is its complete mapping."""
 
     name: str
     options: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Service:
 
     @property
     def command(self) -> list[str]:
-        """Its words as the container gets them."""
+        """Its command line as the container gets it."""
         return [filled(word) for word in self.options.get("command", ())]
 
     @property
@@ -47,13 +47,13 @@ class Service:
 
     @property
     def health(self) -> list[str]:
-        """The words of its health check, as a process to start."""
+        """The command of its health check, as a process to start."""
         kind, *words = [filled(word) for word in self.options["healthcheck"]["test"]]
         return {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[kind] + words
 
     @property
     def grace(self) -> float:
-        """Seconds between being asked to stop and being killed."""
+        """Seconds between SIGTERM and SIGKILL."""
         return seconds(self.options.get("stop_grace_period", "10s"))
 
 
@@ -67,7 +67,7 @@ def services() -> dict[str, Service]:
 
 
 def filled(text: str) -> str:
-    """Fill in compose's variables from an empty environment; `$$` is how compose spells `$`."""
+    """Substitute compose's variables from an empty environment; `$$` is an escaped `$`."""
     return _VARIABLE.sub(r"\1", text).replace("$$", "$")
 
 

@@ -1,4 +1,4 @@
-"""What the Dockerfile copies and what .dockerignore lets it see, for the tests of them."""
+"""Read the Dockerfile's copied paths and the patterns of .dockerignore for the tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def copied() -> Iterator[tuple[str, str]]:
 
 
 def last(word: str) -> str:
-    """Return the rest of the last such instruction, the one that counts."""
+    """Return the rest of the last such instruction, which takes effect."""
     return [rest for name, rest in instructions() if name == word][-1]
 
 

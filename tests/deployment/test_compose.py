@@ -1,4 +1,4 @@
-"""docker-compose.yml without an engine: all that it refers to is there, and the services fit together."""
+"""Check docker-compose.yml without an engine: all references exist, and the services fit together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were
 
 
 def _settings(service: Service, folder: Path) -> Settings:
-    """Read a service's variables as it would, with files for its secrets."""
+    """Load the settings from a service's variables, with files for its secrets."""
     contents = {
         "database_url": "postgresql://aggregator:word@postgres/aggregator",
         "secret_key": "k" * 43,

@@ -1,4 +1,4 @@
-"""scripts/make-secrets writes what compose reads, once, and our settings accept it."""
+"""Test scripts/make-secrets: it writes the files that compose reads, once, and the settings accept them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Give the folder that the script made in a checkout with nothing else in it."""
+    """Give the folder that the script creates in an otherwise empty checkout."""
     _copy_script("make-secrets", tmp_path)
     _run(tmp_path)
     return tmp_path / "secrets"

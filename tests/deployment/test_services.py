@@ -1,4 +1,4 @@
-"""The compose file's services for real, as processes: their own commands, variables, secrets and health checks."""
+"""Run the compose file's services as processes with their own commands, variables, secrets and health checks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def secrets(tmp_path: Path, postgresql_url: str, redis_url: str) -> Path:
 
 
 def _environment(service: Service, secrets: Path, port: int) -> dict[str, str]:
-    """Return its variables, with what only containers have put in its place."""
+    """Return its variables, with replacements for those that only work in containers."""
     environ = {name: value.replace(FOLDER, f"{secrets}/") for name, value in service.environment.items()}
     here = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

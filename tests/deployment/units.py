@@ -1,4 +1,4 @@
-"""The systemd units with the settings that they share, for the tests of them."""
+"""Read the systemd units with their shared settings for the tests."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CREDENTIALS = "%d/"  # where systemd puts a unit's copies of secrets
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit: every value of every setting, those that all share first."""
+    """One unit: every value of every setting, shared ones first."""
 
     name: str
     options: Mapping[str, list[str]]
 
     def last(self, setting: str) -> str:
-        """Return the value that counts."""
+        """Return the last value, which takes effect."""
         return self.options[setting][-1]
 
     @property
     def command(self) -> list[str]:
-        """The words that it starts, `%` as the process sees it."""
+        """Its command line, with `%%` unescaped."""
         return shlex.split(self.last("ExecStart").replace("%%", "%"))
 
     @property
@@ -41,7 +41,7 @@ class Unit:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Name and file of each secret that it is given."""
+        """Name and file of each of its secrets."""
         return dict(value.split(":", 1) for value in self.options["LoadCredential"])
 
 
@@ -51,7 +51,7 @@ def units() -> dict[str, Unit]:
 
 
 def example(*, commented: bool = False) -> list[str]:
-    """Return the `NAME=value` lines of the example file, those that only show what could be set on request."""
+    """Return the `NAME=value` lines of the example file, with commented ones on request."""
     lines = (FOLDER / "aggregator.env").read_text(encoding="utf-8").splitlines()
     return [line.lstrip("#") for line in lines if "=" in line and (commented or not line.startswith("#"))]
 

@@ -1,4 +1,4 @@
-"""What tests of the etiquette share."""
+"""Provide the fixtures of the etiquette tests."""
 
 from __future__ import annotations
 

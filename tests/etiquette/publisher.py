@@ -1,4 +1,4 @@
-"""A publisher that follows a script, a clock that tests move, and a container that polls the one by the other."""
+"""Simulate a publisher with scripted responses, and poll it by a controlled clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """One scripted answer."""
+    """One scripted response."""
 
     body: bytes = b""
     status: int = 200
@@ -82,7 +82,7 @@ class Publisher:
 
     @property
     def paths(self) -> list[str]:
-        """The paths asked for so far, in order."""
+        """The requested paths so far, in order."""
         return [path for path, _ in self.requests]
 
     @property
@@ -131,11 +131,11 @@ class Polling:
         self.container = Container(Settings.from_environment(self._environ), time)
 
     def restarted(self) -> Polling:
-        """Return what a new process would be."""
+        """Return the container of a new process."""
         return Polling(self.time, self._environ)
 
     def follow(self, url: str, *, slug: str = "feed", floor: timedelta = DOCUMENT_FLOOR, **changes: Any) -> Source:
-        """Follow an address without asking it."""
+        """Add a source without requests."""
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
         with self.container.store.writing() as tx:
@@ -147,12 +147,12 @@ class Polling:
         return report
 
     def tick(self) -> int:
-        """Do what the scheduler and the workers do; return how many sources were polled."""
+        """Poll due sources as scheduler and workers do; return their number."""
         batches = self.container.dispatcher.claim()
         return sum(len(self.container.polling.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:
-        """Return a source as it stands."""
+        """Return the current state of a source."""
         with self.container.store.reading() as tx:
             found = tx.polling.sources.get(slug)
         assert found is not None

@@ -1,4 +1,4 @@
-"""Rules 10 to 22: when to fetch, against a scripted publisher and a clock that tests move."""
+"""Test rules 10 to 22, about the time of requests, against a scripted publisher and a controlled clock."""
 
 from __future__ import annotations
 

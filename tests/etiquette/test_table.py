@@ -1,4 +1,4 @@
-"""`docs/etiquette.md` names every rule's tests, and only tests that there are."""
+"""Check that `docs/etiquette.md` lists the existing tests of every rule."""
 
 from __future__ import annotations
 

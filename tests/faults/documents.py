@@ -1,4 +1,4 @@
-"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000 [FIRST]` prints the outcomes.
+"""Read hostile documents by the thousand: `python -m tests.faults.documents 10000 [FIRST]` prints the outcomes.
 
 Every one is read and screened as a poll would. It must end as activities or as a domain error, within seconds, and
 leave the memory as it was.
@@ -46,7 +46,7 @@ _TYPES = (
 
 @dataclass(slots=True)
 class Toll:
-    """What a number of documents came to."""
+    """The outcomes of a number of documents."""
 
     outcomes: Counter[str] = field(default_factory=Counter)  # "read", or the code of an error
     slowest: float = 0.0  # seconds
@@ -55,7 +55,7 @@ class Toll:
 
 
 def hostile(seed: int) -> tuple[bytes, str]:
-    """Return a document and the content type that it is sent with; the same for a seed every time."""
+    """Return the document of a seed and its content type; always the same for a seed."""
     dice = random.Random(seed)
     body, content_type = feeds.broken(seed) if seed % 3 else feeds.feed(seed)
     if dice.random() < 0.2:

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that fails on demand, as networks and servers do.
+"""Run a TCP proxy on loopback that fails on demand, as networks and servers do.
 
 with TcpProxy.before("127.0.0.1", 5432) as proxy:
     proxy.hang()      # connections are accepted and never answered; open ones get nothing either
@@ -33,7 +33,7 @@ class _Link:
         self.flowing = flowing
 
     def reset(self) -> None:
-        """Cut both ends at once, with a RST instead of a FIN."""
+        """Reset both ends at once, with a RST instead of a FIN."""
         for writer in self.writers:
             if not writer.transport.is_closing():
                 connection = writer.get_extra_info("socket")
@@ -73,7 +73,7 @@ class TcpProxy:
         self._call(self._listen)
 
     def stop(self) -> None:
-        """Reset every connection and end."""
+        """Reset every connection and stop."""
         self._call(self._close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE)

@@ -1,4 +1,4 @@
-"""No row of this table is ever connected to, however a request is led there."""
+"""Check that no request connects to a forbidden address, by any route."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def in_world(
     allowed: Sequence[str] = (f"{ALLOWED}/32",),
     limits: Limits = PATIENT,
 ) -> World:
-    """Run `script` and return what it has seen of the trap."""
+    """Run `script` and return the connections to the trap."""
 
     async def main() -> World:
         answers = [answer(b"fine")]
@@ -255,7 +255,7 @@ def test_the_same_ways_lead_to_the_trap_where_the_operator_opens_it(
 
 @contextmanager
 def blackhole(address: str, port: int) -> Iterator[None]:
-    """Have an address that answers nothing at all: its queue of connections is full."""
+    """Give an address that never accepts: its queue of connections is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((address, port))

@@ -1,4 +1,4 @@
-"""Documents made to break us: read or refused, each in time, in flat memory. Many more: `tests.faults.documents`."""
+"""Check that hostile documents are read or refused in time, in constant memory. Many more: `tests.faults.documents`."""
 
 from __future__ import annotations
 

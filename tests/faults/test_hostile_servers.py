@@ -1,4 +1,4 @@
-"""Servers that do what no server should: each ends in its own class of error, soon, or in an answer."""
+"""Check that misbehaving servers lead to a response or to a specific error, in time."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def says(*pieces: bytes, gap: float = 0.0, stays: bool = False) -> Play:
 
 
 def goes_on(head: bytes, piece: bytes, gap: float = 0.0) -> Play:
-    """Return what sends a piece again and again, without end."""
+    """Return a handler that sends a piece again and again, without end."""
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)

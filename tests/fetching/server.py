@@ -1,4 +1,4 @@
-"""A scripted server on loopback that speaks raw HTTP, so that it can misbehave, and a client for it."""
+"""Run a scripted server on loopback that speaks raw HTTP, so that it can misbehave, with a client for it."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The HTTP client against a scripted server that misbehaves."""
+"""Test the HTTP client against a scripted server that misbehaves."""
 
 import asyncio
 import sys

@@ -27,7 +27,7 @@ NETWORKS: list[Network] = [ip_network(f"{ALLOWED}/32")]
 
 
 class NameServers:
-    """Stands in for `getaddrinfo`: names that begin with "slow" wait until they are let go."""
+    """Replaces `getaddrinfo`: names that begin with "slow" wait until they are released."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -140,7 +140,7 @@ def test_the_database_has_threads_that_nothing_else_can_fill() -> None:
 
 
 def test_only_the_executors_of_their_own_are_used() -> None:
-    """The default executor is shared by everything; polling must not depend on it."""
+    """The default executor is shared; polling must not depend on it."""
     shared = re.compile(r"to_thread\(|run_in_executor\(None")
     rooms = (ROOT / "aggregator").rglob("*.py")
     found = {path.relative_to(ROOT).as_posix() for path in rooms if shared.search(path.read_text("utf-8"))}

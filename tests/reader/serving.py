@@ -1,4 +1,4 @@
-"""A real reader on loopback, and the plainest client for it."""
+"""Run a real reader on loopback, with a minimal client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every answer has in common: headers, HEAD, validators, static files, and proxies."""
+"""Test the common parts of all responses: headers, HEAD, validators, static files, and proxies."""
 
 from __future__ import annotations
 

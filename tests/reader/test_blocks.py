@@ -1,4 +1,4 @@
-"""The portal's page: its blocks come from a file, and none is ever empty because a source broke."""
+"""Test the portal's page: its blocks come from a file, and none is empty because a source failed."""
 
 # `browser` is a fixture, imported and asked for by name
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything that a reader refuses: stable codes, sentences, and a page for people."""
+"""Test error responses of the reader: stable codes, messages, and HTML pages."""
 
 from __future__ import annotations
 

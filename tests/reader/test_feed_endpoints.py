@@ -1,4 +1,4 @@
-"""Feeds over real HTTP: every filter, pages, and archives that stay what they are."""
+"""Test feeds over real HTTP: every filter, pages, and stable archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages for people, as markup; how they look is `test_front_page`."""
+"""Test the markup of the HTML pages; `test_front_page` tests how they look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No public output gives the address of a feed or the sentence of an error: both may hold secrets."""
+"""Check that no public output contains a feed's address or an error's text: both may hold secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much one client may ask for, counted in memory and in a real Redis."""
+"""Test rate limits per client, in memory and in a real Redis."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ EVERYWHERE = (
 
 @pytest.fixture
 def spent(sqlite_store: Store) -> Iterator[Reader]:
-    """Serve a reader to a client that has used up what it may ask for."""
+    """Serve a reader to a client that has used up its limit."""
     ingest_now(sqlite_store, add_source(sqlite_store), [an_activity(str(n)) for n in range(5)])
     with serving(app_of(sqlite_store, audience=PUBLIC, rate=Rate(1, 3600))) as reader:
         assert reader.ask("/api/v1/activities?q=first").status == 200
@@ -231,7 +231,7 @@ def port() -> int:
 
 @pytest.fixture
 def own_redis(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a Redis that may be killed."""
+    """Give a Redis that can be killed."""
     program, _ = servers.redis_program()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -244,7 +244,7 @@ def own_redis(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _early_in_a_window() -> None:
-    """Wait until the minute that is counted will not end in the middle."""
+    """Wait until the current window of a minute won't end during the test."""
     left = 60 - time.time() % 60
     if left < 5:
         time.sleep(left + 0.1)

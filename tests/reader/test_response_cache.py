@@ -36,7 +36,7 @@ def watching(store: Store) -> Iterator[Reader]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Note every page that is read from a database."""
+    """Record every page that is read from a database."""
     read: list[Any] = []
     page = StreamReading.page
 

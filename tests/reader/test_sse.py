@@ -1,4 +1,4 @@
-"""Live updates and the change feed over real HTTP: nothing missed, nothing late, and little for each listener."""
+"""Test live updates and the change feed over real HTTP: complete, prompt, and cheap for each listener."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ async def _memory(port: int) -> float:
 
 
 class Mirror:
-    """A portal's own copy of the stream, made of nothing but the change feed."""
+    """A portal's own copy of the stream, built from the change feed alone."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -208,7 +208,7 @@ class Mirror:
         self.sources: dict[str, Any] = {}
 
     def follow(self, wait: int = 0) -> bool:
-        """Take one answer in; say whether there is more already."""
+        """Apply one response; return whether there is more."""
         answer = self._reader.ask(f"/api/v1/changes?after={self.revision}&limit=500&wait={wait}")
         assert answer.status == 200, answer.text
         changes = answer.json
@@ -278,7 +278,7 @@ def test_a_mirror_equals_the_store_whatever_four_writers_do(store: Store, watchi
 
 
 def _something(store: Store, source: Any, chance: random.Random) -> None:
-    """Add, edit, hide, show, delete or rename something."""
+    """Add, edit, hide, show, delete or rename an item."""
     numbers = chance.sample(range(30 * int(LONG)), 5)
     match chance.randrange(6):
         case 0 | 1:

@@ -1,4 +1,4 @@
-"""What the desk of one reader hides is gone from every output of another within two seconds; both are processes."""
+"""Check that items hidden at one reader's desk leave another reader's outputs within two seconds, as processes."""
 
 from __future__ import annotations
 

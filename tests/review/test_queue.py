@@ -1,4 +1,4 @@
-"""The queue and what reviewers do with it, over HTTP."""
+"""Test the queue and reviewers' actions over HTTP."""
 
 from __future__ import annotations
 

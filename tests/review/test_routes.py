@@ -1,4 +1,4 @@
-"""Rules, sources, freezes, items of our own and the history, over HTTP on both databases."""
+"""Test rules, sources, freezes, our own posts and the audit log over HTTP, on both databases."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _shown(container: Following) -> set[int]:
 
 
 def _everything(store: Store) -> str:
-    """Return every row of every table, so that nothing can hide."""
+    """Return every row of every table, for a search through all of them."""
     from storage.tables.metadata import metadata
 
     with store.engine.connect() as connection:
@@ -69,7 +69,7 @@ def _everything(store: Store) -> str:
 
 
 def _sweep_twice(container: Following, time: Time) -> None:
-    """Begin jobs, and look at them an hour later."""
+    """Start jobs, and check them an hour later."""
     container.container.sweep()
     time.passes(hours=1)
     container.container.sweep()

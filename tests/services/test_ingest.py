@@ -40,7 +40,7 @@ QUARTER = timedelta(minutes=15)  # between polls of a test's source
 
 @dataclass
 class Scripted(SourceKind):
-    """A kind of source: yields what it was given, by slug; a source without an outcome is not begun."""
+    """A kind of source that yields given results by slug; a source without one is not started."""
 
     outcomes: dict[str, FetchResult | Failure] = field(default_factory=dict)
     breaks: bool = False

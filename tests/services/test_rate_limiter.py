@@ -1,4 +1,4 @@
-"""Turns as tasks of one and of several processes take them, over both databases."""
+"""Test request slots of concurrent tasks and processes, on both databases."""
 
 from __future__ import annotations
 

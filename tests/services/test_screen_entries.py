@@ -1,4 +1,4 @@
-"""Entries whose ids change, old ones that come in a burst, and servers that disagree, on both databases."""
+"""Test entries with changed ids, bursts of old entries, and servers that disagree, on both databases."""
 
 from __future__ import annotations
 

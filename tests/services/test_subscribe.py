@@ -48,7 +48,7 @@ NEWS = Discovery(
 
 @dataclass
 class Knowing(SourceKind):
-    """A kind of source that knows what its addresses are, and remembers what it was asked."""
+    """A kind of source that knows its addresses, and records those that are looked up."""
 
     known: dict[str, Discovery | Exception]
     any_address: bool = False

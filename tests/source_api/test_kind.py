@@ -1,4 +1,4 @@
-"""What every kind of source must do, on both databases, against the sample upstream over real HTTP.
+"""Test the contract of every kind of source, on both databases, against the sample upstream over real HTTP.
 
 A new kind of source joins by adding an address to `ADDRESSES`.
 """

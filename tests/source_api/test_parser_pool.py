@@ -1,4 +1,4 @@
-"""Parsing in child processes: limits of CPU time and memory, crashes, cancellation."""
+"""Test parsing in child processes: limits of CPU time and memory, crashes, cancellation."""
 
 from __future__ import annotations
 

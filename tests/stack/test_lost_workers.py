@@ -1,4 +1,4 @@
-"""Real workers that die, and two installations on one Redis database."""
+"""Test real workers that die, and two installations on one Redis database."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stack(tmp_path: Path, environ: dict[str, str]) -> Iterator[Processes]:
 
 
 class Silent:
-    """A server that takes connections and never answers."""
+    """A server that accepts connections and never responds."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -80,7 +80,7 @@ class Silent:
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started, from whichever of its threads."""
+    """Return the child processes of a process, from all its threads."""
     lists = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
     return [int(child) for children in lists for child in children.split()]
 

@@ -1,4 +1,4 @@
-"""Worker, scheduler and reader as processes of their own, on PostgreSQL and Redis, against a small outside world."""
+"""Test worker, scheduler and reader as processes, on PostgreSQL and Redis, with local publishers."""
 
 from __future__ import annotations
 

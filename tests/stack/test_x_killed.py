@@ -1,4 +1,4 @@
-"""200 accounts with a week of posts, polled by two workers of which one is killed every ten seconds."""
+"""Poll 200 accounts with a week of posts by two workers, of which one is killed every ten seconds."""
 
 from __future__ import annotations
 

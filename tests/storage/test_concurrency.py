@@ -1,4 +1,4 @@
-"""Writers that run at the same time on PostgreSQL: no deadlock, and no decision on an outdated state."""
+"""Test concurrent writers on PostgreSQL: no deadlock, and no decision on an outdated state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema: from empty, up and down and up again, in step with the tables, and honest about its age."""
+"""Test migrations: from empty, up and down and up again, in step with the tables, with version checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store as a whole: what closing it closes."""
+"""Test that closing the store closes its connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the program makes is for its owner alone, also where an earlier release left it open."""
+"""Check that files of the program are private to its owner, also those of earlier releases."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
 
 
 def run(folder: Path, slug: str = "news") -> dict[str, int]:
-    """Do what `migrate` and `run` do with a data folder; return the modes of all that is in it meanwhile."""
+    """Use a data folder as `migrate` and `run` do; return the modes of all its files meanwhile."""
     container = Container(Settings.from_environment({"AGGREGATOR_DATA_DIR": str(folder)}))
     try:
         container.settings.secret()

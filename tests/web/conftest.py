@@ -1,4 +1,4 @@
-"""Fixtures of the reader, which serves the shared parts of web apps."""
+"""Provide the fixtures of the reader, which serves the shared parts of web apps."""
 
 from __future__ import annotations
 

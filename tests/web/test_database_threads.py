@@ -1,4 +1,4 @@
-"""Work that waits for the database: for how long, and how soon a trouble is noticed that begins meanwhile."""
+"""Test waits for the database: their limit, and how soon a failure during a wait is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one connection may cost: bounded heads, and bounded time to send a request."""
+"""Test the limits of one connection: the size of request heads, and the time to send a request."""
 
 from __future__ import annotations
 

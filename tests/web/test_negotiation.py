@@ -1,4 +1,4 @@
-"""Which coding and representation headers choose, however they are written."""
+"""Test which coding and media type headers select, in any notation."""
 
 from __future__ import annotations
 

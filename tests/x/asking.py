@@ -1,4 +1,4 @@
-"""Following scripted accounts, for the rules of requests to X."""
+"""Follow scripted accounts, for the rules on requests to X."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAPPED = {
 
 
 def answering(timeline: Answers) -> Answers:
-    """Answer lookups as X does, and timelines by a function."""
+    """Respond to lookups as X does, and to timelines by a function."""
 
     def answers(path: str, query: Asked) -> Reply | dict[str, Any]:
         if path.startswith("/2/users/by/username/"):

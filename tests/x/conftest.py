@@ -1,4 +1,4 @@
-"""What tests of the X source share."""
+"""Provide the fixtures of the tests of requirements for X."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fake() -> Iterator[FakeX]:
 
 @pytest.fixture
 def follower(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -> Iterator[Callable[..., Following]]:
-    """Give a way to open houses over one SQLite database: `follower(x.url, x_budget="5")`."""
+    """Give a function that opens containers over one SQLite database: `follower(x.url, x_budget="5")`."""
     del sqlite_store  # made and migrated
     opened: list[Following] = []
 

@@ -1,4 +1,4 @@
-"""An X whose every answer a test writes down, path by path."""
+"""Simulate an X with a scripted response for each path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}
 
 @dataclass
 class Reply:
-    """One answer."""
+    """One response."""
 
     body: Any = field(default_factory=dict)  # JSON, or bytes as they are
     status: int = 200
@@ -30,7 +30,7 @@ Answers = Callable[[str, Asked], "Reply | dict[str, Any]"]
 
 
 class Script:
-    """Answers each request of a `FakeX` by a function of its path and its parameters, and remembers them."""
+    """Responds to each request of a `FakeX` by a function of its path and its parameters, and records them."""
 
     def __init__(self, fake: FakeX, answers: Answers) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -40,7 +40,7 @@ class Script:
 
     @property
     def paths(self) -> list[str]:
-        """The paths asked for, in order."""
+        """The requested paths, in order."""
         return [path for path, _ in self.requests]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:

@@ -28,7 +28,7 @@ SELDOM = {"polls_per_hour": "0.01"}  # a poll costs nothing but the time of this
 def a_month(
     installation: Following, crowd: Crowd, time: Time, each_day: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Let a month pass, step by step."""
+    """Simulate a month, step by step."""
     for day in range(DAYS):
         for _ in range(timedelta(days=1) // STEP):
             installation.tick()
@@ -115,7 +115,7 @@ def test_x_15_half_a_budget_lasts_the_month_and_nobody_goes_silent(time: Time, f
 
 
 def _longest_gap(installation: Following, slug: str) -> timedelta:
-    """Return the longest time in which nothing new was stored of a source."""
+    """Return the longest time without a new item of a source."""
     rows = installation.rows(
         f"SELECT first_seen FROM activity a JOIN source s ON s.id = a.source_id WHERE s.slug = '{slug}'"
     )

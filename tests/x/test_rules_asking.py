@@ -1,4 +1,4 @@
-"""Requirements 2, 4, 8, 11 to 13 and 21: how requests to X are made, bounded and paused."""
+"""Test requirements 2, 4, 8, 11 to 13 and 21: how requests to X are made, limited and paused."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Directory:
-    """An X with a few people on it, and one timeline."""
+    """An X with a few accounts, and one timeline."""
 
     def __init__(self, fake: FakeX) -> None:
         self.people = {1: "desk_example"}

@@ -1,4 +1,4 @@
-"""Requirements 5 to 9: what a post becomes, in both vocabularies of X's own samples."""
+"""Test requirements 5 to 9: how posts are normalized, in both vocabularies of X's own samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requirements 10, 14, 16 and 20: what a refusal by X leads to, and how its token is kept."""
+"""Test requirements 10, 14, 16 and 20: consequences of X's error responses, and the safety of its token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requirements 3, 10, 11, 17 and 21, against the sample X: what changes there changes here."""
+"""Test requirements 3, 10, 11, 17 and 21 against the sample X: changes there are applied here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`docs/x.md` names every requirement's tests, and only tests that there are."""
+"""Check that `docs/x.md` lists the existing tests of every requirement."""
 
 from __future__ import annotations
 

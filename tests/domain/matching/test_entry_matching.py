@@ -1,4 +1,4 @@
-"""Entries whose ids change: recognised by what a move leaves, never mixed up with what merely looks alike."""
+"""Test entries with changed ids: moved entries are matched, similar ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stitching, against the plainest way to say it over the whole stream at once."""
+"""Compare repost grouping with a naive version over the whole stream."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def naive(stream: list[tuple[str, bool]]) -> list[tuple[int, list[int]]]:
 
 
 def paged(stream: list[tuple[str, bool]], size: int, furthest: int = 1000) -> list[tuple[int, list[int]]]:
-    """Return the same, page by page, each knowing no more than what stands before it."""
+    """Return the same page by page, where each page only knows the entries before it."""
     entries = [Entry(name, str(place) if is_repost else None, place) for place, (name, is_repost) in enumerate(stream)]
     found: list[tuple[int, list[int]]] = []
     start = 0

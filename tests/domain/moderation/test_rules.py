@@ -1,4 +1,4 @@
-"""Rules: what each condition looks at, which rule decides, and what can't be used."""
+"""Test rules: the fields of conditions, which rule decides, and invalid conditions."""
 
 from __future__ import annotations
 

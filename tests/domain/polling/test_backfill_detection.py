@@ -1,4 +1,4 @@
-"""Old entries all at once: kept apart from a score on, while new ones and first polls pass."""
+"""Test bursts of old entries: quarantined from a threshold, while new entries and first polls pass."""
 
 from __future__ import annotations
 

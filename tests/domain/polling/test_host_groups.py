@@ -1,4 +1,4 @@
-"""Host groups: the longest suffix counts, ports stay apart, and what a row leaves open is as set for all."""
+"""Test host groups: the longest suffix applies, ports are separate, and empty fields use the defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permanent redirects: believed after three sightings a day apart, and never again once people took one back."""
+"""Test permanent redirects: followed after three sightings a day apart, and never again after a revert."""
 
 from __future__ import annotations
 

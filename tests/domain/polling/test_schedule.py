@@ -1,4 +1,4 @@
-"""When to poll next, and why: people's word, the source's rhythm, the publisher's wishes, failures."""
+"""Test when the next poll is due and why: settings, publishing profile, publishers' hints and failures."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_level_is_a_daily_average() -> None:
 
 
 def test_a_budget_is_kept() -> None:
-    """Sources of very different speeds together make as many polls as are allowed."""
+    """Sources with very different intervals use the whole budget of polls together."""
     speeds = [0.001 * number for number in range(1, 401)]
     pace = PollBudget(sum(speeds), per_second=len(speeds) / 3600)
     intervals = [

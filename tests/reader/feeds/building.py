@@ -1,4 +1,4 @@
-"""Feeds of activities as the store would give them."""
+"""Build feeds of activities as the store returns them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stored_item(
     topics: tuple[str, ...] = ("budget",),
     countries: tuple[str, ...] = ("CL",),
 ) -> Activity:
-    """Return an activity as the store would."""
+    """Return an activity as the store does."""
     return Activity(
         id=id_,
         source=SourceRef("news", "News and Events"),
@@ -90,13 +90,13 @@ def a_post(id_: int = 1, text: str = SECRET, **content: Any) -> Activity:
 
 
 def specimens() -> list[Activity]:
-    """Return one item of every kind, and some that have all that an item can have."""
+    """Return one item of every kind, and some with all optional fields."""
     messages, news = every_kind(PICTURES)
     return [stored_item(id_, new) for id_, new in enumerate([*messages, *news, *_full()], 1)]
 
 
 def hostile() -> list[Activity]:
-    """Return items in which every text is hostile; none is as it would be after `ingest`."""
+    """Return items in which every text is hostile, as `ingest` would never store them."""
     return [
         stored_item(
             100 + number,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Must:
-    """One demand."""
+    """One requirement."""
 
     where: str  # document and section
     what: str
@@ -35,6 +35,6 @@ ATOM = [Must(*must) for must in (*OF_ATOM, *ARCHIVES)]
 
 
 def broken(document: bytes, musts: Iterable[Must]) -> list[str]:
-    """Return the demands that a document does not keep."""
+    """Return the requirements that a document violates."""
     root = etree.fromstring(document)
     return [f"{must.where}: {must.what}" for must in musts if not must.kept(root)]

@@ -1,4 +1,4 @@
-"""ActivityStreams 2.0 as apmodel, which knows nothing of us, reads it."""
+"""Read our ActivityStreams 2.0 with apmodel, an independent library."""
 
 from __future__ import annotations
 

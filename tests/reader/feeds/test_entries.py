@@ -1,4 +1,4 @@
-"""What people read in feeds: titles, texts, and who gets which."""
+"""Test the texts of entries: titles, summaries, and visibility for each audience."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Feed 1.1: its rules, and what an item looks like."""
+"""Test JSON Feed 1.1: its rules, and the form of an item."""
 
 from __future__ import annotations
 

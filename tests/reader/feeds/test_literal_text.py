@@ -1,4 +1,4 @@
-"""Plain text stays literal text in every output, and HTML stays HTML, as two parsers of feeds read them."""
+"""Check with two feed parsers that plain text stays literal in every output, and HTML stays HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calendars that are broken, huge or mean: one event costs no other one, and nothing takes for ever."""
+"""Test broken, huge and malicious calendars: a bad event affects no other, and expansion is bounded."""
 
 from __future__ import annotations
 

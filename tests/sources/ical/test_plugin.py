@@ -1,4 +1,4 @@
-"""A calendar as a source, over real HTTP and in both databases: what moves or is cancelled changes in place."""
+"""Test calendars as sources, over real HTTP and on both databases: moved and cancelled events change in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What repeats equals what `dateutil` and `zoneinfo` make of it: over zones, changes of the clock and exceptions."""
+"""Compare recurring events with `dateutil` and `zoneinfo`: time zones, changes of the clock and exceptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def begun(rule: str) -> datetime:
-    """Return the first time that fits a rule: what a calendar does where its start does not is left open (RFC 5545)."""
+    """Return the first time that matches a rule: RFC 5545 leaves other start times undefined."""
     first: datetime = rrulestr(rule.replace("T000000Z", "T000000"), dtstart=datetime(2026, 1, 5, 10))[0]  # noqa: DTZ001
     return first
 

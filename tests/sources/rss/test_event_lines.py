@@ -1,4 +1,4 @@
-"""Lines that announce when something takes place, and what an abbreviation of a zone leaves open."""
+"""Test lines that announce the time of an event, and ambiguous time zone abbreviations."""
 
 from __future__ import annotations
 

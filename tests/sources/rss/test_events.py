@@ -1,4 +1,4 @@
-"""Events that feeds announce: by xCal, the event module of RSS 1.0, schema.org, or a clear line; and films."""
+"""Test events in feeds: xCal, the event module of RSS 1.0, schema.org and event lines; also films."""
 
 from __future__ import annotations
 

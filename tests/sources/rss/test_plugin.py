@@ -1,4 +1,4 @@
-"""The feed source over real HTTP on loopback."""
+"""Test the feed source over real HTTP on loopback."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ class EveryTurn:
 
 @dataclass
 class Publisher:
-    """Serves what `pages` holds, and answers 304 to a matching ETag."""
+    """Serves the bodies in `pages`, and responds 304 to a matching ETag."""
 
     base: str = ""
     pages: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)

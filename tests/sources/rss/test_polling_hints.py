@@ -1,4 +1,4 @@
-"""What publishers ask of our polling, in headers and in the feed: the latest counts, nonsense does not."""
+"""Test publishers' polling hints in headers and feeds: the latest applies, invalid ones don't."""
 
 from __future__ import annotations
 

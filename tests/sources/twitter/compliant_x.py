@@ -1,4 +1,4 @@
-"""An X in which posts and accounts come and go, with lookups and compliance jobs, over real HTTP on loopback."""
+"""Simulate an X with changing posts and accounts, lookups and compliance jobs, over real HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REDACTED_AT = "2026-05-04T12:30:00.000Z"
 
 @dataclass
 class APost:
-    """A post; `about` is what it refers to, as (type, id)."""
+    """A post; `about` lists its references as (type, id)."""
 
     id: int
     author: int
@@ -105,7 +105,7 @@ class CompliantX:
         return self.posts[id_]
 
     def edit(self, id_: int, later: int, text: str) -> None:
-        """Publish another version of a post, with an id of its own."""
+        """Publish another version of a post under a new id."""
         old = self.posts[id_]
         history = [*(old.history or [old.id]), later]
         self.post(later, old.author, text, history=history)

@@ -111,7 +111,7 @@ def test_another_host_needs_https_even_beside_a_local_x() -> None:
 
 @pytest.fixture
 def store() -> Iterator[Callable[[Any], str]]:
-    """Give a way to start a file store that answers by a function of its handler; returns a file's address."""
+    """Give a function that starts a file store with a handler and returns a file's address."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(answer: Any) -> str:

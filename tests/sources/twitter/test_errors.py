@@ -1,4 +1,4 @@
-"""What X's failures mean, from their bytes."""
+"""Test the mapping of X's error responses to domain errors."""
 
 from __future__ import annotations
 

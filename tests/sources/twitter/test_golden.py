@@ -26,7 +26,7 @@ def payload(name: str) -> dict[str, Any]:
 
 
 def readable(activity: NewActivity) -> dict[str, Any]:
-    """Everything but the raw entry, as JSON has it; values that say nothing are left out."""
+    """Return all fields but the raw entry as JSON; empty values are left out."""
     whole = json.loads(json.dumps(dataclasses.asdict(dataclasses.replace(activity, raw=b"")), default=str))
     found: dict[str, Any] = _told(whole)
     return found

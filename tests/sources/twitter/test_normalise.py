@@ -1,4 +1,4 @@
-"""What golden pages don't show: digests, fallbacks, odd shapes."""
+"""Test normalization beyond the golden pages: digests, fallbacks, odd shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The X source over real HTTP: against the sample upstream, and against an X that refuses or misleads."""
+"""Test the X source over real HTTP: against the sample upstream, and against an X that refuses or misleads."""
 
 from __future__ import annotations
 

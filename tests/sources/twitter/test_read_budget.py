@@ -1,4 +1,4 @@
-"""How much there is to read of an account, and how much of it the budget allows."""
+"""Test how much of an account could be read, and how much the budget allows."""
 
 from __future__ import annotations
 

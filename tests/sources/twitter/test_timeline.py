@@ -21,7 +21,7 @@ FIRST_ID = 999_999_999_999_999_990  # ids grow from 18 to 19 digits in these tes
 
 
 class Account:
-    """A timeline that answers as the API does: newest first, `since_id` and `until_id` exclusive."""
+    """A timeline that responds as the API does: newest first, `since_id` and `until_id` exclusive."""
 
     def __init__(self, posts: int = 0) -> None:
         self.ids: list[int] = []

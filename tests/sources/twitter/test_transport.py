@@ -1,4 +1,4 @@
-"""The X source against servers that are slow, endless, or gone in the middle of an answer."""
+"""Test the X source with servers that are slow, endless, or gone in the middle of a response."""
 
 from __future__ import annotations
 

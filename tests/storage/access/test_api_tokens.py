@@ -1,4 +1,4 @@
-"""The tokens' table on both databases."""
+"""Test the table of tokens on both databases."""
 
 from __future__ import annotations
 

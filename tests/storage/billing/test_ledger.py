@@ -1,4 +1,4 @@
-"""The ledger and the budget on both databases: nothing billed twice, nothing promised twice, also by eight at once."""
+"""Test the ledger and the budget on both databases: no double billing or reservation, also with eight threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that fails over, hangs or forgets connections: noticed in time, and used again without a restart."""
+"""Test databases that fail over, hang or drop connections: noticed in time, and used again without a restart."""
 
 from __future__ import annotations
 
@@ -261,14 +261,14 @@ def _count(node: servers.PostgresNode) -> int:
 
 
 def _backends(store: Store) -> set[int]:
-    """Return the process ids of the sessions that the store's pool holds."""
+    """Return the process ids of the sessions in the store's pool."""
     with store.engine.connect() as connection:
         return set(connection.execute(text("SELECT pg_backend_pid()")).scalars())
 
 
 @contextmanager
 def _read_only(store: Store) -> Iterator[None]:
-    """Make the database read-only for sessions that are open, too."""
+    """Make the database read-only, also for open sessions."""
     url = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with connect(url, autocommit=True) as admin:
         # A setting of the server reaches sessions that are open; one of the database only new ones.

@@ -39,7 +39,7 @@ def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) 
 
 
 def brought(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
-    """Store what a poll brought, as a poll does; return it."""
+    """Store the activities of a poll and return them."""
     harvest = FetchResult(activities=activities)
     with store.writing() as tx:
         store_result(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)

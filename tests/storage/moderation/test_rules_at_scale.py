@@ -1,4 +1,4 @@
-"""A preview of a rule over a hundred thousand items."""
+"""Test the preview of a rule over a hundred thousand items."""
 
 from __future__ import annotations
 

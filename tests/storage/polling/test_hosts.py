@@ -1,4 +1,4 @@
-"""Turns at a host, on both databases: spaced, few at a time, paused, and free again when their holder died."""
+"""Test request slots of a host, on both databases: spacing, concurrency, pauses, and dead holders."""
 
 from __future__ import annotations
 

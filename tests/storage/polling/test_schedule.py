@@ -1,4 +1,4 @@
-"""The schedule on both databases: each due source to one claimer, leases that end, settlements that count only once."""
+"""Test the schedule on both databases: each due source has one claimer, leases end, and each poll counts once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How activities are stored, on both databases: once, in place, with versions, and gone for good."""
+"""Test storing activities, on both databases: once, in place, with versions, and removed for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters and searches, on both databases: the same as looking at everything, forth and back, with bounded work."""
+"""Compare filters and searches with a full scan, on both databases: forward and back, with bounded work."""
 
 from __future__ import annotations
 

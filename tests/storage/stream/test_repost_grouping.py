@@ -1,4 +1,4 @@
-"""Stitched pages, on both databases: the same as over the whole stream at once, at any depth and page size."""
+"""Compare pages of grouped reposts with grouping the whole stream, on both databases, at any page size."""
 
 from __future__ import annotations
 

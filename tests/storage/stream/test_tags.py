@@ -1,4 +1,4 @@
-"""Tagging the past: in batches, under readers' load, without an error or a stale page."""
+"""Test tagging stored items: in batches, under readers' load, without an error or a stale page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Former versions of edited items: bounded in number and age."""
+"""Test former versions of edited items: bounded in number and age."""
 
 from __future__ import annotations
 

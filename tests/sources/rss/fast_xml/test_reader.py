@@ -234,7 +234,7 @@ def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
 
 
 def test_every_element_that_feedparser_handles_is_known_to_be_so() -> None:
-    """A new version of feedparser that handles more must not find us passing over what it now reads."""
+    """A new version of feedparser that handles more elements must not find them ignored here."""
     assert not names._QUIET - feedparser_reader.HANDLED
     assert not {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} - feedparser_reader.HANDLED
     assert feedparser_reader.NAMESPACES["http://www.itunes.com/dtds/podcast-1.0.dtd"] == "itunes"
