@@ -17,7 +17,7 @@ CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-wo
 WORDS  := --limit 9.5 --names 1037
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-long check words bench format lock secrets clean
+.PHONY: help install demo run test test-long coverage check words bench format lock secrets clean
 
 help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chro
 test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about ten minutes
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) -m slow $(or $(ARGS),$(SPREAD))
+
+coverage: $(VENV)/test-installed ## Run the tests of 'make test' with coverage, and check its limits
+	@$(BIN)/python -m tests.chromium
+	@$(PYTEST) -m "not slow" $(SPREAD) --cov --cov-report=
+	@$(BIN)/coverage report --include='aggregator/domain/*,aggregator/services/*' --fail-under=95
+	@$(BIN)/coverage report --fail-under=90
 
 check: $(VENV)/test-installed ## Check style, types and wording
 	@$(BIN)/ruff check $(CODE)

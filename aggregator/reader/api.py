@@ -181,6 +181,7 @@ class Api:
                 "bad-limit",
                 "bad-cursor",
                 "bad-token",
+                "too-many-requests",
             ),
             openapi_extra={"parameters": [parameter.documented() for parameter in SOURCES]},
         )
@@ -322,14 +323,15 @@ class Api:
         """Return a page of the sources."""
         values = given(request.scope["query_string"], SOURCES)
         limit = whole_number("limit", values, default=MOST_SOURCES, least=1, most=MOST_SOURCES)
+        caller, counted = self._admission.admit(request, values)
         after = SourceCursor.parse(values["cursor"][0]).slug if "cursor" in values else ""
-        now, caller = self._clock(), self._callers.caller_of(request)
+        now = self._clock()
         with self._store.reading() as tx:
             found = tx.polling.sources.page(limit + 1, after)
         items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
         following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
         made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
-        made.headers.update(headers_for(caller, ALWAYS_ASK))
+        made.headers.update({**headers_for(caller, ALWAYS_ASK), **counted})
         if following:
             address = self._link(request.url.path) + query_string(values, cursor=following)
             made.headers["Link"] = f'<{address}>; rel="next"'

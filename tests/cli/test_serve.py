@@ -125,7 +125,7 @@ def test_the_reader_alone_serves_what_others_pulled(embedded: Processes, publish
     assert len(embedded.items()) == 3
     ready = embedded.get("/readyz")
     assert (ready["status"], ready["last_tick_at"]) == ("ready", None)
-    assert "No tick has run yet" in ready["worker"]
+    assert "The scheduler has not run yet" in ready["worker"]
     assert embedded.terminate("reader") == 0
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Give the folder that the script creates in an otherwise empty checkout."""
+    """Give the folder that the script creates in an empty checkout."""
     _copy_script("make-secrets", tmp_path)
     _run(tmp_path)
     return tmp_path / "secrets"

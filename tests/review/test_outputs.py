@@ -33,6 +33,14 @@ WORD = "Zanzibar"
 WITHIN = 10.0  # seconds; two on an idle machine
 
 
+def _answers(port: int) -> bool:
+    try:
+        urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
+    except (URLError, OSError):
+        return False
+    return True
+
+
 @contextmanager
 def reading(store: Store, folder: Path) -> Iterator[Reader]:
     """Run 'aggregator serve' as a process of its own."""
@@ -47,12 +55,9 @@ def reading(store: Store, folder: Path) -> Iterator[Reader]:
     }
     with subprocess.Popen([sys.executable, "-m", "aggregator", "serve"], env=environ) as process:
         try:
-            for _ in range(300):
-                try:
-                    urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
-                    break
-                except (URLError, OSError):
-                    time.sleep(0.05)
+            while not _answers(port):
+                assert process.poll() is None
+                time.sleep(0.05)
             yield Reader(port)
         finally:
             process.terminate()

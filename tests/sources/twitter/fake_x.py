@@ -21,7 +21,7 @@ from aggregator.source_api.kind import PollContext
 from aggregator.sources.twitter.plugin import KIND
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from aggregator.fetching.client import Http
@@ -118,9 +118,10 @@ def context(
     )
 
 
-def source(
-    number: int = 1, *, user_id: str = "150000001", fetch_state: Mapping[str, Any] | None = None, **changes: Any
-) -> Source:
+_POLLING = frozenset(field.name for field in dataclasses.fields(PollState))
+
+
+def source(number: int = 1, *, user_id: str = "150000001", **changes: Any) -> Source:
     made = Source(
         id=number,
         slug=f"desk-{number}",
@@ -140,10 +141,11 @@ def source(
             due=NOW,
             due_reason="",
             failures=0,
-            fetch_state=fetch_state or {},
+            fetch_state={},
         ),
     )
-    return dataclasses.replace(made, **changes)
+    polling = {name: changes.pop(name) for name in _POLLING & changes.keys()}
+    return dataclasses.replace(made, poll=dataclasses.replace(made.poll, **polling), **changes)
 
 
 def polled(sources: list[Source], ctx: PollContext) -> list[PollOutcome]:

@@ -29,6 +29,7 @@ from aggregator.domain.errors import (
     UnreadableError,
 )
 from aggregator.domain.polling.results import Failure, FetchResult
+from aggregator.source_api.kind import QueueClass
 from aggregator.sources.twitter.plugin import KIND
 from tests.sources.twitter.fake_x import (
     NOW,
@@ -69,7 +70,7 @@ def upstream() -> Iterator[Upstream]:
 
 def test_kind_is_a_source_kind() -> None:
     kind: SourceKind = KIND
-    assert (kind.name, kind.queue) == ("twitter", "api")
+    assert (kind.name, kind.queue) == ("twitter", QueueClass.API)
 
 
 @pytest.mark.parametrize(
