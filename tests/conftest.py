@@ -177,7 +177,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def _is_for_the_long_run(item: pytest.Item) -> bool:
-    """Say whether a test of pages and outputs repeats on PostgreSQL what it does on SQLite.
+    """Return whether a test of pages and outputs repeats on PostgreSQL what it does on SQLite.
 
     The queries themselves run on both in `tests/storage`, and what follows from watching the database on both here.
     """

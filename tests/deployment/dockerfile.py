@@ -34,7 +34,7 @@ def last(word: str) -> str:
 
 
 def ignored(path: str) -> bool:
-    """Say whether .dockerignore hides a file from the build: the last line that speaks of it or its folder decides."""
+    """Return whether .dockerignore hides a file from the build: the last matching line decides."""
     hidden = False
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split():
         if re.fullmatch(f"{_pattern(line.removeprefix('!'))}(/.*)?", path):

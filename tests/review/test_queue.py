@@ -26,7 +26,7 @@ def waiting(store: Store, count: int, slug: str = "news") -> list[int]:
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Say whether something comes true within some seconds: readers keep answers for a moment."""
+    """Return whether something comes true within some seconds: readers keep answers for a moment."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -164,7 +164,7 @@ def test_what_is_written_is_opml_2_that_other_readers_take() -> None:
 
 
 def _storable(text: str) -> bool:
-    """Say whether XML has a place for a text, and nothing is cut from its ends."""
+    """Return whether XML has a place for a text, and nothing is cut from its ends."""
     return text == text.strip() and all(
         char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char > "\uffff" for char in text
     )
