@@ -1,4 +1,4 @@
-"""Small things that many tests build: activities, sources, and a poll's result stored as ingest stores it."""
+"""Build activities, sources and stored poll results for tests."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> NewActivity:
-    """Build what a source said; `content` are fields of `Content`."""
-    said = replace(
+    """Build an activity; `content` are fields of `Content`."""
+    defaults = replace(
         Content(
             kind=ActivityKind.ARTICLE,
             network="web",
@@ -44,12 +44,12 @@ def an_activity(native_id: str = "1", *, digest: str = "", **content: Any) -> Ne
         **content,
     )
     return NewActivity(
-        native_id=native_id, key=f"web:{native_id}", content=said, entry_digest=digest or f"{said}", raw=b"{}"
+        native_id=native_id, key=f"web:{native_id}", content=defaults, entry_digest=digest or f"{defaults}", raw=b"{}"
     )
 
 
 def a_source(**changes: Any) -> Source:
-    """Build a source that no store holds."""
+    """Build a source that is not stored."""
     made = Source(
         id=1,
         slug="news",
@@ -87,19 +87,21 @@ def add_source(store: Store, slug: str = "news", kind: str = "rss", *, now: date
 
 
 def due_of(source: Source) -> datetime:
-    """Return when a source that is polled is due."""
+    """Return when a source is due, which must be polled on a schedule."""
     assert source.poll.due is not None
     return source.poll.due
 
 
-def ingest_now(store: Store, source: Source, said: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
-    """Screen and store what a source said."""
+def ingest_now(store: Store, source: Source, activities: Sequence[NewActivity], *, now: datetime = NOON) -> Stored:
+    """Screen and store activities of a source."""
     with store.writing() as tx:
-        return tx.stream.activities.store(source.id, [screened(one, source.policy, now) for one in said], now)
+        return tx.stream.activities.store(
+            source.id, [screened(activity, source.policy, now) for activity in activities], now
+        )
 
 
 def decide(store: Store, ids: Sequence[int], review: Review, *, now: datetime = NOON) -> set[int]:
-    """Decide on activities as a person."""
+    """Make a person's decision on activities."""
     with store.writing() as tx:
         return tx.moderation.reviews.decide(ids, review, by="person", reason="test", now=now)
 

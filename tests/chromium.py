@@ -1,7 +1,7 @@
-"""The real browser of the page tests: found on the path, else installed where that is allowed.
+"""Find or install the real browser of the page tests.
 
-`python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and says
-what to do elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
+`python -m tests.chromium` (part of `make test`) installs Debian's Chromium when it runs as root on Debian, and prints
+instructions elsewhere. Ubuntu's `chromium` package is a stub that only points to a snap; it is not taken for a browser.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOW = (
 
 
 def find() -> str | None:
-    """Return the path of a browser that answers, or None."""
+    """Return the path of a working browser, or None."""
     for name in NAMES:
         path = shutil.which(name)
         if path and _answers(path):
@@ -30,10 +30,10 @@ def find() -> str | None:
 
 def _answers(path: str) -> bool:
     try:
-        asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20)
+        version = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0 and b"snap" not in asked.stderr.lower()
+    return version.returncode == 0 and b"snap" not in version.stderr.lower()
 
 
 def _may_install() -> bool:

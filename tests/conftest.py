@@ -1,4 +1,4 @@
-"""Fixtures: both databases, Redis, and what the run says about them."""
+"""Provide databases, Redis and stores to all tests, and report the servers that were used."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests import identifiers, servers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-kinds()  # registers the networks, as every process of ours does with its settings
+kinds()  # registers the networks, as every process does with its settings
 
 TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
 ROOT = Path(__file__).parent
-QUICK = ROOT / "unit"
-WATCHING = {"test_hot", "test_live", "test_trouble", "test_outputs"}
+QUICK = tuple(ROOT / name for name in ("config", "domain", "source_api", "sources", "system", "text"))
+WATCHING = {"test_response_cache", "test_sse", "test_database_trouble", "test_outputs"}
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
 
@@ -51,7 +51,7 @@ hypothesis.settings.load_profile("busy")
 
 @pytest.fixture(autouse=True)
 def unconfigured_logging() -> Iterator[None]:
-    """Take back what a command set up for its own log lines."""
+    """Undo the logging setup of commands."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -79,7 +79,7 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> Iterator[str]:
-    """Give the name of a migrated database to copy: migrating is a hundred times as dear."""
+    """Give the name of a migrated database to copy, which is a hundred times as fast as migrating."""
     with _database(postgresql_server) as url:
         _migrate(url)
         yield str(make_url(url).database)
@@ -152,7 +152,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def _database(server: str, template: str = "template0") -> Iterator[str]:
-    """Make a database for the time of a test."""
+    """Create a database for one test."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(_plain(server), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
@@ -172,12 +172,12 @@ def _plain(url: str) -> str:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name parametrized tests readably, and alike in every process."""
+    """Give parametrized tests readable ids that are the same in every process."""
     return identifiers.identifier(val, argname)
 
 
 def _is_for_the_long_run(item: pytest.Item) -> bool:
-    """Say whether a test of pages and outputs repeats on PostgreSQL what it does on SQLite.
+    """Return whether a test of pages and outputs repeats on PostgreSQL what it does on SQLite.
 
     The queries themselves run on both in `tests/storage`, and what follows from watching the database on both here.
     """
@@ -209,24 +209,24 @@ def pytest_collection_finish() -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    if item.path.is_relative_to(QUICK):
+    if item.path.parent == ROOT or any(item.path.is_relative_to(folder) for folder in QUICK):
         return 0
     return 1 if item.get_closest_marker("long") or item.get_closest_marker("xdist_group") else 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the servers' versions from each process of a divided run to the one that prints."""
+    """Send the servers' versions from each process of a divided run to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["versions"] = _versions
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take them; a process that broke off has none."""
+    """Receive them; a crashed process has none."""
     _versions.extend(getattr(node, "workeroutput", {}).get("versions", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which servers were really used."""
+    """Print the versions of the servers that were used."""
     for version in dict.fromkeys(_versions):
         terminalreporter.write_line(f"Really used: {version}")

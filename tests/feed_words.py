@@ -1,4 +1,4 @@
-"""What the feeds of `feeds` are made of."""
+"""Define the parts of the feeds of `feeds`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds as odd as publishers write them, made up from a seed: every document is a function of its number."""
+"""Generate odd feeds, as publishers write them: each document is a function of its number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.r = Random(seed)
-        self.hostile = self.r.random() < 0.25  # uses what is seldom met
+        self.hostile = self.r.random() < 0.25  # adds rare constructs
 
     def chance(self, share: float) -> bool:
         return self.r.random() < share
@@ -27,7 +27,7 @@ class Writer:
         return " ".join(self.r.choices(WORDS, k=self.r.randint(1, 5)))
 
     def text(self, value: str) -> str:
-        """Write text as one of the ways XML has for it."""
+        """Write text in one of XML's notations for it."""
         if self.chance(0.3) and "]]>" not in value:
             return f"<![CDATA[{value}]]>"
         written = escape(value)
@@ -47,11 +47,11 @@ class Writer:
             return f"<{name}{written}/>" if self.chance(0.8) else f"<{name}{written}></{name}>"
         return f"<{name}{written}>{value}</{name}>"
 
-    def said(self, name: str, value: str, **attributes: str) -> str:
+    def text_element(self, name: str, value: str, **attributes: str) -> str:
         return self.element(name, self.text(value), **attributes)
 
     def some(self, parts: list[Callable[[], str]], share: float = 0.5) -> str:
-        """Write some of the parts, now and then in another order or twice."""
+        """Write some of the parts, sometimes reordered or repeated."""
         chosen = [part for part in parts if self.chance(share)]
         if self.chance(0.5):
             self.r.shuffle(chosen)
@@ -99,12 +99,12 @@ class Writer:
     def media(self) -> str:
         inner = self.some(
             [
-                lambda: self.said("media:description", self.words(), type=self.r.choice(["plain", "html"])),
-                lambda: self.said("media:title", self.words()),
+                lambda: self.text_element("media:description", self.words(), type=self.r.choice(["plain", "html"])),
+                lambda: self.text_element("media:title", self.words()),
                 lambda: self.element("media:thumbnail", url=self.address(), width="10", height="x"),
-                lambda: self.said("media:rating", "nonadult", scheme="urn:simple"),
-                lambda: self.said("media:keywords", "a, b,,c"),
-                lambda: self.said("media:credit", "Ann", role="author"),
+                lambda: self.text_element("media:rating", "nonadult", scheme="urn:simple"),
+                lambda: self.text_element("media:keywords", "a, b,,c"),
+                lambda: self.text_element("media:credit", "Ann", role="author"),
             ],
             0.4,
         )
@@ -115,36 +115,36 @@ class Writer:
         group = self.some(
             [
                 lambda: content,
-                lambda: self.said("media:title", self.words()),
-                lambda: self.said("media:description", self.body()),
+                lambda: self.text_element("media:title", self.words()),
+                lambda: self.text_element("media:description", self.body()),
                 lambda: self.element("media:thumbnail", url=self.address()),
-                lambda: self.said("media:category", "cat", label="Cat"),
+                lambda: self.text_element("media:category", "cat", label="Cat"),
             ]
         )
         return self.r.choice([content, content + content, f"<media:group>{group}</media:group>", group])
 
     def extras(self) -> list[Callable[[], str]]:
-        """Return writers of what any entry may have, whatever the format."""
+        """Return writers of elements that entries of any format may have."""
         return [
-            lambda: self.said("dc:creator", self.author()),
-            lambda: self.said("dc:date", self.date()),
-            lambda: self.said("dc:subject", self.words()),
-            lambda: self.said("dcterms:modified", self.date()),
-            lambda: self.said("itunes:duration", self.r.choice(["61", "1:01", "soon"])),
+            lambda: self.text_element("dc:creator", self.author()),
+            lambda: self.text_element("dc:date", self.date()),
+            lambda: self.text_element("dc:subject", self.words()),
+            lambda: self.text_element("dcterms:modified", self.date()),
+            lambda: self.text_element("itunes:duration", self.r.choice(["61", "1:01", "soon"])),
             lambda: self.element("itunes:image", href=self.address()),
-            lambda: self.said("itunes:author", self.author()),
-            lambda: self.said("itunes:subtitle", self.words()),
-            lambda: self.said("itunes:summary", self.body()),
-            lambda: self.said("itunes:keywords", "x, y"),
-            lambda: self.said("itunes:explicit", "no"),
-            lambda: self.said("slash:comments", "3"),
-            lambda: self.said("wfw:commentRss", self.address()),
+            lambda: self.text_element("itunes:author", self.author()),
+            lambda: self.text_element("itunes:subtitle", self.words()),
+            lambda: self.text_element("itunes:summary", self.body()),
+            lambda: self.text_element("itunes:keywords", "x, y"),
+            lambda: self.text_element("itunes:explicit", "no"),
+            lambda: self.text_element("slash:comments", "3"),
+            lambda: self.text_element("wfw:commentRss", self.address()),
             lambda: self.element("thr:in-reply-to", ref=self.address(), href=self.address()),
-            lambda: self.said("thr:total", "4"),
-            lambda: self.said("georss:point", "45.2 -71.9"),
+            lambda: self.text_element("thr:total", "4"),
+            lambda: self.text_element("georss:point", "45.2 -71.9"),
             lambda: "<georss:where><gml:Point><gml:pos>45 -71</gml:pos></gml:Point></georss:where>",
             lambda: '<odd:thing a="1"><odd:inner>x</odd:inner>tail</odd:thing>',
-            lambda: self.said("odd:leaf", self.words()),
+            lambda: self.text_element("odd:leaf", self.words()),
             lambda: "<podcast:value><podcast:valueRecipient name='x'/></podcast:value>",
             self.media,
             self.media,
@@ -183,25 +183,25 @@ class Writer:
 
     def rss_item(self) -> str:
         parts: list[Callable[[], str]] = [
-            lambda: self.said("title", self.words()),
-            lambda: self.said("link", self.address()),
-            lambda: self.said(
+            lambda: self.text_element("title", self.words()),
+            lambda: self.text_element("link", self.address()),
+            lambda: self.text_element(
                 "guid", self.address(), **self.r.choice([{}, {"isPermaLink": "false"}, {"isPermaLink": "true"}])
             ),
-            lambda: self.said("pubDate", self.date()),
-            lambda: self.said("description", self.body()),
-            lambda: self.said("content:encoded", self.body()),
-            lambda: self.said("author", self.author()),
-            lambda: self.said("category", self.words(), **self.r.choice([{}, {"domain": "http://d.example/"}])),
-            lambda: self.said("category", self.words()),
+            lambda: self.text_element("pubDate", self.date()),
+            lambda: self.text_element("description", self.body()),
+            lambda: self.text_element("content:encoded", self.body()),
+            lambda: self.text_element("author", self.author()),
+            lambda: self.text_element("category", self.words(), **self.r.choice([{}, {"domain": "http://d.example/"}])),
+            lambda: self.text_element("category", self.words()),
             lambda: self.element("enclosure", url=self.address(), length="12", type="audio/mpeg"),
-            lambda: self.said("comments", self.address()),
+            lambda: self.text_element("comments", self.address()),
         ]
         return f"<item>{self.some(parts, 0.7)}{self.some(self.extras(), 0.12)}</item>"
 
     def person(self, name: str) -> str:
-        parts = [lambda: self.said("name", "Ann Lee"), lambda: self.said("uri", self.address())]
-        mail = [lambda: self.said("email", "ann@news.example")] if self.chance(0.3) else []
+        parts = [lambda: self.text_element("name", "Ann Lee"), lambda: self.text_element("uri", self.address())]
+        mail = [lambda: self.text_element("email", "ann@news.example")] if self.chance(0.3) else []
         return self.element(name, self.some([*parts, *mail], 0.9))
 
     def atom_text(self, name: str) -> str:
@@ -214,7 +214,7 @@ class Writer:
     def atom_entry(self) -> str:
         parts: list[Callable[[], str]] = [
             lambda: self.atom_text("title"),
-            lambda: self.said("id", self.address()),
+            lambda: self.text_element("id", self.address()),
             lambda: self.element(
                 "link", href=self.address(), **self.r.choice([{}, {"rel": "alternate", "type": "text/html"}])
             ),
@@ -222,8 +222,8 @@ class Writer:
             lambda: self.element(
                 "link", href=self.address(), rel=self.r.choice(["self", "related", "replies", "Alternate"])
             ),
-            lambda: self.said("published", self.date()),
-            lambda: self.said("updated", self.date()),
+            lambda: self.text_element("published", self.date()),
+            lambda: self.text_element("updated", self.date()),
             lambda: self.person("author"),
             lambda: self.person("contributor"),
             lambda: self.element("category", term=self.words(), label="L"),
@@ -238,36 +238,36 @@ class Writer:
 
     def rdf_item(self) -> str:
         parts: list[Callable[[], str]] = [
-            lambda: self.said("title", self.words()),
-            lambda: self.said("link", self.address()),
-            lambda: self.said("description", self.body()),
-            lambda: self.said("content:encoded", self.body()),
+            lambda: self.text_element("title", self.words()),
+            lambda: self.text_element("link", self.address()),
+            lambda: self.text_element("description", self.body()),
+            lambda: self.text_element("content:encoded", self.body()),
         ]
         about = f" rdf:about={quoteattr(self.address())}" if self.chance(0.9) else ""
         return f"<item{about}>{self.some(parts, 0.8)}{self.some(self.extras(), 0.12)}</item>"
 
     def channel(self) -> str:
         parts: list[Callable[[], str]] = [
-            lambda: self.said("title", self.words()),
-            lambda: self.said("link", self.address()),
-            lambda: self.said("description", self.words()),
-            lambda: self.said("language", "en_GB"),
-            lambda: self.said("pubDate", self.date()),
-            lambda: self.said("managingEditor", self.author()),
-            lambda: self.said("dc:creator", self.author()),
-            lambda: self.said("ttl", "60"),
+            lambda: self.text_element("title", self.words()),
+            lambda: self.text_element("link", self.address()),
+            lambda: self.text_element("description", self.words()),
+            lambda: self.text_element("language", "en_GB"),
+            lambda: self.text_element("pubDate", self.date()),
+            lambda: self.text_element("managingEditor", self.author()),
+            lambda: self.text_element("dc:creator", self.author()),
+            lambda: self.text_element("ttl", "60"),
             lambda: "<skipHours><hour>1</hour><hour>24</hour></skipHours><skipDays><day>Sunday</day></skipDays>",
-            lambda: self.said("sy:updatePeriod", "hourly"),
+            lambda: self.text_element("sy:updatePeriod", "hourly"),
             lambda: "<image><url>i.png</url><title>Logo</title><link>https://news.example/</link></image>",
             lambda: self.element("itunes:image", href=self.address()),
             lambda: (
                 "<itunes:owner><itunes:name>Owner</itunes:name><itunes:email>o@n.example</itunes:email></itunes:owner>"
             ),
-            lambda: self.said("itunes:author", self.author()),
-            lambda: self.said("itunes:summary", self.words()),
+            lambda: self.text_element("itunes:author", self.author()),
+            lambda: self.text_element("itunes:summary", self.words()),
             lambda: self.element("atom:link", href=self.address(), rel=self.r.choice(["self", "hub", "alternate"])),
-            lambda: self.said("generator", "hand"),
-            lambda: self.said("category", "news"),
+            lambda: self.text_element("generator", "hand"),
+            lambda: self.text_element("category", "news"),
             lambda: self.element("fh:complete"),
             *(
                 [lambda: "<textInput><title>Search</title><name>q</name><link>s</link></textInput>", self.rare]
@@ -277,10 +277,10 @@ class Writer:
         return self.some(parts, 0.45)
 
     def declarations(self, *left_out: str) -> str:
-        told = {name: uri for name, uri in NAMESPACES.items() if name not in left_out}
+        declared = {name: uri for name, uri in NAMESPACES.items() if name not in left_out}
         if self.hostile and self.chance(0.05):
-            told["dc"] = "urn:example:not-dublin-core"
-        return "".join(f' xmlns:{name}="{uri}"' for name, uri in told.items())
+            declared["dc"] = "urn:example:not-dublin-core"
+        return "".join(f' xmlns:{name}="{uri}"' for name, uri in declared.items())
 
     def document(self) -> str:
         count = self.r.choice([0, 1, 2, 3, 5])
@@ -289,21 +289,21 @@ class Writer:
             items = "\n".join(self.rss_item() for _ in range(count))
             version = self.r.choice(["2.0", "0.91", "0.92", "2.0"])
             atom = ' xmlns:atom="http://www.w3.org/2005/Atom"'
-            late = self.said("title", "late") if self.hostile and self.chance(0.1) else ""
+            late = self.text_element("title", "late") if self.hostile and self.chance(0.1) else ""
             inner = f"<channel>{self.channel()}{items}{late}</channel>"
             return f'<rss version="{version}"{self.declarations()}{atom}>{inner}</rss>'
         if kind == "atom":
             head = self.some(
                 [
                     lambda: self.atom_text("title"),
-                    lambda: self.said("id", self.address()),
+                    lambda: self.text_element("id", self.address()),
                     lambda: self.element("link", href=self.address()),
                     lambda: self.element("link", href=self.address(), rel="self"),
-                    lambda: self.said("updated", self.date()),
+                    lambda: self.text_element("updated", self.date()),
                     lambda: self.person("author"),
-                    lambda: self.said("icon", "/i.png"),
-                    lambda: self.said("logo", "l.png"),
-                    lambda: self.said("subtitle", self.words()),
+                    lambda: self.text_element("icon", "/i.png"),
+                    lambda: self.text_element("logo", "l.png"),
+                    lambda: self.text_element("subtitle", self.words()),
                     lambda: self.element("link", href="/archive/1", rel="prev-archive"),
                 ]
             )
@@ -340,7 +340,7 @@ def feed(seed: int) -> tuple[bytes, str]:
 
 
 def broken(seed: int) -> tuple[bytes, str]:
-    """Return a document that was cut short or in which bits fell over."""
+    """Return a truncated document, or one with flipped bits."""
     random = Random(seed)
     body, content_type = feed(seed)
     if random.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Identifiers of parametrized tests: stable between runs and processes, and readable.
+"""Derive ids of parametrized tests that are readable and stable between runs and processes.
 
 The two processes of a divided run must collect the same tests, so no identifier may hold what differs between them.
 """

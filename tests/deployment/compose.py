@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, with nothing set in the environment, for the tests of it."""
+"""Read docker-compose.yml, with no variables set, for the tests."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 
 @dataclass(frozen=True)
 class Service:
-    """One service; `said` is its whole mapping."""
+    """One service; `options` is its complete mapping."""
 
     name: str
-    said: Mapping[str, Any]
+    options: Mapping[str, Any]
 
     @property
     def ours(self) -> bool:
         """Whether it runs our image."""
-        return str(self.said["image"]).startswith("activity-stream-aggregator")
+        return str(self.options["image"]).startswith("activity-stream-aggregator")
 
     @property
     def command(self) -> list[str]:
-        """Its words as the container gets them."""
-        return [filled(word) for word in self.said.get("command", ())]
+        """Its command line as the container gets it."""
+        return [filled(word) for word in self.options.get("command", ())]
 
     @property
     def environment(self) -> dict[str, str]:
         """Its variables as the container gets them."""
-        return {name: filled(value) for name, value in self.said.get("environment", {}).items()}
+        return {name: filled(value) for name, value in self.options.get("environment", {}).items()}
 
     @property
     def queues(self) -> list[str]:
@@ -47,27 +47,27 @@ class Service:
 
     @property
     def health(self) -> list[str]:
-        """The words of its health check, as a process to start."""
-        kind, *words = [filled(word) for word in self.said["healthcheck"]["test"]]
+        """The command of its health check, as a process to start."""
+        kind, *words = [filled(word) for word in self.options["healthcheck"]["test"]]
         return {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[kind] + words
 
     @property
     def grace(self) -> float:
-        """Seconds between being asked to stop and being killed."""
-        return seconds(self.said.get("stop_grace_period", "10s"))
+        """Seconds between SIGTERM and SIGKILL."""
+        return seconds(self.options.get("stop_grace_period", "10s"))
 
 
 def document() -> dict[str, Any]:
-    said: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return said
+    content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return content
 
 
 def services() -> dict[str, Service]:
-    return {name: Service(name, said) for name, said in document()["services"].items()}
+    return {name: Service(name, options) for name, options in document()["services"].items()}
 
 
 def filled(text: str) -> str:
-    """Fill in compose's variables from an empty environment; `$$` is how compose spells `$`."""
+    """Substitute compose's variables from an empty environment; `$$` is an escaped `$`."""
     return _VARIABLE.sub(r"\1", text).replace("$$", "$")
 
 

@@ -1,4 +1,4 @@
-"""What the Dockerfile copies and what .dockerignore lets it see, for the tests of them."""
+"""Read the Dockerfile's copied paths and the patterns of .dockerignore for the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def copied() -> Iterator[tuple[str, str]]:
-    """Give `(source, target)` of what is copied from the checkout."""
+    """Return `(source, target)` of each path copied from the checkout."""
     for word, rest in instructions():
         if word == "COPY" and not rest.startswith("--from"):
             *sources, target = shlex.split(rest)
@@ -29,12 +29,12 @@ def copied() -> Iterator[tuple[str, str]]:
 
 
 def last(word: str) -> str:
-    """Return the rest of the last such instruction, the one that counts."""
-    return [rest for one, rest in instructions() if one == word][-1]
+    """Return the rest of the last such instruction, which takes effect."""
+    return [rest for name, rest in instructions() if name == word][-1]
 
 
 def ignored(path: str) -> bool:
-    """Say whether .dockerignore hides a file from the build: the last line that speaks of it or its folder decides."""
+    """Return whether .dockerignore hides a file from the build: the last matching line decides."""
     hidden = False
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split():
         if re.fullmatch(f"{_pattern(line.removeprefix('!'))}(/.*)?", path):

@@ -1,4 +1,4 @@
-"""docker-compose.yml without an engine: all that it refers to is there, and the services fit together."""
+"""Check docker-compose.yml without an engine: all references exist, and the services fit together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were
 
 
 def _settings(service: Service, folder: Path) -> Settings:
-    """Read a service's variables as it would, with files for its secrets."""
+    """Load the settings from a service's variables, with files for its secrets."""
     contents = {
         "database_url": "postgresql://aggregator:word@postgres/aggregator",
         "secret_key": "k" * 43,
@@ -44,27 +44,27 @@ def test_the_stack_is_complete() -> None:
 
 def test_one_service_builds_the_image_and_all_others_wait_for_it() -> None:
     # Two that build one name get into each other's way on newer engines.
-    assert [name for name, service in SERVICES.items() if "build" in service.said] == ["migrate"]
-    waiting = {name for name, service in OURS.items() if "migrate" in service.said["depends_on"]}
+    assert [name for name, service in SERVICES.items() if "build" in service.options] == ["migrate"]
+    waiting = {name for name, service in OURS.items() if "migrate" in service.options["depends_on"]}
     assert waiting == set(OURS) - {"migrate"}
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_what_a_service_waits_for_can_come_true(service: Service) -> None:
-    for name, how in service.said.get("depends_on", {}).items():
-        awaited = SERVICES[name].said
+    for name, how in service.options.get("depends_on", {}).items():
+        awaited = SERVICES[name].options
         if how == {"condition": "service_healthy"}:
             assert "healthcheck" in awaited
         else:
             assert how == {"condition": "service_completed_successfully"}
-            # One that is started again for ever never tells those who wait that it failed.
+            # A service that restarts forever never reports its failure to those that wait for it.
             assert re.fullmatch(r"on-failure:\d+", awaited["restart"])
             assert "healthcheck" not in awaited
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_service_waits_for_the_servers_that_it_uses(service: Service) -> None:
-    awaited = set(service.said.get("depends_on", ()))
+    awaited = set(service.options.get("depends_on", ()))
     if service.queues or service.name == "scheduler":
         assert awaited == {"migrate", "redis"}
     if service.name == "migrate":
@@ -75,16 +75,16 @@ def test_a_service_waits_for_the_servers_that_it_uses(service: Service) -> None:
 def test_every_lasting_service_is_watched_and_started_again(service: Service) -> None:
     if service.name == "migrate":
         return
-    assert service.said["restart"] == "unless-stopped"
-    check = service.said["healthcheck"]
+    assert service.options["restart"] == "unless-stopped"
+    check = service.options["healthcheck"]
     assert set(check) <= {"test", "interval", "timeout", "retries", "start_period"}  # what old engines know as well
     if service.ours and service.health[0] != "python":
         assert check["interval"] == "60s"  # loading all of our code costs a second of processor time
-    assert service.said["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    assert service.options["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
 
 
 def test_volumes_are_declared_and_used() -> None:
-    used = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.said.get("volumes", ())]
+    used = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.options.get("volumes", ())]
     assert sorted(used) == sorted(document()["volumes"])
 
 
@@ -92,11 +92,11 @@ def test_secrets_are_declared_given_and_read() -> None:
     declared = document()["secrets"]
     assert all(how == {"file": f"./secrets/{name}"} for name, how in declared.items())
     for service in SERVICES.values():
-        given = set(service.said.get("secrets", ()))
-        said = [*service.environment.values(), *service.command]
-        read = {value.removeprefix(FOLDER) for value in said if value.startswith(FOLDER)}
+        given = set(service.options.get("secrets", ()))
+        texts = [*service.environment.values(), *service.command]
+        read = {value.removeprefix(FOLDER) for value in texts if value.startswith(FOLDER)}
         assert given == read, service.name
-    assert {name for service in SERVICES.values() for name in service.said.get("secrets", ())} == set(declared)
+    assert {name for service in SERVICES.values() for name in service.options.get("secrets", ())} == set(declared)
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=OURS)
@@ -105,7 +105,7 @@ def test_settings_accept_a_service_s_variables(service: Service, tmp_path: Path)
     assert not settings.embedded_database
     assert not settings.embedded_broker
     assert settings.kinds["x_bearer_token"] is None  # its file is empty: no X
-    assert str(settings.data_dir) in service.said["tmpfs"]
+    assert str(settings.data_dir) in service.options["tmpfs"]
     assert service.environment["REMAP_SIGTERM"] == "SIGQUIT"
 
 
@@ -116,20 +116,20 @@ def test_every_setting_reaches_the_services() -> None:
 
 @pytest.mark.parametrize("service", OURS.values(), ids=OURS)
 def test_our_services_can_do_little(service: Service) -> None:
-    said = service.said
-    assert said["read_only"] is True
-    assert said["cap_drop"] == ["ALL"]
-    assert said["security_opt"] == ["no-new-privileges:true"]
-    assert not {"user", "privileged", "cap_add", "network_mode", "pid", "devices", "volumes"} & set(said)
+    options = service.options
+    assert options["read_only"] is True
+    assert options["cap_drop"] == ["ALL"]
+    assert options["security_opt"] == ["no-new-privileges:true"]
+    assert not {"user", "privileged", "cap_add", "network_mode", "pid", "devices", "volumes"} & set(options)
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis"])
 def test_the_servers_can_do_little_either(name: str) -> None:
-    said = SERVICES[name].said
-    assert said["user"] == name  # the images begin as root, and need capabilities to become somebody else
-    assert said["cap_drop"] == ["ALL"]
-    assert said["security_opt"] == ["no-new-privileges:true"]
-    assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & set(said)
+    options = SERVICES[name].options
+    assert options["user"] == name  # the images start as root, and need capabilities to change the user
+    assert options["cap_drop"] == ["ALL"]
+    assert options["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & set(options)
 
 
 def test_no_secret_comes_by_the_environment() -> None:
@@ -139,7 +139,7 @@ def test_no_secret_comes_by_the_environment() -> None:
 
 
 def test_only_the_reader_is_published_and_only_on_loopback() -> None:
-    ports = {name: service.said["ports"] for name, service in SERVICES.items() if "ports" in service.said}
+    ports = {name: service.options["ports"] for name, service in SERVICES.items() if "ports" in service.options}
     port = SERVICES["reader"].environment["AGGREGATOR_LISTEN"].rpartition(":")[2]
     assert ports == {"reader": [f"127.0.0.1:{port}:{port}"]}
 
@@ -149,7 +149,7 @@ def test_redis_forgets_nothing_and_has_a_password() -> None:
     assert command[:2] == ["redis-server", f"{FOLDER}redis_config"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
     assert command[command.index("--appendonly") + 1] == "yes"
-    assert SERVICES["redis"].said["volumes"] == ["redis:/data"]
+    assert SERVICES["redis"].options["volumes"] == ["redis:/data"]
 
 
 def test_each_queue_is_served_by_one_service(tmp_path: Path) -> None:

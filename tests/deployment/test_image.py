@@ -1,4 +1,4 @@
-"""The image without an engine: what is copied is there and visible, and nothing private goes along."""
+"""Check the image without an engine: copied paths exist and are not ignored, and private files stay out."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_nothing_else_reaches_the_build(private: str) -> None:
 
 def test_all_that_a_wheel_would_hold_is_copied() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    held = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
+    included = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
     # Besides: the sample configuration, which a setting points to.
-    assert held | {"config", "pyproject.toml", project["project"]["readme"], "requirements.txt"} == set(SOURCES)
+    assert included | {"config", "pyproject.toml", project["project"]["readme"], "requirements.txt"} == set(SOURCES)
 
 
 def test_both_stages_use_the_same_python_and_it_is_one_of_ours() -> None:

@@ -1,4 +1,4 @@
-"""scripts/make-secrets writes what compose reads, once, and our settings accept it."""
+"""Test scripts/make-secrets: it writes the files that compose reads, once, and the settings accept them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Give the folder that the script made in a checkout with nothing else in it."""
+    """Give the folder that the script creates in an empty checkout."""
     _copy_script("make-secrets", tmp_path)
     _run(tmp_path)
     return tmp_path / "secrets"
@@ -60,7 +60,7 @@ def test_settings_accept_them_and_the_address_fits_the_database(made: Path) -> N
             "AGGREGATOR_X_BEARER_TOKEN_FILE": str(made / "x_bearer_token"),
         }
     )
-    assert settings.kinds["x_bearer_token"] is None  # until somebody writes one
+    assert settings.kinds["x_bearer_token"] is None  # until the file has content
     url = make_url(settings.database_url.reveal())
     database = services()["postgres"].environment
     assert url.host == "postgres"
@@ -138,14 +138,14 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
         subprocess.run(
             [tmp_path / "scripts" / "pin-images"], check=True, cwd="/", env=environ, capture_output=True, timeout=30
         )
-    said = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text(encoding="utf-8").splitlines())
-    assert said.pop("AGGREGATOR_LOCALE") == "es"
-    assert {name: value.partition("@")[0] for name, value in said.items()} == {
+    variables = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text(encoding="utf-8").splitlines())
+    assert variables.pop("AGGREGATOR_LOCALE") == "es"
+    assert {name: value.partition("@")[0] for name, value in variables.items()} == {
         "AGGREGATOR_PYTHON_IMAGE": "python",
         "AGGREGATOR_POSTGRES_IMAGE": "postgres",
         "AGGREGATOR_REDIS_IMAGE": "redis",
     }
-    assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in said.values())
+    assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in variables.values())
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     pinned = re.findall(
         r"^pin (\w+) (\S+)$", (ROOT / "scripts" / "pin-images").read_text(encoding="utf-8"), re.MULTILINE

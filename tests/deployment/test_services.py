@@ -1,4 +1,4 @@
-"""The compose file's services for real, as processes: their own commands, variables, secrets and health checks."""
+"""Run the compose file's services as processes with their own commands, variables, secrets and health checks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def secrets(tmp_path: Path, postgresql_url: str, redis_url: str) -> Path:
     folder = tmp_path / "secrets"
     folder.mkdir()
     given = {"database_url": postgresql_url, "secret_key": "k" * 43, "broker_url": redis_url}
-    names = (name for service in SERVICES.values() for name in service.said.get("secrets", ()))
+    names = (name for service in SERVICES.values() for name in service.options.get("secrets", ()))
     for name, content in {**dict.fromkeys(names, ""), **given}.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
 
 
 def _environment(service: Service, secrets: Path, port: int) -> dict[str, str]:
-    """Return its variables, with what only containers have put in its place."""
+    """Return its variables, with replacements for those that only work in containers."""
     environ = {name: value.replace(FOLDER, f"{secrets}/") for name, value in service.environment.items()}
     here = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

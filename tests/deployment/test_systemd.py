@@ -1,4 +1,4 @@
-"""The systemd units without systemd: what they start is there, what they set is known, and they may do little."""
+"""Check the systemd units without systemd: commands exist, settings are known, and privileges are minimal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ every_unit = pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 
 
 def _settings(unit: Unit, folder: Path) -> Settings:
-    """Read a unit's variables as it would, with files for its secrets."""
+    """Load the settings from a unit's variables, with files for its secrets."""
     contents = {"database_url": "postgresql://127.0.0.1/aggregator", "secret_key": "k" * 43, "x_bearer_token": ""}
     for name in unit.credentials:
         (folder / name).write_text(contents[name], encoding="utf-8")
@@ -90,7 +90,7 @@ def test_it_is_started_again_and_comes_after_the_schema(unit: Unit) -> None:
     assert unit.last("StartLimitIntervalSec") == "0"
     if unit.name == "aggregator-migrate":
         assert unit.last("Type") == "oneshot"
-        assert "WantedBy" not in unit.said
+        assert "WantedBy" not in unit.options
     else:
         # Required, a schema that fails once at boot would keep them from ever starting.
         assert unit.last("Wants") == unit.last("After") == "aggregator-migrate.service"

@@ -1,4 +1,4 @@
-"""The systemd units with the settings that they share, for the tests of them."""
+"""Read the systemd units with their shared settings for the tests."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ CREDENTIALS = "%d/"  # where systemd puts a unit's copies of secrets
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit: every value of every setting, those that all share first."""
+    """One unit: every value of every setting, shared ones first."""
 
     name: str
-    said: Mapping[str, list[str]]
+    options: Mapping[str, list[str]]
 
     def last(self, setting: str) -> str:
-        """Return the value that counts."""
-        return self.said[setting][-1]
+        """Return the last value, which takes effect."""
+        return self.options[setting][-1]
 
     @property
     def command(self) -> list[str]:
-        """The words that it starts, `%` as the process sees it."""
+        """Its command line, with `%%` unescaped."""
         return shlex.split(self.last("ExecStart").replace("%%", "%"))
 
     @property
     def environment(self) -> dict[str, str]:
         """Its own variables, and those of the example file."""
-        own = [pair for value in self.said["Environment"] for pair in shlex.split(value)]
+        own = [pair for value in self.options["Environment"] for pair in shlex.split(value)]
         return dict(pair.split("=", 1) for pair in (*own, *example()))
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Name and file of each secret that it is given."""
-        return dict(value.split(":", 1) for value in self.said["LoadCredential"])
+        """Name and file of each of its secrets."""
+        return dict(value.split(":", 1) for value in self.options["LoadCredential"])
 
 
 def units() -> dict[str, Unit]:
@@ -51,16 +51,16 @@ def units() -> dict[str, Unit]:
 
 
 def example(*, commented: bool = False) -> list[str]:
-    """Return the `NAME=value` lines of the example file, those that only show what could be set on request."""
+    """Return the `NAME=value` lines of the example file, with commented ones on request."""
     lines = (FOLDER / "aggregator.env").read_text(encoding="utf-8").splitlines()
     return [line.lstrip("#") for line in lines if "=" in line and (commented or not line.startswith("#"))]
 
 
 def _read(paths: list[Path]) -> Mapping[str, list[str]]:
-    said: defaultdict[str, list[str]] = defaultdict(list)
+    options: defaultdict[str, list[str]] = defaultdict(list)
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             if line and line[0] not in "#[":
                 setting, value = line.split("=", 1)
-                said[setting].append(value)
-    return said
+                options[setting].append(value)
+    return options

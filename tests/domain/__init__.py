@@ -1,1 +1,1 @@
-"""Tests of pure decisions."""
+"""Tests of `aggregator.domain`."""

@@ -1,4 +1,4 @@
-"""What tests of the etiquette share."""
+"""Provide the fixtures of the etiquette tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def time() -> Time:
 
 @pytest.fixture
 def polling(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -> Iterator[Polling]:
-    """Give a container on SQLite that may reach the publisher and waits for nobody."""
+    """Give a container on SQLite that may reach the publisher and never waits for a host."""
     del sqlite_store  # made and migrated
     polling = Polling(
         time,

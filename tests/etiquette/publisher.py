@@ -1,4 +1,4 @@
-"""A publisher that follows a script, a clock that tests move, and a container that polls the one by the other."""
+"""Simulate a publisher with scripted responses, and poll it by a controlled clock."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ HTML = b"<!doctype html><title>We will be back</title><p>Maintenance"
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """One scripted answer."""
+    """One scripted response."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    validates: bool = False  # 304 to whoever sends its ETag back
+    validates: bool = False  # 304 for a matching ETag
 
 
 def feed(*numbers: int, extra: str = "", when: datetime = START, site: str = "https://site.example") -> bytes:
@@ -55,11 +55,11 @@ def feed(*numbers: int, extra: str = "", when: datetime = START, site: str = "ht
 
 
 class Publisher:
-    """Answers each path with what its script says next; the last answer stays."""
+    """Answers each path with the next response of its script; the last response repeats."""
 
     def __init__(self) -> None:
         self.script: dict[str, list[Says]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -82,13 +82,13 @@ class Publisher:
 
     @property
     def paths(self) -> list[str]:
-        """The paths asked for so far, in order."""
-        return [path for path, _ in self.asked]
+        """The requested paths so far, in order."""
+        return [path for path, _ in self.requests]
 
     @property
     def last(self) -> dict[str, str]:
         """The headers of the last request, names in lower case."""
-        return self.asked[-1][1]
+        return self.requests[-1][1]
 
     async def _start(self) -> None:
         app = web.Application()
@@ -99,7 +99,7 @@ class Publisher:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _answer(self, request: web.Request) -> web.Response:
-        self.asked.append((request.path_qs, {name.lower(): value for name, value in request.headers.items()}))
+        self.requests.append((request.path_qs, {name.lower(): value for name, value in request.headers.items()}))
         script = self.script.get(request.path_qs, [Says(status=404)])
         says = script.pop(0) if len(script) > 1 else script[0]
         if says.validates and request.headers.get("If-None-Match") == says.headers["ETag"]:
@@ -131,11 +131,11 @@ class Polling:
         self.container = Container(Settings.from_environment(self._environ), time)
 
     def restarted(self) -> Polling:
-        """Return what a new process would be."""
+        """Return the container of a new process."""
         return Polling(self.time, self._environ)
 
     def follow(self, url: str, *, slug: str = "feed", floor: timedelta = DOCUMENT_FLOOR, **changes: Any) -> Source:
-        """Follow an address without asking it."""
+        """Add a source without requests."""
         host = changes.pop("host", url.removeprefix("http://").partition("/")[0])
         found = Discovery(kind="rss", address=url, host=host, name=slug, slug=slug, every=None, floor=floor, **changes)
         with self.container.store.writing() as tx:
@@ -147,23 +147,23 @@ class Polling:
         return report
 
     def tick(self) -> int:
-        """Do what the scheduler and the workers do; return how many sources were polled."""
+        """Poll due sources as scheduler and workers do; return their number."""
         batches = self.container.dispatcher.claim()
         return sum(len(self.container.polling.poll(batch.ids, batch.token)) for batch in batches)
 
     def source(self, slug: str = "feed") -> Source:
-        """Return a source as it stands."""
+        """Return the current state of a source."""
         with self.container.store.reading() as tx:
             found = tx.polling.sources.get(slug)
         assert found is not None
         return found
 
     def items(self) -> Collection[Activity]:
-        """Return what is shown."""
+        """Return the visible items."""
         with self.container.store.reading() as tx:
             return tx.stream.activities.page(Query(limit=100)).items
 
     def note(self, slug: str = "feed") -> str:
-        """Return what the newest line of a source's fetch log says."""
+        """Return the newest line of a source's fetch log."""
         with self.container.store.reading() as tx:
             return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])

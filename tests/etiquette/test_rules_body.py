@@ -1,4 +1,4 @@
-"""Rules 36 to 38: what a document that came through says, against a scripted publisher."""
+"""Test rules 36 to 38, about the content of documents, against a scripted publisher."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_rule_37_odd_dates_order_by_when_we_saw_them(polling: Polling, publisher
     document = f"<rss version='2.0'><channel><title>T</title>{items}</channel></rss>"
     polling.follow(publisher.says("/f", Says(document.encode())))
     polling.poll()
-    held = {item.native_id: item for item in polling.items()}
+    stored = {item.native_id: item for item in polling.items()}
     good = datetime(2026, 3, 1, tzinfo=UTC)
-    assert {name: item.position for name, item in held.items()} == dict.fromkeys(dates, START) | {"good": good}
-    assert held["future"].content.published == datetime(2028, 1, 1, tzinfo=UTC)  # what it says is kept
-    assert held["epoch"].content.published == datetime(1970, 1, 1, tzinfo=UTC)
-    assert held["none"].content.published is held["broken"].content.published is None
+    assert {name: item.position for name, item in stored.items()} == dict.fromkeys(dates, START) | {"good": good}
+    assert stored["future"].content.published == datetime(2028, 1, 1, tzinfo=UTC)  # the source's own date is kept
+    assert stored["epoch"].content.published == datetime(1970, 1, 1, tzinfo=UTC)
+    assert stored["none"].content.published is stored["broken"].content.published is None
     assert time() == START
 
 

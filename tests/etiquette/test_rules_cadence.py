@@ -1,4 +1,4 @@
-"""Rules 10 to 13, 21, 22 and 31 as decisions: what is asked for and what is granted, without a publisher or a wait."""
+"""Test rules 10 to 13, 21, 22 and 31 as pure decisions: publishers' hints and the resulting intervals."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_rule_22_a_source_that_falls_silent_slows_down_to_a_day_and_says_so() ->
         posts = [at - number * HOUR for number in range(24)] if day < 10 else []
         rhythm = observed(rhythm, at, posts)
         upcoming.append(after_success(at, Terms(1, None, FLOOR), poll_weight=poll_weight(rhythm, at), pace=pace))
-    intervals = [one.interval for one in upcoming]
+    intervals = [decision.interval for decision in upcoming]
     assert intervals[9] < 30 * MINUTE
     assert intervals[10:] == sorted(intervals[10:])
     assert intervals[-1] > 2 * HOUR
@@ -175,7 +175,7 @@ FAILURES: list[tuple[SourceError, int]] = [  # and after how many the wait has g
 ]
 
 
-@pytest.mark.parametrize(("error", "many"), FAILURES, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(("error", "many"), FAILURES, ids=lambda error: type(error).__name__)
 def test_rule_31_failures_back_off_by_their_weight_and_are_tried_weekly_for_ever(error: SourceError, many: int) -> None:
     terms, waits, strain, at = Terms(1, None, FLOOR), [], 0.0, NOON
     for failures in range(1, 1000):

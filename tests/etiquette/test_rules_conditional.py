@@ -1,4 +1,4 @@
-"""Rules 1 to 9: conditional requests, against a scripted publisher."""
+"""Test rules 1 to 9, about conditional requests, against a scripted publisher."""
 
 from __future__ import annotations
 

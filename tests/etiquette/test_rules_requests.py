@@ -1,4 +1,4 @@
-"""Rules 23 to 35: what is sent, redirects, endings and bounds, against a scripted publisher."""
+"""Test rules 23 to 35, about requests, redirects, errors and limits, against a scripted publisher."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _to(url: str, status: int = 301) -> Says:
 def test_rule_23_we_say_who_we_are_and_never_pretend(polling: Polling, publisher: Publisher) -> None:
     polling.follow(publisher.says("/f", Says(HTML, status=403), Says(feed(1))))
     polling.poll()
-    assert len(publisher.asked) == 1  # no second try under another name
+    assert len(publisher.requests) == 1  # no second try under another name
     polling.poll()
-    agents = {headers["user-agent"] for _, headers in publisher.asked}
+    agents = {headers["user-agent"] for _, headers in publisher.requests}
     assert len(agents) == 1
     [agent] = agents
     assert agent.startswith("ActivityStreamAggregator/")
@@ -48,7 +48,7 @@ def test_rule_24_nothing_is_sent_that_need_not_be(polling: Polling, publisher: P
     polling.poll()
     polling.poll()
     assert publisher.paths == ["/f?a=1&b"] * 2
-    for _, headers in publisher.asked:
+    for _, headers in publisher.requests:
         assert set(headers) <= {"host", "user-agent", "accept", "accept-encoding", "if-none-match", "a-im"}
         assert headers["accept"].startswith("application/rss+xml, application/atom+xml")
         assert headers["accept"].endswith("*/*;q=0.1")
@@ -65,7 +65,7 @@ def test_rule_24_a_sign_in_stays_with_its_origin(polling: Polling, publisher: Pu
             tx.polling.sources.change(polling.source().id, sealed=seal)
         assert polling.poll().new == 1
         assert "s3cret" not in seal
-        home = [headers for _, headers in publisher.asked]
+        home = [headers for _, headers in publisher.requests]
         assert all(headers["authorization"].startswith("Basic ") and headers["x-key"] == "k" for headers in home)
         assert not {"authorization", "x-key"} & set(other.last)
 
@@ -77,7 +77,7 @@ def test_rule_24_a_sign_in_kept_under_another_key_is_asked_for_again(polling: Po
         tx.polling.sources.change(polling.source().id, sealed=stranger.close(polling.source().own_host, {"X-Key": "k"}))
     polling.poll()
     assert polling.source().state is SourceState.STOPPED
-    assert publisher.asked == []
+    assert publisher.requests == []
 
 
 def test_rule_25_adding_a_feed_is_one_request(polling: Polling, publisher: Publisher) -> None:
@@ -200,7 +200,7 @@ def test_rule_30_gone_stops_and_tells_and_keeps_the_items(polling: Polling, publ
     assert len(polling.items()) == 1
     time.passes(days=400)
     assert polling.tick() == 0
-    assert len(publisher.asked) == 2
+    assert len(publisher.requests) == 2
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
@@ -213,7 +213,7 @@ def test_rule_31_failures_wait_longer_but_a_week_at_the_most(
         polling.tick()
         waits.append(due_of(polling.source()) - time())
         time.now = due_of(polling.source())
-    assert len(publisher.asked) == 60  # for ever
+    assert len(publisher.requests) == 60  # for ever
     assert waits == sorted(waits)
     assert waits[0] < waits[-1] <= 7 * DAY
     publisher.says("/f", Says(feed(1)))
@@ -232,7 +232,7 @@ def test_rule_32_who_wants_a_sign_in_is_not_hammered(
         polling.tick()
         time.passes(days=1)
     source = polling.source()
-    assert (len(publisher.asked), source.state, source.poll.last_error_code) == (1, SourceState.STOPPED, "sign-in")
+    assert (len(publisher.requests), source.state, source.poll.last_error_code) == (1, SourceState.STOPPED, "sign-in")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rules 10 to 22: when to fetch, against a scripted publisher and a clock that tests move."""
+"""Test rules 10 to 22, about the time of requests, against a scripted publisher and a controlled clock."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def test_rule_10_nothing_is_fetched_more_often_than_its_floor(
 ) -> None:
     busy = [Says(feed(*range(n, n + 9), when=START + n * MINUTE), headers=headers) for n in range(40)]
     polling.follow(publisher.says("/f", *busy))
-    asked = []
+    times = []
     for _ in range(6 * 4):  # six hours of ticks by two schedulers, one of them new every 15 minutes
         other = polling.restarted()
         for _ in range(5):
             if polling.tick() + other.tick():
-                asked.append(time())
+                times.append(time())
             time.passes(minutes=3)
         other.container.close()
-    assert len(asked) == len(publisher.asked) >= 3
-    assert min(later - sooner for sooner, later in pairwise(asked)) >= floor
+    assert len(times) == len(publisher.requests) >= 3
+    assert min(later - sooner for sooner, later in pairwise(times)) >= floor
 
 
 @pytest.mark.parametrize("status", [200, 304])
@@ -167,7 +167,7 @@ def test_rule_14_every_form_of_retry_after_has_its_outcome(
     polling.follow(publisher.says("/f", Says(status=status, headers={"Retry-After": value, "Date": date})))
     polling.poll()
     with polling.container.store.reading() as tx:
-        paused = [one.until - START for one in tx.polling.hosts.paused(START)]
+        paused = [pause.until - START for pause in tx.polling.hosts.paused(START)]
     without = [HOUR] if status == 429 else []  # a 503 that does not say for how long is a failure like others
     assert paused == ([wait] if wait else without)
     assert _wait(polling) >= (wait or 15 * MINUTE)
@@ -182,7 +182,7 @@ def test_rule_14_a_date_is_taken_relative_to_the_publisher_s_clock(polling: Poll
     polling.follow(publisher.says("/f", Says(status=429, headers=headers)))
     polling.poll()
     with polling.container.store.reading() as tx:
-        assert [one.until for one in tx.polling.hosts.paused(START)] == [START + 2 * HOUR]
+        assert [pause.until for pause in tx.polling.hosts.paused(START)] == [START + 2 * HOUR]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -248,7 +248,7 @@ def test_rule_17_a_pause_survives_a_restart_and_holds_by_hand(
     reports: list[Report] = []
     again.container.pull.run([again.source()], reports.append)
     again.container.close()
-    assert len(publisher.asked) == 1
+    assert len(publisher.requests) == 1
     [report] = reports
     assert report.error is not None
     assert "paused for another 40 min" in report.error
@@ -307,7 +307,7 @@ def test_rule_20_a_start_with_500_overdue_sources_makes_no_burst(polling: Pollin
         begun.append(sum(len(batch.ids) for batch in polling.container.dispatcher.claim()))
         time.passes(seconds=5)
     assert sum(begun) == 500
-    assert sum(begun[:12]) <= 120 + 60  # what is set for a minute, and at the very start half a minute's worth
+    assert sum(begun[:12]) <= 120 + 60  # the limit of a minute, and half a minute's share at the start
     assert max(sum(begun[at : at + 12]) for at in range(1, 44)) <= 120
 
 
@@ -318,8 +318,8 @@ def test_rule_21_hourly_sources_spread_over_the_hour() -> None:
         due = {n: after_success(at, Terms(n, HOUR, MINUTE), poll_weight=1, pace=None).at for n, at in due.items()}
     minutes = [at.minute for at in due.values()]
     assert max(minutes.count(minute) for minute in range(60)) <= 40
-    one = [after_success(START, Terms(7, HOUR, MINUTE), poll_weight=1, pace=None).at for _ in range(3)]
-    assert len(set(one)) == 1  # and each source has its own, always the same
+    times = [after_success(START, Terms(7, HOUR, MINUTE), poll_weight=1, pace=None).at for _ in range(3)]
+    assert len(set(times)) == 1  # and each source has its own, always the same
 
 
 def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
@@ -332,8 +332,8 @@ def test_rule_22_the_rate_follows_the_posts_and_the_reason_is_kept(
         at += HOUR
         busy, dormant = observed(busy, at, [at - MINUTE]), observed(dormant, at, [])
     often, seldom = (
-        after_success(at, Terms(1, None, 15 * MINUTE), poll_weight=poll_weight(one, at), pace=pace)
-        for one in (busy, dormant)
+        after_success(at, Terms(1, None, 15 * MINUTE), poll_weight=poll_weight(source, at), pace=pace)
+        for source in (busy, dormant)
     )
     assert 15 * MINUTE <= often.interval <= 30 * MINUTE
     assert 4 * often.interval <= seldom.interval <= 24 * HOUR

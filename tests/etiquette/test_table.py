@@ -1,4 +1,4 @@
-"""`docs/etiquette.md` names every rule's tests, and only tests that there are."""
+"""Check that `docs/etiquette.md` lists the existing tests of every rule."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def test_the_table_of_rules_is_true() -> None:
     for path in TESTS.glob("test_rules_*.py"):
         for name, number in re.findall(r"def (test_rule_(\d\d)\w*)", path.read_text(encoding="utf-8")):
             there.setdefault(int(number), set()).add(name)
-    told: dict[int, set[str]] = {}
+    documented: dict[int, set[str]] = {}
     for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
         if found := re.match(r"\| (\d+) ", line):
-            told[int(found[1])] = set(re.findall(r"`(test_rule_\w+)`", line))
-    assert set(told) == set(there) == set(RULES)
-    assert told == there
+            documented[int(found[1])] = set(re.findall(r"`(test_rule_\w+)`", line))
+    assert set(documented) == set(there) == set(RULES)
+    assert documented == there

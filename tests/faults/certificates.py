@@ -1,4 +1,4 @@
-"""A certificate authority of the test run's own, that the client trusts until the run ends."""
+"""Create a certificate authority for the test run, which the client trusts until the run ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "feed.example"
 
 @cache
 def trusted(folder: Path) -> ssl.SSLContext:
-    """Return what a server needs to be believed for `NAME` and `ALLOWED`; as if the authority had been installed."""
+    """Return a TLS context with a certificate of the authority for `NAME` and `ALLOWED`."""
     context = untrusted(folder)
     trusting = connector._SSL_CONTEXT_VERIFIED
     assert trusting is not None
@@ -34,7 +34,7 @@ def trusted(folder: Path) -> ssl.SSLContext:
 
 
 def untrusted(folder: Path) -> ssl.SSLContext:
-    """Return what a server needs to speak TLS with a certificate that nobody trusts."""
+    """Return a TLS context for a server with a certificate that no client trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""Hostile documents, made by the thousand: `python -m tests.faults.documents 10000 [FIRST]` tells what became of them.
+"""Read hostile documents by the thousand: `python -m tests.faults.documents 10000 [FIRST]` prints the outcomes.
 
-Every one is read and screened as a poll would. It must end as activities or as an error of ours, within seconds, and
+Every one is read and screened as a poll would. It must end as activities or as a domain error, within seconds, and
 leave the memory as it was.
 """
 
@@ -46,7 +46,7 @@ _TYPES = (
 
 @dataclass(slots=True)
 class Toll:
-    """What a number of documents came to."""
+    """The outcomes of a number of documents."""
 
     outcomes: Counter[str] = field(default_factory=Counter)  # "read", or the code of an error
     slowest: float = 0.0  # seconds
@@ -55,7 +55,7 @@ class Toll:
 
 
 def hostile(seed: int) -> tuple[bytes, str]:
-    """Return a document and the content type that it is sent with; the same for a seed every time."""
+    """Return the document of a seed and its content type; always the same for a seed."""
     dice = random.Random(seed)
     body, content_type = feeds.broken(seed) if seed % 3 else feeds.feed(seed)
     if dice.random() < 0.2:
@@ -67,7 +67,7 @@ def storm(count: int, first: int = 0) -> Toll:
     """Read `count` of them.
 
     Raises:
-        Exception: whatever is none of our errors; its note names the seed.
+        Exception: any error outside of the domain's; its note names the seed.
     """
     toll = Toll()
     for seed in range(first, first + 50):  # what every process needs once
@@ -182,7 +182,7 @@ _MUTATIONS = (
 
 
 def _memory() -> int:
-    """Return what this process holds, in kilobytes; 0 where that can't be told."""
+    """Return the memory of this process in kilobytes; 0 where that is unknown."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0

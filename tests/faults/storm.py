@@ -1,7 +1,7 @@
-"""Hostile answers, made by the thousand: `python -m tests.faults.storm 5000` says what became of them.
+"""Fetch hostile responses by the thousand: `python -m tests.faults.storm 5000` prints the outcomes.
 
 Each is a proper answer of a feed server that was broken in one to four ways: bits flipped, cut, repeated, mislabelled,
-slowed down, reset. It must end as a response or as an error of ours, within its time, and leave the memory as it was.
+slowed down, reset. It must end as a response or as a domain error, within its time, and leave the memory as it was.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _ODD_HEADERS = (
 
 @dataclass
 class Toll:
-    """What became of them."""
+    """The outcomes of a number of responses."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     wall: float = 0.0
@@ -87,7 +87,7 @@ class Toll:
 
 @dataclass
 class _Answer:
-    """One answer on its way to the wire."""
+    """One response on its way to the wire."""
 
     head: bytes
     body: bytes
@@ -138,7 +138,7 @@ def _flipped(data: bytes, rng: random.Random) -> bytes:
 
 
 def _made(number: int) -> _Answer:
-    """Return the answer of this number, always the same."""
+    """Return the response of a number; always the same for a number."""
     rng = random.Random(number)
     coding = rng.choice(list(_PACK))
     status = rng.choice([*_STATUSES, "302 Found", "308 Permanent Redirect"])
@@ -200,14 +200,14 @@ async def _storm(first: int, last: int, toll: Toll) -> None:
 
 
 def memory(name: str) -> int:
-    """Return a line of this process's status, in kilobytes; 0 where the system has none."""
+    """Return a line of this process's status in kilobytes; 0 where the system has none."""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
     return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
 
 
 def storm(count: int) -> Toll:
-    """Fetch that many hostile answers.
+    """Fetch that many hostile responses.
 
     Raises:
         Exception: one of them ended as neither a response nor a SourceError.

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that fails on demand, as networks and servers do.
+"""Run a TCP proxy on loopback that fails on demand, as networks and servers do.
 
 with TcpProxy.before("127.0.0.1", 5432) as proxy:
     proxy.hang()      # connections are accepted and never answered; open ones get nothing either
@@ -33,7 +33,7 @@ class _Link:
         self.flowing = flowing
 
     def reset(self) -> None:
-        """Cut both ends at once, with a RST instead of a FIN."""
+        """Reset both ends at once, with a RST instead of a FIN."""
         for writer in self.writers:
             if not writer.transport.is_closing():
                 connection = writer.get_extra_info("socket")
@@ -73,7 +73,7 @@ class TcpProxy:
         self._call(self._listen)
 
     def stop(self) -> None:
-        """Reset every connection and end."""
+        """Reset every connection and stop."""
         self._call(self._close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE)
@@ -123,7 +123,7 @@ class TcpProxy:
 
     async def _forget(self) -> None:
         for link in self._links:
-            link.flowing = asyncio.Event()  # nobody sets it
+            link.flowing = asyncio.Event()  # never set
 
     async def _stall(self) -> None:
         self._flowing = asyncio.Event()
@@ -154,7 +154,7 @@ class TcpProxy:
         try:
             await self._forward(link, reader, writer)
         except (OSError, asyncio.CancelledError):
-            pass  # the other side is told by the reset
+            pass  # the reset informs the other side
         finally:
             self._links.discard(link)
             link.reset()

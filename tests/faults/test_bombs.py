@@ -1,4 +1,4 @@
-"""A megabyte that unpacks to a gigabyte is stopped at its bound, in flat memory."""
+"""Check that a megabyte that decompresses to a gigabyte is stopped at its limit, in constant memory."""
 
 from __future__ import annotations
 

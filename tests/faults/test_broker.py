@@ -1,4 +1,4 @@
-"""Worker and scheduler outlive a Redis that hangs, half-open connections, refusals and failovers, and stop in time."""
+"""Test worker and scheduler with a Redis that hangs, drops connections, refuses or fails over."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def stack(
 
 
 def _polling(publisher: Publisher, patience: float = 60.0) -> float:
-    """Wait until every feed is asked for twice from now on; return after how many seconds."""
+    """Wait until every feed was requested twice; return the seconds that it took."""
     began, before = time.monotonic(), {path: publisher.hits[path] for path in (FIRST, SECOND)}
     eventually("polling goes on", lambda: all(publisher.hits[path] >= n + 2 for path, n in before.items()), patience)
     return time.monotonic() - began
 
 
 def _break(stack: Processes, proxy: TcpProxy, fault: str, other: str) -> None:
-    """Have a fault for as long as it lasts, then let Redis answer again."""
+    """Inject a fault for the time of the block, then let Redis respond again."""
     if fault in {"hung", "failed over"}:
         proxy.hang()
     elif fault == "refused":

@@ -1,4 +1,4 @@
-"""Documents that are built to cost time: any of at most 16 MB costs at most its limit of CPU time."""
+"""Check the limit of CPU time for documents of up to 16 MB that are built to be slow."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A drill on the whole stack: the database is refused, hung, half-open, read-only, crashed and failed over.
+"""Run a drill on the whole stack: the database is refused, hung, half-open, read-only, crashed and failed over.
 
-A client asks the reader five times a second all the while. What was shown stays shown, every answer comes in time, and
+A client asks the reader five times a second all the while. Visible items stay visible, every response is in time, and
 polling goes on without a restart once the database is back.
 """
 
@@ -40,7 +40,7 @@ CACHED_LIMIT, OTHER_LIMIT = 1.0, 3.0  # seconds
 
 @dataclass
 class Answers:
-    """What the client got during one fault."""
+    """The client's responses during one fault."""
 
     cached: list[tuple[int, float]] = field(default_factory=list)  # status and seconds
     others: list[tuple[int, float]] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Drill:
     rounds: int = 0
 
     def during(self, name: str, begin: Callable[[], object], end: Callable[[], object]) -> None:
-        """Ask all the while a fault lasts, end it, and wait until something new is polled and shown."""
+        """Send requests during a fault, end it, and wait until a new item is polled and shown."""
         shown = len(self.stack.items())
         answers = Answers()
         begin()
@@ -96,7 +96,7 @@ class Drill:
         assert resumed < 30, self.lines
 
     def _ask(self, answers: Answers) -> None:
-        """Ask everything at once, as independent clients do."""
+        """Send all requests at once, as independent clients do."""
         self.rounds += 1
         others = (f"/api/v1/activities?q=word{self.rounds}", f"/activities/{self.rounds}", "/readyz")
         threads = [
@@ -170,7 +170,7 @@ def _running(folder: Path, url: str, redis_url: str, publisher: Publisher) -> It
 
 @contextmanager
 def _locked(node: servers.PostgresNode) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
-    """Lock what every request reads, so that requests pile up until no connection is left."""
+    """Lock a table that every request reads, so that requests pile up until no connection is left."""
     with psycopg.connect(node.url.replace("+psycopg", "")) as connection:
         yield (
             lambda: connection.execute("LOCK TABLE activity, source IN ACCESS EXCLUSIVE MODE"),

@@ -1,4 +1,4 @@
-"""No row of this table is ever connected to, however a request is led there."""
+"""Check that no request connects to a forbidden address, by any route."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "metadata.goog": ["169.254.169.254"],
     "instance-data.ec2.internal": ["169.254.169.254", "fd00:ec2::254"],
     "127.0.0.1.any.example": ["127.0.0.1"],
-    "alias.example": ["10.0.0.1"],  # a look-up follows a CNAME by itself
+    "alias.example": ["10.0.0.1"],  # resolvers follow a CNAME
     "both.example": ["10.0.0.1", "::1"],
     "mapped.example": ["::ffff:127.0.0.1"],
     "nat64.example": ["64:ff9b::7f00:1"],
@@ -109,7 +109,7 @@ ADDRESSES = [written.strip("[]") for written in LITERALS.values() if _is_address
 
 @dataclass
 class World:
-    """A server that may be reached, beside a trap on the same port that nobody may ever reach."""
+    """Serve on an allowed address, beside a trap on the same port that no request may reach."""
 
     http: Http
     port: int
@@ -125,7 +125,7 @@ def in_world(
     allowed: Sequence[str] = (f"{ALLOWED}/32",),
     limits: Limits = PATIENT,
 ) -> World:
-    """Run `script` and return what it has seen of the trap."""
+    """Run `script` and return the connections to the trap."""
 
     async def main() -> World:
         answers = [answer(b"fine")]
@@ -255,7 +255,7 @@ def test_the_same_ways_lead_to_the_trap_where_the_operator_opens_it(
 
 @contextmanager
 def blackhole(address: str, port: int) -> Iterator[None]:
-    """Have an address that answers nothing at all: its queue of connections is full."""
+    """Give an address that never accepts: its queue of connections is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((address, port))

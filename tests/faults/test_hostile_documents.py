@@ -1,4 +1,4 @@
-"""Documents made to break us: read or refused, each in time, in flat memory. Many more: `tests.faults.documents`."""
+"""Check that hostile documents are read or refused in time, in constant memory. Many more: `tests.faults.documents`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def test_hostile_documents_are_read_or_refused() -> None:
 
 
 def test_an_encoding_that_there_is_not_breaks_nothing() -> None:
-    """Seed 8428 misspells windows-1252, which the outline's parser takes for an error of ours."""
+    """Check seed 8428, which misspells windows-1252: the parser of outlines reports a programming error."""
     assert sum(storm(1, 8428).outcomes.values()) == 1

@@ -1,4 +1,4 @@
-"""Servers that do what no server should: each ends in its own class of error, soon, or in an answer."""
+"""Check that misbehaving servers lead to a response or to a specific error, in time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PACKED = {
 
 
 def says(*pieces: bytes, gap: float = 0.0, stays: bool = False) -> Play:
-    """Return what sends these pieces with a pause before each, then hangs up, or says nothing more."""
+    """Return a handler that sends these pieces with a pause before each, then hangs up or stays silent."""
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -74,7 +74,7 @@ def says(*pieces: bytes, gap: float = 0.0, stays: bool = False) -> Play:
 
 
 def goes_on(head: bytes, piece: bytes, gap: float = 0.0) -> Play:
-    """Return what sends a piece again and again, without end."""
+    """Return a handler that sends a piece again and again, without end."""
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -174,7 +174,7 @@ HOSTILE: dict[str, tuple[Play, type[SourceError]]] = {
     "has a huge chunk and hangs up": (says(CHUNKED + b"fffffff\r\nabc"), BrokenOffError),
     "lacks its last chunk": (says(CHUNKED + b"3\r\nabc\r\n"), BrokenOffError),
     **{f"cuts {coding}": (packed(coding, body[:-6]), BrokenOffError) for coding, body in PACKED.items()},
-    # Packed otherwise than it says
+    # Wrong Content-Encoding
     **{f"says {coding}, but is plain": (packed(coding, b"\xfe" + PLAIN), UnreadableError) for coding in PACKED},
     "says gzip, but is zstd": (packed("gzip", PACKED["zstd"]), UnreadableError),
     "says br, but is gzip": (packed("br", PACKED["gzip"]), UnreadableError),

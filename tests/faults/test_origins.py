@@ -1,4 +1,4 @@
-"""What is a source's own stays with its origin; https and proxies keep their promises."""
+"""Check that credentials stay with their origin, and that https and proxies keep their guarantees."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_certificate_for_another_name_is_refused(tls: ssl.SSLContext) -> None:
 
 
 def tunnelling(seen: list[str]) -> Play:
-    """Return a proxy for https: it connects to whatever port it is told, on `ALLOWED`."""
+    """Return a proxy for https that connects to the requested port on `ALLOWED`."""
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await request(reader)
@@ -130,7 +130,7 @@ def test_a_proxy_is_asked_for_the_address_and_may_itself_be_private() -> None:
         async with client(names=NAMES, proxy=proxy.replace("//", "//user:pass@")) as http:
             response = await http.get(f"http://{NAME}/feed", headers={"X-Key": "s3cret"})
         assert response.body == b"fine"
-        assert response.private  # the target is in a network that was opened, whatever the proxy is
+        assert response.private  # the target is in an allowed network; the proxy does not matter
 
     through_proxy(saying([answer(b"fine")], seen), script)
     assert seen[0].startswith(f"GET http://{NAME}/feed HTTP/1.1\r\n")

@@ -1,4 +1,4 @@
-"""A reader stops when it is asked to, whatever its database does."""
+"""Check that a reader stops on request while its database hangs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _asking(processes: Processes) -> None:
 
 
 def _await_attempt(proxy: TcpProxy) -> None:
-    """Wait until the reader has tried to reach the database again, and waits for it."""
+    """Wait until the reader tries to reach the database again."""
     before, deadline = proxy.accepted, time.monotonic() + 30
     while proxy.accepted == before and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The proxy that other tests put before a database fails as it says."""
+"""Test the proxy that fails databases in other tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that may reach chosen addresses of loopback, and servers and names that say what a test wants."""
+"""Build a client that may reach chosen loopback addresses, with scripted servers and names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUICK = Limits(connect=0.2, first_byte=0.4, total=0.7, wire=100_000, decoded=200
 
 @dataclass
 class Turns:
-    """Grants every turn and remembers what was asked."""
+    """Grants every slot and remembers the requests."""
 
     turns: list[str] = field(default_factory=list)
     pauses: list[tuple[str, datetime | None]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Turns:
 
 
 class Names(AbstractResolver):
-    """Looks names up in a table, each look-up taking the next answer; what it does not know, the system is asked."""
+    """Resolves names from a table, each lookup taking the next entry; unknown names go to the system."""
 
     def __init__(self, answers: Mapping[str, Sequence[Sequence[str]]]) -> None:
         self._answers = {name: list(answer) for name, answer in answers.items()}
@@ -90,7 +90,7 @@ def client(
     proxy: str | None = None,
     allowed: Sequence[str] = (f"{ALLOWED}/32",),
 ) -> Http:
-    """Return a client; to be made within a running loop."""
+    """Return a client; needs a running event loop."""
     return Http(
         user_agent=USER_AGENT,
         private_networks=[ip_network(network) for network in allowed],
@@ -106,7 +106,7 @@ def client(
 async def serving(
     play: Play, address: str = ALLOWED, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
-    """Let `play` hold every connection; gives the port. Whatever still plays at the end is cancelled."""
+    """Let `play` handle every connection and give the port. Handlers that still run at the end are cancelled."""
     playing: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,7 +136,7 @@ async def request(reader: asyncio.StreamReader) -> str:
 
 
 def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
-    """Return a whole answer, after which the connection is closed."""
+    """Return a complete response, after which the connection is closed."""
     given = {"Content-Length": str(len(body)), "Connection": "close"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in given.items())]
@@ -144,7 +144,7 @@ def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
 
 
 def saying(answers: list[bytes], seen: list[str] | None = None) -> Play:
-    """Return what answers one request after another; the last answer stays. Requests are noted in `seen`."""
+    """Return a handler that sends one response after another; the last one repeats. Requests are noted in `seen`."""
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await request(reader)

@@ -1,4 +1,4 @@
-"""A scripted server on loopback that speaks raw HTTP, so that it can misbehave, and a client for it."""
+"""Run a scripted server on loopback that speaks raw HTTP, so that it can misbehave, with a client for it."""
 
 import asyncio
 import sys
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 @dataclass
 class Turns:
-    """Grants every turn and remembers what was asked."""
+    """Grants every slot and remembers the requests."""
 
     turns: list[str] = field(default_factory=list)
     pauses: list[tuple[str, datetime | None]] = field(default_factory=list)

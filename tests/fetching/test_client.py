@@ -1,4 +1,4 @@
-"""The HTTP client against a scripted server that misbehaves."""
+"""Test the HTTP client against a scripted server that misbehaves."""
 
 import asyncio
 import sys
@@ -171,7 +171,7 @@ def test_a_status_that_is_no_success_is_said_with_advice() -> None:
     ("status", "retry_after", "wait"),
     [
         ("429 Too Many Requests", "120", timedelta(seconds=120)),
-        ("429 Too Many Requests", "", FIRST_PAUSE),  # for how long it does not say: whoever keeps pauses decides
+        ("429 Too Many Requests", "", FIRST_PAUSE),  # without a duration: the caller's default applies
         ("429 Too Many Requests", "0", FIRST_PAUSE),
         ("503 Service Unavailable", "120", timedelta(seconds=120)),
         ("503 Service Unavailable", "", None),

@@ -1,4 +1,4 @@
-"""Decompressing bodies, over the client and a scripted server."""
+"""Test decompression of bodies with the client and a scripted server."""
 
 import gzip
 import sys

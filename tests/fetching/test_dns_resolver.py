@@ -1,4 +1,4 @@
-"""Names of publishers: slow name servers cost nobody else a thread or a second."""
+"""Test the DNS resolver: slow name servers delay no other lookups."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NETWORKS: list[Network] = [ip_network(f"{ALLOWED}/32")]
 
 
 class NameServers:
-    """Stands in for `getaddrinfo`: names that begin with "slow" wait until they are let go."""
+    """Replaces `getaddrinfo`: names that begin with "slow" wait until they are released."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.let_go = threading.Event()
 
     def __call__(self, host: str, port: int, **options: Any) -> list[Any]:
-        self.asked.append(host)
+        self.requests.append(host)
         if host.startswith("slow"):
             self.let_go.wait(60)
         if host.startswith("no"):
@@ -67,9 +67,9 @@ def test_slow_name_servers_of_some_fail_no_other_source(servers: NameServers) ->
             polls = (client.get(f"http://{name}:{port}/") for name in names)
             got = await asyncio.gather(*polls, return_exceptions=True)
             servers.let_go.set()
-        assert [type(one) for one in got[:8]] == [SlowConnectError] * 8
+        assert [type(result) for result in got[:8]] == [SlowConnectError] * 8
         assert "name 'slow0.example' was not resolved within 0.5 s" in str(got[0])
-        assert [getattr(one, "body", one) for one in got[8:]] == [b"fine"] * 10
+        assert [getattr(result, "body", result) for result in got[8:]] == [b"fine"] * 10
 
     asyncio.run(work())
 
@@ -79,7 +79,9 @@ def test_waiting_for_a_slot_is_not_charged_to_the_source(servers: NameServers) -
         async with serving(saying([answer(b"fine")])) as port, http(Limits(look_up=0.3)) as client:
             client._names = ResolvedNames(SystemResolver(), most=2)
             slow = [asyncio.create_task(client.get(f"http://slow{number}.example:{port}/")) for number in range(2)]
-            assert [type(one) for one in await asyncio.gather(*slow, return_exceptions=True)] == [SlowConnectError] * 2
+            assert [type(result) for result in await asyncio.gather(*slow, return_exceptions=True)] == [
+                SlowConnectError
+            ] * 2
             good = asyncio.create_task(client.get(f"http://good.example:{port}/"))
             await asyncio.wait([good], timeout=0.9)
             assert not good.done()  # three times the limit, and it has not failed
@@ -92,12 +94,12 @@ def test_waiting_for_a_slot_is_not_charged_to_the_source(servers: NameServers) -
 def test_a_name_is_resolved_once_however_many_want_it(servers: NameServers) -> None:
     async def work() -> None:
         names = ResolvedNames(SystemResolver())
-        asked = [asyncio.create_task(names.look_up("slow.example", 60)) for _ in range(20)]
+        lookups = [asyncio.create_task(names.look_up("slow.example", 60)) for _ in range(20)]
         with pytest.raises(TimeoutError):
             await names.look_up("slow.example", 0.05)
         servers.let_go.set()
-        assert {one[0]["host"] for one in await asyncio.gather(*asked)} == {ALLOWED}
-        assert servers.asked == ["slow.example"]
+        assert {addresses[0]["host"] for addresses in await asyncio.gather(*lookups)} == {ALLOWED}
+        assert servers.requests == ["slow.example"]
         await names.close()
 
     asyncio.run(work())
@@ -108,7 +110,7 @@ def test_a_name_that_is_not_found_is_said_so(servers: NameServers) -> None:
         async with http(Limits()) as client:
             with pytest.raises(UnreachableError, match=r"the name 'no\.example' was not found"):
                 await client.get("http://no.example/")
-        assert servers.asked == ["no.example"]
+        assert servers.requests == ["no.example"]
 
     asyncio.run(work())
 
@@ -117,7 +119,7 @@ def test_names_of_the_hosts_file_are_found() -> None:
     async def work() -> list[str]:
         resolver = SystemResolver()
         try:
-            return [one["host"] for one in await resolver.resolve("localhost", family=socket.AF_UNSPEC)]
+            return [address["host"] for address in await resolver.resolve("localhost", family=socket.AF_UNSPEC)]
         finally:
             await resolver.close()
 
@@ -138,7 +140,7 @@ def test_the_database_has_threads_that_nothing_else_can_fill() -> None:
 
 
 def test_only_the_executors_of_their_own_are_used() -> None:
-    """The default executor is shared by everything; polling must not depend on it."""
+    """The default executor is shared; polling must not depend on it."""
     shared = re.compile(r"to_thread\(|run_in_executor\(None")
     rooms = (ROOT / "aggregator").rglob("*.py")
     found = {path.relative_to(ROOT).as_posix() for path in rooms if shared.search(path.read_text("utf-8"))}

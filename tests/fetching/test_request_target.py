@@ -1,4 +1,4 @@
-"""Which URLs and redirects are followed, and how hosts are named."""
+"""Test which URLs and redirects are followed, and how hosts are named."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Validators and Retry-After."""
+"""Test validators and Retry-After."""
 
 import sys
 from datetime import timedelta

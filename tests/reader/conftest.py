@@ -1,4 +1,4 @@
-"""A reader over a store, at a time that tests set."""
+"""Provide a reader over a store, at a time that tests set."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests wait on a busy machine; the limit itself is the matter of `test_trouble`."""
-    if request.module.__name__ != "tests.reader.test_trouble":
+    """Let requests wait on a busy machine; the limit itself is the subject of `test_database_trouble`."""
+    if request.module.__name__ != "tests.reader.test_database_trouble":
         monkeypatch.setattr(database_threads, "PATIENCE", 30.0)
 
 
@@ -58,7 +58,7 @@ def compiled_templates() -> Iterator[None]:
 
 
 def app_of(store: Store, **options: Any) -> FastAPI:
-    """Build the app with ordinary options but for those given."""
+    """Build the app with default options, except for those given."""
     defaults: dict[str, Any] = {
         "clock": lambda: NOON,
         "public_url": None,
@@ -79,14 +79,14 @@ def reader(store: Store) -> Iterator[Reader]:
 
 @pytest.fixture
 def sqlite_reader(sqlite_store: Store) -> Iterator[Reader]:
-    """Serve an SQLite store: for what does not depend on the database."""
+    """Serve an SQLite store, for tests that don't depend on the database."""
     with serving(app_of(sqlite_store)) as reader:
         yield reader
 
 
 @pytest.fixture(scope="session")
 def empty_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """Serve a store in which nothing ever is, to all tests that need no more."""
+    """Serve an empty store to all tests that need no content."""
     store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'db.sqlite3'}")
     store.migrate(authority="test.invalid", today=NOON.date())
     with serving(app_of(store)) as reader:
@@ -96,7 +96,7 @@ def empty_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.fixture
 def pictures() -> Iterator[str]:
-    """Give the address of a server of pictures."""
+    """Give the address of an image server."""
     with publishing_pictures() as address:
         yield address
 

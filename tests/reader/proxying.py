@@ -1,4 +1,4 @@
-"""A proxy before a reader, as plain as can be: passes bytes on, or answers 502 while the reader restarts."""
+"""Run a minimal proxy before a reader: it forwards bytes, or responds 502 while the reader restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real reader on loopback, and the plainest client for it."""
+"""Run a real reader on loopback, with a minimal client."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def until(holds: Callable[[], bool], *, seconds: float = 30) -> float:
 def serving(app: FastAPI, *, watching: bool = False) -> Iterator[Reader]:
     """Serve an app on a free port until the block ends; `watching` the database as it does in earnest.
 
-    Without that nothing is kept and nothing told: each request sees what was written just before. With it the block
+    Without it, nothing is cached or pushed: each request sees the latest state. With it, the block
     begins once the app has seen the database.
     """
     listener = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""One item of every kind, as the portal's page would show them."""
+"""Build one item of every kind, as the portal's page shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API over real HTTP, on both databases."""
+"""Test the API over real HTTP, on both databases."""
 
 from __future__ import annotations
 

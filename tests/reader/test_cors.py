@@ -1,4 +1,4 @@
-"""Pages of other origins, as browsers ask for them."""
+"""Test requests from pages of other origins, as browsers send them."""
 
 from __future__ import annotations
 

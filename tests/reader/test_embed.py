@@ -1,4 +1,4 @@
-"""The embed on a page of another origin, under a policy as strict as can be: shown, live, and harmless."""
+"""Test the embed on a page of another origin with a strict content security policy: display, updates and safety."""
 
 from __future__ import annotations
 

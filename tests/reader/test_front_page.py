@@ -1,4 +1,4 @@
-"""The pages in a real, headless Chromium: on a phone and a desktop, in light and dark, with and without script."""
+"""Test the pages in headless Chromium: phone and desktop, light and dark, with and without scripts."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_thousands_of_generated_requests_cause_no_fault(sqlite_store: Store, sql
     for operation in requested:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             _ask_many(operation, mode, REQUESTS // (2 * len(requested)) + 1, total, sqlite_reader)
-    while total["asked"] < REQUESTS:  # some have little to ask; the stream has more than anybody can
+    while total["asked"] < REQUESTS:  # some operations have few variants; the stream has more than enough
         _ask_many(requested[0], GenerationMode.POSITIVE, REQUESTS - total["asked"], total, sqlite_reader)
     print(f"{total['asked']} generated requests")
     assert total["asked"] >= REQUESTS

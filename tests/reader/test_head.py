@@ -1,4 +1,4 @@
-"""HEAD on every route: the headers of GET, no body, and an end."""
+"""Test HEAD on every route: the headers of GET, no body, and an end."""
 
 from __future__ import annotations
 

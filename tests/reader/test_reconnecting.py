@@ -1,4 +1,4 @@
-"""Open pages and embeds behind a proxy that answers 502 while the reader restarts: nothing hidden stays on screen."""
+"""Test open pages and embeds while the reader restarts behind a proxy that responds 502: hidden items disappear."""
 
 from __future__ import annotations
 

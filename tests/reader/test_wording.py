@@ -1,4 +1,4 @@
-"""The pure parts behind pages: dates in words, addresses that may be links, and what counts as stale."""
+"""Test the pure functions behind pages: dates in words, allowed links, and stale sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP as bytes, for what no client library sends."""
+"""Send HTTP as bytes, for requests that no client library sends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def connected(reader: Reader) -> socket.socket:
 
 
 def sent(reader: Reader, path: str, *headers: str, method: str = "GET") -> Answer:
-    """Send a request with these header lines and nothing else, and return its answer."""
+    """Send a request with these header lines only, and return the response."""
     lines = [f"{method} {path} HTTP/1.1", *headers, "Connection: close", "", ""]
     with connected(reader) as line:
         line.sendall("\r\n".join(lines).encode("latin-1"))
@@ -24,7 +24,7 @@ def sent(reader: Reader, path: str, *headers: str, method: str = "GET") -> Answe
 
 
 def answered(line: socket.socket) -> Answer:
-    """Read one answer up to the connection's end."""
+    """Read one response up to the connection's end."""
     head, _, body = b"".join(iter(lambda: line.recv(65_536), b"")).partition(b"\r\n\r\n")
     status, *fields = head.decode("latin-1").split("\r\n")
     pairs = [field.partition(":") for field in fields]

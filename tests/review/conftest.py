@@ -1,4 +1,4 @@
-"""The whole desk beside the reader, over real HTTP, and people who are signed in."""
+"""Run the whole desk with the reader, over real HTTP, with users who are signed in."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The sentence that the page shows once."""
+        """The message that the page shows once."""
         match = re.search(r'<p class="message[^>]*>([^<]*)</p>', self.text)
         return match[1] if match else ""
 
@@ -153,7 +153,7 @@ class Installation:
         return Visitor(self.address)
 
     def visitor(self, name: str = "ana", role: Role = Role.REVIEWER) -> Visitor:
-        """Make an account and sign it in."""
+        """Create an account and sign it in."""
         with self.store.writing() as tx:
             tx.access.accounts.add(name, role, passwords.hashed(PASSWORD), self.clock())
         visitor = self.somebody()
@@ -218,7 +218,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
 
 @pytest.fixture(autouse=True)
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords at the lowest cost: how strong they are is another test's matter."""
+    """Hash passwords at the lowest cost; their strength is tested separately."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     monkeypatch.setattr(passwords, "_nobody", [])
 
@@ -237,6 +237,6 @@ def house(store: Store, clock: Stopped) -> Iterator[Installation]:
 
 @pytest.fixture
 def sqlite_house(sqlite_store: Store, clock: Stopped) -> Iterator[Installation]:
-    """Serve SQLite: for what does not depend on the database."""
+    """Serve SQLite, for tests that don't depend on the database."""
     with installed(sqlite_store, clock) as installation:
         yield installation

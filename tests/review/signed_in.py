@@ -1,4 +1,4 @@
-"""Pages of the review desk in a real Chromium, for a user who is signed in."""
+"""Open pages of the review desk in a real Chromium, as a user who is signed in."""
 
 from __future__ import annotations
 

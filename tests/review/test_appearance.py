@@ -1,4 +1,4 @@
-"""How the desk's pages look in a real Chromium: width, contrast, accessibility and focus, light and dark."""
+"""Test the desk's pages in a real Chromium: width, contrast, accessibility and focus, light and dark."""
 
 from __future__ import annotations
 

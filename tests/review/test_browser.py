@@ -1,4 +1,4 @@
-"""The desk in a real Chromium: with the keyboard, with the mouse, without script, on a phone."""
+"""Test the desk in a real Chromium: keyboard, mouse, without scripts, and on a phone."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
 
 
 def reach(page: Page, name: str) -> None:
-    """Go on by the Tab key until something of this name has the focus."""
+    """Press Tab until an element of this name has the focus."""
     for _ in range(120):
         page.keyboard.press("Tab")
         if page.evaluate(NAMED, name):

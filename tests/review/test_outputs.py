@@ -1,4 +1,4 @@
-"""What the desk of one reader hides is gone from every output of another within two seconds; both are processes."""
+"""Check that items hidden at one reader's desk leave another reader's outputs within two seconds, as processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
 from tests.building import add_source, an_activity, ingest_now
 from tests.reader.serving import Reader
-from tests.reader.test_live import listening
+from tests.reader.test_sse import listening
 from tests.review.conftest import PASSWORD, Visitor
 from tests.review.test_queue import marks
 

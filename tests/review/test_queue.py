@@ -1,4 +1,4 @@
-"""The queue and what reviewers do with it, over HTTP."""
+"""Test the queue and reviewers' actions over HTTP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def waiting(store: Store, count: int, slug: str = "news") -> list[int]:
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Say whether something comes true within some seconds: readers keep answers for a moment."""
+    """Return whether something comes true within some seconds: readers keep answers for a moment."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Editors import lists of sources at the desk: preview, result for each line, role, token and limits."""
+"""Test the import of lists of sources at the desk: preview, result for each line, role, token and limits."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The whole stack: workers, scheduler and reader as processes of their own."""
+"""Tests of the whole stack: workers, scheduler and reader as processes."""

@@ -1,4 +1,4 @@
-"""A kind of source as one package that another distribution installs, for the test that nothing else must change."""
+"""Define a kind of source as a package of another distribution, to test that no other code must change."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ KIND = LogbookKind()
 
 
 def install(folder: Path) -> None:
-    """Write the package and what an installer writes beside it."""
+    """Write the package and its metadata as an installer does."""
     package, installed = folder / "logbook", folder / "logbook-1.0.dist-info"
     package.mkdir(parents=True)
     installed.mkdir()

@@ -1,4 +1,4 @@
-"""A new kind of source is one package: nothing else knows of it, and everything works with it."""
+"""Check that a new kind of source is one package, and that all features work with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers that run at the same time on PostgreSQL: no deadlock, and no decision on an outdated state."""
+"""Test concurrent writers on PostgreSQL: no deadlock, and no decision on an outdated state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aggregator.domain.source import Policy
 from aggregator.services.ingest import Ingest
 from aggregator.source_api.kind import PollContext
 from tests.building import NOON, add_source, an_activity, ingest_now, token
-from tests.contract.test_ingest import LEASE, Scripted
+from tests.services.test_ingest import LEASE, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,13 +128,13 @@ def test_many_writers_at_once_never_deadlock(postgresql_store: Store) -> None:
         with store.writing() as tx:
             claimed = tx.polling.schedule.claim_these(ids, NOON, lease=LEASE, token=mine)
         with store.writing() as tx:
-            tx.polling.schedule.renew([one.id for one in claimed], mine, NOON + LEASE)
+            tx.polling.schedule.renew([source.id for source in claimed], mine, NOON + LEASE)
             tx.polling.schedule.release(ids, mine)
 
     actions: list[Callable[[int], None]] = [store_new, fail, decide, steer, lease]
     with ThreadPoolExecutor(8) as pool:
         running = [pool.submit(actions[n % 5], n) for n in range(100)]
-    assert [one.exception() for one in running if one.exception()] == []
+    assert [future.exception() for future in running if future.exception()] == []
 
 
 def test_what_changes_the_stream_without_its_lock_is_refused(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The store as a whole: what closing it closes."""
+"""Test that closing the store closes its connections."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def test_a_connection_in_use_while_it_closes_is_closed_when_it_is_given_back(sto
     other = Store.open(store.engine.url.render_as_string(hide_password=False))
     with other.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-        held = connection.connection.dbapi_connection
+        raw_connection = connection.connection.dbapi_connection
         other.close()
-        assert not is_closed(held)
+        assert not is_closed(raw_connection)
         connection.rollback()
 
-    assert is_closed(held)
+    assert is_closed(raw_connection)

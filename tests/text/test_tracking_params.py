@@ -1,4 +1,4 @@
-"""Which parameters go, and how the list is kept."""
+"""Test which query parameters are removed, and how the list is updated."""
 
 from __future__ import annotations
 

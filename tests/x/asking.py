@@ -1,4 +1,4 @@
-"""Following scripted accounts, for the rules of requests to X."""
+"""Follow scripted accounts, for the rules on requests to X."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.x.scripted import Reply, Script, account
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following
     from tests.x.scripted import Answers, Asked
 
@@ -24,15 +24,15 @@ CAPPED = {
 
 
 def answering(timeline: Answers) -> Answers:
-    """Answer lookups as X does, and timelines by a function."""
+    """Respond to lookups as X does, and to timelines by a function."""
 
-    def answers(path: str, asked: Asked) -> Reply | dict[str, Any]:
+    def answers(path: str, query: Asked) -> Reply | dict[str, Any]:
         if path.startswith("/2/users/by/username/"):
             handle = path.rpartition("/")[2]
             return {"data": account(int(handle.rpartition("_")[2]) if handle[-1].isdigit() else 1, handle)}
         if path == "/2/users":
-            return {"data": [account(int(id_)) for id_ in asked["ids"].split(",")]}
-        return timeline(path, asked)
+            return {"data": [account(int(id_)) for id_ in query["ids"].split(",")]}
+        return timeline(path, query)
 
     return answers
 
@@ -41,11 +41,11 @@ def following(
     follower: Follower, fake: FakeX, timeline: Answers, accounts: int = 1, **settings: str
 ) -> tuple[Following, Script]:
     script = Script(fake, answering(timeline))
-    one = follower(fake.url, **settings)
-    one.follow(*(f"@desk_{number}" for number in range(1, accounts + 1)))
-    script.asked.clear()
-    return one, script
+    installation = follower(fake.url, **settings)
+    installation.follow(*(f"@desk_{number}" for number in range(1, accounts + 1)))
+    script.requests.clear()
+    return installation, script
 
 
 def timelines(script: Script) -> list[dict[str, str]]:
-    return [asked for path, asked in script.asked if path.endswith("/tweets")]
+    return [query for path, query in script.requests if path.endswith("/tweets")]

@@ -1,4 +1,4 @@
-"""What tests of the X source share."""
+"""Provide the fixtures of the tests of requirements for X."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.demo import Upstream, create_upstream
-from tests.contract.fake_x import FakeX
+from tests.sources.twitter.fake_x import FakeX
 from tests.x.following import Following, Time
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ def time() -> Time:
 
 @pytest.fixture
 def x(time: Time) -> Iterator[Upstream]:
-    """Give an X without anybody on it, by the clock."""
+    """Give an X without accounts, by the clock."""
     with Upstream(every=0, app=create_upstream(time, empty=True)) as upstream:
         yield upstream
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeX]:
-    """Give an X that says what a test tells it to."""
+    """Give an X with scripted responses."""
     with FakeX() as fake:
         yield fake
 
 
 @pytest.fixture
 def follower(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -> Iterator[Callable[..., Following]]:
-    """Give a way to open houses over one SQLite database: `follower(x.url, x_budget="5")`."""
+    """Give a function that opens containers over one SQLite database: `follower(x.url, x_budget="5")`."""
     del sqlite_store  # made and migrated
     opened: list[Following] = []
 
@@ -48,5 +48,5 @@ def follower(time: Time, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -
         return opened[-1]
 
     yield open_
-    for one in opened:
-        one.close()
+    for installation in opened:
+        installation.close()

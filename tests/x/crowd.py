@@ -1,4 +1,4 @@
-"""Accounts that post at their own rates on the sample X, by a clock that tests move."""
+"""Simulate accounts that post at their own rates on the sample X, by a controlled clock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from aggregator.demo.world import Account, Post
     from aggregator.demo.x_bill import Bill
 
-OUTSIDERS = 40  # accounts that nobody follows, whose posts are passed on
-_PASSED_ON = 0.4  # part of all posts that repost or quote somebody else's
+OUTSIDERS = 40  # accounts that are not followed, whose posts are reposted or quoted
+_PASSED_ON = 0.4  # part of all posts that repost or quote another account's
 
 
 class Crowd:
-    """The accounts and the server. `rates` are posts a day, one account each; `delay` is in seconds an answer."""
+    """The accounts and the server. `rates` are posts a day, one account each; `delay` is in seconds per response."""
 
     def __init__(
         self, clock: Callable[[], datetime], rates: Sequence[float], *, seed: int = 7, delay: float = 0
@@ -42,21 +42,21 @@ class Crowd:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its base URL."""
         return self._upstream.url
 
     @property
     def bill(self) -> Bill:
-        """What it charges."""
+        """Its bill."""
         return self._upstream.x.bill
 
     @property
     def handles(self) -> list[str]:
-        """Everybody to follow."""
+        """Return all accounts to follow."""
         return [f"@{account.username}" for account in self.accounts]
 
     def live(self, start: datetime, span: timedelta) -> None:
-        """Let everybody post for a while."""
+        """Let all accounts post for a while."""
         for account in self.accounts:
             expected = self.rates[account.username] * (span / timedelta(days=1))
             for _ in range(int(expected) + (self._chance.random() < expected % 1)):
@@ -74,14 +74,14 @@ class Crowd:
             self._world.write(account, "Read this.", at, references=(("quoted", original.id),))
 
     def posts_of(self, account: Account) -> list[Post]:
-        """Return what an account has posted, newest first."""
+        """Return an account's posts, newest first."""
         return self._world.timeline(account.id)
 
     def followed(self) -> list[int]:
-        """Return the ids of all posts of those whom one follows, oldest first."""
+        """Return the ids of all posts of followed accounts, oldest first."""
         return sorted(post.id for account in self.accounts for post in self.posts_of(account))
 
     def mentioned(self) -> dict[int, str]:
-        """Return the authors, by id, of all posts that those pass on or quote."""
+        """Return the authors, by id, of all posts that those repost or quote."""
         ids = {id_ for account in self.accounts for post in self.posts_of(account) for _, id_ in post.references}
         return {id_: post.author for id_ in ids if (post := self._world.post(id_))}

@@ -1,4 +1,4 @@
-"""A container that follows accounts of the sample X, by a clock that both share and tests move."""
+"""Run a container that follows accounts of the sample X, by a clock that both share."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Following:
 
     def close(self) -> None:
         """Close the container, and those beside it."""
-        for one in (*self._beside, self):
-            one.container.close()
+        for following in (*self._beside, self):
+            following.container.close()
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The variables that a process of the same container would have."""
+        """The environment variables of a process with the same settings."""
         return self._environ
 
     def beside(self, **settings: str) -> Following:
@@ -84,46 +84,46 @@ class Following:
         return beside
 
     def follow(self, *addresses: str, every: timedelta | None = None, **options: Any) -> list[Source]:
-        """Add sources as people do."""
+        """Add sources as users do."""
         terms = Subscription(every=every, options=options)
         return [self.container.subscribe(address, terms)[0] for address in addresses]
 
     def poll(self, *slugs: str) -> list[Report]:
-        """Poll sources now, due or not; all where none is named."""
+        """Poll sources now, due or not; all sources without arguments."""
         with self.container.store.reading() as tx:
-            ids = [one.id for one in tx.polling.sources.each() if not slugs or one.slug in slugs]
+            ids = [source.id for source in tx.polling.sources.each() if not slugs or source.slug in slugs]
         return self.container.polling.poll_now(ids)
 
     def tick(self) -> int:
-        """Do what the scheduler and the workers do; return how many sources were polled."""
+        """Poll due sources as scheduler and workers do; return their number."""
         return sum(
             len(self.container.polling.poll(batch.ids, batch.token)) for batch in self.container.dispatcher.claim()
         )
 
     def source(self, slug: str) -> Source:
-        """Return a source as it stands."""
+        """Return the current state of a source."""
         with self.container.store.reading() as tx:
             found = tx.polling.sources.get(slug)
         assert found is not None
         return found
 
     def items(self, limit: int = 100, *, stitch: bool = False) -> Sequence[Activity]:
-        """Return what is shown, newest first; each repost on its own unless they are stitched."""
+        """Return the visible items, newest first; reposts are separate unless they are grouped."""
         with self.container.store.reading() as tx:
             return tx.stream.activities.page(Query(limit=limit, stitch=stitch)).items
 
     def ids(self) -> list[str]:
-        """Return the native ids of everything held that is not gone, in the order of its numbers."""
+        """Return the native ids of all stored items that are not gone, by their ids."""
         rows = self.rows("SELECT native_id FROM activity WHERE gone IS NULL")
         return sorted((str(row[0]) for row in rows), key=int)
 
     def rows(self, statement: str) -> Sequence[Any]:
-        """Ask the database itself."""
+        """Query the database directly."""
         with self.container.store.engine.connect() as connection:
             return connection.execute(text(statement)).all()
 
     def note(self, slug: str) -> str:
-        """Return what the newest line of a source's fetch log says."""
+        """Return the newest line of a source's fetch log."""
         with self.container.store.reading() as tx:
             return str(tx.polling.schedule.log(self.source(slug).id, 1)[0]["message"])
 

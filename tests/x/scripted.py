@@ -1,4 +1,4 @@
-"""An X whose every answer a test writes down, path by path."""
+"""Simulate an X with a scripted response for each path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
 
 Asked = Mapping[str, str]
 NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}
@@ -19,7 +19,7 @@ NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}
 
 @dataclass
 class Reply:
-    """One answer."""
+    """One response."""
 
     body: Any = field(default_factory=dict)  # JSON, or bytes as they are
     status: int = 200
@@ -30,28 +30,28 @@ Answers = Callable[[str, Asked], "Reply | dict[str, Any]"]
 
 
 class Script:
-    """Answers each request of a `FakeX` by a function of its path and its parameters, and remembers them."""
+    """Responds to each request of a `FakeX` by a function of its path and its parameters, and records them."""
 
     def __init__(self, fake: FakeX, answers: Answers) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self._answers = answers
         fake.headers = {}
         fake.body = self._answer
 
     @property
     def paths(self) -> list[str]:
-        """The paths asked for, in order."""
-        return [path for path, _ in self.asked]
+        """The requested paths, in order."""
+        return [path for path, _ in self.requests]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
-        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self.asked.append((parts.path, asked))
-        reply = self._answers(parts.path, asked)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.requests.append((parts.path, query))
+        reply = self._answers(parts.path, query)
         if not isinstance(reply, Reply):
             reply = Reply(reply)
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        # The status line was begun by the server with 200; what a test says replaces it.
+        # The server already started the status line with 200; the scripted status replaces it.
         handler._headers_buffer = []  # type: ignore[attr-defined]
         handler.send_response(reply.status)
         for name, value in reply.headers.items():

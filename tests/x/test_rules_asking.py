@@ -1,4 +1,4 @@
-"""Requirements 2, 4, 8, 11 to 13 and 21: how requests to X are made, bounded and paused."""
+"""Test requirements 2, 4, 8, 11 to 13 and 21: how requests to X are made, limited and paused."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tests.x.scripted import NOTHING, Reply, page, post
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following, Time
     from tests.x.scripted import Asked
 
     Follower = Callable[..., Following]
 
 
-# 2 and 4: what is read
+# 2 and 4: requests for posts
 
 
 def test_x_02_the_first_poll_is_bounded_and_later_ones_ask_for_what_is_new(fake: FakeX, follower: Follower) -> None:
     pages = [page(post(20), post(10), token="more"), page(post(30)), NOTHING]
-    one, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 3) - 1])
+    installation, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 3) - 1])
     for _ in range(3):
-        one.poll()
-    assert [(asked["max_results"], asked.get("since_id")) for asked in timelines(script)] == [
+        installation.poll()
+    assert [(query["max_results"], query.get("since_id")) for query in timelines(script)] == [
         (str(FIRST_RUN), None),
         (str(PAGE), "20"),
         (str(PAGE), "30"),
     ]
-    assert one.ids() == ["10", "20", "30"]
+    assert installation.ids() == ["10", "20", "30"]
 
 
 def test_x_02_a_crash_between_pages_loses_nothing_and_repeats_nothing(
@@ -47,25 +47,25 @@ def test_x_02_a_crash_between_pages_loses_nothing_and_repeats_nothing(
 ) -> None:
     posts = [post(number) for number in range(1, 251)]
 
-    def timeline(_: str, asked: Asked) -> dict[str, Any]:
-        since, until = int(asked.get("since_id", 0)), int(asked.get("pagination_token", 10**18))
-        found = [one for one in reversed(posts) if since < int(one["id"]) < until][: int(asked["max_results"])]
+    def timeline(_: str, query: Asked) -> dict[str, Any]:
+        since, until = int(query.get("since_id", 0)), int(query.get("pagination_token", 10**18))
+        found = [post for post in reversed(posts) if since < int(post["id"]) < until][: int(query["max_results"])]
         token = found[-1]["id"] if found and int(found[-1]["id"]) > since + 1 else None
         return page(*found, token=token)
 
     posts, rest = posts[:5], posts
-    one, _ = following(follower, fake, timeline)
-    one.poll()
+    installation, _ = following(follower, fake, timeline)
+    installation.poll()
     posts = rest
     with monkeypatch.context() as dying:
         dying.setattr("aggregator.services.ingest.Ingest._store_result", _die)
         with pytest.raises(_DiedError):
-            one.poll()
+            installation.poll()
     time.passes(hours=1)  # the dead worker's lease is over
-    one.beside().poll()
-    assert one.ids() == [str(number) for number in range(1, 251)]
-    assert one.rows("SELECT count(*) FROM activity")[0][0] == 250
-    assert one.ledger()[1] == 250  # read twice on one day, billed once
+    installation.beside().poll()
+    assert installation.ids() == [str(number) for number in range(1, 251)]
+    assert installation.rows("SELECT count(*) FROM activity")[0][0] == 250
+    assert installation.ledger()[1] == 250  # read twice on one day, billed once
 
 
 class _DiedError(BaseException):
@@ -77,37 +77,37 @@ def _die(*_: object) -> None:
 
 
 def test_x_04_a_page_budget_leaves_a_place_to_go_on_from(fake: FakeX, follower: Follower) -> None:
-    held = [*range(1, 6)]
+    ids = [*range(1, 6)]
 
-    def timeline(_: str, asked: Asked) -> dict[str, Any]:
-        since, until = int(asked.get("since_id", 0)), int(asked.get("until_id", 10**18))
-        until = min(until, int(asked.get("pagination_token", 10**18)))
-        found = [number for number in reversed(held) if since < number < until]
-        cut = found[: int(asked["max_results"])]
+    def timeline(_: str, query: Asked) -> dict[str, Any]:
+        since, until = int(query.get("since_id", 0)), int(query.get("until_id", 10**18))
+        until = min(until, int(query.get("pagination_token", 10**18)))
+        found = [number for number in reversed(ids) if since < number < until]
+        cut = found[: int(query["max_results"])]
         return page(*map(post, cut), token=str(cut[-1]) if len(found) > len(cut) else None)
 
-    one, script = following(follower, fake, timeline)
-    one.poll()
-    held += range(6, 6 + 2 * PAGES * PAGE)
-    script.asked.clear()
-    one.poll()
+    installation, script = following(follower, fake, timeline)
+    installation.poll()
+    ids += range(6, 6 + 2 * PAGES * PAGE)
+    script.requests.clear()
+    installation.poll()
     assert len(timelines(script)) == PAGES
-    one.poll()
-    one.poll()
-    assert one.ids() == [str(number) for number in held]
-    assert one.source("desk-1").poll.fetch_state == {"since_id": str(held[-1])}
-    assert one.ledger()[1] == len(held)  # nothing was read twice
+    installation.poll()
+    installation.poll()
+    assert installation.ids() == [str(number) for number in ids]
+    assert installation.source("desk-1").poll.fetch_state == {"since_id": str(ids[-1])}
+    assert installation.ledger()[1] == len(ids)  # nothing was read twice
 
 
 # 8: both vocabularies
 
 
 def test_x_08_the_vocabulary_of_requests_is_one_setting(fake: FakeX, follower: Follower) -> None:
-    one, script = following(follower, fake, lambda *_: NOTHING)
-    one.poll()
+    installation, script = following(follower, fake, lambda *_: NOTHING)
+    installation.poll()
     older = timelines(script)[-1]
-    [said] = one.beside(x_vocabulary="posts").poll()
-    assert said.error is None
+    [report] = installation.beside(x_vocabulary="posts").poll()
+    assert report.error is None
     newer = timelines(script)[-1]
     assert "note_tweet" in older["tweet.fields"].split(",")
     assert "referenced_tweets.id" in older["expansions"].split(",")
@@ -120,26 +120,26 @@ def test_x_08_the_vocabulary_of_requests_is_one_setting(fake: FakeX, follower: F
 def test_x_08_an_unknown_parameter_is_reported_as_a_changed_api(fake: FakeX, follower: Follower) -> None:
     message = "The query parameter [tweet.fields] is not one of [id,post.fields]"
     refusal = {"errors": [{"parameters": {"tweet.fields": ["id"]}, "message": message}]}
-    one, _ = following(follower, fake, lambda *_: Reply(refusal, 400))
-    [report] = one.poll()
+    installation, _ = following(follower, fake, lambda *_: Reply(refusal, 400))
+    [report] = installation.poll()
     assert "X's API has changed" in str(report.error)
     assert "AGGREGATOR_X_VOCABULARY" in str(report.error)
-    assert one.source("desk-1").poll.last_error_code == "api-changed"
-    assert one.source("desk-1").state is SourceState.ACTIVE
+    assert installation.source("desk-1").poll.last_error_code == "api-changed"
+    assert installation.source("desk-1").state is SourceState.ACTIVE
 
 
 def test_x_21_a_refused_expansion_is_left_out(fake: FakeX, follower: Follower) -> None:
-    def timeline(_: str, asked: Asked) -> Reply | dict[str, Any]:
-        if "attachments.media_keys" in asked["expansions"].split(","):
+    def timeline(_: str, query: Asked) -> Reply | dict[str, Any]:
+        if "attachments.media_keys" in query["expansions"].split(","):
             message = "The `expansions` query parameter value [attachments.media_keys] is not one of [author_id]"
-            return Reply({"errors": [{"parameters": {"expansions": [asked["expansions"]]}, "message": message}]}, 400)
+            return Reply({"errors": [{"parameters": {"expansions": [query["expansions"]]}, "message": message}]}, 400)
         return page(post(5))
 
-    one, script = following(follower, fake, timeline)
-    one.poll()
-    assert one.ids() == ["5"]
+    installation, script = following(follower, fake, timeline)
+    installation.poll()
+    assert installation.ids() == ["5"]
     assert len(timelines(script)) == 2
-    one.poll()
+    installation.poll()
     assert len(timelines(script)) == 3  # remembered
 
 
@@ -166,25 +166,25 @@ def test_x_11_every_call_ends_in_bounded_time(
             stop.wait(0.1 if fault == "drips" else 0)
         stop.wait(120)
 
-    one, _ = following(follower, fake, lambda *_: NOTHING)
+    installation, _ = following(follower, fake, lambda *_: NOTHING)
     fake.body = misbehaves
     began = clock.monotonic()
-    [report] = one.poll()
+    [report] = installation.poll()
     stop.set()
     assert clock.monotonic() - began < 60
     assert report.outcome == "failed"
     assert (
-        one.source("desk-1").poll.last_error_code
+        installation.source("desk-1").poll.last_error_code
         == {"hangs": "too-slow", "drips": "too-slow", "endless": "too-large"}[fault]
     )
 
 
-# 12: nobody sleeps
+# 12: no poll sleeps
 
 
 def limit(reset: int | None = None, remaining: int | None = None) -> dict[str, str]:
-    told = {"x-rate-limit-reset": reset, "x-rate-limit-remaining": remaining}
-    return {name: str(value) for name, value in told.items() if value is not None}
+    headers = {"x-rate-limit-reset": reset, "x-rate-limit-remaining": remaining}
+    return {name: str(value) for name, value in headers.items() if value is not None}
 
 
 def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
@@ -192,7 +192,7 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
 ) -> None:
     until = START + timedelta(minutes=7)
     refusing = [True]
-    one, script = following(
+    installation, script = following(
         follower,
         fake,
         lambda *_: (
@@ -201,32 +201,34 @@ def test_x_12_a_rate_limit_holds_for_all_workers_for_one_endpoint_and_one_token(
         accounts=2,
     )
     began = clock.monotonic()
-    assert {report.error.partition(";")[0] for report in one.poll() if report.error}
+    assert {report.error.partition(";")[0] for report in installation.poll() if report.error}
     assert clock.monotonic() - began < 60  # the limit lasts for seven minutes
     assert len(timelines(script)) == 1  # the second account of the batch was not even asked
     refusing[0] = False
-    one.beside().poll()
+    installation.beside().poll()
     assert len(timelines(script)) == 1  # nor by another worker
     for slug in ("desk-1", "desk-2"):
-        held = one.source(slug)
-        assert (held.poll.failures, held.poll.last_error_code) == (0, "host-paused")
-        assert due_of(held) >= until
-    one.follow("@desk_3")  # another endpoint
-    one.beside(x_bearer_token="another").poll("desk-1")
+        source = installation.source(slug)
+        assert (source.poll.failures, source.poll.last_error_code) == (0, "host-paused")
+        assert due_of(source) >= until
+    installation.follow("@desk_3")  # another endpoint
+    installation.beside(x_bearer_token="another").poll("desk-1")
     assert len(timelines(script)) == 2  # another token
     time.now = until
-    assert [report.outcome for report in one.poll("desk-2")] == ["unchanged"]
+    assert [report.outcome for report in installation.poll("desk-2")] == ["unchanged"]
 
 
 def test_x_12_without_a_reset_each_pause_is_longer_with_jitter_and_a_cap(
     fake: FakeX, follower: Follower, time: Time
 ) -> None:
-    one, script = following(follower, fake, lambda *_: Reply({"title": "Too Many Requests"}, 429))
+    installation, script = following(follower, fake, lambda *_: Reply({"title": "Too Many Requests"}, 429))
     pauses = []
     for _ in range(9):
-        one.poll()
-        [row] = one.rows("SELECT paused_until FROM host WHERE paused_until IS NOT NULL AND name LIKE '%tweets@%'")
-        with one.container.store.reading() as tx:
+        installation.poll()
+        [row] = installation.rows(
+            "SELECT paused_until FROM host WHERE paused_until IS NOT NULL AND name LIKE '%tweets@%'"
+        )
+        with installation.container.store.reading() as tx:
             [paused] = tx.polling.hosts.paused(time.now)
         pauses.append((paused.until - time.now) / timedelta(minutes=1))
         time.now = paused.until
@@ -239,12 +241,12 @@ def test_x_12_without_a_reset_each_pause_is_longer_with_jitter_and_a_cap(
 
 def test_x_12_a_success_that_was_the_last_one_has_the_same_effect(fake: FakeX, follower: Follower) -> None:
     until = START + timedelta(minutes=3)
-    one, script = following(
+    installation, script = following(
         follower, fake, lambda *_: Reply(page(post(5)), headers=limit(int(until.timestamp()), 0)), accounts=2
     )
-    one.poll()
+    installation.poll()
     assert len(timelines(script)) == 1
-    assert one.ids() == ["5"]
+    assert installation.ids() == ["5"]
 
 
 # 13: caps
@@ -255,24 +257,30 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     fake: FakeX, follower: Follower, time: Time, status: int, body: dict[str, str]
 ) -> None:
     capped = [True]
-    one, script = following(follower, fake, lambda *_: Reply(body, status) if capped[0] else NOTHING, accounts=3)
-    one.poll()
-    assert len(script.asked) == 1
+    installation, script = following(
+        follower, fake, lambda *_: Reply(body, status) if capped[0] else NOTHING, accounts=3
+    )
+    installation.poll()
+    assert len(script.requests) == 1
     for number in (1, 2, 3):
-        held = one.source(f"desk-{number}")
-        assert (held.state, held.poll.failures, held.poll.last_error_code) == (SourceState.ACTIVE, 0, "cap-reached")
+        source = installation.source(f"desk-{number}")
+        assert (source.state, source.poll.failures, source.poll.last_error_code) == (
+            SourceState.ACTIVE,
+            0,
+            "cap-reached",
+        )
     capped[0] = False
     time.passes(days=3)
-    one.beside().poll()
+    installation.beside().poll()
     with pytest.raises(Exception, match="usage cap"):
-        one.follow("@desk_9")
-    assert len(script.asked) == 1
-    with one.container.store.writing() as tx:
+        installation.follow("@desk_9")
+    assert len(script.requests) == 1
+    with installation.container.store.writing() as tx:
         tx.billing.ledger.block("x", None, None)
-    assert {report.outcome for report in one.poll()} == {"unchanged"}
+    assert {report.outcome for report in installation.poll()} == {"unchanged"}
     capped[0] = True
     time.passes(minutes=5)
-    one.poll()
+    installation.poll()
     capped[0] = False
     time.now = time.now.replace(day=1, month=6)
-    assert {report.outcome for report in one.poll()} == {"unchanged"}
+    assert {report.outcome for report in installation.poll()} == {"unchanged"}

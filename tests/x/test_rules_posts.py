@@ -1,4 +1,4 @@
-"""Requirements 5 to 9: what a post becomes, in both vocabularies of X's own samples."""
+"""Test requirements 5 to 9: how posts are normalized, in both vocabularies of X's own samples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,13 @@ def sample(request: pytest.FixtureRequest) -> dict[str, NewActivity]:
 
 
 def test_x_05_one_page_gives_every_kind_with_both_people(sample: dict[str, NewActivity]) -> None:
-    assert [one.content.kind.value for one in sample.values()] == ["repost", "reply", "post", "quote", "repost"]
+    assert [activity.content.kind.value for activity in sample.values()] == [
+        "repost",
+        "reply",
+        "post",
+        "quote",
+        "repost",
+    ]
     repost = sample["2091000000000000900"]
     assert repost.object is not None
     assert repost.content.actor is not None
@@ -65,7 +71,7 @@ def test_x_06_a_repost_whose_original_is_gone_is_marked_incomplete(sample: dict[
     assert (lost.object, lost.object_key) == (None, "x:2090000000000000042")
     assert not lost.content.complete
     assert lost.content.text == "RT @gone_sample: a post that is no longer available"
-    assert [one.native_id for one in sample.values() if not one.content.complete] == [lost.native_id]
+    assert [activity.native_id for activity in sample.values() if not activity.content.complete] == [lost.native_id]
 
 
 def test_x_07_a_long_post_has_its_whole_text_and_that_text_s_links(sample: dict[str, NewActivity]) -> None:
@@ -131,7 +137,7 @@ def test_x_09_what_is_withheld_everywhere_is_not_shown(code: str) -> None:
     reference: dict[str, Any] = {"referenced_tweets": [{"type": "retweeted", "id": "4"}]}
     quoting: dict[str, Any] = {"referenced_tweets": [{"type": "quoted", "id": "4"}]}
     found = activities(page(post(5, **gone), post(6, **reference), post(7, **quoting), tweets=[post(4, 2, **gone)]))
-    assert [screened(one, Policy.AUTO, START).upstream for one in found.values()] == [
+    assert [screened(activity, Policy.AUTO, START).upstream for activity in found.values()] == [
         Upstream.WITHHELD,
         Upstream.WITHHELD,
         Upstream.LIVE,
@@ -145,4 +151,4 @@ def test_x_10_an_edit_keeps_the_key_of_the_first_version(sample: dict[str, NewAc
     assert edited.content.url == "https://x.com/ogp_sample/status/2091000000000000700"
     assert edited.content.published is not None
     assert edited.content.updated is not None
-    assert edited.content.published <= edited.content.updated  # the sample's ids tell no time
+    assert edited.content.published <= edited.content.updated  # the sample's ids contain no time

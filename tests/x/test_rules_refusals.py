@@ -1,4 +1,4 @@
-"""Requirements 10, 14, 16 and 20: what a refusal by X leads to, and how its token is kept."""
+"""Test requirements 10, 14, 16 and 20: consequences of X's error responses, and the safety of its token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.x.scripted import NOTHING, Reply, page, post
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.fake_x import FakeX
+    from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following, Time
     from tests.x.scripted import Asked
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("status", "code"), [(401, "credentials"), (403, "not-allowed")])
 def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Follower, status: int, code: str) -> None:
-    one, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
-    one.poll()
-    held = one.source("desk-1")
-    assert (held.state, held.poll.last_error_code) == (SourceState.STOPPED, code)
-    assert "not for you" in held.state_reason
-    one.poll()
-    assert len(script.asked) == 1
+    installation, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
+    installation.poll()
+    source = installation.source("desk-1")
+    assert (source.state, source.poll.last_error_code) == (SourceState.STOPPED, code)
+    assert "not for you" in source.state_reason
+    installation.poll()
+    assert len(script.requests) == 1
 
 
 def test_x_14_a_refused_token_is_not_tried_for_the_rest_of_a_batch(fake: FakeX, follower: Follower) -> None:
-    one, script = following(follower, fake, lambda *_: Reply({}, 401), accounts=5)
-    one.poll()
-    assert len(script.asked) == 1
+    installation, script = following(follower, fake, lambda *_: Reply({}, 401), accounts=5)
+    installation.poll()
+    assert len(script.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -56,20 +56,20 @@ def test_x_14_what_passes_is_tried_again_ever_more_seldom(
     fake: FakeX, follower: Follower, time: Time, reply: Reply
 ) -> None:
     replies = [reply]
-    one, script = following(follower, fake, lambda *_: replies[0])
+    installation, script = following(follower, fake, lambda *_: replies[0])
     waits = []
     for _ in range(8):
-        one.poll()
-        held = one.source("desk-1")
-        assert held.state is SourceState.ACTIVE
-        waits.append(due_of(held) - time.now)
-        time.now = due_of(held)
+        installation.poll()
+        source = installation.source("desk-1")
+        assert source.state is SourceState.ACTIVE
+        waits.append(due_of(source) - time.now)
+        time.now = due_of(source)
     assert waits == sorted(waits)
     assert waits[-1] > waits[0]
-    assert len(script.asked) == 8
+    assert len(script.requests) == 8
     replies[0] = Reply(page(post(5)))
-    one.poll()
-    assert (one.source("desk-1").poll.failures, one.ids()) == (0, ["5"])
+    installation.poll()
+    assert (installation.source("desk-1").poll.failures, installation.ids()) == (0, ["5"])
 
 
 def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: FakeX, follower: Follower) -> None:
@@ -83,22 +83,22 @@ def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: Fak
         number = path.split("/")[3]
         return {"errors": [problems[number]]} if number in problems else page(post(7, 4))
 
-    one, _ = following(follower, fake, timeline, accounts=4)
-    one.poll()
-    assert [one.source(f"desk-{n}").poll.last_error_code for n in (1, 2, 3, 4)] == [
+    installation, _ = following(follower, fake, timeline, accounts=4)
+    installation.poll()
+    assert [installation.source(f"desk-{n}").poll.last_error_code for n in (1, 2, 3, 4)] == [
         "account-missing",
         "account-suspended",
         "account-protected",
         None,
     ]
-    assert one.ids() == ["7"]
+    assert installation.ids() == ["7"]
 
 
 def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follower: Follower) -> None:
-    one, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
-    one.poll()
-    assert len(script.asked) == kind_module.MOST_TROUBLES
-    codes = [one.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
+    installation, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
+    installation.poll()
+    assert len(script.requests) == kind_module.MOST_TROUBLES
+    codes = [installation.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
 
 
@@ -113,11 +113,11 @@ def test_x_16_two_runs_for_one_account_do_not_both_call(fake: FakeX, follower: F
         go_on.wait(10)
         return page(post(5))
 
-    one, script = following(follower, fake, timeline)
-    first = threading.Thread(target=one.poll)
+    installation, script = following(follower, fake, timeline)
+    first = threading.Thread(target=installation.poll)
     first.start()
     assert inside.wait(10)
-    other = one.beside()
+    other = installation.beside()
     assert other.poll() == []  # the first one holds it
     assert other.tick() == 0
     go_on.set()
@@ -126,11 +126,11 @@ def test_x_16_two_runs_for_one_account_do_not_both_call(fake: FakeX, follower: F
 
 
 def test_x_16_missed_beats_cause_no_burst(fake: FakeX, follower: Follower, time: Time) -> None:
-    one, script = following(follower, fake, lambda *_: NOTHING)
-    one.tick()
+    installation, script = following(follower, fake, lambda *_: NOTHING)
+    installation.tick()
     time.passes(days=2)
-    one.tick()
-    one.tick()
+    installation.tick()
+    installation.tick()
     assert len(timelines(script)) == 2
 
 
@@ -143,19 +143,19 @@ def test_x_20_the_token_is_nowhere(fake: FakeX, follower: Follower, caplog: pyte
     for name in ("tweepy", "urllib3", "requests", "aggregator"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     replies = [Reply(page(post(5, words=f"My token is {token}"))), Reply({"detail": f"Bad token {token}"}, 403)]
-    one, script = following(
+    installation, script = following(
         follower, fake, lambda *_: replies[min(len(timelines(script)), 2) - 1], x_bearer_token=token
     )
-    one.poll()
-    one.poll()
+    installation.poll()
+    installation.poll()
     assert len(timelines(script)) == 2
     assert token not in caplog.text
-    tables = one.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-    held = {table[0]: str(one.rows(f'SELECT * FROM "{table[0]}"')) for table in tables}
-    assert [name for name, rows in held.items() if token in rows] == []
-    assert token not in repr(one.container.settings)
+    tables = installation.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+    rows = {table[0]: str(installation.rows(f'SELECT * FROM "{table[0]}"')) for table in tables}
+    assert [name for name, rows in rows.items() if token in rows] == []
+    assert token not in repr(installation.container.settings)
     assert issubclass(AccountError, Exception)
-    assert json.dumps(one.note("desk-1")).find(token) == -1
+    assert json.dumps(installation.note("desk-1")).find(token) == -1
 
 
 def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, follower: Follower, time: Time) -> None:
@@ -166,10 +166,10 @@ def test_x_10_a_poll_follows_when_nothing_can_be_edited_any_more(fake: FakeX, fo
         "editable_until": until.isoformat().replace("+00:00", ".000Z"),
     }
     pages = [page(post(5, edit_controls=controls)), NOTHING]
-    one, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 2) - 1])
-    one.poll()
-    assert one.source("desk-1").poll.due == until + LOOK_AFTER
-    assert "may change until" in one.source("desk-1").poll.due_reason
-    time.now = due_of(one.source("desk-1"))
-    assert one.tick() == 1
-    assert one.source("desk-1").poll.due_reason.startswith("adaptive")
+    installation, script = following(follower, fake, lambda *_: pages[min(len(timelines(script)), 2) - 1])
+    installation.poll()
+    assert installation.source("desk-1").poll.due == until + LOOK_AFTER
+    assert "may change until" in installation.source("desk-1").poll.due_reason
+    time.now = due_of(installation.source("desk-1"))
+    assert installation.tick() == 1
+    assert installation.source("desk-1").poll.due_reason.startswith("adaptive")

@@ -1,4 +1,4 @@
-"""Requirements 3, 10, 11, 17 and 21, against the sample X: what changes there changes here."""
+"""Test requirements 3, 10, 11, 17 and 21 against the sample X: changes there are applied here."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def test_x_03_the_watermark_survives_the_deletion_of_the_newest_post(
 ) -> None:
     desk = x.world.add_account("desk_example")
     posts = [x.world.write(desk, f"Post {n}", time.passes(minutes=1)) for n in range(3)]
-    one = follower(x.url)
-    one.follow("@desk_example")
-    one.poll()
+    installation = follower(x.url)
+    installation.follow("@desk_example")
+    installation.poll()
     x.world.delete(posts[-1])
     time.passes(hours=1)
-    one.poll()
+    installation.poll()
     newer = x.world.write(desk, "Newer", time.passes(hours=1))
-    one.poll()
-    assert one.source("desk-example").poll.fetch_state == {"since_id": str(newer.id)}
+    installation.poll()
+    assert installation.source("desk-example").poll.fetch_state == {"since_id": str(newer.id)}
     assert len(x.x.bill.posts) == 4  # nothing was read twice
 
 
@@ -42,32 +42,32 @@ def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower
     desk = x.world.add_account("desk_example")
     first = x.world.write(desk, "Frist", time.passes(minutes=1))
     x.world.write(desk, "Second", time.passes(minutes=1))
-    one = follower(x.url)
-    one.follow("@desk_example")
-    one.poll()
-    before = {item.native_id: (item.id, item.position) for item in one.items()}
+    installation = follower(x.url)
+    installation.follow("@desk_example")
+    installation.poll()
+    before = {item.native_id: (item.id, item.position) for item in installation.items()}
     x.world.edit(first, "First", time.passes(minutes=5))
     time.passes(minutes=1)
-    one.poll()
-    after = {item.native_id: item for item in one.items()}
+    installation.poll()
+    after = {item.native_id: item for item in installation.items()}
     assert {name: (item.id, item.position) for name, item in after.items()} == before
     edited = after[str(first.id)]
     assert (edited.content.text, edited.content.edited) == ("First", True)
-    with one.container.store.reading() as tx:
+    with installation.container.store.reading() as tx:
         assert [version["text"] for version in tx.stream.versions.of(edited.id)] == ["Frist"]
 
 
 @pytest.mark.parametrize("fault", ["truncated", "list", "empty", "html", "503", "503-html", "endless"])
 def test_x_11_what_the_wire_brings_never_costs_a_post(x: Upstream, follower: Follower, time: Time, fault: str) -> None:
     desk = x.world.add_account("desk_example")
-    one = follower(x.url)
-    one.follow("@desk_example")
+    installation = follower(x.url)
+    installation.follow("@desk_example")
     x.world.write(desk, "Post", time.passes(minutes=1))
     x.x.faults.add(fault, "/tweets")
-    [failed] = one.poll()
+    [failed] = installation.poll()
     assert failed.outcome == "failed"
     time.passes(hours=3)
-    assert [report.new for report in one.poll()] == [1]
+    assert [report.new for report in installation.poll()] == [1]
 
 
 @pytest.mark.parametrize("sweep", ["jobs", "lookup"])
@@ -81,58 +81,61 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     x.world.repost(other, doomed, time.passes(minutes=1))
     x.world.write(other, "A quote", time.passes(minutes=1), references=(("quoted", original.id),))
     x.world.write(desk, "Stays", time.passes(minutes=1))
-    one = follower(x.url, x_sweep=sweep)
-    one.follow("@desk_example", "@other_desk")
-    one.poll()
-    assert (len(one.items()), len(one.items(stitch=True))) == (5, 4)  # the doomed post and its repost are one entry
-    with one.container.store.reading() as tx:
+    installation = follower(x.url, x_sweep=sweep)
+    installation.follow("@desk_example", "@other_desk")
+    installation.poll()
+    assert (len(installation.items()), len(installation.items(stitch=True))) == (
+        5,
+        4,
+    )  # the doomed post and its repost are one entry
+    with installation.container.store.reading() as tx:
         revision = tx.stream.state.revision()
     x.world.delete(doomed)
     x.world.restrict(river, "protected")
     for _ in range(4):  # a job is begun by one sweep and looked at by a later one
-        one.container.sweep()
+        installation.container.sweep()
         time.passes(hours=7)
     texts = json.dumps(
         [
             str(row)
             for table in ("activity", "raw_payload", "activity_version")
-            for row in one.rows(f"SELECT * FROM {table}")
+            for row in installation.rows(f"SELECT * FROM {table}")
         ]
     )
     assert "Doomed words" not in texts
     assert "Original words" not in texts
-    assert [item.content.text for item in one.items()] == ["Stays", "A quote"]
-    assert one.items()[1].object is None
-    with one.container.store.reading() as tx:
+    assert [item.content.text for item in installation.items()] == ["Stays", "A quote"]
+    assert installation.items()[1].object is None
+    with installation.container.store.reading() as tx:
         changes = tx.stream.activities.changes(revision, 100)
     assert len(changes.gone) == 3
     outputs = ("/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2?page=first", "/api/v1/changes?limit=1000")
-    with serving(app_of(one.container.store)) as reader:  # to somebody who may see everything
+    with serving(app_of(installation.container.store)) as reader:  # with full visibility
         given = "".join(reader.ask(path).text for path in (*outputs, "/api/v1/activities?stitch=no"))
         assert reader.ask("/api/v1/activities?q=doomed").json["items"] == []
     assert "Stays" in given
     assert "Doomed" not in given
     assert str(doomed.id) not in given
     x.world.restrict(river, "")
-    one.poll()
+    installation.poll()
     x.world.repost(desk, original, time.passes(minutes=1))  # another source brings it again
-    one.poll()
-    assert [item.content.text for item in one.items()] == ["Stays", "A quote"]
+    installation.poll()
+    assert [item.content.text for item in installation.items()] == ["Stays", "A quote"]
 
 
 def test_x_17_a_purge_works_at_once_and_nothing_comes_back(x: Upstream, follower: Follower, time: Time) -> None:
     desk = x.world.add_account("desk_example")
     post = x.world.write(desk, "Post", time.passes(minutes=1))
-    one = follower(x.url)
-    one.follow("@desk_example")
-    one.container.purge.post("x", str(post.id))  # before it was ever read
-    one.poll()
-    assert one.items() == []
+    installation = follower(x.url)
+    installation.follow("@desk_example")
+    installation.container.purge.post("x", str(post.id))  # before it was ever read
+    installation.poll()
+    assert installation.items() == []
     x.world.write(desk, "Another", time.passes(minutes=1))
-    one.poll()
-    one.container.purge.account("x", desk.id)
-    assert one.items() == []
-    with one.container.store.reading() as tx:
+    installation.poll()
+    installation.container.purge.account("x", desk.id)
+    assert installation.items() == []
+    with installation.container.store.reading() as tx:
         assert tx.polling.sources.get("desk-example") is None
 
 
@@ -142,32 +145,32 @@ def test_x_21_it_follows_an_x_of_either_vocabulary(follower: Follower, time: Tim
         desk, river = x.world.add_account("desk_example"), x.world.add_account("river_example")
         original = x.world.write(river, "Long words. " * 60, time.passes(minutes=1))
         x.world.repost(desk, original, time.passes(minutes=1))
-        one = follower(x.url, x_vocabulary=vocabulary)
-        one.follow("@desk_example")
+        installation = follower(x.url, x_vocabulary=vocabulary)
+        installation.follow("@desk_example")
         time.passes(minutes=1)
-        one.poll()
-        [item] = one.items()
+        installation.poll()
+        [item] = installation.items()
         assert item.object is not None
         assert item.object.content.text == ("Long words. " * 60).strip()
         assert item.object.content.actor is not None
         assert item.object.content.actor.handle == "river_example"
         other = "posts" if vocabulary == "tweets" else "tweets"
-        [report] = one.beside(x_vocabulary=other).poll()
+        [report] = installation.beside(x_vocabulary=other).poll()
         assert "X's API has changed" in str(report.error)
-        assert one.source("desk-example").state is SourceState.ACTIVE
+        assert installation.source("desk-example").state is SourceState.ACTIVE
 
 
 def test_x_15_the_ledger_is_what_the_sample_x_counts(x: Upstream, follower: Follower, time: Time) -> None:
     people = [x.world.add_account(f"desk_{n}") for n in range(5)]
-    one = follower(x.url)
-    one.follow(*(f"@{person.username}" for person in people))
+    installation = follower(x.url)
+    installation.follow(*(f"@{person.username}" for person in people))
     for day in range(3):
         for person in people:
             original = x.world.write(people[day], f"Words {day}", time.passes(minutes=1))
             x.world.repost(person, original, time.passes(minutes=1))
-        one.poll()
+        installation.poll()
         time.passes(days=1)
-    requests, posts, users, dollars = one.ledger()
+    requests, posts, users, dollars = installation.ledger()
     bill = x.x.bill
     assert (requests, posts, users) == (sum(bill.requests.values()), len(bill.posts), len(bill.users))
     assert dollars == pytest.approx(bill.dollars)
@@ -176,33 +179,33 @@ def test_x_15_the_ledger_is_what_the_sample_x_counts(x: Upstream, follower: Foll
 def test_x_22_a_search_is_a_source_where_the_plan_has_it(follower: Follower, time: Time) -> None:
     with Upstream(every=0, app=create_upstream(time, empty=True, search=True)) as x:
         desk, river = x.world.add_account("desk_example"), x.world.add_account("river_example")
-        wanted = x.world.write(river, "Words on #opengov", time.passes(minutes=1))
+        post = x.world.write(river, "Words on #opengov", time.passes(minutes=1))
         x.world.write(desk, "Other words", time.passes(minutes=1))
-        one = follower(x.url)
-        [added] = one.follow("search: #opengov  OR from:nobody")
+        installation = follower(x.url)
+        [added] = installation.follow("search: #opengov  OR from:nobody")
         assert added.address == "search:#opengov OR from:nobody"
         time.passes(minutes=1)
-        one.poll()
-        assert one.ids() == [str(wanted.id)]
-        [item] = one.items()
+        installation.poll()
+        assert installation.ids() == [str(post.id)]
+        [item] = installation.items()
         assert item.content.actor is not None
         assert item.content.actor.handle == "river_example"
         newer = x.world.write(desk, "More on #opengov", time.passes(minutes=1))
         time.passes(days=8)  # X refuses an id of so long ago
         last = x.world.write(desk, "Last on #opengov", time.passes(minutes=1))
         time.passes(minutes=1)
-        one.poll()
-        assert one.ids() == [str(wanted.id), str(last.id)]
+        installation.poll()
+        assert installation.ids() == [str(post.id), str(last.id)]
         assert newer.id < last.id
 
 
 def test_x_22_a_search_beyond_the_plan_says_so(x: Upstream, follower: Follower) -> None:
-    one = follower(x.url)
-    one.follow("search:#opengov")
-    [report] = one.poll()
+    installation = follower(x.url)
+    installation.follow("search:#opengov")
+    [report] = installation.poll()
     assert "X does not allow this call (Your plan has no access to this endpoint.)" in str(report.error)
     with pytest.raises(Exception, match="takes 512"):
-        one.follow("search:" + "word " * 200)
+        installation.follow("search:" + "word " * 200)
 
 
 def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follower, time: Time) -> None:
@@ -210,13 +213,15 @@ def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follo
 
     x.world.add_account("desk_example")
     with Publisher(feeds=1) as publisher:
-        one = follower(x.url, private_networks="127.0.0.1")
-        one.follow("@desk_example", publisher.url("/good/1.xml"))
+        installation = follower(x.url, private_networks="127.0.0.1")
+        installation.follow("@desk_example", publisher.url("/good/1.xml"))
         time.passes(hours=30)
         x.x.faults.add("503", times=99)
-        batches = one.container.dispatcher.claim()
+        batches = installation.container.dispatcher.claim()
         assert len({batch.queue for batch in batches}) == 2  # queues of their own
-        reports = [report for batch in batches for report in one.container.polling.poll(batch.ids, batch.token)]
+        reports = [
+            report for batch in batches for report in installation.container.polling.poll(batch.ids, batch.token)
+        ]
     outcomes: dict[str, Any] = {report.slug: report.outcome for report in reports}
     assert outcomes.pop("desk-example") == "failed"
     assert set(outcomes.values()) <= {"new", "changed", "unchanged"}

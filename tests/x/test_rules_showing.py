@@ -1,4 +1,4 @@
-"""Requirements 18 and 19: what is shown of posts on X, where, and once."""
+"""Test requirements 18 and 19: how and where posts on X are displayed, and that each appears once."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def post(number: int, actor: Actor = PICTURED, kind: ActivityKind = ActivityKind
 
 
 def repost(number: int, original: NewActivity, actor: Actor) -> NewActivity:
-    said = tweet(str(number), ActivityKind.REPOST, "", "", NOON - minutes(1000 - number), actor)
-    return about(said, original)
+    activity = tweet(str(number), ActivityKind.REPOST, "", "", NOON - minutes(1000 - number), actor)
+    return about(activity, original)
 
 
 @pytest.fixture
@@ -58,14 +58,16 @@ def card_of(html: str, number: int) -> str:
     return next(card for card in html.split("<article")[1:] if f"/status/{number}" in card).split("</article>")[0]
 
 
-# 18: what is displayed, and what is given away
+# 18: display and redistribution
 
 
 @pytest.mark.parametrize("kind", [ActivityKind.POST, ActivityKind.REPLY, ActivityKind.QUOTE])
 def test_x_18_a_post_is_displayed_by_the_rules(sqlite_store: Store, page: Reader, kind: ActivityKind) -> None:
-    said = post(500, kind=kind, edited=True)
+    activity = post(500, kind=kind, edited=True)
     ingest_now(
-        sqlite_store, add_source(sqlite_store), [about(said, post(400, POWELL)) if kind is ActivityKind.QUOTE else said]
+        sqlite_store,
+        add_source(sqlite_store),
+        [about(activity, post(400, POWELL)) if kind is ActivityKind.QUOTE else activity],
     )
     card = card_of(page.ask("/").text, 500)
     profile = 'href="https://x.com/OpenGovHub"'
@@ -130,8 +132,8 @@ def test_x_18_a_public_api_gives_ids_and_addresses_alone(store: Store, public: R
 
 
 def test_x_09_a_reader_can_leave_out_what_is_withheld_somewhere(store: Store, public: Reader) -> None:
-    said = [post(500 + n, withheld=("DE", "FR") if n % 3 == 0 else ()) for n in range(30)]
-    ingest_now(store, add_source(store), said)
+    activities = [post(500 + n, withheld=("DE", "FR") if n % 3 == 0 else ()) for n in range(30)]
+    ingest_now(store, add_source(store), activities)
     found, cursor = [], ""
     while True:
         given = public.ask(f"/api/v1/activities?limit=4&not_withheld_in=de{cursor}").json
@@ -154,7 +156,7 @@ def test_x_19_reposts_of_one_original_are_one_entry_that_names_the_others(store:
     ingest_now(store, source, [original, repost(500, original, POWELL), post(550, POWELL), repost(600, original, OGP)])
     items = public.items()
     assert [item["native_id"] for item in items] == ["600", "550"]
-    assert [one["native_id"] for one in items[0]["also_reposted_by"]] == ["500"]
+    assert [repost["native_id"] for repost in items[0]["also_reposted_by"]] == ["500"]
     assert items[0]["also_reposted_by"][0]["actor"] is None
     assert [item["native_id"] for item in public.items("?stitch=no")] == ["600", "550", "500", "400"]
     html = public.ask("/").text
@@ -176,10 +178,10 @@ def test_x_19_when_the_one_shown_goes_another_takes_its_place(store: Store, publ
 @pytest.mark.parametrize("size", [1, 3, 20, 100])
 def test_x_19_pages_skip_and_repeat_nothing(store: Store, public: Reader, size: int) -> None:
     originals = [post(number) for number in range(300, 306)]
-    said = [
+    activities = [
         repost(400 + n, originals[n * n % 6], (OGP, POWELL, HUB)[n % 3]) if n % 2 else post(400 + n) for n in range(120)
     ]
-    ingest_now(store, add_source(store), said)
+    ingest_now(store, add_source(store), activities)
     pages, cursor = [], ""
     while True:
         given = public.ask(f"/api/v1/activities?limit={size}{cursor}").json
@@ -190,9 +192,9 @@ def test_x_19_pages_skip_and_repeat_nothing(store: Store, public: Reader, size: 
     whole = public.ask("/api/v1/activities?limit=100").json["items"]
     assert pages[: len(whole)] == whole
     shown = [item["native_id"] for item in pages]
-    named = [one["native_id"] for item in pages for one in item["also_reposted_by"]]
+    named = [repost["native_id"] for item in pages for repost in item["also_reposted_by"]]
     assert len({*shown, *named}) == len(shown) + len(named)
-    assert {str(400 + n) for n in range(0, 120, 2)} <= set(shown)  # whatever is no repost
+    assert {str(400 + n) for n in range(0, 120, 2)} <= set(shown)  # all items but reposts
     assert len(named) > 6
 
 

@@ -1,4 +1,4 @@
-"""`docs/x.md` names every requirement's tests, and only tests that there are."""
+"""Check that `docs/x.md` lists the existing tests of every requirement."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def test_the_table_of_requirements_is_true() -> None:
     for path in TESTS.rglob("test_*.py"):
         for name, number in re.findall(r"def (test_x_(\d\d)\w*)", path.read_text(encoding="utf-8")):
             there.setdefault(int(number), set()).add(name)
-    told: dict[int, set[str]] = {}
+    documented: dict[int, set[str]] = {}
     for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
         if found := re.match(r"\| (\d{1,2}) \|", line):
-            told[int(found[1])] = set(re.findall(r"`(test_x_\w+)`", line))
-    assert set(told) == set(there) == set(REQUIREMENTS)
-    assert told == there
+            documented[int(found[1])] = set(re.findall(r"`(test_x_\w+)`", line))
+    assert set(documented) == set(there) == set(REQUIREMENTS)
+    assert documented == there

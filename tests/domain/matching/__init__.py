@@ -1,1 +1,1 @@
-"""Tests of how entries are matched with those that are stored."""
+"""Tests of `aggregator.domain.matching`."""

@@ -1,4 +1,4 @@
-"""Decisions on entries that a source publishes again: every case, and what holds in all of them."""
+"""Test decisions on entries that a source publishes again: every case, and the properties of all."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ NONE = EditFacts()
 
 
 class Case(NamedTuple):
-    """A state, and the intent that it leads to."""
+    """A state, and the expected intent."""
 
     name: str
     stored: StoredEntry | None

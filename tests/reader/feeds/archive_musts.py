@@ -1,4 +1,4 @@
-"""What the paging and archives of feeds (RFC 5005) demand, in RSS as in Atom."""
+"""List the requirements for paged and archived feeds (RFC 5005), in RSS and Atom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Atom (RFC 4287) demands."""
+"""List the requirements of Atom (RFC 4287)."""
 
 from __future__ import annotations
 

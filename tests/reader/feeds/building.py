@@ -1,4 +1,4 @@
-"""Feeds of activities as the store would give them."""
+"""Build feeds of activities as the store returns them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HOSTILE = {
 }
 
 
-def held(
+def stored_item(
     id_: int,
     new: NewActivity,
     *,
@@ -55,7 +55,7 @@ def held(
     topics: tuple[str, ...] = ("budget",),
     countries: tuple[str, ...] = ("CL",),
 ) -> Activity:
-    """Return an activity as the store would."""
+    """Return an activity as the store does."""
     return Activity(
         id=id_,
         source=SourceRef("news", "News and Events"),
@@ -80,25 +80,25 @@ def held(
 
 def an_item(id_: int = 1, **content: Any) -> Activity:
     """Return an article; `content` are fields of `Content`."""
-    return held(id_, an_activity(str(id_), **content))
+    return stored_item(id_, an_activity(str(id_), **content))
 
 
 def a_post(id_: int = 1, text: str = SECRET, **content: Any) -> Activity:
     """Return a post on X."""
     activities = tweet(str(id_), ActivityKind.POST, text, f"<p>{text}</p>" if text else "", NOON, OGP)
-    return held(id_, replace(activities, content=replace(activities.content, **content)))
+    return stored_item(id_, replace(activities, content=replace(activities.content, **content)))
 
 
 def specimens() -> list[Activity]:
-    """Return one item of every kind, and some that have all that an item can have."""
+    """Return one item of every kind, and some with all optional fields."""
     messages, news = every_kind(PICTURES)
-    return [held(id_, new) for id_, new in enumerate([*messages, *news, *_full()], 1)]
+    return [stored_item(id_, new) for id_, new in enumerate([*messages, *news, *_full()], 1)]
 
 
 def hostile() -> list[Activity]:
-    """Return items in which every text is hostile; none is as it would be after `ingest`."""
+    """Return items in which every text is hostile, as `ingest` would never store them."""
     return [
-        held(
+        stored_item(
             100 + number,
             an_activity(
                 str(number),

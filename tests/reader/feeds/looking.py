@@ -1,4 +1,4 @@
-"""Ways to look at a feed document: elements and texts on a path, the shapes of dates, addresses and types."""
+"""Find elements and texts of a feed document, and check the formats of dates, addresses and types."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def all_of(root: _Element, path: str) -> list[_Element]:
 
 
 def texts(root: _Element, path: str) -> list[str]:
-    """Return the texts that a path leads to, of elements or attributes."""
+    """Return the texts at a path, of elements or attributes."""
     found = root.xpath(path, namespaces=NAMES)
     assert isinstance(found, list)
     return [item if isinstance(item, str) else (getattr(item, "text", None) or "") for item in found]

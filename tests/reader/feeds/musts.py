@@ -1,6 +1,6 @@
-"""What the specifications of RSS 2.0, Atom and the archives of feeds demand, one check for each demand.
+"""Check each requirement of the specifications of RSS 2.0, Atom and feed archives.
 
-A check gets the root of a document and says whether it keeps the demand. Demands on programs that read feeds, and on
+A check gets the root of a document and returns whether it conforms. Requirements for feed readers, and for
 elements that our documents don't have, are not here.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Must:
-    """One demand."""
+    """One requirement."""
 
     where: str  # document and section
     what: str
@@ -35,6 +35,6 @@ ATOM = [Must(*must) for must in (*OF_ATOM, *ARCHIVES)]
 
 
 def broken(document: bytes, musts: Iterable[Must]) -> list[str]:
-    """Return the demands that a document does not keep."""
+    """Return the requirements that a document violates."""
     root = etree.fromstring(document)
     return [f"{must.where}: {must.what}" for must in musts if not must.kept(root)]

@@ -1,4 +1,4 @@
-"""What two readers of feeds that know nothing of each other, feedparser and fastfeedparser, find in a document."""
+"""Read a document with two independent feed parsers, feedparser and fastfeedparser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reading:
 
 
 def meant(entry: Entry, written: ModuleType) -> Reading:
-    """Return what a reader should find."""
+    """Return the expected reading."""
     single = foremost(entry.enclosures)
     enclosures = entry.enclosures if written is atom else [single] if single else []
     said_updated = written is atom or entry.updated > entry.published

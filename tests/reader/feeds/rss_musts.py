@@ -1,4 +1,4 @@
-"""What RSS 2.0 and the profile of the RSS Advisory Board demand."""
+"""List the requirements of RSS 2.0 and of the profile of the RSS Advisory Board."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of JSON Feed 1.1, one check for each."""
+"""Check the rules of JSON Feed 1.1, one function each."""
 
 from __future__ import annotations
 
@@ -175,6 +175,6 @@ RULES = [
 
 
 def broken(document: bytes, rules: Iterable[Rule] = RULES) -> list[str]:
-    """Return the rules that a document does not keep."""
+    """Return the rules that a document violates."""
     feed = json.loads(document.decode("utf-8"))
     return [f"{rule.where}: {rule.what}" for rule in rules if not rule.kept(feed)]

@@ -1,4 +1,4 @@
-"""RSS and Atom as they are on the wire."""
+"""Compare complete RSS and Atom documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain text stays literal text in every output, and HTML stays HTML, as two parsers of feeds read them."""
+"""Check with two feed parsers that plain text stays literal in every output, and HTML stays HTML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.text.html import paragraphs
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
-from tests.reader.feeds.building import AUTHORITY, a_feed, held
+from tests.reader.feeds.building import AUTHORITY, a_feed, stored_item
 from tests.reader.feeds.readings import by_fastfeedparser, by_feedparser
 from tests.reader.serving import serving
 
@@ -60,7 +60,7 @@ def new(shape: str, text: dict[str, str], title: str | None) -> NewActivity:
 def item(request: pytest.FixtureRequest) -> Activity:
     """Return an item of each shape, with each combination of plain text and HTML."""
     shape, text, title = request.param
-    return held(1, new(shape, TEXTS[text], TITLES[title]), topics=(LITERAL,))
+    return stored_item(1, new(shape, TEXTS[text], TITLES[title]), topics=(LITERAL,))
 
 
 def assert_literal(markup: str, *, whole: bool = True) -> None:
@@ -124,7 +124,7 @@ def _walk(value: Any, names: set[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_calendar(text: dict[str, str]) -> None:
-    item = held(1, new("event", text, LITERAL))
+    item = stored_item(1, new("event", text, LITERAL))
     (event,) = Calendar.from_ical(ical_feed.calendar_of([item], "Events", AUTHORITY, "https://o.example")).events
     assert event["SUMMARY"] == event["LOCATION"] == LITERAL
     assert LITERAL in str(event["DESCRIPTION"])

@@ -23,7 +23,7 @@ from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.entries import entry_of
 from aggregator.reader.visibility import EVERYTHING, PUBLIC
 from tests.reader.feeds import musts, rules
-from tests.reader.feeds.building import HOSTILE, LONG_AGO, a_feed, held, hostile, specimens
+from tests.reader.feeds.building import HOSTILE, LONG_AGO, a_feed, hostile, specimens, stored_item
 from tests.reader.feeds.looking import all_of
 from tests.reader.feeds.readings import as_guessed, by_fastfeedparser, by_feedparser, meant
 
@@ -132,7 +132,7 @@ NEW = st.builds(
 @st.composite
 def feeds(draw: st.DrawFn) -> Feed:
     items = [
-        held(id_, draw(NEW), first_seen=draw(MOMENTS), topics=(draw(TEXTS),), countries=("CL",))
+        stored_item(id_, draw(NEW), first_seen=draw(MOMENTS), topics=(draw(TEXTS),), countries=("CL",))
         for id_ in range(1, draw(st.integers(1, 3)) + 1)
     ]
     shown: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""RSS and Atom say the same to two independent readers, and what we meant."""
+"""Check that two independent parsers read the same from RSS and Atom as the source data."""
 
 from __future__ import annotations
 

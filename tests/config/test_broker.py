@@ -1,0 +1,131 @@
+"""Test batches and log lines while the broker is unavailable, without processes."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from kombu.transport.redis import Transport
+from structlog.testing import capture_logs
+
+from aggregator.config.broker import TRANSPORT, Availability
+from aggregator.config.settings import Settings
+from aggregator.container import Container
+from aggregator.domain.errors import StoreUnavailableError
+from aggregator.services.dispatch import Batch, Dispatcher
+from aggregator.services.polling import Polling
+from tests.upstream import refused
+from worker import _send_polls, create_app
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+class Given:
+    """A container that notes which batches are released."""
+
+    def __init__(self) -> None:
+        self.settings = SimpleNamespace(lease=timedelta(minutes=5))
+        self.back: list[Batch] = []
+        self.dispatcher = self
+
+    def give_back(self, batch: Batch) -> None:
+        self.back.append(batch)
+
+
+BATCHES = [Batch("feeds", [number], "token") for number in range(20)]
+
+
+def _app(broker: str) -> Celery:
+    return create_app(Container(Settings.from_environment({"AGGREGATOR_BROKER_URL": broker})))
+
+
+def test_all_batches_are_free_again_after_one_attempt() -> None:
+    container: Any = Given()
+    address = refused().removeprefix("http://").split("/")[0]
+    began = time.monotonic()
+
+    with capture_logs() as lines:
+        _send_polls(_app(f"redis://{address}/0"), container, BATCHES)
+
+    assert container.back == BATCHES
+    assert [(line["event"], line["batches"]) for line in lines] == [("polls not sent", 20)]
+    assert time.monotonic() - began < 15  # an attempt for each batch would take minutes
+
+
+@pytest.mark.parametrize("problem", [OperationalError("away"), AttributeError("closed channel")])
+def test_whatever_keeps_batches_from_being_sent_frees_those_that_are_left(problem: Exception) -> None:
+    container: Any = Given()
+    sent: list[Any] = []
+
+    def send_task(_: str, arguments: Any, **__: Any) -> None:
+        if len(sent) == 3:
+            raise problem
+        sent.append(arguments)
+
+    app: Any = SimpleNamespace(send_task=send_task)
+    try:
+        _send_polls(app, container, BATCHES)
+    except AttributeError:
+        assert isinstance(problem, AttributeError)
+
+    assert len(sent) == 3
+    assert container.back == BATCHES[3:]
+
+
+def test_an_absent_broker_is_logged_once_and_then_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    broker = Availability()
+
+    with capture_logs() as lines:
+        for _ in range(200):  # every five seconds
+            broker.away("refused")
+            now += 5
+        broker.back()
+        broker.back()
+        broker.away("refused")
+
+    events = [(line["event"], line["seconds"]) for line in lines]
+    away = "broker is away"
+    assert events == [(away, 0), (away, 300), (away, 600), (away, 900), ("broker is back", 1000), (away, 0)]
+
+
+def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
+    options = _app("redis://localhost/0").conf.broker_transport_options
+
+    assert options.items() >= TRANSPORT.items()
+    assert TRANSPORT["socket_timeout"] > Transport.brpop_timeout
+    assert Transport.brpop_timeout + 2 * TRANSPORT["health_check_interval"] <= 10
+
+
+def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any worker process must notice, since the one whose poll failed may get no more work."""
+    app = _app("memory://")
+    answers: list[Exception | None] = [StoreUnavailableError("away"), StoreUnavailableError("away"), None]
+    released: list[tuple[Any, ...]] = []
+    sent: list[tuple[Any, ...]] = []
+
+    def unavailable(*_: Any) -> None:
+        raise StoreUnavailableError("away")
+
+    def release(_: Dispatcher, ids: Any, token: str, *, ended: bool) -> None:
+        if problem := answers.pop(0):
+            raise problem
+        released.append((ids, token, ended))
+
+    monkeypatch.setattr(Polling, "poll", unavailable)
+    monkeypatch.setattr(Dispatcher, "release", release)
+    monkeypatch.setattr(app, "send_task", lambda name, arguments, **_: sent.append((name, *arguments)))
+
+    with pytest.raises(StoreUnavailableError):
+        app.tasks["poll"]([1, 2], "token")
+    app.tasks[sent[0][0]].apply(args=sent[0][1:])
+
+    assert sent == [("release", [1, 2], "token", True)]
+    assert released == [([1, 2], "token", True)]
+    assert answers == []

@@ -1,0 +1,101 @@
+"""Compare repost grouping with a naive version over the whole stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.domain.activity import ActivityKind
+from aggregator.domain.matching.repost_grouping import REACH, Entry, entry_of, stitched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Newest first: what each entry is about, and whether it is a repost of that.
+MANY = [chr(code) for code in range(0x41, 0x41 + 90)]
+STREAMS = st.lists(st.tuples(st.sampled_from(MANY), st.booleans()), min_size=50, max_size=200)
+FEW = st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=50, max_size=200)
+
+
+def naive(stream: list[tuple[str, bool]]) -> list[tuple[int, list[int]]]:
+    """Return each entry shown by its place, with the places of the reposts near it that collapsed into it."""
+    shown: list[tuple[int, list[int]]] = []
+    newest: dict[str, tuple[int, list[int]]] = {}
+    for place, (name, is_repost) in enumerate(stream):
+        near = [entry for entry, _ in stream[max(place - REACH, 0) : place]]
+        if name not in near:
+            newest[name] = (place, [])
+            shown.append(newest[name])
+        elif is_repost and place - newest[name][0] <= REACH:
+            newest[name][1].append(place)
+    return shown
+
+
+def paged(stream: list[tuple[str, bool]], size: int, furthest: int = 1000) -> list[tuple[int, list[int]]]:
+    """Return the same page by page, where each page only knows the entries before it."""
+    entries = [Entry(name, str(place) if is_repost else None, place) for place, (name, is_repost) in enumerate(stream)]
+    found: list[tuple[int, list[int]]] = []
+    start = 0
+    while True:
+        before = [entry.about for entry in entries[max(start - REACH, 0) : start]]
+        shown, last = stitched(iter(entries[start:]), before, size, furthest=furthest)
+        found += [(group.item, group.others) for group in shown]
+        if last is None:
+            return found
+        start = last + 1
+
+
+@given(STREAMS | FEW, st.integers(1, 30))
+def test_pages_of_any_size_show_what_the_whole_stream_would(stream: list[tuple[str, bool]], size: int) -> None:
+    assert paged(stream, size) == naive(stream)
+
+
+@given(STREAMS | FEW, st.integers(1, 30), st.integers(1, 60))
+def test_pages_that_end_early_show_the_same(stream: list[tuple[str, bool]], size: int, furthest: int) -> None:
+    assert [place for place, _ in paged(stream, size, furthest)] == [place for place, _ in naive(stream)]
+
+
+def test_no_more_entries_are_taken_than_needed() -> None:
+    taken = []
+
+    def endless() -> Iterator[Entry[int]]:
+        for number in range(10_000):
+            taken.append(number)
+            yield Entry(str(number), None, number)
+
+    shown, last = stitched(endless(), [], 20)
+    assert (len(shown), last) == (20, 19)
+    assert len(taken) <= 20 + REACH + 1
+
+
+def test_a_long_run_of_one_original_ends_a_page_early() -> None:
+    taken = []
+
+    def viral() -> Iterator[Entry[int]]:
+        for number in range(10_000):
+            taken.append(number)
+            yield Entry("a", str(number), number)
+
+    shown, last = stitched(viral(), [], 20)
+    assert ([group.item for group in shown], last, len(taken)) == ([0], 999, 1000)
+    assert stitched(viral(), ["a"], 20)[0] == []
+
+
+def test_a_repost_that_two_sources_brought_is_named_once() -> None:
+    entries = [Entry("a", "x:5", 1), Entry("a", "x:5", 2), Entry("a", "x:6", 3), Entry("a", "x:6", 4)]
+    [group], _ = stitched(entries, [], 20)
+    assert (group.item, group.others) == (1, [3])
+
+
+def test_a_quote_is_about_itself() -> None:
+    assert entry_of(1, ActivityKind.QUOTE, "x:5", "x:4") == ("x:5", None, 1)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", "x:4") == ("x:4", "x:5", 1)
+    assert entry_of(1, ActivityKind.REPOST, "x:5", None) == ("x:5", "x:5", 1)
+
+
+def test_articles_of_one_address_stay_apart() -> None:
+    entries = [entry_of(number, ActivityKind.ARTICLE, "web:page", None) for number in range(3)]
+    shown, _ = stitched(entries, ["web:page"], 20)
+    assert [group.item for group in shown] == [0, 1, 2]

@@ -1,0 +1,165 @@
+"""Test reading timelines: nothing lost, nothing requested twice, with any page budget."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aggregator.domain.activity import Actor
+from aggregator.domain.errors import AccountError, PausedError
+from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES, ReadQuota
+from aggregator.sources.twitter.timeline import Reading, Watermark, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ME = Actor("x", "7001", "Desk", "desk_example")
+FIRST_ID = 999_999_999_999_999_990  # ids grow from 18 to 19 digits in these tests, where text would sort wrongly
+
+
+class Account:
+    """A timeline that responds as the API does: newest first, `since_id` and `until_id` exclusive."""
+
+    def __init__(self, posts: int = 0) -> None:
+        self.ids: list[int] = []
+        self.requests: list[dict[str, object]] = []
+        self.fail_on_page: tuple[int, Exception] | None = None
+        self.post(posts)
+
+    def post(self, count: int) -> None:
+        start = self.ids[-1] + 1 if self.ids else FIRST_ID
+        self.ids += range(start, start + count)
+
+    async def page(self, **query: Any) -> Mapping[str, Any]:
+        if self.fail_on_page and len(self.requests) == self.fail_on_page[0]:
+            raise self.fail_on_page[1]
+        self.requests.append(query)
+        since, until = int(str(query.get("since_id", 0))), int(str(query.get("until_id", 2**63)))
+        below = int(str(query.get("pagination_token", 2**63)))
+        found = [i for i in reversed(self.ids) if since < i < until and i < below]
+        page = found[: int(str(query["max_results"]))]
+        if not page:
+            return {"meta": {"result_count": 0}}
+        meta = {"next_token": str(page[-1])} if len(found) > len(page) else {}
+        return {"data": [{"id": str(i), "text": f"Post {i}", "author_id": "7001"} for i in page], "meta": meta}
+
+
+def polled(account: Account, mark: Watermark, portion: ReadQuota = ReadQuota()) -> Reading:  # noqa: B008 - frozen
+    return asyncio.run(read(account.page, "@desk_example", mark, ME, portion))
+
+
+def test_first_run_is_one_bounded_page() -> None:
+    account = Account(posts=500)
+    reading = polled(account, Watermark())
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-FIRST_RUN:]
+    assert len(account.requests) == 1
+    assert reading.mark == Watermark(since=account.ids[-1])
+
+
+def test_empty_account_stays_at_its_first_run() -> None:
+    reading = polled(Account(), Watermark())
+    assert reading.mark == Watermark()
+    assert reading.activities == []
+
+
+def test_later_runs_ask_only_for_what_is_new() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(3)
+    account.requests.clear()
+    reading = polled(account, mark)
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-3:]
+    assert account.requests == [{"max_results": PAGE, "since_id": account.ids[4]}]
+    again = polled(account, reading.mark)
+    assert again.activities == []
+    assert again.mark == reading.mark
+
+
+def test_gap_left_by_the_page_budget_is_filled_by_the_next_runs() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(PAGE * PAGES * 2 + 30)
+    expected = set(account.ids[5:])
+    seen: list[int] = []
+    for run in range(4):
+        reading = polled(account, mark)
+        mark = Watermark.of(reading.mark.state())  # as the database gives it back
+        seen += [int(a.native_id) for a in reading.activities]
+        if run < 2:
+            account.post(2)  # while the gap is still open
+            expected |= set(account.ids[-2:])
+    assert len(seen) == len(set(seen))
+    assert set(seen) == expected
+    assert mark == Watermark(since=account.ids[-1])
+
+
+def test_watermark_survives_deletion_of_the_newest_post() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    newest = account.ids.pop()
+    reading = polled(account, mark)
+    assert reading.mark == Watermark(since=newest)
+
+
+def test_watermark_never_moves_backwards() -> None:
+    assert Watermark(since=1_000_000_000_000_000_000).read([999_999_999_999_999_999], more=False).since == 10**18
+
+
+def test_failure_on_a_later_page_keeps_what_was_read() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(PAGE * 3)
+    account.requests.clear()
+    account.fail_on_page = (2, PausedError("later", until=datetime(2026, 1, 1, tzinfo=UTC)))
+    reading = polled(account, mark)
+    assert isinstance(reading.error, PausedError)
+    assert len(reading.activities) == 2 * PAGE
+    account.fail_on_page = None
+    rest = polled(account, reading.mark)
+    assert len(rest.activities) == PAGE
+    assert rest.mark == Watermark(since=account.ids[-1])
+
+
+def test_failure_on_the_first_page_is_raised() -> None:
+    account = Account(posts=1)
+    account.fail_on_page = (0, AccountError("no"))
+    with pytest.raises(AccountError):
+        polled(account, Watermark())
+
+
+def test_fetch_state_with_nonsense_counts_as_empty() -> None:
+    assert Watermark.of({"since_id": "12; drop", "until_id": None, "high_id": "-4"}) == Watermark()
+
+
+def test_fetch_state_goes_there_and_back() -> None:
+    mark = Watermark(since=1, until=5, high=9)
+    assert Watermark.of(mark.state()) == mark
+
+
+def test_what_does_not_fit_a_rationed_poll_is_left_out_for_good() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(30)
+    reading = polled(account, mark, ReadQuota(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-10:]
+    assert (reading.skipped, reading.whole) == (True, False)
+    assert reading.mark == Watermark(since=account.ids[-1])
+    account.post(2)
+    again = polled(account, reading.mark, ReadQuota(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in again.activities] == account.ids[-2:]
+    assert (again.skipped, again.whole) == (False, True)
+
+
+def test_a_gap_that_is_open_when_rationing_begins_is_given_up() -> None:
+    account = Account(posts=5)
+    mark = polled(account, Watermark()).mark
+    account.post(PAGE * PAGES * 2)
+    mark = polled(account, mark).mark
+    assert mark.until is not None
+    account.post(3)
+    reading = polled(account, mark, ReadQuota(page=10, pages=1, skipping=True))
+    assert [int(a.native_id) for a in reading.activities] == account.ids[-3:]
+    assert reading.mark == Watermark(since=account.ids[-1])

@@ -1,0 +1,168 @@
+"""Test migrations: from empty, up and down and up again, in step with the tables, with version checks."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, text
+
+from aggregator.domain.errors import SchemaError
+from storage import schema
+from storage.engine.connect import make_engine
+from storage.store import Store
+from tests.building import add_source, an_activity, ingest_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+TODAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def _tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_up_down_up(engine: Engine) -> None:
+    config = schema.configuration(engine)
+    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 11)]
+    full = _tables(engine)
+    assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
+    command.downgrade(config, "base")
+    assert _tables(engine) == {"alembic_version"}
+    command.upgrade(config, "head")
+    assert _tables(engine) == full
+
+
+def test_migrations_make_exactly_the_tables(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    command.check(schema.configuration(engine))
+
+
+def test_migrating_again_does_nothing(engine: Engine) -> None:
+    schema.migrate(engine, "first.invalid", TODAY)
+    assert schema.migrate(engine, "second.invalid", date(2027, 1, 1)) == []
+    with Store(engine).reading() as tx:
+        assert tx.stream.state.tag_authority() == ("first.invalid", "2026-03-02")
+
+
+def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
+    applied: list[list[str]] = []
+
+    def migrate() -> None:
+        store = Store.open(database_url)
+        applied.append(store.migrate(authority="test.invalid", today=TODAY))
+        store.close()
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [[], [], [], [f"{number:04}" for number in range(1, 11)]]
+
+
+def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    store = Store(engine)
+    polled, unpolled = add_source(store, "news"), add_source(store, "desk")
+    ingest_now(store, polled, [an_activity()])
+    config = schema.configuration(engine)
+
+    command.downgrade(config, "0009")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        never = "9998-12-31 00:00:00" + ("+00" if engine.dialect.name == "postgresql" else ".000000")
+        connection.execute(text("UPDATE source SET due = :never WHERE slug = 'desk'"), {"never": never})
+    command.upgrade(config, "head")
+    with store.reading() as tx:
+        dues = {source.slug: source.poll.due for source in tx.polling.sources.each()}
+        kept = tx.stream.activities.known(polled.id, ["1"])
+    command.downgrade(config, "0009")
+    command.upgrade(config, "head")
+    with store.reading() as tx:
+        again = {source.slug: source.poll.due for source in tx.polling.sources.each()}
+
+    assert dues == again == {"news": polled.poll.due, "desk": None}
+    assert kept
+    assert unpolled.poll.due is not None
+
+
+def test_a_missing_schema_is_named(engine: Engine) -> None:
+    with pytest.raises(SchemaError, match="no schema yet; run 'aggregator migrate'"):
+        schema.check(engine)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (lambda: schema.check(engine), lambda: schema.migrate(engine, "test.invalid", TODAY)):
+        with pytest.raises(SchemaError, match=r"\(9999\) is newer than this version"):
+            attempt()
+
+
+def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "9998")
+    with pytest.raises(SchemaError, match=r"\(0010\) is older than this version needs \(9998\)"):
+        schema.check(engine)
+
+
+def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> None:
+    config = schema.configuration(engine)
+    command.upgrade(config, "0001")
+    moment = "2026-03-02 12:00:00" + ("+00" if engine.dialect.name == "postgresql" else "")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        for slug, kind, every in (
+            ("usual", "rss", 900),
+            ("set", "rss", 3600),
+            ("x", "twitter", 300),
+            ("often", "twitter", 60),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO source (slug, kind, name, address, host, options, policy, state, state_reason, every, "
+                    "floor, due, due_reason, failures, fetch_state, created, revision) "
+                    "VALUES (:slug, :kind, 'N', :slug, 'n.example:443', '{}', 'auto', 'active', '', :every, 60, "
+                    ":moment, '', 0, '{}', :moment, 1)"
+                ),
+                {"slug": slug, "kind": kind, "every": every, "moment": moment},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO fetch_log (source_id, started, milliseconds, bytes, requests, outcome, new, changed, "
+                "unchanged, next_poll, next_reason) VALUES (1, :moment, 1, 1, 1, 'new', 1, 0, 0, :moment, '')"
+            ),
+            {"moment": moment},
+        )
+    assert schema.migrate(engine, "test.invalid", TODAY) == [
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+        "0010",
+    ]
+    with Store(engine).reading() as tx:
+        sources = {source.slug: source for source in tx.polling.sources.each()}
+        assert len(tx.polling.schedule.log(sources["usual"].id, 9)) == 1
+        assert "feedburner.com" in {group.suffix for group in tx.polling.host_groups.all()}
+    expected = {slug: source.every.total_seconds() if source.every else None for slug, source in sources.items()}
+    assert expected == {"usual": None, "set": 3600, "x": None, "often": 60}
+    assert {source.poll.interval.total_seconds() for source in sources.values()} == {900, 3600, 300, 60}
+    assert {source.own_host for source in sources.values()} == {"n.example:443"}
