@@ -1,4 +1,4 @@
-"""`freeze begin|end|list`: hold everything new until a time."""
+"""`freeze begin|end|list`: hold all new items until a given time."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def freeze() -> None:
 
 @freeze.command()
 @click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
-@click.option("--reason", required=True, help="Why, for the record and the banner.")
-@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all of them.")
+@click.option("--reason", required=True, help="Reason, for the audit log and the banner.")
+@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all sources.")
 def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
     """Hold new items for review until a given time."""
     end = until.replace(tzinfo=UTC)
@@ -47,7 +47,7 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
 @freeze.command()
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
-    """End a freeze now, or all of them; items that waited for it are published."""
+    """End one freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         active = [freeze_row for freeze_row in tx.moderation.freezes.active(now) if freeze_id in {None, freeze_row.id}]

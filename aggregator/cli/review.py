@@ -1,4 +1,4 @@
-"""`review list|approve|hide`: decide on items from the command line."""
+"""`review list|approve|hide`: review items from the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
 
 _BY = "person"
-_ID = click.IntRange(1, 2**63 - 1)  # what the database can hold
+_ID = click.IntRange(1, 2**63 - 1)  # largest integer of the database
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
@@ -38,7 +38,7 @@ def review() -> None:
     help="Which items.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most entries to list.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object an item.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per item.")
 def list_(state: str, limit: int, as_json: bool) -> None:
     """List items in a review state, and why they are in it.
 
@@ -72,10 +72,8 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 
 @review.command()
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
-@click.option(
-    "--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Show them from then on (UTC)."
-)
-@click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
+@click.option("--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Time of publication (UTC).")
+@click.option("--note", default="approved by hand", show_default=True, help="Reason, for the audit log.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
     """Publish items, now or at a given time."""
     with opened() as container:
@@ -97,7 +95,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
 
 @review.command()
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
-@click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
+@click.option("--reason", default="hidden by hand", show_default=True, help="Reason, for the audit log.")
 def hide(ids: Sequence[int], reason: str) -> None:
     """Hide items from the stream."""
     with opened() as container, container.store.writing() as tx:
@@ -115,7 +113,7 @@ def _say(ids: Sequence[int], found: set[int], word: str) -> None:
         if id_ in found:
             click.echo(f"{id_}: {word}.")
         else:
-            click.echo(f"{id_}: there is no such item, or it is gone; 'aggregator review list' shows them.", err=True)
+            click.echo(f"{id_}: no such item, or it was deleted; 'aggregator review list' shows all items.", err=True)
     if found < set(ids):
         sys.exit(FAILED)
 

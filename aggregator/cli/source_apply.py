@@ -1,4 +1,4 @@
-"""`source apply FILE`: sources as a file says them, so that an installation can be set up from version control."""
+"""`source apply FILE`: define sources in a file, for example under version control."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 def apply(file: Path, dry_run: bool) -> None:
     """Add and change sources as FILE (TOML) defines them; the review desk can't change these.
 
@@ -46,7 +46,7 @@ def apply(file: Path, dry_run: bool) -> None:
         with container.store.writing() as tx:
             for source in tx.polling.sources.each(SourceFilter(managed=file.name)):
                 if source.slug not in named:
-                    click.echo(f"{source.slug}: not in {file.name} any more; people set it from now on.")
+                    click.echo(f"{source.slug}: no longer in {file.name}; it can be changed by hand again.")
                     if not dry_run:
                         _change(tx, container, source, {"managed": ""})
     if failed:
@@ -54,10 +54,10 @@ def apply(file: Path, dry_run: bool) -> None:
 
 
 def read(file: Path) -> list[Entry]:
-    """Return what a file says.
+    """Parse a file of sources.
 
     Raises:
-        BadRequestError: it can't be used; the sentence says where and why.
+        BadRequestError: it is invalid; the message contains the position and the reason.
     """
     try:
         tables = tables_in(file.read_text(encoding="utf-8"), str(file))
@@ -74,7 +74,7 @@ def read(file: Path) -> list[Entry]:
 
 
 def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
-    """Add or change a source, and return what was done."""
+    """Add or change a source, and return a description of the change."""
     from aggregator.services.subscribe import Subscription
 
     with container.store.reading() as tx:
@@ -104,7 +104,7 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
 
 
 def _options(source: Source, entry: Entry) -> dict[str, Any]:
-    """Return the options of a source with those that the file says."""
+    """Return a source's options, updated from the file."""
     from aggregator.sources import kinds
 
     if not entry.options:
@@ -113,7 +113,7 @@ def _options(source: Source, entry: Entry) -> dict[str, Any]:
 
 
 def _state(source: Source, entry: Entry) -> SourceState | None:
-    """Return the state that the file wants and the source has not; one that was stopped is for people to mend."""
+    """Return the state to set from the file, if it differs; a source stopped after errors is left to people."""
     if entry.paused and source.state is SourceState.ACTIVE:
         return SourceState.PAUSED
     return SourceState.ACTIVE if entry.paused is False and source.state is SourceState.PAUSED else None

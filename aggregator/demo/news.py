@@ -1,4 +1,4 @@
-"""The news site of the sample world: feeds, pages that their links lead to, and generated pictures."""
+"""Serve the news site of the sample world: feeds, article pages, and generated pictures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from aggregator.demo.world import Article, Gathering, World
 
 TITLE = "News and Events (sample upstream)"
-ENTRIES = 60  # in a feed, at most
-AUTHORITY = "sample.invalid,2014"  # of tag: ids, so that entries stay the same on whichever port
+ENTRIES = 60  # most entries in a feed
+AUTHORITY = "sample.invalid,2014"  # authority of tag: ids, so that entries keep their ids on any port
 
 _STYLE = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}"
 _HUES = 360
@@ -67,13 +67,13 @@ class News:
         return self._conditional(request, body, "application/atom+xml")
 
     def _entries(self) -> list[Article]:
-        """Return the newest sample articles, and those of the portal's page always."""
+        """Return the newest sample articles, and always those of the portal's page."""
         articles = self._world.articles
         ours = [article for article in articles if not article.is_sample]
         return [*[article for article in articles if article.is_sample][: ENTRIES - len(ours)], *ours]
 
     def _calendar(self, request: Request) -> Response:
-        """A calendar: presentations of sample articles, and an hour a week that repeats."""
+        """Return a calendar: presentations of sample articles, and a weekly hour that recurs."""
         base = _base(request)
         began = self._world.began
         weekly = (
@@ -189,7 +189,7 @@ def _html_page(title: str, body: str, head: str = "") -> HTMLResponse:
 
 
 def _pattern(request: Request) -> Response:
-    """Draw three circles in colours that follow from the name."""
+    """Draw three circles in colors derived from the name."""
     hue = _hue(request.path_params["name"])
     circles = "".join(
         f'<circle cx="{300 + 300 * n}" cy="{400 - 80 * (n % 2)}" r="{220 - 40 * n}" fill="hsl({hue + 40 * n} 60% 55%)"'

@@ -1,4 +1,4 @@
-"""The X-shaped API v2 of the sample world, as X's published contract has it in both vocabularies."""
+"""Simulate X's API v2 on the sample world, following X's published contract in both vocabularies."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class XApi:
     """The routes of the API.
 
     Args:
-        world: what there is.
-        clock: the time.
+        world: the content.
+        clock: returns the time.
         limit: calls per endpoint and token in a window of 15 minutes; `limits` has others by endpoint.
-        vocabulary: "tweets" or "posts" for one that knows no other, "both" for one that answers as it is asked.
-        search: whether the plan has the search.
+        vocabulary: "tweets" or "posts" to support only one, "both" to respond in the vocabulary of the request.
+        search: whether the plan includes search.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class XApi:
     ) -> None:
         self.limit = limit
         self.limits: dict[str, int] = {}
-        self.delay = 0.0  # seconds before each answer
+        self.delay = 0.0  # seconds before each response
         self.bill = Bill(clock)
         self.faults = Faults()
         self.compliance = Compliance(world, clock)
@@ -127,7 +127,7 @@ class XApi:
         return guarded
 
     def _admitted(self, request: Request, endpoint: str) -> tuple[Response | None, dict[str, str]]:
-        """Return what a request gets instead of an answer, and the headers of an answer."""
+        """Return an error response if a request is rejected, and the headers of a response."""
         if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
             return problem(401, "Unauthorized"), {}
         time.sleep(self.delay)
@@ -139,10 +139,10 @@ class XApi:
         return (problem(429, "Too Many Requests", headers=headers) if is_over else None), headers
 
     def _spoken(self, request: Request) -> str:
-        """Return in which vocabulary a request speaks.
+        """Return the vocabulary of a request.
 
         Raises:
-            InvalidError: this X does not know it.
+            InvalidError: this X does not support it.
         """
         params = request.query_params
         known = {"tweets": [OLDER_PARAMETER], "posts": [NEWER_PARAMETER]}.get(
@@ -269,7 +269,7 @@ class XApi:
         return payload | ({"errors": errors} if errors else {})
 
     def _told(self, posts: list[Post], fields: Asked, asking: Asking) -> dict[str, Any]:
-        """Return posts with what they bring along, and what of that can't be seen."""
+        """Return posts with their included objects, and errors for objects that are not visible."""
         shapes = self._shapes(asking)
         payload: dict[str, Any] = {"data": [shapes.tweet(post, fields.tweet) for post in posts]}
         if includes := self._includes(posts, fields, shapes):

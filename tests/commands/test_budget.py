@@ -32,15 +32,15 @@ def followed(cli: CommandLine) -> Iterator[CommandLine]:
 
 def test_before_anything_was_spent(cli: CommandLine) -> None:
     said = cli("budget").stdout
-    assert "Spent:     $0.00, with no budget set" in said
+    assert "Spent:     $0.00, no budget is set" in said
     assert "Forecast:  $0.00 by the end of the cycle" in said
 
 
 def test_what_was_spent_on_what(followed: CommandLine) -> None:
     said = followed("budget").stdout
-    assert re.search(r"looking up new sources     \d         0      2      \$0\.0200", said)
-    assert "posts of what is followed  2 " in said
-    assert "names and pictures         1 " in said
+    assert re.search(r"lookups of new sources      \d         0      2      \$0\.0200", said)
+    assert "posts of followed accounts  2 " in said
+    assert f"{'profiles':<28}1 " in said
     [told] = followed.json("budget")
     assert told["budget"] is None
     assert told["spent"] == pytest.approx(sum(one["cost"] for one in told["purposes"]))
@@ -52,7 +52,7 @@ def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> No
     followed.environ["AGGREGATOR_X_BUDGET"] = "0.19"
     followed.environ["AGGREGATOR_X_CYCLE_DAY"] = "28" if datetime.now(UTC).day != 28 else "27"
     said = followed("budget").stdout
-    assert "of $0.19; $0.0190 of the rest is kept for checking what is shown" in said
+    assert "of $0.19; $0.0190 of the rest is reserved for takedown checks" in said
     assert "would be needed by the end of the cycle" in said
     assert "each account may cost $" in said
 
@@ -60,11 +60,11 @@ def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> No
 def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) -> None:
     with sqlite_store.writing() as tx:
         tx.billing.ledger.block("x", datetime(2999, 1, 1, tzinfo=UTC), "X's usage cap is reached.")
-    assert "Held back until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
+    assert "Paused until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
     assert "usage cap" in followed("pull", "opengovpart", code=1).stdout
     assert json.loads(followed("budget", "--json").stdout)["blocked"]["reason"] == "X's usage cap is reached."
-    assert followed("budget", "resume").stdout == "X is called again; 1 source due now.\n"
-    assert followed("budget", "resume").stdout.startswith("X was not blocked; ")
+    assert followed("budget", "resume").stdout == "X: calls resumed; 1 source due now.\n"
+    assert followed("budget", "resume").stdout.startswith("X: was not blocked; ")
     followed("pull", "opengovpart")
 
 
@@ -76,10 +76,10 @@ def test_advice_begins_with_what_saves_most() -> None:
     ]
     said = advice(accounts)
     assert [(one.change.split(":")[0], round(one.saves, 2)) for one in said] == [
-        ("do not follow it", 30.0),
+        ("remove it", 30.0),
         ("without its retweets", 18.75),
         ("without its replies", 3.75),
-        ("do not follow it", 3.0),
+        ("remove it", 3.0),
     ]
     assert said[1].change.endswith("aggregator source set loud --exclude retweets")
 

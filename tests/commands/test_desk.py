@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_accounts_are_added_listed_and_changed(cli: CommandLine) -> None:
-    assert cli("user", "list").stdout.startswith("Nobody can sign in yet")
+    assert cli("user", "list").stdout.startswith("There are no accounts yet")
     made = cli("user", "add", "ana", "--role", "admin", "--generate")
     assert len(made.stdout.strip()) == 34
     assert made.stderr == "ana: added as admin; signs in at /review.\n"
@@ -60,7 +60,7 @@ def test_no_password_is_shown_that_was_not_stored(cli: CommandLine, words: tuple
 @pytest.mark.parametrize(
     ("name", "typed", "said"),
     [
-        ("a b", "quite a good one\n", "can't be a name"),
+        ("a b", "quite a good one\n", "Invalid name"),
         ("ana", "short\n", "12 to 256 characters"),
         ("ana", "", "12 to 256 characters"),
         ("anastasia", "anastasia12345\n", "too easy to guess"),
@@ -81,14 +81,14 @@ def test_the_history_is_listed_and_verified(cli: CommandLine, sqlite_store: Stor
     )
     assert "made anew" in cli("audit", "verify", "--expect", "0" * 64, code=1).stderr
     assert "command line  added an account  account:ben" in cli("audit", "list").stdout
-    assert cli("audit", "list", "--who", "ana").stdout == "The history has no such line.\n"
+    assert cli("audit", "list", "--who", "ana").stdout == "The audit log has no such entry.\n"
 
     with sqlite_store.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER audit_stands_update"))
         connection.execute(text("UPDATE audit SET who = 'nobody' WHERE id = 2"))
     broken = cli("audit", "verify", code=1).stderr
     assert broken.startswith("Line 2 (")
-    assert "nobody added an account account:ben) does not fit" in broken
+    assert "nobody added an account account:ben) is inconsistent" in broken
     assert "1 lines before it are as they were written" in broken
 
 
@@ -160,7 +160,8 @@ def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: P
 
     file.write_text(f'[[source]]\naddress = "{first}"\nslug = "one"\nevery = "2h"\n')
     assert cli("source", "apply", str(file)).stdout == (
-        "one: changed (delay, every, policy, trusted).\ntwo: not in sources.toml any more; people set it from now on.\n"
+        "one: changed (delay, every, policy, trusted).\n"
+        "two: no longer in sources.toml; it can be changed by hand again.\n"
     )
     cli("source", "set", "two", "--policy", "auto")
 

@@ -1,4 +1,4 @@
-"""The calendar source: conditional requests, and the window of time whose events are read."""
+"""Define the kind of source for calendars: conditional requests, and the window of time."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
 
 ACCEPT = "text/calendar, */*;q=0.1"
-LONGEST = timedelta(days=1)  # that a calendar may ask to be left alone
+LONGEST = timedelta(days=1)  # longest interval that a calendar may request
 PAST, AHEAD = timedelta(days=30), timedelta(days=365)
 _MOST_DAYS = 3650
-_MOVES_EVERY = timedelta(days=1)  # the window of what repeats
-_WHOLE = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+_MOVES_EVERY = timedelta(days=1)  # interval between updates of the window of recurring events
+_WHOLE = timedelta(days=7)  # time between unconditional requests: some servers answer "not modified" forever
 _WEBCAL = re.compile(r"(?i)^webcals?:")
 _NAMED = re.compile(r"(?i)(?:webcals?://\S+|https?://[^\s?#]+\.ics(?:[?#]\S*)?)")
 _NOT_MODIFIED = 304
@@ -64,7 +64,7 @@ class CalendarKind(DocumentKind):
 
     name = "calendar"
     label = "a calendar"
-    eagerness = 0.5  # plans change seldom
+    eagerness = 0.5  # calendars seldom change
     address_form = "a calendar URL"
     fallback_slug = "calendar"
     options = _OPTIONS
@@ -75,7 +75,7 @@ class CalendarKind(DocumentKind):
         return canonical_url(_WEBCAL.sub("https:", address)) if _NAMED.fullmatch(address) else None
 
     def export_address(self, source: Source) -> str:
-        """Return an address that shows by its form that it is a calendar."""
+        """Return an address in a form that identifies it as a calendar."""
         address = source.address
         return address if _NAMED.fullmatch(address) else re.sub(r"(?i)^https?:", "webcal:", address)
 
@@ -86,10 +86,10 @@ class CalendarKind(DocumentKind):
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Fetch an address that names a calendar (webcal:, or a path that ends in .ics); others are not for this kind.
+        """Fetch a calendar's address (webcal:, or a path that ends in .ics); return None for any other address.
 
         Raises:
-            SourceError: it can't be fetched, or is no calendar; the sentence says what was seen.
+            SourceError: it can't be fetched, or is not a calendar; the message describes the response.
         """
         url = self.web_address(address)
         if url is None:
@@ -106,7 +106,7 @@ class CalendarKind(DocumentKind):
         """Poll one calendar.
 
         Raises:
-            SourceError: nothing usable was returned.
+            SourceError: the response was not usable.
         """
         return await _read_source(source, context, tally)
 
@@ -123,11 +123,11 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
 
 
 def _moves(known: Mapping[str, Any], now: datetime) -> bool:
-    """Say whether the document is wanted though it may not have changed: the window moved on, or it is long ago."""
+    """Return whether to fetch the full document even if unchanged: the window moved, or the last fetch is long ago."""
     whole = known.get("whole")
     if whole is None:
         return True
-    age = now - datetime.fromisoformat(whole)  # less than nothing after a clock was ahead
+    age = now - datetime.fromisoformat(whole)  # negative after a wrong clock
     return not timedelta() <= age < (_MOVES_EVERY if known.get("repeats") else _WHOLE)
 
 

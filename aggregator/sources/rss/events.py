@@ -1,4 +1,4 @@
-"""Events that feeds announce where a machine can tell: by xCal or `ev:` elements, schema.org, or a clear line. Pure."""
+"""Extract events from feed entries: xCal or `ev:` elements, schema.org data, or an unambiguous line. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LONGEST_PLACE = 500  # characters
 _LONGEST_JSON = 100_000
 _DEEPEST = 6
-# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the prefixes that feeds use.
+# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the usual prefixes.
 _ELEMENT = re.compile(
     rb"<(?:ev|event|xcal|xCal|cal|ical):(startdate|enddate|dtstart|dtend|location)\b[^<>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,1000})",
     re.IGNORECASE,
@@ -39,7 +39,7 @@ _STATUSES = ("eventcancelled",)
 
 
 class _Told(NamedTuple):
-    """What is told of an event, as it is written."""
+    """The fields of an event as written."""
 
     start: str
     end: str | None = None
@@ -49,12 +49,12 @@ class _Told(NamedTuple):
 
 
 def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion | None:
-    """Return what an entry announces, or None: most announce nothing, and it takes little to see that.
+    """Return the event of an entry, or None. Most entries have none, which a quick check detects.
 
     Args:
-        entry: as the feed has it.
+        entry: as in the feed.
         text: its plain text.
-        published: when it was; a line of the text counts only if it lies ahead of that.
+        published: its publication time; a line of the text counts only if its time is later.
     """
     facts = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
     if facts is not None:
@@ -134,7 +134,7 @@ def _occasion(facts: _Told) -> Occasion | None:
         return None
     end = _moment(facts.end)[0] if facts.end else None
     if end is not None and all_day and facts.end and _is_day(facts.end):
-        end += timedelta(days=1)  # these name the last day, calendars the one after it
+        end += timedelta(days=1)  # in these formats the end is the last day, in calendars the day after it
     place = " ".join((facts.place or "").split())[:_LONGEST_PLACE]
     return Occasion(
         start,
@@ -152,7 +152,7 @@ def _is_day(text: str) -> bool:
 
 
 def _moment(text: str) -> tuple[datetime | None, bool, str | None]:
-    """Return an instant, whether it is a whole day, and the zone as it is written, of a date in the usual forms."""
+    """Parse a date in the usual formats to an instant, whether it is a whole day, and the zone as written."""
     text = text.strip()
     try:
         if _is_day(text):

@@ -1,4 +1,4 @@
-"""Media RSS within a tree: what `media_rss` makes of the bytes, made of the elements. Pure."""
+"""Read Media RSS in a tree, with the same result as `media_rss` has on bytes. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _BODIES = frozenset({"description", "summary", "content", "encoded"})
 
 
 def add_media(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """File an element of Media RSS.
+    """Record an element of Media RSS.
 
     Raises:
-        UnfamiliarError: it holds what only feedparser knows how to take.
+        UnfamiliarError: only feedparser can interpret part of it.
     """
     name = name_of_tag(element.tag)
     if name == "media_group":
@@ -58,7 +58,7 @@ def _add_all(item: Item, element: _Element, inner: Surroundings, nested: set[str
 
 
 def _add_content(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """File a media:content with the words and the still picture that are inside it."""
+    """Record a media:content with its text and preview image."""
     lifted: dict[str, str] = {}
     for child in element:
         name = name_of_tag(child.tag)
@@ -84,7 +84,7 @@ def _add_keywords(item: Item, element: _Element, attributes: dict[str, str]) -> 
 
 
 def _add_words(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """Take the words of a group or entry for the entry's own where it has none itself."""
+    """Use the text of a group or entry for the entry if the entry has no text of its own."""
     if name_of_tag(element.tag) == "media_title":
         if "title" in item.own_names():
             return
@@ -99,7 +99,7 @@ def _add_words(item: Item, element: _Element, attributes: dict[str, str], inner:
 
 
 def own_names(element: _Element) -> set[str]:
-    """Return the local names of an entry's children that are not Media RSS."""
+    """Return the local names of an entry's children outside of Media RSS."""
     names: set[str] = set()
     for child in element:
         if not name_of_tag(child.tag).startswith("media_"):
