@@ -118,7 +118,7 @@ def test_a_rule_that_stands_still_is_left_out(frequency: str, more: str) -> None
 
     assert time.process_time() - began < QUICK
     assert [one.uid for one in said.occurrences] == ["good"]
-    assert said.notes == ["Skipped 1 unreadable events."]
+    assert said.notes == ["Unreadable events skipped: 1."]
 
 
 def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> None:

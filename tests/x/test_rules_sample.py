@@ -201,7 +201,7 @@ def test_x_22_a_search_beyond_the_plan_says_so(x: Upstream, follower: Follower) 
     one.follow("search:#opengov")
     [report] = one.poll()
     assert "X does not allow this call (Your plan has no access to this endpoint.)" in str(report.error)
-    with pytest.raises(Exception, match="takes 512"):
+    with pytest.raises(Exception, match="limit of 512"):
         one.follow("search:" + "word " * 200)
 
 

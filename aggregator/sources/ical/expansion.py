@@ -146,9 +146,9 @@ class Counted:
         """Return the counts as sentences."""
         sentences = []
         if self.broken:
-            sentences.append(f"Skipped {self.broken} unreadable events.")
+            sentences.append(f"Unreadable events skipped: {self.broken}.")
         if self.too_often:
-            sentences.append(f"Skipped {self.too_often} events that repeat more than hourly or too often to expand.")
+            sentences.append(f"Events skipped that repeat more than hourly or too often to expand: {self.too_often}.")
         if self.cut:
             sentences.append(f"Of {self.cut} frequent events, only the next {MOST_OF_SERIES} occurrences are read.")
         if events > MOST_EVENTS:

@@ -93,7 +93,7 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     undateds = {**before, **{digests[index]: undated for index, undated in fresh.undated.items()}}
     notes = [*document.notes]
     if fresh.doubles:
-        notes.append(f"Skipped {fresh.doubles} entries; newer entries have the same ids.")
+        notes.append(f"Entries skipped because a newer one has the same id: {fresh.doubles}.")
     return ParsedFeed(
         setting.title,
         tuple(fresh.activities.values()),
