@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import Saving
     from storage.billing.ledger import Block, Entry
 
-_LATELY = timedelta(days=7)
+_RECENT = timedelta(days=7)
 _MOST_ADVICE = 5
-_A_MONTH = 30  # days
-_WHAT = {
+_DAYS_PER_MONTH = 30  # days
+_PURPOSES = {
     Purpose.POLL.value: "posts of followed accounts",
     Purpose.PROFILE.value: "profiles",
     Purpose.COMPLIANCE.value: "takedown checks",
@@ -86,10 +86,10 @@ def resume(service: str | None) -> None:
         with container.store.writing() as tx:
             block = tx.billing.ledger.blocked(metering.service)
             tx.billing.ledger.block(metering.service, None, None)
-            woken = tx.polling.schedule.wake(("budget", "cap-reached"), now)
+            due = tx.polling.schedule.wake(("budget", "cap-reached"), now)
         was_blocked = block is not None and block.until > now
         result = "calls resumed" if was_blocked else "was not blocked"
-        click.echo(f"{metering.label}: {result}; {counted(woken, 'source')} due now.")
+        click.echo(f"{metering.label}: {result}; {counted(due, 'source')} due now.")
 
 
 def metered_service(container: Container, name: str | None) -> Metered:
@@ -119,23 +119,23 @@ class View:
         self.terms = metering.terms
         self.now = container.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
-        lately = (self.now - _LATELY).date()
+        recent_entries = (self.now - _RECENT).date()
         with container.store.reading() as tx:
             self.standing = tx.billing.ledger.standing(metering.service, self.cycle)
             self.entries = tx.billing.ledger.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
             self.days = tx.billing.ledger.days(metering.service, self.cycle.start.isoformat())
-            recent = tx.billing.ledger.ledger(metering.service, lately.isoformat(), by=("purpose",))
+            recent = tx.billing.ledger.ledger(metering.service, recent_entries.isoformat(), by=("purpose",))
             first = tx.billing.ledger.first_day(metering.service)
             self.block = tx.billing.ledger.blocked(metering.service)
             self.reported = tx.billing.ledger.reported(metering.service)
             appetites = tx.billing.ledger.appetites(metering.kind)
             which = SourceFilter(kinds=[metering.kind])
             sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
-            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
+            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _RECENT)
         wants = reckoning.presumed(appetites.values(), self.terms)
-        settled = first is not None and first < lately.isoformat()
-        followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)
-        others = _others(recent, _LATELY, followed, settled=settled)
+        settled = first is not None and first < recent_entries.isoformat()
+        followed = len(appetites) * self.terms.prices.user / DOLLAR / (_RECENT / DAY)
+        others = _other_costs(recent, _RECENT, followed, settled=settled)
         self.forecast: Forecast = reckoning.forecast(self.terms, self.cycle, self.standing, wants, others, self.now)
         self.never_read = sum(appetite is None for appetite in appetites.values())
         self.accounts = [
@@ -184,7 +184,7 @@ class View:
         if self._block:
             click.echo(f"Paused until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
         limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", no budget is set"
-        click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._kept()}")
+        click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._reserve_text()}")
         if self.standing.reserved:
             click.echo(f"Reserved:  {dollars(self.standing.reserved)} for requests in progress")
         click.echo(f"Forecast:  {self._forecast()}")
@@ -195,17 +195,17 @@ class View:
             )
         if self.reported:
             posts, at = self.reported
-            ours = sum(entry.posts for entry in self.entries)
+            own_count = sum(entry.posts for entry in self.entries)
             click.echo(
                 f"{f'{self.label} counts:':<10} {posts:,} posts in its own cycle ({ago(at, self.now)}); "
-                f"we count {ours:,} in ours."
+                f"we count {own_count:,} in ours."
             )
         if self.entries:
             click.echo()
             print_table(
                 ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
                 [
-                    (_WHAT.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                    (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
                      dollars(row.micros))
                     for row in self.entries
                 ],
@@ -215,11 +215,11 @@ class View:
             for row in useful:
                 click.echo(f"  ${row.saves:,.2f}  {row.change}")
 
-    def _kept(self) -> str:
+    def _reserve_text(self) -> str:
         if self.terms.budget is None:
             return ""
-        kept = max(round(self.terms.budget * self.terms.reserve) - self.standing.compliance, 0)
-        return f"; {dollars(kept)} of the rest is reserved for takedown checks"
+        reserved = max(round(self.terms.budget * self.terms.reserve) - self.standing.compliance, 0)
+        return f"; {dollars(reserved)} of the rest is reserved for takedown checks"
 
     def _forecast(self) -> str:
         forecast = self.forecast
@@ -236,7 +236,7 @@ def advice(accounts: Sequence[Account]) -> list[Advice]:
     """Return the changes with the largest savings first."""
     found = []
     for item in accounts:
-        month = item.appetite * _A_MONTH
+        month = item.appetite * _DAYS_PER_MONTH
         found.append(Advice(f"remove it:             aggregator source remove {item.slug}", month))
         for saving in item.savings:
             change = f"{saving.change}: aggregator source set {item.slug} {_flags(saving.options)}"
@@ -244,7 +244,7 @@ def advice(accounts: Sequence[Account]) -> list[Advice]:
     return sorted((item for item in found if item.saves >= 0.01), key=lambda item: -item.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
-def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
+def _other_costs(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
     """Return the daily cost of everything except polls, in dollars.
 
     Args:
@@ -252,7 +252,7 @@ def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settl
         span: their period.
         followed: the daily cost of weekly profile refreshes for followed accounts.
         settled: whether the service has run for longer than that period; before that, every profile has just been
-            fetched for the first time, which says nothing about later days.
+            fetched for the first time, so the cost is not typical.
     """
     of = {entry.purpose: entry.micros / DOLLAR / (span / DAY) for entry in entries}
     profiles = of.get(Purpose.PROFILE.value, 0.0) if settled else 0.0

@@ -22,7 +22,7 @@ _SPAN = timedelta(days=30)
 _AT_ONCE = 500  # keys per query
 
 
-class Gone(NamedTuple):
+class ReportedRemoval(NamedTuple):
     """A removal as reported. Times are aware, in UTC."""
 
     key: str
@@ -107,7 +107,7 @@ def sweep(as_json: bool) -> None:
             click.echo(f"  {note}")
 
 
-def _verified(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Gone]:
+def _verified(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[ReportedRemoval]:
     """Return the removals, each verified against the current tables."""
     subjects = sorted({str(row["subject"]) for row in rows if not str(row["subject"]).startswith("network:")})
     still: set[str] = set()
@@ -123,9 +123,9 @@ def _is_out(tx: Transaction, row: Mapping[str, Any], still: set[str]) -> bool:
     return subject not in still
 
 
-def _gone(row: Mapping[str, Any], *, verified: bool) -> Gone:
+def _gone(row: Mapping[str, Any], *, verified: bool) -> ReportedRemoval:
     detail = row["detail"] or {}
-    return Gone(
+    return ReportedRemoval(
         key=str(row["subject"]),
         what=str(row["what"]),
         why=str(detail.get("reason", "")),
@@ -139,7 +139,7 @@ def _gone(row: Mapping[str, Any], *, verified: bool) -> Gone:
     )
 
 
-def _summary(removals: Sequence[Gone], start: datetime) -> str:
+def _summary(removals: Sequence[ReportedRemoval], start: datetime) -> str:
     since = f"since {start:%Y-%m-%d}"
     if not removals:
         return f"Nothing was removed {since}."

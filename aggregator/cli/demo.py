@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from aggregator.container import Container
     from aggregator.domain.activity import Activity
 
-_EVERY = timedelta(seconds=10)
+_POLL_INTERVAL = timedelta(seconds=10)
 _EDITOR = "demo"
 _CONFIG = Path(__file__).parents[2] / "config"  # the sample folder of the project
-_LOOK = 1.0  # seconds between checks for new items
-_KEPT = (
+_CHECK_INTERVAL = 1.0  # seconds between checks for new items
+_PASSED_ON = (
     "AGGREGATOR_LISTEN",
     "AGGREGATOR_LOG_LEVEL",
     "AGGREGATOR_LOG_FORMAT",
@@ -58,8 +58,10 @@ def demo(publish_every: float) -> None:
 
             password = _editor(container)
             for address in ("@opengovpart", f"{upstream.url}/news.xml", f"{upstream.url}/events.ics"):
-                added, _ = container.subscribe(address, Subscription(every=_EVERY))
-                click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
+                added, _ = container.subscribe(address, Subscription(every=_POLL_INTERVAL))
+                click.echo(
+                    f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_POLL_INTERVAL.seconds} s."
+                )
             _print_addresses(reader.address, folder, password)
             threading.Thread(target=_print_items, args=(container,), name="items", daemon=True).start()
 
@@ -71,7 +73,7 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
     """Return the settings of a demo: fixed ones, and of the user's only those that concern the terminal."""
     from aggregator.demo import SAMPLE_TOKEN
 
-    mine = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+    mine = {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
     return {
         "AGGREGATOR_LISTEN": free_address(),
         "AGGREGATOR_LOG_LEVEL": "warning",
@@ -123,7 +125,7 @@ def _print_items(container: Container) -> None:
     with container.store.reading() as tx:
         revision = tx.stream.state.revision()
     waiting = threading.Event()
-    while not waiting.wait(_LOOK):
+    while not waiting.wait(_CHECK_INTERVAL):
         with container.store.reading() as tx:
             changes = tx.stream.activities.changes(revision, MOST)
         revision = changes.upto

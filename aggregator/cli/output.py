@@ -50,7 +50,7 @@ def _width(text: str) -> int:
     )
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401  # whatever the json module can't write
+def _plain(value: Any) -> str:  # noqa: ANN401  # any value that json does not support
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aggregator.domain.networks import LegalTerms
 
 _USUAL_PORT = 8080
-_PATIENCE = 4.0  # seconds for a graceful stop before the process exits
+_STOP_LIMIT = 4.0  # seconds for a graceful stop before the process exits
 _MOST_OPEN = 65_536  # files and connections
 _INTERRUPTED = 130  # exit code after Ctrl-C, by shell convention
 
@@ -108,7 +108,7 @@ def run_everything(
         while serving.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
-        _end_after(_PATIENCE)
+        _exit_after(_STOP_LIMIT)
         reader.stop()
         embedded.stop()
         serving.join(1.0)
@@ -166,7 +166,7 @@ class Reader:
                 f"The reader can't listen on {host}:{port}: {reason}. "
                 "Stop the other process, or set AGGREGATOR_LISTEN to another address."
             ) from None
-        self._app = self._made()
+        self._app = self._create_app()
         self._server = _server(self._with_desk(self._app))
 
     @property
@@ -184,7 +184,7 @@ class Reader:
             raise SettingsError("The reader can't serve before it is bound.")
         self._server.run(sockets=[self._socket] if self._socket else None)
 
-    def _made(self) -> FastAPI:
+    def _create_app(self) -> FastAPI:
         # Imported here rather than in the serving thread: concurrent imports interfere with each other's warning
         # filters.
         from aggregator.reader.app import create_app
@@ -235,7 +235,7 @@ class Reader:
 
     def stop_within_limit(self) -> None:
         """Request a stop, and exit the process if a thread still waits for the database after some seconds."""
-        _end_after(_PATIENCE)
+        _exit_after(_STOP_LIMIT)
         self.stop()
 
     def stop(self) -> None:
@@ -267,8 +267,8 @@ def free_address() -> str:
     """Return the default address on loopback, or one with a free port if it is in use."""
     for port in (_USUAL_PORT, 0):
         try:
-            with socket.create_server(("127.0.0.1", port)) as tried:
-                return f"127.0.0.1:{tried.getsockname()[1]}"
+            with socket.create_server(("127.0.0.1", port)) as probe:
+                return f"127.0.0.1:{probe.getsockname()[1]}"
         except OSError:
             continue
     raise SetupError("There is no free port on 127.0.0.1.")
@@ -288,7 +288,7 @@ def stop_at_signal(stop: Callable[[], Any]) -> None:
         signal.signal(number, handle)
 
 
-def _end_after(seconds: float) -> None:
+def _exit_after(seconds: float) -> None:
     """Exit the process if stopping takes longer; interrupted work is repeated after its lease expires."""
 
     def end() -> None:

@@ -15,14 +15,14 @@ from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
 from aggregator.cli.source_edit import (
-    asked_headers,
     backfill,
+    credential_options,
     drop,
+    prompted_headers,
     release,
     revert,
     set_,
     sign_in,
-    sign_in_options,
 )
 from aggregator.cli.source_io import export_, import_
 from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 10
 _TABLE = 500  # sources per printed table
-_GONE_KEPT = timedelta(days=30)
+_GONE_PERIOD = timedelta(days=30)
 
 
 @click.group()
@@ -75,7 +75,7 @@ add_alias(source, "sign-in", sign_in)
     help="auto publishes items at once, delay after a delay, hold after review.",
 )
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
-@sign_in_options
+@credential_options
 def add(
     addresses: Sequence[str],
     listed: TextIO | None,
@@ -122,7 +122,7 @@ def add(
         policy=Policy(policy),
         delay=timedelta(seconds=delay) if delay else None,
         options=given(parameters),
-        headers=asked_headers(user, header),
+        headers=prompted_headers(user, header),
     )
     with opened() as container:
         container.subscribe_all(every_address, terms, report)
@@ -178,7 +178,13 @@ def show(slug: str, as_json: bool) -> None:
         ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(row.options.items())) or "none"),
         ("Credentials", "stored" if row.sealed else "none"),
         ("Interval", f"{_interval(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
-        *(("Former address", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
+        *(
+            (
+                "Former address",
+                f"{former_location.place.address}, left {ago(former_location.left, now)}: {former_location.reason}",
+            )
+            for former_location in former
+        ),
         *((("Redirected", _redirect(row)),) if row.poll.pending_redirect else ()),
         (
             "Next poll",
@@ -238,7 +244,11 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
 
 def _check_not_gone(row: Source, now: datetime) -> None:
     """Raise an error if the publisher recently reported that the source is gone for good."""
-    if row.poll.last_error_code == GoneError.code and row.poll.last_polled and now - row.poll.last_polled < _GONE_KEPT:
+    if (
+        row.poll.last_error_code == GoneError.code
+        and row.poll.last_polled
+        and now - row.poll.last_polled < _GONE_PERIOD
+    ):
         raise BadRequestError(
             f"{row.slug} answered 410 Gone {ago(row.poll.last_polled, now)}; such a source is polled once a month "
             "at most. To resume it now, add --anyway."

@@ -85,7 +85,7 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
             return f"would be added from {entry.address}"
         terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
         source, _ = container.subscribe(entry.address, terms)
-    current = _held(source)
+    current = _current(source)
     target = {**entry.changes, "managed": name, **_options(source, entry)}
     differing = {key: value for key, value in target.items() if current[key] != value}
     state = _state(source, entry)
@@ -132,7 +132,7 @@ def _change(tx: Transaction, container: Container, source: Source, changes: Mapp
     tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
 
 
-def _held(source: Source) -> dict[str, Any]:
+def _current(source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "policy": source.policy.value,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
-def sign_in_options(command: _F) -> _F:
+def credential_options(command: _F) -> _F:
     """Add the options for credentials to a command."""
     for option in (
         click.option(
@@ -41,7 +41,7 @@ def sign_in_options(command: _F) -> _F:
     return command
 
 
-def asked_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str]:
+def prompted_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str]:
     """Prompt for the secrets of credentials and return the headers."""
     headers: dict[str, str] = {}
     if user is not None:
@@ -174,13 +174,13 @@ def _review_terms(
 
 @click.command("credentials")
 @click.argument("slug")
-@sign_in_options
+@credential_options
 @click.option("--none", "remove", is_flag=True, help="Delete the credentials.")
 def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) -> None:
     """Store credentials for a source, encrypted; they are sent to its host only."""
     if remove == bool(user or header):
         raise click.UsageError("Give --user or --header, or --none.")
-    headers = asked_headers(user, header)
+    headers = prompted_headers(user, header)
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
         tx.polling.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _TICKS_STOPPED = timedelta(seconds=60)
-_LISTED = 200  # sources
+_MOST_LISTED = 200  # sources
 
 
 @click.command()
@@ -41,7 +41,7 @@ def status(as_json: bool, ticking: bool) -> None:
             last_tick = tx.stream.state.last_tick()
             revision = tx.stream.state.revision()
             count = tx.polling.sources.count()
-            sources = [] if as_json else _listed(tx, now)
+            sources = [] if as_json else _sources(tx, now)
             paused = tx.polling.hosts.paused(now)
         workers = _workers(container)
         if as_json:
@@ -68,14 +68,14 @@ def status(as_json: bool, ticking: bool) -> None:
             click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
 
 
-def _listed(tx: Transaction, now: datetime) -> list[Source]:
+def _sources(tx: Transaction, now: datetime) -> list[Source]:
     """Return all sources by slug; above the limit, failing sources first and the rest omitted."""
-    listed = tx.polling.sources.page(_LISTED + 1)
-    if len(listed) <= _LISTED:
+    listed = tx.polling.sources.page(_MOST_LISTED + 1)
+    if len(listed) <= _MOST_LISTED:
         return listed
-    failing = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _LISTED)])
+    failing = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _MOST_LISTED)])
     found = {source.slug: source for source in (*failing, *listed)}
-    return [*found.values()][:_LISTED]
+    return [*found.values()][:_MOST_LISTED]
 
 
 def _check_ticking(container: Container, now: datetime) -> None:

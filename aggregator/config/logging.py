@@ -54,7 +54,7 @@ def configure_logging(level: str, form: str) -> None:
     )
 
 
-def bind(**fields: Any) -> None:  # noqa: ANN401  # whatever helps to find the line again
+def bind(**fields: Any) -> None:  # noqa: ANN401  # any loggable value
     """Add fields to all later log lines of this thread."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)

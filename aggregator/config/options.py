@@ -298,7 +298,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "QUEUE_AGE",
             _queue_age,
             "hours, 1 to 720, or off",
-            "hours after which an alert says that items still wait for review",
+            "hours after which an alert reports that items still wait for review",
             "24",
         ),
         Option(

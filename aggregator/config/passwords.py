@@ -19,23 +19,23 @@ _COMMON = frozenset(
 _AT_ONCE = 1  # concurrent hashes in a process: each uses 64 MiB and several processors
 
 _hasher = PasswordHasher()  # RFC 9106's profile for low memory
-_turns = threading.BoundedSemaphore(_AT_ONCE)
-_nobody: list[str] = []
+_slots = threading.BoundedSemaphore(_AT_ONCE)
+_dummy_hash: list[str] = []
 
 
 def hashed(password: str) -> str:
     """Return the argon2id hash of a password, with its salt and parameters."""
-    with _turns:
+    with _slots:
         return _hasher.hash(password)
 
 
 def fits(hash_: str | None, password: str) -> bool:
     """Return whether a password matches a hash; None takes the same time, so that timing reveals no user names."""
-    if hash_ is None and not _nobody:
-        _nobody.append(hashed(secrets.token_hex()))
+    if hash_ is None and not _dummy_hash:
+        _dummy_hash.append(hashed(secrets.token_hex()))
     try:
-        with _turns:
-            _hasher.verify(_nobody[0] if hash_ is None else hash_, password[:LONGEST])
+        with _slots:
+            _hasher.verify(_dummy_hash[0] if hash_ is None else hash_, password[:LONGEST])
     except (Argon2Error, InvalidHashError):
         return False
     return hash_ is not None

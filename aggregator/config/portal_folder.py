@@ -68,35 +68,35 @@ class Configuration:
 class _Watched(Generic[_T]):
     """The parsed content of some files, read again after a change."""
 
-    def __init__(self, paths: Sequence[Path], made_of: Callable[[Sequence[str]], _T], otherwise: _T) -> None:
+    def __init__(self, paths: Sequence[Path], parse: Callable[[Sequence[str]], _T], default: _T) -> None:
         self._paths = paths
-        self._made_of = made_of
-        self._otherwise = otherwise  # value if the first file does not exist
-        self._held: tuple[tuple[object, ...], _T] | None = None
-        self._reading = threading.Lock()
+        self._parse = parse
+        self._default = default  # value if the first file does not exist
+        self._cached: tuple[tuple[object, ...], _T] | None = None
+        self._lock = threading.Lock()
 
     def stamp(self) -> tuple[object, ...]:
         return tuple(_stamp(path) for path in self._paths)
 
     def read(self) -> _T:
         """Read the current files; raise an error if one is invalid."""
-        with self._reading:
+        with self._lock:
             stamp = self.stamp()
             if not stamp or stamp[0] is None:
-                self._held = (stamp, self._otherwise)
-            elif self._held is None or self._held[0] != stamp:
-                self._held = (stamp, self._made())
-            return self._held[1]
+                self._cached = (stamp, self._default)
+            elif self._cached is None or self._cached[0] != stamp:
+                self._cached = (stamp, self._parsed())
+            return self._cached[1]
 
-    def _made(self) -> _T:
+    def _parsed(self) -> _T:
         try:
-            return self._made_of([_text(path) for path in self._paths])
+            return self._parse([_text(path) for path in self._paths])
         except ConfigurationError as problem:
             raise ConfigurationError(f"{self._paths[0]}: {problem}") from None
 
     def now(self) -> _T:
         """Return the current content, or the last valid content if the files are invalid."""
-        current = self._held
+        current = self._cached
         if current is None:
             return self.read()
         if current[0] != self.stamp():
@@ -104,7 +104,7 @@ class _Watched(Generic[_T]):
                 return self.read()
             except ConfigurationError as problem:
                 _log.error("configuration not read, the former one stays", reason=str(problem))
-                self._held = (self.stamp(), current[1])  # logged once per edit
+                self._cached = (self.stamp(), current[1])  # logged once per edit
                 return current[1]
         return current[1]
 

@@ -92,7 +92,7 @@ class Settings:
                 target[option.key], origins[option.name] = _value(option, environ)
             except SettingsError as problem:
                 problems.append(str(problem))
-        problems.extend(_unfinished(values))
+        problems.extend(_incomplete_groups(values))
         if problems:
             raise SettingsError("\n".join(problems))
         if values["database_url"] is None:
@@ -131,7 +131,7 @@ class Settings:
         return [
             (
                 option.variable,
-                _shown(option, getattr(self, option.key) if option.name in OPTIONS else self.kinds[option.key]),
+                _displayed(option, getattr(self, option.key) if option.name in OPTIONS else self.kinds[option.key]),
                 self.origins[option.name],
                 option.meaning,
             )
@@ -144,12 +144,12 @@ def every_option() -> list[Option[Any]]:
     return [*OPTIONS.values(), *kind_settings()]
 
 
-def _unfinished(values: Mapping[str, Any]) -> list[str]:
+def _incomplete_groups(values: Mapping[str, Any]) -> list[str]:
     """Return errors about options that must be set together."""
-    together = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
+    groups = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
     return [
         f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
-        for names in together
+        for names in groups
         if len({bool(values.get(name.lower())) for name in names}) > 1
     ]
 
@@ -187,7 +187,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
         raise SettingsError(f"{option.variable}: invalid value {shown}; expected {option.allowed}.") from None
 
 
-def _shown(option: Option[Any], value: object) -> str:
+def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
         return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE"} else "-"
     if isinstance(value, Secret):
@@ -195,10 +195,10 @@ def _shown(option: Option[Any], value: object) -> str:
     if option.name == "LISTEN" and isinstance(value, tuple):
         host, port = value
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return _plainly(value)
+    return _formatted(value)
 
 
-def _plainly(value: object) -> str:
+def _formatted(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, timedelta):
@@ -220,11 +220,13 @@ def _key_in(data_dir: Path) -> Secret:
     try:
         if not path.exists():
             private_files.make_folder(data_dir)
-            with NamedTemporaryFile("w", dir=data_dir, prefix="secret-key-", encoding="ascii") as made:  # mode 0600
-                made.write(secrets.token_urlsafe(SHORTEST_SECRET))
-                made.flush()
+            with NamedTemporaryFile(
+                "w", dir=data_dir, prefix="secret-key-", encoding="ascii"
+            ) as temporary:  # mode 0600
+                temporary.write(secrets.token_urlsafe(SHORTEST_SECRET))
+                temporary.flush()
                 with suppress(FileExistsError):  # another process was faster: use its key
-                    os.link(made.name, path)
+                    os.link(temporary.name, path)
         key = path.read_text(encoding="ascii").strip()
         if len(key) < SHORTEST_SECRET:
             raise SettingsError(f"{path} contains no valid key; delete the file, and a new key is generated.")

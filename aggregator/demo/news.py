@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from aggregator.demo.world import Article, Gathering, World
+    from aggregator.demo.world import Article, SiteEvent, World
 
 TITLE = "News and Events (sample upstream)"
 ENTRIES = 60  # most entries in a feed
@@ -83,7 +83,7 @@ class News:
             f"LOCATION:{base}/articles/office-hour\r\nURL:{base}/articles/office-hour\r\n"
             "DESCRIPTION:Ask what you like. Nothing of this happens\\, it is a sample.\r\nEND:VEVENT\r\n"
         )
-        events = "".join(_ics_event(gathering, base) for gathering in self._world.gatherings)
+        events = "".join(_ics_event(event, base) for event in self._world.site_events)
         body = (
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//sample upstream//EN\r\nX-WR-CALNAME:Events (sample upstream)"
             f"\r\nX-WR-TIMEZONE:Europe/London\r\n{weekly}{events}END:VCALENDAR\r\n"
@@ -158,14 +158,14 @@ def _rss_item(article: Article, base: str) -> str:
     return f"<item>{''.join(parts)}</item>"
 
 
-def _ics_event(gathering: Gathering, base: str) -> str:
-    title = gathering.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+def _ics_event(event: SiteEvent, base: str) -> str:
+    title = event.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
     return (
-        f"BEGIN:VEVENT\r\nUID:{gathering.name}@{AUTHORITY}\r\nDTSTAMP:{gathering.announced:%Y%m%dT%H%M%SZ}\r\n"
-        f"CREATED:{gathering.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
-        f"DTSTART;TZID=Europe/London:{gathering.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{gathering.day:%Y%m%d}T153000\r\n"
-        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{gathering.name}\r\n"
-        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{gathering.picture.name}\r\nEND:VEVENT\r\n"
+        f"BEGIN:VEVENT\r\nUID:{event.name}@{AUTHORITY}\r\nDTSTAMP:{event.announced:%Y%m%dT%H%M%SZ}\r\n"
+        f"CREATED:{event.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
+        f"DTSTART;TZID=Europe/London:{event.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{event.day:%Y%m%d}T153000\r\n"
+        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{event.name}\r\n"
+        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{event.picture.name}\r\nEND:VEVENT\r\n"
     )
 
 

@@ -81,7 +81,7 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class SiteEvent:
     """An event of the site's calendar."""
 
     name: str
@@ -137,10 +137,10 @@ class World:
             self._fill()
 
     @property
-    def gatherings(self) -> tuple[Gathering, ...]:
+    def site_events(self) -> tuple[SiteEvent, ...]:
         """Return the site's events, the last announced first: presentations of sample articles a week later."""
         return tuple(
-            Gathering(article.name, article.title or "", article.published, article.picture)
+            SiteEvent(article.name, article.title or "", article.published, article.picture)
             for article in self.articles
             if article.is_sample and article.picture and article.published
         )

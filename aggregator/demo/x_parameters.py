@@ -48,7 +48,7 @@ class InvalidError(Exception):
         self.name, self.value = name, value
 
 
-class Asking:
+class ApiRequest:
     """A request, converted to the older vocabulary."""
 
     def __init__(self, request: Request, vocabulary: str) -> None:
@@ -63,7 +63,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedFields:
     """The requested fields and expansions."""
 
     tweet: frozenset[str]
@@ -77,9 +77,9 @@ def names_references(expansions: Iterable[str]) -> bool:
     return any(name.startswith("referenced_tweets.id") for name in expansions)
 
 
-def asked_of(asking: Asking) -> Asked:
+def requested_fields(asking: ApiRequest) -> RequestedFields:
     """Return the requested fields and expansions."""
-    return Asked(
+    return RequestedFields(
         _choice(asking.params, "tweet.fields", TWEET_FIELDS),
         _choice(asking.params, "user.fields", USER_FIELDS),
         _choice(asking.params, "media.fields", MEDIA_FIELDS),
@@ -96,7 +96,7 @@ def _choice(params: Mapping[str, str], name: str, known: Iterable[str]) -> froze
     return given
 
 
-def listed(asking: Asking, name: str) -> list[str]:
+def listed(asking: ApiRequest, name: str) -> list[str]:
     """Return the values of a list parameter, up to a hundred."""
     values = asking.params.get(name, "").split(",")
     if len(values) > _MOST_LISTED:

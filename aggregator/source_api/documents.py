@@ -48,15 +48,15 @@ async def side_by_side(batch: Sequence[Source], context: PollContext, read: Read
         context: clients, clock and settings.
         read: polls one source; raises a `SourceError` if there is no usable response.
     """
-    gate = asyncio.Semaphore(CONCURRENT)
+    semaphore = asyncio.Semaphore(CONCURRENT)
 
-    async def one(source: Source) -> PollOutcome | None:
-        async with gate:
+    async def poll_one(source: Source) -> PollOutcome | None:
+        async with semaphore:
             if time.monotonic() >= context.deadline:
                 return None
             return PollOutcome(source.id, await _outcome(source, context, read))
 
-    tasks = [asyncio.create_task(one(source)) for source in batch]
+    tasks = [asyncio.create_task(poll_one(source)) for source in batch]
     try:
         for finished in asyncio.as_completed(tasks):
             polled = await finished
@@ -74,7 +74,7 @@ async def _outcome(source: Source, context: PollContext, read: Reading) -> Fetch
         return await read(source, context, tally)
     except SourceError as problem:
         error = problem
-    except Exception as problem:  # noqa: BLE001 - whatever one document does to us must not reach the others
+    except Exception as problem:  # noqa: BLE001 - one document must not affect the others
         _log.exception("poll failed unexpectedly", source=source.slug, address=display_url(source.address))
         error = UnreadableError(
             f"Reading {display_url(source.address)} failed unexpectedly ({type(problem).__name__}); "
@@ -101,7 +101,7 @@ async def discovered(
     url: str,
     options: Mapping[str, Json],
     read: Callable[[str, timedelta], Awaitable[FetchResult]],
-    otherwise: str,
+    default_slug: str,
 ) -> Discovery:
     """Return a fetched document as a source, named by its title or else by its host.
 
@@ -111,13 +111,13 @@ async def discovered(
         url: its requested URL.
         options: as given by the user.
         read: parses the document, from its canonical address and the least time between polls.
-        otherwise: the slug if neither name nor host gives one.
+        default_slug: the slug if neither name nor host gives one.
     """
     address = canonical_url(response.permanent_url or url) or url
     floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
     result = await read(address, floor)
     name = result.name or host_key(address).rpartition(":")[0]
-    return _discovery(kind.name, address, name, floor, otherwise, options, result)
+    return _discovery(kind.name, address, name, floor, default_slug, options, result)
 
 
 def _discovery(
@@ -125,7 +125,7 @@ def _discovery(
     address: str,
     name: str,
     floor: timedelta,
-    otherwise: str,
+    default_slug: str,
     options: Mapping[str, Json] | None = None,
     result: FetchResult | None = None,
 ) -> Discovery:
@@ -135,7 +135,7 @@ def _discovery(
         address=address,
         host=host,
         name=name,
-        slug=slug(name) or slug(host.rpartition(":")[0]) or otherwise,
+        slug=slug(name) or slug(host.rpartition(":")[0]) or default_slug,
         every=None,
         floor=floor,
         options=options or {},

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "ParserPool"]
 
 MOST_PROCESSES = 2
-_PATIENCE = 0.3  # seconds that a document waits for a busy child before another one is started
-_WALL = 120.0  # seconds without a response before a child is killed; its CPU limit usually ends it long before
-_ENDING = 5.0  # seconds for a child to exit after it has closed its pipe
+_QUEUE_WAIT = 0.3  # seconds that a document waits for a busy child before another one is started
+_WALL_LIMIT = 120.0  # seconds without a response before a child is killed; its CPU limit usually ends it long before
+_EXIT_WAIT = 5.0  # seconds for a child to exit after it has closed its pipe
 _CHUNK = 1024 * 1024  # bytes
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.source_api.parser_process import main; main({limits!r})"
 
@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 class ParserPool:
     """Child processes for an event loop, started on demand; `close` kills them."""
 
-    def __init__(self, limits: Limits | None = None, *, most: int = MOST_PROCESSES, wall: float = _WALL) -> None:
+    def __init__(self, limits: Limits | None = None, *, most: int = MOST_PROCESSES, wall: float = _WALL_LIMIT) -> None:
         self._limits = limits or Limits()
         self._most = most
         self._wall = wall
@@ -89,7 +89,7 @@ class ParserPool:
     async def _take(self) -> _Child:
         """Return an idle child; start a new one if there are none or if all have been busy for a while."""
         while True:
-            patience = None if self._count >= self._most else _PATIENCE if self._count else 0
+            patience = None if self._count >= self._most else _QUEUE_WAIT if self._count else 0
             try:
                 async with asyncio.timeout(patience):
                     child = await self._free.get()
@@ -185,7 +185,7 @@ class _Child:
         self._requests.close()
         if self._answers.at_eof():  # it is already exiting; killing it would hide its exit code
             with suppress(TimeoutError):
-                async with asyncio.timeout(_ENDING):
+                async with asyncio.timeout(_EXIT_WAIT):
                     await self.ended()
         if self.alive:
             with suppress(ProcessLookupError):

@@ -18,7 +18,7 @@ from aggregator.sources.rss.polling_hints import (
     LONGEST_SLOW,
     announced_json,
     announced_of,
-    wishes_of,
+    hints_of,
 )
 from tests.building import NOON
 
@@ -33,7 +33,7 @@ SAYS_NOTHING = Announced()
 def _asked(
     headers: Mapping[str, str] | None = None, announced: Announced = SAYS_NOTHING, *, slow: bool = False
 ) -> tuple[PublisherHints, str | None]:
-    return wishes_of(headers or {}, announced, NOON, slow=slow, floor=FLOOR)
+    return hints_of(headers or {}, announced, NOON, slow=slow, floor=FLOOR)
 
 
 def http_date(after: timedelta) -> str:

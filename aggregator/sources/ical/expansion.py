@@ -80,24 +80,24 @@ class Expanded:
     notes: list[str] = field(default_factory=list)
 
 
-def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
+def expanded(body: bytes, window: Window, default_zone: tzinfo = UTC) -> Expanded:
     """Read a document.
 
     Args:
         body: the response body, decompressed.
         window: the range of time.
-        otherwise: the zone of floating times if the calendar names none.
+        default_zone: the zone of floating times if the calendar names none.
 
     Raises:
         UnreadableError: it is not a calendar.
     """
     with followed_until(window.end.year + 1):
-        return _expanded(_calendars(body), window, otherwise)
+        return _expanded(_calendars(body), window, default_zone)
 
 
-def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
+def _expanded(calendars: Sequence[Calendar], window: Window, default_zone: tzinfo) -> Expanded:
     first = calendars[0]
-    zone = zone_of(first) or otherwise
+    zone = zone_of(first) or default_zone
     cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
     series: dict[str, list[Event]] = defaultdict(list)
     broken = events = 0
@@ -119,7 +119,7 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
                 found += _single(uid, versions, window, zone)
             elif item := _series(uid, versions, window, zone, notes):
                 several.append(item)
-        except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
+        except Exception:  # noqa: BLE001 - libraries raise various errors for invalid dates
             notes.broken += 1
     repeats = any(map(_is_series, series.values()))
     complete = _collect(several, window, found, notes)
@@ -296,7 +296,7 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
         return None
     calendar = Calendar()
     for key, event in newest.items():
-        placed = _placed(event, zone)
+        placed = _with_zone(event, zone)
         if key is None and not _changes_what_follows(newest.values()):
             brought_near(placed, window.begin)
         if too_far(placed, window.end):
@@ -316,7 +316,7 @@ def _recurrence_key(event: Event) -> object:
     return None if value is None else instant(value, UTC)
 
 
-def _placed(event: Event, zone: tzinfo) -> Event:
+def _with_zone(event: Event, zone: tzinfo) -> Event:
     """Return an event with a zone on its floating times, so that all times of a series can be compared."""
     placed = event.copy()
     placed.subcomponents = []

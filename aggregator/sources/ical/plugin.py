@@ -31,8 +31,8 @@ ACCEPT = "text/calendar, */*;q=0.1"
 LONGEST = timedelta(days=1)  # longest interval that a calendar may request
 PAST, AHEAD = timedelta(days=30), timedelta(days=365)
 _MOST_DAYS = 3650
-_MOVES_EVERY = timedelta(days=1)  # interval between updates of the window of recurring events
-_WHOLE = timedelta(days=7)  # time between unconditional requests: some servers answer "not modified" forever
+_WINDOW_UPDATE = timedelta(days=1)  # interval between updates of the window of recurring events
+_FULL_EVERY = timedelta(days=7)  # time between unconditional requests: some servers answer "not modified" forever
 _WEBCAL = re.compile(r"(?i)^webcals?:")
 _NAMED = re.compile(r"(?i)(?:webcals?://\S+|https?://[^\s?#]+\.ics(?:[?#]\S*)?)")
 _NOT_MODIFIED = 304
@@ -115,20 +115,24 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
     now, state = context.clock(), source.poll.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     known: Mapping[str, Any] = state if same else {}
-    conditions = {} if _moves(known, now) else {name: known[name] for name in ("etag", "modified") if known.get(name)}
+    conditions = (
+        {}
+        if _needs_full_response(known, now)
+        else {name: known[name] for name in ("etag", "modified") if known.get(name)}
+    )
     response = await context.http.get(
         source.address, accept=ACCEPT, headers=context.unsealed(source), tally=tally, **conditions
     )
     return await _result(response, source.address, known, source.options, source.floor, now, context.parser)
 
 
-def _moves(known: Mapping[str, Any], now: datetime) -> bool:
+def _needs_full_response(known: Mapping[str, Any], now: datetime) -> bool:
     """Return whether to fetch the full document even if unchanged: the window moved, or the last fetch is long ago."""
     whole = known.get("whole")
     if whole is None:
         return True
     age = now - datetime.fromisoformat(whole)  # negative after a wrong clock
-    return not timedelta() <= age < (_MOVES_EVERY if known.get("repeats") else _WHOLE)
+    return not timedelta() <= age < (_WINDOW_UPDATE if known.get("repeats") else _FULL_EVERY)
 
 
 async def _result(
@@ -143,16 +147,16 @@ async def _result(
     moved = moved_to(response, address)
     if response.status == _NOT_MODIFIED:
         state = {**known, **validators(response)}
-        wishes = _wishes(response, known.get("refresh"), floor, now)
-        return FetchResult(state=state, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
+        hints = _hints(response, known.get("refresh"), floor, now)
+        return FetchResult(state=state, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
     digest = hashlib.sha256(response.body).hexdigest()
-    same = digest == known.get("body_sha256") and not _moves(known, now)
+    same = digest == known.get("body_sha256") and not _needs_full_response(known, now)
     state = {**validators(response), "url": address, "reader": READER, "body_sha256": digest}
     if same:
         kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
-        wishes = _wishes(response, known.get("refresh"), floor, now)
+        hints = _hints(response, known.get("refresh"), floor, now)
         return FetchResult(
-            state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response)
+            state={**state, **kept}, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response)
         )
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
@@ -167,14 +171,14 @@ async def _result(
         state,
         name=calendar.name,
         entries=len(calendar.activities),
-        wishes=_wishes(response, state.get("refresh"), floor, now),
+        wishes=_hints(response, state.get("refresh"), floor, now),
         moved_to=moved,
         note=" ".join(calendar.notes) or None,
         facts=facts_of(response),
     )
 
 
-def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
+def _hints(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
     spans = list(freshness(response.headers, now))
     if isinstance(refresh, int | float) and refresh > 0:
         spans.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))

@@ -71,13 +71,13 @@ class Reading:
     other: datetime | None = None
 
 
-def read_time(local: datetime, label: str | None, otherwise: tzinfo = UTC) -> Reading:
-    """Convert a local time (naive) with a zone label to an instant; `otherwise` is the zone for an empty label.
+def read_time(local: datetime, label: str | None, default_zone: tzinfo = UTC) -> Reading:
+    """Convert a local time (naive) with a zone label to an instant; `default_zone` is the zone for an empty label.
 
     The first reading of an abbreviation is the local time in its usual region. The second one is the offset that it
     denotes literally, if that differs on the day.
     """
-    first, second = _zones((label or "").strip()) or (otherwise, None)
+    first, second = _zones((label or "").strip()) or (default_zone, None)
     instant = _instant(local, first)
     other = _instant(local, second) if second is not None else None
     return Reading(instant, other if other != instant else None)
@@ -154,12 +154,12 @@ def _of_line(line: str) -> Occasion | None:
     number = next(place for place, name in enumerate(_MONTHS, 1) if name.startswith(month))
     try:
         on = date(int(groups["year"] or groups["year2"]), number, int(groups["day"] or groups["day2"]))
-        return _occasion(on, groups)
+        return _event_on(on, groups)
     except (ValueError, OverflowError):
         return None
 
 
-def _occasion(on: date, groups: dict[str, str | None]) -> Occasion | None:
+def _event_on(on: date, groups: dict[str, str | None]) -> Occasion | None:
     """Return the event on a day.
 
     Raises:

@@ -38,7 +38,7 @@ _BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
 _STATUSES = ("eventcancelled",)
 
 
-class _Told(NamedTuple):
+class _EventFields(NamedTuple):
     """The fields of an event as written."""
 
     start: str
@@ -65,7 +65,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
     return found if found is not None and (published is None or found.start > published) else None
 
 
-def _by_elements(raw: bytes) -> _Told | None:
+def _by_elements(raw: bytes) -> _EventFields | None:
     if b":startdate" not in raw and b":dtstart" not in raw:
         return None
     values: dict[str, str] = {}
@@ -74,10 +74,10 @@ def _by_elements(raw: bytes) -> _Told | None:
     start = values.get("startdate") or values.get("dtstart")
     if not start:
         return None
-    return _Told(start, values.get("enddate") or values.get("dtend"), values.get("location"))
+    return _EventFields(start, values.get("enddate") or values.get("dtend"), values.get("location"))
 
 
-def _by_schema(html: str) -> _Told | None:
+def _by_schema(html: str) -> _EventFields | None:
     if "startDate" not in html:
         return None
     for found in _LINKED_DATA.finditer(html[: 4 * _LONGEST_JSON]):
@@ -92,11 +92,11 @@ def _by_schema(html: str) -> _Told | None:
         values = {name.lower(): value for name, value in _ITEM.findall(html)}
         values |= {name.lower(): value for value, name in _ITEM_TURNED.findall(html)}
         if "startdate" in values:
-            return _Told(values["startdate"], values.get("enddate"))
+            return _EventFields(values["startdate"], values.get("enddate"))
     return None
 
 
-def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
+def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON
     if depth > _DEEPEST:
         return
     if isinstance(value, list):
@@ -111,7 +111,7 @@ def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401
         yield from _things(value.get("@graph"), depth + 1)
 
 
-def _of_thing(thing: dict[str, Any]) -> _Told:
+def _of_thing(thing: dict[str, Any]) -> _EventFields:
     places = thing.get("location")
     place: str | None = None
     online: str | None = None
@@ -125,10 +125,10 @@ def _of_thing(thing: dict[str, Any]) -> _Told:
                 place = place or (candidate["name"] if isinstance(candidate.get("name"), str) else None)
     end = thing.get("endDate")
     status = str(thing.get("eventStatus", "")).rpartition("/")[2].lower()
-    return _Told(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
+    return _EventFields(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
 
 
-def _occasion(facts: _Told) -> Occasion | None:
+def _occasion(facts: _EventFields) -> Occasion | None:
     start, all_day, label = _moment(facts.start)
     if start is None:
         return None

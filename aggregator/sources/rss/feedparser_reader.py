@@ -51,7 +51,7 @@ def read(body: bytes, content_type: str) -> Document | None:
         UnreadableError: it looks like a feed, but is broken before the first entry or far too large.
     """
     body, content_type = ascii_compatible(body, content_type)
-    known = as_utf8(body, content_type)  # otherwise feedparser guesses
+    known = as_utf8(body, content_type)  # feedparser would guess the encoding
     body, content_type = (body, content_type) if known is None else (known, UTF8)
     body, notes = shortened(body)
     complexity_limits.refuse(body)

@@ -18,7 +18,7 @@ from aggregator.fetching.response import validators
 from aggregator.source_api.documents import DocumentKind, discovered, facts_of, moved_to
 from aggregator.sources.rss import detect
 from aggregator.sources.rss.parse import READER, normalise
-from aggregator.sources.rss.polling_hints import announced_json, announced_of, wishes_of
+from aggregator.sources.rss.polling_hints import announced_json, announced_of, hints_of
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -200,9 +200,9 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
     that the next request fetches it in full again.
     """
     known = request.known
-    if response.status == 304:  # noqa: PLR2004 - everybody knows it by its number
+    if response.status == 304:  # noqa: PLR2004 - Not Modified
         return _unchanged(response, request, {**known, **validators(response)}, facts)
-    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: only what is new
+    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: IM Used, only new entries
     digest = hashlib.sha256(response.body).hexdigest()
     state = {**validators(response), "url": request.address, "reader": READER, "whole": request.now.isoformat()}
     remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
@@ -216,7 +216,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         announced = announced_json(feed.announced)
         state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
         state |= {"announced": announced} if announced else {}
-    wishes, note = _wishes(response, feed.announced, request)
+    hints, note = _hints(response, feed.announced, request)
     suddenly = f"Suddenly empty: it had {known.get('entries')} entries before. Its items are kept." if empty else None
     return FetchResult(
         feed.activities,
@@ -225,7 +225,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         skipped=feed.skipped,
         present=feed.present,
         entries=None if delta else feed.entries,
-        wishes=wishes,
+        wishes=hints,
         moved_to=moved_to(response, request.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
         facts=facts,
@@ -241,15 +241,15 @@ async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
 
 
 def _unchanged(response: Response, request: _Request, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
-    wishes, note = _wishes(response, announced_of(state.get("announced")), request)
+    hints, note = _hints(response, announced_of(state.get("announced")), request)
     moved = moved_to(response, request.address)
-    return FetchResult(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
+    return FetchResult(state=state, unchanged=True, wishes=hints, note=note, moved_to=moved, facts=facts)
 
 
-def _wishes(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:
+def _hints(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:
     validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
     floor = request.floor if validated or request.floor < DOCUMENT_FLOOR else request.floor * BARE
-    return wishes_of(response.headers, announced, request.now, slow=bool(request.options.get("slow")), floor=floor)
+    return hints_of(response.headers, announced, request.now, slow=bool(request.options.get("slow")), floor=floor)
 
 
 def _web_address(address: str) -> str | None:

@@ -34,7 +34,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _HOURS = 24
 
 
-def wishes_of(
+def hints_of(
     headers: Mapping[str, str],
     announced: Announced,
     now: datetime,
@@ -58,14 +58,14 @@ def wishes_of(
     if span > longest:
         notes.append(f"The publisher requests {spoken(span)} between polls ({why}); the limit is {spoken(longest)}.")
         span = longest
-    wishes = PublisherHints(
+    hints = PublisherHints(
         floor=floor,
         at_least=span,
         why=why,
         skip_hours=_hours(announced, notes),
         skip_days=_days(announced, notes),
     )
-    return wishes, " ".join(notes) or None
+    return hints, " ".join(notes) or None
 
 
 def announced_json(announced: Announced) -> dict[str, Any]:

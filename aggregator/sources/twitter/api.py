@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 DEFAULT_BASE = "https://api.x.com"
 MOST_AT_ONCE = 100  # ids or handles in a request
 
-_WRITTEN_INTO_TWEEPY = "https://api.twitter.com/"
+_TWEEPY_HOST = "https://api.twitter.com/"
 _NAME_LOOKUP = 5.0  # seconds above the transport's limits: DNS lookup has no timeout of its own
 # Expansions that a host has refused, kept for the life of the process. A response without them is still useful.
 _refused: defaultdict[str, set[str]] = defaultdict(set)
 
 
-def _harmless(record: logging.LogRecord) -> bool:
+def _is_safe_record(record: logging.LogRecord) -> bool:
     """Drop log records of tweepy that would contain the token or that complain about an unknown vocabulary."""
     return record.levelno > logging.DEBUG and not str(record.msg).startswith("Unexpected parameter")
 
 
 _log = logging.getLogger("tweepy.client")
-_log.addFilter(_harmless)
+_log.addFilter(_is_safe_record)
 _log.warn = _log.warning  # type: ignore[method-assign]  # tweepy calls the deprecated one, which warns of itself
 
 
@@ -79,15 +79,15 @@ class Api:
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
         self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
-        self._mark = hashlib.sha256(token.encode()).hexdigest()[:8]  # identifies the token without revealing it
+        self._token_id = hashlib.sha256(token.encode()).hexdigest()[:8]  # identifies the token without revealing it
         self._context = context
         self._adapter = BoundedAdapter(base, token)
         self._client = tweepy.Client(bearer_token=token, return_type=dict, wait_on_rate_limit=False)
-        self._useless: CredentialsError | None = None  # X rejected the token; further requests are pointless
+        self._rejection: CredentialsError | None = None  # X rejected the token; further requests are pointless
         session = self._client.session
         session.trust_env = False  # no .netrc in place of the token, no proxy for loopback
         session.headers["Accept-Encoding"] = "gzip, deflate"
-        session.mount(_WRITTEN_INTO_TWEEPY, self._adapter)
+        session.mount(_TWEEPY_HOST, self._adapter)
 
     @property
     def exchange(self) -> Exchange:
@@ -110,19 +110,19 @@ class Api:
             SourceError: X gave no usable response. The methods below raise it, too.
         """
         call = Call(SERVICE, "/2/users/by/username/:username", Purpose.LOOKUP, users=1)
-        return await self._asked(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
+        return await self._request(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
 
     async def users_by(self, handles: Collection[str]) -> Mapping[str, Any]:
         """Fetch up to 100 accounts by their handles."""
         call = Call(SERVICE, "/2/users/by", Purpose.LOOKUP, users=len(handles))
-        return await self._asked(
+        return await self._request(
             call, partial(self._client.get_users, usernames=list(handles), user_fields=USER_FIELDS)
         )
 
     async def users(self, ids: Collection[str], purpose: Purpose = Purpose.PROFILE) -> Mapping[str, Any]:
         """Fetch up to 100 accounts by their ids."""
         call = Call(SERVICE, "/2/users", purpose, users=len(ids))
-        return await self._asked(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
+        return await self._request(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
 
     async def timeline(self, user_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Fetch a page of an account's posts, newest first.
@@ -133,7 +133,7 @@ class Api:
             **parameters: `since_id`, `until_id` (exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
         call = self._call("/2/users/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
+        return await self._request_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
     async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Fetch a page of the posts of the last seven days that match a query, newest first.
@@ -144,34 +144,34 @@ class Api:
             **parameters: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
         """
         call = self._call("/2/tweets/search/recent", Purpose.POLL, parameters["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
+        return await self._request_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
 
     async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:
         """Fetch up to 100 posts by their ids; the response has the shape of a timeline page."""
         call = self._call("/2/tweets", purpose, len(ids))
-        return await self._asked_for_posts(call, partial(self._client.get_tweets, list(ids)))
+        return await self._request_posts(call, partial(self._client.get_tweets, list(ids)))
 
     async def create_job(self, type_: str) -> Mapping[str, Any]:
         """Create a compliance job for a list of ids; `type_` is "tweets" or "users"."""
         call = Call(SERVICE, "/2/compliance/jobs", Purpose.COMPLIANCE)
-        return await self._asked(call, partial(self._client.create_compliance_job, type_))
+        return await self._request(call, partial(self._client.create_compliance_job, type_))
 
     async def job(self, job_id: str) -> Mapping[str, Any]:
         """Fetch the status of a job."""
         call = Call(SERVICE, "/2/compliance/jobs/:id", Purpose.COMPLIANCE)
-        return await self._asked(call, partial(self._client.get_compliance_job, job_id))
+        return await self._request(call, partial(self._client.get_compliance_job, job_id))
 
     async def usage(self) -> Mapping[str, Any]:
         """Fetch the number of posts that X has counted in its own billing cycle."""
         call = Call(SERVICE, "/2/usage/tweets", Purpose.LOOKUP)
-        ask = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
-        return await self._asked(call, ask)
+        send = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
+        return await self._request(call, send)
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
         people = MOST_PEOPLE_PER_POST[self._vocabulary]
         return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
 
-    async def _asked_for_posts(self, call: Call, ask: Callable[..., Any]) -> Mapping[str, Any]:
+    async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
         """Request all fields; repeat without an expansion that X refused."""
         while True:
             fields = dict(POSTS[self._vocabulary])
@@ -179,21 +179,21 @@ class Api:
                 expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
             ]
             try:
-                return await self._asked(call, partial(ask, **fields))
+                return await self._request(call, partial(send, **fields))
             except SourceError:
                 refused = errors.refused_expansions(self.exchange.body, fields["expansions"])
                 if self.exchange.status != requests.codes.bad_request or not refused:
                     raise
                 _refused[self.host] |= refused
 
-    async def _asked(self, call: Call, ask: Callable[[], Any]) -> Mapping[str, Any]:
-        if self._useless is not None:
-            raise self._useless
-        async with self._context.quiet.turn(self.host, f"{call.endpoint}@{self._mark}") as turn:
+    async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
+        if self._rejection is not None:
+            raise self._rejection
+        async with self._context.quiet.turn(self.host, f"{call.endpoint}@{self._token_id}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
             try:
-                payload = await self._off_the_loop(ask)
+                payload = await self._in_thread(send)
                 returned = returned_in(payload)
             except PausedError as error:
                 raise await self._paused(call, error) from None
@@ -201,12 +201,12 @@ class Api:
                 error.until = await self._context.spending.block(SERVICE, str(error))
                 raise
             except CredentialsError as error:
-                self._useless = error
+                self._rejection = error
                 raise
             finally:
                 self.cost += await self._context.spending.settle(token, returned)
             turn.answered = True
-            await self._heed(call)
+            await self._pause_if_exhausted(call)
         if not isinstance(payload, dict):
             raise UnreadableError(f"X returned a JSON {type(payload).__name__} instead of an object.")
         if payload and not payload.keys() & {"data", "errors", "meta", "includes"}:
@@ -216,34 +216,34 @@ class Api:
     async def _paused(self, call: Call, error: PausedError) -> PausedError:
         """Pause the endpoint for all workers, and return the error with the end of the pause."""
         reason = f"{error} for {call.endpoint}"
-        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._mark}")
+        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._token_id}")
         message = f"{reason}; paused until {until:%Y-%m-%d %H:%M:%S} UTC."
         return PausedError(message, until=until, status=error.status)
 
-    async def _heed(self, call: Call) -> None:
+    async def _pause_if_exhausted(self, call: Call) -> None:
         """Pause the endpoint as after a 429 when a successful response used the last call of the rate limit window."""
         headers = self.exchange.headers
         until = errors.reset_time(headers, self._context.clock()) if errors.is_exhausted(headers) else None
         if until is not None:
             reason = f"X's rate limit window has no calls left for {call.endpoint}"
-            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._mark}")
+            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._token_id}")
 
-    async def _off_the_loop(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
+    async def _in_thread(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
             async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
-                return await in_api_thread(ask)
+                return await in_api_thread(send)
         except asyncio.CancelledError:
-            self._adapter.cut()
+            self._adapter.cancel()
             raise
         except TimeoutError:
-            self._adapter.cut()
+            self._adapter.cancel()
             raise SlowError(f"X's address {self.host} could not be found in time.") from None
         except SourceError:
             raise
-        except Exception as error:  # noqa: BLE001  # tweepy fails with whatever its parsing of an odd answer raises
-            raise self._meaning(error) from None
+        except Exception as error:  # noqa: BLE001  # tweepy raises various errors for unusual responses
+            raise self._error_for(error) from None
 
-    def _meaning(self, error: Exception) -> SourceError:
+    def _error_for(self, error: Exception) -> SourceError:
         """Return the project's error for a failure. X's response takes precedence over tweepy's exception."""
         seen = self.exchange
         if seen.status is not None and not requests.codes.ok <= seen.status < requests.codes.multiple_choices:

@@ -44,7 +44,7 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
         body: of the response, JSON or not.
         now: aware, UTC.
     """
-    reason = said_in(body)
+    reason = error_message(body)
     if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.TOO_MANY_REQUESTS and _is_cap(body)):
         return CapReachedError(
             f"X's usage cap or spending limit is reached ({reason}). X is not called before its next cycle; raise "
@@ -67,7 +67,9 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
 
 
 def _malformed(reason: str, body: bytes) -> StatusError:
-    named = [name for name in _refused(body) if name.endswith("fields") or name in {"expansions", "exclude"}]
+    named = [
+        name for name in _rejected_parameters(body) if name.endswith("fields") or name in {"expansions", "exclude"}
+    ]
     if named:
         return ApiChangedError(
             f"X's API has changed: it rejected {', '.join(sorted(named))} ({reason}). Try the "
@@ -83,10 +85,10 @@ def _malformed(reason: str, body: bytes) -> StatusError:
 
 def refused_expansions(body: bytes, sent: Collection[str]) -> set[str]:
     """Return the requested expansions that an error response rejects."""
-    return _refused(body).get("expansions", set()) & set(sent)
+    return _rejected_parameters(body).get("expansions", set()) & set(sent)
 
 
-def _refused(body: bytes) -> dict[str, set[str]]:
+def _rejected_parameters(body: bytes) -> dict[str, set[str]]:
     """Return the rejected parameters of an error response, each with its rejected values."""
     found: dict[str, set[str]] = {}
     errors = (_decoded(body) or {}).get("errors")
@@ -139,7 +141,7 @@ def is_exhausted(headers: Mapping[str, str]) -> bool:
     return headers.get("x-rate-limit-remaining", "").strip() == "0"
 
 
-def said_in(body: bytes) -> str:
+def error_message(body: bytes) -> str:
     """Return the error message of a response body, shortened to one line."""
     decoded = _decoded(body)
     if decoded is None:

@@ -64,7 +64,7 @@ def upload(url: str, ids: Sequence[str], *, on_loopback: bool) -> None:
         SourceError: the upload failed.
     """
     body = "".join(f"{id_}\n" for id_ in ids).encode("ascii")
-    _sent("PUT", url, body, _Lines("the upload", None, on_loopback=on_loopback))
+    _sent("PUT", url, body, _LineStreamAdapter("the upload", None, on_loopback=on_loopback))
 
 
 def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Takedown]:
@@ -75,12 +75,12 @@ def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Takedown]:
     """
     verdicts: list[Takedown] = []
 
-    def take(line: bytes) -> None:
+    def on_line(line: bytes) -> None:
         verdict = verdict_in(line, type_)
         if verdict is not None:
             verdicts.append(verdict)
 
-    _sent("GET", url, None, _Lines("the download", take, on_loopback=on_loopback))
+    _sent("GET", url, None, _LineStreamAdapter("the download", on_line, on_loopback=on_loopback))
     return verdicts
 
 
@@ -98,13 +98,13 @@ def verdict_in(line: bytes, type_: IdType) -> Takedown | None:
     return Takedown(key, fate, reason, moment_of(entry.get("redacted_at")))
 
 
-class _Lines(BoundedAdapter):
+class _LineStreamAdapter(BoundedAdapter):
     """Sends requests to their exact URL, and streams the response by lines."""
 
-    def __init__(self, what: str, take: Callable[[bytes], None] | None, *, on_loopback: bool) -> None:
+    def __init__(self, what: str, on_line: Callable[[bytes], None] | None, *, on_loopback: bool) -> None:
         super().__init__("", "", read=READ, total=TOTAL, largest=LARGEST)
         self._what = what
-        self._take = take
+        self._on_line = on_line
         self._on_loopback = on_loopback
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401, ARG002
@@ -121,8 +121,8 @@ class _Lines(BoundedAdapter):
                         status=response.status_code,
                     )
                 for line in self._split(response):
-                    if self._take is not None:
-                        self._take(line)
+                    if self._on_line is not None:
+                        self._on_line(line)
             finally:
                 response.close()
         response.raw = BytesIO()  # already read
@@ -150,7 +150,7 @@ class _Lines(BoundedAdapter):
         yield rest
 
 
-def _sent(method: str, url: str, body: bytes | None, adapter: _Lines) -> None:
+def _sent(method: str, url: str, body: bytes | None, adapter: _LineStreamAdapter) -> None:
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Accept-Encoding"] = "gzip, deflate"

@@ -40,7 +40,7 @@ _OLDER_NAMES = {
     "repost_count": "retweet_count",
 }
 # Counts and the remaining edit time change without an edit.
-_RESTLESS = frozenset({"public_metrics", "edit_controls"})
+_VOLATILE = frozenset({"public_metrics", "edit_controls"})
 _LANGUAGES = {"in": "id", "iw": "he", "ji": "yi"}  # X still uses codes that were withdrawn in 1989
 _NO_LANGUAGE = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst"})
 _X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids contain milliseconds since this instant
@@ -123,7 +123,7 @@ def _activity(post: Record, page: _Page) -> NewActivity:
         native_id=_first_id(post),
         key=_key(_first_id(post)),
         content=content,
-        entry_digest=hashlib.sha256(_compact(_settled(raw))).hexdigest(),
+        entry_digest=hashlib.sha256(_compact(_without_volatile(raw))).hexdigest(),
         object=object_,
         object_key=(object_.key if object_ else _key(about)) if about else None,
         raw=_compact(raw),
@@ -180,7 +180,7 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
         sensitive=post.get("possibly_sensitive") is True,
         edited=edited,
         complete=complete,
-        in_reply_to=_answered(post, page),
+        in_reply_to=_replied_to(post, page),
         withheld=_withheld(post),
     )
 
@@ -220,7 +220,7 @@ def _first_published(post: Record, created: datetime | None) -> datetime | None:
     return moment if timedelta() <= created - moment <= _LONGEST_EDITING else created
 
 
-def _answered(post: Record, page: _Page) -> str | None:
+def _replied_to(post: Record, page: _Page) -> str | None:
     answered = _references(post).get("replied_to")
     if answered is None:
         return None
@@ -314,7 +314,7 @@ def _raw(post: Record, page: _Page) -> Record:
     references = _references(post)
     about = [page.posts[id_] for id_ in dict.fromkeys(references.values()) if id_ in page.posts]
     answered = {references.get("replied_to")} - {references.get("quoted"), references.get("retweeted")}
-    about = [_wordless(other) if other["id"] in answered else other for other in about]
+    about = [_without_text(other) if other["id"] in answered else other for other in about]
     keys = [key for p in (post, *about) for key in (p.get("attachments") or {}).get("media_keys") or []]
     authors = [str(p.get("author_id") or "") for p in (post, *about)]
     includes = {
@@ -325,16 +325,16 @@ def _raw(post: Record, page: _Page) -> Record:
     return {"data": [post], "includes": {name: found for name, found in includes.items() if found}}
 
 
-def _wordless(answered: Record) -> Record:
+def _without_text(answered: Record) -> Record:
     """Return the fields of a replied-to post that are needed. Its text is never displayed, so it is not stored."""
     return {name: answered[name] for name in ("id", "author_id") if name in answered}
 
 
-def _settled(value: Any) -> Any:  # noqa: ANN401  # any JSON
+def _without_volatile(value: Any) -> Any:  # noqa: ANN401  # any JSON
     """Return JSON without fields that change without an edit."""
     if isinstance(value, dict):
-        return {name: _settled(item) for name, item in value.items() if name not in _RESTLESS}
-    return [_settled(item) for item in value] if isinstance(value, list) else value
+        return {name: _without_volatile(item) for name, item in value.items() if name not in _VOLATILE}
+    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
 
 
 def older_names(value: Any) -> Any:  # noqa: ANN401  # any JSON

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
-MOST_TROUBLES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
+MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
@@ -215,12 +215,12 @@ class Twitter(ReportsTakedowns, SourceKind):
             for start in range(0, len(every_address), self.most_people):
                 some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
-                found |= {address: self._one_of(payload, handles[address], api) for address in some}
+                found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
         finally:
             api.close()
         return found
 
-    def _one_of(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
+    def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
         """Return the outcome for one account from a response about several."""
         data, errors = payload.get("data"), payload.get("errors")
         users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
@@ -303,15 +303,15 @@ class Twitter(ReportsTakedowns, SourceKind):
                 yield PollOutcome(source.id, Failure(error))
             return
         try:
-            troubles = 0
+            outages = 0
             for source in batch:
                 if time.monotonic() >= context.deadline:
                     return
-                if troubles >= MOST_TROUBLES:
-                    yield PollOutcome(source.id, Failure(_not_asked(context.clock())))
+                if outages >= MOST_OUTAGES:
+                    yield PollOutcome(source.id, Failure(_skipped(context.clock())))
                     continue
                 outcome = await self._polled(source, api, context)
-                troubles = troubles + 1 if isinstance(outcome, Failure) and _is_trouble(outcome.error) else 0
+                outages = outages + 1 if isinstance(outcome, Failure) and _is_outage(outcome.error) else 0
                 yield PollOutcome(source.id, outcome)
         finally:
             api.close()
@@ -327,48 +327,48 @@ class Twitter(ReportsTakedowns, SourceKind):
 
         try:
             ration = await context.spending.ration(api.service)
-            portion = read_budget.portion(ration, source.poll.daily_cost)
+            quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
-            reading = await self._read(source, api, mark, portion, started)
+            reading = await self._read(source, api, mark, quota, started)
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:
             return Failure(AccountError(f"{error} Remove the source and add it again."), facts())
         except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
             return Failure(UnreadableError(f"X's response could not be read ({type(error).__name__})."), facts())
-        return _harvest(source, reading, mark, ration, api.cost, facts())
+        return _result(source, reading, mark, ration, api.cost, facts())
 
     async def _read(
-        self, source: Source, api: Api, mark: timeline.Watermark, portion: read_budget.ReadQuota, now: datetime
-    ) -> timeline.Reading:
+        self, source: Source, api: Api, mark: timeline.Watermark, quota: read_budget.ReadQuota, now: datetime
+    ) -> timeline.ReadResult:
         options = self.parse_options(source.options)
         if "query" in options:
-            ask = search.asking(partial(api.search, options["query"], source.id), now)
-            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.widened(portion))
+            ask = search.as_timeline(partial(api.search, options["query"], source.id), now)
+            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.clamped_quota(quota))
         user_id = str(options["user_id"])
         left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
         handle = _handle_in(source.address)
         account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, portion)
+        return await timeline.read(ask, source.address, mark, account, quota)
 
 
-def _is_trouble(error: SourceError) -> bool:
+def _is_outage(error: SourceError) -> bool:
     """Return whether an error means that X itself is unavailable, as opposed to the account."""
     server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(error, SlowError | UnreachableError) or server_failed
 
 
-def _not_asked(now: datetime) -> PausedError:
+def _skipped(now: datetime) -> PausedError:
     return PausedError(
-        f"X did not respond for {MOST_TROUBLES} accounts in a row, so this one was not requested.",
+        f"X did not respond for {MOST_OUTAGES} accounts in a row, so this one was not requested.",
         until=now + RECOVERING,
     )
 
 
-def _harvest(
+def _result(
     source: Source,
-    reading: timeline.Reading,
+    reading: timeline.ReadResult,
     before: timeline.Watermark,
     ration: Ration | None,
     cost: float,
@@ -383,13 +383,13 @@ def _harvest(
         whole=reading.whole,
     )
     known = source.poll.daily_cost if before.is_first is False else None
-    daily_cost = read_budget.learnt(
+    daily_cost = read_budget.updated_daily_cost(
         known, read_cost, now - source.poll.last_success if source.poll.last_success else None
     )
     if not reading.activities and reading.mark == before and reading.error is None:
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
-    rest = read_budget.digesting(ration, cost)
+    rest = read_budget.shortest_interval(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None
     return FetchResult(
         activities=reading.activities,
@@ -402,7 +402,7 @@ def _harvest(
     )
 
 
-def _note(reading: timeline.Reading) -> str | None:
+def _note(reading: timeline.ReadResult) -> str | None:
     if reading.error:
         return f"Not everything was read: {reading.error}"
     if reading.skipped:

@@ -44,7 +44,7 @@ class ReadCost:
     whole: bool  # no posts were left out
 
 
-def portion(ration: Ration | None, appetite: float | None) -> ReadQuota:
+def read_quota(ration: Ration | None, daily_cost: float | None) -> ReadQuota:
     """Return the quota for an account with this estimated cost (dollars a day)."""
     if ration is None:
         return ReadQuota()
@@ -53,27 +53,27 @@ def portion(ration: Ration | None, appetite: float | None) -> ReadQuota:
     if ration.dollars is None or ration.posts is None:
         return ReadQuota(first=first, page=most)
     page = _within(int(ration.posts / _READINGS_A_DAY), most)
-    return ReadQuota(min(first, page), page, pages=1, skipping=appetite is not None and appetite > ration.dollars)
+    return ReadQuota(min(first, page), page, pages=1, skipping=daily_cost is not None and daily_cost > ration.dollars)
 
 
-def digesting(ration: Ration | None, cost: float) -> timedelta | None:
+def shortest_interval(ration: Ration | None, cost: float) -> timedelta | None:
     """Return the minimum time until the next poll after a poll of this cost; None means no limit."""
     if ration is None or ration.dollars is None or cost <= 0:
         return None
     return _DAY * min(cost / max(ration.dollars, 1e-6), 31)
 
 
-def learnt(appetite: float | None, read_cost: ReadCost, since: timedelta | None) -> float | None:
+def updated_daily_cost(daily_cost: float | None, read_cost: ReadCost, since: timedelta | None) -> float | None:
     """Return an account's updated cost estimate in dollars a day, an exponential average with a decay over days.
 
     Args:
-        appetite: the previous estimate; None if there is none.
+        daily_cost: the previous estimate; None if there is none.
         read_cost: the cost of the poll.
         since: the time since the last successful poll; None if there was none.
     """
-    if appetite is None or since is None:
+    if daily_cost is None or since is None:
         if read_cost.age is None:
-            return appetite
+            return daily_cost
         return read_cost.cost / (max(read_cost.age, _SHORTEST_SPAN) / _DAY)
     whole = read_cost.cost
     if not read_cost.whole and read_cost.posts > 1 and read_cost.reach:
@@ -82,7 +82,7 @@ def learnt(appetite: float | None, read_cost: ReadCost, since: timedelta | None)
         )
     keep = exp(-since / _MEMORY)
     span = max(since / _DAY, 1e-6)
-    return appetite * keep + whole / span * (1 - keep)
+    return daily_cost * keep + whole / span * (1 - keep)
 
 
 def _within(posts: int, most: int) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aggregator.sources.twitter.read_budget import ReadQuota
-    from aggregator.sources.twitter.timeline import Pages
+    from aggregator.sources.twitter.timeline import PageFetcher
 
 LONGEST_QUERY = 512  # characters, on self-service plans
 _LEAST_PAGE = 10  # posts; X's minimum page size
@@ -60,12 +60,12 @@ def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
     )
 
 
-def widened(portion: ReadQuota) -> ReadQuota:
+def clamped_quota(quota: ReadQuota) -> ReadQuota:
     """Return a quota with page sizes that X accepts for searches."""
-    return replace(portion, first=max(portion.first, _LEAST_PAGE), page=max(portion.page, _LEAST_PAGE))
+    return replace(quota, first=max(quota.first, _LEAST_PAGE), page=max(quota.page, _LEAST_PAGE))
 
 
-def asking(ask: Pages, now: datetime) -> Pages:
+def as_timeline(fetch: PageFetcher, now: datetime) -> PageFetcher:
     """Wrap the search call as a timeline call: map the token's name, and drop ids that are too old."""
 
     async def page(**parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
@@ -74,7 +74,7 @@ def asking(ask: Pages, now: datetime) -> Pages:
         since = parameters.get("since_id")
         if since is not None and now - _time_of(int(since)) > _REACH:
             del parameters["since_id"]  # all results are newer
-        return await ask(**parameters)
+        return await fetch(**parameters)
 
     return page
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.sources.twitter.read_budget import ReadQuota
 
 
-class Pages(Protocol):
+class PageFetcher(Protocol):
     """Fetches one page, newest first."""
 
     async def __call__(self, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
@@ -67,7 +67,7 @@ class Watermark:
 
 
 @dataclass
-class Reading:
+class ReadResult:
     """The result of a read; `error` is the reason for an early end after at least one page."""
 
     mark: Watermark
@@ -80,7 +80,7 @@ class Reading:
     whole: bool = True  # False: posts remain, or were left out
     skipped: bool = False  # posts were left out permanently
 
-    def take(self, payload: Mapping[str, Any], account: Actor | None) -> None:
+    def add_page(self, payload: Mapping[str, Any], account: Actor | None) -> None:
         """Add a page."""
         self.activities += normalise(payload, account=account)
         found = [post for post in payload.get("data") or [] if isinstance(post, dict)]
@@ -92,39 +92,39 @@ class Reading:
         self.editable = _last([self.editable, *editable])
 
 
-async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, portion: ReadQuota) -> Reading:
+async def read(fetch: PageFetcher, who: str, mark: Watermark, account: Actor | None, quota: ReadQuota) -> ReadResult:
     """Read new posts within the quota: first the gap of an earlier poll, then from the newest down.
 
     Args:
-        ask: fetches a page.
+        fetch: fetches a page.
         who: the account's name for people.
         mark: the last position.
         account: the author of posts without an author in the response; None for any author.
-        portion: the limits. If it skips, only the newest posts are read, and those between them and the last poll are
+        quota: the limits. If it skips, only the newest posts are read, and those between them and the last poll are
             left out.
 
     Raises:
         SourceError: the first page could not be fetched.
     """
-    if portion.skipping and mark.until is not None:
+    if quota.skipping and mark.until is not None:
         mark = Watermark(since=max(value for value in (mark.since, mark.high, mark.until) if value is not None))
-    reading = Reading(mark)
+    reading = ReadResult(mark)
     token: str | None = None
     bounds = reading.mark  # since and until stay constant while a token is followed
-    for number in range(portion.pages):
+    for number in range(quota.pages):
         try:
-            payload = await ask(**_question(bounds, token, portion))
+            payload = await fetch(**_question(bounds, token, quota))
             _check(payload, who)
-            reading.take(payload, account)
+            reading.add_page(payload, account)
         except SourceError as error:
             if number == 0:
                 raise
             reading.error = error
             break
         token = _token(payload)
-        reading.skipped = token is not None and portion.skipping and not bounds.is_first
-        reading.mark = reading.mark.read(_ids(payload), more=token is not None and not portion.skipping)
-        if token is None or bounds.is_first or portion.skipping:
+        reading.skipped = token is not None and quota.skipping and not bounds.is_first
+        reading.mark = reading.mark.read(_ids(payload), more=token is not None and not quota.skipping)
+        if token is None or bounds.is_first or quota.skipping:
             if bounds.until is None:
                 break
             token, bounds = None, reading.mark  # the gap is closed; continue with newer posts
@@ -134,9 +134,9 @@ async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, por
     return reading
 
 
-def _question(mark: Watermark, token: str | None, portion: ReadQuota) -> dict[str, object]:
+def _question(mark: Watermark, token: str | None, quota: ReadQuota) -> dict[str, object]:
     parameters = {
-        "max_results": portion.first if mark.is_first else portion.page,
+        "max_results": quota.first if mark.is_first else quota.page,
         "since_id": mark.since,
         "until_id": mark.until,
         "pagination_token": token,

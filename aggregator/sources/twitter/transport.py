@@ -62,7 +62,7 @@ class BoundedAdapter(HTTPAdapter):
         self._secret = secret.encode()
         self._read, self._total, self._largest = read, total, largest
         self._socket: socket.socket | None = None
-        self._cut = False
+        self._cancelled = False
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # requests' own signature
@@ -109,9 +109,9 @@ class BoundedAdapter(HTTPAdapter):
         response.raw = BytesIO(body)  # already decompressed
         return response
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """Cancel a request that runs in another thread."""
-        self._cut = True
+        self._cancelled = True
         if self._socket is not None:
             with suppress(OSError):  # already closed
                 # Not the method of a TLS socket, which would detach the session from the reading thread.
@@ -141,21 +141,21 @@ class BoundedAdapter(HTTPAdapter):
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
         """Shut the connection down after a time limit; the resulting failure is raised as SlowError."""
-        self._cut = False
+        self._cancelled = False
         began = time.monotonic()
-        watchdog = threading.Timer(seconds, self.cut)
+        watchdog = threading.Timer(seconds, self.cancel)
         watchdog.daemon = True
         watchdog.start()
         try:
             yield
         except Exception:
-            if self._cut:
+            if self._cancelled:
                 spent = time.monotonic() - began
                 raise SlowError(f"X's response was not complete after {spent:.0f} s.") from None
             raise
         finally:
             watchdog.cancel()
-        if self._cut:  # a body without a length ends like a complete one
+        if self._cancelled:  # a body without a length ends like a complete one
             raise SlowError(f"X's response was not complete after {seconds:.0f} s.")
 
     def _pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:

@@ -68,7 +68,7 @@ def outline_of(body: bytes, content_type: str) -> Outline:
     refuse_tree(root, text)
     check_prefixes(text)
     around = Surroundings().within(attributes_of(root))
-    names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are no mappings
+    names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are not mappings
     if not around.base and any(name.rpartition("}")[2].lower() == "base" for name in names):
         raise UnfamiliarError("a base within the feed")  # feedparser applies it to later elements, too
     if _ODD_INSTRUCTION.search(text) or not all(name.isascii() for name in names):
