@@ -32,16 +32,16 @@ def verify(expect: str | None) -> None:
     if found.broken is not None:
         note = found.broken
         click.echo(
-            f"Line {note.id} ({note.at:%Y-%m-%d %H:%M:%S} UTC, {note.who} {note.what} {note.subject}) is inconsistent: "
-            f"{found.why}. {found.lines} lines before it are as they were written.",
+            f"Entry {note.id} ({note.at:%Y-%m-%d %H:%M:%S} UTC, {note.who} {note.what} {note.subject}) is inconsistent:"
+            f" {found.why}. The entries before it are intact ({found.lines}).",
             err=True,
         )
     elif found.why:
         click.echo(f"{found.why.capitalize()}.", err=True)
     elif not expected:
-        click.echo(f"No line has the hash {one_line(str(expect), 80)}: the history was made anew.", err=True)
+        click.echo(f"No entry has the hash {one_line(str(expect), 80)}: the audit log was rewritten.", err=True)
     else:
-        click.echo(f"{found.lines} lines, all as they were written. The last hash is {found.newest or 'none'}.")
+        click.echo(f"Verified {found.lines} entries. Last hash: {found.newest or 'none'}.")
         return
     sys.exit(FAILED)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WRONG_USAGE = 2  # exit code
 FAILED = 1
-WHO = "command line"  # actor of decisions in the audit log
+ACTOR = "command line"  # actor of decisions in the audit log
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.output import ago, print_table
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
@@ -38,9 +38,9 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
         if end > now + LONGEST:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
-        made = tx.moderation.freezes.begin(ids or [None], end, reason, WHO, now)
+        made = tx.moderation.freezes.begin(ids or [None], end, reason, ACTOR, now)
         detail = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.moderation.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
+        tx.moderation.audit.notes(now, ACTOR, "froze", [(f"freeze:{id_}", detail) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -55,8 +55,8 @@ def end(freeze_id: int | None) -> None:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
         for freeze_row in active:
-            count = tx.moderation.freezes.end(freeze_row, WHO, now)
-            tx.moderation.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
+            count = tx.moderation.freezes.end(freeze_row, ACTOR, now)
+            tx.moderation.audit.note(now, ACTOR, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 

@@ -43,7 +43,7 @@ def _networks() -> list[ProfileSource]:
 
 @click.group()
 def purge() -> None:
-    """Delete posts, accounts or a whole network, at once and for good."""
+    """Delete posts, accounts or a whole network permanently."""
 
 
 @purge.command()

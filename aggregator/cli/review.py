@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.activity import Review
 from aggregator.domain.moderation.decisions import DecisionAction
@@ -87,7 +87,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
             else:
                 found = set(
                     tx.moderation.decisions.decide(
-                        dict.fromkeys(ids), DecisionAction.APPROVE, who=WHO, reason=note, now=now
+                        dict.fromkeys(ids), DecisionAction.APPROVE, who=ACTOR, reason=note, now=now
                     ).done
                 )
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
@@ -102,7 +102,7 @@ def hide(ids: Sequence[int], reason: str) -> None:
         now = container.clock()
         found = set(
             tx.moderation.decisions.decide(
-                dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now
+                dict.fromkeys(ids), DecisionAction.HIDE, who=ACTOR, reason=reason, now=now
             ).done
         )
     _say(ids, found, "hidden")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aggregator.cli.aliases import add_alias
-from aggregator.cli.context import FAILED, WHO, existing, opened
+from aggregator.cli.context import ACTOR, FAILED, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
@@ -113,7 +113,9 @@ def add(
             _print_added(*outcome)
             with container.store.writing() as tx:
                 detail = {"policy": outcome[0].policy.value}
-                tx.moderation.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
+                tx.moderation.audit.note(
+                    container.clock(), ACTOR, "added a source", f"source:{outcome[0].slug}", detail
+                )
 
     terms = Subscription(
         slug=slug,
@@ -243,7 +245,7 @@ def resume(slugs: Sequence[str], anyway: bool) -> None:
 
 
 def _check_not_gone(row: Source, now: datetime) -> None:
-    """Raise an error if the publisher recently reported that the source is gone for good."""
+    """Raise an error if the publisher recently reported that the source is gone permanently."""
     if (
         row.poll.last_error_code == GoneError.code
         and row.poll.last_polled
@@ -283,7 +285,7 @@ def remove(slug: str, items: str | None) -> None:
                 touched = tx.stream.activities.withdraw_all(row.id, "purged with its source", now)
             tx.polling.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
             tx.moderation.audit.note(
-                now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
+                now, ACTOR, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
             )
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
@@ -296,7 +298,7 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
         with container.store.writing() as tx:
             for row in [existing(tx, slug) for slug in slugs]:
                 tx.polling.sources.set_state(row.id, state, reason, now)
-                tx.moderation.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
+                tx.moderation.audit.note(now, ACTOR, f"{word} a source", f"source:{row.slug}", {})
                 click.echo(f"{row.slug}: {word}.")
 
 

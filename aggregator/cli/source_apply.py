@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.services.subscription_lists.document import tables_in
@@ -99,8 +99,8 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
         return "added"
     what: Sequence[str] = sorted({*differing, *(["paused"] if state else [])} - {"managed"})
     if not differing and not state:
-        return "as the file says"
-    return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'set by {name} from now on'})"
+        return "up to date"
+    return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'managed by {name} from now on'})"
 
 
 def _options(source: Source, entry: Entry) -> dict[str, Any]:
@@ -123,13 +123,13 @@ def _set_state(tx: Transaction, container: Container, source: Source, state: Sou
     paused = state is SourceState.PAUSED
     tx.polling.sources.set_state(source.id, state, "paused by its file" if paused else "", container.clock())
     tx.moderation.audit.note(
-        container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {}
+        container.clock(), ACTOR, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {}
     )
 
 
 def _change(tx: Transaction, container: Container, source: Source, changes: Mapping[str, Any]) -> None:
     tx.polling.sources.change(source.id, **changes)
-    tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
+    tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{source.slug}", changes)
 
 
 def _current(source: Source) -> dict[str, Any]:

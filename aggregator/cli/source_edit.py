@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -118,7 +118,9 @@ def set_(
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
         if source.managed:
-            raise BadRequestError(f"{slug} is set by {source.managed}; change it there, and run 'source apply' again.")
+            raise BadRequestError(
+                f"{slug} is managed by {source.managed}; change it there, and run 'source apply' again."
+            )
         least = floor if floor is not None else round(source.floor.total_seconds())
         changes: dict[str, Any] = {}
         if floor is not None:
@@ -139,7 +141,7 @@ def set_(
         if not changes:
             raise click.UsageError("Give at least one option; --help lists them.")
         tx.polling.sources.change(source.id, **changes)
-        tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
+        tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it applies from the next poll.")
 
 
@@ -185,7 +187,7 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
         source = existing(tx, slug)
         tx.polling.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.moderation.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.moderation.audit.note(container.clock(), ACTOR, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
@@ -201,7 +203,7 @@ def revert(slug: str) -> None:
         if not former:
             raise BadRequestError(f"{slug} has no permanent redirect to undo; its address is {source.address}.")
         place = former[0].place
-        if not tx.polling.sources.move(source, place, "taken back by hand", container.clock(), who=WHO):
+        if not tx.polling.sources.move(source, place, "taken back by hand", container.clock(), who=ACTOR):
             raise BadRequestError(f"{place.address} is the address of another source; remove that one first.")
         tx.polling.sources.change(source.id, moving=dict(refused(source.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
@@ -220,7 +222,7 @@ def release(slug: str) -> None:
         count = tx.moderation.reviews.release(
             source.id, review, by="person", reason="let out of quarantine", now=container.clock()
         )
-        tx.moderation.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
+        tx.moderation.audit.note(container.clock(), ACTOR, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
@@ -230,7 +232,7 @@ def drop(slug: str) -> None:
     """Delete quarantined items; they are not imported again."""
     with opened() as container, container.store.writing() as tx:
         count = tx.stream.activities.drop_quarantined(existing(tx, slug).id, container.clock())
-        tx.moderation.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
+        tx.moderation.audit.note(container.clock(), ACTOR, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 

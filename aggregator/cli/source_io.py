@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.source_import import ImportLine, ImportReport, ImportStatus, Lookup
@@ -120,7 +120,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
     with opened() as container:
         lookup = Lookup.NONE if no_fetch else Lookup.ALL
-        target = container.import_target(WHO, file.name)
+        target = container.import_target(ACTOR, file.name)
         container.run(import_entries(entries, target, container.context, report, lookup=lookup, preview=dry_run))
     added = result.count(ImportStatus.PLANNED if dry_run else ImportStatus.ADDED)
     failed = result.count(ImportStatus.FAILED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.aliases import add_alias
-from aggregator.cli.context import WHO, on_terminal, opened
+from aggregator.cli.context import ACTOR, on_terminal, opened
 from aggregator.domain.errors import SetupError
 from aggregator.text.plain import one_line
 
@@ -74,7 +74,7 @@ def apply() -> None:
             click.echo("", err=True)
         with container.store.writing() as tx:
             tx.moderation.audit.note(
-                container.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed}
+                container.clock(), ACTOR, "topics applied", "topics", {"items": seen, "changed": changed}
             )
         click.echo(f"{changed} of {seen} items have different tags now.")
 

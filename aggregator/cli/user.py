@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli.context import WHO, opened
+from aggregator.cli.context import ACTOR, opened
 from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError, NotFoundError
@@ -45,7 +45,7 @@ def add(name: str, role: str, generate: bool) -> None:
             now = container.clock()
             if not tx.access.accounts.add(name, Role(role), hash_, now):
                 raise _is_taken(name)
-            tx.moderation.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+            tx.moderation.audit.note(now, ACTOR, "added an account", f"account:{name}", {"role": role})
     if generate:
         click.echo(password)
     click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
@@ -117,7 +117,7 @@ def _change(
         changes["disabled"] = now if disable else None
         noted["disabled"] = disable
     tx.access.accounts.change(account.id, **changes)
-    tx.moderation.audit.note(now, WHO, "changed an account", f"account:{account.name}", noted)
+    tx.moderation.audit.note(now, ACTOR, "changed an account", f"account:{account.name}", noted)
 
 
 def _is_taken(name: str) -> BadRequestError:

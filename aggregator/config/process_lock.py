@@ -36,7 +36,7 @@ def writer_lock(settings: Settings) -> Iterator[None]:
             file = locks.enter_context(open(path, "a", opener=private_files.opener))  # Path.open has no opener
         except OSError as problem:
             raise SetupError(
-                f"The folder {settings.data_dir} isn't writable: {problem.strerror}. Make it writable, or set "
+                f"The folder {settings.data_dir} can't be written: {problem.strerror}. Make it writable, or set "
                 "AGGREGATOR_DATA_DIR to another one."
             ) from None
         try:

@@ -248,7 +248,7 @@ def test_a_data_directory_that_cannot_be_made_is_told_plainly(cli: CommandLine, 
     del cli.environ["AGGREGATOR_DATABASE_URL"]
     (tmp_path / "file").write_text("no database, and no folder either")
     cli.environ["AGGREGATOR_DATA_DIR"] = str(tmp_path / "file")
-    assert f"The folder {tmp_path / 'file'} isn't writable: " in cli(word, code=1).stderr
+    assert f"The folder {tmp_path / 'file'} can't be written: " in cli(word, code=1).stderr
     cli.environ["AGGREGATOR_DATABASE_URL"] = f"sqlite:///{tmp_path / 'file'}"
     assert "file is not a database" in cli("status", code=1).stderr
 
