@@ -1,1 +1,1 @@
-"""The words of the command line, one module for each group of them. Heavy libraries load when a word needs them."""
+"""Commands of the command line, one module per group. Heavy libraries are imported when a command needs them."""

@@ -1,4 +1,4 @@
-"""Former spellings of options and commands, which work for one release and are shown nowhere."""
+"""Keep former spellings of options and commands working for one release, hidden from the help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AliasedOption(click.Option):
-    """An option that also has former spellings."""
+    """An option with hidden former spellings."""
 
     def __init__(self, declarations: Sequence[str], *, former: Sequence[str] = (), **settings: Any) -> None:  # noqa: ANN401
         super().__init__([*declarations, *former], **settings)

@@ -1,4 +1,4 @@
-"""`audit verify|list`: the history of decisions and changes."""
+"""`audit verify|list`: verify and list the audit log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def audit() -> None:
 
 @audit.command()
 @click.option(
-    "--expect", metavar="HASH", help="The hash of the last entry, as noted elsewhere; verifies that it is still there."
+    "--expect", metavar="HASH", help="Hash of an earlier last entry, recorded elsewhere; verifies that it still exists."
 )
 def verify(expect: str | None) -> None:
     """Verify every entry of the audit log.
 
-    Each line has a SHA-256 hash over itself and the hash before it. Whoever can write to the database could make all
-    of them anew: note the last hash elsewhere from time to time, and give it to --expect.
+    Each entry has a SHA-256 hash over itself and the hash before it. An attacker with write access to the database
+    could recompute all of them: record the last hash elsewhere from time to time, and give it to --expect.
     """
     with opened() as container, container.store.reading() as tx:
         found = tx.moderation.audit.verify()
@@ -32,23 +32,23 @@ def verify(expect: str | None) -> None:
     if found.broken is not None:
         note = found.broken
         click.echo(
-            f"Line {note.id} ({note.at:%Y-%m-%d %H:%M:%S} UTC, {note.who} {note.what} {note.subject}) does not fit: "
-            f"{found.why}. {found.lines} lines before it are as they were written.",
+            f"Entry {note.id} ({note.at:%Y-%m-%d %H:%M:%S} UTC, {note.who} {note.what} {note.subject}) is inconsistent:"
+            f" {found.why}. The entries before it are intact ({found.lines}).",
             err=True,
         )
     elif found.why:
         click.echo(f"{found.why.capitalize()}.", err=True)
     elif not expected:
-        click.echo(f"No line has the hash {one_line(str(expect), 80)}: the history was made anew.", err=True)
+        click.echo(f"No entry has the hash {one_line(str(expect), 80)}: the audit log was rewritten.", err=True)
     else:
-        click.echo(f"{found.lines} lines, all as they were written. The last hash is {found.newest or 'none'}.")
+        click.echo(f"Verified {found.lines} entries. Last hash: {found.newest or 'none'}.")
         return
     sys.exit(FAILED)
 
 
 @audit.command("list")
-@click.option("--who", default="", help="Only by this person.")
-@click.option("--subject", default="", help="Only about this subject, such as activity:12 or source:.")
+@click.option("--who", default="", help="Only entries by this user.")
+@click.option("--subject", default="", help="Only entries about this subject, such as activity:12 or source:.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most entries to list.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
@@ -74,4 +74,4 @@ def list_(who: str, subject: str, limit: int, as_json: bool) -> None:
             ],
         )
     else:
-        click.echo("The history has no such line.")
+        click.echo("The audit log has no such entry.")

@@ -1,4 +1,4 @@
-"""`budget`: the cost of a metered service, its forecast, and what would save money."""
+"""`budget`: show the cost of a metered service, its forecast, and possible savings."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import Saving
     from storage.billing.ledger import Block, Entry
 
-_LATELY = timedelta(days=7)
+_RECENT = timedelta(days=7)
 _MOST_ADVICE = 5
-_A_MONTH = 30  # days
-_WHAT = {
-    Purpose.POLL.value: "posts of what is followed",
-    Purpose.PROFILE.value: "names and pictures",
-    Purpose.COMPLIANCE.value: "whether posts still stand",
-    Purpose.LOOKUP.value: "looking up new sources",
-    "lost": "requests of workers that died",
+_DAYS_PER_MONTH = 30  # days
+_PURPOSES = {
+    Purpose.POLL.value: "posts of followed accounts",
+    Purpose.PROFILE.value: "profiles",
+    Purpose.COMPLIANCE.value: "takedown checks",
+    Purpose.LOOKUP.value: "lookups of new sources",
+    "lost": "requests of crashed workers",
 }
 
 
 class Advice(NamedTuple):
-    """A change, and what it would save in a month, in dollars."""
+    """A possible change, and its monthly savings in dollars."""
 
     change: str
     saves: float
 
 
 class Account(NamedTuple):
-    """What is needed to advise on one source."""
+    """The data needed for advice on one source."""
 
     slug: str
     appetite: float  # dollars a day
@@ -55,11 +55,11 @@ class Account(NamedTuple):
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--days", is_flag=True, help="Each day of the cycle on a line of its own.")
+@click.option("--days", is_flag=True, help="Show each day of the cycle on a separate line.")
 @click.option("--service", help="The metered service; needed if there are several.")
 @click.pass_context
 def budget(context: click.Context, as_json: bool, days: bool, service: str | None) -> None:
-    """Show the cost of a metered service in this cycle, its forecast, and what would save money."""
+    """Show the cost of a metered service in this cycle, its forecast, and possible savings."""
     context.obj = service
     if context.invoked_subcommand is not None:
         return
@@ -79,24 +79,24 @@ def budget(context: click.Context, as_json: bool, days: bool, service: str | Non
 @budget.command()
 @click.pass_obj
 def resume(service: str | None) -> None:
-    """Call a service again before its next cycle, after its cap was reached and raised there."""
+    """Resume calls to a service before its next cycle, after its cap was raised."""
     with opened() as container:
         metering = metered_service(container, service)
         now = container.clock()
         with container.store.writing() as tx:
             block = tx.billing.ledger.blocked(metering.service)
             tx.billing.ledger.block(metering.service, None, None)
-            woken = tx.polling.schedule.wake(("budget", "cap-reached"), now)
+            due = tx.polling.schedule.wake(("budget", "cap-reached"), now)
         was_blocked = block is not None and block.until > now
-        result = "is called again" if was_blocked else "was not blocked"
-        click.echo(f"{metering.label} {result}; {counted(woken, 'source')} due now.")
+        result = "calls resumed" if was_blocked else "was not blocked"
+        click.echo(f"{metering.label}: {result}; {counted(due, 'source')} due now.")
 
 
 def metered_service(container: Container, name: str | None) -> Metered:
-    """Return a metered service; the only one if no name is given.
+    """Return a metered service by name, or the only one if no name is given.
 
     Raises:
-        BadRequestError: there is none of that name, or there are several.
+        BadRequestError: the name is unknown, or there are several services.
     """
     from aggregator.container import metered
 
@@ -109,7 +109,7 @@ def metered_service(container: Container, name: str | None) -> Metered:
 
 
 class View:
-    """The ledger and the forecast of one service, read in one transaction."""
+    """The ledger and the forecast of a service, read in one transaction."""
 
     def __init__(self, container: Container, metering: Metered) -> None:
         from aggregator.sources import kinds as kinds_of_source
@@ -119,23 +119,23 @@ class View:
         self.terms = metering.terms
         self.now = container.clock()
         self.cycle = Cycle.at(self.now, self.terms.cycle_day)
-        lately = (self.now - _LATELY).date()
+        recent_entries = (self.now - _RECENT).date()
         with container.store.reading() as tx:
             self.standing = tx.billing.ledger.standing(metering.service, self.cycle)
             self.entries = tx.billing.ledger.ledger(metering.service, self.cycle.start.isoformat(), by=("purpose",))
             self.days = tx.billing.ledger.days(metering.service, self.cycle.start.isoformat())
-            recent = tx.billing.ledger.ledger(metering.service, lately.isoformat(), by=("purpose",))
+            recent = tx.billing.ledger.ledger(metering.service, recent_entries.isoformat(), by=("purpose",))
             first = tx.billing.ledger.first_day(metering.service)
             self.block = tx.billing.ledger.blocked(metering.service)
             self.reported = tx.billing.ledger.reported(metering.service)
             appetites = tx.billing.ledger.appetites(metering.kind)
             which = SourceFilter(kinds=[metering.kind])
             sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
-            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _LATELY)
+            kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _RECENT)
         wants = reckoning.presumed(appetites.values(), self.terms)
-        settled = first is not None and first < lately.isoformat()
-        followed = len(appetites) * self.terms.prices.user / DOLLAR / (_LATELY / DAY)
-        others = _others(recent, _LATELY, followed, settled=settled)
+        settled = first is not None and first < recent_entries.isoformat()
+        followed = len(appetites) * self.terms.prices.user / DOLLAR / (_RECENT / DAY)
+        others = _other_costs(recent, _RECENT, followed, settled=settled)
         self.forecast: Forecast = reckoning.forecast(self.terms, self.cycle, self.standing, wants, others, self.now)
         self.never_read = sum(appetite is None for appetite in appetites.values())
         self.accounts = [
@@ -148,7 +148,7 @@ class View:
         ]
 
     def json(self) -> dict[str, Any]:
-        """Return it for programs; money in dollars."""
+        """Return it as JSON; amounts in dollars."""
         forecast = self.forecast
         return {
             "cycle": {"start": self.cycle.start, "end": self.cycle.end},
@@ -175,84 +175,84 @@ class View:
         return self.block if self.block is not None and self.block.until > self.now else None
 
     def show(self) -> None:
-        """Print it for people."""
+        """Print it as text."""
         forecast = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
         length = (self.cycle.end - self.cycle.start).days
         click.echo(f"{self.label}, {self.cycle.start} to {last} (day {day} of {length})\n")
         if self._block:
-            click.echo(f"Held back until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
-        limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", with no budget set"
-        click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._kept()}")
+            click.echo(f"Paused until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
+        limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", no budget is set"
+        click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._reserve_text()}")
         if self.standing.reserved:
-            click.echo(f"Promised:  {dollars(self.standing.reserved)} for requests under way")
+            click.echo(f"Reserved:  {dollars(self.standing.reserved)} for requests in progress")
         click.echo(f"Forecast:  {self._forecast()}")
         if forecast.ration is not None:
             click.echo(
                 f"Rationed:  each account may cost ${forecast.ration:,.4f} a day; "
-                f"{counted(forecast.limited, 'account')} would like more and are read in part, the newest posts first."
+                f"{counted(forecast.limited, 'account')} would exceed that and are read in part, newest posts first."
             )
         if self.reported:
             posts, at = self.reported
-            ours = sum(entry.posts for entry in self.entries)
+            own_count = sum(entry.posts for entry in self.entries)
             click.echo(
                 f"{f'{self.label} counts:':<10} {posts:,} posts in its own cycle ({ago(at, self.now)}); "
-                f"we count {ours:,} in ours."
+                f"we count {own_count:,} in ours."
             )
         if self.entries:
             click.echo()
             print_table(
                 ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
                 [
-                    (_WHAT.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                    (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
                      dollars(row.micros))
                     for row in self.entries
                 ],
             )  # fmt: skip
         if useful := advice(self.accounts):
-            click.echo("\nWhat would save money, in a month:")
+            click.echo("\nPossible savings per month:")
             for row in useful:
                 click.echo(f"  ${row.saves:,.2f}  {row.change}")
 
-    def _kept(self) -> str:
+    def _reserve_text(self) -> str:
         if self.terms.budget is None:
             return ""
-        kept = max(round(self.terms.budget * self.terms.reserve) - self.standing.compliance, 0)
-        return f"; {dollars(kept)} of the rest is kept for checking what is shown"
+        reserved = max(round(self.terms.budget * self.terms.reserve) - self.standing.compliance, 0)
+        return f"; {dollars(reserved)} of the rest is reserved for takedown checks"
 
     def _forecast(self) -> str:
         forecast = self.forecast
-        guess = f" ({counted(self.never_read, 'account')} not read yet, so guessed)" if self.never_read else ""
+        estimate = f" ({counted(self.never_read, 'account')} not read yet, so estimated)" if self.never_read else ""
         if forecast.budget is None:
-            return f"${forecast.needed:,.2f} by the end of the cycle{guess}"
+            return f"${forecast.needed:,.2f} by the end of the cycle{estimate}"
         if forecast.short:
-            too_much = f"${forecast.short:,.2f} too much{guess}"
-            return f"${forecast.needed:,.2f} would be needed by the end of the cycle, {too_much}"
-        return f"${forecast.needed:,.2f} by the end of the cycle, within the budget{guess}"
+            excess = f"${forecast.short:,.2f} above the budget{estimate}"
+            return f"${forecast.needed:,.2f} would be needed by the end of the cycle, {excess}"
+        return f"${forecast.needed:,.2f} by the end of the cycle, within the budget{estimate}"
 
 
 def advice(accounts: Sequence[Account]) -> list[Advice]:
-    """Return what would save most, the most first."""
+    """Return the changes with the largest savings first."""
     found = []
     for item in accounts:
-        month = item.appetite * _A_MONTH
-        found.append(Advice(f"do not follow it:      aggregator source remove {item.slug}", month))
+        month = item.appetite * _DAYS_PER_MONTH
+        found.append(Advice(f"remove it:             aggregator source remove {item.slug}", month))
         for saving in item.savings:
             change = f"{saving.change}: aggregator source set {item.slug} {_flags(saving.options)}"
             found.append(Advice(change, month * saving.share))
     return sorted((item for item in found if item.saves >= 0.01), key=lambda item: -item.saves)[:_MOST_ADVICE]  # noqa: PLR2004 - a cent
 
 
-def _others(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
-    """Return what everything but polls costs a day, in dollars.
+def _other_costs(entries: Sequence[Entry], span: timedelta, followed: float, *, settled: bool) -> float:
+    """Return the daily cost of everything except polls, in dollars.
 
     Args:
-        entries: of late, by purpose.
-        span: how long that is.
-        followed: what asking weekly for those whom we follow costs a day.
-        settled: we have been at it for longer than that; else everybody has just been asked for the first time, which
-            says nothing of the days to come.
+        entries: recent ledger entries, by purpose.
+        span: their period.
+        followed: the daily cost of weekly profile refreshes for followed accounts.
+        settled: whether the service has run for longer than that period; before that, every profile has just been
+            fetched for the first time, so the cost is not typical.
     """
     of = {entry.purpose: entry.micros / DOLLAR / (span / DAY) for entry in entries}
     profiles = of.get(Purpose.PROFILE.value, 0.0) if settled else 0.0

@@ -1,4 +1,4 @@
-"""`compliance report|sweep`: what went because its network said so, when it left our outputs, and that it did."""
+"""`compliance report|sweep`: report and remove content that was deleted upstream."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _SPAN = timedelta(days=30)
-_AT_ONCE = 500  # keys of one question
+_AT_ONCE = 500  # keys per query
 
 
-class Gone(NamedTuple):
-    """A removal, as it is reported. Moments are aware, in UTC."""
+class ReportedRemoval(NamedTuple):
+    """A removal as reported. Times are aware, in UTC."""
 
     key: str
     what: str
     why: str
     how: str
-    happened: datetime | None  # at its network, where that says so
+    happened: datetime | None  # time of the removal upstream, if known
     noticed: datetime
-    left: datetime  # all outputs: the moment of the commit
+    left: datetime  # time of the commit, from which on no output contains it
     activities: int
     revision: int | None
     verified: bool
 
     @property
     def delay(self) -> timedelta:
-        """From when we knew to when it was out."""
+        """Return the time from detection to removal from all outputs."""
         return self.left - self.noticed
 
 
@@ -49,12 +49,12 @@ def compliance() -> None:
 
 @compliance.command()
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="[default: 30 days ago]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a removal.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per removal.")
 @click.pass_context
 def report(context: click.Context, since: datetime | None, as_json: bool) -> None:
-    """Show each removal: its reason, when it was noticed, and when the content was gone; and verify that it is.
+    """Show each removal: its reason, and the times of detection and removal; and verify that the content is gone.
 
-    The exit code is 1 if a table still holds some of the content.
+    The exit code is 1 if a table still contains some of the content.
     """
     with opened() as container:
         start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
@@ -65,7 +65,7 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
             print_json({**removal._asdict(), "delay": removal.delay.total_seconds()})
     elif removals:
         print_table(
-            ("KEY", "WHY", "UPSTREAM", "NOTICED", "LEFT", "DELAY", "ITEMS", "VERIFIED"),
+            ("KEY", "REASON", "UPSTREAM", "DETECTED", "REMOVED", "DELAY", "ITEMS", "VERIFIED"),
             [
                 (
                     removal.key,
@@ -88,9 +88,9 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
 
 
 @compliance.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per network.")
 def sweep(as_json: bool) -> None:
-    """Check now which shown posts were deleted upstream, and remove them."""
+    """Check now which displayed posts were deleted upstream, and remove them."""
     with opened() as container:
         done = container.sweep()
     for report in done:
@@ -100,15 +100,15 @@ def sweep(as_json: bool) -> None:
         looked = f", {counted(report.looked_up, 'post')} looked up" if report.looked_up else ""
         items = f" ({counted(report.activities, 'item')} removed or shortened)" if report.gone else ""
         click.echo(
-            f"{report.network}: {counted(report.stored, 'post')} held{looked}; {report.gone} gone{items}, "
+            f"{report.network}: {counted(report.stored, 'post')} stored{looked}; {report.gone} deleted{items}, "
             f"{report.updated} updated."
         )
         for note in report.notes:
             click.echo(f"  {note}")
 
 
-def _verified(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Gone]:
-    """Build the removals, each with a look at what the tables hold now."""
+def _verified(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[ReportedRemoval]:
+    """Return the removals, each verified against the current tables."""
     subjects = sorted({str(row["subject"]) for row in rows if not str(row["subject"]).startswith("network:")})
     still: set[str] = set()
     for start in range(0, len(subjects), _AT_ONCE):
@@ -123,9 +123,9 @@ def _is_out(tx: Transaction, row: Mapping[str, Any], still: set[str]) -> bool:
     return subject not in still
 
 
-def _gone(row: Mapping[str, Any], *, verified: bool) -> Gone:
+def _gone(row: Mapping[str, Any], *, verified: bool) -> ReportedRemoval:
     detail = row["detail"] or {}
-    return Gone(
+    return ReportedRemoval(
         key=str(row["subject"]),
         what=str(row["what"]),
         why=str(detail.get("reason", "")),
@@ -139,20 +139,24 @@ def _gone(row: Mapping[str, Any], *, verified: bool) -> Gone:
     )
 
 
-def _summary(removals: Sequence[Gone], start: datetime) -> str:
+def _summary(removals: Sequence[ReportedRemoval], start: datetime) -> str:
     since = f"since {start:%Y-%m-%d}"
     if not removals:
         return f"Nothing was removed {since}."
     delays = sorted(removal.delay for removal in removals)
     failed = [removal.key for removal in removals if not removal.verified]
     verdict = (
-        "all verified" if not failed else f"STILL HELD: {', '.join(_first(failed))}; run 'aggregator purge' on them"
+        "all verified" if not failed else f"STILL STORED: {', '.join(_first(failed))}; run 'aggregator purge' on them"
     )
     behind = [removal.left - removal.happened for removal in removals if removal.happened]
-    lag = f"; at most {_span(max(behind))} after the network, which gave the time of {len(behind)}" if behind else ""
+    lag = (
+        f"; at most {_span(max(behind))} after the deletion upstream, whose time is known for {len(behind)}"
+        if behind
+        else ""
+    )
     return (
-        f"{len(removals)} removed {since}; from noticed to gone {_span(median_high(delays))} in the median, "
-        f"{_span(delays[-1])} at the longest{lag}; {verdict}."
+        f"{len(removals)} removed {since}; from detection to removal {_span(median_high(delays))} median, "
+        f"{_span(delays[-1])} maximum{lag}; {verdict}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What every command begins with: settings, logging, an open container with a fitting schema."""
+"""Provide the context of a command: settings, logging, and an open container with a matching schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WRONG_USAGE = 2  # exit code
 FAILED = 1
-WHO = "command line"  # decides, as the history has it
+ACTOR = "command line"  # actor of decisions in the audit log
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def opened(settings: Settings | None = None) -> Iterator[Container]:
     """Open the container for a command that prints its own results: only errors are logged.
 
     Raises:
-        SettingsError, SchemaError, StoreUnavailableError: the sentence says what to do.
+        SettingsError, SchemaError, StoreUnavailableError: the message contains the remedy.
     """
     from aggregator.container import Container
 
@@ -49,10 +49,10 @@ def existing(tx: Transaction, slug: str) -> Source:
     """
     found = tx.polling.sources.get(slug)
     if found is None:
-        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+        raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows all sources.")
     return found
 
 
 def on_terminal() -> bool:
-    """Say whether a person watches standard error."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()

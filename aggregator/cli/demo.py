@@ -1,4 +1,4 @@
-"""`demo`: the whole main job on embedded parts, against a sample upstream on loopback."""
+"""`demo`: run the whole system in one process, with a sample upstream on loopback."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from aggregator.container import Container
     from aggregator.domain.activity import Activity
 
-_EVERY = timedelta(seconds=10)
+_POLL_INTERVAL = timedelta(seconds=10)
 _EDITOR = "demo"
-_CONFIG = Path(__file__).parents[2] / "config"  # the sample that ships with the project
-_LOOK = 1.0  # seconds between looks at what is new
-_KEPT = (
+_CONFIG = Path(__file__).parents[2] / "config"  # the sample folder of the project
+_CHECK_INTERVAL = 1.0  # seconds between checks for new items
+_PASSED_ON = (
     "AGGREGATOR_LISTEN",
     "AGGREGATOR_LOG_LEVEL",
     "AGGREGATOR_LOG_FORMAT",
@@ -39,12 +39,12 @@ _KEPT = (
 
 @click.command()
 @click.option("--publish-every", type=click.FloatRange(min=0.5), default=15.0, show_default=True, metavar="SECONDS",
-              help="How often the sample upstream publishes something new.")  # fmt: skip
+              help="Interval between new items of the sample upstream.")  # fmt: skip
 def demo(publish_every: float) -> None:
     """Run the demonstration; no account is needed.
 
     Content of a sample X and a sample news site on this machine is polled, merged and served. Everything runs in this
-    process and in a temporary folder; Ctrl-C ends it and leaves nothing behind.
+    process and in a temporary folder; Ctrl-C stops it and deletes the folder.
     """
     from aggregator.demo import Upstream
 
@@ -58,20 +58,22 @@ def demo(publish_every: float) -> None:
 
             password = _editor(container)
             for address in ("@opengovpart", f"{upstream.url}/news.xml", f"{upstream.url}/events.ics"):
-                added, _ = container.subscribe(address, Subscription(every=_EVERY))
-                click.echo(f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_EVERY.seconds} s.")
-            _say_where(reader.address, folder, password)
-            threading.Thread(target=_tell, args=(container,), name="telling", daemon=True).start()
+                added, _ = container.subscribe(address, Subscription(every=_POLL_INTERVAL))
+                click.echo(
+                    f"Added the source {added.slug}: {one_line(added.name)}, pulled every {_POLL_INTERVAL.seconds} s."
+                )
+            _print_addresses(reader.address, folder, password)
+            threading.Thread(target=_print_items, args=(container,), name="items", daemon=True).start()
 
         run_everything(settings, ready=ready)
-    click.echo("Ended; the temporary folder is gone.")
+    click.echo("Stopped; the temporary folder is deleted.")
 
 
 def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
-    """Return the settings of a demo: its own, and of the user's only what concerns this terminal."""
+    """Return the settings of a demo: fixed ones, and of the user's only those that concern the terminal."""
     from aggregator.demo import SAMPLE_TOKEN
 
-    mine = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+    mine = {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
     return {
         "AGGREGATOR_LISTEN": free_address(),
         "AGGREGATOR_LOG_LEVEL": "warning",
@@ -79,15 +81,15 @@ def _environment(folder: Path, upstream: str) -> Mapping[str, str]:
         "AGGREGATOR_DATA_DIR": str(folder),
         "AGGREGATOR_X_BASE_URL": upstream,
         "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,
-        "AGGREGATOR_X_PUBLIC_TEXT": "yes",  # the samples are our own
+        "AGGREGATOR_X_PUBLIC_TEXT": "yes",  # the sample content needs no permission
         "AGGREGATOR_CONFIG_DIR": str(_CONFIG),
         "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
-        "AGGREGATOR_HOST_SPACING": "0.5",  # all samples come from one host, which is ours
+        "AGGREGATOR_HOST_SPACING": "0.5",  # all samples come from one local host
     }
 
 
 def _editor(container: Container) -> str:
-    """Make somebody who may do everything at the review desk, with something to decide; return their password."""
+    """Create an admin account for the review desk and an item to review; return the account's password."""
     from aggregator.config import passwords
     from aggregator.domain.access.accounts import Role
     from aggregator.domain.moderation.conditions import Condition, Field
@@ -103,7 +105,7 @@ def _editor(container: Container) -> str:
     return password
 
 
-def _say_where(address: str, folder: str, password: str) -> None:
+def _print_addresses(address: str, folder: str, password: str) -> None:
     click.echo()
     for what, where in (
         ("The page", f"{address}/"),
@@ -114,24 +116,24 @@ def _say_where(address: str, folder: str, password: str) -> None:
         ("The review desk", f"{address}/review  (name {_EDITOR}, password {password})"),
     ):
         click.echo(f"  {what + ':':<25}{click.style(where, bold=True)}")
-    click.echo(f"\nThe command line beside it: AGGREGATOR_DATA_DIR={folder} .venv/bin/aggregator status")
-    click.echo("New items follow as they arrive; Ctrl-C ends everything.\n")
+    click.echo(f"\nCommand line: AGGREGATOR_DATA_DIR={folder} .venv/bin/aggregator status")
+    click.echo("New items appear below; press Ctrl-C to stop.\n")
 
 
-def _tell(container: Container) -> None:
+def _print_items(container: Container) -> None:
     """Print each item as it arrives, until the process ends."""
     with container.store.reading() as tx:
         revision = tx.stream.state.revision()
     waiting = threading.Event()
-    while not waiting.wait(_LOOK):
+    while not waiting.wait(_CHECK_INTERVAL):
         with container.store.reading() as tx:
             changes = tx.stream.activities.changes(revision, MOST)
         revision = changes.upto
         for activity in changes.activities:
-            click.echo(f"{activity.first_seen:%H:%M:%S}  {_spoken(activity)}")
+            click.echo(f"{activity.first_seen:%H:%M:%S}  {_summary(activity)}")
 
 
-def _spoken(activity: Activity) -> str:
+def _summary(activity: Activity) -> str:
     content = activity.content
     shown = activity.object.content if activity.object and content.kind is ActivityKind.REPOST else content
     who = f"{content.actor.name}: " if content.actor else ""

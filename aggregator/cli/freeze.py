@@ -1,4 +1,4 @@
-"""`freeze begin|end|list`: hold everything new until a time."""
+"""`freeze begin|end|list`: hold all new items until a given time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.output import ago, print_table
 from aggregator.domain.errors import BadRequestError, NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
@@ -26,8 +26,8 @@ def freeze() -> None:
 
 @freeze.command()
 @click.option("--until", required=True, type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM", help="In UTC.")
-@click.option("--reason", required=True, help="Why, for the record and the banner.")
-@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all of them.")
+@click.option("--reason", required=True, help="Reason, for the audit log and the banner.")
+@click.option("--source", "slugs", multiple=True, metavar="SLUG", help="Only this source; default: all sources.")
 def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
     """Hold new items for review until a given time."""
     end = until.replace(tzinfo=UTC)
@@ -38,16 +38,16 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
         if end > now + LONGEST:
             raise BadRequestError(f"{end:%Y-%m-%d %H:%M} UTC is too far; a freeze lasts {LONGEST.days} days at most.")
         ids: list[int | None] = [existing(tx, slug).id for slug in slugs]
-        made = tx.moderation.freezes.begin(ids or [None], end, reason, WHO, now)
+        made = tx.moderation.freezes.begin(ids or [None], end, reason, ACTOR, now)
         detail = {"until": end.isoformat(), "sources": [*slugs] or ["all"], "reason": reason}
-        tx.moderation.audit.notes(now, WHO, "froze", [(f"freeze:{id_}", detail) for id_ in made])
+        tx.moderation.audit.notes(now, ACTOR, "froze", [(f"freeze:{id_}", detail) for id_ in made])
     click.echo(f"Nothing new of {', '.join(slugs) or 'any source'} is shown until {end:%Y-%m-%d %H:%M} UTC.")
 
 
 @freeze.command()
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
-    """End a freeze now, or all of them; items that waited for it are published."""
+    """End one freeze now, or all of them; items that waited for it are published."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         active = [freeze_row for freeze_row in tx.moderation.freezes.active(now) if freeze_id in {None, freeze_row.id}]
@@ -55,8 +55,8 @@ def end(freeze_id: int | None) -> None:
             raise NotFoundError("Nothing is frozen." if freeze_id is None else f"No freeze {freeze_id} is under way.")
         shown = 0
         for freeze_row in active:
-            count = tx.moderation.freezes.end(freeze_row, WHO, now)
-            tx.moderation.audit.note(now, WHO, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
+            count = tx.moderation.freezes.end(freeze_row, ACTOR, now)
+            tx.moderation.audit.note(now, ACTOR, "ended a freeze", f"freeze:{freeze_row.id}", {"shown": count})
             shown += count
     click.echo(f"{counted(len(active), 'freeze')} ended; {counted(shown, 'item')} shown.")
 

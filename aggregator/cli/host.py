@@ -1,4 +1,4 @@
-"""`host list|group|ungroup|resume`: which hosts are one service, and whom we leave alone."""
+"""`host list|group|ungroup|resume`: group hosts, and show or end pauses."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?
 
 @click.group()
 def host() -> None:
-    """Group hosts that are one service, and show paused hosts."""
+    """Group hosts that belong to one service, and show paused hosts."""
 
 
 @host.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: groups, then pauses.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: groups, then pauses.")
 def list_(as_json: bool) -> None:
     """List host groups and paused hosts."""
     with opened() as container, container.store.reading() as tx:
@@ -69,7 +69,7 @@ def list_(as_json: bool) -> None:
     help="Whether a 429 or 503 pauses the whole group or only that address.",
 )
 def group(suffix: str, name: str | None, spacing: float | None, concurrency: int | None, pauses: str) -> None:
-    """Treat HOST and every host below it as one service."""
+    """Treat HOST and all hosts below it as one service."""
     suffix, name = _checked(suffix), _checked(name or suffix)
     put = HostGroup(suffix, name, None if spacing is None else timedelta(seconds=spacing), concurrency, Pauses(pauses))
     with opened() as container, container.store.writing() as tx:
@@ -80,11 +80,11 @@ def group(suffix: str, name: str | None, spacing: float | None, concurrency: int
 @host.command()
 @click.argument("suffix", metavar="HOST")
 def ungroup(suffix: str) -> None:
-    """Treat each host below HOST separately again."""
+    """Treat the hosts below HOST separately again."""
     with opened() as container, container.store.writing() as tx:
         if not tx.polling.host_groups.drop(suffix.lower()):
             raise NotFoundError(f"There is no group for {suffix!r}; 'aggregator host list' shows them.")
-    click.echo(f"{suffix}: no group any more.")
+    click.echo(f"{suffix}: no longer a group.")
 
 
 @host.command()
@@ -93,14 +93,14 @@ def resume(name: str) -> None:
     """End the pause of a host early; do that only if its owner agreed."""
     with opened() as container, container.store.writing() as tx:
         if not tx.polling.hosts.lift(name, container.clock()):
-            raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows who is.")
+            raise NotFoundError(f"{name!r} is not paused; 'aggregator host list' shows the paused hosts.")
     click.echo(f"{name}: polled again.")
 
 
 def _checked(name: str) -> str:
     name = name.lower().rstrip(".")
     if not _NAME.fullmatch(name):
-        raise BadRequestError(f"{name!r} is no name of a host; give it without scheme and port, as in example.org.")
+        raise BadRequestError(f"{name!r} is not a host name; give it without scheme and port, as in example.org.")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Options of `source add` and `source set` that kinds of source declare."""
+"""Add the options of `source add` and `source set` that kinds of source declare."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from aggregator.domain.source import Json
     from aggregator.domain.source_options import SourceOption
 
-_PREFIX = "option_"  # of parameters, so that an option can have the name of another parameter
+_PREFIX = "option_"  # prefix of parameter names, so that an option can't collide with another parameter
 
 
 class KindOptionsCommand(click.Command):
-    """A command that also has the options of every kind of source; kinds are loaded when it is used."""
+    """A command that also has the options of every kind of source; kinds are loaded on use."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, then one for each option of a kind."""
@@ -29,7 +29,7 @@ class KindOptionsCommand(click.Command):
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Json]:
-    """Return the options that were given, by name."""
+    """Return the given options by name."""
     return {
         name.removeprefix(_PREFIX): value
         for name, value in parameters.items()
@@ -44,7 +44,7 @@ def _parameters(taken: set[str]) -> list[click.Parameter]:
     for kind in kinds().values():
         for option in kind.options:
             if option.discovered or option.name in parameters:
-                continue  # kinds share an option of the same name
+                continue  # kinds may share an option
             flag = option.flag or option.name.replace("_", "-")
             flag = f"{kind.name}-{flag}" if f"--{flag}" in taken else flag
             parameters[option.name] = _parameter(option, flag)

@@ -1,4 +1,4 @@
-"""How results are printed: aligned columns for people, one JSON object a line for programs."""
+"""Print results: aligned columns for people, one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WIDE = frozenset("WF")  # East Asian widths that take two columns
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows below a head, columns aligned, the last one as long as it likes."""
+    """Print rows below a header with aligned columns; the last column has no fixed width."""
     table = [list(head), *(list(row) for row in rows)]
     widths = [max(_width(row[column]) for row in table) for column in range(len(head))]
     for number, row in enumerate(table):
@@ -31,13 +31,13 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one value as one line of JSON."""
+    """Print a value as one line of JSON."""
     click.echo(json.dumps(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value,
                           ensure_ascii=False, default=_plain))  # fmt: skip
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """Return a moment as people say it: "3 min ago", "in 12 s", "never"."""
+    """Format an instant relative to now: "3 min ago", "in 12 s", "never"."""
     if moment is None:
         return "never"
     span = timedelta(seconds=round((now - moment).total_seconds()))
@@ -50,12 +50,12 @@ def _width(text: str) -> int:
     )
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401  # whatever the json module can't write
+def _plain(value: Any) -> str:  # noqa: ANN401  # any value that json does not support
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def source_facts(source: Source) -> dict[str, object]:
-    """Return what programs are told of a source."""
+    """Return the JSON fields of a source."""
     return {
         "slug": source.slug,
         "name": source.name,
@@ -80,6 +80,6 @@ def source_facts(source: Source) -> dict[str, object]:
 
 
 def newest_id(source: Source) -> str | None:
-    """Return the highest id that was read of a source whose network counts its posts."""
+    """Return the highest id read from a source whose network has numeric post ids."""
     known = [source.poll.fetch_state.get(name) for name in ("high_id", "since_id")]
     return max((str(id_) for id_ in known if str(id_).isdigit()), key=int, default=None)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @click.argument("slugs", nargs=-1, metavar="[SLUG...]")
 @click.option("--all", "everything", is_flag=True, help="Every active source.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a source: slug, outcome, new, changed, unchanged, error."
+    "--json", "as_json", is_flag=True, help="One JSON object per source: slug, outcome, new, changed, unchanged, error."
 )
 def pull(slugs: Sequence[str], everything: bool, as_json: bool) -> None:
-    """Poll sources now and print the result. On SQLite, a running writer does it."""
+    """Poll sources now and print the result. On SQLite, the running process polls them."""
     if bool(slugs) == everything:
         raise click.UsageError("Name the sources to pull, or --all.")
     with opened() as container:
@@ -63,7 +63,7 @@ def _chosen(container: Container, slugs: Sequence[str]) -> list[Source]:
         sources = {slug: found for slug in slugs if (found := tx.polling.sources.get(slug)) is not None}
     for slug in slugs:
         if slug not in sources:
-            raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows them.")
+            raise NotFoundError(f"There is no source {slug!r}; 'aggregator source list' shows all sources.")
         if sources[slug].state is not SourceState.ACTIVE:
             raise BadRequestError(
                 f"{slug} is {sources[slug].state.value}; 'aggregator source resume {slug}' makes it active again."

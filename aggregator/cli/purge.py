@@ -1,4 +1,4 @@
-"""`purge post|account|network`: delete stored content at once and for good."""
+"""`purge post|account|network`: delete stored content permanently."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from aggregator.services.purge import Purged
     from aggregator.source_api.kind import ProfileSource
 
-_ERASE_WITHIN = 5.0  # seconds to wait for processes that read
+_ERASE_WITHIN = 5.0  # seconds to wait for reading processes
 
 
 class _NetworkChoice(click.ParamType[str]):
-    """The name of a network of an installed kind of source; kinds are loaded when it is used."""
+    """The name of a network of an installed kind of source; kinds are loaded on use."""
 
     name = "network"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check a name."""
+        """Validate a name."""
         names = sorted(kind.network for kind in _networks())
         if value not in names:
             self.fail(f"{value!r} is not one of {', '.join(names)}.", param, ctx)
@@ -43,7 +43,7 @@ def _networks() -> list[ProfileSource]:
 
 @click.group()
 def purge() -> None:
-    """Delete posts, accounts or a whole network, at once and for good."""
+    """Delete posts, accounts or a whole network permanently."""
 
 
 @purge.command()
@@ -51,7 +51,7 @@ def purge() -> None:
 def post(posts: Sequence[str]) -> None:
     """Delete posts, with reposts of them.
 
-    Quotes and replies keep their own text. No source brings the post again, even if it was never stored.
+    Quotes and replies keep their own text. No source can import the post again, even if it was never stored.
     """
     found = [_post(text) for text in posts]
     with opened() as container:
@@ -66,7 +66,7 @@ def post(posts: Sequence[str]) -> None:
 def account(account: str) -> None:
     """Delete everything of an account, with reposts of it, and remove it from the sources.
 
-    Its name and picture are deleted too. Nothing of it comes back, also not by reposts.
+    Its name and picture are deleted too. Nothing of it is imported again, not even as a repost.
     """
     with opened() as container:
         purged = container.purge.account(*_account(account, container))
@@ -76,37 +76,37 @@ def account(account: str) -> None:
 
 @purge.command()
 @click.argument("network", type=_NetworkChoice())
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def network(network: str, yes: bool) -> None:
-    """Delete everything of a network: when the contract with it ends.
+    """Delete everything of a network, for example when the contract with it ends.
 
-    Its sources are stopped. What was once there does not come back, even when they are resumed.
+    Its sources are stopped. The deleted content is not imported again, even if they are resumed.
     """
     with opened() as container:
         if not yes:
             with container.store.reading() as tx:
                 stored = len(tx.compliance.keys_held(network))
-            click.echo(f"This empties {counted(stored, 'post')} of {network} for good and stops its sources.", err=True)
-            typed = click.prompt(f"Type {network} to go on", err=True, default="", show_default=False)
+            click.echo(f"This deletes {counted(stored, 'post')} of {network} permanently; its sources stop.", err=True)
+            typed = click.prompt(f"Type {network} to continue", err=True, default="", show_default=False)
             if typed.strip() != network:
                 raise BadRequestError("Nothing was removed.")
         purged = container.purge.network(network)
         _erase(container)
     removal = purged.removal
     if not removal.activities and not purged.sources:
-        click.echo(f"Nothing of {network} was left to remove.")
+        click.echo(f"There is no content of {network} to delete.")
         return
     click.echo(
-        f"{counted(removal.activities, 'item')} of {network} removed, with the names and pictures of its people; "
+        f"{counted(removal.activities, 'item')} of {network} deleted, with the profiles of its accounts; "
         f"{counted(len(purged.sources), 'source')} stopped."
     )
 
 
 def _erase(container: Container) -> None:
-    """Erase purged content from SQLite's files, and warn if that has to wait."""
+    """Erase purged content from SQLite's files; warn if that must wait."""
     if not container.store.erase(_ERASE_WITHIN):
         click.echo(
-            "Another process is reading the database, so its files still hold the words; "
+            "Another process is reading the database, so its files still contain the text; "
             "the next process that writes to it erases them.",
             err=True,
         )
@@ -121,24 +121,24 @@ def _post_sentence(removal: Removal) -> str:
             parts.append(f"{' and '.join(filter(None, (posts, reposts)))} removed")
         if removal.quotes:
             keep = "keeps its" if removal.quotes == 1 else "keep their"
-            parts.append(f"{counted(removal.quotes, 'quote')} of it {keep} own words")
-        return f"{'; '.join(parts)}; it will not come back."
+            parts.append(f"{counted(removal.quotes, 'quote')} of it {keep} own text")
+        return f"{'; '.join(parts)}; it will not be imported again."
     if removal.is_new:
-        return "not held; it will never be taken in."
-    return "was gone already."
+        return "not stored; it will never be imported."
+    return "already deleted."
 
 
 def _account_sentence(purged: Purged) -> str:
     removal = purged.removal
     followed = f" {', '.join(purged.sources)} removed from the sources." if purged.sources else ""
     if removal.activities:
-        quotes = f"; {counted(removal.quotes, 'quote')} of it left with own words" if removal.quotes else ""
+        quotes = f"; {counted(removal.quotes, 'quote')} of it kept with their own text" if removal.quotes else ""
         reposts = f" and {counted(removal.reposts, 'repost')} of them" if removal.reposts else ""
         posts = counted(removal.posts, "post")
-        return f"{posts}{reposts} removed{quotes}; nothing of it will come back.{followed}"
+        return f"{posts}{reposts} removed{quotes}; nothing of it will be imported again.{followed}"
     if removal.is_new:
-        return f"nothing of it is held; nothing of it will ever be taken in.{followed}"
-    return f"was gone already.{followed}"
+        return f"nothing of it is stored, and nothing of it will be imported.{followed}"
+    return f"already deleted.{followed}"
 
 
 def _post(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`review list|approve|hide`: decide on items from the command line."""
+"""`review list|approve|hide`: review items from the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.activity import Review
 from aggregator.domain.moderation.decisions import DecisionAction
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
 
 _BY = "person"
-_ID = click.IntRange(1, 2**63 - 1)  # what the database can hold
+_ID = click.IntRange(1, 2**63 - 1)  # largest integer of the database
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
@@ -38,7 +38,7 @@ def review() -> None:
     help="Which items.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most entries to list.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object an item.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per item.")
 def list_(state: str, limit: int, as_json: bool) -> None:
     """List items in a review state, and why they are in it.
 
@@ -72,10 +72,8 @@ def list_(state: str, limit: int, as_json: bool) -> None:
 
 @review.command()
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
-@click.option(
-    "--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Show them from then on (UTC)."
-)
-@click.option("--note", default="approved by hand", show_default=True, help="Why, for the record.")
+@click.option("--at", type=click.DateTime(_MOMENTS), metavar="YYYY-MM-DDTHH:MM[:SS]", help="Time of publication (UTC).")
+@click.option("--note", default="approved by hand", show_default=True, help="Reason, for the audit log.")
 def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
     """Publish items, now or at a given time."""
     with opened() as container:
@@ -89,7 +87,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
             else:
                 found = set(
                     tx.moderation.decisions.decide(
-                        dict.fromkeys(ids), DecisionAction.APPROVE, who=WHO, reason=note, now=now
+                        dict.fromkeys(ids), DecisionAction.APPROVE, who=ACTOR, reason=note, now=now
                     ).done
                 )
     _say(ids, found, "approved" if due <= now else f"approved from {due:%Y-%m-%d %H:%M:%S} UTC on")
@@ -97,14 +95,14 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
 
 @review.command()
 @click.argument("ids", nargs=-1, required=True, type=_ID, metavar="ID...")
-@click.option("--reason", default="hidden by hand", show_default=True, help="Why, for the record.")
+@click.option("--reason", default="hidden by hand", show_default=True, help="Reason, for the audit log.")
 def hide(ids: Sequence[int], reason: str) -> None:
     """Hide items from the stream."""
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         found = set(
             tx.moderation.decisions.decide(
-                dict.fromkeys(ids), DecisionAction.HIDE, who=WHO, reason=reason, now=now
+                dict.fromkeys(ids), DecisionAction.HIDE, who=ACTOR, reason=reason, now=now
             ).done
         )
     _say(ids, found, "hidden")
@@ -115,7 +113,7 @@ def _say(ids: Sequence[int], found: set[int], word: str) -> None:
         if id_ in found:
             click.echo(f"{id_}: {word}.")
         else:
-            click.echo(f"{id_}: there is no such item, or it is gone; 'aggregator review list' shows them.", err=True)
+            click.echo(f"{id_}: no such item, or it was deleted; 'aggregator review list' shows all items.", err=True)
     if found < set(ids):
         sys.exit(FAILED)
 

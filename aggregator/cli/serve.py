@@ -1,4 +1,4 @@
-"""`run` (everything in one process) and `serve` (the reader alone)."""
+"""`run` (all parts in one process) and `serve` (only the reader)."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from aggregator.domain.networks import LegalTerms
 
 _USUAL_PORT = 8080
-_PATIENCE = 4.0  # seconds after which stopping becomes ending
+_STOP_LIMIT = 4.0  # seconds for a graceful stop before the process exits
 _MOST_OPEN = 65_536  # files and connections
-_INTERRUPTED = 130  # exit code: ended by Ctrl-C, as shells say it
+_INTERRUPTED = 130  # exit code after Ctrl-C, by shell convention
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def run(threads: int) -> None:
 
 @click.command()
 def serve() -> None:
-    """Run the reader alone; workers and the scheduler run elsewhere."""
+    """Run only the reader; workers and the scheduler run elsewhere."""
     from aggregator.container import Container
 
     settings = Settings.from_environment()
@@ -70,16 +70,16 @@ def serve() -> None:
 def run_everything(
     settings: Settings, *, threads: int = 4, ready: Callable[[Container, Reader], None] | None = None
 ) -> None:
-    """Run workers, scheduler and reader as threads of this process until a signal comes.
+    """Run workers, scheduler and reader as threads of this process until a signal arrives.
 
     Args:
         settings: an SQLite database is migrated first; PostgreSQL must be up to date.
-        threads: how many polls run at the same time.
-        ready: called once everything answers.
+        threads: the number of concurrent polls.
+        ready: called once all parts respond.
 
     Raises:
         WriterRunningError: another process polls into this SQLite database.
-        SchemaError, StoreUnavailableError, SetupError: the sentence says what to do.
+        SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
     """
     from aggregator.config.process_lock import writer_lock
     from aggregator.container import Container
@@ -89,7 +89,7 @@ def run_everything(
     container = Container(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
-        settings.secret()  # made at the first start, so that what it signs outlives restarts
+        settings.secret()  # created at the first start, so that signatures survive restarts
         if settings.embedded_database:
             container.migrate()
         await_database(container.store, embedded=settings.embedded_database)
@@ -108,7 +108,7 @@ def run_everything(
         while serving.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
-        _end_after(_PATIENCE)
+        _exit_after(_STOP_LIMIT)
         reader.stop()
         embedded.stop()
         serving.join(1.0)
@@ -121,7 +121,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     from aggregator.web.http_protocol import BoundedProtocol
 
     class Server(uvicorn.Server):
-        """A server that leaves signals to us: they stop more than the server."""
+        """A server that leaves signal handling to this module, which stops other parts, too."""
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -133,7 +133,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
             http=BoundedProtocol,
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # the app itself knows whom to believe
+            proxy_headers=False,  # the app checks the proxy's address
             server_header=False,
             timeout_graceful_shutdown=2,
         )
@@ -146,14 +146,14 @@ class Reader:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._server: uvicorn.Server | None = None
-        self._app: FastAPI | None = None  # the reader's, which has the live listeners
+        self._app: FastAPI | None = None  # the reader's app, which has the live streams
         self._socket: socket.socket | None = None
 
     def bind(self) -> None:
-        """Take the address, so that a taken one is told at once and plainly.
+        """Bind the socket early, so that an address in use gives a clear error at once.
 
         Raises:
-            SetupError: it can't be had.
+            SetupError: the address can't be bound.
         """
         _allow_many_listeners()
         host, port = self._container.settings.listen
@@ -164,14 +164,14 @@ class Reader:
             reason = os.strerror(problem.errno) if problem.errno else str(problem)
             raise SetupError(
                 f"The reader can't listen on {host}:{port}: {reason}. "
-                "Stop what listens there, or set AGGREGATOR_LISTEN to another address."
+                "Stop the other process, or set AGGREGATOR_LISTEN to another address."
             ) from None
-        self._app = self._made()
+        self._app = self._create_app()
         self._server = _server(self._with_desk(self._app))
 
     @property
     def address(self) -> str:
-        """Where it answers, for a browser on this machine."""
+        """The URL of the reader, for a browser on this machine."""
         if self._socket is None:
             raise SettingsError("The reader has no address before it is bound.")
         host, port = self._socket.getsockname()[:2]
@@ -184,8 +184,9 @@ class Reader:
             raise SettingsError("The reader can't serve before it is bound.")
         self._server.run(sockets=[self._socket] if self._socket else None)
 
-    def _made(self) -> FastAPI:
-        # Here and not where it serves, in a thread of its own: two threads that import disturb each other's warnings.
+    def _create_app(self) -> FastAPI:
+        # Imported here rather than in the serving thread: concurrent imports interfere with each other's warning
+        # filters.
         from aggregator.reader.app import create_app
         from aggregator.reader.visibility import Audience
 
@@ -207,7 +208,7 @@ class Reader:
         )
 
     def _with_desk(self, app: FastAPI) -> ASGIApp:
-        """Put the review desk beside the public side."""
+        """Mount the review desk next to the public app."""
         from aggregator.review.app import create_desk
         from aggregator.review.context import HOME
         from aggregator.web.app import Mounted
@@ -227,26 +228,26 @@ class Reader:
         return Mounted(app, HOME, desk, prefix=urlsplit(settings.public_url or "").path)
 
     def await_start(self) -> None:
-        """Wait until it answers."""
+        """Wait until the server responds."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and not (self._server and self._server.started):
             time.sleep(0.02)
 
     def stop_within_limit(self) -> None:
-        """Ask it to end, and end the process if a thread still waits for the database some seconds later."""
-        _end_after(_PATIENCE)
+        """Request a stop, and exit the process if a thread still waits for the database after some seconds."""
+        _exit_after(_STOP_LIMIT)
         self.stop()
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Request a stop."""
         if self._server is not None:
             self._server.should_exit = True
         if self._app is not None:
-            self._app.state.live.end()  # listeners would stay for ever
+            self._app.state.live.end()  # live streams would never end
 
 
 def _consents(settings: Settings, name_of: Callable[[LegalTerms], str]) -> frozenset[str]:
-    """Return the networks of which the operators state, by a setting, that they agreed."""
+    """Return the networks whose permission the operators have confirmed by a setting."""
     from aggregator.sources import kinds
 
     networks = (network for kind in kinds().values() for network in kind.networks)
@@ -254,27 +255,27 @@ def _consents(settings: Settings, name_of: Callable[[LegalTerms], str]) -> froze
 
 
 def _allow_many_listeners() -> None:
-    """Raise how many connections this process may hold: each live listener keeps one, and 1024 is the usual limit."""
+    """Raise the limit of open files: each live stream keeps a connection, and 1024 is the usual limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     raised = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, hard)
     if soft != resource.RLIM_INFINITY and soft < raised:
-        with suppress(ValueError, OSError):  # macOS allows less than it says
+        with suppress(ValueError, OSError):  # macOS reports a higher limit than it allows
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def free_address() -> str:
-    """Return the usual address on loopback, or one with a free port where it is taken."""
+    """Return the default address on loopback, or one with a free port if it is in use."""
     for port in (_USUAL_PORT, 0):
         try:
-            with socket.create_server(("127.0.0.1", port)) as tried:
-                return f"127.0.0.1:{tried.getsockname()[1]}"
+            with socket.create_server(("127.0.0.1", port)) as probe:
+                return f"127.0.0.1:{probe.getsockname()[1]}"
         except OSError:
             continue
     raise SetupError("There is no free port on 127.0.0.1.")
 
 
 def stop_at_signal(stop: Callable[[], Any]) -> None:
-    """Stop at the first SIGINT or SIGTERM; end at the second."""
+    """Stop at the first SIGINT or SIGTERM; exit at the second."""
     received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -287,8 +288,8 @@ def stop_at_signal(stop: Callable[[], Any]) -> None:
         signal.signal(number, handle)
 
 
-def _end_after(seconds: float) -> None:
-    """End the process if stopping takes longer; whatever was under way is repeated after its lease."""
+def _exit_after(seconds: float) -> None:
+    """Exit the process if stopping takes longer; interrupted work is repeated after its lease expires."""
 
     def end() -> None:
         sys.stderr.flush()

@@ -22,7 +22,7 @@ def settings(as_json: bool) -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database's schema up to date. Safe to repeat, and safe for several at once."""
+    """Upgrade the database schema. Safe to repeat, and safe to run concurrently."""
     from aggregator.container import Container
 
     container = Container(Settings.from_environment())

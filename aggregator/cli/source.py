@@ -1,4 +1,4 @@
-"""`source add|list|show|pause|resume|remove`; `source_changes` changes, `source_exchange` exports and imports."""
+"""`source add|list|show|pause|resume|remove`; `source_edit` changes sources, `source_io` exports and imports them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aggregator.cli.aliases import add_alias
-from aggregator.cli.context import FAILED, WHO, existing, opened
+from aggregator.cli.context import ACTOR, FAILED, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
 from aggregator.cli.source_edit import (
-    asked_headers,
     backfill,
+    credential_options,
     drop,
+    prompted_headers,
     release,
     revert,
     set_,
     sign_in,
-    sign_in_options,
 )
 from aggregator.cli.source_io import export_, import_
 from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from aggregator.services.dispatch import Added
 
 _LOG_LINES = 10
-_TABLE = 500  # sources of which a table is made at once
-_GONE_KEPT = timedelta(days=30)
+_TABLE = 500  # sources per printed table
+_GONE_PERIOD = timedelta(days=30)
 
 
 @click.group()
@@ -59,8 +59,8 @@ add_alias(source, "sign-in", sign_in)
 @source.command(cls=KindOptionsCommand)
 @click.argument("addresses", nargs=-1, metavar="ADDRESS...")
 @click.option("--from", "listed", type=click.File(encoding="utf-8"), help="Read addresses from a file, one per line.")
-@click.option("--slug", help="Name in addresses and commands; default: from the name of the source.")
-@click.option("--name", help="Name for people; default: the title that the source gives itself.")
+@click.option("--slug", help="Short name in URLs and commands; default: from the source's name.")
+@click.option("--name", help="Displayed name; default: the source's title.")
 @click.option(
     "--every",
     type=click.IntRange(1, LONGEST_INTERVAL),
@@ -75,7 +75,7 @@ add_alias(source, "sign-in", sign_in)
     help="auto publishes items at once, delay after a delay, hold after review.",
 )
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
-@sign_in_options
+@credential_options
 def add(
     addresses: Sequence[str],
     listed: TextIO | None,
@@ -90,9 +90,9 @@ def add(
 ) -> None:
     """Add feeds, pages that announce a feed, calendars, or accounts.
 
-    Each is fetched once, to find out what it is. Nothing is stored for an address that isn't a source.
+    Each is fetched once to detect its kind. Nothing is stored for an address that isn't a source.
     """
-    every_address = [*addresses, *_lines(listed)]
+    every_address = [*addresses, *_addresses(listed)]
     if not every_address:
         raise click.UsageError("Give at least one address, or --from FILE.")
     if (policy == Policy.DELAY.value) != (delay is not None):
@@ -110,10 +110,12 @@ def add(
             failed = True
             click.echo(f"{one_line(display_url(address))}: not added. {outcome}", err=True)
         else:
-            _say_added(*outcome)
+            _print_added(*outcome)
             with container.store.writing() as tx:
                 detail = {"policy": outcome[0].policy.value}
-                tx.moderation.audit.note(container.clock(), WHO, "added a source", f"source:{outcome[0].slug}", detail)
+                tx.moderation.audit.note(
+                    container.clock(), ACTOR, "added a source", f"source:{outcome[0].slug}", detail
+                )
 
     terms = Subscription(
         slug=slug,
@@ -122,7 +124,7 @@ def add(
         policy=Policy(policy),
         delay=timedelta(seconds=delay) if delay else None,
         options=given(parameters),
-        headers=asked_headers(user, header),
+        headers=prompted_headers(user, header),
     )
     with opened() as container:
         container.subscribe_all(every_address, terms, report)
@@ -140,11 +142,12 @@ def list_(as_json: bool) -> None:
             for source in sources:
                 print_json(source_facts(source))
             return
-        head: tuple[str, ...] = ("SOURCE", "KIND", "STATE", "POLICY", "POLLED", "NAME", "ADDRESS")
+        head: tuple[str, ...] = ("SOURCE", "KIND", "STATE", "POLICY", "INTERVAL", "NAME", "ADDRESS")
         printed = False
-        while part := [*islice(sources, _TABLE)]:  # the columns of each part are as wide as it needs
+        while part := [*islice(sources, _TABLE)]:  # the columns of each table are as wide as its rows need
             rows = [
-                (s.slug, s.kind, s.state.value, s.policy.value, _pace(s), one_line(s.name, 40), s.address) for s in part
+                (s.slug, s.kind, s.state.value, s.policy.value, _interval(s), one_line(s.name, 40), s.address)
+                for s in part
             ]
             print_table(head, rows)
             printed = True
@@ -154,15 +157,15 @@ def list_(as_json: bool) -> None:
 
 @source.command()
 @click.argument("slug")
-@click.option("--json", "as_json", is_flag=True, help="The source, then its log lines, one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: the source, then its polls.")
 def show(slug: str, as_json: bool) -> None:
-    """Show one source and how its last polls went."""
+    """Show a source and its last polls."""
     with opened() as container, container.store.reading() as tx:
         now = container.clock()
         row = existing(tx, slug)
         lines = tx.polling.schedule.log(row.id, _LOG_LINES)
         former = tx.polling.sources.former_addresses(row.id)
-        pauses = [pause for pause in tx.polling.hosts.paused(now) if _concerns(pause, row)]
+        pauses = [pause for pause in tx.polling.hosts.paused(now) if _affects(pause, row)]
     if as_json:
         not_before = max((pause.until for pause in pauses), default=None)
         print_json({**source_facts(row), "not_before": not_before})
@@ -175,27 +178,33 @@ def show(slug: str, as_json: bool) -> None:
         ("State", f"{row.state.value} {row.state_reason}".strip()),
         ("Policy", row.policy.value),
         ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(row.options.items())) or "none"),
-        ("Sign-in", "kept for its host" if row.sealed else "none"),
-        ("Polled", f"{_pace(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
-        *(("Lived before", f"{was.place.address}, left {ago(was.left, now)}: {was.reason}") for was in former),
-        *((("Redirected", _moving(row)),) if row.poll.pending_redirect else ()),
+        ("Credentials", "stored" if row.sealed else "none"),
+        ("Interval", f"{_interval(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
+        *(
+            (
+                "Former address",
+                f"{former_location.place.address}, left {ago(former_location.left, now)}: {former_location.reason}",
+            )
+            for former_location in former
+        ),
+        *((("Redirected", _redirect(row)),) if row.poll.pending_redirect else ()),
         (
             "Next poll",
             f"{ago(row.poll.due, now)}: {row.poll.due_reason}" if row.state is SourceState.ACTIVE else "none",
         ),
-        *(("Left alone", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
+        *(("Paused host", f"until {pause.until:%H:%M:%S} UTC: {pause.reason}") for pause in pauses),
         ("Last success", ago(row.poll.last_success, now)),
         ("Last new item", ago(row.poll.last_new, now)),
         *((("Newest id", str(newest_id(row))),) if newest_id(row) else ()),
         *((("Costs", f"about ${row.poll.daily_cost:,.4f} a day"),) if row.poll.daily_cost is not None else ()),
-        ("Failures in a row", str(row.poll.failures)),
+        ("Consecutive failures", str(row.poll.failures)),
         ("Last error", f"{row.poll.last_error} ({row.poll.last_error_code})" if row.poll.last_error else "none"),
     ):
         click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
     if lines:
         click.echo()
         print_table(
-            ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT, AND WHY"),
+            ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT POLL"),
             [
                 (
                     ago(line["started"], now),
@@ -215,28 +224,36 @@ def show(slug: str, as_json: bool) -> None:
 @source.command()
 @click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
 def pause(slugs: Sequence[str]) -> None:
-    """Stop polling sources until they are resumed. What they brought stays."""
+    """Stop polling sources until they are resumed. Their items stay."""
     _set_state(slugs, SourceState.PAUSED, "paused by hand", "paused")
 
 
 @source.command()
 @click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
-@click.option("--anyway", is_flag=True, help="Also one that said less than a month ago that it is gone for good.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Resume even if the source returned 410 Gone less than a month ago.",
+)
 def resume(slugs: Sequence[str], anyway: bool) -> None:
-    """Poll sources again, now."""
+    """Resume and poll sources now."""
     if not anyway:
         with opened() as container, container.store.reading() as tx:
             for row in [existing(tx, slug) for slug in slugs]:
-                _refuse_what_is_gone(row, container.clock())
+                _check_not_gone(row, container.clock())
     _set_state(slugs, SourceState.ACTIVE, "", "resumed")
 
 
-def _refuse_what_is_gone(row: Source, now: datetime) -> None:
-    """Raise where a publisher said not long ago that there will never be anything again."""
-    if row.poll.last_error_code == GoneError.code and row.poll.last_polled and now - row.poll.last_polled < _GONE_KEPT:
+def _check_not_gone(row: Source, now: datetime) -> None:
+    """Raise an error if the publisher recently reported that the source is gone permanently."""
+    if (
+        row.poll.last_error_code == GoneError.code
+        and row.poll.last_polled
+        and now - row.poll.last_polled < _GONE_PERIOD
+    ):
         raise BadRequestError(
-            f"{row.slug} answered 410 Gone {ago(row.poll.last_polled, now)}; who says that is asked once a month "
-            "at most. If you know better, add --anyway."
+            f"{row.slug} answered 410 Gone {ago(row.poll.last_polled, now)}; such a source is polled once a month "
+            "at most. To resume it now, add --anyway."
         )
 
 
@@ -245,18 +262,18 @@ def _refuse_what_is_gone(row: Source, now: datetime) -> None:
 @click.option(
     "--items",
     type=click.Choice(["keep", "hide", "purge"]),
-    help="keep shows its items on; hide takes them out of the stream; purge deletes their content for good.",
+    help="keep leaves its items in the stream; hide removes them from it; purge deletes them permanently.",
 )
 def remove(slug: str, items: str | None) -> None:
-    """Stop following a source, and say what becomes of its items."""
+    """Delete a source, and keep, hide or purge its items."""
     with opened() as container:
         with container.store.reading() as tx:
             row = existing(tx, slug)
         if items is None:
             if not sys.stdin.isatty():
-                raise click.UsageError("Say what becomes of its items: --items keep, hide or purge.")
+                raise click.UsageError("Give --items keep, hide or purge.")
             choice = click.Choice(["keep", "hide", "purge"])
-            items = click.prompt("What becomes of its items", type=choice, default="keep")
+            items = click.prompt("Items: keep, hide or purge", type=choice, default="keep")
         now = container.clock()
         with container.store.writing() as tx:
             touched = 0
@@ -268,7 +285,7 @@ def remove(slug: str, items: str | None) -> None:
                 touched = tx.stream.activities.withdraw_all(row.id, "purged with its source", now)
             tx.polling.sources.set_state(row.id, SourceState.REMOVED, f"removed by hand, items: {items}", now)
             tx.moderation.audit.note(
-                now, WHO, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
+                now, ACTOR, "removed a source", f"source:{slug}", {"items": items, "touched": touched}
             )
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
@@ -281,34 +298,34 @@ def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str)
         with container.store.writing() as tx:
             for row in [existing(tx, slug) for slug in slugs]:
                 tx.polling.sources.set_state(row.id, state, reason, now)
-                tx.moderation.audit.note(now, WHO, f"{word} a source", f"source:{row.slug}", {})
+                tx.moderation.audit.note(now, ACTOR, f"{word} a source", f"source:{row.slug}", {})
                 click.echo(f"{row.slug}: {word}.")
 
 
-def _lines(listed: TextIO | None) -> Iterator[str]:
-    """Give the addresses of a list; blank lines and lines that begin with # do not count."""
+def _addresses(listed: TextIO | None) -> Iterator[str]:
+    """Return the addresses in a list; blank lines and lines that start with # are ignored."""
     try:
         yield from (line.strip() for line in listed or () if line.strip() and not line.lstrip().startswith("#"))
     except UnicodeDecodeError as problem:
-        raise BadRequestError(f"The list is no UTF-8 text: {problem}.") from None
+        raise BadRequestError(f"The list is not UTF-8 text: {problem}.") from None
 
 
-def _moving(row: Source) -> str:
+def _redirect(row: Source) -> str:
     redirect = row.poll.pending_redirect or {}
     if redirect.get("refused"):
-        return f"for good to {redirect['to']}, which people took back"
-    return f"for good to {redirect['to']}, seen {counted(int(redirect['seen']), 'time')}"
+        return f"permanently to {redirect['to']}, reverted by hand"
+    return f"permanently to {redirect['to']}, seen {counted(int(redirect['seen']), 'time')}"
 
 
-def _say_added(added: Source, first: PollRecord | None) -> None:
+def _print_added(added: Source, first: PollRecord | None) -> None:
     brought = f"{counted(first.new, 'item')}" if first else "due now"
-    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_pace(added)}, {brought}).")
+    click.echo(f"{added.slug}: added {one_line(added.name, 60)} ({added.kind}, {_interval(added)}, {brought}).")
 
 
-def _pace(row: Source) -> str:
-    return f"every {spoken(row.every)}" if row.every else "at its own rhythm"
+def _interval(row: Source) -> str:
+    return f"every {spoken(row.every)}" if row.every else "adaptive"
 
 
-def _concerns(pause: Pause, row: Source) -> bool:
-    """Whether a pause keeps a source from being polled: its host's, or that of an endpoint there."""
+def _affects(pause: Pause, row: Source) -> bool:
+    """Return whether a pause of the host or of an endpoint there affects a source."""
     return pause.host == row.host or pause.host.startswith(f"{row.own_host}/")

@@ -1,4 +1,4 @@
-"""`source apply FILE`: sources as a file says them, so that an installation can be set up from version control."""
+"""`source apply FILE`: define sources in a file, for example under version control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.services.subscription_lists.document import tables_in
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 def apply(file: Path, dry_run: bool) -> None:
     """Add and change sources as FILE (TOML) defines them; the review desk can't change these.
 
@@ -46,7 +46,7 @@ def apply(file: Path, dry_run: bool) -> None:
         with container.store.writing() as tx:
             for source in tx.polling.sources.each(SourceFilter(managed=file.name)):
                 if source.slug not in named:
-                    click.echo(f"{source.slug}: not in {file.name} any more; people set it from now on.")
+                    click.echo(f"{source.slug}: no longer in {file.name}; it can be changed by hand again.")
                     if not dry_run:
                         _change(tx, container, source, {"managed": ""})
     if failed:
@@ -54,10 +54,10 @@ def apply(file: Path, dry_run: bool) -> None:
 
 
 def read(file: Path) -> list[Entry]:
-    """Return what a file says.
+    """Parse a file of sources.
 
     Raises:
-        BadRequestError: it can't be used; the sentence says where and why.
+        BadRequestError: it is invalid; the message contains the position and the reason.
     """
     try:
         tables = tables_in(file.read_text(encoding="utf-8"), str(file))
@@ -74,7 +74,7 @@ def read(file: Path) -> list[Entry]:
 
 
 def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
-    """Add or change a source, and return what was done."""
+    """Add or change a source, and return a description of the change."""
     from aggregator.services.subscribe import Subscription
 
     with container.store.reading() as tx:
@@ -85,7 +85,7 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
             return f"would be added from {entry.address}"
         terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
         source, _ = container.subscribe(entry.address, terms)
-    current = _held(source)
+    current = _current(source)
     target = {**entry.changes, "managed": name, **_options(source, entry)}
     differing = {key: value for key, value in target.items() if current[key] != value}
     state = _state(source, entry)
@@ -99,12 +99,12 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
         return "added"
     what: Sequence[str] = sorted({*differing, *(["paused"] if state else [])} - {"managed"})
     if not differing and not state:
-        return "as the file says"
-    return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'set by {name} from now on'})"
+        return "up to date"
+    return f"{'would be ' if dry_run else ''}changed ({', '.join(what) or f'managed by {name} from now on'})"
 
 
 def _options(source: Source, entry: Entry) -> dict[str, Any]:
-    """Return the options of a source with those that the file says."""
+    """Return a source's options, updated from the file."""
     from aggregator.sources import kinds
 
     if not entry.options:
@@ -113,7 +113,7 @@ def _options(source: Source, entry: Entry) -> dict[str, Any]:
 
 
 def _state(source: Source, entry: Entry) -> SourceState | None:
-    """Return the state that the file wants and the source has not; one that was stopped is for people to mend."""
+    """Return the state to set from the file, if it differs; a source stopped after errors is left to people."""
     if entry.paused and source.state is SourceState.ACTIVE:
         return SourceState.PAUSED
     return SourceState.ACTIVE if entry.paused is False and source.state is SourceState.PAUSED else None
@@ -123,16 +123,16 @@ def _set_state(tx: Transaction, container: Container, source: Source, state: Sou
     paused = state is SourceState.PAUSED
     tx.polling.sources.set_state(source.id, state, "paused by its file" if paused else "", container.clock())
     tx.moderation.audit.note(
-        container.clock(), WHO, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {}
+        container.clock(), ACTOR, f"{'paused' if paused else 'resumed'} a source", f"source:{source.slug}", {}
     )
 
 
 def _change(tx: Transaction, container: Container, source: Source, changes: Mapping[str, Any]) -> None:
     tx.polling.sources.change(source.id, **changes)
-    tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{source.slug}", changes)
+    tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{source.slug}", changes)
 
 
-def _held(source: Source) -> dict[str, Any]:
+def _current(source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "policy": source.policy.value,

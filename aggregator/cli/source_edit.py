@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from aggregator.cli.context import WHO, existing, opened
+from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
-def sign_in_options(command: _F) -> _F:
-    """Give a command the options of a sign-in."""
+def credential_options(command: _F) -> _F:
+    """Add the options for credentials to a command."""
     for option in (
         click.option(
             "--user",
@@ -41,8 +41,8 @@ def sign_in_options(command: _F) -> _F:
     return command
 
 
-def asked_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str]:
-    """Ask for the secrets of a sign-in and return its headers."""
+def prompted_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str]:
+    """Prompt for the secrets of credentials and return the headers."""
     headers: dict[str, str] = {}
     if user is not None:
         from aggregator.config.encryption import basic
@@ -50,18 +50,18 @@ def asked_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str]:
         headers |= basic(user, _secret(f"Password of {user}"))
     for name in names:
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise BadRequestError(f"{name!r} is no name of a header.")
+            raise BadRequestError(f"{name!r} is not a header name.")
         headers[name] = _secret(f"Value of {name}")
     return headers
 
 
 def _secret(prompt: str) -> str:
-    """Read a secret: hidden from a person, or the next line of standard input."""
+    """Read a secret: a hidden prompt on a terminal, or the next line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(prompt, hide_input=True, err=True))
     line = sys.stdin.readline().rstrip("\r\n")
     if not line or not line.isprintable():
-        raise BadRequestError(f"{prompt}: standard input had no such line.")
+        raise BadRequestError(f"{prompt}: standard input has no more lines.")
     return line
 
 
@@ -111,14 +111,16 @@ def set_(
     distrust: Sequence[str],
     **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Change how a source is polled and read, and what happens to its new items."""
+    """Change the polling and review settings of a source."""
     from aggregator.sources import kinds
 
     options = given(parameters)
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
         if source.managed:
-            raise BadRequestError(f"{slug} is set by {source.managed}; change it there, and run 'source apply' again.")
+            raise BadRequestError(
+                f"{slug} is managed by {source.managed}; change it there, and run 'source apply' again."
+            )
         least = floor if floor is not None else round(source.floor.total_seconds())
         changes: dict[str, Any] = {}
         if floor is not None:
@@ -130,16 +132,16 @@ def set_(
         interval = changes.get("every", source.every and source.every.total_seconds())
         most = ceiling if ceiling is not None else source.ceiling.total_seconds()
         if interval is not None and interval < least:
-            raise BadRequestError(f"{slug} may be polled every {least} s at the most often; see --floor.")
+            raise BadRequestError(f"{slug} must not be polled more often than every {least} s; see --floor.")
         if least > most:
             raise BadRequestError(f"The floor of {slug} ({least} s) is above its ceiling ({most:g} s).")
         changes |= _review_terms(source, policy, delay, on_edit, trust, distrust)
         if options:
             changes["options"] = dict(kinds()[source.kind].parse_options({**source.options, **options}))
         if not changes:
-            raise click.UsageError("Say what to change; --help shows what can be.")
+            raise click.UsageError("Give at least one option; --help lists them.")
         tx.polling.sources.change(source.id, **changes)
-        tx.moderation.audit.note(container.clock(), WHO, "changed a source", f"source:{slug}", changes)
+        tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it applies from the next poll.")
 
 
@@ -151,11 +153,11 @@ def _review_terms(
     trust: Sequence[str],
     distrust: Sequence[str],
 ) -> dict[str, Any]:
-    """Return what of a source's terms of review is to change."""
+    """Return the changes to a source's review settings."""
     changes: dict[str, Any] = {}
     target = Policy(policy) if policy else source.policy
     if target is Policy.DELAY and delay is None and source.delay is None:
-        raise BadRequestError("Say how long it waits: --policy delay --delay SECONDS.")
+        raise BadRequestError("Give the delay: --policy delay --delay SECONDS.")
     if delay is not None and target is not Policy.DELAY:
         raise BadRequestError(f"--delay goes with --policy delay; the policy of {source.slug} is {target.value}.")
     if policy is not None:
@@ -174,35 +176,35 @@ def _review_terms(
 
 @click.command("credentials")
 @click.argument("slug")
-@sign_in_options
+@credential_options
 @click.option("--none", "remove", is_flag=True, help="Delete the credentials.")
 def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) -> None:
     """Store credentials for a source, encrypted; they are sent to its host only."""
     if remove == bool(user or header):
         raise click.UsageError("Give --user or --header, or --none.")
-    headers = asked_headers(user, header)
+    headers = prompted_headers(user, header)
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
         tx.polling.sources.change(source.id, sealed=container.seal.close(source.own_host, headers) if headers else None)
         done = "kept" if headers else "forgotten"
-        tx.moderation.audit.note(container.clock(), WHO, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
+        tx.moderation.audit.note(container.clock(), ACTOR, f"sign-in {done}", f"source:{slug}", {"headers": [*headers]})
     click.echo(f"{slug}: sign-in {done}." + ("" if remove else f" 'aggregator source resume {slug}' tries it now."))
 
 
 @click.command()
 @click.argument("slug")
 def revert(slug: str) -> None:
-    """Undo the last permanent redirect of a source; this redirect is not made permanent again."""
+    """Undo the last permanent redirect of a source, and ignore that redirect from now on."""
     from aggregator.domain.polling.permanent_redirects import refused
 
     with opened() as container, container.store.writing() as tx:
         source = existing(tx, slug)
         former = tx.polling.sources.former_addresses(source.id)
         if not former:
-            raise BadRequestError(f"{slug} has always lived at {source.address}.")
+            raise BadRequestError(f"{slug} has no permanent redirect to undo; its address is {source.address}.")
         place = former[0].place
-        if not tx.polling.sources.move(source, place, "taken back by hand", container.clock(), who=WHO):
-            raise BadRequestError(f"{place.address} is another source by now; remove that one first.")
+        if not tx.polling.sources.move(source, place, "taken back by hand", container.clock(), who=ACTOR):
+            raise BadRequestError(f"{place.address} is the address of another source; remove that one first.")
         tx.polling.sources.change(source.id, moving=dict(refused(source.address)))
     click.echo(f"{slug}: polled at {place.address} again.")
 
@@ -220,17 +222,17 @@ def release(slug: str) -> None:
         count = tx.moderation.reviews.release(
             source.id, review, by="person", reason="let out of quarantine", now=container.clock()
         )
-        tx.moderation.audit.note(container.clock(), WHO, "released a burst", f"source:{slug}", {"items": count})
+        tx.moderation.audit.note(container.clock(), ACTOR, "released a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} {'shown' if shown else 'waiting for review'}.")
 
 
 @click.command()
 @click.argument("slug")
 def drop(slug: str) -> None:
-    """Delete quarantined items; they do not come back."""
+    """Delete quarantined items; they are not imported again."""
     with opened() as container, container.store.writing() as tx:
         count = tx.stream.activities.drop_quarantined(existing(tx, slug).id, container.clock())
-        tx.moderation.audit.note(container.clock(), WHO, "dropped a burst", f"source:{slug}", {"items": count})
+        tx.moderation.audit.note(container.clock(), ACTOR, "dropped a burst", f"source:{slug}", {"items": count})
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 
@@ -250,4 +252,4 @@ def backfill(slug: str, pages: int) -> None:
 
         container.backfill.run(source, pages, tell)
     count = len(reports)
-    click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: it names no archive.")
+    click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: no archive links.")

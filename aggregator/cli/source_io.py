@@ -1,4 +1,4 @@
-"""`source export` and `source import`: the sources as a file for other installations and feed readers."""
+"""`source export` and `source import`: exchange sources with other installations and feed readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.context import FAILED, WHO, opened
+from aggregator.cli.context import ACTOR, FAILED, opened
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.source import Policy, SourceState
 from aggregator.domain.source_import import ImportLine, ImportReport, ImportStatus, Lookup
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
     "--format",
     "form",
     type=click.Choice(["opml", "toml"]),
-    help="Default: by the ending of FILE; OPML on standard output.",
+    help="Default: by the extension of FILE; OPML on standard output.",
 )
 def export_(file: Path | None, form: str | None) -> None:
     """Write the sources to FILE or standard output: OPML for feed readers, TOML for 'source apply'.
 
-    'aggregator source import' reads both back with all settings of each source. Secrets are not written; standard error
-    names the sources that have some.
+    'aggregator source import' reads both formats with all settings of each source. Secrets are not written; standard
+    error lists the sources that have some.
     """
     form = form or (FORMATS.get(file.suffix.lower()) if file else "opml")
     if form is None:
-        raise click.UsageError("Say which: --format opml or --format toml.")
+        raise click.UsageError("Give the format: --format opml or --format toml.")
     from aggregator.sources import kinds
 
     with opened() as container:
         with container.store.reading() as tx:
             sources = [
                 source for source in tx.polling.sources.each() if source.kind in kinds()
-            ]  # our own items come from no address
+            ]  # our own posts have no address
         now = container.clock()
     body = toml_of(table_of(source) for source in sources).encode() if form == "toml" else _opml(sources, now)
     if file is None:
@@ -76,7 +76,7 @@ def _opml(sources: Sequence[Source], now: datetime) -> bytes:
 
 
 def _outline(source: Source) -> Outline:
-    """Return what OPML has for a source; a source that feed readers can't subscribe to is a link."""
+    """Return the OPML attributes of a source; a source that feed readers can't subscribe to is a link."""
     from aggregator.services.subscription_lists.opml import Outline
     from aggregator.sources import kinds
 
@@ -90,7 +90,7 @@ def _outline(source: Source) -> Outline:
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print what would be done; no requests are made.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them; no requests are sent.")
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
@@ -101,8 +101,8 @@ def _outline(source: Source) -> Outline:
 def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no_fetch: bool) -> None:
     """Add the sources that FILE lists: OPML of any feed reader, or TOML of 'source export'.
 
-    Each feed is fetched once, as by 'source add'. Existing sources stay as they are, so a second run retries what
-    failed in the first.
+    Each feed is fetched once, as with 'source add'. Existing sources are not changed, so a second run retries the
+    failures of the first.
     """
     if (policy == Policy.DELAY.value) != (delay is not None):
         raise click.UsageError("--policy delay and --delay SECONDS go together.")
@@ -120,7 +120,7 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
     with opened() as container:
         lookup = Lookup.NONE if no_fetch else Lookup.ALL
-        target = container.import_target(WHO, file.name)
+        target = container.import_target(ACTOR, file.name)
         container.run(import_entries(entries, target, container.context, report, lookup=lookup, preview=dry_run))
     added = result.count(ImportStatus.PLANNED if dry_run else ImportStatus.ADDED)
     failed = result.count(ImportStatus.FAILED)
@@ -134,10 +134,10 @@ def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no
 
 
 def read(file: Path) -> tuple[list[Entry | AggregatorError], int]:
-    """Return what a file says of each source, or why that is invalid, and how many outlines name no feed.
+    """Parse a file: return each source or its error, and the number of outlines without a feed.
 
     Raises:
-        BadRequestError: the file as a whole is invalid.
+        BadRequestError: the whole file is invalid.
     """
     try:
         with file.open("rb") as opened_file:

@@ -1,4 +1,4 @@
-"""`status`: is it running, what is broken, and why."""
+"""`status`: show whether the system runs, and which sources have problems."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _TICKS_STOPPED = timedelta(seconds=60)
-_LISTED = 200  # sources
+_MOST_LISTED = 200  # sources
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the system first, then each source.")
-@click.option(
-    "--ticking", is_flag=True, help="Print nothing; the exit code says whether the scheduler ran within a minute."
-)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: the system first, then each source.")
+@click.option("--ticking", is_flag=True, help="Print nothing; exit with 0 if the scheduler ran within a minute.")
 def status(as_json: bool, ticking: bool) -> None:
-    """Show what runs, and what is broken and why.
+    """Show the state of the system and of all sources.
 
     Covers the scheduler, the workers, paused hosts, and every source with its state, last success and next poll.
     """
@@ -43,41 +41,41 @@ def status(as_json: bool, ticking: bool) -> None:
             last_tick = tx.stream.state.last_tick()
             revision = tx.stream.state.revision()
             count = tx.polling.sources.count()
-            sources = [] if as_json else _listed(tx, now)
+            sources = [] if as_json else _sources(tx, now)
             paused = tx.polling.hosts.paused(now)
         workers = _workers(container)
         if as_json:
-            left_alone = [pause._asdict() for pause in paused]
-            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": left_alone})
+            paused_hosts = [pause._asdict() for pause in paused]
+            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts})
             with container.store.reading() as tx:
                 for source in tx.polling.sources.each():
                     print_json(source_facts(source))
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
-            click.echo(f"Workers: {', '.join(workers) if workers else 'none answers'}")
+            click.echo(f"Workers: {', '.join(workers) if workers else 'none responds'}")
         for pause in paused:
-            click.echo(f"Left alone: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
+            click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return
         print_table(
-            ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "WHAT IS WRONG"),
+            ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "PROBLEM"),
             [_row(source, now) for source in sources],
         )
         if count > len(sources):
             click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
 
 
-def _listed(tx: Transaction, now: datetime) -> list[Source]:
-    """Return all sources by slug; where there are many, those in trouble before the others, and not all of them."""
-    listed = tx.polling.sources.page(_LISTED + 1)
-    if len(listed) <= _LISTED:
+def _sources(tx: Transaction, now: datetime) -> list[Source]:
+    """Return all sources by slug; above the limit, failing sources first and the rest omitted."""
+    listed = tx.polling.sources.page(_MOST_LISTED + 1)
+    if len(listed) <= _MOST_LISTED:
         return listed
-    troubled = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _LISTED)])
-    found = {source.slug: source for source in (*troubled, *listed)}
-    return [*found.values()][:_LISTED]
+    failing = tx.polling.sources.with_slugs([source.slug for source in tx.polling.sources.stale(now, _MOST_LISTED)])
+    found = {source.slug: source for source in (*failing, *listed)}
+    return [*found.values()][:_MOST_LISTED]
 
 
 def _check_ticking(container: Container, now: datetime) -> None:
@@ -88,7 +86,7 @@ def _check_ticking(container: Container, now: datetime) -> None:
 
 
 def _workers(container: Container) -> list[str] | None:
-    """Return the names of the workers that answer within a second; None where none can be asked."""
+    """Return the names of the workers that respond within a second, or None with an embedded broker."""
     if container.settings.embedded_broker:
         return None
     from worker import answering
@@ -100,16 +98,16 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
     if last_tick is None:
         return "has never run; start 'aggregator run', or a worker and 'celery -A scheduler beat'"
     if last_tick - now > _TICKS_STOPPED:
-        return f"last ticked {ago(last_tick, now)}, which is in the future: the clock was set back, or is wrong now"
+        return f"last ticked {ago(last_tick, now)}, which is in the future: the clock was set back or is wrong"
     if now - last_tick > _TICKS_STOPPED:
-        return f"last ticked {ago(last_tick, now)}; start it again, or see whether a worker serves the queue 'control'"
+        return f"last ticked {ago(last_tick, now)}; start it again, or check that a worker consumes the queue 'control'"
     return f"ticking (last {ago(last_tick, now)})"
 
 
 def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    wrong = source.poll.last_error or ""
+    problem = source.poll.last_error or ""
     if source.state is not SourceState.ACTIVE:
-        wrong = source.state_reason
+        problem = source.state_reason
     upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"
     if source.state is SourceState.ACTIVE and source.poll.due and source.poll.due <= now:
         upcoming = "now"
@@ -121,5 +119,5 @@ def _row(source: Source, now: datetime) -> tuple[str, ...]:
         ago(source.poll.last_success, now),
         ago(source.poll.last_new, now),
         upcoming,
-        one_line(wrong, 200),
+        one_line(problem, 200),
     )

@@ -1,4 +1,4 @@
-"""`token create|list|revoke`: who may read more than everybody."""
+"""`token create|list|revoke`: manage tokens with access to restricted content."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def token() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=Scope.READ.value,
     show_default=True,
-    help="What it allows.",
+    help="Scope of the token.",
 )
 def create(name: str, scope: str) -> None:
-    """Create a token for the portal NAME; it is shown only now."""
+    """Create a token for the portal NAME; it is displayed only once."""
     if not is_name(name):
         raise BadRequestError(
-            f"{name!r} can't be a token's name; use 1 to 64 letters, digits, dots, hyphens and underscores, with a "
+            f"Invalid token name {name!r}; use 1 to 64 letters, digits, dots, hyphens and underscores, with a "
             "letter or digit at both ends."
         )
     made = make_token()
@@ -83,7 +83,7 @@ def revoke(name: str) -> None:
 
 
 def _facts(row: PortalToken) -> dict[str, object]:
-    """Return what programs are told of a token: not its digest, which is nobody's business."""
+    """Return the JSON fields of a token, without its digest."""
     return {
         "name": row.name,
         "id": row.id,

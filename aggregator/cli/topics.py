@@ -1,4 +1,4 @@
-"""`topics preview|apply`: show what a changed vocabulary would tag, and tag stored items."""
+"""`topics preview|apply`: preview the tags of a changed vocabulary, and retag stored items."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.aliases import add_alias
-from aggregator.cli.context import WHO, on_terminal, opened
+from aggregator.cli.context import ACTOR, on_terminal, opened
 from aggregator.domain.errors import SetupError
 from aggregator.text.plain import one_line
 
@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from storage.stream.tags import Batch, Retagged
 
 _EXAMPLES = 20
-_SHOWN = 60  # characters of an item
+_SHOWN = 60  # characters of a title
 
 
 @click.group()
 def topics() -> None:
-    """Tag activities with topics and countries, as topics.toml and countries.csv of AGGREGATOR_CONFIG_DIR say."""
+    """Tag items with the topics and countries in topics.toml and countries.csv of AGGREGATOR_CONFIG_DIR."""
 
 
 @topics.command()
-@click.option("--examples", type=click.IntRange(0, 1000), default=_EXAMPLES, show_default=True, help="Items to show.")
+@click.option(
+    "--examples", type=click.IntRange(0, 1000), default=_EXAMPLES, show_default=True, help="Most items shown."
+)
 @click.option("--newest", type=click.IntRange(min=1), default=None, help="Only this many of the newest items.")
 def preview(examples: int, newest: int | None) -> None:
-    """Show which tags the files, as they are now, would change; changes nothing."""
+    """Show which tags the current files would change; changes nothing."""
     with opened() as container:
         tagger = _tagger(container)
         seen, changed, gained, lost = 0, 0, Counter[str](), Counter[str]()
@@ -46,7 +48,7 @@ def preview(examples: int, newest: int | None) -> None:
                     click.echo(_line(change))
         if changed > examples:
             click.echo(f"… and {changed - examples} more.")
-        click.echo(f"{changed} of {seen} items would be tagged otherwise.")
+        click.echo(f"{changed} of {seen} items would get different tags.")
         for sign, counted in (("+", gained), ("-", lost)):
             for tag, count in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])):
                 click.echo(f"  {sign}{count} {tag}")
@@ -57,7 +59,7 @@ add_alias(topics, "rehearse", preview)
 
 @topics.command()
 def apply() -> None:
-    """Tag stored items by the current files, in batches, while readers are served."""
+    """Retag stored items with the current files, in batches, while readers are served."""
     with opened() as container:
         tagger = _tagger(container)
         with container.store.reading() as tx:
@@ -72,9 +74,9 @@ def apply() -> None:
             click.echo("", err=True)
         with container.store.writing() as tx:
             tx.moderation.audit.note(
-                container.clock(), WHO, "topics applied", "topics", {"items": seen, "changed": changed}
+                container.clock(), ACTOR, "topics applied", "topics", {"items": seen, "changed": changed}
             )
-        click.echo(f"{changed} of {seen} items are tagged otherwise now.")
+        click.echo(f"{changed} of {seen} items have different tags now.")
 
 
 def _tagger(container: Container) -> Tagger:
@@ -82,13 +84,13 @@ def _tagger(container: Container) -> Tagger:
     tagger = container.configuration.tagger
     if tagger is None:
         folder = container.settings.config_dir
-        missing = f"{folder / 'topics.toml'} is not there." if folder else "AGGREGATOR_CONFIG_DIR is not set."
+        missing = f"{folder / 'topics.toml'} does not exist." if folder else "AGGREGATOR_CONFIG_DIR is not set."
         raise SetupError(f"There are no topics: {missing} The folder 'config' of this project is a sample.")
     return tagger
 
 
 def _batches(container: Container, tagger: Tagger, newest: int | None, *, write: bool = False) -> Iterator[Batch]:
-    """Give what becomes of the items, batch by batch; each is written in a transaction of its own."""
+    """Yield the changes by batch; each batch is written in a separate transaction."""
     after = 0
     if newest is not None:
         with container.store.reading() as tx:

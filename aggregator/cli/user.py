@@ -1,4 +1,4 @@
-"""`user add|list|set`: who works at the review desk."""
+"""`user add|list|set`: manage accounts of the review desk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli.context import WHO, opened
+from aggregator.cli.context import ACTOR, opened
 from aggregator.cli.output import ago, print_json, print_table
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError, NotFoundError
@@ -29,23 +29,23 @@ def user() -> None:
 
 @user.command()
 @click.argument("name")
-@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="What the account may do.")
-@click.option("--generate", is_flag=True, help="Generate a password; it is shown only now.")
+@click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="Role of the account.")
+@click.option("--generate", is_flag=True, help="Generate a password; it is displayed only once.")
 def add(name: str, role: str, generate: bool) -> None:
     """Add an account; its password is prompted for, or read from standard input."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise BadRequestError(f"{name!r} can't be a name; use 1 to 64 letters, digits, dots, hyphens and underscores.")
+        raise BadRequestError(f"Invalid name {name!r}; use 1 to 64 letters, digits, dots, hyphens and underscores.")
     with opened() as container:
         with container.store.reading() as tx:
             if tx.access.accounts.get(name) is not None:
                 raise _is_taken(name)
         password = _new_password(name, generate=generate)
-        hash_ = _hashed(password, name)  # slow: outside of the transaction
+        hash_ = _hashed(password, name)  # slow, so not within the transaction
         with container.store.writing() as tx:
             now = container.clock()
             if not tx.access.accounts.add(name, Role(role), hash_, now):
                 raise _is_taken(name)
-            tx.moderation.audit.note(now, WHO, "added an account", f"account:{name}", {"role": role})
+            tx.moderation.audit.note(now, ACTOR, "added an account", f"account:{name}", {"role": role})
     if generate:
         click.echo(password)
     click.echo(f"{name}: added as {role}; signs in at /review.", err=generate)
@@ -75,19 +75,19 @@ def list_(as_json: bool) -> None:
             ],
         )
     else:
-        click.echo("Nobody can sign in yet; add somebody with 'aggregator user add NAME --role admin'.")
+        click.echo("There are no accounts yet; add one with 'aggregator user add NAME --role admin'.")
 
 
 @user.command("set")
 @click.argument("name")
-@click.option("--role", type=_ROLES, help="What the account may do.")
+@click.option("--role", type=_ROLES, help="Role of the account.")
 @click.option("--password", is_flag=True, help="Set a new password.")
-@click.option("--generate", is_flag=True, help="Generate that password; it is shown only now.")
+@click.option("--generate", is_flag=True, help="Generate that password; it is displayed only once.")
 @click.option("--disable/--enable", default=None, help="Whether the account may sign in.")
 def set_(name: str, role: str | None, password: bool, generate: bool, disable: bool | None) -> None:
-    """Change an account. It is signed out everywhere."""
+    """Change an account. All its sessions are signed out."""
     if not (password or generate) and role is None and disable is None:
-        raise click.UsageError("Say what to change; --help shows what can be.")
+        raise click.UsageError("Give at least one option; --help lists them.")
     with opened() as container:
         with container.store.reading() as tx:
             _refuse_the_last_admin(tx, _account(tx, name), role=role, disable=bool(disable))
@@ -105,7 +105,7 @@ def set_(name: str, role: str | None, password: bool, generate: bool, disable: b
 def _change(
     tx: Transaction, account: Account, now: datetime, *, role: str | None, hash_: str | None, disable: bool | None
 ) -> None:
-    """Change an account and note that in the history."""
+    """Change an account and record that in the audit log."""
     changes: dict[str, Any] = {}
     noted: dict[str, Any] = {}
     if role is not None:
@@ -117,7 +117,7 @@ def _change(
         changes["disabled"] = now if disable else None
         noted["disabled"] = disable
     tx.access.accounts.change(account.id, **changes)
-    tx.moderation.audit.note(now, WHO, "changed an account", f"account:{account.name}", noted)
+    tx.moderation.audit.note(now, ACTOR, "changed an account", f"account:{account.name}", noted)
 
 
 def _is_taken(name: str) -> BadRequestError:
@@ -134,11 +134,11 @@ def _account(tx: Transaction, name: str) -> Account:
 def _refuse_the_last_admin(tx: Transaction, account: Account, *, role: str | None, disable: bool) -> None:
     loses = disable or (role is not None and role != Role.ADMIN.value)
     if account.role is Role.ADMIN and account.disabled is None and loses and tx.access.accounts.admins() == 1:
-        raise BadRequestError(f"{account.name} is the only admin; make somebody else one first.")
+        raise BadRequestError(f"{account.name} is the only admin; make another account an admin first.")
 
 
 def _new_password(name: str, *, generate: bool) -> str:
-    """Return a password that was entered, read or made; a made one is printed only once it is stored."""
+    """Return a password that was entered, read or generated; a generated one is printed only after it is stored."""
     from aggregator.config import passwords
 
     if generate:

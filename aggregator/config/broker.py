@@ -1,6 +1,6 @@
-"""Bound the waits for the Celery broker, and log when it goes away and comes back.
+"""Limit waits for the Celery broker, and log when it becomes unavailable and available.
 
-Celery and kombu wait without end for a Redis that accepts connections and never answers, since no timeout is set.
+Without timeouts, Celery and kombu wait forever for a Redis that accepts connections but never responds.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TIMEOUT = 3.0  # seconds for a connection or an answer; above the second for which Redis may hold back a BRPOP
-_HEALTH = 3  # seconds that an answer may be overdue, and between two looks
-_REPEAT = 300.0  # seconds between two lines about a broker that stays away
+_TIMEOUT = 3.0  # seconds for a connection or a response; longer than the second for which Redis may delay a BRPOP
+_HEALTH = 3  # seconds that a response may be overdue, and between two checks
+_REPEAT = 300.0  # seconds between two log lines about a broker that stays unavailable
 
 # Options of kombu's Redis transport; other transports ignore them.
 TRANSPORT: Mapping[str, Any] = {
     "socket_timeout": _TIMEOUT,
     "socket_connect_timeout": _TIMEOUT,
     "socket_keepalive": True,
-    "health_check_interval": _HEALTH,  # drops a BRPOP without an answer after one second and twice this
+    "health_check_interval": _HEALTH,  # a BRPOP without a response is dropped after one second plus twice this
 }
-# Sending: one new connection in place of a stale one; what fails then is sent again by the next tick.
+# Sending: replace a stale connection once; the next tick repeats failed messages.
 PUBLISHING: Mapping[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-# Waiting for a broker: with growing pauses, but never so long that a tick is missed once it is back.
+# Connecting: exponential back-off, limited so that no tick is missed once the broker is back.
 WAITING: Mapping[str, Any] = {"max_retries": None, "interval_start": 1, "interval_step": 1, "interval_max": 5}
 
 log = structlog.get_logger(__name__)
 
 
 class Availability:
-    """Logs one line when the broker goes away, one when it is back, and few between."""
+    """Logs a line when the broker becomes unavailable, a line when it is back, and few in between."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._logged = 0.0
 
     def away(self, reason: object) -> None:
-        """Note a failure."""
+        """Record a failure."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
@@ -50,7 +50,7 @@ class Availability:
         log.warning("broker is away", seconds=round(now - self._since), reason=str(reason))
 
     def back(self) -> None:
-        """Note a success."""
+        """Record a success."""
         if self._since is not None:
             log.warning("broker is back", seconds=round(time.monotonic() - self._since))
             self._since = None

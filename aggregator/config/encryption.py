@@ -1,4 +1,4 @@
-"""Sign-ins of sources, unreadable in the database: encrypted under the installation's key, bound to one host."""
+"""Encrypt credentials of sources under the installation's key, bound to one host."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class HeaderCipher:
-    """Seals and opens the headers that one source's requests carry.
+    """Encrypts and decrypts the headers for the requests of a source.
 
     Args:
-        key: the installation's secret key; what is sealed under another one can't be opened.
+        key: the installation's secret key; headers encrypted under another key can't be decrypted.
     """
 
     def __init__(self, key: Secret) -> None:
@@ -29,14 +29,14 @@ class HeaderCipher:
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))
 
     def close(self, host: str, headers: Mapping[str, str]) -> str:
-        """Seal headers for requests to `host` ("name:port") alone."""
+        """Encrypt headers for requests to `host` ("name:port") only."""
         return self._fernet.encrypt(json.dumps({"host": host, "headers": dict(headers)}).encode()).decode()
 
     def open(self, host: str, sealed: str) -> Mapping[str, str]:
-        """Return the headers.
+        """Decrypt the headers.
 
         Raises:
-            SignInError: they were sealed under another key or for another host.
+            SignInError: they were encrypted under another key or for another host.
         """
         try:
             stored = json.loads(self._fernet.decrypt(sealed.encode()))
@@ -46,11 +46,13 @@ class HeaderCipher:
                 "'aggregator source credentials'."
             ) from None
         if stored["host"] != host:
-            raise SignInError(f"The sign-in is for {stored['host']}, not for {host}; give it again for the new host.")
+            raise SignInError(
+                f"The credentials are for {stored['host']}, not for {host}; set them again for the new host."
+            )
         headers: Mapping[str, str] = stored["headers"]
         return headers
 
 
 def basic(user: str, password: str) -> Mapping[str, str]:
-    """Return the header of an HTTP sign-in (RFC 7617)."""
+    """Return the header for HTTP basic authentication (RFC 7617)."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")}

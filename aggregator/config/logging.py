@@ -1,4 +1,4 @@
-"""Log lines: constant phrases with fields, as text for people or JSON for machines; other libraries' lines alike."""
+"""Configure logging: constant events with fields, as text or JSON, also for other libraries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import structlog
 if TYPE_CHECKING:
     from structlog.types import Processor
 
-# What these say at "info" is their own housekeeping (Celery: three lines a tick, for ever); at "debug" some print
-# request headers, tokens among them, so they stay quiet there too.
+# At "info" these log only their own housekeeping (Celery: three lines per tick); at "debug" some log request headers,
+# including tokens, so they stay at "warning" there, too.
 _QUIET = ("amqp", "kombu", "urllib3", "requests_oauthlib", "oauthlib", "tweepy", "asyncio", "aiohttp", "uvicorn.access")
 _CALM = ("alembic", "celery.beat", "celery.worker.strategy", "celery.app.trace", "uvicorn.error")
 
 
 def configure_logging(level: str, form: str) -> None:
-    """Send every line to standard error.
+    """Send all log lines to standard error.
 
     Args:
         level: "debug", "info", "warning" or "error".
@@ -34,7 +34,7 @@ def configure_logging(level: str, form: str) -> None:
     if form == "json":
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        # Plain, since prettier tracebacks (where such a library is installed) print local variables, secrets included.
+        # Plain, since rich tracebacks (if such a library is installed) print local variables, including secrets.
         plain = structlog.dev.plain_traceback
         last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)
@@ -54,7 +54,7 @@ def configure_logging(level: str, form: str) -> None:
     )
 
 
-def bind(**fields: Any) -> None:  # noqa: ANN401  # whatever helps to find the line again
-    """Add fields to every line that this thread logs from now on."""
+def bind(**fields: Any) -> None:  # noqa: ANN401  # any loggable value
+    """Add fields to all later log lines of this thread."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**fields)

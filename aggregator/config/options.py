@@ -1,4 +1,4 @@
-"""The settings: every AGGREGATOR_* variable with its type, default and meaning, except those of kinds of source."""
+"""Define all AGGREGATOR_* variables with type, default and meaning, except those of kinds of source."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("text", "json")
 _SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MOST_REQUESTS = 1_000_000
-_SHORTEST_LEASE = 10  # seconds: below that a poll's own time limit leaves no room for a slow publisher
-SHORTEST_SECRET = 32  # characters: 128 bits and more in any usual spelling
+_SHORTEST_LEASE = 10  # seconds: a shorter lease leaves no time for a slow publisher within a poll's time limit
+SHORTEST_SECRET = 32  # characters: at least 128 bits in any usual encoding
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How much may be asked within how long."""
+    """A limit of requests within a period."""
 
     requests: int
     seconds: int
 
     def __str__(self) -> str:
-        """Return it as it would stand in the environment, as far as there is a word for the span."""
+        """Return the value as written in the environment, if the period has a name."""
         unit = next((word for word, span in _SPANS.items() if span == self.seconds), f"{self.seconds} s")
         return f"{self.requests}/{unit}"
 
@@ -58,7 +58,7 @@ def _proxy(text: str) -> Secret:
     parts = urlsplit(text)
     if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError
-    _ = parts.port  # raises on a port that is none
+    _ = parts.port  # raises on an invalid port
     return Secret(text.rstrip("/"))
 
 
@@ -71,12 +71,12 @@ def _folder(text: str) -> Path:
 
 def _database(text: str) -> str:
     scheme = text.partition("://")[0]
-    if scheme in {"postgresql", "postgres"}:  # bare names mean the driver that we ship
+    if scheme in {"postgresql", "postgres"}:  # a plain scheme means the bundled driver
         return "postgresql+psycopg" + text[len(scheme) :]
     if scheme not in {"postgresql+psycopg", "sqlite"}:
         raise ValueError
     if scheme == "sqlite" and (not text.startswith("sqlite:///") or text in {"sqlite:///", "sqlite:///:memory:"}):
-        raise ValueError  # in memory each command would see a database of its own
+        raise ValueError  # with an in-memory database, each command would have its own
     return text
 
 
@@ -94,7 +94,7 @@ def _webhook(text: str) -> Secret:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment:
         raise ValueError
-    _ = parts.port  # raises on a port that is none
+    _ = parts.port  # raises on an invalid port
     return Secret(text)
 
 
@@ -102,7 +102,7 @@ def _mail_server(text: str) -> Secret:
     parts = urlsplit(text)
     if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname or parts.path not in {"", "/"}:
         raise ValueError
-    _ = parts.port  # raises on a port that is none
+    _ = parts.port  # raises on an invalid port
     return Secret(text)
 
 
@@ -126,7 +126,7 @@ def _rate(text: str) -> Rate | None:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    """Read origins as browsers send them: scheme, host and a port that is not the usual one, in lower case."""
+    """Parse origins as browsers send them: scheme, host and a non-default port, in lower case."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return tuple(dict.fromkeys("*" if part == "*" else _origin(part) for part in parts))
 
@@ -139,7 +139,7 @@ def _origin(text: str) -> str:
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = "" if parts.port is None else f":{parts.port}"
     if text.lower() != f"{parts.scheme}://{host}{port}":
-        raise ValueError  # a path, a query or a name to sign in with is no part of an origin
+        raise ValueError  # a path, a query or a user name is not part of an origin
     return f"{parts.scheme}://{host}{'' if parts.port == usual[parts.scheme] else port}"
 
 
@@ -298,14 +298,14 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "QUEUE_AGE",
             _queue_age,
             "hours, 1 to 720, or off",
-            "hours after which an alert says that items still wait for review",
+            "hours after which an alert reports that items still wait for review",
             "24",
         ),
         Option(
             "WEBHOOK_URL",
             _webhook,
             "an http or https address",
-            "where alerts are sent as signed messages: a source stopped, or the review queue grew old",
+            "where alerts are posted as signed messages, such as a stopped source or an old review queue",
             secret=True,
         ),
         Option(

@@ -1,4 +1,4 @@
-"""Passwords of the review desk: argon2id hashes, and which passwords are good enough."""
+"""Hash passwords of the review desk with argon2id, and reject weak passwords."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ _COMMON = frozenset(
     {"123456789012", "1234567890123", "password1234", "passwordpassword", "qwertyuiopas", "qwerty123456"}
     | {"iloveyou1234", "letmein12345", "changeme1234", "administrator", "welcome12345", "correcthorsebatterystaple"}
 )
-_AT_ONCE = 1  # hashes that one process makes at a time: each takes 64 MiB, and several processors
+_AT_ONCE = 1  # concurrent hashes in a process: each uses 64 MiB and several processors
 
-_hasher = PasswordHasher()  # RFC 9106's profile for little memory
-_turns = threading.BoundedSemaphore(_AT_ONCE)
-_nobody: list[str] = []
+_hasher = PasswordHasher()  # RFC 9106's profile for low memory
+_slots = threading.BoundedSemaphore(_AT_ONCE)
+_dummy_hash: list[str] = []
 
 
 def hashed(password: str) -> str:
     """Return the argon2id hash of a password, with its salt and parameters."""
-    with _turns:
+    with _slots:
         return _hasher.hash(password)
 
 
 def fits(hash_: str | None, password: str) -> bool:
-    """Say whether a password belongs to a hash; None takes as long as any, so that time tells nobody who exists."""
-    if hash_ is None and not _nobody:
-        _nobody.append(hashed(secrets.token_hex()))
+    """Return whether a password matches a hash; None takes the same time, so that timing reveals no user names."""
+    if hash_ is None and not _dummy_hash:
+        _dummy_hash.append(hashed(secrets.token_hex()))
     try:
-        with _turns:
-            _hasher.verify(_nobody[0] if hash_ is None else hash_, password[:LONGEST])
+        with _slots:
+            _hasher.verify(_dummy_hash[0] if hash_ is None else hash_, password[:LONGEST])
     except (Argon2Error, InvalidHashError):
         return False
     return hash_ is not None
 
 
 def is_outdated(hash_: str) -> bool:
-    """Say whether a hash was made with other parameters than are used now."""
+    """Return whether a hash was made with outdated parameters."""
     return _hasher.check_needs_rehash(hash_)
 
 
 def check(password: str, name: str) -> None:
-    """Refuse a password that is too easy to guess.
+    """Check the strength of a password.
 
     Raises:
-        BadRequestError: the sentence says why.
+        BadRequestError: it is too weak; the message contains the reason.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise BadRequestError(f"A password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}.")
     folded = password.casefold()
     if folded in _COMMON or name.casefold() in folded or len(set(folded)) < SHORTEST // 3:
-        raise BadRequestError("That password is too easy to guess; take a longer or less usual one.")
+        raise BadRequestError("That password is too easy to guess; choose a longer or less common one.")
 
 
 def generated() -> str:
-    """Return a password of 120 random bits that can be typed."""
+    """Return a random password of 120 bits that is easy to type."""
     return "-".join(secrets.token_hex(3) for _ in range(5))

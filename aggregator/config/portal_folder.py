@@ -1,6 +1,6 @@
-"""The configuration folder: what people edit to make this their portal. Files are read again once they changed.
+"""Load the configuration folder with the files that customize the portal, and reload changed files.
 
-A broken edit takes nothing away: what was read last stays in force, and the log says what is wrong.
+An invalid edit has no effect: the last valid version stays in force, and the log contains the error.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from aggregator.domain.tagging.tagger import Tagger
 
 TOPICS, COUNTRIES, PORTAL = "topics.toml", "countries.csv", "portal.toml"
-_LARGEST = 2_000_000  # bytes of a file
+_LARGEST = 2_000_000  # bytes per file
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 
 class Configuration:
-    """The files of a folder; without a folder nothing is configured."""
+    """The files of a folder; without a folder, nothing is configured."""
 
     def __init__(self, folder: Path | None) -> None:
         self._vocabulary = _Watched(
@@ -36,10 +36,10 @@ class Configuration:
         self._portal = _Watched(_paths(folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
 
     def check(self) -> None:
-        """Read everything.
+        """Read all files.
 
         Raises:
-            ConfigurationError: a file can't be used; the sentence says which, where and why.
+            ConfigurationError: a file is invalid; the message contains its name, the position and the reason.
         """
         self._vocabulary.read()
         self._portal.read()
@@ -56,47 +56,47 @@ class Configuration:
 
     @property
     def tagger(self) -> Tagger | None:
-        """What tells topics and countries; None where none are configured."""
+        """The tagger for topics and countries, or None if there are none."""
         return self.vocabulary.tagger
 
     @property
     def stamp(self) -> tuple[object, ...]:
-        """Something that differs once a file has changed."""
+        """A value that changes whenever a file has changed."""
         return (*self._vocabulary.stamp(), *self._portal.stamp())
 
 
 class _Watched(Generic[_T]):
-    """What some files say, read again when one of them changed."""
+    """The parsed content of some files, read again after a change."""
 
-    def __init__(self, paths: Sequence[Path], made_of: Callable[[Sequence[str]], _T], otherwise: _T) -> None:
+    def __init__(self, paths: Sequence[Path], parse: Callable[[Sequence[str]], _T], default: _T) -> None:
         self._paths = paths
-        self._made_of = made_of
-        self._otherwise = otherwise  # where the first file is not there
-        self._held: tuple[tuple[object, ...], _T] | None = None
-        self._reading = threading.Lock()
+        self._parse = parse
+        self._default = default  # value if the first file does not exist
+        self._cached: tuple[tuple[object, ...], _T] | None = None
+        self._lock = threading.Lock()
 
     def stamp(self) -> tuple[object, ...]:
         return tuple(_stamp(path) for path in self._paths)
 
     def read(self) -> _T:
-        """Read the files as they are now; refuse what can't be used."""
-        with self._reading:
+        """Read the current files; raise an error if one is invalid."""
+        with self._lock:
             stamp = self.stamp()
             if not stamp or stamp[0] is None:
-                self._held = (stamp, self._otherwise)
-            elif self._held is None or self._held[0] != stamp:
-                self._held = (stamp, self._made())
-            return self._held[1]
+                self._cached = (stamp, self._default)
+            elif self._cached is None or self._cached[0] != stamp:
+                self._cached = (stamp, self._parsed())
+            return self._cached[1]
 
-    def _made(self) -> _T:
+    def _parsed(self) -> _T:
         try:
-            return self._made_of([_text(path) for path in self._paths])
+            return self._parse([_text(path) for path in self._paths])
         except ConfigurationError as problem:
             raise ConfigurationError(f"{self._paths[0]}: {problem}") from None
 
     def now(self) -> _T:
-        """Return what the files say; where they are broken now, what they said before."""
-        current = self._held
+        """Return the current content, or the last valid content if the files are invalid."""
+        current = self._cached
         if current is None:
             return self.read()
         if current[0] != self.stamp():
@@ -104,7 +104,7 @@ class _Watched(Generic[_T]):
                 return self.read()
             except ConfigurationError as problem:
                 _log.error("configuration not read, the former one stays", reason=str(problem))
-                self._held = (self.stamp(), current[1])  # said once for each edit
+                self._cached = (self.stamp(), current[1])  # logged once per edit
                 return current[1]
         return current[1]
 
@@ -122,7 +122,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _text(path: Path) -> str:
-    """Return what a file says; nothing where it is not there."""
+    """Return the text of a file, or an empty text if it does not exist."""
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigurationError(f"{path.name} is larger than {_LARGEST} bytes.")

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def writer_lock(settings: Settings) -> Iterator[None]:
-    """Be the one writing process of an SQLite database; PostgreSQL needs no such thing.
+    """Hold the lock of the only writing process of an SQLite database; PostgreSQL needs no lock.
 
     Raises:
-        WriterRunningError: another process is.
+        WriterRunningError: another process holds it.
     """
     if not settings.embedded_database:
         yield
@@ -33,7 +33,7 @@ def writer_lock(settings: Settings) -> Iterator[None]:
         try:
             private_files.make_folder(settings.data_dir)
             private_files.tighten_folder(settings.data_dir)
-            file = locks.enter_context(open(path, "a", opener=private_files.opener))  # Path.open takes no opener
+            file = locks.enter_context(open(path, "a", opener=private_files.opener))  # Path.open has no opener
         except OSError as problem:
             raise SetupError(
                 f"The folder {settings.data_dir} can't be written: {problem.strerror}. Make it writable, or set "

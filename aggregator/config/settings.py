@@ -1,6 +1,6 @@
-"""Every setting, read once from the environment (`AGGREGATOR_*`) into one validated, frozen object.
+"""Read all settings once from the environment (`AGGREGATOR_*`) into a validated, frozen object.
 
-A secret may come from a file instead (`AGGREGATOR_SECRET_KEY_FILE`); secrets hide their value in every printed form.
+A secret may be read from a file instead (`AGGREGATOR_SECRET_KEY_FILE`); secrets are masked in every printed form.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. `origins` says per option where its value came from: "environment", a file, "default" or "made"."""
+    """All settings. `origins` has the origin of each option: "environment", a file, "default" or "made"."""
 
     data_dir: Path
     config_dir: Path | None  # None: nothing is configured
@@ -50,9 +50,9 @@ class Settings:
     listen: tuple[str, int]
     trusted_proxies: tuple[Network, ...]
     cors_origins: tuple[str, ...]  # or ("*",)
-    rate_limit: Rate | None  # None: as much as anybody likes
+    rate_limit: Rate | None  # None: unlimited
     rate_store: Secret
-    secret_key: Secret | None  # None until `with_secret_key` made one
+    secret_key: Secret | None  # None until `with_secret_key` generates one
     lease: timedelta
     host_spacing: timedelta
     host_concurrency: int
@@ -61,7 +61,7 @@ class Settings:
     proxy: Secret | None
     versions_kept: int
     versions_age: timedelta
-    queue_age: timedelta | None  # None: nobody is told that the queue grows old
+    queue_age: timedelta | None  # None: no alert about an old queue
     webhook_url: Secret | None
     webhook_secret: Secret | None
     mail_server: Secret | None
@@ -71,15 +71,15 @@ class Settings:
     locale: str
     log_level: str
     log_format: str
-    kinds: Mapping[str, Any]  # what kinds of source declare, by lower-case name
+    kinds: Mapping[str, Any]  # declared by kinds of source, by lower-case name
     origins: Mapping[str, str]
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read and check every variable.
+        """Read and validate all variables.
 
         Raises:
-            SettingsError: a value can't be used, a variable is unknown, or a file can't be read. All of them at once.
+            SettingsError: a value is invalid, a variable is unknown, or a file can't be read. It lists all problems.
         """
         environ = os.environ if environ is None else environ
         problems = _unknown(environ)
@@ -92,7 +92,7 @@ class Settings:
                 target[option.key], origins[option.name] = _value(option, environ)
             except SettingsError as problem:
                 problems.append(str(problem))
-        problems.extend(_unfinished(values))
+        problems.extend(_incomplete_groups(values))
         if problems:
             raise SettingsError("\n".join(problems))
         if values["database_url"] is None:
@@ -105,33 +105,33 @@ class Settings:
 
     @property
     def embedded_database(self) -> bool:
-        """Whether the database is an SQLite file, which has one writing process."""
+        """Whether the database is an SQLite file, which allows one writing process."""
         return self.database_url.reveal().startswith("sqlite")
 
     @property
     def embedded_broker(self) -> bool:
-        """Whether messages only pass between threads of one process."""
+        """Whether messages are only passed between threads of one process."""
         return self.broker_url.reveal().startswith("memory")
 
     @property
     def user_agent_contact(self) -> str:
-        """The contact that publishers see, or what to say where none is set."""
+        """The contact in the User-Agent, or a placeholder if none is set."""
         return self.contact_url or self.public_url or "no contact address configured"
 
     def secret(self) -> Secret:
-        """Return the key that signs sessions; make one in the data directory at first need.
+        """Return the key that signs sessions; generate one in the data directory on first use.
 
         Raises:
-            SettingsError: the data directory can't be written.
+            SettingsError: the data directory isn't writable.
         """
         return self.secret_key or _key_in(self.data_dir)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """Return `(variable, value, origin, meaning)` of every option, secrets hidden, for people."""
+        """Return `(variable, value, origin, meaning)` of all options for display, with secrets masked."""
         return [
             (
                 option.variable,
-                _shown(option, getattr(self, option.key) if option.name in OPTIONS else self.kinds[option.key]),
+                _displayed(option, getattr(self, option.key) if option.name in OPTIONS else self.kinds[option.key]),
                 self.origins[option.name],
                 option.meaning,
             )
@@ -140,16 +140,16 @@ class Settings:
 
 
 def every_option() -> list[Option[Any]]:
-    """Return our own settings, and those that kinds of source declare."""
+    """Return all options, including those of kinds of source."""
     return [*OPTIONS.values(), *kind_settings()]
 
 
-def _unfinished(values: Mapping[str, Any]) -> list[str]:
-    """Return what goes together and is only there in part."""
-    together = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
+def _incomplete_groups(values: Mapping[str, Any]) -> list[str]:
+    """Return errors about options that must be set together."""
+    groups = (("WEBHOOK_URL", "WEBHOOK_SECRET"), ("MAIL_SERVER", "MAIL_FROM", "MAIL_TO"))
     return [
         f"{', '.join(PREFIX + name for name in names)} go together; set all of them or none."
-        for names in together
+        for names in groups
         if len({bool(values.get(name.lower())) for name in names}) > 1
     ]
 
@@ -166,7 +166,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 
 def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, str]:
-    """Return the value of one option and where it came from; an empty variable counts as not set."""
+    """Return the value of an option and its origin; an empty variable counts as not set."""
     text, origin = environ.get(option.variable, "").strip(), "environment"
     path = environ.get(option.variable + "_FILE", "").strip() if option.secret else ""
     if text and path:
@@ -187,7 +187,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
         raise SettingsError(f"{option.variable}: invalid value {shown}; expected {option.allowed}.") from None
 
 
-def _shown(option: Option[Any], value: object) -> str:
+def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
         return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE"} else "-"
     if isinstance(value, Secret):
@@ -195,10 +195,10 @@ def _shown(option: Option[Any], value: object) -> str:
     if option.name == "LISTEN" and isinstance(value, tuple):
         host, port = value
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return _plainly(value)
+    return _formatted(value)
 
 
-def _plainly(value: object) -> str:
+def _formatted(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, timedelta):
@@ -209,28 +209,30 @@ def _plainly(value: object) -> str:
 
 
 def _without_password(address: str) -> str:
-    """Hide every password that an address may carry; rather too much of it than too little."""
+    """Mask any password in an address, even at the cost of masking too much."""
     address = re.sub(r"(://[^/@:]*:).*(@)", r"\1****\2", address, flags=re.DOTALL)
     return re.sub(r"(?i)([?&][a-z_]*passw(?:or)?d=)[^&]*", r"\1****", address)
 
 
 def _key_in(data_dir: Path) -> Secret:
-    """Return the key in a folder; made whole beside its place and then put there, so that nobody reads half of one."""
+    """Return the key in a folder; it is written to a temporary file and linked, so that no process reads half a key."""
     path = data_dir / "secret-key"
     try:
         if not path.exists():
             private_files.make_folder(data_dir)
-            with NamedTemporaryFile("w", dir=data_dir, prefix="secret-key-", encoding="ascii") as made:  # mode 0600
-                made.write(secrets.token_urlsafe(SHORTEST_SECRET))
-                made.flush()
-                with suppress(FileExistsError):  # somebody else was first: theirs counts
-                    os.link(made.name, path)
+            with NamedTemporaryFile(
+                "w", dir=data_dir, prefix="secret-key-", encoding="ascii"
+            ) as temporary:  # mode 0600
+                temporary.write(secrets.token_urlsafe(SHORTEST_SECRET))
+                temporary.flush()
+                with suppress(FileExistsError):  # another process was faster: use its key
+                    os.link(temporary.name, path)
         key = path.read_text(encoding="ascii").strip()
         if len(key) < SHORTEST_SECRET:
-            raise SettingsError(f"{path} holds no usable key; remove the file, and a new one is made.")
+            raise SettingsError(f"{path} contains no valid key; delete the file, and a new key is generated.")
         return Secret(key)
     except (OSError, UnicodeError) as problem:
         raise SettingsError(
-            f"AGGREGATOR_SECRET_KEY is not set and {path} can't be made: {problem}. "
+            f"AGGREGATOR_SECRET_KEY is not set and {path} can't be created: {problem}. "
             "Set the variable, or make AGGREGATOR_DATA_DIR writable."
         ) from None

@@ -1,4 +1,4 @@
-"""A sample of the outside world on loopback: an X-shaped API and a news site, for a first run without accounts."""
+"""Simulate an X-shaped API and a news site on loopback, for a first run without accounts."""
 
 from aggregator.demo.app import create_upstream
 from aggregator.demo.server import Upstream

@@ -1,4 +1,4 @@
-"""The sample upstream as an ASGI application."""
+"""Build the sample upstream as an ASGI application."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def create_upstream(
     """Return the application; `app.state` has its `world`, and its `x` with the bill, the faults and the jobs.
 
     Args:
-        clock: the time, aware, in UTC.
-        seed: which authors are drawn.
-        rate_limit: calls to one endpoint of the X-shaped API in a window of 15 minutes, before it answers 429.
-        empty: whether there is nobody there to begin with.
+        clock: returns the time, aware, in UTC.
+        seed: selects the sequence of authors.
+        rate_limit: calls per endpoint of the X-shaped API in a window of 15 minutes before it responds with 429.
+        empty: whether to start without accounts and items.
         vocabulary: of X's API: "tweets", "posts" or "both".
-        search: whether the plan has the search.
+        search: whether the plan includes search.
     """
     world = World(clock, seed, empty=empty)
     x = XApi(world, clock, rate_limit, vocabulary=vocabulary, search=search)

@@ -1,4 +1,4 @@
-"""The news site of the sample world: feeds, pages that their links lead to, and generated pictures."""
+"""Serve the news site of the sample world: feeds, article pages, and generated pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from aggregator.demo.world import Article, Gathering, World
+    from aggregator.demo.world import Article, SiteEvent, World
 
 TITLE = "News and Events (sample upstream)"
-ENTRIES = 60  # in a feed, at most
-AUTHORITY = "sample.invalid,2014"  # of tag: ids, so that entries stay the same on whichever port
+ENTRIES = 60  # most entries in a feed
+AUTHORITY = "sample.invalid,2014"  # authority of tag: ids, so that entries keep their ids on any port
 
 _STYLE = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}"
 _HUES = 360
@@ -67,13 +67,13 @@ class News:
         return self._conditional(request, body, "application/atom+xml")
 
     def _entries(self) -> list[Article]:
-        """Return the newest sample articles, and those of the portal's page always."""
+        """Return the newest sample articles, and always those of the portal's page."""
         articles = self._world.articles
         ours = [article for article in articles if not article.is_sample]
         return [*[article for article in articles if article.is_sample][: ENTRIES - len(ours)], *ours]
 
     def _calendar(self, request: Request) -> Response:
-        """A calendar: presentations of sample articles, and an hour a week that repeats."""
+        """Return a calendar: presentations of sample articles, and a weekly hour that recurs."""
         base = _base(request)
         began = self._world.began
         weekly = (
@@ -83,7 +83,7 @@ class News:
             f"LOCATION:{base}/articles/office-hour\r\nURL:{base}/articles/office-hour\r\n"
             "DESCRIPTION:Ask what you like. Nothing of this happens\\, it is a sample.\r\nEND:VEVENT\r\n"
         )
-        events = "".join(_ics_event(gathering, base) for gathering in self._world.gatherings)
+        events = "".join(_ics_event(event, base) for event in self._world.site_events)
         body = (
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//sample upstream//EN\r\nX-WR-CALNAME:Events (sample upstream)"
             f"\r\nX-WR-TIMEZONE:Europe/London\r\n{weekly}{events}END:VCALENDAR\r\n"
@@ -158,14 +158,14 @@ def _rss_item(article: Article, base: str) -> str:
     return f"<item>{''.join(parts)}</item>"
 
 
-def _ics_event(gathering: Gathering, base: str) -> str:
-    title = gathering.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+def _ics_event(event: SiteEvent, base: str) -> str:
+    title = event.title.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
     return (
-        f"BEGIN:VEVENT\r\nUID:{gathering.name}@{AUTHORITY}\r\nDTSTAMP:{gathering.announced:%Y%m%dT%H%M%SZ}\r\n"
-        f"CREATED:{gathering.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
-        f"DTSTART;TZID=Europe/London:{gathering.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{gathering.day:%Y%m%d}T153000\r\n"
-        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{gathering.name}\r\n"
-        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{gathering.picture.name}\r\nEND:VEVENT\r\n"
+        f"BEGIN:VEVENT\r\nUID:{event.name}@{AUTHORITY}\r\nDTSTAMP:{event.announced:%Y%m%dT%H%M%SZ}\r\n"
+        f"CREATED:{event.announced:%Y%m%dT%H%M%SZ}\r\nSUMMARY:Presentation: {title}\r\n"
+        f"DTSTART;TZID=Europe/London:{event.day:%Y%m%d}T140000\r\nDTEND;TZID=Europe/London:{event.day:%Y%m%d}T153000\r\n"
+        f"LOCATION:Town hall (sample)\r\nURL:{base}/articles/{event.name}\r\n"
+        f"ATTACH;FMTTYPE=image/svg+xml:{base}/media/{event.picture.name}\r\nEND:VEVENT\r\n"
     )
 
 
@@ -189,7 +189,7 @@ def _html_page(title: str, body: str, head: str = "") -> HTMLResponse:
 
 
 def _pattern(request: Request) -> Response:
-    """Draw three circles in colours that follow from the name."""
+    """Draw three circles in colors derived from the name."""
     hue = _hue(request.path_params["name"])
     circles = "".join(
         f'<circle cx="{300 + 300 * n}" cy="{400 - 80 * (n % 2)}" r="{220 - 40 * n}" fill="hsl({hue + 40 * n} 60% 55%)"'

@@ -1,7 +1,7 @@
-"""What the portal's page of April 2014 shows. Everything else in the sample world is marked as sample.
+"""Hold the content of the portal's page of April 2014. All other content of the sample world is marked as sample.
 
-The page tells neither ids nor times of its posts, nor titles and addresses of its news; what stands in for them here
-is as little as the formats allow.
+The page has no ids or times of its posts, and no titles or addresses of its news; minimal placeholders fill the fields
+that the formats require.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PORTAL = "opengovpart"
 
 @dataclass(frozen=True, slots=True)
 class Retweet:
-    """A post that the portal passed on."""
+    """A post that the portal retweeted."""
 
     author: str
     body: str

@@ -1,4 +1,4 @@
-"""Runs the sample upstream in a thread, on loopback only."""
+"""Run the sample upstream in a thread, on loopback only."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LONGEST_STOP = 2.0  # seconds
 
 
 class Upstream:
-    """A sample upstream; a context manager, or `start()` and `stop()`.
+    """A sample upstream; use it as a context manager, or call `start()` and `stop()`.
 
     Args:
-        port: on 127.0.0.1; 0 takes a free one.
-        every: seconds between new items; 0 publishes nothing by itself.
-        app: made by `create_upstream`; None makes one.
+        port: on 127.0.0.1; 0 selects a free one.
+        every: seconds between new items; 0 disables automatic publishing.
+        app: an application from `create_upstream`; None creates one.
     """
 
     def __init__(self, *, port: int = 0, every: float = EVERY, app: Starlette | None = None) -> None:
@@ -52,7 +52,7 @@ class Upstream:
 
     @property
     def world(self) -> World:
-        """What is served, with `publish()`."""
+        """The world that is served; call its `publish()`."""
         world: World = self._app.state.world
         return world
 
@@ -64,14 +64,14 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at its end: base of the X-shaped API and of the site."""
+        """The URL without a trailing slash: base of the X-shaped API and of the site."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Listen; returns when requests are answered.
+        """Listen; returns once requests are answered.
 
         Raises:
-            SetupError: the port is taken, or the server did not come up.
+            SetupError: the port is in use, or the server did not start.
         """
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What the sample world has to say: invented news of open government, in several languages."""
+"""List the sample texts: invented open government news in several languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A headline, a sentence and a tag, in one language (BCP 47)."""
+    """A headline, a sentence and a hashtag in one language (BCP 47)."""
 
     lang: str
     title: str

@@ -1,4 +1,4 @@
-"""The sample world: who posts there, what was posted, and what comes next."""
+"""Simulate the sample world: its accounts, its posts and articles, and the next item."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from aggregator.demo.texts import TEXTS, Text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST_TEXT = 280  # characters; what is longer has its whole in a note
-LONGEST_RETWEET = 140  # characters of "RT @author: ..."
+LONGEST_TEXT = 280  # characters; a longer text is stored in full in a note
+LONGEST_RETWEET = 140  # characters of the text after "RT @author: "
 
-_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # ids count milliseconds from here
+_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # ids count milliseconds from this instant
 _HELD_AT_START = 25
 _FIRST_ACCOUNT = 150_000_001
 _T_CO = re.compile(r"https?://t\.co/\w+")
@@ -37,16 +37,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that a post or article carries."""
+    """A picture of a post or article."""
 
-    key: str  # of X's form: a type, an underscore, a number
-    name: str  # below /media/
+    key: str  # in X's format: a type, an underscore, a number
+    name: str  # file name below /media/
     alt: str
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post as it was written: not escaped, links already t.co."""
+    """A post as written: not escaped, with t.co links."""
 
     id: int
     author: str  # user id
@@ -54,10 +54,10 @@ class Post:
     lang: str
     created: datetime
     references: tuple[tuple[str, int], ...] = ()
-    links: tuple[tuple[str, str], ...] = ()  # t.co address, path below the site or absolute address
+    links: tuple[tuple[str, str], ...] = ()  # t.co address, with a path below the site or an absolute URL
     picture: Picture | None = None
-    history: tuple[int, ...] = ()  # ids of all its versions, oldest first; none: it was never edited
-    withheld: tuple[str, ...] = ()  # countries in which it is not shown
+    history: tuple[int, ...] = ()  # ids of all its versions, oldest first; empty if it was never edited
+    withheld: tuple[str, ...] = ()  # countries in which it is withheld
 
     @property
     def first(self) -> int:
@@ -81,7 +81,7 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class SiteEvent:
     """An event of the site's calendar."""
 
     name: str
@@ -91,7 +91,7 @@ class Gathering:
 
     @property
     def day(self) -> date:
-        """When it takes place."""
+        """The day of the event."""
         return (self.announced + timedelta(days=7)).date()
 
 
@@ -111,24 +111,24 @@ def _accounts() -> tuple[Account, ...]:
 
 
 class World:
-    """Everything that the sample upstream serves. Thread-safe: `publish` and the rest may run beside the server.
+    """All content of the sample upstream. Thread-safe: its methods may run while the server does.
 
-    `empty` leaves out the portal's page, the sample texts and their authors.
+    `empty` omits the portal's page, the sample texts and their authors.
     """
 
     def __init__(self, clock: Callable[[], datetime], seed: int = 0, *, empty: bool = False) -> None:
         self.accounts: dict[str, Account] = {}
         self.by_username: dict[str, Account] = {}
         self.restricted: dict[str, str] = {}  # user id -> "protected", "suspended" or "deactivated"
-        self.deleted: set[int] = set()  # ids of posts, every version
+        self.deleted: set[int] = set()  # ids of posts, all versions
         self.articles: tuple[Article, ...] = ()  # newest first
         self.began = clock()
-        self.changed = self.began  # when the news last changed
+        self.changed = self.began  # time of the last change of the news
         self._posts: dict[int, Post] = {}
         self._timelines: dict[str, list[int]] = {}  # user id -> ids of newest versions, oldest first
         self._clock = clock
         self._chance = random.Random(seed)  # noqa: S311  # for variety only
-        self._texts = self._chance.sample(TEXTS, len(TEXTS))  # so that languages and kinds of item mix
+        self._texts = self._chance.sample(TEXTS, len(TEXTS))  # mixes languages and kinds of item
         self._lock = threading.RLock()
         self._count = 0
         if not empty:
@@ -137,30 +137,30 @@ class World:
             self._fill()
 
     @property
-    def gatherings(self) -> tuple[Gathering, ...]:
-        """What the site invites to, the last announced first: some sample articles are presented a week later."""
+    def site_events(self) -> tuple[SiteEvent, ...]:
+        """Return the site's events, the last announced first: presentations of sample articles a week later."""
         return tuple(
-            Gathering(article.name, article.title or "", article.published, article.picture)
+            SiteEvent(article.name, article.title or "", article.published, article.picture)
             for article in self.articles
             if article.is_sample and article.picture and article.published
         )
 
     @property
     def posts(self) -> tuple[Post, ...]:
-        """Every post, oldest first."""
+        """Return every post, oldest first."""
         return tuple(self._posts[id_] for id_ in sorted(self._posts))
 
-    # What people do
+    # Actions of users
 
     def add_account(self, username: str, name: str | None = None, description: str = "") -> Account:
-        """Let somebody join."""
+        """Add an account."""
         with self._lock:
             account = Account(str(_FIRST_ACCOUNT + len(self.accounts)), username, name or username, description)
             self._settle(account)
             return account
 
     def rename(self, account: Account, username: str) -> Account:
-        """Give an account another handle; the old one is free."""
+        """Change an account's handle; the old one becomes available."""
         with self._lock:
             self.by_username.pop(account.username.casefold(), None)
             renamed = replace(account, username=username)
@@ -168,7 +168,7 @@ class World:
             return renamed
 
     def restrict(self, account: Account, how: str) -> None:
-        """Protect, suspend or deactivate an account ("protected", ...); "" takes that back."""
+        """Protect, suspend or deactivate an account ("protected", ...); "" reverts that."""
         with self._lock:
             self.restricted.pop(account.id, None)
             if how:
@@ -185,19 +185,19 @@ class World:
         picture: Picture | None = None,
         lang: str = "en",
     ) -> Post:
-        """Let an account post."""
+        """Publish a post of an account."""
         with self._lock:
             return self._add(
                 account, text, lang, at or self._clock(), references=references, links=links, picture=picture
             )
 
     def repost(self, account: Account, original: Post, at: datetime | None = None) -> Post:
-        """Let an account pass a post on."""
+        """Repost a post from an account."""
         with self._lock:
             return self._pass_on(original, at or self._clock(), account)
 
     def edit(self, post: Post, text: str, at: datetime | None = None) -> Post:
-        """Publish another version of a post, with an id of its own; timelines show the newest alone."""
+        """Publish a new version of a post with its own id; timelines return only the newest version."""
         with self._lock:
             moment = at or self._clock()
             later = replace(post, id=self._next_id(moment), text=text, created=moment)
@@ -208,7 +208,7 @@ class World:
             return self._keep(replace(later, history=history))
 
     def delete(self, post: Post) -> None:
-        """Take a post down, every version of it, and with it the plain reposts of it."""
+        """Delete a post with all its versions, and its plain reposts."""
         with self._lock:
             versions = set(post.history or (post.id,))
             for other in list(self._posts.values()):
@@ -221,12 +221,12 @@ class World:
                         self._timelines[other.author].remove(other.id)
 
     def withhold(self, post: Post, countries: tuple[str, ...]) -> None:
-        """Hide a post in some countries; "XX" is all of them."""
+        """Withhold a post in some countries; "XX" means all of them."""
         with self._lock:
             self._posts[post.id] = replace(self._posts[post.id], withheld=countries)
 
     def publish(self, at: datetime | None = None) -> Post | Article:
-        """Add the next sample item, dated now unless told otherwise, and return it."""
+        """Publish the next sample item and return it; its time defaults to now."""
         with self._lock:
             number = self._count
             self._count += 1
@@ -246,14 +246,14 @@ class World:
         return self._posts.get(post_id)
 
     def fate(self, post_id: int) -> str | None:
-        """Return why a post can't be seen: "deleted", "protected", "suspended", "deactivated"; None where it can."""
+        """Return why a post is hidden: "deleted", "protected", "suspended", "deactivated"; None if it is visible."""
         post = self._posts.get(post_id)
         return "deleted" if post is None else self.restricted.get(post.author)
 
     def _fill(self) -> None:
         for retweet in RETWEETS:
             author = self.by_username[retweet.author.casefold()]
-            links = tuple((found, found) for found in _T_CO.findall(retweet.body))  # where they led is not known
+            links = tuple((found, found) for found in _T_CO.findall(retweet.body))  # with unknown targets
             original = self._add(author, retweet.body, "en", retweet.posted - timedelta(minutes=30), links=links)
             self._pass_on(original, retweet.posted)
         self.articles = tuple(
@@ -342,7 +342,7 @@ class World:
         self.by_username[account.username.casefold()] = account
 
     def _next_id(self, at: datetime) -> int:
-        """Return an id that orders by time; a second post of the same moment comes right after."""
+        """Return an id that orders by time; ids of the same instant are consecutive."""
         snowflake = int((at - _X_EPOCH) / timedelta(milliseconds=1)) << 22
         while snowflake in self._posts or snowflake in self.deleted:
             snowflake += 1
@@ -358,7 +358,7 @@ class World:
 
 
 def _again(number: int) -> str:
-    """Return what tells a text from its earlier use."""
+    """Return a suffix that distinguishes a reused text from its earlier use."""
     cycle = number // len(TEXTS)
     return f" no. {number}" if cycle else ""
 

@@ -1,4 +1,4 @@
-"""The X-shaped API v2 of the sample world, as X's published contract has it in both vocabularies."""
+"""Simulate X's API v2 on the sample world, following X's published contract in both vocabularies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from aggregator.demo.x_bill import Bill
 from aggregator.demo.x_compliance import Compliance
 from aggregator.demo.x_faults import Faults
 from aggregator.demo.x_parameters import (
-    Asked,
-    Asking,
+    ApiRequest,
     InvalidError,
     NotAllowedError,
-    asked_of,
+    RequestedFields,
     id_of,
     is_old,
     is_username,
@@ -27,6 +26,7 @@ from aggregator.demo.x_parameters import (
     names_references,
     page_size,
     page_token,
+    requested_fields,
     within,
 )
 from aggregator.demo.x_problems import (
@@ -62,11 +62,11 @@ class XApi:
     """The routes of the API.
 
     Args:
-        world: what there is.
-        clock: the time.
+        world: the content.
+        clock: returns the time.
         limit: calls per endpoint and token in a window of 15 minutes; `limits` has others by endpoint.
-        vocabulary: "tweets" or "posts" for one that knows no other, "both" for one that answers as it is asked.
-        search: whether the plan has the search.
+        vocabulary: "tweets" or "posts" to support only one, "both" to respond in the vocabulary of the request.
+        search: whether the plan includes search.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class XApi:
     ) -> None:
         self.limit = limit
         self.limits: dict[str, int] = {}
-        self.delay = 0.0  # seconds before each answer
+        self.delay = 0.0  # seconds before each response
         self.bill = Bill(clock)
         self.faults = Faults()
         self.compliance = Compliance(world, clock)
@@ -97,7 +97,7 @@ class XApi:
             Route("/2/tweets", self._guarded("lookup", self._tweets)),
             Route(
                 "/2/usage/tweets",
-                self._guarded("usage", lambda asking: self.bill.usage(as_text=asking.newer), billed=False),
+                self._guarded("usage", lambda call: self.bill.usage(as_text=call.newer), billed=False),
             ),
             Route("/2/compliance/jobs/{id}", self._guarded("job", self._job, billed=False)),
             Route("/2/compliance/jobs", self._guarded("jobs", self._jobs, billed=False)),
@@ -106,43 +106,43 @@ class XApi:
         ]
 
     def _guarded(
-        self, endpoint: str, answer: Callable[[Asking], dict[str, Any]], *, billed: bool = True
+        self, endpoint: str, answer: Callable[[ApiRequest], dict[str, Any]], *, billed: bool = True
     ) -> Callable[[Request], Response]:
         def guarded(request: Request) -> Response:
-            refused, headers = self._admitted(request, endpoint)
-            if refused is not None:
-                return refused
+            rejection, headers = self._check_access(request, endpoint)
+            if rejection is not None:
+                return rejection
             if billed and self.bill.is_capped:
                 return usage_capped()
             try:
-                asking = Asking(request, self._spoken(request))
-                response = answer(asking)
+                call = ApiRequest(request, self._vocabulary_of(request))
+                response = answer(call)
             except NotAllowedError as error:
                 return problem(403, "Forbidden", headers=headers, more={"detail": str(error)})
             except InvalidError as error:
                 return invalid(error, headers)
             self.bill.charge(endpoint, response if billed else {})
-            return JSONResponse(newer_answer(response) if asking.newer else response, headers=headers)
+            return JSONResponse(newer_answer(response) if call.newer else response, headers=headers)
 
         return guarded
 
-    def _admitted(self, request: Request, endpoint: str) -> tuple[Response | None, dict[str, str]]:
-        """Return what a request gets instead of an answer, and the headers of an answer."""
+    def _check_access(self, request: Request, endpoint: str) -> tuple[Response | None, dict[str, str]]:
+        """Return an error response if a request is rejected, and the headers of a response."""
         if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
             return problem(401, "Unauthorized"), {}
         time.sleep(self.delay)
         window = math.floor(self._clock().timestamp() / WINDOW)
-        instead = self.faults.answer(request.url.path, (window + 1) * WINDOW)
-        if instead is not None:
-            return instead, {}
+        fault_response = self.faults.answer(request.url.path, (window + 1) * WINDOW)
+        if fault_response is not None:
+            return fault_response, {}
         headers, is_over = self._counted(endpoint)
         return (problem(429, "Too Many Requests", headers=headers) if is_over else None), headers
 
-    def _spoken(self, request: Request) -> str:
-        """Return in which vocabulary a request speaks.
+    def _vocabulary_of(self, request: Request) -> str:
+        """Return the vocabulary of a request.
 
         Raises:
-            InvalidError: this X does not know it.
+            InvalidError: this X does not support it.
         """
         params = request.query_params
         known = {"tweets": [OLDER_PARAMETER], "posts": [NEWER_PARAMETER]}.get(
@@ -170,32 +170,30 @@ class XApi:
         }
         return headers, used > limit
 
-    def _by_username(self, asking: Asking) -> dict[str, Any]:
-        return self._one_user(
-            asking, self._named(asking.path["username"], "username"), "username", asking.path["username"]
-        )
+    def _by_username(self, call: ApiRequest) -> dict[str, Any]:
+        return self._one_user(call, self._named(call.path["username"], "username"), "username", call.path["username"])
 
-    def _user(self, asking: Asking) -> dict[str, Any]:
-        user_id = id_of(asking.path["id"], "id")
-        return self._one_user(asking, self._world.accounts.get(user_id), "id", user_id)
+    def _user(self, call: ApiRequest) -> dict[str, Any]:
+        user_id = id_of(call.path["id"], "id")
+        return self._one_user(call, self._world.accounts.get(user_id), "id", user_id)
 
-    def _one_user(self, asking: Asking, account: Account | None, parameter: str, value: str) -> dict[str, Any]:
+    def _one_user(self, call: ApiRequest, account: Account | None, parameter: str, value: str) -> dict[str, Any]:
         if account is None or self._world.restricted.get(account.id) in HIDDEN:
             return {"errors": [self._no_user(parameter, value, account)]}
-        return {"data": self._shapes(asking).user(account, asked_of(asking).user)}
+        return {"data": self._shapes(call).user(account, requested_fields(call).user)}
 
-    def _users(self, asking: Asking) -> dict[str, Any]:
-        ids = [id_of(text, "ids") for text in listed(asking, "ids")]
-        return self._many_users(asking, "ids", [(id_, self._world.accounts.get(id_)) for id_ in ids])
+    def _users(self, call: ApiRequest) -> dict[str, Any]:
+        ids = [id_of(text, "ids") for text in listed(call, "ids")]
+        return self._many_users(call, "ids", [(id_, self._world.accounts.get(id_)) for id_ in ids])
 
-    def _by(self, asking: Asking) -> dict[str, Any]:
-        names = listed(asking, "usernames")
-        return self._many_users(asking, "usernames", [(name, self._named(name, "usernames")) for name in names])
+    def _by(self, call: ApiRequest) -> dict[str, Any]:
+        names = listed(call, "usernames")
+        return self._many_users(call, "usernames", [(name, self._named(name, "usernames")) for name in names])
 
     def _many_users(
-        self, asking: Asking, parameter: str, pairs: Iterable[tuple[str, Account | None]]
+        self, call: ApiRequest, parameter: str, pairs: Iterable[tuple[str, Account | None]]
     ) -> dict[str, Any]:
-        shapes, fields = self._shapes(asking), asked_of(asking).user
+        shapes, fields = self._shapes(call), requested_fields(call).user
         found, errors = [], []
         for value, account in pairs:
             if account is None or self._world.restricted.get(account.id) in HIDDEN:
@@ -216,33 +214,33 @@ class XApi:
             return {**missing, "title": "Forbidden", "detail": f"User has been suspended: [{value}]."}
         return missing
 
-    def _timeline(self, asking: Asking) -> dict[str, Any]:
-        user_id = id_of(asking.path["id"], "id")
-        size = page_size(asking.params, 5)
+    def _timeline(self, call: ApiRequest) -> dict[str, Any]:
+        user_id = id_of(call.path["id"], "id")
+        size = page_size(call.params, 5)
         account = self._world.accounts.get(user_id)
         restricted = self._world.restricted.get(user_id)
         if account is None or restricted in HIDDEN:
             return {"errors": [self._no_user("id", user_id, account)]}
         if restricted is not None:
             return {"errors": [not_authorized("user", "id", user_id)]}
-        return self._page(within(self._world.timeline(user_id), asking.params), size, asking, "pagination_token")
+        return self._page(within(self._world.timeline(user_id), call.params), size, call, "pagination_token")
 
-    def _search(self, asking: Asking) -> dict[str, Any]:
+    def _search(self, call: ApiRequest) -> dict[str, Any]:
         if not self._search_allowed:
             raise NotAllowedError("Your plan has no access to this endpoint.")
-        size = page_size(asking.params, 10)
-        matches = query_of(asking.params.get("query", ""), self._world)
+        size = page_size(call.params, 10)
+        matches = query_of(call.params.get("query", ""), self._world)
         since = self._clock() - SEARCH_REACH
         found = [
             post
             for post in reversed(self._world.posts)
             if post.created > since and self._world.fate(post.id) is None and not is_old(post) and matches(post)
         ]
-        params = {**asking.params, "pagination_token": asking.params.get("next_token", "")}
-        return self._page(within(found, params), size, asking, "next_token")
+        params = {**call.params, "pagination_token": call.params.get("next_token", "")}
+        return self._page(within(found, params), size, call, "next_token")
 
-    def _page(self, posts: list[Post], size: int, asking: Asking, token: str) -> dict[str, Any]:
-        fields = asked_of(asking)
+    def _page(self, posts: list[Post], size: int, call: ApiRequest, token: str) -> dict[str, Any]:
+        fields = requested_fields(call)
         page = posts[:size]
         if not page:
             return {"meta": {"result_count": 0}}
@@ -250,27 +248,27 @@ class XApi:
         if len(posts) > size:
             meta["next_token"] = page_token(page[-1].id)
         del token
-        return self._told(page, fields, asking) | {"meta": meta}
+        return self._posts_payload(page, fields, call) | {"meta": meta}
 
-    def _tweet(self, asking: Asking) -> dict[str, Any]:
-        payload = self._looked_up([id_of(asking.path["id"], "id")], asking, "id")
+    def _tweet(self, call: ApiRequest) -> dict[str, Any]:
+        payload = self._looked_up([id_of(call.path["id"], "id")], call, "id")
         return payload | ({"data": payload["data"][0]} if "data" in payload else {})
 
-    def _tweets(self, asking: Asking) -> dict[str, Any]:
-        return self._looked_up([id_of(text, "ids") for text in listed(asking, "ids")], asking, "ids")
+    def _tweets(self, call: ApiRequest) -> dict[str, Any]:
+        return self._looked_up([id_of(text, "ids") for text in listed(call, "ids")], call, "ids")
 
-    def _looked_up(self, ids: list[str], asking: Asking, parameter: str) -> dict[str, Any]:
+    def _looked_up(self, ids: list[str], call: ApiRequest, parameter: str) -> dict[str, Any]:
         fates = {id_: self._world.fate(int(id_)) for id_ in ids}
         found = [post for id_ in ids if fates[id_] is None and (post := self._world.post(int(id_)))]
         errors = [unseen(parameter, id_, fate) for id_, fate in fates.items() if fate is not None]
-        fields = asked_of(asking)
-        payload = self._told(found, fields, asking) if found else {}
+        fields = requested_fields(call)
+        payload = self._posts_payload(found, fields, call) if found else {}
         errors += payload.pop("errors", [])
         return payload | ({"errors": errors} if errors else {})
 
-    def _told(self, posts: list[Post], fields: Asked, asking: Asking) -> dict[str, Any]:
-        """Return posts with what they bring along, and what of that can't be seen."""
-        shapes = self._shapes(asking)
+    def _posts_payload(self, posts: list[Post], fields: RequestedFields, call: ApiRequest) -> dict[str, Any]:
+        """Return posts with their included objects, and errors for objects that are not visible."""
+        shapes = self._shapes(call)
         payload: dict[str, Any] = {"data": [shapes.tweet(post, fields.tweet) for post in posts]}
         if includes := self._includes(posts, fields, shapes):
             payload["includes"] = includes
@@ -282,29 +280,27 @@ class XApi:
             payload |= {"errors": lost} if lost else {}
         return payload
 
-    def _jobs(self, asking: Asking) -> dict[str, Any]:
-        type_ = asking.params.get("type", "")
+    def _jobs(self, call: ApiRequest) -> dict[str, Any]:
+        type_ = call.params.get("type", "")
         if type_ not in _JOB_TYPES:
             raise InvalidError(
                 "type", type_, f"The `type` query parameter value [{type_}] is not one of [tweets,users]"
             )
-        status = asking.params.get("status")
+        status = call.params.get("status")
         jobs = [job for job in self.compliance.jobs.values() if job.type == type_]
-        shown = [
-            self.compliance.shape(job, asking.base) for job in jobs if status in {None, self.compliance.status(job)}
-        ]
+        shown = [self.compliance.shape(job, call.base) for job in jobs if status in {None, self.compliance.status(job)}]
         return {"data": shown, "meta": {"result_count": len(shown)}} if shown else {"meta": {"result_count": 0}}
 
-    def _job(self, asking: Asking) -> dict[str, Any]:
-        job = self.compliance.jobs.get(asking.path["id"])
+    def _job(self, call: ApiRequest) -> dict[str, Any]:
+        job = self.compliance.jobs.get(call.path["id"])
         if job is None:
-            return {"errors": [missing("compliance_job", "id", asking.path["id"])]}
-        return {"data": self.compliance.shape(job, asking.base)}
+            return {"errors": [missing("compliance_job", "id", call.path["id"])]}
+        return {"data": self.compliance.shape(job, call.base)}
 
     async def _create_job(self, request: Request) -> Response:
-        refused, headers = await run_in_threadpool(self._admitted, request, "jobs")
-        if refused is not None:
-            return refused
+        rejection, headers = await run_in_threadpool(self._check_access, request, "jobs")
+        if rejection is not None:
+            return rejection
         try:
             body = json.loads(await request.body())
         except ValueError:
@@ -318,7 +314,7 @@ class XApi:
         base = str(request.base_url).rstrip("/")
         return JSONResponse({"data": self.compliance.shape(job, base)}, headers=headers)
 
-    def _includes(self, page: list[Post], fields: Asked, shapes: Shapes) -> dict[str, Any]:
+    def _includes(self, page: list[Post], fields: RequestedFields, shapes: Shapes) -> dict[str, Any]:
         about = [
             found
             for post in page
@@ -343,5 +339,5 @@ class XApi:
         }
         return {name: found for name, found in includes.items() if found}
 
-    def _shapes(self, asking: Asking) -> Shapes:
-        return Shapes(self._world, asking.base)
+    def _shapes(self, call: ApiRequest) -> Shapes:
+        return Shapes(self._world, call.base)

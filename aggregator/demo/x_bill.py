@@ -1,4 +1,4 @@
-"""What the sample X would charge: each post and each account that it returns, once a UTC day."""
+"""Compute the charges of the sample X: each returned post and account, once per UTC day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POST_PRICE, USER_PRICE = 0.005, 0.010  # dollars
 
 
 class Bill:
-    """The count. `cap` is how many posts may be returned; None: as many as one likes."""
+    """The charges. `cap` is the most posts that may be returned; None means no cap."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.requests: Counter[str] = Counter()  # by endpoint
@@ -26,21 +26,21 @@ class Bill:
 
     @property
     def dollars(self) -> float:
-        """The sum."""
+        """Return the total."""
         return self.of("")
 
     def of(self, month: str) -> float:
-        """Return the sum of a month ("2026-06")."""
+        """Return the total of a month ("2026-06")."""
         posts, users = (sum(day.startswith(month) for day, _ in things) for things in (self.posts, self.users))
         return posts * POST_PRICE + users * USER_PRICE
 
     @property
     def is_capped(self) -> bool:
-        """Whether no more is given."""
+        """Return whether the cap is reached."""
         return self.cap is not None and len(self.posts) >= self.cap
 
     def charge(self, endpoint: str, answer: Mapping[str, Any]) -> None:
-        """Count what an answer, in the older vocabulary, returns."""
+        """Charge for a response in the older vocabulary."""
         day = self._clock().date().isoformat()
         data = answer.get("data") or []
         found = [*(data if isinstance(data, list) else [data]), *answer.get("includes", {}).get("tweets", ())]
@@ -51,7 +51,7 @@ class Bill:
             self.users |= {(day, item["id"]) for item in users}
 
     def usage(self, *, as_text: bool = False) -> dict[str, Any]:
-        """Return what the usage endpoint tells; the newer vocabulary has its numbers as text."""
+        """Return the response of the usage endpoint; the newer vocabulary has its numbers as text."""
         number: Callable[[int], Any] = str if as_text else int
         by_day = Counter(day for day, _ in self.posts)
         days = [{"date": f"{day}T00:00:00.000Z", "usage": number(count)} for day, count in sorted(by_day.items())]

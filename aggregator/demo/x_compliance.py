@@ -1,4 +1,4 @@
-"""Batch compliance of the sample X: lists of ids go up, the ids of what is gone come down."""
+"""Simulate X's batch compliance: clients upload lists of ids and download those that were removed."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
     from aggregator.demo.world import World
 
-LIFETIME = timedelta(days=7)  # of what a job found
+LIFETIME = timedelta(days=7)  # in a job's result
 UPLOAD_TIME = timedelta(minutes=15)
 
 
 @dataclass
 class Job:
-    """One job; `ids` are there once they were uploaded."""
+    """A job; `ids` is set once they are uploaded."""
 
     id: str
     type: str
     created: datetime
     name: str | None
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))  # what makes its addresses secret
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))  # makes its URLs secret
     ids: list[str] | None = None
     uploaded: datetime | None = None
     failed: bool = False
 
 
 class Compliance:
-    """The jobs. `duration` is how long one takes, by the clock."""
+    """The jobs. `duration` is the run time of a job, by the clock."""
 
     def __init__(self, world: World, clock: Callable[[], datetime]) -> None:
         self.jobs: dict[str, Job] = {}
@@ -49,21 +49,21 @@ class Compliance:
         self._lock = threading.Lock()
 
     def routes(self) -> list[Route]:
-        """Return the routes of the files, which need no token: their addresses are secret."""
+        """Return the routes of the files, which need no token: their URLs are secret."""
         return [
             Route("/compliance/{id}/{key}/ids", self._upload, methods=["PUT"]),
             Route("/compliance/{id}/{key}/found", self._download),
         ]
 
     def create(self, type_: str, name: str | None) -> Job:
-        """Begin a job."""
+        """Create a job."""
         with self._lock:
             job = Job(str(1_700_000_000_000_000_000 + len(self.jobs)), type_, self._clock(), name)
             self.jobs[job.id] = job
             return job
 
     def shape(self, job: Job, base: str) -> dict[str, Any]:
-        """Return a job as the API tells of it."""
+        """Return a job in the format of the API."""
         payload = {
             "id": job.id,
             "type": job.type,
@@ -77,7 +77,7 @@ class Compliance:
         return payload | ({"name": job.name} if job.name else {})
 
     def status(self, job: Job) -> str:
-        """Return how a job stands."""
+        """Return the status of a job."""
         now = self._clock()
         if job.failed:
             return "failed"

@@ -1,4 +1,4 @@
-"""Faults on command: what the sample X does instead of answering."""
+"""Inject faults into the responses of the sample X."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LONGEST_HANG = 60.0  # seconds
 
 @dataclass
 class Fault:
-    """What to do, for how many requests to paths that hold `where`."""
+    """A fault for a number of requests to paths that contain `where`."""
 
     kind: str
     where: str = ""
     left: int = 1
-    seconds: float = 1.0  # that a slow answer takes
+    seconds: float = 1.0  # of a slow response
 
 
 class Faults:
-    """The faults to come. Thread-safe."""
+    """The pending faults. Thread-safe."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -42,21 +42,21 @@ class Faults:
         self._over = threading.Event()
 
     def add(self, kind: str, where: str = "", *, times: int = 1, seconds: float = 1.0) -> None:
-        """Answer the next requests to paths that hold `where` like this; see `FAULTS`."""
+        """Inject a fault into the next requests to paths that contain `where`; see `FAULTS`."""
         if kind not in FAULTS:
             raise ValueError(f"There is no fault {kind!r}; there are: {', '.join(FAULTS)}.")
         with self._lock:
             self._waiting.append(Fault(kind, where, times, seconds))
 
     def clear(self) -> None:
-        """Forget all that are left, and let go of requests that hang."""
+        """Remove all pending faults, and release requests that hang."""
         with self._lock:
             self._waiting.clear()
         self._over.set()
         self._over = threading.Event()
 
     def answer(self, path: str, reset: int) -> Response | None:
-        """Return what a request gets instead of its answer; None where it gets that. May take its time.
+        """Return the faulty response for a request, or None for a normal response. May block.
 
         `reset` is when the rate limit's window ends, in Unix seconds.
         """

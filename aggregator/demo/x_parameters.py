@@ -1,4 +1,4 @@
-"""What a request to the sample X asks for, read and checked as X does."""
+"""Parse and validate the parameters of requests to the sample X, with X's rules."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _MOST_LISTED = 100
 
 
 class NotAllowedError(Exception):
-    """A call that the plan has not."""
+    """A call that the plan does not include."""
 
 
 class InvalidError(Exception):
-    """A parameter that X would refuse."""
+    """A parameter that X would reject."""
 
     def __init__(self, name: str, value: str, message: str) -> None:
         super().__init__(message)
         self.name, self.value = name, value
 
 
-class Asking:
-    """A request in the older vocabulary, however it was spoken."""
+class ApiRequest:
+    """A request, converted to the older vocabulary."""
 
     def __init__(self, request: Request, vocabulary: str) -> None:
         self.newer = vocabulary == "posts"
@@ -63,8 +63,8 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The fields and expansions of a request."""
+class RequestedFields:
+    """The requested fields and expansions."""
 
     tweet: frozenset[str]
     user: frozenset[str]
@@ -73,13 +73,13 @@ class Asked:
 
 
 def names_references(expansions: Iterable[str]) -> bool:
-    """Say whether posts bring along what they are about."""
+    """Return whether the response includes referenced posts."""
     return any(name.startswith("referenced_tweets.id") for name in expansions)
 
 
-def asked_of(asking: Asking) -> Asked:
-    """Return the fields and expansions of a request."""
-    return Asked(
+def requested_fields(asking: ApiRequest) -> RequestedFields:
+    """Return the requested fields and expansions."""
+    return RequestedFields(
         _choice(asking.params, "tweet.fields", TWEET_FIELDS),
         _choice(asking.params, "user.fields", USER_FIELDS),
         _choice(asking.params, "media.fields", MEDIA_FIELDS),
@@ -96,8 +96,8 @@ def _choice(params: Mapping[str, str], name: str, known: Iterable[str]) -> froze
     return given
 
 
-def listed(asking: Asking, name: str) -> list[str]:
-    """Return the values of a list, of which there may be a hundred."""
+def listed(asking: ApiRequest, name: str) -> list[str]:
+    """Return the values of a list parameter, up to a hundred."""
     values = asking.params.get(name, "").split(",")
     if len(values) > _MOST_LISTED:
         message = f"The number of values in the `{name}` query parameter [{len(values)}] is not <= {_MOST_LISTED}"
@@ -106,7 +106,7 @@ def listed(asking: Asking, name: str) -> list[str]:
 
 
 def page_size(params: Mapping[str, str], least: int) -> int:
-    """Return how many posts a page shall have."""
+    """Return the page size."""
     text = params.get("max_results", "10")
     if not text.isdigit() or not least <= int(text) <= 100:  # noqa: PLR2004  # X's own bound
         raise InvalidError(
@@ -116,7 +116,7 @@ def page_size(params: Mapping[str, str], least: int) -> int:
 
 
 def within(posts: list[Post], params: Mapping[str, str]) -> list[Post]:
-    """Return the posts, newest first, that are within the bounds of a request."""
+    """Return the posts, newest first, within the bounds of a request."""
     exclude = _choice(params, "exclude", {"replies", "retweets"})
     unwanted = {"replied_to" if name == "replies" else "retweeted" for name in exclude}
     since = int(id_of(params["since_id"], "since_id")) if "since_id" in params else 0
@@ -168,10 +168,10 @@ def _time(params: Mapping[str, str], name: str) -> datetime | None:
 
 
 def is_old(post: Post) -> bool:
-    """Whether a later version of a post has taken its place."""
+    """Return whether a later version has replaced a post."""
     return bool(post.history) and post.history[-1] != post.id
 
 
 def is_username(text: str) -> bool:
-    """Say whether a text can be a handle."""
+    """Return whether a text can be a handle."""
     return _USERNAME.fullmatch(text) is not None

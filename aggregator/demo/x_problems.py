@@ -1,4 +1,4 @@
-"""What the sample X says when it can't give what was asked for, in X's words."""
+"""Build the error responses of the sample X, with X's texts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from aggregator.demo.x_parameters import InvalidError
 
 PROBLEMS = "https://api.twitter.com/2/problems"
-HIDDEN = frozenset({"suspended", "deactivated"})  # accounts that are not there for anybody
+HIDDEN = frozenset({"suspended", "deactivated"})  # states of accounts that are visible to no one
 
 
 def missing_user(parameter: str, value: str) -> dict[str, str]:
-    """Say that there is no such account."""
+    """Return the error for a missing account."""
     return missing("user", parameter, value)
 
 
 def missing(resource: str, parameter: str, value: str) -> dict[str, str]:
-    """Say that there is no such thing."""
+    """Return the error for a missing resource."""
     return {
         "value": value,
         "detail": f"Could not find {resource} with {parameter}: [{value}].",
@@ -35,7 +35,7 @@ def missing(resource: str, parameter: str, value: str) -> dict[str, str]:
 
 
 def not_authorized(resource: str, parameter: str, value: str) -> dict[str, str]:
-    """Say that nobody may see it."""
+    """Return the error for a resource that is not visible to the client."""
     return {
         "value": value,
         "detail": f"Sorry, you are not authorized to see the {resource} with {parameter}: [{value}].",
@@ -49,7 +49,7 @@ def not_authorized(resource: str, parameter: str, value: str) -> dict[str, str]:
 
 
 def unseen(parameter: str, value: str, fate: str) -> dict[str, str]:
-    """Say why a post can't be seen."""
+    """Return the error for a post that is not visible."""
     if fate == "protected":
         return not_authorized("tweet", parameter, value)
     if fate in HIDDEN:
@@ -61,7 +61,7 @@ def unseen(parameter: str, value: str, fate: str) -> dict[str, str]:
 
 
 def invalid(error: InvalidError, headers: dict[str, str]) -> JSONResponse:
-    """Return the refusal of a parameter."""
+    """Return the response to an invalid parameter."""
     body = {
         "errors": [{"parameters": {error.name: [error.value]}, "message": str(error)}],
         "title": "Invalid Request",
@@ -74,13 +74,13 @@ def invalid(error: InvalidError, headers: dict[str, str]) -> JSONResponse:
 def problem(
     status: int, title: str, *, headers: Mapping[str, str] | None = None, more: Mapping[str, str] = MappingProxyType({})
 ) -> JSONResponse:
-    """Return a problem as X words it."""
+    """Return an error response in X's format."""
     body = {"title": title, "type": "about:blank", "status": status, "detail": title, **more}
     return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
 
 
 def usage_capped() -> JSONResponse:
-    """Return the 429 of a usage cap, which only `type` and `title` tell from a rate limit."""
+    """Return the 429 of a usage cap, which only `type` and `title` distinguish from a rate limit."""
     body = {
         "account_id": 1,
         "product_name": "standard-basic",

@@ -1,4 +1,4 @@
-"""The search of the sample X: words, "phrases", #tags, from:, lang:, is:retweet, OR, and "-" before any of them."""
+"""Simulate X's search: words, "phrases", #tags, from:, lang:, is:retweet, OR, and "-" as a prefix of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {"retweet": "retweeted", "quote": "quoted", "reply": "replied_to"}
 
 
 def query_of(query: str, world: World) -> Callable[[Post], bool]:
-    """Return whether a post is found; between terms OR binds weaker than nothing, as with X."""
+    """Return a predicate for posts; as in X, OR has a lower precedence than the implicit AND."""
     groups: list[list[str]] = [[]]
     for term in _TERM.findall(query.replace("(", " ").replace(")", " ")):
         if term == "OR":

@@ -1,4 +1,4 @@
-"""Users, posts and media of the sample world as objects of X's API v2, with only the fields that were asked for."""
+"""Convert users, posts and media of the sample world to objects of X's API v2 with the requested fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aggregator.demo.world import Account, Picture, Post, World
 
-# What there is to ask for; X has more, which this world leaves empty.
+# The supported fields; X has more, which are empty in this world.
 TWEET_FIELDS = frozenset(
     "article attachments author_id conversation_id created_at display_text_range edit_controls edit_history_tweet_ids"  # noqa: SIM905  # thirty quoted words read worse
     " entities id in_reply_to_user_id lang note_tweet possibly_sensitive public_metrics referenced_tweets"
@@ -38,7 +38,7 @@ _HASHTAG = re.compile(r"#(\w+)")
 
 
 class Shapes:
-    """Builds API objects; `base` is where this upstream is reached, without a slash at its end."""
+    """Builds API objects; `base` is the URL of this upstream, without a trailing slash."""
 
     def __init__(self, world: World, base: str) -> None:
         self._world = world
@@ -73,7 +73,7 @@ class Shapes:
         return _chosen(whole, _ALWAYS_OF_MEDIA, fields)
 
     def tweet(self, post: Post, fields: Iterable[str]) -> dict[str, Any]:
-        """Return a post as a tweet object; one that is longer than a tweet has its whole in `note_tweet`."""
+        """Return a post as a tweet object; a longer text is given in full in `note_tweet`."""
         is_long = len(post.text) > LONGEST_TEXT
         text = f"{post.text[: LONGEST_TEXT - 1]}…" if is_long else post.text
         whole: dict[str, Any] = {
@@ -123,7 +123,7 @@ class Shapes:
         return next((id_ for kind, id_ in post.references if kind == "replied_to"), post.id)
 
     def _entities(self, text: str, post: Post) -> dict[str, Any]:
-        """Find entities in a text that is not escaped yet; offsets are of the escaped one, in code points."""
+        """Find entities in an unescaped text; offsets refer to the escaped text, in code points."""
         mentions = [
             self._mention(match[1]) | _place(text, match.start(), match.end()) for match in _MENTION.finditer(text)
         ]

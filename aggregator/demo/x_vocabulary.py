@@ -1,4 +1,4 @@
-"""The two vocabularies of X's API: requests in the newer one are brought to the older, answers back. Pure."""
+"""Convert requests from the newer to the older vocabulary of X's API, and responses back. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EXPANSIONS = {
     ),
     "edit_history_post_ids": ("edit_history_tweet_ids",),
 }
-# In the newer vocabulary a reference is a field by being expanded.
+# In the newer vocabulary, an expanded reference is also a field.
 _IMPLIED = {
     "author_id": "author_id",
     "referenced_posts": "referenced_tweets",
@@ -47,7 +47,7 @@ _IMPLIED = {
 
 
 def older_request(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the same request in the older vocabulary; the fields and expansions are known ones."""
+    """Return a request in the older vocabulary; its fields and expansions are valid."""
     fields = set(filter(None, params.get(NEWER_PARAMETER, "").split(",")))
     expansions = set(filter(None, params.get("expansions", "").split(",")))
     names = {_FIELDS.get(name, name) for name in fields - _UNKNOWN_TO_US}
@@ -60,7 +60,7 @@ def older_request(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def newer_answer(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    """Return an answer in the newer vocabulary."""
+    """Return a response in the newer vocabulary."""
     if isinstance(value, dict):
         return {_NEWER_NAMES.get(name, name): newer_answer(item) for name, item in value.items()}
     if isinstance(value, str) and value.startswith(_OLDER_PROBLEMS):

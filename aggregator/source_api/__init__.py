@@ -1,1 +1,1 @@
-"""Everything that a kind of source imports."""
+"""The interface for kinds of source: everything that they import."""

@@ -1,4 +1,4 @@
-"""Polling many documents side by side, each failing alone; and what the headers of an answer ask of polling."""
+"""Poll documents concurrently, each failing separately, and evaluate their caching headers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Reading = Callable[[Source, PollContext, TransferStats], Awaitable[FetchResult]]
 
-CONCURRENT = 32  # sources of one batch at a time
+CONCURRENT = 32  # concurrent sources of a batch
 
 _MOST_SECONDS = 2**31
 _AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(-?[0-9]+)", re.IGNORECASE)
@@ -41,22 +41,22 @@ _log = structlog.get_logger(__name__)
 
 
 async def side_by_side(batch: Sequence[Source], context: PollContext, read: Reading) -> AsyncIterator[PollOutcome]:
-    """Poll sources, and yield each outcome as it comes; those not begun by the deadline are left out.
+    """Poll sources and yield each outcome when it is ready; sources not started by the deadline are omitted.
 
     Args:
         batch: the sources.
-        context: what to work with.
-        read: polls one of them; raises a `SourceError` where that brings nothing.
+        context: clients, clock and settings.
+        read: polls one source; raises a `SourceError` if there is no usable response.
     """
-    gate = asyncio.Semaphore(CONCURRENT)
+    semaphore = asyncio.Semaphore(CONCURRENT)
 
-    async def one(source: Source) -> PollOutcome | None:
-        async with gate:
+    async def poll_one(source: Source) -> PollOutcome | None:
+        async with semaphore:
             if time.monotonic() >= context.deadline:
                 return None
             return PollOutcome(source.id, await _outcome(source, context, read))
 
-    tasks = [asyncio.create_task(one(source)) for source in batch]
+    tasks = [asyncio.create_task(poll_one(source)) for source in batch]
     try:
         for finished in asyncio.as_completed(tasks):
             polled = await finished
@@ -74,7 +74,7 @@ async def _outcome(source: Source, context: PollContext, read: Reading) -> Fetch
         return await read(source, context, tally)
     except SourceError as problem:
         error = problem
-    except Exception as problem:  # noqa: BLE001 - whatever one document does to us must not reach the others
+    except Exception as problem:  # noqa: BLE001 - one document must not affect the others
         _log.exception("poll failed unexpectedly", source=source.slug, address=display_url(source.address))
         error = UnreadableError(
             f"Reading {display_url(source.address)} failed unexpectedly ({type(problem).__name__}); "
@@ -85,12 +85,12 @@ async def _outcome(source: Source, context: PollContext, read: Reading) -> Fetch
 
 
 def facts_of(response: Response) -> FetchFacts:
-    """Return how a poll of one document went on the wire."""
+    """Return the HTTP facts of a poll of one document."""
     return FetchFacts(response.started, response.duration, response.status, response.wire_bytes, response.requests)
 
 
 def moved_to(response: Response, address: str) -> Place | None:
-    """Return where permanent redirects led, if that is another address than the one that is asked."""
+    """Return the target of permanent redirects if it differs from the source's address."""
     url = canonical_url(response.permanent_url) if response.permanent_url else None
     return Place(url, host_key(url)) if url and url != address else None
 
@@ -101,23 +101,23 @@ async def discovered(
     url: str,
     options: Mapping[str, Json],
     read: Callable[[str, timedelta], Awaitable[FetchResult]],
-    otherwise: str,
+    default_slug: str,
 ) -> Discovery:
-    """Return a fetched document as a source, named as it calls itself, else by its host.
+    """Return a fetched document as a source, named by its title or else by its host.
 
     Args:
         kind: of source.
         response: the document.
-        url: its address, as it was requested.
-        options: as people set them.
-        read: reads the document, given its canonical address and the least time between polls.
-        otherwise: its slug if neither name nor host makes one.
+        url: its requested URL.
+        options: as given by the user.
+        read: parses the document, from its canonical address and the least time between polls.
+        default_slug: the slug if neither name nor host gives one.
     """
     address = canonical_url(response.permanent_url or url) or url
     floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
     result = await read(address, floor)
     name = result.name or host_key(address).rpartition(":")[0]
-    return _discovery(kind.name, address, name, floor, otherwise, options, result)
+    return _discovery(kind.name, address, name, floor, default_slug, options, result)
 
 
 def _discovery(
@@ -125,7 +125,7 @@ def _discovery(
     address: str,
     name: str,
     floor: timedelta,
-    otherwise: str,
+    default_slug: str,
     options: Mapping[str, Json] | None = None,
     result: FetchResult | None = None,
 ) -> Discovery:
@@ -135,7 +135,7 @@ def _discovery(
         address=address,
         host=host,
         name=name,
-        slug=slug(name) or slug(host.rpartition(":")[0]) or otherwise,
+        slug=slug(name) or slug(host.rpartition(":")[0]) or default_slug,
         every=None,
         floor=floor,
         options=options or {},
@@ -144,24 +144,24 @@ def _discovery(
 
 
 class DocumentKind(SourceKind):
-    """A kind of source whose sources are one document each, at a web address. Subclasses define `read`."""
+    """A kind of source with one document per source, at a web address. Subclasses define `read`."""
 
-    fallback_slug = "feed"  # of a source whose name and host make none
+    fallback_slug = "feed"  # slug if neither name nor host gives one
 
     def web_address(self, address: str) -> str | None:
-        """Return the canonical web address behind an address that a person gave; None if it is for another kind."""
+        """Return the canonical web address of an input, or None if the input is for another kind."""
         raise NotImplementedError
 
     async def read(self, source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
         """Poll one source.
 
         Raises:
-            SourceError: nothing usable was returned.
+            SourceError: the response was not usable.
         """
         raise NotImplementedError
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
-        """Poll documents side by side, each failing alone; those not begun by the deadline are left out."""
+        """Poll documents concurrently, each failing separately; sources not started by the deadline are omitted."""
         async for outcome in side_by_side(batch, context, self.read):
             yield outcome
 
@@ -174,7 +174,7 @@ class DocumentKind(SourceKind):
 
         Raises:
             BadRequestError: it is not a web address.
-            ForbiddenAddressError: it leads into a private network.
+            ForbiddenAddressError: its host has a private address.
         """
         url = self.web_address(address)
         if url is None:
@@ -183,17 +183,17 @@ class DocumentKind(SourceKind):
         host = urlsplit(url).hostname or ""
         if is_address(host) and (why := deny_reason(host, private_networks)) is not None:
             raise ForbiddenAddressError(
-                f"{display_url(url)} leads to {host} ({why}), where we do not fetch from. "
-                "If it is meant, add the address to AGGREGATOR_PRIVATE_NETWORKS."
+                f"{display_url(url)} leads to {host} ({why}), from which nothing is fetched. "
+                "If this is intended, add the address to AGGREGATOR_PRIVATE_NETWORKS."
             )
         floor = PRIVATE_FLOOR if within(host, private_networks) else DOCUMENT_FLOOR
         return _discovery(self.name, url, name or host, floor, self.fallback_slug)
 
 
 def freshness(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timedelta, str]]:
-    """Give how long an answer stays fresh, and what says so.
+    """Return the freshness lifetimes of a response, each with the header it is from.
 
-    What says less than nothing ("no-store") makes us no faster.
+    Headers that forbid caching ("no-store") do not shorten the interval.
     """
     ages = [_seconds(found[1]) for found in _AGE.finditer(_header(headers, "cache-control"))]
     if ages:
@@ -204,12 +204,12 @@ def freshness(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[timed
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    """Return a header, however its name is spelled; what was sent in several lines is one list."""
+    """Return a header, regardless of case; repeated headers are joined to a list."""
     return ", ".join(value for other, value in headers.items() if other.lower() == name)
 
 
 def _seconds(digits: str) -> int:
-    """Read whole seconds; nothing sensible counts as 0, what no clock can hold as the most that RFC 9111 knows."""
+    """Parse whole seconds; invalid values count as 0, too large ones as the maximum of RFC 9111."""
     return min(int(digits[:11]), _MOST_SECONDS) if digits.isascii() and digits.isdigit() else 0
 
 

@@ -1,4 +1,4 @@
-"""The interface that each kind of source implements."""
+"""Define the interface of a kind of source."""
 
 from __future__ import annotations
 
@@ -40,49 +40,49 @@ class PollContext:
     quiet: RateLimiter
     settings: Mapping[str, Any] = field(default_factory=dict)  # values of the settings of kinds, by key
     unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
-    deadline: float = float("inf")  # of time.monotonic(); a source not begun by then is left for the next tick
+    deadline: float = float("inf")  # from time.monotonic(); a source not started by then is left for the next tick
     spending: Spending = field(default_factory=Unmetered)
     parser: Parser = field(default_factory=InProcessParser)
 
 
 class QueueClass(StrEnum):
-    """The classes of service: which Celery queue polls go through, so that slow APIs delay no feeds."""
+    """Classes of service, one Celery queue each, so that slow APIs do not delay feeds."""
 
     FEEDS = "feeds"  # documents on the web: many hosts, short requests
     API = "api"  # a network's API: one host, rate limits, credentials
 
 
 class Saving(NamedTuple):
-    """Options that make a source cost less."""
+    """Options that reduce the cost of a source."""
 
-    change: str  # in words
+    change: str  # description
     options: Mapping[str, Json]
-    share: float  # of what the source costs
+    share: float  # share of the source's cost
 
 
 class SourceKind:
     """A kind of source. Subclasses set at least `name` and `label`, and define `discover` and `poll`."""
 
     name: str  # stored with each source
-    label: str  # for people, with an article in front: "a feed", "a calendar"
+    label: str  # for people, with an article: "a feed", "a calendar"
     queue: QueueClass = QueueClass.FEEDS
-    former_queue: str = ""  # the name of its own queue in the last release, still consumed
-    any_address: bool = False  # it takes every web address, so the other kinds get an address first
-    eagerness: float = 1.0  # polls of a source of this kind, as a multiple of the usual number
-    per_host: int | None = None  # sources of one host that may be under way together; None: as few as is polite
+    former_queue: str = ""  # its queue in the last release, which is still consumed
+    any_address: bool = False  # accepts any web address, so other kinds are tried first
+    eagerness: float = 1.0  # multiplier of the usual number of polls
+    per_host: int | None = None  # concurrent sources of one host; None: the polite default
     syndicated: bool = False  # feed readers can subscribe to its addresses
-    address_form: str = ""  # what an address looks like, for errors and help: "an X handle (@name)"
+    address_form: str = ""  # form of an address, for errors and help: "an X handle (@name)"
     options: tuple[SourceOption, ...] = ()
-    settings: tuple[Option[Any], ...] = ()  # AGGREGATOR_* variables that it reads, in `PollContext.settings`
-    networks: tuple[Network, ...] = ()  # where what it reads is published, unless on the web
+    settings: tuple[Option[Any], ...] = ()  # its AGGREGATOR_* variables; values are in `PollContext.settings`
+    networks: tuple[Network, ...] = ()  # networks on which its content is published, apart from the web
 
     @property
     def edits_always_show(self) -> bool:
-        """Whether the terms of a network require that edits show at once, also of approved activities."""
+        """Return whether a network's terms require that edits show at once, even of approved activities."""
         return any(network.terms.edits_replace for network in self.networks)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check options and return them as they are stored.
+        """Validate options and return them in stored form.
 
         Raises:
             BadRequestError: an option is unknown or its value is invalid.
@@ -96,25 +96,25 @@ class SourceKind:
         options: Mapping[str, Json] = _NO_OPTIONS,
         headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Discovery | None:
-        """Look an address up with one request; return None, without a request, if it is not for this kind.
+        """Resolve an address with one request; return None, without a request, if the address is for another kind.
 
         Args:
-            address: as a person gave it.
+            address: as given by the user.
             context: clients, clock and settings.
-            options: as `parse_options` returned them.
-            headers: secret headers that requests to this very host carry.
+            options: as returned by `parse_options`.
+            headers: secret headers for requests to this host.
 
         Raises:
-            SourceError: the address is for this kind, but can't be read; the message says what was found.
+            SourceError: the address is for this kind, but can't be read; the message describes the response.
         """
         raise NotImplementedError
 
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
-        """Poll sources, each failing alone, and yield each outcome as it is known."""
+        """Poll sources, each failing separately, and yield each outcome when it is ready."""
         raise NotImplementedError
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        """Read the oldest entries of a source, page by page, newest first; nothing if it has no archive.
+        """Read the archive of a source page by page, newest first; yield nothing if it has no archive.
 
         Raises:
             SourceError: a page can't be read.
@@ -124,39 +124,39 @@ class SourceKind:
             yield result
 
     def address_key(self, address: str) -> str | None:
-        """Return what all spellings of an address share; None if its form does not show that it is for this kind."""
+        """Return the normalized form of an address; None if the address alone does not identify this kind."""
         del address
         return None
 
     def unfetched(self, address: str, name: str | None, private_networks: Sequence[IpNetwork]) -> Discovery:
-        """Return an address as a source, judged by its form alone; called if `address_key` recognized it.
+        """Return an address as a source without a request; called if `address_key` recognized it.
 
         Raises:
-            BadRequestError: the address must be looked up.
-            ForbiddenAddressError: it leads into a private network.
+            BadRequestError: a request is needed.
+            ForbiddenAddressError: its host has a private address.
         """
         del name, private_networks
         raise BadRequestError(f"{address} must be looked up; import it without --no-fetch.")
 
     def export_address(self, source: Source) -> str:
-        """Return the address under which `discover` of another installation finds the source again."""
+        """Return the address for exports, which `discover` of another installation resolves to this source."""
         return source.address
 
     def web_page(self, source: Source) -> str:
-        """Return the web address of a page for people, or ""."""
+        """Return the URL of a page for people, or ""."""
         return source.address if source.address.startswith(("http://", "https://")) else ""
 
     def metered(self, values: Mapping[str, Any]) -> Metered | None:
-        """Return the metered service that it calls, if any, from the values of its settings."""
+        """Return the metered service that it calls, or None, from the values of its settings."""
         del values
         return None
 
     def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
-        """Return which options would make a source cost less.
+        """Return the options that would reduce the cost of a source.
 
         Args:
             options: of the source.
-            parts: which part of its recent activities each kind of activity is.
+            parts: the share of each kind of activity among its recent activities.
         """
         del options, parts
         return ()
@@ -164,15 +164,15 @@ class SourceKind:
 
 @runtime_checkable
 class BulkDiscovery(Protocol):
-    """A kind of source that finds out about many addresses with one request."""
+    """A kind of source that can resolve many addresses with one request."""
 
     async def discover_all(
         self, addresses: Sequence[str], context: PollContext
     ) -> Mapping[str, Discovery | SourceError]:
-        """Say what those of the addresses are that are for this kind; the others are left out.
+        """Resolve those addresses that are for this kind; omit the others.
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: the response was not usable.
         """
         ...
 
@@ -182,49 +182,49 @@ class ProfileSource(Protocol):
     """A kind of source whose network returns profiles of accounts by their ids."""
 
     network: str
-    most_people: int  # that one request may ask for
-    people_kept: timedelta  # after which those whom we follow are asked for again
+    most_people: int  # account ids per request
+    people_kept: timedelta  # time between refreshes for followed accounts
     others_kept: timedelta  # the same for all others
 
     def post_id(self, text: str) -> str | None:
-        """Return the id of a post from its id, its key or its address; None if it is none of them."""
+        """Return the id of a post from its id, its key or its URL, or None."""
         ...
 
     def account_id(self, text: str) -> str | None:
-        """Return the id of an account from its id or its key; None if it is neither."""
+        """Return the id of an account from its id or its key, or None."""
         ...
 
     def handle(self, text: str) -> str | None:
-        """Return the handle of an account from a handle or the address of its profile; None if it is neither."""
+        """Return the handle of an account from a handle or the URL of its profile, or None."""
         ...
 
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
-        """Ask for people in one request; who is not there any more is left out.
+        """Fetch profiles in one request; omit accounts that no longer exist.
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: the response was not usable.
         """
         ...
 
     async def owner(self, handle: str, context: PollContext) -> str | None:
-        """Return the id of whoever has a handle now; None where nobody has.
+        """Return the id of the account that has a handle now, or None if it is unused.
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: the response was not usable.
         """
         ...
 
 
 @runtime_checkable
 class UsageReporter(Protocol):
-    """A kind of source whose service says how much it has counted itself."""
+    """A kind of source whose service reports its own usage count."""
 
     service: str
 
     async def counted(self, context: PollContext) -> int | None:
-        """Return how many posts the service has counted in its cycle; None where it does not say.
+        """Return the number of posts that the service has counted in its cycle, or None if it does not report it.
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: the response was not usable.
         """
         ...

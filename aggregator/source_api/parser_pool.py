@@ -1,8 +1,8 @@
-"""Parse untrusted documents in child processes, which can be killed at a limit without taking anything else along.
+"""Parse untrusted documents in child processes, which can be killed at a limit without side effects.
 
 A child is a plain subprocess, since Celery's pool processes are daemonic and may not have `multiprocessing` children.
-It takes one document at a time over its standard input and answers over its standard output (`parser_process`). The
-CPU time of a document is limited by the kernel, also inside of C code; so is the child's memory.
+It receives documents over its standard input and responds over its standard output (`parser_process`). The kernel
+limits a document's CPU time, also inside C code, and the child's memory.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "ParserPool"]
 
 MOST_PROCESSES = 2
-_PATIENCE = 0.3  # seconds that a document waits for a busy child before another one is started
-_WALL = 120.0  # seconds without an answer after which a child is killed; its CPU limit usually ends it long before
-_ENDING = 5.0  # seconds that a child gets to end after it has closed its pipe
+_QUEUE_WAIT = 0.3  # seconds that a document waits for a busy child before another one is started
+_WALL_LIMIT = 120.0  # seconds without a response before a child is killed; its CPU limit usually ends it long before
+_EXIT_WAIT = 5.0  # seconds for a child to exit after it has closed its pipe
 _CHUNK = 1024 * 1024  # bytes
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.source_api.parser_process import main; main({limits!r})"
 
@@ -40,13 +40,13 @@ _T = TypeVar("_T")
 
 
 class ParserPool:
-    """Child processes for one event loop, started as they are needed; `close` kills them."""
+    """Child processes for an event loop, started on demand; `close` kills them."""
 
-    def __init__(self, limits: Limits | None = None, *, most: int = MOST_PROCESSES, wall: float = _WALL) -> None:
+    def __init__(self, limits: Limits | None = None, *, most: int = MOST_PROCESSES, wall: float = _WALL_LIMIT) -> None:
         self._limits = limits or Limits()
         self._most = most
         self._wall = wall
-        self._count = 0  # of children, those that start included
+        self._count = 0  # number of children, including those that are starting
         self._free: asyncio.LifoQueue[_Child | None] = asyncio.LifoQueue()  # None wakes a waiter after a child died
         self.children: set[_Child] = set()
 
@@ -54,7 +54,7 @@ class ParserPool:
         """Call a function of a module in a child process and return its result, or raise its exception.
 
         Raises:
-            TooComplexError: it reached the limit of CPU time, memory or size of the result.
+            TooComplexError: it reached the limit of CPU time, memory or result size.
             ParserCrashError: the child process died.
         """
         work = pickle.dumps((function, args, kwargs), pickle.HIGHEST_PROTOCOL)
@@ -65,7 +65,7 @@ class ParserPool:
         except BaseException as problem:
             await self._discard(child)
             if isinstance(problem, TimeoutError):
-                raise TooComplexError(f"Reading it took more than {self._wall:g} s.") from None
+                raise TooComplexError(f"Parsing took more than {self._wall:g} s.") from None
             if isinstance(problem, EOFError | OSError):
                 raise self._explain(child) from None
             raise
@@ -75,21 +75,21 @@ class ParserPool:
             self._free.put_nowait(child)
         if isinstance(answer.problem, RuntimeError):
             log.error("parser failed", reason=str(answer.problem))
-            raise ParserCrashError("Reading it failed in a way that was not foreseen; the log has more.")
+            raise ParserCrashError("Parsing failed unexpectedly; the log has the details.")
         if answer.problem is not None:
             raise answer.problem
         result: _T = answer.result
         return result
 
     async def close(self) -> None:
-        """Kill every child; what it was working on is lost."""
+        """Kill all children; their current work is lost."""
         for child in list(self.children):
             await self._discard(child)
 
     async def _take(self) -> _Child:
-        """Return an idle child; start one where there is none, or where all have been busy for a while."""
+        """Return an idle child; start a new one if there are none or if all have been busy for a while."""
         while True:
-            patience = None if self._count >= self._most else _PATIENCE if self._count else 0
+            patience = None if self._count >= self._most else _QUEUE_WAIT if self._count else 0
             try:
                 async with asyncio.timeout(patience):
                     child = await self._free.get()
@@ -122,13 +122,13 @@ class ParserPool:
 
     def _explain(self, child: _Child) -> TooComplexError | ParserCrashError:
         if child.signal is signal.SIGPROF:
-            return TooComplexError(f"Reading it takes more than {self._limits.cpu:g} s of CPU time.")
+            return TooComplexError(f"Parsing takes more than {self._limits.cpu:g} s of CPU time.")
         why = child.signal.name if child.signal is not None else f"exit code {child.code}"
-        return ParserCrashError(f"The process that read it died ({why}).")
+        return ParserCrashError(f"The parser process died ({why}).")
 
 
 class _Child:
-    """One child process and the pipes to it."""
+    """A child process with its pipes."""
 
     def __init__(self, process: Process) -> None:
         if process.stdin is None or process.stdout is None:
@@ -138,7 +138,7 @@ class _Child:
 
     @classmethod
     async def start(cls, limits: Limits) -> _Child:
-        """Start a process with this one's module path, without its settings and secrets."""
+        """Start a process with the same module path, but without settings and secrets."""
         code = _START.format(path=sys.path, limits=tuple(limits))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         process = await asyncio.create_subprocess_exec(
@@ -152,12 +152,12 @@ class _Child:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended."""
+        """Whether the process is running."""
         return self._process.returncode is None
 
     @property
     def code(self) -> int | None:
-        """The exit code of a process that has ended."""
+        """The exit code of a process that has exited."""
         return self._process.returncode
 
     @property
@@ -166,10 +166,10 @@ class _Child:
         return signal.Signals(-self.code) if self.code is not None and self.code < 0 else None
 
     async def ask(self, work: bytes) -> tuple[Answer, bool]:
-        """Send work; return its answer, and whether the process ends behind it.
+        """Send work; return the response, and whether the process exits afterwards.
 
         Raises:
-            EOFError, OSError: the process ended.
+            EOFError, OSError: the process exited.
         """
         self._requests.write(LENGTH.pack(len(work)))
         self._requests.write(work)
@@ -177,15 +177,15 @@ class _Child:
         size, last = HEADER.unpack(await self._answers.readexactly(HEADER.size))
         answer = pickle.loads(await self._answers.readexactly(size))  # noqa: S301 - of our own code
         if not isinstance(answer, Answer):
-            raise TypeError("the parser process answered something else")
+            raise TypeError("unexpected response from the parser process")
         return answer, last
 
     async def kill(self) -> None:
-        """End the process and wait until it is gone."""
+        """Kill the process and wait for its exit."""
         self._requests.close()
-        if self._answers.at_eof():  # it ends by itself; killing it now would lose how it ended
+        if self._answers.at_eof():  # it is already exiting; killing it would hide its exit code
             with suppress(TimeoutError):
-                async with asyncio.timeout(_ENDING):
+                async with asyncio.timeout(_EXIT_WAIT):
                     await self.ended()
         if self.alive:
             with suppress(ProcessLookupError):
@@ -193,5 +193,5 @@ class _Child:
             await self.ended()
 
     async def ended(self) -> None:
-        """Wait until the process is gone."""
+        """Wait for the exit of the process."""
         await self._process.wait()

@@ -1,6 +1,6 @@
-"""The child process of a `parsing.ParserPool`: one function call after another, each within limits.
+"""Run the child process of `parser_pool.ParserPool`: execute function calls, each within limits.
 
-The kernel counts CPU time and ends the process at the limit (SIGPROF, default action), also inside of C code.
+The kernel counts CPU time and kills the process at the limit (SIGPROF, default action), also inside C code.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from aggregator.domain.errors import AggregatorError, TooComplexError
 
-LENGTH = struct.Struct("!Q")  # of a request
-HEADER = struct.Struct("!Q?")  # of an answer: its length, and whether the process ends behind it
-_RECYCLED_AT = 300 * 1024  # kilobytes of resident memory after which the process ends behind its answer
+LENGTH = struct.Struct("!Q")  # header of a request: length
+HEADER = struct.Struct("!Q?")  # header of a response: its length, and whether the process exits afterwards
+_RECYCLED_AT = 300 * 1024  # kilobytes of resident memory above which the process exits after its response
 _LONGEST_TRACEBACK = 4000  # characters
 
 
 class Limits(NamedTuple):
-    """What one document may cost."""
+    """Limits for one document."""
 
     cpu: float = 5.0  # seconds
     memory: int = 1024 * 1024 * 1024  # bytes of address space of the process
@@ -33,7 +33,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a call."""
+    """The result of a call."""
 
     result: Any = None
     problem: Exception | None = None
@@ -44,8 +44,8 @@ def main(limits: tuple[float, int, int]) -> None:
     bounds = Limits(*limits)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # what a library prints must not end up among the answers
-    for name in (signal.SIGINT, signal.SIGTERM):  # meant for the parent, which closes standard input when it ends
+    os.dup2(2, 1)  # output of libraries must not mix with responses
+    for name in (signal.SIGINT, signal.SIGTERM):  # for the parent, which closes standard input when it ends
         signal.signal(name, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (bounds.memory, bounds.memory))
@@ -54,7 +54,7 @@ def main(limits: tuple[float, int, int]) -> None:
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO, bounds: Limits) -> None:
-    # A new process begins with the peak of the one that started it, on Linux.
+    # On Linux, a new process inherits the peak of its parent.
     recycled_at = max(_RECYCLED_AT, _peak_memory())
     while header := requests.read(LENGTH.size):
         work = requests.read(*LENGTH.unpack(header))
@@ -72,7 +72,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO, bounds: Limits) -> None:
 
 
 def _called(function: Any, args: Any, kwargs: Any, bounds: Limits) -> tuple[bytes, bool]:  # noqa: ANN401 - any function
-    """Return the pickled answer, and whether this process should end behind it."""
+    """Return the pickled result, and whether this process should exit afterwards."""
     try:
         answer = _pickled(Answer(function(*args, **kwargs)))
     except MemoryError:
@@ -88,7 +88,7 @@ def _called(function: Any, args: Any, kwargs: Any, bounds: Limits) -> tuple[byte
 
 
 def _peak_memory() -> int:
-    """Return the most kilobytes of resident memory so far."""
+    """Return the peak resident memory in kilobytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -97,4 +97,4 @@ def _pickled(answer: Answer) -> bytes:
 
 
 def _too_much(limit: int) -> TooComplexError:
-    return TooComplexError(f"Reading it takes more than {limit // 1024 // 1024} MB of memory.")
+    return TooComplexError(f"Parsing takes more than {limit // 1024 // 1024} MB of memory.")

@@ -1,4 +1,4 @@
-"""The interface of kinds of source that report deleted or withheld posts."""
+"""Define the interface of kinds of source that report deleted or withheld posts."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class TakedownSource(Protocol):
-    """A kind of source whose network says what became of what it published."""
+    """A kind of source whose network reports the current state of its posts."""
 
     network: str
-    service: str  # as the ledger calls it
-    most_looked_up: int  # posts of one request
-    bill_of_one: int  # posts that may be billed for one that is looked up: it brings along what it is about
+    service: str  # name in the ledger
+    most_looked_up: int  # posts per request
+    bill_of_one: int  # most billed posts per looked-up post: it includes referenced posts
 
     def sweep_mode(self, values: Mapping[str, Any]) -> Sweeping:
-        """Return how posts are checked that are shown, from the values of the kind's settings."""
+        """Return the method of takedown checks, from the values of the kind's settings."""
         ...
 
     async def begin_job(self, type_: IdType, context: PollContext) -> BegunJob:
-        """Begin a job.
+        """Create a job.
 
         Raises:
-            NotAllowedError: the plan has no such thing.
-            SourceError: no usable answer came; so for all that follow.
+            NotAllowedError: the plan does not include jobs.
+            SourceError: the response was not usable. The methods below raise it, too.
         """
         ...
 
     async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
-        """Give a job its list."""
+        """Upload a job's list of ids."""
         ...
 
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
-        """Ask how a job stands, and fetch what it found."""
+        """Fetch the status of a job, and its result if it is complete."""
         ...
 
     async def look_up(self, keys: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
-        """Ask for posts.
+        """Look posts up.
 
         Args:
-            keys: keys by the native ids to ask for: those of the newest versions that we know.
-            people: who is known, by native id.
-            context: what to work with.
+            keys: keys by the native ids of the newest known versions.
+            people: known accounts, by native id.
+            context: clients, clock and settings.
         """
         ...

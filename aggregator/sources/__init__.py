@@ -1,6 +1,6 @@
-"""Find the kinds of source: the packages here, and those that other distributions declare as entry points.
+"""Load the kinds of source: the packages here, and entry points of other distributions.
 
-Each package here has a module `plugin` that defines `KIND`. Other distributions declare theirs in the entry point group
+Each package here has a module `plugin` that defines `KIND`. Other distributions declare a kind in the entry point group
 `aggregator.sources`, as `name = "package.module:KIND"`.
 """
 
@@ -30,7 +30,8 @@ GROUP = "aggregator.sources"
 def kinds() -> Mapping[str, SourceKind]:
     """Return every kind by name, and register their networks.
 
-    A package does not import its own `plugin`: processes that only parse documents start without an HTTP client.
+    A package does not import its own `plugin`, so that processes that only parse documents start without an HTTP
+    client.
 
     Raises:
         SettingsError: an installed kind can't be loaded, or its name is taken.
@@ -49,7 +50,7 @@ def settings() -> list[Option[Any]]:
 
 
 def forms() -> list[KindForm]:
-    """Return what forms need to know of each kind."""
+    """Return the facts about each kind that forms need."""
     return [
         KindForm(
             kind.name,

@@ -32,15 +32,15 @@ def followed(cli: CommandLine) -> Iterator[CommandLine]:
 
 def test_before_anything_was_spent(cli: CommandLine) -> None:
     output = cli("budget").stdout
-    assert "Spent:     $0.00, with no budget set" in output
+    assert "Spent:     $0.00, no budget is set" in output
     assert "Forecast:  $0.00 by the end of the cycle" in output
 
 
 def test_what_was_spent_on_what(followed: CommandLine) -> None:
     output = followed("budget").stdout
-    assert re.search(r"looking up new sources     \d         0      2      \$0\.0200", output)
-    assert "posts of what is followed  2 " in output
-    assert "names and pictures         1 " in output
+    assert re.search(r"lookups of new sources      \d         0      2      \$0\.0200", output)
+    assert "posts of followed accounts  2 " in output
+    assert f"{'profiles':<28}1 " in output
     [report] = followed.json("budget")
     assert report["budget"] is None
     assert report["spent"] == pytest.approx(sum(purpose["cost"] for purpose in report["purposes"]))
@@ -52,7 +52,7 @@ def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> No
     followed.environ["AGGREGATOR_X_BUDGET"] = "0.19"
     followed.environ["AGGREGATOR_X_CYCLE_DAY"] = "28" if datetime.now(UTC).day != 28 else "27"
     output = followed("budget").stdout
-    assert "of $0.19; $0.0190 of the rest is kept for checking what is shown" in output
+    assert "of $0.19; $0.0190 of the rest is reserved for takedown checks" in output
     assert "would be needed by the end of the cycle" in output
     assert "each account may cost $" in output
 
@@ -60,11 +60,11 @@ def test_a_budget_that_does_not_suffice_is_forecast(followed: CommandLine) -> No
 def test_a_cap_is_told_and_lifted(followed: CommandLine, sqlite_store: Store) -> None:
     with sqlite_store.writing() as tx:
         tx.billing.ledger.block("x", datetime(2999, 1, 1, tzinfo=UTC), "X's usage cap is reached.")
-    assert "Held back until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
+    assert "Paused until 2999-01-01: X's usage cap is reached." in followed("budget").stdout
     assert "usage cap" in followed("pull", "opengovpart", code=1).stdout
     assert json.loads(followed("budget", "--json").stdout)["blocked"]["reason"] == "X's usage cap is reached."
-    assert followed("budget", "resume").stdout == "X is called again; 1 source due now.\n"
-    assert followed("budget", "resume").stdout.startswith("X was not blocked; ")
+    assert followed("budget", "resume").stdout == "X: calls resumed; 1 source due now.\n"
+    assert followed("budget", "resume").stdout.startswith("X: was not blocked; ")
     followed("pull", "opengovpart")
 
 
@@ -76,10 +76,10 @@ def test_advice_begins_with_what_saves_most() -> None:
     ]
     options = advice(accounts)
     assert [(option.change.split(":")[0], round(option.saves, 2)) for option in options] == [
-        ("do not follow it", 30.0),
+        ("remove it", 30.0),
         ("without its retweets", 18.75),
         ("without its replies", 3.75),
-        ("do not follow it", 3.0),
+        ("remove it", 3.0),
     ]
     assert options[1].change.endswith("aggregator source set loud --exclude retweets")
 

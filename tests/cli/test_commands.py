@@ -116,7 +116,7 @@ def test_a_paused_host_is_left_alone_also_by_hand(cli: CommandLine, publisher: P
     output = cli("pull", "feed-1", code=1).stdout
     assert "paused for another 30 min: 429 from it" in output
     assert publisher.hits.total() == hits
-    assert f"Left alone: {publisher.host}" in cli("status").stdout
+    assert f"Paused: {publisher.host}" in cli("status").stdout
     [paused] = cli.json("status")[0]["paused_hosts"]
     assert (paused["host"], paused["reason"]) == (publisher.host, "429 from it")
 
@@ -141,7 +141,7 @@ def test_review_holds_approves_and_hides(cli: CommandLine, publisher: Publisher,
     assert len(_titles(sqlite_store)) == 1
     [hidden] = cli.json("review", "list", "--state", "hidden")
     assert (hidden["id"], hidden["reason"], hidden["review_by"]) == (first, "a mistake", "person")
-    assert "there is no such item" in cli("review", "hide", "999999", code=1).stderr
+    assert "no such item" in cli("review", "hide", "999999", code=1).stderr
     assert (
         "approved from 2999-01-01 00:00:00 UTC on" in cli("review", "approve", third, "--at", "2999-01-01T00:00").stdout
     )
@@ -153,9 +153,9 @@ def test_approving_what_is_not_there_fails_plainly(cli: CommandLine, publisher: 
     cli("source", "add", publisher.url("/good/1.xml"), "--policy", "hold")
     [waiting, *_] = cli.json("review", "list")
     result = cli("review", "approve", "999999", waiting["id"], *at, code=1)
-    assert result.stderr.startswith("999999: there is no such item")
+    assert result.stderr.startswith("999999: no such item")
     assert result.stdout.startswith(f"{waiting['id']}: approved")
-    assert "there is no such item" in cli("review", "approve", "999999", *at, code=1).stderr
+    assert "no such item" in cli("review", "approve", "999999", *at, code=1).stderr
     for wrong in ("0", "9" * 19, "x"):
         assert "Invalid value" in cli("review", "approve", wrong, *at, code=2).stderr
 

@@ -49,10 +49,10 @@ def _shown(store: Store) -> set[str]:
 )
 def test_a_post_is_purged_by_id_or_address(given: str, following: CommandLine, sqlite_store: Store) -> None:
     assert following("purge", "post", given).stdout == (
-        "x:100: 1 post and 1 repost of it removed; 1 quote of it keeps its own words; it will not come back.\n"
+        "x:100: 1 post and 1 repost of it removed; 1 quote of it keeps its own text; it will not be imported again.\n"
     )
     assert _shown(sqlite_store) == {"210", "230"}
-    assert following("purge", "post", given).stdout == "x:100: was gone already.\n"
+    assert following("purge", "post", given).stdout == "x:100: already deleted.\n"
 
 
 def test_a_post_is_purged_by_the_id_of_its_newest_version(
@@ -60,12 +60,12 @@ def test_a_post_is_purged_by_the_id_of_its_newest_version(
 ) -> None:
     x.edit(230, 240, "Something else, put right")
     following("pull", "--all")
-    assert "1 post removed; it will not come back." in following("purge", "post", "240").stdout
+    assert "1 post removed; it will not be imported again." in following("purge", "post", "240").stdout
     assert "230" not in _shown(sqlite_store)
 
 
 def test_a_post_that_was_never_seen_is_kept_out(following: CommandLine, x: CompliantX, sqlite_store: Store) -> None:
-    assert following("purge", "post", "300").stdout == "x:300: not held; it will never be taken in.\n"
+    assert following("purge", "post", "300").stdout == "x:300: not stored; it will never be imported.\n"
     x.post(300, 1, "Never to be seen")
     x.post(301, 1, "To be seen")
     following("pull", "--all")
@@ -81,14 +81,14 @@ def test_what_is_no_post_is_refused(following: CommandLine) -> None:
 @pytest.mark.parametrize("given", ["@river_lab", "@River_Lab", "2", "https://x.com/river_lab"])
 def test_an_account_is_purged(given: str, following: CommandLine, x: CompliantX, sqlite_store: Store) -> None:
     assert following("purge", "account", given).stdout == (
-        "x:@2: 1 post and 1 repost of them removed; 1 quote of it left with own words; nothing of it will come back. "
-        "river-lab removed from the sources.\n"
+        "x:@2: 1 post and 1 repost of them removed; 1 quote of it kept with their own text; "
+        "nothing of it will be imported again. river-lab removed from the sources.\n"
     )
     x.post(101, 2, "More words")
     x.post(231, 1, "RT @river_lab: More words", about=(("retweeted", 101),))
     following("pull", "--all")
     assert _shown(sqlite_store) == {"210", "230"}
-    assert following("purge", "account", "2").stdout == "x:@2: was gone already.\n"
+    assert following("purge", "account", "2").stdout == "x:@2: already deleted.\n"
     with sqlite_store.reading() as tx:
         assert tx.stream.actors.known("x", ["2"])["2"].name == "Removed account"
 
@@ -97,17 +97,17 @@ def test_an_unknown_handle_is_told(following: CommandLine) -> None:
     assert "There is no stored account @nobody" in following("purge", "account", "@nobody", code=2).stderr
     assert "isn't an account" in following("purge", "account", "river lab", code=2).stderr
     assert following("purge", "account", "77").stdout == (
-        "x:@77: nothing of it is held; nothing of it will ever be taken in.\n"
+        "x:@77: nothing of it is stored, and nothing of it will be imported.\n"
     )
 
 
 def test_a_network_is_purged_when_its_name_is_typed(following: CommandLine, sqlite_store: Store) -> None:
     refused = following("purge", "network", "x", typed="no\n", code=2).stderr
-    assert "This empties 4 posts of x for good and stops its sources." in refused
+    assert "This deletes 4 posts of x permanently; its sources stop." in refused
     assert "Nothing was removed." in refused
     assert len(_shown(sqlite_store)) == 4
     done = following("purge", "network", "x", typed="x\n").stdout
-    assert done == "4 items of x removed, with the names and pictures of its people; 2 sources stopped.\n"
+    assert done == "4 items of x deleted, with the profiles of its accounts; 2 sources stopped.\n"
     assert _shown(sqlite_store) == set()
     with sqlite_store.engine.connect() as connection:
         for table in ("raw_payload", "activity_version", "checked", "billed", "compliance_job"):
@@ -115,7 +115,7 @@ def test_a_network_is_purged_when_its_name_is_typed(following: CommandLine, sqli
         assert connection.execute(text("SELECT DISTINCT name FROM actor")).scalars().all() == ["Removed account"]
         states = connection.execute(text("SELECT state, fetch_state FROM source")).all()
         assert {tuple(row) for row in states} == {("stopped", "{}")}
-    assert following("purge", "network", "x", "--yes").stdout == "Nothing of x was left to remove.\n"
+    assert following("purge", "network", "x", "--yes").stdout == "There is no content of x to delete.\n"
     assert "all verified" in following("compliance", "report").stdout
 
 
@@ -123,12 +123,12 @@ def test_a_sweep_says_what_it_found_and_the_report_proves_it(following: CommandL
     following.environ["AGGREGATOR_X_SWEEP"] = "lookup"
     x.gone[100] = "deleted"
     output = following("compliance", "sweep").stdout
-    assert output == "x: 4 posts held, 4 posts looked up; 1 gone (3 items removed or shortened), 0 updated.\n"
+    assert output == "x: 4 posts stored, 4 posts looked up; 1 deleted (3 items removed or shortened), 0 updated.\n"
     lines = following("compliance", "report").stdout.splitlines()
-    assert re.fullmatch(r"KEY +WHY +UPSTREAM +NOTICED +LEFT +DELAY +ITEMS +VERIFIED", lines[0])
+    assert re.fullmatch(r"KEY +REASON +UPSTREAM +DETECTED +REMOVED +DELAY +ITEMS +VERIFIED", lines[0])
     assert re.fullmatch(r"x:100 +deleted on X \(lookup\) +- +[-0-9: ]{38,} +[\d.]+ s +3 +yes", lines[1])
     assert re.fullmatch(
-        r"1 removed since [-\d]+; from noticed to gone [\d.]+ s in the median, [\d.]+ s at the longest; all verified\.",
+        r"1 removed since [-\d]+; from detection to removal [\d.]+ s median, [\d.]+ s maximum; all verified\.",
         lines[3],
     )
     [report] = following.json("compliance", "report")
@@ -141,7 +141,7 @@ def test_the_report_fails_where_something_is_left(following: CommandLine, sqlite
         connection.execute(text("UPDATE activity SET text = 'left' WHERE native_id = '100'"))
     output = following("compliance", "report", code=1).stdout
     assert output.splitlines()[1].endswith("NO")
-    assert "STILL HELD: x:100" in output
+    assert "STILL STORED: x:100" in output
 
 
 def test_the_report_begins_where_it_is_told(following: CommandLine) -> None:

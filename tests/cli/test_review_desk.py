@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_accounts_are_added_listed_and_changed(cli: CommandLine) -> None:
-    assert cli("user", "list").stdout.startswith("Nobody can sign in yet")
+    assert cli("user", "list").stdout.startswith("There are no accounts yet")
     made = cli("user", "add", "ana", "--role", "admin", "--generate")
     assert len(made.stdout.strip()) == 34
     assert made.stderr == "ana: added as admin; signs in at /review.\n"
@@ -60,7 +60,7 @@ def test_no_password_is_shown_that_was_not_stored(cli: CommandLine, words: tuple
 @pytest.mark.parametrize(
     ("name", "typed", "message"),
     [
-        ("a b", "quite a good one\n", "can't be a name"),
+        ("a b", "quite a good one\n", "Invalid name"),
         ("ana", "short\n", "12 to 256 characters"),
         ("ana", "", "12 to 256 characters"),
         ("anastasia", "anastasia12345\n", "too easy to guess"),
@@ -71,25 +71,23 @@ def test_names_and_passwords_are_checked(cli: CommandLine, name: str, typed: str
 
 
 def test_the_history_is_listed_and_verified(cli: CommandLine, sqlite_store: Store) -> None:
-    assert cli("audit", "verify").stdout == "0 lines, all as they were written. The last hash is none.\n"
+    assert cli("audit", "verify").stdout == "Verified 0 entries. Last hash: none.\n"
     cli("user", "add", "ana", "--generate")
     cli("user", "add", "ben", "--generate")
     first, second = (entry["hash"] for entry in reversed(cli.json("audit", "list")))
 
-    assert cli("audit", "verify", "--expect", first).stdout == (
-        f"2 lines, all as they were written. The last hash is {second}.\n"
-    )
-    assert "made anew" in cli("audit", "verify", "--expect", "0" * 64, code=1).stderr
+    assert cli("audit", "verify", "--expect", first).stdout == (f"Verified 2 entries. Last hash: {second}.\n")
+    assert "was rewritten" in cli("audit", "verify", "--expect", "0" * 64, code=1).stderr
     assert "command line  added an account  account:ben" in cli("audit", "list").stdout
-    assert cli("audit", "list", "--who", "ana").stdout == "The history has no such line.\n"
+    assert cli("audit", "list", "--who", "ana").stdout == "The audit log has no such entry.\n"
 
     with sqlite_store.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER audit_stands_update"))
         connection.execute(text("UPDATE audit SET who = 'nobody' WHERE id = 2"))
     broken = cli("audit", "verify", code=1).stderr
-    assert broken.startswith("Line 2 (")
-    assert "nobody added an account account:ben) does not fit" in broken
-    assert "1 lines before it are as they were written" in broken
+    assert broken.startswith("Entry 2 (")
+    assert "nobody added an account account:ben) is inconsistent" in broken
+    assert "The entries before it are intact (1)" in broken
 
 
 def test_a_freeze_begins_and_ends(cli: CommandLine, sqlite_store: Store) -> None:
@@ -155,12 +153,13 @@ def test_a_file_sets_sources_and_says_what_it_did(cli: CommandLine, publisher: P
     planned = cli("source", "apply", "--dry-run", str(file)).stdout
     assert planned == f"one: would be added from {first}.\ntwo: would be added from {second}.\n"
     assert cli("source", "apply", str(file)).stdout == "one: added.\ntwo: added.\n"
-    assert cli("source", "apply", str(file)).stdout == "one: as the file says.\ntwo: as the file says.\n"
-    assert "is set by sources.toml" in cli("source", "set", "one", "--policy", "auto", code=2).stderr
+    assert cli("source", "apply", str(file)).stdout == "one: up to date.\ntwo: up to date.\n"
+    assert "is managed by sources.toml" in cli("source", "set", "one", "--policy", "auto", code=2).stderr
 
     file.write_text(f'[[source]]\naddress = "{first}"\nslug = "one"\nevery = "2h"\n')
     assert cli("source", "apply", str(file)).stdout == (
-        "one: changed (delay, every, policy, trusted).\ntwo: not in sources.toml any more; people set it from now on.\n"
+        "one: changed (delay, every, policy, trusted).\n"
+        "two: no longer in sources.toml; it can be changed by hand again.\n"
     )
     cli("source", "set", "two", "--policy", "auto")
 

@@ -27,7 +27,7 @@ def test_adding_a_feed_is_its_first_poll_and_one_request(
     cli: CommandLine, publisher: Publisher, sqlite_store: Store
 ) -> None:
     output = cli("source", "add", publisher.url("/good/1.xml")).stdout
-    assert output == "feed-1: added Feed 1 (rss, at its own rhythm, 3 items).\n"
+    assert output == "feed-1: added Feed 1 (rss, adaptive, 3 items).\n"
     assert publisher.hits.total() == 1
     assert _shown(sqlite_store) == 3
     [listed] = cli.json("source", "list")
@@ -112,7 +112,7 @@ def test_a_password_in_an_address_is_not_repeated(cli: CommandLine, publisher: P
 
 def test_a_list_that_is_no_text_is_refused(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(b"https://news.example/\xff\n")
-    assert "The list is no UTF-8 text" in cli("source", "add", "--from", str(tmp_path / "list"), code=2).stderr
+    assert "The list is not UTF-8 text" in cli("source", "add", "--from", str(tmp_path / "list"), code=2).stderr
 
 
 def test_one_item_is_no_items(cli: CommandLine, publisher: Publisher) -> None:
@@ -133,7 +133,7 @@ def test_an_x_handle(cli: CommandLine) -> None:
     assert "AGGREGATOR_X_BEARER_TOKEN" in output
     with Upstream(every=0) as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
-        assert "added opengovpart (twitter, at its own rhythm, due now)" in cli("source", "add", "@opengovpart").stdout
+        assert "added opengovpart (twitter, adaptive, due now)" in cli("source", "add", "@opengovpart").stdout
         output = cli("source", "add", "@nobody_at_all", code=1).stderr
     assert "nobody_at_all" in output
     assert SAMPLE_TOKEN not in output
@@ -153,7 +153,7 @@ def test_show_tells_how_the_last_polls_went(cli: CommandLine, publisher: Publish
     cli("pull", "feed-1")
     output = cli("source", "show", "feed-1").stdout
     assert "Address: http://127.0.0.1" in output
-    assert "at its own rhythm, between" in output
+    assert "adaptive, between" in output
     first, *lines = cli.json("source", "show", "feed-1")
     assert first["slug"] == "feed-1"
     assert [(line["status"], line["outcome"], line["new"]) for line in lines] == [

@@ -43,20 +43,20 @@ def test_how_a_source_is_polled_can_be_changed(cli: CommandLine, added: str) -> 
         "feed-1: changed; it applies from the next poll.\n"
     )
     output = cli("source", "show", added).stdout
-    assert "Polled: every 2 h, between 1 s and 24 h" in output
+    assert "Interval: every 2 h, between 1 s and 24 h" in output
     assert "Options: identity: guid, slow: True" in output
     cli("source", "set", added, "--every", "auto", "--not-slow")
     output = cli("source", "show", added).stdout
-    assert "Polled: at its own rhythm" in output
+    assert "Interval: adaptive" in output
     assert "Options: identity: guid, slow: False" in output
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ((), "Say what to change"),
+        ((), "Give at least one option"),
         (("--every", "soon"), "give a number of seconds, or 'auto'"),
-        (("--floor", "600", "--every", "60"), "every 600 s at the most often"),
+        (("--floor", "600", "--every", "60"), "more often than every 600 s"),
         (("--floor", "7200", "--ceiling", "3600"), "is above its ceiling"),
         (("--floor", "5"), "--floor"),
         (("--identity", "taste"), "--identity"),
@@ -81,7 +81,7 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
     for words in (("source", "show", "feed"), ("source", "show", "feed", "--json"), ("source", "list", "--json")):
         output = cli(*words).stdout
         assert not any(secret in output for secret in ("s3cret", "k3y", source.sealed))
-    assert "Sign-in: kept for its host" in cli("source", "show", "feed").stdout
+    assert "Credentials: stored" in cli("source", "show", "feed").stdout
     cli("source", "sign-in", "feed", "--header", "X-Key", typed="other\n")
     cli("pull", "feed")
     assert scripted.last["x-key"] == "other"
@@ -90,12 +90,12 @@ def test_a_feed_behind_a_sign_in(cli: CommandLine, scripted: Scripted, sqlite_st
     cli("pull", "feed")
     assert "x-key" not in scripted.last
     assert "Give --user or --header, or --none" in cli("source", "sign-in", "feed", code=2).stderr
-    assert "no such line" in cli("source", "sign-in", "feed", "--user", "ann", typed="", code=2).stderr
-    assert "is no name of a header" in cli("source", "sign-in", "feed", "--header", "a b", typed="x\n", code=2).stderr
+    assert "no more lines" in cli("source", "sign-in", "feed", "--user", "ann", typed="", code=2).stderr
+    assert "is not a header name" in cli("source", "sign-in", "feed", "--header", "a b", typed="x\n", code=2).stderr
 
 
 def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_store: Store) -> None:
-    assert "has always lived at" in cli("source", "revert", added, code=2).stderr
+    assert "has no permanent redirect to undo" in cli("source", "revert", added, code=2).stderr
     with sqlite_store.writing() as tx:
         source = tx.polling.sources.get(added)
         assert source is not None
@@ -103,9 +103,9 @@ def test_a_move_is_shown_and_taken_back(cli: CommandLine, added: str, sqlite_sto
         assert tx.polling.sources.move(source, place, "permanently redirected 3 times", utc_now(), who="system")
     output = cli("source", "show", added).stdout
     assert "Address: https://new.example/feed" in output
-    assert f"Lived before: {source.address}, left " in output
+    assert f"Former address: {source.address}, left " in output
     assert cli("source", "revert", added).stdout == f"{added}: polled at {source.address} again.\n"
-    assert "for good to https://new.example/feed, which people took back" in cli("source", "show", added).stdout
+    assert "permanently to https://new.example/feed, reverted by hand" in cli("source", "show", added).stdout
     with sqlite_store.reading() as tx:
         assert [note["who"] for note in tx.moderation.audit.of(f"source:{added}")][:2] == ["command line", "system"]
 
@@ -142,7 +142,7 @@ def test_an_archive_is_read_page_by_page(cli: CommandLine, scripted: Scripted) -
     cli("source", "add", scripted.says("/f", Says(feed(3, extra=link))), "--slug", "f")
     assert cli("source", "backfill", "f").stdout == "Page 1: 2 new, 0 changed, 0 known.\nf: 1 archive page read.\n"
     scripted.says("/f", Says(feed(3)))
-    assert cli("source", "backfill", "f").stdout == "f: it names no archive.\n"
+    assert cli("source", "backfill", "f").stdout == "f: no archive links.\n"
 
 
 def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite_store: Store) -> None:
@@ -155,9 +155,9 @@ def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite
     assert source.host == f"here.example:{source.own_host.rpartition(':')[2]}"
     [group] = [row for row in cli.json("host", "list") if row.get("suffix") == "127.0.0.1"]
     assert (group["name"], group["pauses"]) == ("here.example", "url")
-    assert cli("host", "ungroup", "127.0.0.1").stdout == "127.0.0.1: no group any more.\n"
+    assert cli("host", "ungroup", "127.0.0.1").stdout == "127.0.0.1: no longer a group.\n"
     assert "There is no group" in cli("host", "ungroup", "127.0.0.1", code=2).stderr
-    assert "is no name of a host" in cli("host", "group", "https://x.example/", code=2).stderr
+    assert "is not a host name" in cli("host", "group", "https://x.example/", code=2).stderr
     with sqlite_store.writing() as tx:
         tx.polling.hosts.pause(source.own_host, utc_now() + timedelta(hours=3), utc_now(), "429 from it")
     assert f"Paused: {source.own_host}, for another 3 h (429 from it)" in cli("host", "list").stdout

@@ -127,7 +127,7 @@ def test_apply_reads_what_export_writes(
 
     assert other("source", "apply", str(file)).stdout == "feed-1: added.\nfeed-2: added.\n"
     assert _settings(other_store) == _settings(sqlite_store)
-    assert other("source", "apply", str(file)).stdout == "feed-1: as the file says.\nfeed-2: as the file says.\n"
+    assert other("source", "apply", str(file)).stdout == "feed-1: up to date.\nfeed-2: up to date.\n"
 
     file.write_text(file.read_text().replace("paused = true", "paused = false").replace('"link"', '"guid"'))
     assert "feed-2: changed (options, paused)." in other("source", "apply", str(file)).stdout

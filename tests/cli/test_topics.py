@@ -24,13 +24,13 @@ def test_what_a_file_would_tag_is_shown_and_then_done(cli: CommandLine, sqlite_s
 
     rehearsed = cli("topics", "rehearse").stdout
     assert "1: Water in Ghana  +water (Water), +GH (Ghana)" in rehearsed
-    assert "1 of 2 items would be tagged otherwise." in rehearsed
+    assert "1 of 2 items would get different tags." in rehearsed
     assert "  +1 water" in rehearsed
     with sqlite_store.reading() as tx:
         assert not tx.stream.activities.page(Query(topics=frozenset({"water"}))).items
 
-    assert cli("topics", "apply").stdout == "1 of 2 items are tagged otherwise now.\n"
-    assert cli("topics", "apply").stdout == "0 of 2 items are tagged otherwise now.\n"
+    assert cli("topics", "apply").stdout == "1 of 2 items have different tags now.\n"
+    assert cli("topics", "apply").stdout == "0 of 2 items have different tags now.\n"
     with sqlite_store.reading() as tx:
         assert len(tx.stream.activities.page(Query(topics=frozenset({"water"}))).items) == 1
     assert "topics applied" in cli("audit", "list").stdout
@@ -45,6 +45,6 @@ def test_what_a_file_would_tag_is_shown_and_then_done(cli: CommandLine, sqlite_s
 def test_without_a_usable_file_a_sentence_says_what_to_do(cli: CommandLine, tmp_path: Path) -> None:
     assert "AGGREGATOR_CONFIG_DIR is not set" in cli("topics", "apply", code=1).stderr
     cli.environ["AGGREGATOR_CONFIG_DIR"] = str(tmp_path)
-    assert "topics.toml is not there" in cli("topics", "apply", code=1).stderr
+    assert "topics.toml does not exist" in cli("topics", "apply", code=1).stderr
     (tmp_path / "topics.toml").write_text("x", "utf-8")
     assert "Invalid TOML" in cli("topics", "rehearse", code=2).stderr

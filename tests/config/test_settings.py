@@ -263,7 +263,7 @@ def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:
 
 def test_a_key_file_without_a_whole_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret-key").write_text("half\n")
-    with pytest.raises(SettingsError, match="secret-key holds no usable key; remove the file"):
+    with pytest.raises(SettingsError, match="secret-key contains no valid key; delete the file"):
         _read(DATA_DIR=str(tmp_path)).secret()
 
 
@@ -274,5 +274,5 @@ def test_a_key_that_is_given_is_used(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"AGGREGATOR_SECRET_KEY is not set and .* can't be made"):
+    with pytest.raises(SettingsError, match=r"AGGREGATOR_SECRET_KEY is not set and .* can't be created"):
         _read(DATA_DIR=str(tmp_path / "file")).secret()

@@ -17,7 +17,7 @@ def test_rule_36_an_empty_feed_deletes_nothing_and_is_told(polling: Polling, pub
     polling.poll()
     assert polling.poll().error is None
     assert len(polling.items()) == 2
-    assert polling.note() == "Suddenly empty: it had 2 entries before. What it brought stays."
+    assert polling.note() == "Suddenly empty: it had 2 entries before. Its items are kept."
     assert polling.poll().new == 1
     assert len(polling.items()) == 3
 

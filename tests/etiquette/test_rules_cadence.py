@@ -24,7 +24,7 @@ from aggregator.domain.polling.schedule import (
     poll_weight,
 )
 from aggregator.sources.rss.document import Announced
-from aggregator.sources.rss.polling_hints import wishes_of
+from aggregator.sources.rss.polling_hints import hints_of
 from tests.building import NOON
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _next(
     now: datetime = NOON,
     pace: PollBudget | None = EAGER,
 ) -> datetime:
-    wishes, _ = wishes_of(headers or {}, announced, now, slow=False, floor=FLOOR)
+    wishes, _ = hints_of(headers or {}, announced, now, slow=False, floor=FLOOR)
     return after_success(now, Terms(7, None, FLOOR), poll_weight=1.0, pace=pace, hints=wishes).at
 
 

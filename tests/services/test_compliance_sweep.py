@@ -170,7 +170,7 @@ def test_a_job_whose_list_is_not_taken_is_replaced(
     container = following()
     x.upload_status = 503
     [report] = container.container.sweep()
-    assert "X's file store answered the upload of a compliance job with status 503" in report.notes[0]
+    assert "X's file store responded to the upload of a compliance job with status 503" in report.notes[0]
     x.upload_status = 200
     time.passes(hours=1)
     [report] = container.container.sweep()

@@ -140,7 +140,7 @@ def test_two_installations_on_one_redis_do_not_hear_each_other(
         eventually("it runs", lambda: "first@test" in stack.aggregator("status").stdout)
         other.scheduler("second")  # without a worker
         eventually("its messages wait", lambda: messages(redis) >= 2)
-        assert "none answers" in other.aggregator("status").stdout
+        assert "none responds" in other.aggregator("status").stdout
         assert "has never run" in stack.aggregator("status").stdout
         other.worker("third", "--pool", "threads")
         eventually("its own worker takes them", lambda: "ticking" in other.aggregator("status").stdout)

@@ -82,7 +82,7 @@ def test_x_01_a_list_of_handles_is_looked_up_together(fake: FakeX, follower: Fol
         handles, Subscription(), lambda address, outcome: outcomes.update({address: str(outcome)})
     )
     assert directory.script.paths == ["/2/users/by", "/2/users/by"]
-    assert "X knows no account @nobody_here" in outcomes["@nobody_here"]
+    assert "X has no account @nobody_here" in outcomes["@nobody_here"]
     with installation.container.store.reading() as tx:
         assert tx.polling.sources.count() == 120
     assert installation.source("desk-77").options == {"user_id": "77"}
@@ -223,6 +223,6 @@ def test_x_22_one_command_tells_how_an_account_stands(fake: FakeX, follower: Fol
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in result.stdout.splitlines()}
     assert lines["Newest id"] == "1000"
     assert lines["Costs"].startswith("about $")
-    assert lines["Last error"].startswith("X's rate limit is reached for /2/users/:id/tweets; it is left alone until")
+    assert lines["Last error"].startswith("X's rate limit is reached for /2/users/:id/tweets; paused until")
     assert lines["Last error"].endswith("(host-paused)")
     assert {"Last success", "Last new item", "Next poll"} <= lines.keys()

@@ -97,7 +97,7 @@ def test_x_14_errors_without_posts_are_a_failure_of_that_account_alone(fake: Fak
 def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follower: Follower) -> None:
     installation, script = following(follower, fake, lambda *_: Reply(b"", 503), accounts=9)
     installation.poll()
-    assert len(script.requests) == kind_module.MOST_TROUBLES
+    assert len(script.requests) == kind_module.MOST_OUTAGES
     codes = [installation.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
 

@@ -204,7 +204,7 @@ def test_x_22_a_search_beyond_the_plan_says_so(x: Upstream, follower: Follower) 
     installation.follow("search:#opengov")
     [report] = installation.poll()
     assert "X does not allow this call (Your plan has no access to this endpoint.)" in str(report.error)
-    with pytest.raises(Exception, match="takes 512"):
+    with pytest.raises(Exception, match="limit of 512"):
         installation.follow("search:" + "word " * 200)
 
 

@@ -1,6 +1,6 @@
-"""A calendar's document into occurrences within a window: what repeats is written out, what was replaced is left out.
+"""Expand a calendar document into occurrences within a window, with overridden occurrences replaced.
 
-Each event is read by itself, so that a broken one costs no other one.
+Each event is read separately, so that a broken event does not affect the others.
 """
 
 from __future__ import annotations
@@ -39,65 +39,65 @@ from aggregator.sources.ical.recurrence import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-MOST_EVENTS = 20_000  # VEVENTs of a document
-MOST_OCCURRENCES = 1000  # of a document
-MOST_OF_SERIES = 370  # of one event that repeats, before now and from now on: a year of days
+MOST_EVENTS = 20_000  # VEVENTs in a document
+MOST_OCCURRENCES = 1000  # in a document
+MOST_OF_SERIES = 370  # of a recurring event, before now and from now on: a year of days
 _MOMENT = timedelta(seconds=1)
-_GROWTH = 8  # of each span that is searched for occurrences over the one before
+_GROWTH = 8  # factor by which each span searched for occurrences exceeds the previous one
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when to when events are told."""
+    """The range of time for which occurrences are returned."""
 
     begin: datetime
     end: datetime
-    now: datetime  # what lies ahead of it counts first where not all can be told
+    now: datetime  # occurrences after it take precedence if there are too many
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One time at which an event takes place."""
+    """A single occurrence of an event."""
 
-    event: Event  # with its own words: an occurrence may have others than the series
+    event: Event  # an overridden occurrence may differ from the series
     uid: str
-    recurrence: datetime | None  # when it was to begin at first; None: the event does not repeat
+    recurrence: datetime | None  # its original start; None if the event does not recur
     start: datetime
     end: datetime | None
     all_day: bool
-    zone_label: str | None  # as the calendar wrote it
+    zone_label: str | None  # as written in the calendar
     cancelled: bool
 
 
 @dataclass(slots=True)
 class Expanded:
-    """What a document holds."""
+    """The content of a document."""
 
     name: str | None
     occurrences: Sequence[Occurrence]
-    refresh: timedelta | None = None  # how often it asks to be read
-    repeats: bool = False  # more comes into the window as time passes
+    refresh: timedelta | None = None  # requested refresh interval
+    repeats: bool = False  # more occurrences will enter the window over time
     notes: list[str] = field(default_factory=list)
 
 
-def expanded(body: bytes, window: Window, otherwise: tzinfo = UTC) -> Expanded:
+def expanded(body: bytes, window: Window, default_zone: tzinfo = UTC) -> Expanded:
     """Read a document.
 
     Args:
-        body: as the publisher sent it, unpacked.
-        window: from when to when.
-        otherwise: the zone of times that name none, where the calendar itself names none.
+        body: the response body, decompressed.
+        window: the range of time.
+        default_zone: the zone of floating times if the calendar names none.
 
     Raises:
-        UnreadableError: it is no calendar.
+        UnreadableError: it is not a calendar.
     """
     with followed_until(window.end.year + 1):
-        return _expanded(_calendars(body), window, otherwise)
+        return _expanded(_calendars(body), window, default_zone)
 
 
-def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) -> Expanded:
+def _expanded(calendars: Sequence[Calendar], window: Window, default_zone: tzinfo) -> Expanded:
     first = calendars[0]
-    zone = zone_of(first) or otherwise
+    zone = zone_of(first) or default_zone
     cancels = str(first.get("METHOD", "")).upper() == "CANCEL"
     series: dict[str, list[Event]] = defaultdict(list)
     broken = events = 0
@@ -119,7 +119,7 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
                 found += _single(uid, versions, window, zone)
             elif item := _series(uid, versions, window, zone, notes):
                 several.append(item)
-        except Exception:  # noqa: BLE001 - libraries raise all sorts on dates that are none; the others are fine
+        except Exception:  # noqa: BLE001 - libraries raise various errors for invalid dates
             notes.broken += 1
     repeats = any(map(_is_series, series.values()))
     complete = _collect(several, window, found, notes)
@@ -134,35 +134,33 @@ def _expanded(calendars: Sequence[Calendar], window: Window, otherwise: tzinfo) 
 
 @dataclass(slots=True)
 class Counted:
-    """What was left out."""
+    """Counts of events and occurrences that were left out."""
 
     broken: int = 0
     too_often: int = 0
     cut: int = 0
-    found: int = 0  # occurrences
-    complete: bool = True  # there are no others in the window
+    found: int = 0  # occurrences found
+    complete: bool = True  # the window contains no others
 
     def sentences(self, events: int) -> list[str]:
-        """Return it for people."""
+        """Return the counts as sentences."""
         sentences = []
         if self.broken:
-            sentences.append(f"Left out, since they can't be read: {self.broken} events.")
+            sentences.append(f"Unreadable events skipped: {self.broken}.")
         if self.too_often:
-            sentences.append(
-                f"Left out, since they repeat more often than hourly, or too often to follow: {self.too_often} events."
-            )
+            sentences.append(f"Events skipped that repeat more than hourly or too often to expand: {self.too_often}.")
         if self.cut:
-            sentences.append(f"Of {self.cut} events that repeat often only the next {MOST_OF_SERIES} times are told.")
+            sentences.append(f"Of {self.cut} frequent events, only the next {MOST_OF_SERIES} occurrences are read.")
         if events > MOST_EVENTS:
             sentences.append(f"Only the first {MOST_EVENTS} events are read.")
         if self.found > MOST_OCCURRENCES or not self.complete:
             more = "" if self.complete else "more than "
-            sentences.append(f"Of {more}{self.found} occurrences the next {MOST_OCCURRENCES} are told.")
+            sentences.append(f"Of {more}{self.found} occurrences, the next {MOST_OCCURRENCES} are read.")
         return sentences
 
 
 class _Zones(ZONEINFO):
-    """The time zones of the system; a name that is a folder or too long for a file is unknown, and no error."""
+    """The system's time zones. A name that is a folder or too long for a file counts as unknown."""
 
     def timezone(self, name: str) -> tzinfo | None:
         """Return a time zone, or None for an unknown name."""
@@ -178,14 +176,14 @@ tzp.use(_Zones())
 def _calendars(body: bytes) -> list[Calendar]:
     text = body.decode("utf-8-sig", "replace")
     if "BEGIN:VCALENDAR" not in text[:65_536].upper():
-        raise UnreadableError("Instead of a calendar there is something else: it has no BEGIN:VCALENDAR.")
+        raise UnreadableError("The response isn't a calendar: it has no BEGIN:VCALENDAR.")
     try:
         read = Calendar.from_ical(text, multiple=True)
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as problem:
         raise UnreadableError(f"The calendar can't be read: {str(problem)[:200] or type(problem).__name__}.") from None
     calendars: list[Calendar] = [component for component in read if component.name == "VCALENDAR"]
     if not calendars:
-        raise UnreadableError("The calendar can't be read: it holds no VCALENDAR.")
+        raise UnreadableError("The calendar can't be read: it contains no VCALENDAR.")
     return calendars
 
 
@@ -199,7 +197,7 @@ def _is_series(versions: Sequence[Event]) -> bool:
 
 
 class _Found(NamedTuple):
-    """An occurrence in the window that is not written out yet."""
+    """An occurrence in the window, not yet expanded."""
 
     start: datetime
     uid: str
@@ -208,16 +206,16 @@ class _Found(NamedTuple):
 
 @dataclass(slots=True)
 class _Series:
-    """An event that repeats."""
+    """A recurring event."""
 
     uid: str
-    parts: Sequence[Any]  # the library's series, which has no types
+    parts: Sequence[Any]  # the library's series, which is untyped
     zone: tzinfo
     seen: set[object] = field(default_factory=set)
     broken: bool = False
 
     def between(self, begin: datetime, end: datetime) -> list[_Found]:
-        """Return the occurrences that touch a span of time and were not returned before."""
+        """Return the occurrences that overlap a span of time and were not returned before."""
         found = []
         for part in self.parts:
             for event in part.between(begin, end):
@@ -228,12 +226,12 @@ class _Series:
 
 
 def _collect(several: Sequence[_Series], window: Window, found: list[_Found], notes: Counted) -> bool:
-    """Add the occurrences of events that repeat, the next ones first; return whether those are all in the window.
+    """Add occurrences of recurring events, the next ones first; return whether they are all in the window.
 
-    All events are looked at side by side, in spans of time that grow, until there are more than can be told.
+    All events are searched in parallel, in growing spans of time, until the limit is exceeded.
     """
     for edge in (window.end, window.begin):
-        counts: Counter[str] = Counter()  # occurrences by event
+        counts: Counter[str] = Counter()  # occurrences per event
         for begin, end in _spans(window.now, edge):
             for series in several:
                 if series.broken or counts[series.uid] > MOST_OF_SERIES:
@@ -250,7 +248,7 @@ def _collect(several: Sequence[_Series], window: Window, found: list[_Found], no
 
 def _between(series: _Series, begin: datetime, end: datetime, notes: Counted) -> list[_Found]:
     try:
-        found = series.between(begin, end + _MOMENT)  # the library leaves out what begins just at the end
+        found = series.between(begin, end + _MOMENT)  # the library excludes occurrences that begin exactly at the end
     except Exception:  # noqa: BLE001 - as above
         notes.broken += 1
         series.broken = True
@@ -259,7 +257,7 @@ def _between(series: _Series, begin: datetime, end: datetime, notes: Counted) ->
 
 
 def _spans(now: datetime, edge: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Cut the time between now and an edge of the window into spans that grow with their distance from now."""
+    """Split the time between now and an edge of the window into spans that grow with their distance from now."""
     near, away = now, timedelta(days=1)
     while near != edge:
         far = min(now + away, edge) if edge > now else max(now - away, edge)
@@ -277,7 +275,7 @@ def _built(nearest: Sequence[_Found], zone: tzinfo, notes: Counted) -> Iterator[
 
 
 def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -> Iterator[_Found]:
-    """Give the newest version of an event that does not repeat."""
+    """Return the newest version of an event that does not recur."""
     event = max(versions, key=version_of)
     occurrence = _occurrence(uid, event, None, zone)
     if (occurrence.end or occurrence.start) >= window.begin and occurrence.start <= window.end:
@@ -285,9 +283,9 @@ def _single(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo) -
 
 
 def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, notes: Counted) -> _Series | None:
-    """Prepare an event that repeats, with the occurrences that were moved or cancelled by themselves."""
+    """Prepare a recurring event with its overridden and cancelled occurrences."""
     newest: dict[Any, Event] = {}
-    for event in sorted(versions, key=version_of):  # the last of each wins
+    for event in sorted(versions, key=version_of):  # the last version of each wins
         newest[_recurrence_key(event)] = event
     rules = [rule for event in newest.values() for rule in rules_of(event)]
     if any(map(stands_still, rules)):
@@ -298,7 +296,7 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
         return None
     calendar = Calendar()
     for key, event in newest.items():
-        placed = _placed(event, zone)
+        placed = _with_zone(event, zone)
         if key is None and not _changes_what_follows(newest.values()):
             brought_near(placed, window.begin)
         if too_far(placed, window.end):
@@ -309,7 +307,7 @@ def _series(uid: str, versions: Sequence[Event], window: Window, zone: tzinfo, n
 
 
 def _changes_what_follows(versions: Iterable[Event]) -> bool:
-    """Whether one of the versions of an event stands for all later occurrences too."""
+    """Return whether an overridden occurrence also applies to all later ones (RANGE=THISANDFUTURE)."""
     return any("RANGE" in getattr(event.get("RECURRENCE-ID"), "params", ()) for event in versions)
 
 
@@ -318,8 +316,8 @@ def _recurrence_key(event: Event) -> object:
     return None if value is None else instant(value, UTC)
 
 
-def _placed(event: Event, zone: tzinfo) -> Event:
-    """Return an event whose times that name no zone are in one, so that all of a series can be compared."""
+def _with_zone(event: Event, zone: tzinfo) -> Event:
+    """Return an event with a zone on its floating times, so that all times of a series can be compared."""
     placed = event.copy()
     placed.subcomponents = []
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
@@ -353,7 +351,7 @@ def _end(event: Event, begins: date, zone: tzinfo) -> datetime | None:
         return instant(value, zone)
     span = time_value(event, "DURATION")
     if isinstance(span, timedelta):
-        if isinstance(begins, datetime):  # by the clock on the wall where it lasts whole days, else by the hours
+        if isinstance(begins, datetime):  # whole days in local time, other durations in elapsed time
             return instant(begins + span, zone) if not span % timedelta(days=1) else instant(begins, zone) + span
         return instant(begins, zone) + span
     return None if isinstance(begins, datetime) else instant(begins, zone) + timedelta(days=1)

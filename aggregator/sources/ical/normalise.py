@@ -1,4 +1,4 @@
-"""Occurrences into activities. Pure."""
+"""Convert occurrences to activities. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aggregator.sources.ical.expansion import Occurrence, Window
 
-READER = 2  # raised when the same bytes come to mean something else, so that unchanged calendars are read again
+READER = 2  # increased when the same bytes get another meaning, so that unchanged calendars are read again
 
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_TEXT = 100_000
@@ -39,7 +39,7 @@ _LONGEST_PLACE = 500
 _LONGEST_RAW = 400_000  # bytes
 _MOST_MEDIA = 10
 _MOST_TAGS = 50
-# These change with every writing of a calendar, and say nothing of the event.
+# Properties that change with every export of a calendar, without a change of the event.
 _NOISE = re.compile(rb"^(?:DTSTAMP|SEQUENCE|LAST-MODIFIED)[;:].*(?:\r?\n[ \t].*)*\r?\n", re.MULTILINE)
 _HTML = re.compile(r"<(?:p|br|a|div|ul|ol|b|i|strong|em|span)\b", re.IGNORECASE)
 _MEETING = re.compile(
@@ -52,20 +52,20 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ParsedCalendar:
-    """What a calendar says within a window."""
+    """The content of a calendar within a window."""
 
     name: str | None
-    activities: Sequence[NewActivity]  # the last first: what is next is the newest of what comes together
+    activities: Sequence[NewActivity]  # the last first: of items that arrive together, the next event is the newest
     refresh: timedelta | None
     repeats: bool
     notes: Sequence[str]
 
 
 def read(body: bytes, window: Window, zone: tzinfo, address: str) -> ParsedCalendar:
-    """Read the calendar of an address; the arguments are those of `expanded`.
+    """Read the calendar at an address; the arguments are those of `expanded`.
 
     Raises:
-        UnreadableError: it is no calendar.
+        UnreadableError: it is not a calendar.
     """
     calendar = expanded(body, window, zone)
     host = urlsplit(address).hostname or ""
@@ -79,13 +79,14 @@ def activity_of(occurrence: Occurrence, calendar: str, name: str, host: str) -> 
 
     Args:
         occurrence: the occurrence.
-        calendar: the address of the calendar, which is never shown.
-        name: what the calendar is called.
-        host: where it is.
+        calendar: the URL of the calendar, which is never displayed.
+        name: the calendar's name.
+        host: the calendar's host.
     """
     event = occurrence.event
     html, text = _body(event)
-    # Nothing is resolved against the calendar's address, nor stands it in for a missing one: it is often private.
+    # The calendar's URL is neither a base for relative addresses nor a substitute for a missing one: it is often
+    # private.
     url = canonical_url(_text(event, "URL")) if event.get("URL") else None
     place = _text(event, "LOCATION")[:_LONGEST_PLACE]
     native_id = (
@@ -149,7 +150,7 @@ def _online(event: Event, place: str, text: str) -> str | None:
 
 
 def _organizer(event: Event, name: str, host: str) -> Actor:
-    """Return who invites: by name alone, since calendars give people's mail addresses."""
+    """Return the organizer by name only, since calendars contain people's mail addresses."""
     value = event.get("ORGANIZER")
     common = str(value.params.get("CN", "")) if value is not None and hasattr(value, "params") else ""
     who = " ".join(common.split()).strip('"')[:_LONGEST_TITLE] or name

@@ -1,4 +1,4 @@
-"""The calendar source: conditional requests, and the window of time whose events are read."""
+"""Define the kind of source for calendars: conditional requests, and the window of time."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
 
 ACCEPT = "text/calendar, */*;q=0.1"
-LONGEST = timedelta(days=1)  # that a calendar may ask to be left alone
+LONGEST = timedelta(days=1)  # longest interval that a calendar may request
 PAST, AHEAD = timedelta(days=30), timedelta(days=365)
 _MOST_DAYS = 3650
-_MOVES_EVERY = timedelta(days=1)  # the window of what repeats
-_WHOLE = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+_WINDOW_UPDATE = timedelta(days=1)  # interval between updates of the window of recurring events
+_FULL_EVERY = timedelta(days=7)  # time between unconditional requests: some servers answer "not modified" forever
 _WEBCAL = re.compile(r"(?i)^webcals?:")
 _NAMED = re.compile(r"(?i)(?:webcals?://\S+|https?://[^\s?#]+\.ics(?:[?#]\S*)?)")
 _NOT_MODIFIED = 304
@@ -64,7 +64,7 @@ class CalendarKind(DocumentKind):
 
     name = "calendar"
     label = "a calendar"
-    eagerness = 0.5  # plans change seldom
+    eagerness = 0.5  # calendars seldom change
     address_form = "a calendar URL"
     fallback_slug = "calendar"
     options = _OPTIONS
@@ -75,7 +75,7 @@ class CalendarKind(DocumentKind):
         return canonical_url(_WEBCAL.sub("https:", address)) if _NAMED.fullmatch(address) else None
 
     def export_address(self, source: Source) -> str:
-        """Return an address that shows by its form that it is a calendar."""
+        """Return an address in a form that identifies it as a calendar."""
         address = source.address
         return address if _NAMED.fullmatch(address) else re.sub(r"(?i)^https?:", "webcal:", address)
 
@@ -86,10 +86,10 @@ class CalendarKind(DocumentKind):
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Fetch an address that names a calendar (webcal:, or a path that ends in .ics); others are not for this kind.
+        """Fetch a calendar's address (webcal:, or a path that ends in .ics); return None for any other address.
 
         Raises:
-            SourceError: it can't be fetched, or is no calendar; the sentence says what was seen.
+            SourceError: it can't be fetched, or is not a calendar; the message describes the response.
         """
         url = self.web_address(address)
         if url is None:
@@ -106,7 +106,7 @@ class CalendarKind(DocumentKind):
         """Poll one calendar.
 
         Raises:
-            SourceError: nothing usable was returned.
+            SourceError: the response was not usable.
         """
         return await _read_source(source, context, tally)
 
@@ -115,20 +115,24 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
     now, state = context.clock(), source.poll.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     known: Mapping[str, Any] = state if same else {}
-    conditions = {} if _moves(known, now) else {name: known[name] for name in ("etag", "modified") if known.get(name)}
+    conditions = (
+        {}
+        if _needs_full_response(known, now)
+        else {name: known[name] for name in ("etag", "modified") if known.get(name)}
+    )
     response = await context.http.get(
         source.address, accept=ACCEPT, headers=context.unsealed(source), tally=tally, **conditions
     )
     return await _result(response, source.address, known, source.options, source.floor, now, context.parser)
 
 
-def _moves(known: Mapping[str, Any], now: datetime) -> bool:
-    """Say whether the document is wanted though it may not have changed: the window moved on, or it is long ago."""
+def _needs_full_response(known: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether to fetch the full document even if unchanged: the window moved, or the last fetch is long ago."""
     whole = known.get("whole")
     if whole is None:
         return True
-    age = now - datetime.fromisoformat(whole)  # less than nothing after a clock was ahead
-    return not timedelta() <= age < (_MOVES_EVERY if known.get("repeats") else _WHOLE)
+    age = now - datetime.fromisoformat(whole)  # negative after a wrong clock
+    return not timedelta() <= age < (_WINDOW_UPDATE if known.get("repeats") else _FULL_EVERY)
 
 
 async def _result(
@@ -143,16 +147,16 @@ async def _result(
     moved = moved_to(response, address)
     if response.status == _NOT_MODIFIED:
         state = {**known, **validators(response)}
-        wishes = _wishes(response, known.get("refresh"), floor, now)
-        return FetchResult(state=state, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response))
+        hints = _hints(response, known.get("refresh"), floor, now)
+        return FetchResult(state=state, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
     digest = hashlib.sha256(response.body).hexdigest()
-    same = digest == known.get("body_sha256") and not _moves(known, now)
+    same = digest == known.get("body_sha256") and not _needs_full_response(known, now)
     state = {**validators(response), "url": address, "reader": READER, "body_sha256": digest}
     if same:
         kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
-        wishes = _wishes(response, known.get("refresh"), floor, now)
+        hints = _hints(response, known.get("refresh"), floor, now)
         return FetchResult(
-            state={**state, **kept}, unchanged=True, wishes=wishes, moved_to=moved, facts=facts_of(response)
+            state={**state, **kept}, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response)
         )
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
@@ -167,14 +171,14 @@ async def _result(
         state,
         name=calendar.name,
         entries=len(calendar.activities),
-        wishes=_wishes(response, state.get("refresh"), floor, now),
+        wishes=_hints(response, state.get("refresh"), floor, now),
         moved_to=moved,
         note=" ".join(calendar.notes) or None,
         facts=facts_of(response),
     )
 
 
-def _wishes(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
+def _hints(response: Response, refresh: object, floor: timedelta, now: datetime) -> PublisherHints:
     spans = list(freshness(response.headers, now))
     if isinstance(refresh, int | float) and refresh > 0:
         spans.append((timedelta(seconds=min(float(refresh), LONGEST.total_seconds())), "REFRESH-INTERVAL"))

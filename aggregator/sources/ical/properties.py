@@ -1,4 +1,4 @@
-"""Read the properties of icalendar components as values of our own. Pure."""
+"""Convert properties of icalendar components to plain values. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def zone_label(event: Event, begins: datetime, zone: tzinfo) -> str | None:
-    """Return the zone as the calendar wrote it; that of the whole calendar where the time names none."""
+    """Return the zone as written in the calendar; the calendar's own zone if the time has none."""
     value: Any = event.get("DTSTART")
     value = value.params.get("TZID")
     if value:
@@ -32,7 +32,7 @@ def instant(moment: date, zone: tzinfo) -> datetime:
 
 
 def time_value(event: Event, name: str) -> Any:  # noqa: ANN401 - dates and spans of icalendar
-    """Return the value of a property that is a time, a day or a span; None where it is none."""
+    """Return the value of a property with a time, a day or a duration, or None."""
     try:
         return getattr(event.get(name), "dt", None)
     except BrokenCalendarProperty:
@@ -40,13 +40,13 @@ def time_value(event: Event, name: str) -> Any:  # noqa: ANN401 - dates and span
 
 
 def start_of(event: Event) -> date | None:
-    """Return when an event starts; None if it does not say."""
+    """Return the start of an event, or None if it is missing."""
     value = time_value(event, "DTSTART")
     return value if isinstance(value, date) else None
 
 
 def version_of(event: Event) -> tuple[int, datetime]:
-    """Return what to compare versions of an event by: its sequence, then when it was written."""
+    """Return the sort key for versions of an event: its sequence number, then its modification time."""
     value: Any = event.get("SEQUENCE", 0)
     try:
         sequence = int(value)
@@ -58,7 +58,7 @@ def version_of(event: Event) -> tuple[int, datetime]:
 
 
 def zone_of(calendar: Calendar) -> tzinfo | None:
-    """Return the time zone of a calendar; None if it names none that is known."""
+    """Return the time zone of a calendar, or None if it is missing or unknown."""
     try:
         return ZoneInfo(str(calendar.get("X-WR-TIMEZONE", "")).strip())
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -66,7 +66,7 @@ def zone_of(calendar: Calendar) -> tzinfo | None:
 
 
 def refresh_interval(calendar: Calendar) -> timedelta | None:
-    """Return how often a calendar asks to be read."""
+    """Return the refresh interval that a calendar requests."""
     for name in ("REFRESH-INTERVAL", "X-PUBLISHED-TTL"):
         value = calendar.get(name)
         span = getattr(value, "dt", None)

@@ -1,8 +1,8 @@
-"""Rules that repeat an event, brought near the window before a library walks them occurrence by occurrence.
+"""Move recurrence rules close to the window before a library walks them occurrence by occurrence.
 
-The library starts at the first occurrence ever and stops behind the window, so the start is moved: by whole periods of
-the rule, to shortly before the window. A rule that never fits has no occurrence behind the window at which to stop, so
-the years are bounded too.
+The library starts at the first occurrence and stops after the window, so the start is moved by whole periods of the
+rule to shortly before the window. A rule without matches has no occurrence after the window at which to stop, so the
+years are limited, too.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
     from icalendar import Event
 
-_MARGIN = timedelta(days=8)  # before the window: more than any time zone, and more than a week
+_MARGIN = timedelta(days=8)  # before the window: more than any UTC offset, and more than a week
 _MOST_A_DAY = 24
 _TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY"})
 _SPANS = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}
 _MONTHS = {"MONTHLY": 1, "YEARLY": 12}
-_SAFE_DAY = 28  # in every month
+_SAFE_DAY = 28  # days that every month has
 _LEAP_YEAR = 2000
-_MOST_PERIODS = 150_000  # of an event, from its start to the end of the window: 17 years of hours, 400 of days
+_MOST_PERIODS = 150_000  # periods from an event's start to the end of the window: 17 years of hours, 400 of days
 _last_year: ContextVar[int] = ContextVar("last_year", default=MAXYEAR)
 
 
 class _BoundedYears:
-    """The module `datetime` as `dateutil.rrule` sees it.
+    """The module `datetime` as `dateutil.rrule` sees it, with a lower MAXYEAR.
 
-    That library follows a rule to the year MAXYEAR, and has no other bound for a rule without occurrences.
+    The library follows a rule up to MAXYEAR; it has no other limit for a rule without occurrences.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class _BoundedYears:
 
     @property
     def MAXYEAR(self) -> int:  # noqa: N802  # the name that the library reads
-        """The last year to look for occurrences in."""
+        """The last year to search for occurrences."""
         return _last_year.get()
 
 
@@ -53,7 +53,7 @@ rrule.datetime = _BoundedYears()
 
 @contextmanager
 def followed_until(year: int) -> Iterator[None]:
-    """Let no rule be followed beyond a year."""
+    """Limit the expansion of rules to a year."""
     before = _last_year.set(min(year, MAXYEAR))
     try:
         yield
@@ -62,14 +62,14 @@ def followed_until(year: int) -> Iterator[None]:
 
 
 def rules_of(event: Event | None) -> list[dict[str, list[Any]]]:
-    """Return an event's recurrence rules; broken ones are left for the library to complain about."""
+    """Return an event's recurrence rules; the library reports invalid ones."""
     value: Any = event.get("RRULE") if event is not None else None
     rules = value if isinstance(value, list) else [value]
     return [rule for rule in rules if isinstance(rule, dict)]
 
 
 def too_often(rule: Mapping[str, list[Any]]) -> bool:
-    """Whether a rule repeats more often than hourly."""
+    """Return whether a rule repeats more often than hourly."""
     frequency = _frequency(rule)
     times = len(rule.get("BYMINUTE") or (0,)) * len(rule.get("BYSECOND") or (0,))
     if frequency == "HOURLY":
@@ -78,12 +78,12 @@ def too_often(rule: Mapping[str, list[Any]]) -> bool:
 
 
 def stands_still(rule: Mapping[str, list[Any]]) -> bool:
-    """Whether a rule repeats at intervals of nothing, at which libraries never come to an end."""
+    """Return whether a rule has an interval of zero, for which libraries never terminate."""
     return any(int(every) < 1 for every in rule.get("INTERVAL") or ())
 
 
 def too_far(event: Event, end: datetime) -> bool:
-    """Whether there are more periods from the start of an event to `end` than can be walked."""
+    """Return whether there are too many periods between the start of an event and `end`."""
     start = getattr(event.get("DTSTART"), "dt", None)
     if not isinstance(start, date):
         return False
@@ -93,7 +93,7 @@ def too_far(event: Event, end: datetime) -> bool:
 
 
 def brought_near(event: Event, begin: datetime) -> None:
-    """Move the first occurrence of an event to shortly before `begin`, where its one rule allows that."""
+    """Move the first occurrence of an event to shortly before `begin`, if its only rule allows that."""
     rules = rules_of(event)
     if len(rules) != 1:
         return
@@ -119,25 +119,25 @@ def brought_near(event: Event, begin: datetime) -> None:
 
 
 def _alike(start: date, end: date | None) -> bool:
-    """Whether both are days, or both are times of one zone, so that the same shift keeps what lies between them."""
+    """Return whether both are days or both are times in the same zone, so that a shift preserves their difference."""
     if end is None:
         return True
     return type(start) is type(end) and getattr(start, "tzinfo", None) == getattr(end, "tzinfo", None)
 
 
 def _wall(moment: datetime, like: date) -> date:
-    """Return a moment as a day, or by the clock on the wall of a zone."""
+    """Return an instant as a day or as local time in a zone."""
     if not isinstance(like, datetime):
         return moment.date()
     return moment.astimezone(like.tzinfo) if like.tzinfo else moment.replace(tzinfo=None)
 
 
 def _moved(rule: Mapping[str, list[Any]], start: date, earliest: date) -> tuple[int, date]:
-    """Return how many periods may be skipped so that the start stays before `earliest`, and the start after them."""
+    """Return the number of periods to skip so that the start stays before `earliest`, and the new start."""
     frequency, every = _frequency(rule), _interval(rule)
     most = _skippable(rule, start)
     if frequency in _SPANS:
-        # A day can be moved by whole days only.
+        # A day can only be moved by whole days.
         step = _MOST_A_DAY if frequency == "HOURLY" and not isinstance(start, datetime) else 1
         skipped = min((earliest - start) // (_SPANS[frequency] * every), most) // step * step
         return (skipped, start + _SPANS[frequency] * every * skipped) if skipped > 0 else (0, start)
@@ -153,7 +153,7 @@ def _moved(rule: Mapping[str, list[Any]], start: date, earliest: date) -> tuple[
 
 
 def _skippable(rule: Mapping[str, list[Any]], start: date) -> int:
-    """Return how many periods may be skipped: of a rule that counts, only such as hold one occurrence each."""
+    """Return how many periods may be skipped; a rule with COUNT may only skip periods with one occurrence each."""
     if not rule.get("COUNT"):
         return 10**9
     plain = not any(name.startswith("BY") for name in rule)
@@ -162,7 +162,7 @@ def _skippable(rule: Mapping[str, list[Any]], start: date) -> int:
 
 
 def _never(rule: Mapping[str, list[Any]]) -> bool:
-    """Whether a rule names only days that there are not, such as the thirtieth of February."""
+    """Return whether a rule only names days that never occur, such as February 30."""
     months, days = rule.get("BYMONTH"), rule.get("BYMONTHDAY")
     if not months or not days:
         return False

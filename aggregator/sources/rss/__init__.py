@@ -1,5 +1,5 @@
 """News feeds: RSS 0.9x, 1.0 and 2.0, Atom, CDF and JSON Feed.
 
-`kind` fetches and decides, `normalise` turns bytes into activities, `syndication` (XML, by feedparser) and `jsonfeed`
-read what a document says into the types of `document`.
+`plugin` fetches documents and evaluates responses, `parse` and `normalise` convert bytes to activities. `fast_xml`,
+`feedparser_reader` and `jsonfeed` read documents into the types of `document`.
 """

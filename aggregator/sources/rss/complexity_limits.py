@@ -1,6 +1,6 @@
-"""Documents that are built to cost: refused after one quick look, before the general parser meets them.
+"""Reject documents with excessive complexity by a quick check before the general parser sees them.
 
-That parser's time grows with the square of several things that a feed for readers never has many of.
+The parser's time grows with the square of several counts that are small in every normal feed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from lxml import etree
 
 from aggregator.domain.errors import TooComplexError, UnreadableError
 
-_DEEPEST = 200  # elements within each other
-_MOST_ATTRIBUTES = 100  # of one element
-_MOST_OF_ENTRY = 3_000  # elements within one entry
+_DEEPEST = 200  # nesting depth of elements
+_MOST_ATTRIBUTES = 100  # attributes of an element
+_MOST_OF_ENTRY = 3_000  # elements within an entry
 _MOST_ELEMENTS = 200_000
-_LONGEST_BROKEN = 1024 * 1024  # bytes that are guessed at, where the XML is broken
+_LONGEST_BROKEN = 1024 * 1024  # bytes of a document with broken XML that feedparser may recover
 _MOST_BROKEN_TAGS = 30_000
 
 _LARGE = "The document has more elements, or deeper ones, than any feed needs."
@@ -28,29 +28,31 @@ _TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {_MOST_OF_ENTRY}])"
 
 
 def refuse(body: bytes) -> None:
-    """Look at the outline of a document.
+    """Check the outline of a document.
 
     Raises:
-        TooComplexError: it is deeper, wider or longer than any feed needs.
+        TooComplexError: it is deeper, wider or longer than any normal feed.
     """
     try:
         _Outline().run(body)
-    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an encoding that there is not
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an unknown encoding
         if len(body) > _LONGEST_BROKEN or body.count(b"<") > _MOST_BROKEN_TAGS:
-            raise UnreadableError("The feed's XML is broken, and too long to guess at. Tell the publisher.") from None
+            raise UnreadableError(
+                "The feed's XML is broken, and the document is too long for recovery. Tell the publisher."
+            ) from None
 
 
 def refuse_tree(root: etree._Element, body: bytes) -> None:
-    """Hold a document that is parsed already to the same bounds; nearly free for a usual one.
+    """Apply the same limits to a parsed document; nearly free for a normal one.
 
     Raises:
-        TooComplexError: it is deeper, wider or longer than any feed needs.
+        TooComplexError: it is deeper, wider or longer than any normal feed.
     """
     if _TOO_WIDE(root):
         raise TooComplexError(_WIDE)
     if _TOO_DEEP(root):
         raise TooComplexError(_LARGE)
-    # There are no more elements than "<".
+    # The number of "<" is an upper bound for the number of elements.
     if body.count(b"<") > _MOST_OF_ENTRY and (_TOO_MANY(root) or _TOO_FULL(root)):
         raise TooComplexError(_LARGE)
 

@@ -1,4 +1,4 @@
-"""What a body is when it is no feed: in words for people, and where a page says its feeds are. Pure."""
+"""Describe a body that is not a feed, and find the feed links of a page. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PROLOG = re.compile(rb"(?s)(?:\s+|<\?.*?\?>|<!--.*?-->|<!(?!doctype\s+html)[^>\
 _ROOT = re.compile(rb"<(!doctype\s+html|[a-z_][\w:.-]*)", re.IGNORECASE)
 _TITLE = re.compile(r"(?is)<title[^>]{0,300}>([^<]{0,300})")
 _BOMS = b"\xef\xbb\xbf\xff\xfe\x00"
-_HEAD = 256 * 1024  # bytes of a page that are looked at
+_HEAD = 256 * 1024  # bytes of a page that are examined
 _KB = 1000
 
 
 def root(body: bytes) -> str:
-    """Return the name of the document's first element in lower case, "" where it is no markup."""
+    """Return the name of the document's first element in lower case, or "" if there is no markup."""
     body = body.lstrip(_BOMS)
     prolog = _PROLOG.match(body[:_HEAD])
     found = _ROOT.match(body, prolog.end() if prolog else 0)
@@ -30,17 +30,17 @@ def root(body: bytes) -> str:
 
 
 def is_html(body: bytes) -> bool:
-    """Whether this is a page for browsers rather than a feed."""
+    """Return whether a body is an HTML page rather than a feed."""
     return root(body) in {"html", "head", "body", "meta", "title", "div", "p", "script", "link"}
 
 
 def is_json(body: bytes) -> bool:
-    """Whether this looks like JSON."""
+    """Return whether a body looks like JSON."""
     return body.lstrip(_BOMS + b" \t\r\n")[:1] in {b"{", b"["}
 
 
 def seen(body: bytes, content_type: str) -> str:
-    """Say in a few words what a body that is no feed is: 'an HTML page titled "..."', "image/png of 12 kB"."""
+    """Describe a body that is not a feed in a few words: 'an HTML page titled "..."', "image/png of 12 kB"."""
     if not body.strip():
         return "an empty body"
     if is_html(body):
@@ -48,23 +48,23 @@ def seen(body: bytes, content_type: str) -> str:
         words = plain_text(title[1])[:100] if title else ""
         return f'an HTML page titled "{words}"' if words else "an HTML page"
     if is_json(body):
-        return "JSON that is no feed"
+        return "JSON without a feed"
     name = root(body)
     if name:
         return f"an XML document of <{name[:40]}>"
     size = f"{len(body)} bytes" if len(body) < _KB else f"{round(len(body) / _KB)} kB"
-    return f"{content_type.partition(';')[0].strip()[:60] or 'something without a content type'} of {size}"
+    return f"{content_type.partition(';')[0].strip()[:60] or 'a response without a content type'} of {size}"
 
 
 class Page(NamedTuple):
-    """A page for browsers."""
+    """An HTML page."""
 
-    words: str  # what it is, for people
-    feed: str | None  # the address of the first feed that it announces
+    words: str  # description for people
+    feed: str | None  # URL of its first feed link
 
 
 def page(body: bytes, url: str) -> Page | None:
-    """Describe a page for browsers at `url`; None where the body is something else."""
+    """Describe the HTML page at `url`; return None for any other body."""
     if not is_html(body):
         return None
     links = feed_links(body, url)
@@ -72,7 +72,7 @@ def page(body: bytes, url: str) -> Page | None:
 
 
 def feed_links(body: bytes, url: str) -> list[str]:
-    """Return the addresses of the feeds that an HTML page at `url` announces, in its order."""
+    """Return the URLs of the feed links of the HTML page at `url`, in its order."""
     parser = _Page(url)
     parser.feed(_page(body))
     return list(dict.fromkeys(parser.links))

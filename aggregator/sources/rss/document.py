@@ -1,4 +1,4 @@
-"""What a feed document says, before anything of it is cleaned, resolved or judged."""
+"""Represent a feed document before its values are cleaned, resolved or interpreted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
-MOST_ENTRIES = 500  # of one document; the rest of a longer one is not read
-LONGEST_TEXT = 200_000  # characters of one entry's body
+MOST_ENTRIES = 500  # of a document; further entries are not read
+LONGEST_TEXT = 200_000  # characters of an entry's body
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Text as it stands in a feed: HTML or not, with the base that its relative addresses have within the document."""
+    """Text as in the feed: HTML or not, with the base URL of its relative addresses."""
 
     value: str
     html: bool
@@ -26,7 +26,7 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote an entry or publishes a feed."""
+    """The author of an entry, or the publisher of a feed."""
 
     name: str | None = None
     url: str | None = None
@@ -35,7 +35,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. Addresses are as relative as the document left them."""
+    """An entry. Addresses are as relative as in the document."""
 
     id: str | None = None
     link: str | None = None
@@ -47,57 +47,57 @@ class Entry:
     updated: datetime | None = None
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
-    image: str | None = None  # a picture that stands for the entry
-    reply_to: str | None = None  # address of what it answers (RFC 4685)
-    raw: bytes = b""  # the entry's XML, or compact JSON of everything the document says of it
+    image: str | None = None  # a picture that represents the entry
+    reply_to: str | None = None  # address of the item it replies to (RFC 4685)
+    raw: bytes = b""  # the entry's XML, or compact JSON of all its fields
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What a feed says about polling and paging it, as it is written there; nothing of it is checked yet."""
+    """A feed's polling and paging hints as written, not yet validated."""
 
     ttl: str | None = None  # RSS: minutes
-    skip_hours: tuple[str, ...] = ()  # RSS: 0 to 23, some write 24; GMT
+    skip_hours: tuple[str, ...] = ()  # RSS: 0 to 23, sometimes 24; GMT
     skip_days: tuple[str, ...] = ()  # RSS: names of days
     update_period: str | None = None  # sy: hourly, daily, weekly, monthly, yearly
     update_frequency: str | None = None  # sy: times within the period
-    complete: bool = False  # RFC 5005: the document is the whole feed
-    previous: str | None = None  # RFC 5005: address of the archive document before this one
+    complete: bool = False  # RFC 5005: the document is the complete feed
+    previous: str | None = None  # RFC 5005: address of the previous archive document
 
 
 NOTHING_ANNOUNCED = Announced()
 
 
 class Entries(Protocol):
-    """The entries of a document, in its order. Only those that are asked for are read."""
+    """The entries of a document, in its order. Only requested entries are read."""
 
     @property
     def raws(self) -> Sequence[bytes]:
-        """Return of each entry what tells whether it is still the same."""
+        """Return a text for each entry that changes whenever the entry changes."""
         ...
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
-        """Read some entries, in the order of `indices`, which go up."""
+        """Read the entries with these ascending `indices`, in order."""
         ...
 
     def names(self, index: int) -> tuple[str | None, str | None]:
-        """Return an entry's id and link alone, as `read` would."""
+        """Return an entry's id and link, as `read` would give them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadEntries:
-    """Entries of a document that had to be read as a whole."""
+    """Entries of a document that was read as a whole."""
 
     entries: Sequence[Entry] = ()
 
     @property
     def raws(self) -> Sequence[bytes]:
-        """Return what each entry was read from."""
+        """Return the text from which each entry was read."""
         return [entry.raw for entry in self.entries]
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
-        """Return some of the entries."""
+        """Return the entries with these indices."""
         return [self.entries[index] for index in indices]
 
     def names(self, index: int) -> tuple[str | None, str | None]:
@@ -118,7 +118,7 @@ class Document:
     lang: str | None = None
     image: str | None = None
     entries: Entries = NO_ENTRIES
-    notes: tuple[str, ...] = ()  # what is wrong with it, although it could be read
+    notes: tuple[str, ...] = ()  # a problem with a document that could still be read
     announced: Announced = NOTHING_ANNOUNCED
-    follows_base: bool = False  # Atom: what is relative is so to the document; elsewhere people mean their site
-    around: str = ""  # what else around an entry decides what its bytes mean
+    follows_base: bool = False  # Atom: addresses are relative to the document; elsewhere to the site
+    around: str = ""  # context outside of an entry that affects how it is read

@@ -1,6 +1,6 @@
-"""Occasions: what a line such as "Wednesday, April 16, 2014 10:00 - 11:00 AM EST" says, and what it leaves open. Pure.
+"""Parse lines such as "Wednesday, April 16, 2014 10:00 - 11:00 AM EST", and record ambiguity. Pure.
 
-A zone's abbreviation is what somebody typed, never guessed away: where it may mean two instants, both are kept.
+A time zone abbreviation is kept as typed. If it may mean two instants, both are kept.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aggregator.domain.activity import Occasion
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
-_LONGEST = 160  # characters of a line that can be nothing but a date
+_LONGEST = 160  # characters of a line that consists of a date alone
 _HALF_DAY = 12
 _HOURS = 24
 
-# What people mean by an abbreviation, and the offset (hours) that it stands for literally. Where both agree on a day,
-# nothing is open; a winter's name in summer may mean either.
+# The usual meaning of an abbreviation, and the offset (hours) that it denotes literally. If both give the same instant
+# on a day, nothing is ambiguous. The name of standard time in summer may mean either.
 _LABELS: dict[str, tuple[str, float]] = {
     "EST": ("America/New_York", -5), "EDT": ("America/New_York", -4),
     "CST": ("America/Chicago", -6), "CDT": ("America/Chicago", -5),
@@ -38,7 +38,7 @@ _GENERAL = {
     "PACIFIC": "America/Los_Angeles",
 }  # fmt: skip
 _UTC = frozenset({"UTC", "Z", "GMT+0", "UTC+0"})
-# Abbreviations that stand for quite different places: the two of them that are most likely.
+# Abbreviations with unrelated meanings: the two most likely ones.
 _AMONG = {"IST": ("Asia/Kolkata", "Europe/Dublin")}
 
 _MONTHS = (
@@ -65,26 +65,26 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a wall clock's time means under a label: an instant, and another one where the label leaves that open."""
+    """The instant of a local time with a zone label, and a second instant if the label is ambiguous."""
 
     instant: datetime  # UTC
     other: datetime | None = None
 
 
-def read_time(local: datetime, label: str | None, otherwise: tzinfo = UTC) -> Reading:
-    """Say what a wall clock's time (naive) means under a zone's label; `otherwise` where the label says nothing.
+def read_time(local: datetime, label: str | None, default_zone: tzinfo = UTC) -> Reading:
+    """Convert a local time (naive) with a zone label to an instant; `default_zone` is the zone for an empty label.
 
-    The first reading of an abbreviation is the clock on the wall at the place that people mean by it; the other one
-    is the offset that it stands for literally, where that differs on the day.
+    The first reading of an abbreviation is the local time in its usual region. The second one is the offset that it
+    denotes literally, if that differs on the day.
     """
-    first, second = _zones((label or "").strip()) or (otherwise, None)
+    first, second = _zones((label or "").strip()) or (default_zone, None)
     instant = _instant(local, first)
     other = _instant(local, second) if second is not None else None
     return Reading(instant, other if other != instant else None)
 
 
 def _zones(name: str) -> tuple[tzinfo, tzinfo | None] | None:
-    """Return the zones that a label may mean, the likelier first; None where it means nothing."""
+    """Return the zones that a label may mean, the likeliest first; None if it is unknown."""
     known = name.upper()
     if known in _UTC:
         return UTC, None
@@ -115,15 +115,15 @@ def _named(name: str) -> tuple[tzinfo, None] | None:
 
 
 def knows(label: str) -> bool:
-    """Say whether a label means something."""
+    """Return whether a label is a known zone."""
     return _zones(label.strip()) is not None
 
 
 def parse_event_line(text: str) -> Occasion | None:
-    """Return what a text announces where it has exactly one line (or two in a row) that is nothing but a time.
+    """Return the event that a text announces, if exactly one line (or two in a row) consists of a time alone.
 
-    A day alone is as likely the day of writing, and so is a time without an end or a zone. Prose that mentions days
-    ("This May 4-5, 2014 there will be ...") announces nothing that a machine can be sure of.
+    A day alone may just as well be the date of writing, and so may a time without an end or a zone. Prose that mentions
+    days ("This May 4-5, 2014 there will be ...") is too ambiguous for a parser.
     """
     lines = [" ".join(line.split()) for line in text.splitlines()[:200]]
     found: list[Occasion] = []
@@ -154,25 +154,25 @@ def _of_line(line: str) -> Occasion | None:
     number = next(place for place, name in enumerate(_MONTHS, 1) if name.startswith(month))
     try:
         on = date(int(groups["year"] or groups["year2"]), number, int(groups["day"] or groups["day2"]))
-        return _occasion(on, groups)
+        return _event_on(on, groups)
     except (ValueError, OverflowError):
         return None
 
 
-def _occasion(on: date, groups: dict[str, str | None]) -> Occasion | None:
-    """Return what is announced for a day.
+def _event_on(on: date, groups: dict[str, str | None]) -> Occasion | None:
+    """Return the event on a day.
 
     Raises:
-        ValueError, OverflowError: there is no such time.
+        ValueError, OverflowError: the time does not exist.
     """
     if groups["hour1"] is None or not (groups["hour2"] or groups["zone"]):
         return None
     if groups["minute1"] is None and not (groups["half1"] or groups["half2"]):
-        return None  # "April 16, 2014 10" may be anything
+        return None  # "April 16, 2014 10" is ambiguous
     label = groups["zone"]
     if label is not None and not knows(label):
-        return None  # some other word
-    # "10:00 - 11:00 AM": the one half of the day is meant for both, unless that turns them round.
+        return None  # another word
+    # "10:00 - 11:00 AM": the half of the day applies to both times, unless the end would then precede the start.
     start = _clock(on, groups["hour1"], groups["minute1"], groups["half1"] or groups["half2"])
     end = _clock(on, groups["hour2"], groups["minute2"], groups["half2"]) if groups["hour2"] else None
     if end is not None and end <= start:

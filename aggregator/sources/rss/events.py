@@ -1,4 +1,4 @@
-"""Events that feeds announce where a machine can tell: by xCal or `ev:` elements, schema.org, or a clear line. Pure."""
+"""Extract events from feed entries: xCal or `ev:` elements, schema.org data, or an unambiguous line. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LONGEST_PLACE = 500  # characters
 _LONGEST_JSON = 100_000
 _DEEPEST = 6
-# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the prefixes that feeds use.
+# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the usual prefixes.
 _ELEMENT = re.compile(
     rb"<(?:ev|event|xcal|xCal|cal|ical):(startdate|enddate|dtstart|dtend|location)\b[^<>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,1000})",
     re.IGNORECASE,
@@ -38,8 +38,8 @@ _BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
 _STATUSES = ("eventcancelled",)
 
 
-class _Told(NamedTuple):
-    """What is told of an event, as it is written."""
+class _EventFields(NamedTuple):
+    """The fields of an event as written."""
 
     start: str
     end: str | None = None
@@ -49,12 +49,12 @@ class _Told(NamedTuple):
 
 
 def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion | None:
-    """Return what an entry announces, or None: most announce nothing, and it takes little to see that.
+    """Return the event of an entry, or None. Most entries have none, which a quick check detects.
 
     Args:
-        entry: as the feed has it.
+        entry: as in the feed.
         text: its plain text.
-        published: when it was; a line of the text counts only if it lies ahead of that.
+        published: its publication time; a line of the text counts only if its time is later.
     """
     facts = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
     if facts is not None:
@@ -65,7 +65,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
     return found if found is not None and (published is None or found.start > published) else None
 
 
-def _by_elements(raw: bytes) -> _Told | None:
+def _by_elements(raw: bytes) -> _EventFields | None:
     if b":startdate" not in raw and b":dtstart" not in raw:
         return None
     values: dict[str, str] = {}
@@ -74,10 +74,10 @@ def _by_elements(raw: bytes) -> _Told | None:
     start = values.get("startdate") or values.get("dtstart")
     if not start:
         return None
-    return _Told(start, values.get("enddate") or values.get("dtend"), values.get("location"))
+    return _EventFields(start, values.get("enddate") or values.get("dtend"), values.get("location"))
 
 
-def _by_schema(html: str) -> _Told | None:
+def _by_schema(html: str) -> _EventFields | None:
     if "startDate" not in html:
         return None
     for found in _LINKED_DATA.finditer(html[: 4 * _LONGEST_JSON]):
@@ -92,11 +92,11 @@ def _by_schema(html: str) -> _Told | None:
         values = {name.lower(): value for name, value in _ITEM.findall(html)}
         values |= {name.lower(): value for value, name in _ITEM_TURNED.findall(html)}
         if "startdate" in values:
-            return _Told(values["startdate"], values.get("enddate"))
+            return _EventFields(values["startdate"], values.get("enddate"))
     return None
 
 
-def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - whatever JSON holds
+def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON
     if depth > _DEEPEST:
         return
     if isinstance(value, list):
@@ -111,7 +111,7 @@ def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401
         yield from _things(value.get("@graph"), depth + 1)
 
 
-def _of_thing(thing: dict[str, Any]) -> _Told:
+def _of_thing(thing: dict[str, Any]) -> _EventFields:
     places = thing.get("location")
     place: str | None = None
     online: str | None = None
@@ -125,16 +125,16 @@ def _of_thing(thing: dict[str, Any]) -> _Told:
                 place = place or (candidate["name"] if isinstance(candidate.get("name"), str) else None)
     end = thing.get("endDate")
     status = str(thing.get("eventStatus", "")).rpartition("/")[2].lower()
-    return _Told(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
+    return _EventFields(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
 
 
-def _occasion(facts: _Told) -> Occasion | None:
+def _occasion(facts: _EventFields) -> Occasion | None:
     start, all_day, label = _moment(facts.start)
     if start is None:
         return None
     end = _moment(facts.end)[0] if facts.end else None
     if end is not None and all_day and facts.end and _is_day(facts.end):
-        end += timedelta(days=1)  # these name the last day, calendars the one after it
+        end += timedelta(days=1)  # in these formats the end is the last day, in calendars the day after it
     place = " ".join((facts.place or "").split())[:_LONGEST_PLACE]
     return Occasion(
         start,
@@ -152,7 +152,7 @@ def _is_day(text: str) -> bool:
 
 
 def _moment(text: str) -> tuple[datetime | None, bool, str | None]:
-    """Return an instant, whether it is a whole day, and the zone as it is written, of a date in the usual forms."""
+    """Parse a date in the usual formats to an instant, whether it is a whole day, and the zone as written."""
     text = text.strip()
     try:
         if _is_day(text):

@@ -1,4 +1,4 @@
-"""What a feed says about being polled and paged, as it is written there. Pure."""
+"""Read a feed's polling and paging hints, as written. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from aggregator.sources.rss.document import Announced
 _SYNDICATION = "{http://purl.org/rss/1.0/modules/syndication/}"
 _HISTORY = "{http://purl.org/syndication/history/1.0}"
 _ATOM = "{http://www.w3.org/2005/Atom}"
-_MOST = 50  # hours or days that are listed
-_LONGEST = 2000  # characters of anything here
+_MOST = 50  # hours or days in a list
+_LONGEST = 2000  # characters of a value
 
 
 def announced_in(body: bytes) -> Announced:
-    """Look for it in a document that may be broken."""
+    """Read the hints from a document that may be broken."""
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -25,14 +25,14 @@ def announced_in(body: bytes) -> Announced:
         recover=True,
     )
     try:
-        root: etree._Element | None = etree.fromstring(body, parser)  # None where nothing at all could be made out
+        root: etree._Element | None = etree.fromstring(body, parser)  # None if nothing could be parsed
     except (etree.XMLSyntaxError, ValueError):
         return Announced()
     return Announced() if root is None else announced_by(root)
 
 
 def announced_by(root: etree._Element) -> Announced:
-    """Read it from the root of a document, whose feed is that element or its `channel`."""
+    """Read the hints from the root of a document; the feed is that element or its `channel`."""
     feed = next((child for child in root.iterchildren("*") if _local(child) == "channel"), root)
     single: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}

@@ -1,7 +1,7 @@
-"""RSS, RDF, Atom and CDF, read by feedparser: bytes in, `Document` out. The only importer of feedparser.
+"""Read RSS, RDF, Atom and CDF with feedparser: bytes in, `Document` out. The only importer of feedparser.
 
-It never fetches, and neither cleans nor resolves what is inside HTML: both cost half its time, and are done better
-afterwards.
+feedparser never fetches here, and it neither cleans nor resolves HTML content: both take half its time, and later steps
+do them better.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
     from aggregator.sources.rss.fields import Fields
 
-# Elements that the parser gives a meaning, as its methods spell them: "title", "dc_creator".
+# Elements that feedparser handles, as its methods spell them: "title", "dc_creator".
 HANDLED = frozenset(
     name.removeprefix("_start_").removeprefix("_end_").lower()
     for name in dir(StrictFeedParser)
     if name.startswith(("_start_", "_end_"))
 )
-# Namespaces that the parser knows, in lower case, and the prefix that each of them stands for.
+# Namespaces that feedparser knows, in lower case, each with its prefix.
 NAMESPACES: dict[str, str] = {uri.lower(): prefix.lower() for uri, prefix in StrictFeedParser.namespaces.items()}
-# Its first parse fills a table that all parsers share; two threads must not meet there.
+# The first parse fills a table shared by all parsers; two threads must not do that at once.
 feedparser.parse(io.BytesIO(b"<rss/>"))
 
 
 def read(body: bytes, content_type: str) -> Document | None:
-    """Read a feed; None where the document is none.
+    """Read a feed; return None if the document is not one.
 
     Raises:
-        UnreadableError: it looks like a feed, but is broken before the first entry, or is absurdly large.
+        UnreadableError: it looks like a feed, but is broken before the first entry or far too large.
     """
     body, content_type = ascii_compatible(body, content_type)
-    known = as_utf8(body, content_type)  # else feedparser guesses
+    known = as_utf8(body, content_type)  # feedparser would guess the encoding
     body, content_type = (body, content_type) if known is None else (known, UTF8)
     body, notes = shortened(body)
     complexity_limits.refuse(body)
@@ -63,7 +63,7 @@ def read(body: bytes, content_type: str) -> Document | None:
     if broken and not parsed.entries:
         raise UnreadableError(f"The feed's XML is broken: {_place(trouble)}. Tell the publisher.")
     if broken:
-        notes += (f"The feed's XML is broken ({_place(trouble)}); what could be made out was taken.",)
+        notes += (f"The feed's XML is broken ({_place(trouble)}); the readable part was used.",)
     atom = parsed.get("version", "").startswith("atom")
     return replace(
         document_of(parsed.feed, atom=atom),
@@ -81,25 +81,25 @@ def _parsed(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - feedparser
             sanitize_html=False,
             resolve_relative_uris=False,
         )
-    except Exception as problem:  # single values trip it in many ways: places, chapters, licences
+    except Exception as problem:  # some values crash it in many ways: places, chapters, licenses
         raise UnreadableError(
             f"Something in the feed can't be read ({type(problem).__name__}: {problem}). Tell the publisher."
         ) from problem
 
 
 def moment(text: str) -> datetime | None:
-    """Return the moment that a date of any of the spellings that feedparser knows names."""
+    """Parse a date in any format that feedparser supports."""
     return _datetime(_parse_date(text))
 
 
 def looks_like_html(text: str) -> bool:
-    """Whether feedparser takes a text for HTML although it is announced as plain."""
+    """Return whether feedparser treats a text as HTML although its type is plain."""
     return ("<" in text or "&" in text) and bool(StrictFeedParser.looks_like_html(text))
 
 
 @lru_cache(maxsize=512)
 def person_in(text: str) -> Mapping[str, str]:
-    """Return the "name" and "email" that feedparser finds in the text of an author."""
+    """Return the "name" and "email" that feedparser finds in an author's text."""
     parser = StrictFeedParser("", None, "utf-8")
     parser.feeddata.update({"author": text, "authors": [feedparser.FeedParserDict()]})
     parser._sync_author_detail()  # noqa: SLF001 - so that it stays the same as in documents that feedparser reads
@@ -119,7 +119,7 @@ def _moment(values: Fields, name: str) -> datetime | None:
 def _datetime(parts: Any) -> datetime | None:  # noqa: ANN401 - feedparser is untyped
     try:
         year, month, day, hour, minute, second = parts[:6]
-        # A leap second, or one that only a typing error explains, runs over into the next minute.
+        # A leap second, or a typing error in the seconds, carries over into the next minute.
         return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(seconds=second)
     except (TypeError, ValueError, OverflowError):
         return None

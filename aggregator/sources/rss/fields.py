@@ -1,6 +1,6 @@
-"""What a feed says, from the fields that every reader of XML fills: one place decides which of them count. Pure.
+"""Convert parsed XML fields to documents and entries; the only place that chooses between fields. Pure.
 
-The fields carry the names that feedparser gives them ("summary_detail", "media_content"), whoever filled them.
+The fields have feedparser's names ("summary_detail", "media_content"), whichever parser filled them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REPLY = "_in-reply-to"
 
 
 def document_of(feed: Fields, *, atom: bool) -> Document:
-    """Return a document with all that the feed's own fields say, and no entries yet."""
+    """Return a document from the feed's own fields, without entries."""
     return Document(
         title=_markup(feed, "title"),
         link=_text(feed, "link"),
@@ -36,7 +36,7 @@ def document_of(feed: Fields, *, atom: bool) -> Document:
 
 
 def entry_of(entry: Fields, published: datetime | None, updated: datetime | None, raw: bytes, *, atom: bool) -> Entry:
-    """Return an entry of what its fields say."""
+    """Return an entry from its fields."""
     body, lang = _body(entry, atom=atom)
     image = _image(entry)
     return Entry(
@@ -57,9 +57,9 @@ def entry_of(entry: Fields, published: datetime | None, updated: datetime | None
 
 
 def _plain(values: Any, name: str, default: Any = None) -> Any:  # noqa: ANN401 - feedparser is untyped
-    """Look a name up without feedparser's aliases, which answer with other fields and warn about it.
+    """Look a name up without feedparser's aliases, which return other fields with a warning.
 
-    An element of the same name as one of feedparser's own fields makes a text of it, which has no names.
+    An element with the name of one of feedparser's own fields replaces it by a text, which has no names.
     """
     value = dict.get(values, name) if isinstance(values, dict) else None
     return default if value is None else value
@@ -79,9 +79,9 @@ def _markup(values: Fields, name: str) -> Markup | None:
 
 
 def _body(entry: Fields, *, atom: bool) -> tuple[Markup | None, str | None]:
-    """Choose the fullest text: the content before the summary, and in RSS what is HTML before what is not.
+    """Choose the fullest text: content before summary, and in RSS HTML before plain text.
 
-    feedparser files iTunes' plain summary under content, where an RSS item has an HTML description too.
+    feedparser stores iTunes' plain summary under content, although an RSS item also has an HTML description.
     """
     found = [part for part in _plain(entry, "content", []) if _text(part, "value")]
     summary = _plain(entry, "summary_detail", {})
@@ -98,9 +98,9 @@ def _body(entry: Fields, *, atom: bool) -> tuple[Markup | None, str | None]:
 
 
 def _author(values: Fields) -> Author | None:
-    """Return the first author who has a name; a bare e-mail address is nobody's to publish."""
+    """Return the first author with a name; a bare e-mail address is not published."""
     mail = _MAIL_AND_NAME.fullmatch(_text(values, "author") or "")
-    if mail:  # feedparser cuts such a mail address in the wrong place
+    if mail:  # feedparser splits such a mail address at the wrong place
         name = mail["behind"] or mail["before"]
         return Author(name) if name else None
     for author in [*_plain(values, "authors", []), _plain(values, "author_detail", {})]:
@@ -116,7 +116,7 @@ def _image(values: Fields) -> str | None:
 
 
 def _reply_to(entry: Fields) -> str | None:
-    """Return where an entry says that what it answers is; the prefix of that extension is anybody's choice."""
+    """Return the address that an entry replies to; the prefix of that extension varies by feed."""
     for name, value in entry.items():
         if name.endswith(_REPLY) and isinstance(value, dict):
             ref = _text(value, "ref") or ""

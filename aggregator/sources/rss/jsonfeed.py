@@ -1,4 +1,4 @@
-"""JSON Feed 1.0 and 1.1: bytes in, `Document` out. Pure."""
+"""Read JSON Feed 1.0 and 1.1: bytes in, `Document` out. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _VERSION = "jsonfeed.org/version/"
 
 
 def read(body: bytes) -> Document | None:
-    """Read a JSON Feed; None where the JSON is something else.
+    """Read a JSON Feed; return None for other JSON.
 
     Raises:
-        UnreadableError: it is no JSON.
+        UnreadableError: it is not valid JSON.
     """
     try:
         feed = json.loads(body.decode("utf-8-sig", "replace"))
@@ -32,7 +32,7 @@ def read(body: bytes) -> Document | None:
     items = [item for item in _list(feed, "items") if isinstance(item, dict)]
     notes: tuple[str, ...] = ()
     if len(items) > MOST_ENTRIES:
-        notes = (f"The feed has {len(items)} entries; the first {MOST_ENTRIES} were taken.",)
+        notes = (f"The feed has {len(items)} entries; the first {MOST_ENTRIES} were read.",)
     return Document(
         title=_words(feed, "title"),
         link=_text(feed, "home_page_url"),
@@ -65,7 +65,7 @@ def _entry(item: dict[str, Any]) -> Entry:
 
 
 def _id(value: object) -> str | None:
-    """Return an id as text; the first version's feeds used numbers."""
+    """Return an id as text; feeds of version 1 used numbers."""
     if isinstance(value, str):
         return value.strip() or None
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,8 +1,8 @@
-"""Media RSS, straightened before the general parser sees it.
+"""Rewrite Media RSS before the general parser sees it.
 
-The description and title inside a `media:content` belong to that picture or film (for microblogs the description is
-the alternative text), but the parser takes them for the entry's own words. Here they become attributes of their
-`media:content`; those of a group or entry go where the entry has words of its own. Only these bytes change.
+The description and title inside a `media:content` describe that picture or film (for microblogs the description is the
+alternative text), but the parser assigns them to the entry. Here they become attributes of their `media:content`; those
+of a group or entry are kept if the entry has no text of its own. All other bytes are unchanged.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ class _Element:
     start: int
     attributes: dict[str, str]
     text: list[str] = field(default_factory=list)
-    lifted: dict[str, str] = field(default_factory=dict)  # what becomes attributes of a media:content
-    spare: list[tuple[str, int, int]] = field(default_factory=list)  # an entry's media words, if it has its own
+    lifted: dict[str, str] = field(default_factory=dict)  # elements that become attributes of a media:content
+    spare: list[tuple[str, int, int]] = field(default_factory=list)  # an entry's media texts, if it has its own text
     has: set[str] = field(default_factory=set)  # names of an entry's own children
 
 
 def straightened(body: bytes) -> bytes:
-    """Return the document with the words inside `media:content` as its attributes `alt`, `caption` and `preview`.
+    """Return the document with the texts inside `media:content` as its attributes `alt`, `caption` and `preview`.
 
-    A document without Media RSS, or that is no well-formed XML, is returned as it is.
+    A document without Media RSS, or without well-formed XML, is returned unchanged.
     """
     if _NAMESPACE not in body:
         return body
     scan = _Scan(body)
     try:
         scan.run()
-    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an encoding that there is not
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an unknown encoding
         return body
     pieces, at = [], 0
     for start, end, replacement in sorted(scan.edits):
-        if start < at:  # within something that is already gone
+        if start < at:  # inside a removed element
             continue
         pieces += [body[at:start], replacement]
         at = end
@@ -116,9 +116,9 @@ class _Scan:
         self.edits.append((name.end(), name.end(), written.encode("ascii", "xmlcharrefreplace")))
 
     def _end_of(self, element: _Element) -> int:
-        """Return where the element that is being closed ends."""
+        """Return the end position of the element that is being closed."""
         opening = _TAG.match(self._body, element.start)
-        if opening is not None and opening[0].endswith(b"/>"):  # then the parser already stands behind it
+        if opening is not None and opening[0].endswith(b"/>"):  # the parser is already past it
             return opening.end()
         at = self._parser.CurrentByteIndex
         closing = _TAG.match(self._body, at)

@@ -1,4 +1,4 @@
-"""Kinds, sizes and lengths of enclosures as feeds write them. Pure."""
+"""Parse types, sizes and durations of enclosures. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _BY_ENDING = {
     "video": {"mp4", "m4v", "mov", "webm", "ogv", "mkv"},
     "audio": {"mp3", "m4a", "aac", "ogg", "oga", "opus", "flac", "wav"},
 }
-_LARGEST = 2**53  # what every reader's JSON can hold
+_LARGEST = 2**53  # the largest integer that every JSON parser supports
 
 
 def media_type(mime: str | None, medium: str | None, url: str) -> str:
-    """Return "image", "video", "audio" or "file": as the feed says, else by the address' ending."""
+    """Return "image", "video", "audio" or "file", by the declared type or else by the address's file extension."""
     head = (mime or "").partition("/")[0].lower()
     if head in _BY_MEDIUM:
         return head
     if (medium or "").lower() in _BY_MEDIUM:
         return _BY_MEDIUM[(medium or "").lower()]
-    if "flash" in (mime or ""):  # how video sites still announce their player
+    if "flash" in (mime or ""):  # still the type of players on video sites
         return "video"
     try:
         ending = urlsplit(url).path.rpartition(".")[2].lower()
@@ -31,7 +31,7 @@ def media_type(mime: str | None, medium: str | None, url: str) -> str:
 
 
 def whole(text: str | None) -> int | None:
-    """Return a size in bytes or pixels; None for nothing, zero and nonsense, which feeds write for "unknown"."""
+    """Parse a size in bytes or pixels; return None for missing, zero and invalid values, which mean "unknown"."""
     if text is None or not re.fullmatch(r"[0-9]{1,16}", text):
         return None
     number = int(text)
@@ -39,7 +39,7 @@ def whole(text: str | None) -> int | None:
 
 
 def seconds(text: str | None) -> float | None:
-    """Return a length written as seconds, M:SS or H:MM:SS."""
+    """Parse a duration in seconds, M:SS or H:MM:SS."""
     if text is None or not re.fullmatch(r"(?:[0-9]{1,6}:){0,2}[0-9]{1,8}(?:\.[0-9]{1,6})?", text):
         return None
     length = 0.0

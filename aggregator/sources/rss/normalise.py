@@ -1,4 +1,4 @@
-"""Entries into activities: what a feed says, cleaned, resolved and judged. Pure."""
+"""Convert feed entries to activities: clean texts, resolve addresses, interpret fields. Pure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _MOST_MEDIA = 50
 _MOST_TAGS = 50
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_RAW = 400_000  # bytes
-_LITTLE_TEXT = 500  # characters that may go with a film without making it an article
+_LITTLE_TEXT = 500  # characters that may accompany a film without making it an article
 _BCP47 = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
-# What clean_html writes: every value in double quotes, the address first.
+# The output of clean_html: double quotes around every value, the address first.
 _ANCHOR = re.compile(r'<a\b[^>]*? ?href="(https?:[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)>")
 _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
@@ -42,9 +42,9 @@ _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What every entry of a document shares."""
+    """Values shared by all entries of a document."""
 
-    base: str  # for what is relative
+    base: str  # base for relative addresses
     follows_base: bool
     host: str
     title: str | None
@@ -55,8 +55,8 @@ class Setting:
 
 
 def setting_of(document: Document, url: str) -> Setting:
-    """Return what all entries of a document that was found at `url` share."""
-    url = url.partition("?")[0]  # the query may hold a key, which a relative address would take over
+    """Return the shared values for the entries of a document found at `url`."""
+    url = url.partition("?")[0]  # the query may contain a key, which a relative address would inherit
     link = canonical_url(document.link, url) if document.link else None
     return Setting(
         base=url if document.follows_base else link or url,
@@ -71,7 +71,7 @@ def setting_of(document: Document, url: str) -> Setting:
 
 
 def name_of(names: tuple[str | None, str | None], setting: Setting) -> str | None:
-    """Return the native id of an entry by its id and link; None where neither gives one."""
+    """Return the native id of an entry from its id and link, or None if it has neither."""
     own, link = names
     return own or (canonical_url(link, setting.base) if link else None)
 
@@ -108,7 +108,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     around = repr((actor, lang, url, base)).encode("utf-8", "replace")
     return NewActivity(
         native_id=native_id,
-        key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as `web_key` has it
+        key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as in `web_key`
         content=content,
         entry_digest=hashlib.sha256(entry.raw + b"\n" + around).hexdigest(),
         raw=entry.raw if len(entry.raw) <= _LONGEST_RAW else b"",
@@ -116,7 +116,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
 
 
 def _base(body: Markup | None, url: str | None, setting: Setting) -> str:
-    """Return what the addresses within an entry are relative to: what it says, else the page that it stands on."""
+    """Return the base URL of an entry: its own, or else its page."""
     if body is None or not body.base:
         return setting.base if setting.follows_base else url or setting.base
     try:
@@ -145,7 +145,7 @@ def _title(title: Markup | None) -> str | None:
 
 @lru_cache(maxsize=512)
 def _actor(author: Author | None, setting: Setting) -> Actor:
-    """Return who wrote it: the entry's author, the feed's, else the publication itself."""
+    """Return the author: the entry's, the feed's, or else the publication."""
     author = author or setting.author
     name = (author.name if author else None) or setting.title or setting.host
     url = canonical_url(author.url, setting.base) if author and author.url else None
@@ -170,7 +170,7 @@ def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
 
 
 def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
-    """Return what the entry brings along, each address once, and the text's first picture where it brings nothing."""
+    """Return the entry's attachments without duplicates, or the first picture of the text if there are none."""
     found: dict[str, Media] = {}
     stills: list[Media] = []
     for media in entry.media:
@@ -195,7 +195,7 @@ def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
 
 
 def _merged(first: Media, second: Media) -> Media:
-    """Join what an enclosure and a media:content say of the same file."""
+    """Merge the details of an enclosure and a media:content for the same file."""
     missing = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
     return replace(first, **missing)
 

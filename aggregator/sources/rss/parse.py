@@ -1,7 +1,7 @@
-"""A feed document into activities: bytes in, `ParsedFeed` out. Pure.
+"""Convert a feed document to activities: bytes in, `ParsedFeed` out. Pure.
 
-Most documents are read straight from their XML tree (`tree`); what has anything that this can't claim to understand
-exactly as feedparser does goes there.
+Most documents are read directly from their XML tree (`fast_xml`). feedparser reads the documents for which the tree
+reader can't guarantee feedparser's exact result.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 4  # raised when the same bytes come to mean something else, so that unchanged feeds are read again
+READER = 4  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """What a feed document says: activities oldest first."""
+    """The content of a feed document, with activities oldest first."""
 
     title: str | None
-    activities: Sequence[NewActivity]  # without those that were seen
+    activities: Sequence[NewActivity]  # without entries that were seen before
     note: str | None = None
-    seen: str = ""  # to be given back with the next document of this feed
-    skipped: int = 0  # entries that were seen
-    present: tuple[str, ...] = ()  # native ids of those
-    entries: int = 0  # in the document
+    seen: str = ""  # state for the next document of this feed
+    skipped: int = 0  # number of entries seen before
+    present: tuple[str, ...] = ()  # native ids of entries seen before
+    entries: int = 0  # entries in the document
     announced: Announced = NOTHING_ANNOUNCED
 
 
 def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> ParsedFeed:
-    """Turn a feed document into activities.
+    """Convert a feed document to activities.
 
-    Entries that share an id within the document are one entry: the newest of them wins.
+    Of entries with the same id within the document, the newest is used.
 
     Args:
-        body: as the publisher sent it, unpacked.
+        body: the response body, decompressed.
         content_type: the header, for its charset; may be empty.
-        url: the final address of the document, against which relative addresses are resolved.
-        seen: what the last document of this feed left; its entries that come again in the same bytes are skipped.
+        url: the final URL of the document, against which relative addresses are resolved.
+        seen: state from the last document of this feed; entries with the same bytes are skipped.
 
     Raises:
-        UnreadableError: it is no feed; the sentence says what it is.
+        UnreadableError: it is not a feed; the message describes it.
     """
     for read in _readers(body):
         try:
@@ -64,11 +64,11 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> Parse
             return _parsed(document, url, Seen.of(seen))
         except UnfamiliarError:
             continue
-    raise NoFeedError(f"Instead of a feed there is {detect.seen(body, content_type)}.")
+    raise NoFeedError(f"Expected a feed, but found {detect.seen(body, content_type)}.")
 
 
 def _readers(body: bytes) -> Iterator[Callable[[bytes, str], Document | None]]:
-    """Return what may read a document, the quickest first; only the last understands everything."""
+    """Return the readers to try, the fastest first; only the last one supports every document."""
     if detect.is_json(body):
         yield lambda body, _: jsonfeed.read(body)
     elif body.strip() and not detect.is_html(body):
@@ -85,7 +85,7 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     undated = any(before[digests[index]] for index in skipped)
     fresh = _fresh(document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated)
     again = {index for index, name in names.items() if name in fresh.activities}
-    if again:  # only side by side do they tell which of them is the newest
+    if again:  # all are needed to find the newest of them
         skipped -= again
         fresh = _fresh(
             document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated
@@ -93,7 +93,7 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     undateds = {**before, **{digests[index]: undated for index, undated in fresh.undated.items()}}
     notes = [*document.notes]
     if fresh.doubles:
-        notes.append(f"Left out, since a newer entry has the same id: {fresh.doubles}.")
+        notes.append(f"Entries skipped because a newer one has the same id: {fresh.doubles}.")
     return ParsedFeed(
         setting.title,
         tuple(fresh.activities.values()),
@@ -107,10 +107,10 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
 
 
 class _Fresh(NamedTuple):
-    """What the entries that were not seen say."""
+    """The entries that were not seen before."""
 
     activities: dict[str, NewActivity]  # by native id, oldest first
-    undated: dict[int, bool]  # by index: whether the entry spoils the order by dates
+    undated: dict[int, bool]  # by index: whether the entry lacks a date for ordering
     doubles: int
 
 
@@ -121,15 +121,15 @@ def _fresh(document: Document, setting: Setting, indices: Sequence[int], *, unda
     unique: dict[str, NewActivity] = {}
     for entry in entries:
         activity = activity_of(entry, setting)
-        unique.pop(activity.native_id, None)  # the newest one also takes the newest one's place
+        unique.pop(activity.native_id, None)  # the newest entry also takes the newest one's position
         unique[activity.native_id] = activity
     return _Fresh(unique, dict(zip(indices, spoils, strict=True)), len(entries) - len(unique))
 
 
 def _oldest_first(entries: Sequence[Entry], *, undated: bool) -> list[Entry]:
-    """Order by date where every entry has one, else turn the document round: feeds begin with the newest.
+    """Sort by date if every entry has one, or else reverse the document: feeds list the newest first.
 
-    `undated` says that among the entries that are not read again one has none.
+    `undated` means that an entry among those not read again has no date.
     """
     turned = list(reversed(entries))
     known = [date for entry in turned if (date := _date(entry)) is not None]

@@ -1,4 +1,4 @@
-"""The feed source: what is asked of publishers, when an answer counts as unchanged, and what is remembered of it."""
+"""Define the kind of source for feeds: requests, detection of unchanged responses, and fetch state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aggregator.fetching.response import validators
 from aggregator.source_api.documents import DocumentKind, discovered, facts_of, moved_to
 from aggregator.sources.rss import detect
 from aggregator.sources.rss.parse import READER, normalise
-from aggregator.sources.rss.polling_hints import announced_json, announced_of, wishes_of
+from aggregator.sources.rss.polling_hints import announced_json, announced_of, hints_of
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ ACCEPT = (
     "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, application/xml;q=0.9, "
     "text/xml;q=0.9, application/json;q=0.8, text/html;q=0.5, */*;q=0.1"
 )
-BARE = 4  # times the floor, where they carry none, so that every poll costs the publisher a whole document
-REFRESH = timedelta(days=7)  # after which a whole document is asked for: some servers say "not modified" for ever
+BARE = 4  # multiplies the floor if responses carry no validators, since every poll then transfers a whole document
+REFRESH = timedelta(days=7)  # time between unconditional requests: some servers answer "not modified" forever
 PAGE_PAUSE = timedelta(minutes=1)  # between the pages of an archive
 REFRESH_SPREAD = timedelta(days=1)
 
@@ -44,8 +44,8 @@ _OPTIONS = (
     SourceOption(
         "identity",
         OptionType.CHOICE,
-        "An entry is the same if",
-        "What identifies an entry: heuristic (its id, or else what it is recognized by), guid (its id only) or link.",
+        "Identity of entries",
+        "What identifies an entry: heuristic (its id, or else its link or content), guid (its id only) or link.",
         choices=("layers", "guid", "link"),
         aliases={"heuristic": "layers"},
     ),
@@ -81,7 +81,7 @@ class RssKind(DocumentKind):
     options = _OPTIONS
 
     def web_address(self, address: str) -> str | None:
-        """Return the web address that people mean, or None."""
+        """Return the web address in an input, or None."""
         return _web_address(address)
 
     async def discover(
@@ -91,10 +91,10 @@ class RssKind(DocumentKind):
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Fetch an address once and say whether it is a feed, or a page that announces one (fetched in turn).
+        """Fetch an address, and return it as a source if it is a feed or a page that links to one (fetched, too).
 
         Raises:
-            SourceError: it can't be fetched, or is neither; the sentence says what was seen.
+            SourceError: it can't be fetched or is neither; the message describes the response.
         """
         url = _web_address(address)
         if url is None:
@@ -118,10 +118,10 @@ class RssKind(DocumentKind):
         return await discovered(self, response, url, options, first_poll, self.fallback_slug)
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        """Follow a feed's links to older documents (RFC 5005), one page a minute, at most `pages` of them.
+        """Follow a feed's links to older documents (RFC 5005), one page per minute, at most `pages` of them.
 
         Raises:
-            SourceError: a page can't be read, or leads back to one that was read.
+            SourceError: a page can't be read, or links back to a previous one.
         """
         headers = context.unsealed(source)
         url, read = source.address, {source.address}
@@ -146,7 +146,7 @@ class RssKind(DocumentKind):
         """Poll one feed.
 
         Raises:
-            SourceError: nothing usable was returned.
+            SourceError: the response was not usable.
         """
         return await _read_source(source, context, tally)
 
@@ -155,7 +155,7 @@ class _Request(NamedTuple):
     """A request for a document, and the state of the last good response."""
 
     address: str
-    known: Mapping[str, Any]  # of the last good answer
+    known: Mapping[str, Any]  # state of the last good response
     options: Mapping[str, Json]
     floor: timedelta
     now: datetime
@@ -178,31 +178,31 @@ async def _read_source(source: Source, context: PollContext, tally: TransferStat
 
 
 def _known(source: Source) -> Mapping[str, Any]:
-    """Return what is remembered of the last good answer, if it still speaks of this address and this reader."""
+    """Return the state of the last good response, if it applies to the current address and parser version."""
     state = source.poll.fetch_state
     same = state.get("url") == source.address and state.get("reader") == READER
     return state if same else {}
 
 
 def _validators(source: Source, known: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """Return what makes the request conditional; nothing where it is time for a whole document again."""
+    """Return the validators for a conditional request, or none if a full document is due."""
     whole = known.get("whole")
-    spread = REFRESH_SPREAD * (source.id * 0.618 % 1)  # so that sources added together do not come due together
+    spread = REFRESH_SPREAD * (source.id * 0.618 % 1)  # so that sources added together are not due together
     if whole is not None and not timedelta() <= now - datetime.fromisoformat(whole) < REFRESH + spread:
         return {}
     return {name: known[name] for name in ("etag", "modified") if known.get(name)}
 
 
 async def _result(response: Response, request: _Request, facts: FetchFacts, parser: Parser) -> FetchResult:
-    """Judge an answer: the same as before, or a document to read.
+    """Process a response: unchanged, or a document to read.
 
-    The new state is stored together with what this returns; an answer that can't be read leaves the old one in place,
-    so that a broken document is asked for again in full.
+    The new state is stored together with the result. A document that can't be read leaves the old state in place, so
+    that the next request fetches it in full again.
     """
     known = request.known
-    if response.status == 304:  # noqa: PLR2004 - everybody knows it by its number
+    if response.status == 304:  # noqa: PLR2004 - Not Modified
         return _unchanged(response, request, {**known, **validators(response)}, facts)
-    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: only what is new
+    delta = response.status == 226  # noqa: PLR2004 - RFC 3229: IM Used, only new entries
     digest = hashlib.sha256(response.body).hexdigest()
     state = {**validators(response), "url": request.address, "reader": READER, "whole": request.now.isoformat()}
     remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
@@ -216,10 +216,8 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         announced = announced_json(feed.announced)
         state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
         state |= {"announced": announced} if announced else {}
-    wishes, note = _wishes(response, feed.announced, request)
-    suddenly = (
-        f"Suddenly empty: it had {known.get('entries')} entries before. What it brought stays." if empty else None
-    )
+    hints, note = _hints(response, feed.announced, request)
+    suddenly = f"Suddenly empty: it had {known.get('entries')} entries before. Its items are kept." if empty else None
     return FetchResult(
         feed.activities,
         state,
@@ -227,7 +225,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         skipped=feed.skipped,
         present=feed.present,
         entries=None if delta else feed.entries,
-        wishes=wishes,
+        wishes=hints,
         moved_to=moved_to(response, request.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
         facts=facts,
@@ -243,19 +241,19 @@ async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
 
 
 def _unchanged(response: Response, request: _Request, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
-    wishes, note = _wishes(response, announced_of(state.get("announced")), request)
+    hints, note = _hints(response, announced_of(state.get("announced")), request)
     moved = moved_to(response, request.address)
-    return FetchResult(state=state, unchanged=True, wishes=wishes, note=note, moved_to=moved, facts=facts)
+    return FetchResult(state=state, unchanged=True, wishes=hints, note=note, moved_to=moved, facts=facts)
 
 
-def _wishes(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:
+def _hints(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:
     validated = response.status == 304 or bool(validators(response))  # noqa: PLR2004 - as above
     floor = request.floor if validated or request.floor < DOCUMENT_FLOOR else request.floor * BARE
-    return wishes_of(response.headers, announced, request.now, slow=bool(request.options.get("slow")), floor=floor)
+    return hints_of(response.headers, announced, request.now, slow=bool(request.options.get("slow")), floor=floor)
 
 
 def _web_address(address: str) -> str | None:
-    """Return the web address that people mean, or None where it is none."""
+    """Return the web address in an input, or None if it is not one."""
     address = address.strip()
     if address.lower().startswith("feed:"):
         address = address[len("feed:") :].removeprefix("//")

@@ -1,6 +1,6 @@
-"""What a publisher asks of our polling: the caching headers of an answer and what the feed itself says. Pure.
+"""Combine a publisher's polling hints: response caching headers and the feed's own fields. Pure.
 
-Of all that is asked the latest counts, within a day for news and a month for sources that are marked as slow.
+The longest hint applies, limited to a day for news and a month for sources marked as slow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST = timedelta(days=1)
 LONGEST_SLOW = timedelta(days=31)
 
-_LONGEST_ASKED = timedelta(days=366)  # beyond this it is a slip, not a wish
+_LONGEST_ASKED = timedelta(days=366)  # a higher value is treated as a mistake
 _PERIODS = {
     "hourly": timedelta(hours=1),
     "daily": timedelta(days=1),
@@ -34,7 +34,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _HOURS = 24
 
 
-def wishes_of(
+def hints_of(
     headers: Mapping[str, str],
     announced: Announced,
     now: datetime,
@@ -42,40 +42,40 @@ def wishes_of(
     slow: bool,
     floor: timedelta,
 ) -> tuple[PublisherHints, str | None]:
-    """Return what is asked for, and a note on what of it makes no sense or is more than we grant.
+    """Return the publisher's hints, and a note on those ignored or limited.
 
     Args:
-        headers: of the answer, a 304 as well as a 200; names in any case.
-        announced: what the feed says, or said when it was last read.
+        headers: of the response, 304 as well as 200; names in any case.
+        announced: hints in the feed, current or from the last time it was read.
         now: the present moment.
-        slow: whether people marked the source as one that may ask for long waits.
-        floor: the least time between polls that is polite for what the answers give us.
+        slow: whether the source is marked as one that may request long intervals.
+        floor: the shortest polite interval for this source's responses.
     """
     notes: list[str] = []
     spans = [*freshness(headers, now), *_by_feed(announced, notes)]
     span, why = max(spans, key=lambda pair: pair[0], default=(timedelta(), ""))
     longest = LONGEST_SLOW if slow else LONGEST
     if span > longest:
-        notes.append(f"The publisher asks for {spoken(span)} between polls ({why}); {spoken(longest)} are granted.")
+        notes.append(f"The publisher requests {spoken(span)} between polls ({why}); the limit is {spoken(longest)}.")
         span = longest
-    wishes = PublisherHints(
+    hints = PublisherHints(
         floor=floor,
         at_least=span,
         why=why,
         skip_hours=_hours(announced, notes),
         skip_days=_days(announced, notes),
     )
-    return wishes, " ".join(notes) or None
+    return hints, " ".join(notes) or None
 
 
 def announced_json(announced: Announced) -> dict[str, Any]:
-    """Return what a feed says as it is kept in the fetch state: only what is said."""
+    """Return the feed's hints as JSON for the fetch state, without empty fields."""
     values = {field.name: getattr(announced, field.name) for field in fields(announced)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
 
 
 def announced_of(stored: object) -> Announced:
-    """Read what was kept; whatever is damaged counts as not said."""
+    """Load the hints from the fetch state; ignore invalid values."""
     values = stored if isinstance(stored, dict) else {}
     kept: dict[str, Any] = {}
     for field in fields(Announced):
@@ -103,7 +103,7 @@ def _by_feed(announced: Announced, notes: list[str]) -> Iterator[tuple[timedelta
 
 def _sensible(span: timedelta | None, name: str, text: str, notes: list[str]) -> Iterator[tuple[timedelta, str]]:
     if span is None or span > _LONGEST_ASKED:
-        notes.append(f"Its {name} ({text[:40]!r}) makes no sense and is ignored.")
+        notes.append(f"Its {name} ({text[:40]!r}) is invalid and is ignored.")
     else:
         yield span, name
 

@@ -1,6 +1,6 @@
-"""Which entries a feed had at the last poll, in few bytes: those that come again in the same bytes cost nothing. Pure.
+"""Record compactly which entries a feed had at the last poll, so that unchanged entries are skipped. Pure.
 
-What is kept is one line: a digest of what all entries depend on, and one of each entry. Callers need not read it.
+The record is a single line: a digest of the shared context, and a digest per entry. Callers treat it as opaque.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LENGTH = 11  # characters of 64 bits
-_DATED, _UNDATED = "+", "."  # behind each
+_LENGTH = 11  # characters for 64 bits
+_DATED, _UNDATED = "+", "."  # suffix of each
 
 
 class Seen(NamedTuple):
-    """What is remembered of a document."""
+    """The recorded entries of a document."""
 
-    header: str  # digest of what every entry depends on
-    entries: Mapping[str, bool]  # digests, and whether that entry spoils the order by dates
+    header: str  # digest of the shared context
+    entries: Mapping[str, bool]  # digests, and whether the entry lacks a date for ordering
 
     @classmethod
     def of(cls, line: str) -> Seen:
-        """Read a line; nothing was seen where it is empty or damaged."""
+        """Parse a record; an empty or damaged one has no entries."""
         header, _, rest = line.partition(":")
         if len(rest) % (_LENGTH + 1):
             return cls("", {})
@@ -32,11 +32,11 @@ class Seen(NamedTuple):
         return cls(header, {rest[at : at + _LENGTH]: rest[at + _LENGTH] == _UNDATED for at in starts})
 
     def line(self) -> str:
-        """Return the line to remember a document by."""
+        """Return the record of a document."""
         marks = (f"{digest}{_UNDATED if undated else _DATED}" for digest, undated in self.entries.items())
         return f"{self.header}:{''.join(marks)}"
 
 
 def digest(raw: bytes) -> str:
-    """Return 64 bits of a digest as text; whoever forged the same would only hide an entry of a feed of their own."""
+    """Return a 64-bit digest as text. A collision can only hide an entry in the attacker's own feed."""
     return urlsafe_b64encode(blake2b(raw, digest_size=8).digest())[:_LENGTH].decode("ascii")

@@ -1,4 +1,4 @@
-"""Very long documents, cut before they cost time and memory. Pure."""
+"""Truncate very long documents before they use much time and memory. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENTRY_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>")
 
 
 def shortened(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Cut what follows the 500th entry, the end of the document staying in place, and say so in a note."""
+    """Remove entries after the 500th, keep the end of the document, and return a note about it."""
     if body.count(b"item") + body.count(b"entry") <= MOST_ENTRIES:
         return body, ()
     starts = list(_ENTRY_START.finditer(body))
@@ -21,4 +21,4 @@ def shortened(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     end = body.find(b">", starts[-1].start()) + 1
     for end_tag in _ENTRY_END.finditer(body, cut):
         end = max(end, end_tag.end())
-    return body[:cut] + body[end:], (f"The feed has {len(starts)} entries; the first {MOST_ENTRIES} were taken.",)
+    return body[:cut] + body[end:], (f"The feed has {len(starts)} entries; the first {MOST_ENTRIES} were read.",)

@@ -1,4 +1,4 @@
-"""X's API v2 as we use it: through tweepy, off the event loop, each call within its rate limit and its budget."""
+"""Call X's API v2 through tweepy, off the event loop, each call within its rate limit and its budget."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
 
 DEFAULT_BASE = "https://api.x.com"
-MOST_AT_ONCE = 100  # ids or handles of one request
+MOST_AT_ONCE = 100  # ids or handles in a request
 
-_WRITTEN_INTO_TWEEPY = "https://api.twitter.com/"
-_NAME_LOOKUP = 5.0  # seconds more than the wire gets: finding an address has no time limit of its own
-# By host: what it refused to expand, for as long as this process lives. What we get without is still worth having.
+_TWEEPY_HOST = "https://api.twitter.com/"
+_NAME_LOOKUP = 5.0  # seconds above the transport's limits: DNS lookup has no timeout of its own
+# Expansions that a host has refused, kept for the life of the process. A response without them is still useful.
 _refused: defaultdict[str, set[str]] = defaultdict(set)
 
 
-def _harmless(record: logging.LogRecord) -> bool:
-    """Keep from tweepy's logger what would tell the token, and what complains of a vocabulary that it does not know."""
+def _is_safe_record(record: logging.LogRecord) -> bool:
+    """Drop log records of tweepy that would contain the token or that complain about an unknown vocabulary."""
     return record.levelno > logging.DEBUG and not str(record.msg).startswith("Unexpected parameter")
 
 
 _log = logging.getLogger("tweepy.client")
-_log.addFilter(_harmless)
+_log.addFilter(_is_safe_record)
 _log.warn = _log.warning  # type: ignore[method-assign]  # tweepy calls the deprecated one, which warns of itself
 
 
 class Api:
-    """One poll's way to X; close it afterwards.
+    """A poll's client for X's API; close it after use.
 
     Raises:
         CredentialsError: there is no bearer token.
-        ForbiddenAddressError: the base address would send the token in clear.
+        ForbiddenAddressError: the base URL would send the token unencrypted.
     """
 
     service = SERVICE
@@ -70,7 +70,7 @@ class Api:
         bearer = context.settings.get("x_bearer_token")
         if not bearer:
             raise CredentialsError(
-                "There is no bearer token for X, so nothing was asked. Set AGGREGATOR_X_BEARER_TOKEN, or"
+                "There is no bearer token for X, so no request was sent. Set AGGREGATOR_X_BEARER_TOKEN, or"
                 " AGGREGATOR_X_BEARER_TOKEN_FILE to the path of a file that holds it."
             )
         token = bearer.reveal()
@@ -79,121 +79,121 @@ class Api:
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
         self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
-        self._mark = hashlib.sha256(token.encode()).hexdigest()[:8]  # tells tokens apart without telling them
+        self._token_id = hashlib.sha256(token.encode()).hexdigest()[:8]  # identifies the token without revealing it
         self._context = context
         self._adapter = BoundedAdapter(base, token)
         self._client = tweepy.Client(bearer_token=token, return_type=dict, wait_on_rate_limit=False)
-        self._useless: CredentialsError | None = None  # the token was refused, so that asking again is pointless
+        self._rejection: CredentialsError | None = None  # X rejected the token; further requests are pointless
         session = self._client.session
-        session.trust_env = False  # a .netrc would replace our token, a proxy variable catch the loopback
+        session.trust_env = False  # no .netrc in place of the token, no proxy for loopback
         session.headers["Accept-Encoding"] = "gzip, deflate"
-        session.mount(_WRITTEN_INTO_TWEEPY, self._adapter)
+        session.mount(_TWEEPY_HOST, self._adapter)
 
     @property
     def exchange(self) -> Exchange:
-        """What was seen on the wire since `begin`."""
+        """The responses received since `begin`."""
         return self._adapter.exchange
 
     def begin(self) -> None:
-        """Start counting anew."""
+        """Reset the cost and the exchange."""
         self._adapter.exchange = Exchange()
         self.cost = 0.0
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.session.close()
 
     async def user(self, handle: str) -> Mapping[str, Any]:
-        """Ask for an account by its handle (without "@").
+        """Fetch an account by its handle (without "@").
 
         Raises:
-            SourceError: no usable answer came; so for all that follow.
+            SourceError: X gave no usable response. The methods below raise it, too.
         """
         call = Call(SERVICE, "/2/users/by/username/:username", Purpose.LOOKUP, users=1)
-        return await self._asked(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
+        return await self._request(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
 
     async def users_by(self, handles: Collection[str]) -> Mapping[str, Any]:
-        """Ask for up to 100 accounts by their handles."""
+        """Fetch up to 100 accounts by their handles."""
         call = Call(SERVICE, "/2/users/by", Purpose.LOOKUP, users=len(handles))
-        return await self._asked(
+        return await self._request(
             call, partial(self._client.get_users, usernames=list(handles), user_fields=USER_FIELDS)
         )
 
     async def users(self, ids: Collection[str], purpose: Purpose = Purpose.PROFILE) -> Mapping[str, Any]:
-        """Ask for up to 100 people by their ids."""
+        """Fetch up to 100 accounts by their ids."""
         call = Call(SERVICE, "/2/users", purpose, users=len(ids))
-        return await self._asked(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
+        return await self._request(call, partial(self._client.get_users, ids=list(ids), user_fields=USER_FIELDS))
 
     async def timeline(self, user_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Ask for a page of an account's posts, newest first.
+        """Fetch a page of an account's posts, newest first.
 
         Args:
             user_id: numeric.
-            source_id: whose ledger it goes to.
+            source_id: the source in whose ledger the cost is booked.
             **parameters: `since_id`, `until_id` (exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
         call = self._call("/2/users/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
+        return await self._request_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
     async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Ask for a page of the posts of the last seven days that a query finds, newest first.
+        """Fetch a page of the posts of the last seven days that match a query, newest first.
 
         Args:
-            query: in X's own language.
-            source_id: whose ledger it goes to.
+            query: in X's query language.
+            source_id: the source in whose ledger the cost is booked.
             **parameters: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
         """
         call = self._call("/2/tweets/search/recent", Purpose.POLL, parameters["max_results"], source_id)
-        return await self._asked_for_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
+        return await self._request_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
 
     async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:
-        """Ask for up to 100 posts by their ids; the answer has the shape of a timeline's page."""
+        """Fetch up to 100 posts by their ids; the response has the shape of a timeline page."""
         call = self._call("/2/tweets", purpose, len(ids))
-        return await self._asked_for_posts(call, partial(self._client.get_tweets, list(ids)))
+        return await self._request_posts(call, partial(self._client.get_tweets, list(ids)))
 
     async def create_job(self, type_: str) -> Mapping[str, Any]:
-        """Begin a job that says which of a list of ids are gone; `type_` is "tweets" or "users"."""
+        """Create a compliance job for a list of ids; `type_` is "tweets" or "users"."""
         call = Call(SERVICE, "/2/compliance/jobs", Purpose.COMPLIANCE)
-        return await self._asked(call, partial(self._client.create_compliance_job, type_))
+        return await self._request(call, partial(self._client.create_compliance_job, type_))
 
     async def job(self, job_id: str) -> Mapping[str, Any]:
-        """Ask how a job stands."""
+        """Fetch the status of a job."""
         call = Call(SERVICE, "/2/compliance/jobs/:id", Purpose.COMPLIANCE)
-        return await self._asked(call, partial(self._client.get_compliance_job, job_id))
+        return await self._request(call, partial(self._client.get_compliance_job, job_id))
 
     async def usage(self) -> Mapping[str, Any]:
-        """Ask how many posts X has counted in its own cycle."""
+        """Fetch the number of posts that X has counted in its own billing cycle."""
         call = Call(SERVICE, "/2/usage/tweets", Purpose.LOOKUP)
-        ask = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
-        return await self._asked(call, ask)
+        send = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
+        return await self._request(call, send)
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
         people = MOST_PEOPLE_PER_POST[self._vocabulary]
         return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
 
-    async def _asked_for_posts(self, call: Call, ask: Callable[..., Any]) -> Mapping[str, Any]:
-        """Ask with all fields; again without an expansion that is refused."""
+    async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
+        """Request all fields; repeat without an expansion that X refused."""
         while True:
             fields = dict(POSTS[self._vocabulary])
             fields["expansions"] = [
                 expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
             ]
             try:
-                return await self._asked(call, partial(ask, **fields))
+                return await self._request(call, partial(send, **fields))
             except SourceError:
                 refused = errors.refused_expansions(self.exchange.body, fields["expansions"])
                 if self.exchange.status != requests.codes.bad_request or not refused:
                     raise
                 _refused[self.host] |= refused
 
-    async def _asked(self, call: Call, ask: Callable[[], Any]) -> Mapping[str, Any]:
-        if self._useless is not None:
-            raise self._useless
-        async with self._context.quiet.acquire(self.host, f"{call.endpoint}@{self._mark}") as turn:
+    async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
+        if self._rejection is not None:
+            raise self._rejection
+        async with self._context.quiet.acquire(self.host, f"{call.endpoint}@{self._token_id}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
             try:
-                payload = await self._off_the_loop(ask)
+                payload = await self._in_thread(send)
                 returned = returned_in(payload)
             except PausedError as error:
                 raise await self._paused(call, error) from None
@@ -201,62 +201,62 @@ class Api:
                 error.until = await self._context.spending.block(SERVICE, str(error))
                 raise
             except CredentialsError as error:
-                self._useless = error
+                self._rejection = error
                 raise
             finally:
                 self.cost += await self._context.spending.settle(token, returned)
             turn.answered = True
-            await self._heed(call)
+            await self._pause_if_exhausted(call)
         if not isinstance(payload, dict):
-            raise UnreadableError(f"X answered with a JSON {type(payload).__name__} where an object should be.")
+            raise UnreadableError(f"X returned a JSON {type(payload).__name__} instead of an object.")
         if payload and not payload.keys() & {"data", "errors", "meta", "includes"}:
-            raise UnreadableError("X answered with JSON that is not of its API; check AGGREGATOR_X_BASE_URL.")
+            raise UnreadableError("X returned JSON that is not in its API's format; check AGGREGATOR_X_BASE_URL.")
         return payload
 
     async def _paused(self, call: Call, error: PausedError) -> PausedError:
-        """Let all workers leave the endpoint alone, and say until when."""
+        """Pause the endpoint for all workers, and return the error with the end of the pause."""
         reason = f"{error} for {call.endpoint}"
-        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._mark}")
-        message = f"{reason}; it is left alone until {until:%Y-%m-%d %H:%M:%S} UTC."
+        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._token_id}")
+        message = f"{reason}; paused until {until:%Y-%m-%d %H:%M:%S} UTC."
         return PausedError(message, until=until, status=error.status)
 
-    async def _heed(self, call: Call) -> None:
-        """Do as after a 429 where a success says that it was the last one that the window allows."""
+    async def _pause_if_exhausted(self, call: Call) -> None:
+        """Pause the endpoint as after a 429 when a successful response used the last call of the rate limit window."""
         headers = self.exchange.headers
         until = errors.reset_time(headers, self._context.clock()) if errors.is_exhausted(headers) else None
         if until is not None:
-            reason = f"X's rate limit window has no call left for {call.endpoint}"
-            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._mark}")
+            reason = f"X's rate limit window has no calls left for {call.endpoint}"
+            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._token_id}")
 
-    async def _off_the_loop(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
+    async def _in_thread(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
             async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
-                return await in_api_thread(ask)
+                return await in_api_thread(send)
         except asyncio.CancelledError:
-            self._adapter.cut()
+            self._adapter.cancel()
             raise
         except TimeoutError:
-            self._adapter.cut()
+            self._adapter.cancel()
             raise SlowError(f"X's address {self.host} could not be found in time.") from None
         except SourceError:
             raise
-        except Exception as error:  # noqa: BLE001  # tweepy fails with whatever its parsing of an odd answer raises
-            raise self._meaning(error) from None
+        except Exception as error:  # noqa: BLE001  # tweepy raises various errors for unusual responses
+            raise self._error_for(error) from None
 
-    def _meaning(self, error: Exception) -> SourceError:
-        """Return our error; X's answer counts for more than the exception that tweepy made of it."""
+    def _error_for(self, error: Exception) -> SourceError:
+        """Return the project's error for a failure. X's response takes precedence over tweepy's exception."""
         seen = self.exchange
         if seen.status is not None and not requests.codes.ok <= seen.status < requests.codes.multiple_choices:
             return errors.from_status(seen.status, seen.headers, seen.body, self._context.clock())
         if seen.status is not None:
             return UnreadableError(
-                f"X answered with something that is no JSON ({len(seen.body)} bytes); is AGGREGATOR_X_BASE_URL right?",
+                f"X returned something other than JSON ({len(seen.body)} bytes); check AGGREGATOR_X_BASE_URL.",
                 status=seen.status,
             )
         if isinstance(error, requests.Timeout):
             return SlowError(f"X did not answer in time at {self.host}.")
         if isinstance(error, requests.exceptions.SSLError):
-            return UnreachableError(f"The TLS certificate of {self.host} can't be trusted, so nothing was sent.")
+            return UnreachableError(f"The TLS certificate of {self.host} is not trusted, so no request was sent.")
         if isinstance(error, requests.ConnectionError):
             return UnreachableError(
                 f"X can't be reached at {self.host}: the connection was refused, reset or not found."
@@ -265,22 +265,22 @@ class Api:
 
 
 def host_of(base: str) -> str:
-    """Return "host:port" of a base address.
+    """Return "host:port" of a base URL.
 
     Raises:
-        ForbiddenAddressError: the address is not https, and not on loopback either.
+        ForbiddenAddressError: the URL is neither https nor on loopback.
     """
     parts = urlsplit(base)
     name = parts.hostname or ""
     if not name or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))):
         raise ForbiddenAddressError(
-            f"AGGREGATOR_X_BASE_URL is {base!r}, which would send the bearer token in clear; use an https:// address."
+            f"AGGREGATOR_X_BASE_URL is {base!r}, which would send the token unencrypted; use an https:// address."
         )
     return f"{name}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def is_loopback(name: str) -> bool:
-    """Say whether a host name or address stays on this machine."""
+    """Return whether a host name or address is on this machine."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""What became of posts and people on X: by compliance jobs, which cost nothing, or by asking for each post again."""
+"""Detect deleted and withheld posts on X, by compliance jobs (free) or by looking posts up (billed)."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_POSTS = {"tweet", "post"}  # X's words for what an error is about
+_POSTS = {"tweet", "post"}  # X's resource types in errors
 
 
 class ReportsTakedowns:
-    """The part of a kind of source that `aggregator.source_api.takedowns.TakedownSource` asks for."""
+    """The part of X's kind of source that implements `aggregator.source_api.takedowns.TakedownSource`."""
 
     most_looked_up = 100
     bill_of_one = MOST_PER_POST
 
     async def begin_job(self, type_: IdType, context: PollContext) -> BegunJob:
-        """Begin a compliance job.
+        """Create a compliance job.
 
         Raises:
-            NotAllowedError: the plan has no such thing.
-            SourceError: X gave no usable answer; so for all that follow.
+            NotAllowedError: the plan does not include compliance jobs.
+            SourceError: X gave no usable response. The methods below raise it, too.
         """
         with _connected(context) as api:
             job_data = _job_in(await api.create_job(type_.value))
         if not job_data.get("upload_url"):
-            raise UnreadableError("X began a compliance job without saying where the ids go; its API may have changed.")
+            raise UnreadableError("X created a compliance job without an upload URL; its API may have changed.")
         return BegunJob(str(job_data["id"]), str(job_data["upload_url"]))
 
     async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
@@ -62,14 +62,14 @@ class ReportsTakedowns:
             await in_api_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
 
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
-        """Ask how a job stands; download what it found once it is complete."""
+        """Fetch the status of a job; download its result once it is complete."""
         with _connected(context) as api:
             job_data = _job_in(await api.job(job_id))
             try:
                 status = JobStatus(str(job_data.get("status")))
             except ValueError:
                 raise UnreadableError(
-                    f"X says that a compliance job is {job_data.get('status')!r}, which we don't know."
+                    f"X returned an unknown status of a compliance job: {job_data.get('status')!r}."
                 ) from None
             if status is not JobStatus.COMPLETE:
                 return JobReport(status)
@@ -78,12 +78,12 @@ class ReportsTakedowns:
         return JobReport(status, verdicts)
 
     async def look_up(self, keys: Mapping[str, str], people: Mapping[str, Actor], context: PollContext) -> LookedUp:
-        """Ask for up to 100 posts, and for the newest versions of those that were edited meanwhile.
+        """Look up as many as 100 posts, and the newest versions of those that were edited in the meantime.
 
         Args:
-            keys: keys by the native ids to ask for.
-            people: who is known, by native id.
-            context: what to work with.
+            keys: keys by the native ids to look up.
+            people: known accounts, by native id.
+            context: clients, clock and settings.
         """
         with _connected(context) as api:
             page = older_names(await api.posts(list(keys)))
@@ -92,7 +92,7 @@ class ReportsTakedowns:
             if later:
                 try:
                     pages.append(older_names(await api.posts(later)))
-                except BudgetError:  # they are asked for another day
+                except BudgetError:  # the others are looked up on another day
                     later = []
         verdicts = [verdict for result in (page, *pages[1:]) for verdict in verdicts_in(result, keys)]
         activities = [activity for result in pages for activity in _activities(result, people)]
@@ -100,11 +100,11 @@ class ReportsTakedowns:
 
 
 def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Takedown]:
-    """Give what a page of posts says of those that can't be seen; an original that is embedded counts as well.
+    """Return the takedowns in a page of looked-up posts. An embedded original counts as well.
 
     Args:
         page: in the older vocabulary.
-        keys: keys by the native ids that were asked for.
+        keys: keys by the native ids that were looked up.
     """
     for error in _objects(page, "errors"):
         native_id = str(error.get("resource_id") or error.get("value") or "")
@@ -124,7 +124,7 @@ def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Ta
 
 
 def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:
-    """Return what an error about one post means; None where it does not say that the post can't be seen."""
+    """Return the takedown that an error about a post means, or None if it means something else."""
     type_ = str(error.get("type", "")).rpartition("/")[2]
     words = f"{error.get('title', '')} {error.get('detail', '')}".casefold()
     if type_ == "resource-not-found":
@@ -139,14 +139,14 @@ def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:
 
 
 def _activities(page: Mapping[str, Any], people: Mapping[str, Actor]) -> Iterator[NewActivity]:
-    """Give the posts of a page, each as the timeline of its author tells it."""
+    """Return the posts of a page as activities, as their authors' timelines would give them."""
     posts = sorted(_objects(page, "data"), key=_author)
     for author, own in groupby(posts, key=_author):
         known = people.get(author)
         account = replace(known, partial=True) if known else None
         try:
             yield from normalise({**page, "data": list(own)}, account=account)
-        except UnreadableError as error:  # an odd post must not keep the others from being checked, today and tomorrow
+        except UnreadableError as error:  # An unreadable post must not block the checks of the others.
             log.warning("looked-up posts not read", author=author, reason=str(error))
 
 
@@ -186,13 +186,13 @@ def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def _job_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     data = payload.get("data")
     if not isinstance(data, dict) or not data.get("id"):
-        raise UnreadableError("X answered without a compliance job where one should be; its API may have changed.")
+        raise UnreadableError("X's response has no compliance job; its API may have changed.")
     return data
 
 
 @contextmanager
 def _connected(context: PollContext) -> Iterator[Api]:
-    from aggregator.sources.twitter.api import Api  # tweepy takes a while to import, and only asking needs it
+    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only requests need it
 
     api = Api(context)
     try:

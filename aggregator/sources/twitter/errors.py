@@ -1,4 +1,4 @@
-"""What X means when it does not give what was asked for. Pure."""
+"""Translate X's error responses into the project's errors. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aggregator.domain.errors import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_LONGEST_PAUSE = timedelta(hours=25)  # X's longest window is a day; anything later is a wrong clock
+_LONGEST_PAUSE = timedelta(hours=25)  # X's longest window is a day; a later reset time means a wrong clock
 _SHORTEST_PAUSE = timedelta(seconds=5)
 _LONGEST_QUOTE = 200  # characters
 _SPACES = re.compile(r"\s+")
@@ -34,21 +34,21 @@ _BRACKETED = re.compile(r"\[([A-Za-z0-9_.]+)\]")
 
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> SourceError:
-    """Return the error that an answer other than 2xx means.
+    """Return the error for a response with a status other than 2xx.
 
-    A `PausedError` without `until` is a rate limit that does not say when it ends.
+    A `PausedError` without `until` is a rate limit without a reset time.
 
     Args:
         status: the HTTP status.
-        headers: of the answer, names in lower case.
-        body: what came with it, JSON or not.
+        headers: of the response, names in lower case.
+        body: of the response, JSON or not.
         now: aware, UTC.
     """
-    reason = said_in(body)
+    reason = error_message(body)
     if status == HTTPStatus.PAYMENT_REQUIRED or (status == HTTPStatus.TOO_MANY_REQUESTS and _is_cap(body)):
         return CapReachedError(
             f"X's usage cap or spending limit is reached ({reason}). X is not called before its next cycle; raise "
-            "the limit at X and run 'aggregator budget resume' to go on sooner.",
+            "the limit at X and run 'aggregator budget resume' to resume sooner.",
             status=status,
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -63,14 +63,16 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
         )
     if status == HTTPStatus.BAD_REQUEST:
         return _malformed(reason, body)
-    return StatusError(f"X answered with status {status} ({reason}).", status=status)
+    return StatusError(f"X responded with status {status} ({reason}).", status=status)
 
 
 def _malformed(reason: str, body: bytes) -> StatusError:
-    named = [name for name in _refused(body) if name.endswith("fields") or name in {"expansions", "exclude"}]
+    named = [
+        name for name in _rejected_parameters(body) if name.endswith("fields") or name in {"expansions", "exclude"}
+    ]
     if named:
         return ApiChangedError(
-            f"X's API has changed: it does not know what we ask for in {', '.join(sorted(named))} ({reason}). Try the "
+            f"X's API has changed: it rejected {', '.join(sorted(named))} ({reason}). Try the "
             "other AGGREGATOR_X_VOCABULARY, or a newer version of this program.",
             status=HTTPStatus.BAD_REQUEST,
         )
@@ -82,12 +84,12 @@ def _malformed(reason: str, body: bytes) -> StatusError:
 
 
 def refused_expansions(body: bytes, sent: Collection[str]) -> set[str]:
-    """Return which of the expansions that we asked for a refusal names."""
-    return _refused(body).get("expansions", set()) & set(sent)
+    """Return the requested expansions that an error response rejects."""
+    return _rejected_parameters(body).get("expansions", set()) & set(sent)
 
 
-def _refused(body: bytes) -> dict[str, set[str]]:
-    """Return the parameters that a refusal is about, each with the values that it did not like."""
+def _rejected_parameters(body: bytes) -> dict[str, set[str]]:
+    """Return the rejected parameters of an error response, each with its rejected values."""
     found: dict[str, set[str]] = {}
     errors = (_decoded(body) or {}).get("errors")
     for error in errors if isinstance(errors, list) else []:
@@ -98,7 +100,7 @@ def _refused(body: bytes) -> dict[str, set[str]]:
             found[unknown[1]] = set()
         parameters = error.get("parameters")
         for name, values in parameters.items() if isinstance(parameters, dict) else ():
-            # The message names the wrong value first, then all that would have been right.
+            # The message names the rejected value first, then all valid ones.
             wrong = _BRACKETED.search(message)
             given = {str(value) for value in values} if isinstance(values, list) else set()
             found[str(name)] = {wrong[1]} if wrong else given
@@ -106,7 +108,7 @@ def _refused(body: bytes) -> dict[str, set[str]]:
 
 
 def from_errors(errors: object, who: str) -> SourceError:
-    """Return what an answer of 200 with only `errors` means for an account; `who` is how people know it."""
+    """Return the error for a 200 response that has only `errors`; `who` is the account's name for people."""
     first: Mapping[str, Any] = {}
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         first = errors[0]
@@ -116,17 +118,17 @@ def from_errors(errors: object, who: str) -> SourceError:
         return SuspendedAccountError(f"X says that {who} is suspended: {reason}", status=200)
     if type_ == "resource-not-found":
         return MissingAccountError(
-            f"X knows no account {who}: {reason} Check the spelling, or whether it was renamed.", status=200
+            f"X has no account {who}: {reason} Check the spelling, or whether the account was renamed.", status=200
         )
     if type_ == "not-authorized-for-resource":
         return ProtectedAccountError(
             f"X does not let us read {who}, probably because it is protected: {reason}", status=200
         )
-    return UnreadableError(f"X gave no posts of {who}, only an error: {reason}", status=200)
+    return UnreadableError(f"X returned no posts of {who}, only an error: {reason}", status=200)
 
 
 def reset_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return when the rate limit window of an answer ends, within reason; None where it does not say."""
+    """Return the end of a response's rate limit window, within plausible limits, or None if it is not given."""
     text = headers.get("x-rate-limit-reset", "")
     if not text.isascii() or not text.isdigit() or len(text) > len("9999999999"):
         return None
@@ -135,18 +137,18 @@ def reset_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 
 def is_exhausted(headers: Mapping[str, str]) -> bool:
-    """Say whether a success was the last one that the window allows."""
+    """Return whether a successful response used the last call of the rate limit window."""
     return headers.get("x-rate-limit-remaining", "").strip() == "0"
 
 
-def said_in(body: bytes) -> str:
-    """Return X's own words out of an error body, in one short line."""
+def error_message(body: bytes) -> str:
+    """Return the error message of a response body, shortened to one line."""
     decoded = _decoded(body)
     if decoded is None:
-        return "no JSON in the answer" if body else "nothing more was said"
+        return "response without JSON" if body else "no details given"
     errors = decoded.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    return _sentence(first) or _sentence(decoded) or "nothing more was said"
+    return _sentence(first) or _sentence(decoded) or "no details given"
 
 
 def _is_cap(body: bytes) -> bool:

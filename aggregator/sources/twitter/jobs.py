@@ -1,6 +1,6 @@
-"""X's compliance jobs: the list that we upload, and the lines that come back.
+"""Upload id lists to X's compliance jobs, and download and parse their results.
 
-Upload and download go to addresses that let in whoever has them, so no error and no log line tells one.
+The upload and download URLs grant access by themselves, so no error and no log line contains them.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from aggregator.sources.twitter.transport import CONNECT, READ, BoundedAdapter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-TOTAL = 30.0  # seconds for a whole file, however steadily it drips
-LARGEST = 100_000_000  # bytes of a file, about 500,000 verdicts
+TOTAL = 30.0  # seconds for a whole file, however steadily the bytes arrive
+LARGEST = 100_000_000  # bytes of a file, about 500,000 result lines
 LONGEST_LINE = 10_000  # bytes
 
 _CHUNK = 65_536
-# X's words for why; whatever else it may say, the thing is to go.
+# X's reasons. An unknown reason also counts as a takedown.
 _FATES = {
     "deleted": (Fate.DELETED, "deleted on X"),
     "bounced": (Fate.DELETED, "taken back by X"),
@@ -48,44 +48,44 @@ _FATES = {
 }
 _OTHER = (Fate.DELETED, "gone on X")
 
-# It tells whole addresses.
+# urllib3 logs whole URLs.
 logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 def upload(url: str, ids: Sequence[str], *, on_loopback: bool) -> None:
-    """Give X a list of ids, one a line.
+    """Upload a list of ids, one per line.
 
     Args:
-        url: where X wants it.
+        url: the upload URL of the job.
         ids: numeric.
-        on_loopback: the API itself is on this machine, so that this may be too, without TLS.
+        on_loopback: whether the API is on this machine, so that the URL may be on it, too, without TLS.
 
     Raises:
-        SourceError: it was not taken.
+        SourceError: the upload failed.
     """
     body = "".join(f"{id_}\n" for id_ in ids).encode("ascii")
-    _sent("PUT", url, body, _Lines("the upload", None, on_loopback=on_loopback))
+    _sent("PUT", url, body, _LineStreamAdapter("the upload", None, on_loopback=on_loopback))
 
 
 def download(url: str, type_: IdType, *, on_loopback: bool) -> list[Takedown]:
-    """Fetch what a job found; lines that are none of X's are passed over.
+    """Download a job's result. Lines in an unknown format are skipped.
 
     Raises:
-        SourceError: it could not be had whole.
+        SourceError: the download failed or was incomplete.
     """
     verdicts: list[Takedown] = []
 
-    def take(line: bytes) -> None:
+    def on_line(line: bytes) -> None:
         verdict = verdict_in(line, type_)
         if verdict is not None:
             verdicts.append(verdict)
 
-    _sent("GET", url, None, _Lines("the download", take, on_loopback=on_loopback))
+    _sent("GET", url, None, _LineStreamAdapter("the download", on_line, on_loopback=on_loopback))
     return verdicts
 
 
 def verdict_in(line: bytes, type_: IdType) -> Takedown | None:
-    """Return what a line of a result says; None where it is no line of a result."""
+    """Return the takedown in a line of a result, or None for a line in an unknown format."""
     try:
         entry: Any = json.loads(line)
     except (ValueError, RecursionError):
@@ -98,34 +98,34 @@ def verdict_in(line: bytes, type_: IdType) -> Takedown | None:
     return Takedown(key, fate, reason, moment_of(entry.get("redacted_at")))
 
 
-class _Lines(BoundedAdapter):
-    """Sends to the very address that it is given, and takes an answer line by line."""
+class _LineStreamAdapter(BoundedAdapter):
+    """Sends requests to their exact URL, and streams the response by lines."""
 
-    def __init__(self, what: str, take: Callable[[bytes], None] | None, *, on_loopback: bool) -> None:
+    def __init__(self, what: str, on_line: Callable[[bytes], None] | None, *, on_loopback: bool) -> None:
         super().__init__("", "", read=READ, total=TOTAL, largest=LARGEST)
         self._what = what
-        self._take = take
+        self._on_line = on_line
         self._on_loopback = on_loopback
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401, ARG002
-        """Send a request, hand each line over, and return the answer without its body."""
+        """Send a request, pass each line to the callback, and return the response without its body."""
         self._check(str(request.url))
         with self._within(self._total):
-            # Not the method above this one, which sends elsewhere and keeps the body whole.
+            # Not the parent class's method, which replaces the host and buffers the whole body.
             response = HTTPAdapter.send(self, request, stream=True, timeout=(CONNECT, self._read))
             try:
                 if not requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
                     raise StatusError(
-                        f"X's file store answered {self._what} of a compliance job with status"
-                        f" {response.status_code}; the next sweep begins another job.",
+                        f"X's file store responded to {self._what} of a compliance job with status"
+                        f" {response.status_code}; the next sweep creates another job.",
                         status=response.status_code,
                     )
                 for line in self._split(response):
-                    if self._take is not None:
-                        self._take(line)
+                    if self._on_line is not None:
+                        self._on_line(line)
             finally:
                 response.close()
-        response.raw = BytesIO()  # read already
+        response.raw = BytesIO()  # already read
         return response
 
     def _check(self, url: str) -> None:
@@ -133,7 +133,7 @@ class _Lines(BoundedAdapter):
         if parts.scheme == "https" or (parts.scheme == "http" and self._on_loopback and _is_loopback(parts.hostname)):
             return
         raise ForbiddenAddressError(
-            f"X names an address for {self._what} of a compliance job that is not https, so nothing was sent there."
+            f"X's URL for {self._what} of a compliance job is not https, so no request was sent."
         )
 
     def _split(self, response: requests.Response) -> Iterator[bytes]:
@@ -143,14 +143,14 @@ class _Lines(BoundedAdapter):
                 size += len(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
                 if size > self._largest or len(rest) > LONGEST_LINE:
-                    raise TooLargeError(f"X sent more in {self._what} of a compliance job than we take.")
+                    raise TooLargeError(f"X sent more in {self._what} of a compliance job than the limit allows.")
                 yield from lines
         except HTTPError as error:
             raise UnreachableError(f"X broke {self._what} of a compliance job off ({type(error).__name__}).") from None
         yield rest
 
 
-def _sent(method: str, url: str, body: bytes | None, adapter: _Lines) -> None:
+def _sent(method: str, url: str, body: bytes | None, adapter: _LineStreamAdapter) -> None:
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Accept-Encoding"] = "gzip, deflate"
@@ -162,13 +162,13 @@ def _sent(method: str, url: str, body: bytes | None, adapter: _Lines) -> None:
         except SourceError:
             raise
         except requests.Timeout:
-            raise SlowError("X's file store did not answer in time; the next sweep tries again.") from None
-        except requests.RequestException as error:  # its words tell the address
+            raise SlowError("X's file store did not respond in time; the next sweep tries again.") from None
+        except requests.RequestException as error:  # its message contains the URL
             raise UnreachableError(
                 f"X's file store can't be reached ({type(error).__name__}); the next sweep tries again."
             ) from None
         except ValueError:
-            raise UnreadableError("X names an address for a compliance job that is none.") from None
+            raise UnreadableError("X's URL for a compliance job is invalid.") from None
 
 
 def _is_loopback(name: str | None) -> bool:

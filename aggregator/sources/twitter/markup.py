@@ -1,7 +1,7 @@
-"""A post's text with its entities, as plain text and as clean HTML. Pure.
+"""Render a post's text with its entities as plain text and as clean HTML. Pure.
 
-X gives the text HTML-escaped (`&amp;`, `&lt;`, `&gt;`) and says by code-point offsets into that escaped text, end
-exclusive, where links, mentions and tags stand. So we slice first and unescape each slice exactly once.
+X returns the text HTML-escaped (`&amp;`, `&lt;`, `&gt;`). Links, mentions and hashtags have code-point offsets into
+that escaped text, end exclusive. So the text is sliced first, and each slice is unescaped exactly once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _STATUS_PAGE = re.compile(r"/status(?:es)?/(\d{1,19})")
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """A text as people read it, and what it points to."""
+    """A rendered text and the targets of its links."""
 
     text: str = ""
     html: str = ""
@@ -41,7 +41,7 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown beside the text, so that the links to it at the text's end need not be read out."""
+    """Media and quotes that are displayed beside the text, so that trailing links to them can be dropped."""
 
     media: bool = False
     quoted: frozenset[str] = field(default_factory=frozenset)  # ids
@@ -49,7 +49,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A stretch of the escaped text that is more than text; `hidden` where it is shown otherwise."""
+    """A range of the escaped text that an entity covers; `hidden` if the rendered text omits it."""
 
     start: int
     end: int
@@ -59,7 +59,7 @@ class _Span:
 
 
 def render(text: str, entities: Mapping[str, Any], shown: Shown) -> Markup:
-    """Return plain text and HTML of a text with X's entities; offsets that don't fit the text are left unlinked."""
+    """Return plain text and HTML of a text with X's entities; entities with wrong offsets are not linked."""
     urls = _given(entities, "urls")
     mentions = _given(entities, "mentions")
     hashtags = _given(entities, "hashtags")
@@ -85,12 +85,12 @@ def render(text: str, entities: Mapping[str, Any], shown: Shown) -> Markup:
 
 
 def unescape(text: str) -> str:
-    """Undo X's escaping of `&`, `<` and `>`, once."""
+    """Unescape X's `&amp;`, `&lt;` and `&gt;`, once."""
     return _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], text)
 
 
 def web_address(value: object) -> str | None:
-    """Return an http(s) address, and None for anything else (a script, a number, nothing)."""
+    """Return an http(s) URL, or None for anything else (a script, a number, nothing)."""
     if not isinstance(value, str):
         return None
     try:
@@ -110,7 +110,7 @@ def _spans(
     entities: Iterable[Mapping[str, Any]],
     build: Callable[[Mapping[str, Any]], tuple[str, _Span] | None],
 ) -> list[_Span]:
-    """Place entities in the text; `build` gives the words that must stand there, so that a wrong offset shows."""
+    """Locate entities in the text; `build` returns the text expected there, to detect wrong offsets."""
     placed = []
     for entity in entities:
         built = build(entity)
@@ -152,7 +152,7 @@ def _tag_span(entity: Mapping[str, Any], sign: str, address: str) -> tuple[str, 
 
 def _plain(text: str, spans: list[_Span]) -> str:
     end = len(text.rstrip())
-    while spans and spans[-1].hidden and spans[-1].end == end:  # only those at the end; others are part of a sentence
+    while spans and spans[-1].hidden and spans[-1].end == end:  # only trailing links; others are part of a sentence
         end = len(text[: spans[-1].start].rstrip())
         spans = spans[:-1]
     return "".join(_woven(text[:end], spans, unescape, lambda span: span.plain))
@@ -202,7 +202,7 @@ def _mention(entity: Mapping[str, Any]) -> Mention:
 
 
 def _is_shown(entity: Mapping[str, Any], shown: Shown) -> bool:
-    """Say whether a link only leads to the media or to the quoted post that are shown beside the text."""
+    """Return whether a link only leads to the media or the quoted post displayed beside the text."""
     target = entity.get("expanded_url")
     target = target if isinstance(target, str) and _ON_X.match(target) else ""
     if shown.media and (entity.get("media_key") or _MEDIA_PAGE.search(target)):

@@ -1,4 +1,4 @@
-"""X's media objects to ours. Pure."""
+"""Convert X's media objects to attachments. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TYPES = {"photo": "image", "video": "video", "animated_gif": "animation"}
 
 
 def pictures_and_films(found: Iterable[Mapping[str, Any]]) -> tuple[Media, ...]:
-    """Return what can be shown of media objects: photos, films by their best MP4, else their still picture."""
+    """Return attachments for media objects: photos, and films as their best MP4 or else their preview image."""
     return tuple(media for item in found if (media := _media(item)) is not None)
 
 
@@ -28,7 +28,7 @@ def _media(item: Mapping[str, Any]) -> Media | None:
     milliseconds = _number(item.get("duration_ms"))
     alt = item.get("alt_text")
     return Media(
-        type=type_ if url else "image",  # a film that can't be played is still a picture
+        type=type_ if url else "image",  # a film without a playable file is still a picture
         url=url or preview or "",
         alt=alt if isinstance(alt, str) and alt else None,
         mime="video/mp4" if film and url == film else None,
@@ -40,7 +40,7 @@ def _media(item: Mapping[str, Any]) -> Media | None:
 
 
 def _best(variants: Iterable[object]) -> str | None:
-    """Return the address of the MP4 with the highest bit rate; animations have one of rate 0."""
+    """Return the URL of the MP4 with the highest bit rate; animations have a bit rate of 0."""
     playable = [
         (_number(variant.get("bit_rate")) or 0, url)
         for variant in variants

@@ -1,4 +1,4 @@
-"""X as a network: the words for its posts, and what its terms allow."""
+"""Define X as a network: its terms for posts, and its display rules."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ X = Network(
         ActivityKind.QUOTE: Noun("Quote tweet"),
     },
     terms=LegalTerms(
-        public_text=False,  # Developer Policy: a public API gives no more than ids
-        embeddable=False,  # Developer Agreement, III.K: not in frames and similar embedding mechanisms
-        edits_replace=True,  # Display Requirements: the current version is shown
-        link_to_post=True,  # Display Requirements: the time leads to the post
+        public_text=False,  # Developer Policy: a public API exposes only ids
+        embeddable=False,  # Developer Agreement, III.K: no display in frames and similar embedding mechanisms
+        edits_replace=True,  # Display Requirements: show the current version
+        link_to_post=True,  # Display Requirements: the timestamp links to the post
         public_text_setting="x_public_text",
         embeddable_setting="x_embed",
     ),

@@ -1,7 +1,7 @@
-"""A page of X's API v2 to activities. Pure.
+"""Convert a page of X's API v2 to activities. Pure.
 
-X renamed fields in 2026 (`tweet` became `post`). We read both vocabularies by bringing the newer names back to the
-older ones first, so that the same post gives the same activity, digest and raw entry whichever way it arrived.
+X renamed fields in 2026 (`tweet` became `post`). Both vocabularies are supported: newer names are converted to the
+older ones first, so that a post gives the same activity, digest and raw entry in either vocabulary.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _OLDER_NAMES = {
     "posts": "tweets",
     "repost_count": "retweet_count",
 }
-# Counts and what is left of the time for editing change without anybody having edited anything.
-_RESTLESS = frozenset({"public_metrics", "edit_controls"})
-_LANGUAGES = {"in": "id", "iw": "he", "ji": "yi"}  # X kept codes that were withdrawn in 1989
+# Counts and the remaining edit time change without an edit.
+_VOLATILE = frozenset({"public_metrics", "edit_controls"})
+_LANGUAGES = {"in": "id", "iw": "he", "ji": "yi"}  # X still uses codes that were withdrawn in 1989
 _NO_LANGUAGE = frozenset({"und", "zxx", "art", "qam", "qct", "qht", "qme", "qst"})
-_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids count milliseconds from here
+_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids contain milliseconds since this instant
 _STATUS = re.compile(
     r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/(\w{1,15})/status(?:es)?/(\d{1,19})\b.*", re.IGNORECASE
 )
-_LONGEST_EDITING = timedelta(hours=2)  # X allows an hour; a larger gap means that the id tells no time
+_LONGEST_EDITING = timedelta(hours=2)  # X allows edits for an hour; with a larger gap, the id contains no time
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The objects of a page by their ids, and every handle that it tells of."""
+    """The objects of a page by their ids, and all handles in it."""
 
     posts: Mapping[str, Record]
     users: Mapping[str, Record]
@@ -62,20 +62,20 @@ class _Page:
 
 
 def normalise(payload: Mapping[str, Any], *, account: Actor | None = None) -> list[NewActivity]:
-    """Turn a timeline page into activities, oldest first.
+    """Convert a timeline page to activities, oldest first.
 
     Args:
         payload: the decoded JSON of `GET /2/users/:id/tweets`, in either vocabulary.
-        account: whose timeline it is, for posts whose author the page does not describe.
+        account: the owner of the timeline, for posts whose author the page does not include.
 
     Raises:
-        UnreadableError: the payload has not the shape of such a page.
+        UnreadableError: the payload doesn't have the shape of such a page.
     """
     older = older_names(dict(payload))
     posts = _records(older, "data")
     includes = older.get("includes") or {}
     if not isinstance(includes, dict):
-        raise UnreadableError("X answered with `includes` that is no object; its API may have changed.")
+        raise UnreadableError("X returned `includes` that is not an object; its API may have changed.")
     page = _page(posts, includes, account)
     return [_checked(post, page) for post in sorted(posts, key=lambda post: int(post["id"]))]
 
@@ -95,10 +95,10 @@ def _page(posts: list[Record], includes: Record, account: Actor | None) -> _Page
 
 
 def _records(holder: Mapping[str, Any], name: str, *, key: str = "id") -> list[Record]:
-    """Return the objects of a list that carry a usable key, the key as text."""
+    """Return the objects of a list that have a usable key, with the key as text."""
     found = holder.get(name) or []
     if not isinstance(found, list):
-        raise UnreadableError(f"X answered with `{name}` that is no list; its API may have changed.")
+        raise UnreadableError(f"X returned `{name}` that is not a list; its API may have changed.")
     records = [{**item, key: str(item[key])} for item in found if isinstance(item, dict) and item.get(key)]
     return [item for item in records if key != "id" or (item["id"].isascii() and item["id"].isdigit())]
 
@@ -106,8 +106,8 @@ def _records(holder: Mapping[str, Any], name: str, *, key: str = "id") -> list[R
 def _checked(post: Record, page: _Page) -> NewActivity:
     try:
         return _activity(post, page)
-    except (AttributeError, KeyError, TypeError, ValueError):  # a list where an object should be, and the like
-        raise UnreadableError(f"X's post {post['id']} has a shape we don't know; its API may have changed.") from None
+    except (AttributeError, KeyError, TypeError, ValueError):  # for example a list in place of an object
+        raise UnreadableError(f"X's post {post['id']} has an unknown structure; its API may have changed.") from None
 
 
 def _activity(post: Record, page: _Page) -> NewActivity:
@@ -116,14 +116,14 @@ def _activity(post: Record, page: _Page) -> NewActivity:
     about = reposted or quoted
     object_ = _original(page.posts[about], page) if about and about in page.posts else None
     if quoted and object_ and not WITHHELD_EVERYWHERE.isdisjoint(object_.content.withheld):
-        object_ = None  # of a quote, its own words are left
+        object_ = None  # a quote keeps its own text
     content = _repost(post, page, object_) if reposted else _content(post, page, embedded=object_)
     raw = _raw(post, page)
     return NewActivity(
         native_id=_first_id(post),
         key=_key(_first_id(post)),
         content=content,
-        entry_digest=hashlib.sha256(_compact(_settled(raw))).hexdigest(),
+        entry_digest=hashlib.sha256(_compact(_without_volatile(raw))).hexdigest(),
         object=object_,
         object_key=(object_.key if object_ else _key(about)) if about else None,
         raw=_compact(raw),
@@ -136,7 +136,7 @@ def _original(post: Record, page: _Page) -> Original:
 
 
 def _repost(post: Record, page: _Page, original: Original | None) -> Content:
-    """Return what the reposter did; the words are the original's, unless only X's cut copy of them is left."""
+    """Return a repost as an activity; its text is the original's, if the page includes more than X's truncated copy."""
     if original is None:
         return _content(post, page, embedded=None, complete=False)
     return Content(
@@ -156,9 +156,9 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
     keys = (post.get("attachments") or {}).get("media_keys") or []
     media = pictures_and_films(page.media[key] for key in keys if key in page.media)
     quoted = references.get("quoted") if embedded else None
-    versions = [quoted, *_history(page.posts[quoted])] if quoted else []  # the link may name an earlier version
+    versions = [quoted, *_history(page.posts[quoted])] if quoted else []  # the link may refer to an earlier version
     shown = Shown(media=bool(media), quoted=frozenset(versions))
-    note = post.get("note_tweet") or {}  # a long post's whole text, with entities of its own
+    note = post.get("note_tweet") or {}  # the full text of a long post, with its own entities
     words = note if note.get("text") else post
     markup = render(str(words.get("text") or ""), words.get("entities") or {}, shown)
     created = moment_of(post.get("created_at"))
@@ -180,7 +180,7 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
         sensitive=post.get("possibly_sensitive") is True,
         edited=edited,
         complete=complete,
-        in_reply_to=_answered(post, page),
+        in_reply_to=_replied_to(post, page),
         withheld=_withheld(post),
     )
 
@@ -188,7 +188,7 @@ def _content(post: Record, page: _Page, *, embedded: Original | None, complete: 
 def _kind(references: Mapping[str, str]) -> ActivityKind:
     if "retweeted" in references:
         return ActivityKind.REPOST
-    if "replied_to" in references:  # before quotes: a reply that quotes belongs to its conversation
+    if "replied_to" in references:  # before quotes: a reply with a quote belongs to its conversation
         return ActivityKind.REPLY
     return ActivityKind.QUOTE if "quoted" in references else ActivityKind.POST
 
@@ -212,7 +212,7 @@ def _key(post_id: str) -> str:
 
 
 def _first_published(post: Record, created: datetime | None) -> datetime | None:
-    """Return when an edited post was first published, which only the id of its first version tells."""
+    """Return the publication time of an edited post's first version, which only its id contains."""
     first = _first_id(post)
     if created is None or not first.isdigit() or len(first) > len("9223372036854775807"):
         return created
@@ -220,7 +220,7 @@ def _first_published(post: Record, created: datetime | None) -> datetime | None:
     return moment if timedelta() <= created - moment <= _LONGEST_EDITING else created
 
 
-def _answered(post: Record, page: _Page) -> str | None:
+def _replied_to(post: Record, page: _Page) -> str | None:
     answered = _references(post).get("replied_to")
     if answered is None:
         return None
@@ -246,7 +246,7 @@ def _actor(post: Record, page: _Page) -> Actor | None:
 
 
 def actor_of(user: Mapping[str, Any]) -> Actor:
-    """Return the actor that a user object of the API describes."""
+    """Return the actor for a user object of the API."""
     handle = str(user.get("username") or "") or None
     name = unescape(str(user.get("name") or handle or user["id"]))
     return _named(str(user["id"]), name, handle, web_address(user.get("profile_image_url")))
@@ -263,7 +263,7 @@ def _handle(user_id: str, page: _Page) -> str | None:
 
 
 def _handles(posts: Iterable[Record]) -> dict[str, str]:
-    """Return the handles that the posts' mentions tell, by user id; an original's author may stand nowhere else."""
+    """Return the handles in the posts' mentions, by user id. The author of an original may appear nowhere else."""
     handles = {}
     for post in posts:
         for words in (post, post.get("note_tweet") or {}):
@@ -274,7 +274,7 @@ def _handles(posts: Iterable[Record]) -> dict[str, str]:
 
 
 def _linked_handles(posts: Iterable[Record], quoted: Iterable[Record]) -> dict[str, str]:
-    """Return the handles that the links to quoted posts tell, by user id."""
+    """Return the handles in the links to quoted posts, by user id."""
     authors = {post["id"]: str(post["author_id"]) for post in quoted if post.get("author_id")}
     handles = {}
     for post in posts:
@@ -286,7 +286,7 @@ def _linked_handles(posts: Iterable[Record], quoted: Iterable[Record]) -> dict[s
 
 
 def _withheld(post: Record) -> tuple[str, ...]:
-    """Return the countries in which X does not show a post."""
+    """Return the countries in which X withholds a post."""
     codes = (post.get("withheld") or {}).get("country_codes") or []
     return tuple(sorted({code.upper() for code in codes if isinstance(code, str)}))
 
@@ -299,7 +299,7 @@ def _language(post: Record) -> str | None:
 
 
 def moment_of(text: object) -> datetime | None:
-    """Return a time of X's; None for what is none."""
+    """Parse a timestamp of X; return None if it is invalid."""
     if not isinstance(text, str):
         return None
     try:
@@ -310,11 +310,11 @@ def moment_of(text: object) -> datetime | None:
 
 
 def _raw(post: Record, page: _Page) -> Record:
-    """Return the post and what it needs as a page of its own, so that it can be normalised again later."""
+    """Return the post with its referenced objects as a page of its own, so that it can be normalized again later."""
     references = _references(post)
     about = [page.posts[id_] for id_ in dict.fromkeys(references.values()) if id_ in page.posts]
     answered = {references.get("replied_to")} - {references.get("quoted"), references.get("retweeted")}
-    about = [_wordless(other) if other["id"] in answered else other for other in about]
+    about = [_without_text(other) if other["id"] in answered else other for other in about]
     keys = [key for p in (post, *about) for key in (p.get("attachments") or {}).get("media_keys") or []]
     authors = [str(p.get("author_id") or "") for p in (post, *about)]
     includes = {
@@ -325,24 +325,24 @@ def _raw(post: Record, page: _Page) -> Record:
     return {"data": [post], "includes": {name: found for name, found in includes.items() if found}}
 
 
-def _wordless(answered: Record) -> Record:
-    """Return what we need of a post that is answered: nothing shows its words, so they are not kept either."""
+def _without_text(answered: Record) -> Record:
+    """Return the fields of a replied-to post that are needed. Its text is never displayed, so it is not stored."""
     return {name: answered[name] for name in ("id", "author_id") if name in answered}
 
 
-def _settled(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    """Return JSON without what changes by itself."""
+def _without_volatile(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """Return JSON without fields that change without an edit."""
     if isinstance(value, dict):
-        return {name: _settled(item) for name, item in value.items() if name not in _RESTLESS}
-    return [_settled(item) for item in value] if isinstance(value, list) else value
+        return {name: _without_volatile(item) for name, item in value.items() if name not in _VOLATILE}
+    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
 
 
 def older_names(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    """Return an answer in the names of X's API until its description 2.166."""
+    """Return a response with the field names of X's API description up to 2.166."""
     if isinstance(value, dict):
         return {_OLDER_NAMES.get(name, name): older_names(item) for name, item in value.items()}
     return [older_names(item) for item in value] if isinstance(value, list) else value
 
 
 def _compact(value: Record) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")  # escaped: lone surrogates survive
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")  # keeps lone surrogates

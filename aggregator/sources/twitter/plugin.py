@@ -1,8 +1,7 @@
-"""The kinds of source that X has: an account's timeline, and a search."""
+"""Define the kind of source for X: an account's timeline, or a search."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +9,6 @@ from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aggregator.domain.activity import ActivityKind, Actor
 from aggregator.domain.errors import (
@@ -33,8 +31,9 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
+from aggregator.sources.twitter import addresses, read_budget, search, timeline
 from aggregator.sources.twitter import errors as problems
-from aggregator.sources.twitter import read_budget, search, timeline
+from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
@@ -51,47 +50,28 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
-MOST_TROUBLES = 3  # accounts in a row that X does not answer for; then it is left alone, so that nothing waits for it
+MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
-FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nobody
-
-_AT_HANDLE = re.compile(r"@([A-Za-z0-9_]{1,15})")
-_PROFILE = re.compile(
-    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/@?([A-Za-z0-9_]{1,15})/?(?:\?[^#]*)?", re.IGNORECASE
-)
-# First parts of addresses at X that are its own pages and nobody's handle.
-_NO_HANDLE = re.compile(
-    "about|account|compose|download|explore|hashtag|home|i|intent|jobs|login|logout|messages|notifications|privacy"
-    "|search|settings|share|signup|tos|who_to_follow",
-    re.IGNORECASE,
-)
-_USER_ID = re.compile(r"[0-9]{1,19}")
-
-
-_STATUS = re.compile(
-    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/\w+/status(?:es)?/([0-9]{1,19})\b.*", re.IGNORECASE
-)
-_POST_ID = re.compile(r"(?:x:)?([0-9]{1,19})")
-_ACCOUNT_ID = re.compile(r"(?:x:@)?([0-9]{1,19})")
+FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
 class Twitter(ReportsTakedowns, SourceKind):
-    """Polls timelines by the accounts' numeric ids, so that a renamed account stays the same source."""
+    """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
     label = "an account or search on X"
     queue = QueueClass.API
     former_queue = "twitter"
-    eagerness = 12.0  # polls that bring nothing are free
-    per_host: int | None = 100  # X's own limits say how fast, and one host serves all accounts
+    eagerness = 12.0  # polls without new posts are free
+    per_host: int | None = 100  # X's own rate limits apply, and all accounts share one host
     address_form = "an X handle (@name)"
     options = (
         SourceOption(
             "exclude",
             OptionType.SET,
             "Leave out",
-            "Posts of an account that are left out, which saves money; '' leaves out nothing.",
+            "Posts of an account to leave out, which saves money; '' leaves out nothing.",
             choices=("replies", "retweets"),
         ),
         SourceOption("user_id", OptionType.TEXT, "Account id", "The account's numeric id.", discovered=True),
@@ -102,11 +82,11 @@ class Twitter(ReportsTakedowns, SourceKind):
     service = SERVICE
     network = NETWORK
     most_people = 100
-    people_kept = timedelta(days=7)  # names and pictures change seldom, and each person returned is billed
+    people_kept = timedelta(days=7)  # names and pictures seldom change, and each returned account is billed
     others_kept = timedelta(days=28)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Check the options: `user_id` or `query`, and `exclude`.
+        """Validate the options `user_id`, `query` and `exclude`.
 
         Raises:
             BadRequestError: an option is unknown or its value is invalid.
@@ -114,9 +94,9 @@ class Twitter(ReportsTakedowns, SourceKind):
         parsed = parse_options(self.options, options, self.label)
         if "query" in parsed:
             if "exclude" in parsed:
-                raise BadRequestError("A search leaves out by its query: -is:retweet, -is:reply.")
+                raise BadRequestError("For a search, exclude posts in the query: -is:retweet, -is:reply.")
             return {"query": search.checked(parsed["query"])}
-        if not _USER_ID.fullmatch(user_id := parsed.get("user_id", "")):
+        if not USER_ID.fullmatch(user_id := parsed.get("user_id", "")):
             raise BadRequestError(
                 f"Invalid value {user_id!r} for the option 'user_id' of {self.label}; "
                 "expected the account's numeric id."
@@ -124,49 +104,39 @@ class Twitter(ReportsTakedowns, SourceKind):
         return parsed
 
     def metered(self, values: Mapping[str, Any]) -> Metered:
-        """Return the prices and the budget that are set for X."""
+        """Return the configured prices and budget for X."""
         return metered(self.name, values)
 
     def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
-        """Return what leaving out reposts or replies would save."""
+        """Return the savings from leaving out reposts or replies."""
         reposts, replies = parts.get(ActivityKind.REPOST, 0.0), parts.get(ActivityKind.REPLY, 0.0)
         excluded = options.get("exclude", ())
         return [
-            # A repost or reply includes the post that it is about, which is billed as well.
+            # A repost or reply includes its original, which is billed as well.
             Saving(f"without its {name}", {"exclude": sorted({*excluded, name})}, 2 * part / (1 + reposts + replies))
             for name, part in (("retweets", reposts), ("replies", replies))
             if name not in excluded and part
         ]
 
     def sweep_mode(self, values: Mapping[str, Any]) -> Sweeping:
-        """Return how posts are checked that are shown."""
+        """Return the configured method of takedown checks."""
         mode: Sweeping = values["x_sweep"]
         return mode
 
     def address_key(self, address: str) -> str | None:
-        """Return what all spellings of a handle or a search share."""
-        if handle := _handle_in(address):
+        """Return the normalized form of a handle or a search."""
+        if handle := handle_in(address):
             return f"@{handle.casefold()}"
-        return address if address.startswith("search:") or _on_x(address) else None
+        return address if address.startswith("search:") or is_on_x(address) else None
 
     def web_page(self, source: Source) -> str:
-        """Return the address of an account's profile; a search has no page."""
-        handle = _handle_in(source.address)
+        """Return the URL of an account's profile; a search has no page."""
+        handle = handle_in(source.address)
         return X.profile.format(handle=handle) if handle else ""
 
-    def post_id(self, text: str) -> str | None:
-        """Return the id of a post from its id, its key or its address."""
-        found = _POST_ID.fullmatch(text) or _STATUS.fullmatch(text)
-        return found[1] if found else None
-
-    def account_id(self, text: str) -> str | None:
-        """Return the id of an account from its id or its key."""
-        found = _ACCOUNT_ID.fullmatch(text)
-        return found[1] if found else None
-
-    def handle(self, text: str) -> str | None:
-        """Return the handle of an account from "@handle" or the address of its profile."""
-        return _handle_in(text)
+    post_id = staticmethod(addresses.post_id)
+    account_id = staticmethod(addresses.account_id)
+    handle = staticmethod(addresses.handle_in)
 
     async def discover(
         self,
@@ -175,19 +145,20 @@ class Twitter(ReportsTakedowns, SourceKind):
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Look an account up by "@handle" or the address of its profile, or take "search:QUERY"; no sign-in.
+        """Resolve "@handle", a profile URL or "search:QUERY" to a source.
 
         Raises:
-            MissingAccountError, SuspendedAccountError, ProtectedAccountError: there is no such account to be read.
-            BadRequestError: the query can't be used, or there are options that X does not have.
-            SourceError: X gave no usable answer.
+            MissingAccountError, SuspendedAccountError, ProtectedAccountError: the account does not exist or can't be
+                read.
+            BadRequestError: the query is invalid, or an option is not supported for X.
+            SourceError: X gave no usable response.
         """
         query = search.query_in(address)
-        handle = _handle_in(address)
+        handle = handle_in(address)
         if query is None and handle is None:
             return None
         if headers or options.keys() - {"exclude"}:
-            raise BadRequestError("A source on X takes no sign-in of its own, and of the options only exclude.")
+            raise BadRequestError("A source on X accepts no credentials, and only the option exclude.")
         api = _connect(context)
         try:
             if query is not None:
@@ -199,12 +170,12 @@ class Twitter(ReportsTakedowns, SourceKind):
     async def discover_all(
         self, addresses: Sequence[str], context: PollContext
     ) -> Mapping[str, Discovery | SourceError]:
-        """Look many accounts up, a hundred with one request.
+        """Resolve many accounts, up to a hundred per request.
 
         Raises:
-            SourceError: X gave no usable answer.
+            SourceError: X gave no usable response.
         """
-        handles = {address: handle for address in addresses if (handle := _handle_in(address)) is not None}
+        handles = {address: handle for address in addresses if (handle := handle_in(address)) is not None}
         if len(handles) <= 1:
             return {}
         api = _connect(context)
@@ -214,13 +185,13 @@ class Twitter(ReportsTakedowns, SourceKind):
             for start in range(0, len(every_address), self.most_people):
                 some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
-                found |= {address: self._one_of(payload, handles[address], api) for address in some}
+                found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
         finally:
             api.close()
         return found
 
-    def _one_of(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
-        """Say what an answer about many accounts says of one of them."""
+    def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
+        """Return the outcome for one account from a response about several."""
         data, errors = payload.get("data"), payload.get("errors")
         users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
         reported = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
@@ -233,11 +204,11 @@ class Twitter(ReportsTakedowns, SourceKind):
 
     def _account(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery:
         user = payload.get("data")
-        if not isinstance(user, dict) or not _USER_ID.fullmatch(str(user.get("id"))):
+        if not isinstance(user, dict) or not USER_ID.fullmatch(str(user.get("id"))):
             raise problems.from_errors(payload.get("errors"), f"@{handle}")
         actor = actor_of(user)
         if user.get("protected") is True:
-            raise ProtectedAccountError(f"@{handle} on X is protected: only followers whom it accepted see its posts.")
+            raise ProtectedAccountError(f"@{handle} on X is protected: only approved followers can see its posts.")
         return Discovery(
             kind=self.name,
             address=f"@{actor.handle or handle}",
@@ -250,10 +221,10 @@ class Twitter(ReportsTakedowns, SourceKind):
         )
 
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
-        """Ask for up to 100 people by their ids.
+        """Fetch the profiles of up to 100 accounts by their ids.
 
         Raises:
-            SourceError: X gave no usable answer.
+            SourceError: X gave no usable response.
         """
         api = _connect(context)
         try:
@@ -262,13 +233,13 @@ class Twitter(ReportsTakedowns, SourceKind):
             api.close()
         found = payload.get("data")
         users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
-        return [actor_of(user) for user in users if _USER_ID.fullmatch(str(user.get("id")))]
+        return [actor_of(user) for user in users if USER_ID.fullmatch(str(user.get("id")))]
 
     async def owner(self, handle: str, context: PollContext) -> str | None:
-        """Return the id of whoever has a handle now; None where nobody has.
+        """Return the id of the account that has a handle now, or None if it is unused.
 
         Raises:
-            SourceError: X gave no usable answer.
+            SourceError: X gave no usable response.
         """
         api = _connect(context)
         try:
@@ -278,10 +249,10 @@ class Twitter(ReportsTakedowns, SourceKind):
         return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
 
     async def counted(self, context: PollContext) -> int | None:
-        """Return how many posts X has counted in its own cycle; None where it does not say.
+        """Return the number of posts that X has counted in its own billing cycle, or None if X does not report it.
 
         Raises:
-            SourceError: X gave no usable answer.
+            SourceError: X gave no usable response.
         """
         if not context.settings.get("x_bearer_token"):
             return None
@@ -294,7 +265,7 @@ class Twitter(ReportsTakedowns, SourceKind):
         return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
-        """Poll sources one after the other: they share one endpoint and its rate limit."""
+        """Poll sources one after the other, since they share an endpoint and its rate limit."""
         try:
             api = _connect(context)
         except SourceError as error:
@@ -302,15 +273,15 @@ class Twitter(ReportsTakedowns, SourceKind):
                 yield PollOutcome(source.id, Failure(error))
             return
         try:
-            troubles = 0
+            outages = 0
             for source in batch:
                 if time.monotonic() >= context.deadline:
                     return
-                if troubles >= MOST_TROUBLES:
-                    yield PollOutcome(source.id, Failure(_not_asked(context.clock())))
+                if outages >= MOST_OUTAGES:
+                    yield PollOutcome(source.id, Failure(_skipped(context.clock())))
                     continue
                 outcome = await self._polled(source, api, context)
-                troubles = troubles + 1 if isinstance(outcome, Failure) and _is_trouble(outcome.error) else 0
+                outages = outages + 1 if isinstance(outcome, Failure) and _is_outage(outcome.error) else 0
                 yield PollOutcome(source.id, outcome)
         finally:
             api.close()
@@ -326,47 +297,48 @@ class Twitter(ReportsTakedowns, SourceKind):
 
         try:
             ration = await context.spending.ration(api.service)
-            portion = read_budget.portion(ration, source.poll.daily_cost)
+            quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
-            reading = await self._read(source, api, mark, portion, started)
+            reading = await self._read(source, api, mark, quota, started)
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:
             return Failure(AccountError(f"{error} Remove the source and add it again."), facts())
         except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
-            return Failure(UnreadableError(f"X's answer could not be read ({type(error).__name__})."), facts())
-        return _harvest(source, reading, mark, ration, api.cost, facts())
+            return Failure(UnreadableError(f"X's response could not be read ({type(error).__name__})."), facts())
+        return _result(source, reading, mark, ration, api.cost, facts())
 
     async def _read(
-        self, source: Source, api: Api, mark: timeline.Watermark, portion: read_budget.ReadQuota, now: datetime
-    ) -> timeline.Reading:
+        self, source: Source, api: Api, mark: timeline.Watermark, quota: read_budget.ReadQuota, now: datetime
+    ) -> timeline.ReadResult:
         options = self.parse_options(source.options)
         if "query" in options:
-            ask = search.asking(partial(api.search, options["query"], source.id), now)
-            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.widened(portion))
+            ask = search.as_timeline(partial(api.search, options["query"], source.id), now)
+            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.clamped_quota(quota))
         user_id = str(options["user_id"])
         left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
-        handle = _handle_in(source.address)
+        handle = handle_in(source.address)
         account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, portion)
+        return await timeline.read(ask, source.address, mark, account, quota)
 
 
-def _is_trouble(error: SourceError) -> bool:
-    """Whether an error says that X itself is away, and nothing of the account."""
+def _is_outage(error: SourceError) -> bool:
+    """Return whether an error means that X itself is unavailable, as opposed to the account."""
     server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return isinstance(error, SlowError | UnreachableError) or server_failed
 
 
-def _not_asked(now: datetime) -> PausedError:
+def _skipped(now: datetime) -> PausedError:
     return PausedError(
-        f"X did not answer for {MOST_TROUBLES} accounts in a row, so this one was not asked.", until=now + RECOVERING
+        f"X did not respond for {MOST_OUTAGES} accounts in a row, so this one was not requested.",
+        until=now + RECOVERING,
     )
 
 
-def _harvest(
+def _result(
     source: Source,
-    reading: timeline.Reading,
+    reading: timeline.ReadResult,
     before: timeline.Watermark,
     ration: Ration | None,
     cost: float,
@@ -381,13 +353,13 @@ def _harvest(
         whole=reading.whole,
     )
     known = source.poll.daily_cost if before.is_first is False else None
-    daily_cost = read_budget.learnt(
+    daily_cost = read_budget.updated_daily_cost(
         known, read_cost, now - source.poll.last_success if source.poll.last_success else None
     )
     if not reading.activities and reading.mark == before and reading.error is None:
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
-    rest = read_budget.digesting(ration, cost)
+    rest = read_budget.shortest_interval(ration, cost)
     paused = error.until if isinstance(error, PausedError | BudgetError) else None
     return FetchResult(
         activities=reading.activities,
@@ -400,11 +372,11 @@ def _harvest(
     )
 
 
-def _note(reading: timeline.Reading) -> str | None:
+def _note(reading: timeline.ReadResult) -> str | None:
     if reading.error:
         return f"Not everything was read: {reading.error}"
     if reading.skipped:
-        return "Older posts were left out, so that the budget lasts; 'aggregator budget' shows what would help."
+        return "Older posts were left out to stay within the budget; see 'aggregator budget'."
     return None
 
 
@@ -412,27 +384,12 @@ def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
     return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
 
 
-def _on_x(address: str) -> bool:
-    try:
-        return X.owns(urlsplit(address).hostname or "")
-    except ValueError:  # a bracket that is not an IPv6 address
-        return False
-
-
-def _handle_in(address: str) -> str | None:
-    """Return the handle that an address is about; None where it is no bare profile."""
-    if match := _AT_HANDLE.fullmatch(address):
-        return match[1]
-    match = _PROFILE.fullmatch(address)
-    return match[1] if match and not _NO_HANDLE.fullmatch(match[1]) else None
-
-
 def _floor(api: Api) -> timedelta:
     return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
 
 
 def _connect(context: PollContext) -> Api:
-    from aggregator.sources.twitter.api import Api  # tweepy takes a while to import, and only polling needs it
+    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only polling needs it
 
     return Api(context)
 

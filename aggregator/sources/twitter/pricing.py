@@ -1,4 +1,4 @@
-"""What an answer of X's API is billed for: each post and each person in it, in `data` and in `includes`. Pure."""
+"""Count the billed objects of a response: each post and each account in `data` and `includes`. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def returned_in(payload: object) -> Returned:
-    """Return the ids of all posts and people that an answer holds, in either vocabulary."""
+    """Return the ids of all posts and accounts in a response, in either vocabulary."""
     if not isinstance(payload, dict):
         return Returned()
     given = payload.get("includes")

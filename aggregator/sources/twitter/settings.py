@@ -11,7 +11,7 @@ from aggregator.domain.settings_schema import Option, number, one_of, secret, se
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVICE = "x"  # in the ledger
+SERVICE = "x"  # name in the ledger
 
 SETTINGS: tuple[Option[Any], ...] = (
     Option("X_BEARER_TOKEN", secret(1), "a token without spaces", "app-only bearer token for the X API", secret=True),
@@ -71,7 +71,7 @@ SETTINGS: tuple[Option[Any], ...] = (
 
 
 def metered(kind: str, values: Mapping[str, Any]) -> Metered:
-    """Return the prices and the budget that are set for X."""
+    """Return the configured prices and budget for X."""
     prices = Prices(round(values["x_post_price"] * DOLLAR), round(values["x_user_price"] * DOLLAR))
     budget = None if values["x_budget"] is None else round(values["x_budget"] * DOLLAR)
     return Metered(SERVICE, "X", kind, Terms(prices, budget, values["x_reserve"], values["x_cycle_day"]))

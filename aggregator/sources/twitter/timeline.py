@@ -1,4 +1,4 @@
-"""Reading a timeline from where we left it, page by page, without losing or repeating a post."""
+"""Read a timeline from the last position, page by page, without losing or repeating a post."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from aggregator.sources.twitter.read_budget import ReadQuota
 
 
-class Pages(Protocol):
-    """Gives one page, newest first."""
+class PageFetcher(Protocol):
+    """Fetches one page, newest first."""
 
     async def __call__(self, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
-        """Ask with `max_results`, `since_id`, `until_id`, `pagination_token`.
+        """Fetch a page with `max_results`, `since_id`, `until_id`, `pagination_token`.
 
         Raises:
-            SourceError: no usable answer came.
+            SourceError: there was no usable response.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a timeline is read. Ids are compared as numbers.
+    """The position up to which a timeline is read. Ids are compared as numbers.
 
-    Everything up to `since` was read. Where a poll ended before it got down to there, posts between `since` and
-    `until` are missing, and everything from there up to `high` was read.
+    All posts up to `since` were read. If a poll ended early, the posts between `since` and `until` are still missing,
+    and all posts from `until` to `high` were read.
     """
 
     since: int | None = None
@@ -43,21 +43,21 @@ class Watermark:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Watermark:
-        """Read it from a fetch state; what is no id counts as not there."""
+        """Load it from a fetch state; invalid ids are ignored."""
         return cls(*(_id(state.get(name)) for name in ("since_id", "until_id", "high_id")))
 
     def state(self) -> dict[str, str]:
-        """Return it for a fetch state."""
+        """Return the JSON fields for the fetch state."""
         pairs = (("since_id", self.since), ("until_id", self.until), ("high_id", self.high))
         return {name: str(value) for name, value in pairs if value is not None}
 
     @property
     def is_first(self) -> bool:
-        """Whether nothing was ever read."""
+        """Return whether the timeline was never read."""
         return self.since is None and self.until is None
 
     def read(self, ids: list[int], *, more: bool) -> Watermark:
-        """Return it after a page with these ids; `more` says that older ones of the same span follow."""
+        """Return the position after a page with these ids; `more` means that older posts of the same range follow."""
         known = [value for value in (self.high, *ids) if value is not None]
         high = max(known, default=None)
         if more and not self.is_first:
@@ -67,8 +67,8 @@ class Watermark:
 
 
 @dataclass
-class Reading:
-    """What reading brought; `error` is why it ended early, when something had been read by then."""
+class ReadResult:
+    """The result of a read; `error` is the reason for an early end after at least one page."""
 
     mark: Watermark
     activities: list[NewActivity] = field(default_factory=list)
@@ -76,11 +76,11 @@ class Reading:
     posts: int = 0
     oldest: datetime | None = None
     newest: datetime | None = None
-    editable: datetime | None = None  # until when the last of them may be edited
-    whole: bool = True  # False: more is there, or was left out
-    skipped: bool = False  # it was left out for good
+    editable: datetime | None = None  # end of the edit window of the newest post
+    whole: bool = True  # False: posts remain, or were left out
+    skipped: bool = False  # posts were left out permanently
 
-    def take(self, payload: Mapping[str, Any], account: Actor | None) -> None:
+    def add_page(self, payload: Mapping[str, Any], account: Actor | None) -> None:
         """Add a page."""
         self.activities += normalise(payload, account=account)
         found = [post for post in payload.get("data") or [] if isinstance(post, dict)]
@@ -92,51 +92,51 @@ class Reading:
         self.editable = _last([self.editable, *editable])
 
 
-async def read(ask: Pages, who: str, mark: Watermark, account: Actor | None, portion: ReadQuota) -> Reading:
-    """Read what is new: first what an earlier poll left out, then from the newest down, within the portion.
+async def read(fetch: PageFetcher, who: str, mark: Watermark, account: Actor | None, quota: ReadQuota) -> ReadResult:
+    """Read new posts within the quota: first the gap of an earlier poll, then from the newest down.
 
     Args:
-        ask: gives a page.
-        who: whose timeline it is, for people.
-        mark: how far it was read.
-        account: whose posts these are where the answer does not say; None: anybody's.
-        portion: how much may be read. Where it is skipping, only the newest are read, and what is between them and
-            the last poll is left out.
+        fetch: fetches a page.
+        who: the account's name for people.
+        mark: the last position.
+        account: the author of posts without an author in the response; None for any author.
+        quota: the limits. If it skips, only the newest posts are read, and those between them and the last poll are
+            left out.
 
     Raises:
-        SourceError: the first page could not be had.
+        SourceError: the first page could not be fetched.
     """
-    if portion.skipping and mark.until is not None:
+    if quota.skipping and mark.until is not None:
         mark = Watermark(since=max(value for value in (mark.since, mark.high, mark.until) if value is not None))
-    reading = Reading(mark)
+    reading = ReadResult(mark)
     token: str | None = None
-    bounds = reading.mark  # since and until stay the same while a token is followed
-    for number in range(portion.pages):
+    bounds = reading.mark  # since and until stay constant while a token is followed
+    for number in range(quota.pages):
         try:
-            payload = await ask(**_question(bounds, token, portion))
+            payload = await fetch(**_question(bounds, token, quota))
             _check(payload, who)
-            reading.take(payload, account)
+            reading.add_page(payload, account)
         except SourceError as error:
             if number == 0:
                 raise
             reading.error = error
             break
         token = _token(payload)
-        reading.skipped = token is not None and portion.skipping and not bounds.is_first
-        reading.mark = reading.mark.read(_ids(payload), more=token is not None and not portion.skipping)
-        if token is None or bounds.is_first or portion.skipping:
+        reading.skipped = token is not None and quota.skipping and not bounds.is_first
+        reading.mark = reading.mark.read(_ids(payload), more=token is not None and not quota.skipping)
+        if token is None or bounds.is_first or quota.skipping:
             if bounds.until is None:
                 break
-            token, bounds = None, reading.mark  # the gap is filled; now what came since
+            token, bounds = None, reading.mark  # the gap is closed; continue with newer posts
     reading.whole = token is None and reading.mark.until is None
-    newest_first = {activity.key: activity for activity in reversed(reading.activities)}  # an edit while we read
+    newest_first = {activity.key: activity for activity in reversed(reading.activities)}  # edited during the read
     reading.activities = sorted(newest_first.values(), key=lambda activity: int(activity.native_id))
     return reading
 
 
-def _question(mark: Watermark, token: str | None, portion: ReadQuota) -> dict[str, object]:
+def _question(mark: Watermark, token: str | None, quota: ReadQuota) -> dict[str, object]:
     parameters = {
-        "max_results": portion.first if mark.is_first else portion.page,
+        "max_results": quota.first if mark.is_first else quota.page,
         "since_id": mark.since,
         "until_id": mark.until,
         "pagination_token": token,
@@ -145,7 +145,7 @@ def _question(mark: Watermark, token: str | None, portion: ReadQuota) -> dict[st
 
 
 def _check(payload: Mapping[str, Any], who: str) -> None:
-    """Raise where an answer has errors instead of posts: that is no empty timeline."""
+    """Raise an error if a response has errors and no posts, so that it does not count as an empty timeline."""
     if not payload.get("data") and payload.get("errors"):
         raise errors.from_errors(payload["errors"], who)
 

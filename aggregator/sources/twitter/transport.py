@@ -1,7 +1,7 @@
-"""The wire below tweepy: where the API is, how long and how much we take, and what was seen.
+"""Send tweepy's requests with a configurable host, time and size limits, and record the responses.
 
-tweepy has one host written into it, no timeout, no size limit, and hides the headers of a success. All four are the
-business of the adapter that its session sends through, so one adapter settles them.
+tweepy has a fixed host, no timeout, no size limit, and hides the headers of successful responses. The HTTP adapter of
+its session controls all four, so one adapter replaces them.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 CONNECT = 3.05  # seconds
 READ = 20.0  # seconds without a byte
-TOTAL = 25.0  # seconds for a whole answer, however steadily it drips; less than the longest hold of a turn
-LARGEST = 5_000_000  # bytes, unpacked
+TOTAL = 25.0  # seconds for a whole response; less than the longest lease of a rate limiter slot
+LARGEST = 5_000_000  # bytes after decompression
 
 _CHUNK = 16_384
 
 
 @dataclass
 class Exchange:
-    """What was seen of the requests of one poll; `status`, `headers` and `body` are of the last answer."""
+    """The responses of one poll; `status`, `headers` and `body` are of the last one."""
 
     requests: int = 0
     wire_bytes: int = 0
@@ -46,13 +46,13 @@ class Exchange:
     body: bytes = b""
 
     def begin(self) -> None:
-        """Forget the last answer, so that a failure before the next one is not taken for it."""
+        """Reset the last response, so that a later failure is not attributed to it."""
         self.requests += 1
         self.status, self.headers, self.body = None, {}, b""
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends to `base` what is addressed to tweepy's host; one request at a time."""
+    """Sends requests for tweepy's host to `base`, one at a time."""
 
     def __init__(
         self, base: str, secret: str, *, read: float = READ, total: float = TOTAL, largest: int = LARGEST
@@ -62,15 +62,15 @@ class BoundedAdapter(HTTPAdapter):
         self._secret = secret.encode()
         self._read, self._total, self._largest = read, total, largest
         self._socket: socket.socket | None = None
-        self._cut = False
+        self._cancelled = False
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # requests' own signature
-        """Let connections tell their socket, because only shutting it down ends a read in another thread."""
+        """Use connections that expose their socket: only shutting it down ends a read in another thread."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes()
 
-    def send(  # requests' own signature
+    def send(  # signature defined by requests
         self,
         request: PreparedRequest,
         stream: bool = False,  # noqa: ARG002  # we always stream, to count
@@ -79,12 +79,12 @@ class BoundedAdapter(HTTPAdapter):
         cert: Any = None,  # noqa: ANN401
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send a request to the base and return its whole, bounded answer.
+        """Send a request to the base URL and return its complete response, within the limits.
 
         Raises:
-            SlowError: the answer was not whole in time.
-            TooLargeError: it passed the size limit.
-            RedirectError: the API answered with a redirect, which it never does.
+            SlowError: the response was not complete in time.
+            TooLargeError: the response exceeded the size limit.
+            RedirectError: the API redirected, which it never does.
         """
         request.url = self._there(str(request.url))
         self.exchange.begin()
@@ -103,18 +103,18 @@ class BoundedAdapter(HTTPAdapter):
                 response.close()
         self.exchange.status = response.status_code
         self.exchange.headers = {name.lower(): value for name, value in response.headers.items()}
-        self.exchange.body = body = body.replace(self._secret, b"[token]")  # a server may echo what we sent
+        self.exchange.body = body = body.replace(self._secret, b"[token]")  # a server may echo the request
         if response.is_redirect:
-            raise RedirectError(f"X answered with a redirect ({response.status_code}); the API gives none.")
-        response.raw = BytesIO(body)  # unpacked already
+            raise RedirectError(f"X answered with a redirect ({response.status_code}); the API never redirects.")
+        response.raw = BytesIO(body)  # already decompressed
         return response
 
-    def cut(self) -> None:
-        """End the request that runs in another thread, if one does."""
-        self._cut = True
+    def cancel(self) -> None:
+        """Cancel a request that runs in another thread."""
+        self._cancelled = True
         if self._socket is not None:
-            with suppress(OSError):  # closed already, which is what we want
-                # Not the method of a TLS socket: that one takes the session away from the thread that reads.
+            with suppress(OSError):  # already closed
+                # Not the method of a TLS socket, which would detach the session from the reading thread.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _there(self, url: str) -> str:
@@ -128,35 +128,35 @@ class BoundedAdapter(HTTPAdapter):
             for chunk in response.raw.stream(_CHUNK, decode_content=True):
                 size += len(chunk)
                 if size > self._largest:
-                    raise TooLargeError(f"X sent more than {self._largest // 1_000_000} MB in one answer.")
+                    raise TooLargeError(f"X returned more than {self._largest // 1_000_000} MB in one response.")
                 parts.append(chunk)
         except ReadTimeoutError:
             raise SlowError(f"X sent nothing for {self._read:.0f} s in the middle of an answer.") from None
-        except HTTPError as error:  # urllib3's own, which requests wraps only in its own reading
-            raise UnreachableError(f"X's answer broke off ({type(error).__name__}).") from None
+        except HTTPError as error:  # urllib3's own errors, which requests wraps only in its own read methods
+            raise UnreachableError(f"X's response was interrupted ({type(error).__name__}).") from None
         finally:
             self.exchange.wire_bytes += response.raw.tell()
         return b"".join(parts)
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
-        """Cut the connection after a time; a failure that comes of the cut is a SlowError."""
-        self._cut = False
+        """Shut the connection down after a time limit; the resulting failure is raised as SlowError."""
+        self._cancelled = False
         began = time.monotonic()
-        watchdog = threading.Timer(seconds, self.cut)
+        watchdog = threading.Timer(seconds, self.cancel)
         watchdog.daemon = True
         watchdog.start()
         try:
             yield
         except Exception:
-            if self._cut:
+            if self._cancelled:
                 spent = time.monotonic() - began
-                raise SlowError(f"X's answer was not complete after {spent:.0f} s, so we hung up.") from None
+                raise SlowError(f"X's response was not complete after {spent:.0f} s.") from None
             raise
         finally:
             watchdog.cancel()
-        if self._cut:  # a body without a length ends like a whole one
-            raise SlowError(f"X's answer was not complete after {seconds:.0f} s, so we hung up.")
+        if self._cancelled:  # a body without a length ends like a complete one
+            raise SlowError(f"X's response was not complete after {seconds:.0f} s.")
 
     def _pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
         adapter = self

@@ -1,11 +1,11 @@
-"""What X is asked for, in either vocabulary of its API. Data.
+"""List the fields and expansions requested from X, in both vocabularies of its API. Data.
 
-X renamed parameters, expansions and fields in its description 2.167 of 2026-08 (`tweet` became `post`). Answers are
-read in either; requests speak one of them.
+X renamed parameters, expansions and fields in its API description 2.167 of 2026-08 (`tweet` became `post`). Responses
+are read in both vocabularies; requests use one of them.
 
-No expansion asks for the author of each post: every person returned is billed every day, and people's names and
-pictures change seldom, so they are asked for together once a week. The newer vocabulary has no other way to learn who
-wrote an embedded post.
+No expansion requests the author of each post: each returned account is billed every day, and names and pictures seldom
+change, so profiles are refreshed together once a week. The newer vocabulary has no other way to get the author of an
+embedded post.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MEDIA_FIELDS = [
     "media_key", "type", "url", "preview_image_url", "alt_text", "width", "height", "duration_ms", "variants",
 ]  # fmt: skip
 
-# By the name that tweepy gives the parameter; what tweepy does not know it passes on as it is.
+# Keyed by tweepy's parameter name; tweepy passes unknown names on unchanged.
 POSTS: Mapping[str, Fields] = {
     "tweets": {
         "tweet_fields": [
@@ -43,5 +43,5 @@ POSTS: Mapping[str, Fields] = {
     },
 }  # fmt: skip
 VOCABULARIES = tuple(POSTS)
-MOST_PER_POST = 3  # posts that one may bring along: itself, what it answers and what it quotes
-MOST_PEOPLE_PER_POST = {"tweets": 0, "posts": 4}  # authors of those and whom it answers, where they are expanded
+MOST_PER_POST = 3  # a post with its replied-to and its quoted post
+MOST_PEOPLE_PER_POST = {"tweets": 0, "posts": 4}  # their authors and the replied-to account, if expanded

@@ -288,7 +288,7 @@ def test_a_page_leads_to_the_feed_that_it_announces() -> None:
     ("body", "content_type", "words"),
     [
         (b"<html><title>Welcome</title>", "text/html", 'an HTML page titled "Welcome" without a feed link'),
-        (b"{}", "application/json", "JSON that is no feed"),
+        (b"{}", "application/json", "JSON without a feed"),
         (b"\x89PNG" + b"\0" * 12_000, "image/png", "image/png of 12 kB"),
         (b"", "text/html", "an empty body"),
     ],

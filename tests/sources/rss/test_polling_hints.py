@@ -18,7 +18,7 @@ from aggregator.sources.rss.polling_hints import (
     LONGEST_SLOW,
     announced_json,
     announced_of,
-    wishes_of,
+    hints_of,
 )
 from tests.building import NOON
 
@@ -33,7 +33,7 @@ SAYS_NOTHING = Announced()
 def _asked(
     headers: Mapping[str, str] | None = None, announced: Announced = SAYS_NOTHING, *, slow: bool = False
 ) -> tuple[PublisherHints, str | None]:
-    return wishes_of(headers or {}, announced, NOON, slow=slow, floor=FLOOR)
+    return hints_of(headers or {}, announced, NOON, slow=slow, floor=FLOOR)
 
 
 def http_date(after: timedelta) -> str:
@@ -85,10 +85,10 @@ def test_a_wish_for_ever_is_cut_and_told(age: str) -> None:
     wishes, note = _asked({"Cache-Control": f"max-age={age}"})
     assert wishes.at_least == LONGEST
     assert note is not None
-    assert note.endswith("d between polls (max-age); 24 h are granted.")
+    assert note.endswith("d between polls (max-age); the limit is 24 h.")
     slow, note = _asked({"Cache-Control": f"max-age={age}"}, slow=True)
     assert slow.at_least == LONGEST_SLOW
-    assert "31 d are granted" in str(note)
+    assert "the limit is 31 d" in str(note)
 
 
 def test_a_slow_source_gets_what_it_asks_for() -> None:
@@ -122,7 +122,7 @@ def test_the_latest_of_all_wishes_counts() -> None:
 @pytest.mark.parametrize("nonsense", ["0", "-5", "1000000000", "1e3", "soon", "12.5", "٣٠", "9" * 5000])
 def test_nonsense_is_ignored_and_told(nonsense: str) -> None:
     wishes, note = _asked(announced=Announced(ttl=nonsense))
-    assert (wishes.at_least, note) == (timedelta(), f"Its ttl ({nonsense[:40]!r}) makes no sense and is ignored.")
+    assert (wishes.at_least, note) == (timedelta(), f"Its ttl ({nonsense[:40]!r}) is invalid and is ignored.")
     wishes, note = _asked(announced=Announced(update_period="daily", update_frequency=nonsense))
     if nonsense == "1000000000":  # as often as they like
         assert wishes.at_least < MINUTE

@@ -11,7 +11,7 @@ import pytest
 from aggregator.domain.activity import Actor
 from aggregator.domain.errors import AccountError, PausedError
 from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES, ReadQuota
-from aggregator.sources.twitter.timeline import Reading, Watermark, read
+from aggregator.sources.twitter.timeline import ReadResult, Watermark, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +47,8 @@ class Account:
         return {"data": [{"id": str(i), "text": f"Post {i}", "author_id": "7001"} for i in page], "meta": meta}
 
 
-def polled(account: Account, mark: Watermark, portion: ReadQuota = ReadQuota()) -> Reading:  # noqa: B008 - frozen
-    return asyncio.run(read(account.page, "@desk_example", mark, ME, portion))
+def polled(account: Account, mark: Watermark, quota: ReadQuota = ReadQuota()) -> ReadResult:  # noqa: B008 - frozen
+    return asyncio.run(read(account.page, "@desk_example", mark, ME, quota))
 
 
 def test_first_run_is_one_bounded_page() -> None:

@@ -1,4 +1,4 @@
-"""Authors of a tree, gathered to the same end as by feedparser, which lets their fields flow together. Pure."""
+"""Collect authors from a tree with the same result as feedparser, whose author fields affect each other. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PERSON = {
 
 
 def add_author(fields: Fields, element: _Element, inner: Surroundings) -> None:
-    """File an author element, be it a text or a person of name, mail and address.
+    """Record an author element, either a text or a person with name, mail and address.
 
     Raises:
-        UnfamiliarError: there is something in it that only feedparser knows how to take apart.
+        UnfamiliarError: only feedparser can interpret part of it.
     """
     authors: list[Fields] = fields.setdefault("authors", [])
     authors.append({})
@@ -46,7 +46,7 @@ def add_author(fields: Fields, element: _Element, inner: Surroundings) -> None:
 
 
 def add_owner(fields: Fields, element: _Element, inner: Surroundings) -> None:
-    """File iTunes' owner of a feed, whose name feedparser takes for the last author's too.
+    """Record the iTunes owner of a feed, whose name feedparser also assigns to the last author.
 
     Raises:
         UnfamiliarError: as `add_author`.
@@ -74,7 +74,7 @@ def _save(fields: Fields, key: str, value: str, *, detail: bool = True) -> None:
 
 
 def _settle(fields: Fields) -> None:
-    """Bring the author as one text in line with what is known of the last author, or the other way round."""
+    """Synchronize the author text with the details of the last author, in either direction."""
     last: Fields = fields["authors"][-1]
     if last:
         name, email = last.get("name"), last.get("email")

@@ -1,4 +1,4 @@
-"""A feed's own elements in a tree, those around its entries, to the same end as in feedparser. Pure."""
+"""Read a feed's own elements, outside of its entries, with the same result as feedparser. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _INPUT = frozenset({"title", "link", "description", "name"})
 
 
 class Channel:
-    """A feed while its own elements are read."""
+    """The state of a feed while its own elements are read."""
 
     def __init__(self, lang: str | None, *, atom: bool) -> None:
         self.fields: Fields = {"language": lang.replace("_", "-")} if lang else {}
@@ -41,14 +41,14 @@ class Channel:
         self._titled = False
 
     def entry(self) -> None:
-        """Note that an entry stands here: a title behind it counts again."""
+        """Record an entry at this position: a later title of the feed counts again."""
         self._titled = False
 
     def element(self, element: _Element, around: Surroundings) -> None:
-        """Read one of the feed's own elements.
+        """Read an element of the feed.
 
         Raises:
-            UnfamiliarError: it is only known to feedparser.
+            UnfamiliarError: only feedparser can interpret it.
         """
         name = name_of_tag(element.tag)
         handle = self._handlers.get(name)
@@ -66,7 +66,7 @@ class Channel:
 
     def _description(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         pass_over_children(element)
-        if "summary" in self.fields:  # feedparser then reads the first entry in another way
+        if "summary" in self.fields:  # feedparser then reads the first entry differently
             raise UnfamiliarError(element.tag)
 
     def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
@@ -138,10 +138,10 @@ class Channel:
 
 
 def pass_over_beside(element: _Element) -> None:
-    """Pass over what RSS 1.0 has beside its channel: nothing that feedparser would keep.
+    """Skip the siblings of an RSS 1.0 channel that feedparser ignores.
 
     Raises:
-        UnfamiliarError: there is something else.
+        UnfamiliarError: there are other elements.
     """
     name = name_of_tag(element.tag)
     if name == "image":
@@ -153,10 +153,10 @@ def pass_over_beside(element: _Element) -> None:
 
 
 def pass_over_parts(element: _Element, parts: frozenset[str]) -> None:
-    """Make sure that an element holds only these, and they no others.
+    """Check that an element has only these child elements, and these have none.
 
     Raises:
-        UnfamiliarError: it holds more.
+        UnfamiliarError: it has others.
     """
     for child in element:
         name = name_of_tag(child.tag)

@@ -1,4 +1,4 @@
-"""Which encoding a document is in, decided as feedparser decides it: by header, declaration or guess. Pure."""
+"""Determine a document's encoding as feedparser does: by header, declaration or guess. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _NAMED = re.compile(rb"^<\?.*encoding=['\"](.*?)['\"].*\?>")
 UTF8 = "application/xml; charset=utf-8"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _LAST_RESORTS = ("utf-8", "windows-1252")
-# Other codecs of Python's are no encodings of text (rot13), or can't be told apart byte by byte.
+# Other codecs of Python are not text encodings (rot13), or can't be distinguished byte by byte.
 _KNOWN = frozenset({"utf-8", "ascii", "cp1252", "iso8859-1", "iso8859-2", "iso8859-15", "cp1250", "cp1251", "koi8-r"})
 
 
 def ascii_compatible(body: bytes, content_type: str) -> tuple[bytes, str]:
-    """Return the body in an encoding whose tags can be counted as bytes, and the content type to go with it."""
+    """Return the body in an encoding whose tags can be searched as bytes, and the matching content type."""
     if body.startswith(_UTF8_MARK):
-        return body, UTF8  # a byte order mark knows better than a header
+        return body, UTF8  # a byte order mark takes precedence over a header
     for mark, encoding in _UTF16:
         if body.startswith(mark):
             text = _DECLARED.sub("", body.decode(encoding, "replace").removeprefix("\ufeff").lstrip())
@@ -27,7 +27,7 @@ def ascii_compatible(body: bytes, content_type: str) -> tuple[bytes, str]:
 
 
 def as_utf8(body: bytes, content_type: str) -> bytes | None:
-    """Return an ASCII-compatible document in UTF-8, which it then declares; None where its encoding is a rare one."""
+    """Convert an ASCII-compatible document to UTF-8 with a matching declaration; return None for a rare encoding."""
     body = body.removeprefix(_UTF8_MARK)
     named = _NAMED.match(body)
     declared = named[1].decode("ascii", "replace").lower() if named else ""
@@ -36,7 +36,7 @@ def as_utf8(body: bytes, content_type: str) -> bytes | None:
             continue
         try:
             codec = codecs.lookup(name).name
-        except (LookupError, ValueError):  # feedparser tries the next one then
+        except (LookupError, ValueError):  # feedparser then tries the next one
             continue
         if codec not in _KNOWN:
             return None
@@ -51,7 +51,7 @@ def as_utf8(body: bytes, content_type: str) -> bytes | None:
 
 
 def _by_header(content_type: str, declared: str) -> str:
-    """Return the encoding that the header stands for: RFC 3023, with which feedparser begins."""
+    """Return the encoding of the header by RFC 3023, the first step of feedparser."""
     mime, *parameters = content_type.split(";")
     mime, charset = mime.strip(), ""
     for parameter in parameters:

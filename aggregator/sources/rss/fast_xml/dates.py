@@ -1,4 +1,4 @@
-"""The dates that nearly all feeds write, read at once; what is odd is left to feedparser. Pure."""
+"""Parse the date formats of nearly all feeds quickly; leave unusual ones to feedparser. Pure."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})t([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?(?:z|([+-][0-9]{2}):([0-9]{2}))",
     re.IGNORECASE | re.ASCII,
 )
-_TURN = 90  # of years in two digits: from here on they are of the last century
+_TURN = 90  # two-digit years from here on are 19xx
 
 
 def usual(text: str) -> datetime | None:
-    """Return the moment (aware, UTC, whole seconds) that a usual date names; None for any other text."""
+    """Return the instant (aware, UTC, whole seconds) of a date in a usual format, or None for any other text."""
     try:
         found = _RFC822.fullmatch(text)
         if found:
             return _rfc822(found)
         found = _RFC3339.fullmatch(text)
         return _rfc3339(found) if found else None
-    except (ValueError, OverflowError):  # the thirtieth of February
+    except (ValueError, OverflowError):  # February 30
         return None
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a well-formed document: its feed, its entries and what these inherit. Pure."""
+"""Locate the feed, the entries and their inherited attributes in a well-formed document. Pure."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _ODD_HEAD = (b"<!DOCTYPE", b"<!ENTITY")
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Where things stand in a document."""
+    """Positions in a document."""
 
     root: etree._Element
-    feed: etree._Element  # the element whose children say what the feed is
+    feed: etree._Element  # the element whose children describe the feed
     entries: Sequence[etree._Element]
-    inside: Surroundings  # of the feed's own elements
-    around: Surroundings  # of the entries
+    inside: Surroundings  # indices of the feed's own elements
+    around: Surroundings  # indices of the entries
     notes: tuple[str, ...]
     atom: bool = False
 
     def scope(self) -> str:
-        """Return what else decides what an entry's bytes mean."""
+        """Return the context outside of an entry that affects how it is read."""
         holders = (self.root, self.feed)
         declarations = [
             (holder.tag, sorted(holder.attrib.items()), sorted(map(str, holder.nsmap.items()))) for holder in holders
@@ -56,8 +56,8 @@ def outline_of(body: bytes, content_type: str) -> Outline:
     """Parse a document.
 
     Raises:
-        UnfamiliarError: it is not well-formed, or of a kind or with something that only feedparser understands.
-        UnreadableError: it is absurdly large.
+        UnfamiliarError: it is not well-formed, or only feedparser can interpret it or part of it.
+        UnreadableError: it is far too large.
     """
     body, content_type = ascii_compatible(body, content_type)
     body, notes = shortened(body)
@@ -68,14 +68,14 @@ def outline_of(body: bytes, content_type: str) -> Outline:
     refuse_tree(root, text)
     check_prefixes(text)
     around = Surroundings().within(attributes_of(root))
-    names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are no mappings
+    names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are not mappings
     if not around.base and any(name.rpartition("}")[2].lower() == "base" for name in names):
-        raise UnfamiliarError("a base within the feed")  # feedparser lets it leak to what follows
+        raise UnfamiliarError("a base within the feed")  # feedparser applies it to later elements, too
     if _ODD_INSTRUCTION.search(text) or not all(name.isascii() for name in names):
         raise UnfamiliarError("a name that not every edition of XML allows")
     if name_of_tag(root.tag) == "rss":
         return _rss(root, around, notes)
-    if name_of_tag(root.tag) == "rdf_rdf" and ATOM.encode() not in text:  # else the order of declarations would decide
+    if name_of_tag(root.tag) == "rdf_rdf" and ATOM.encode() not in text:  # else declaration order would matter
         return _rdf(root, around, notes)
     if root.tag == f"{{{ATOM}}}feed" and not _RSS10 & set(root.nsmap.values()):
         return Outline(root, root, _named(root, "entry"), around, around, notes, atom=True)
@@ -123,7 +123,7 @@ def _rdf(root: etree._Element, around: Surroundings, notes: tuple[str, ...]) -> 
 
 
 def _channel(elements: list[etree._Element]) -> etree._Element:
-    """Return the only one of some elements, which is to be a channel."""
+    """Return the single element of a list, which must be a channel."""
     if len(elements) != 1 or name_of_tag(elements[0].tag) != "channel":
         raise UnfamiliarError("several channels, or none")
     if _ODD_ATTRIBUTES & attributes_of(elements[0]).keys():
@@ -136,5 +136,5 @@ def _named(element: etree._Element, name: str) -> list[etree._Element]:
 
 
 def raw_of(entry: etree._Element) -> bytes:
-    """Return the XML of an element, complete in itself."""
+    """Return the standalone XML of an element."""
     return etree.tostring(entry, encoding="utf-8", with_tail=False)

@@ -1,4 +1,4 @@
-"""One entry of a tree, element by element to the same end as in feedparser. Pure."""
+"""Read an entry of a tree, element by element, with the same result as feedparser. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SOURCE = frozenset(
 
 
 class Item:
-    """An entry while it is read."""
+    """The state of an entry while it is read."""
 
     def __init__(self, element: _Element, around: Surroundings, *, atom: bool) -> None:
         self.fields: Fields = {}
@@ -55,9 +55,9 @@ class Item:
         self.published: datetime | None = None
         self.updated: datetime | None = None
         self.created: datetime | None = None
-        self.titled = False  # further titles do not count
-        self.sourced = False  # it was copied from another feed, which has a title too
-        self.filled = False  # there was a content, so that further summaries are no contents
+        self.titled = False  # further titles are ignored
+        self.sourced = False  # it was copied from another feed, which also has a title
+        self.filled = False  # there was a content, so further summaries are not contents
         attributes = attributes_of(element)
         if _ODD_ATTRIBUTES & attributes.keys():
             raise UnfamiliarError(element.tag)
@@ -67,10 +67,10 @@ class Item:
         self._inner = around.within(attributes)
 
     def read(self, raw: bytes) -> Entry:
-        """Read it all.
+        """Read the complete entry.
 
         Raises:
-            UnfamiliarError: something in it is only known to feedparser.
+            UnfamiliarError: only feedparser can interpret part of it.
         """
         for child in self._element:
             name = name_of_tag(child.tag)
@@ -82,10 +82,10 @@ class Item:
         return entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
 
     def names(self) -> tuple[str | None, str | None]:
-        """Read the id and the link alone.
+        """Read the id and the link only.
 
         Raises:
-            UnfamiliarError: something in it is only known to feedparser.
+            UnfamiliarError: only feedparser can interpret part of it.
         """
         for child in self._element:
             name = name_of_tag(child.tag)
@@ -109,7 +109,7 @@ class Item:
             self.titled = bool(part["value"])
 
     def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        """File what RSS calls a description."""
+        """Record an RSS description."""
         self._file_summary(element, attributes, inner, HTML)
 
     def _summary(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
@@ -151,7 +151,7 @@ class Item:
         add_author(self.fields, element, inner)
 
     def category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        """File a category with all that may be said of one."""
+        """Record a category with its label and scheme."""
         scheme = attributes.get("scheme", attributes.get("domain"))
         self.tag(attributes.get("term"), scheme, attributes.get("label"))
         self._last_tag(element)
@@ -161,7 +161,7 @@ class Item:
         self._last_tag(element)
 
     def tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
-        """File a category, each once."""
+        """Record a category, without duplicates."""
         tags: list[Fields] = self.fields.setdefault("tags", [])
         tag = {"term": term, "scheme": scheme, "label": label}
         if (term or scheme or label) and tag not in tags:
@@ -185,7 +185,7 @@ class Item:
                 self.tag(term.strip(), _ITUNES, None)
 
     def own_names(self) -> set[str]:
-        """Return the local names of what it holds beside Media RSS."""
+        """Return the local names of its children outside of Media RSS."""
         return own_names(self._element)
 
     def _media(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
@@ -211,7 +211,7 @@ class Item:
 
     def _reply(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
-        if element.prefix is None:  # then feedparser files it under another name
+        if element.prefix is None:  # feedparser then stores it under another name
             raise UnfamiliarError(element.tag)
         self.fields[f"{element.prefix}_in-reply-to"] = attributes or text_of(element)
 

@@ -1,4 +1,4 @@
-"""Links of feeds and entries in a tree, to the same end as in feedparser. Pure."""
+"""Read links of feeds and entries in a tree, with the same result as feedparser. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_link(
     inner: Surroundings,
     text: Callable[[_Element, str], str],
 ) -> None:
-    """File a link element; `text` reads one that is written as a text."""
+    """Record a link element; `text` reads a link written as text."""
     pass_over_children(element)
     link = with_href(attributes)
     link.setdefault("rel", "alternate")
@@ -43,7 +43,7 @@ def add_link(
 
 
 def with_href(attributes: dict[str, str]) -> dict[str, str]:
-    """Return attributes with the address in one place, whatever it is called."""
+    """Return attributes with the address under "href", whichever attribute holds it."""
     href = attributes.get("url", attributes.get("uri", attributes.get("href")))
     if not href:
         return dict(attributes)
@@ -51,7 +51,7 @@ def with_href(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def text_of_link(element: _Element, base: str) -> str:
-    """Return the address in an entry's link element: feedparser mends what it takes for damaged queries."""
+    """Return the address in an entry's link element; like feedparser, repair queries that look damaged."""
     return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base).replace("&amp;", "&"))
 
 

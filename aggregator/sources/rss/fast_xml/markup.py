@@ -1,4 +1,4 @@
-"""Texts and addresses of a tree's elements, to the letter as feedparser gives them. Pure."""
+"""Read texts and addresses of elements, character by character as feedparser gives them. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN, HTML, XHTML_TYPE = "text/plain", "text/html", "application/xhtml+xml"
 
 _TYPES = {"text": PLAIN, "plain": PLAIN, "html": HTML, "xhtml": XHTML_TYPE, **{x: x for x in (PLAIN, HTML, XHTML_TYPE)}}
 _SLASHES = re.compile("^([A-Za-z][A-Za-z0-9+-.]*://)/*")
-# What Windows-1252 has where Unicode has control characters that nobody means.
+# Windows-1252 characters at the code points of unused Unicode control characters.
 _CP1252 = {code: text for code in range(0x80, 0xA0) if (text := bytes([code]).decode("cp1252", "ignore"))}
 _CONTROL = re.compile("[\x80-\x9f]")
 _XML = "{http://www.w3.org/XML/1998/namespace}"
@@ -29,16 +29,16 @@ _ODD_XHTML = frozenset({"svg", "math", "body"})
 
 
 class Surroundings(NamedTuple):
-    """What an element inherits from those that it is in."""
+    """The attributes that an element inherits from its ancestors."""
 
     base: str = ""
     lang: str | None = None
 
     def within(self, attributes: dict[str, str]) -> Surroundings:
-        """Return what holds within an element with these attributes.
+        """Return the inherited attributes within an element with these attributes.
 
         Raises:
-            UnfamiliarError: it has a base that feedparser resolves in ways of its own.
+            UnfamiliarError: its base URL is one that feedparser resolves in a special way.
         """
         lang = attributes.get("xml:lang", attributes.get("lang"))
         base = attributes.get("xml:base", attributes.get("base")) or ""
@@ -58,7 +58,7 @@ def _based(outer: str, base: str) -> str:
 
 
 def resolved(base: str, address: str) -> str:
-    """Return an address as it is within a base, which may be empty."""
+    """Resolve an address against a base, which may be empty."""
     if ":///" in address:
         address = _SLASHES.sub(r"\1", address)
     if not base:
@@ -70,19 +70,19 @@ def resolved(base: str, address: str) -> str:
 
 
 def text_of(element: _Element) -> str:
-    """Return the text of an element that holds nothing else.
+    """Return the text of an element without child elements.
 
     Raises:
-        UnfamiliarError: it holds other elements.
+        UnfamiliarError: it has child elements.
     """
     return repaired(bare_text(element))
 
 
 def bare_text(element: _Element) -> str:
-    """Return it without undoing publishers' mistakes of encoding, as feedparser leaves names of people.
+    """Return the text without repairing encoding mistakes, as feedparser does for names of people.
 
     Raises:
-        UnfamiliarError: it holds other elements.
+        UnfamiliarError: it has child elements.
     """
     if len(element):
         raise UnfamiliarError(element.tag)
@@ -90,17 +90,17 @@ def bare_text(element: _Element) -> str:
 
 
 def address_of(element: _Element, base: str) -> str:
-    """Return the address that an element's text is.
+    """Return the address in an element's text.
 
     Raises:
-        UnfamiliarError: it holds other elements.
+        UnfamiliarError: it has child elements.
     """
     text = bare_text(element)
     return repaired(resolved(base, text)) if text else ""
 
 
 def repaired(text: str) -> str:
-    """Undo the two most usual mistakes of encoding: UTF-8 taken for Latin-1, and Windows-1252 taken for Latin-1."""
+    """Repair the two most common encoding mistakes: UTF-8 or Windows-1252 decoded as Latin-1."""
     if text.isascii():
         return text
     with suppress(UnicodeError):
@@ -109,17 +109,17 @@ def repaired(text: str) -> str:
 
 
 def part_of(element: _Element, attributes: dict[str, str], inner: Surroundings, default: str, *, atom: bool) -> Fields:
-    """Return a text of which the feed says, or does not say, whether it is HTML.
+    """Return a text with its type, explicit or not: HTML or plain text.
 
     Args:
-        element: what holds it.
+        element: the element with the text.
         attributes: of the element.
-        inner: what holds within the element.
-        default: its type where it names none.
-        atom: whether the document is Atom, where types can be trusted.
+        inner: the inherited attributes within the element.
+        default: the type if the element has none.
+        atom: whether the document is Atom, whose types are reliable.
 
     Raises:
-        UnfamiliarError: its type is seldom met, or it holds elements where it should not.
+        UnfamiliarError: its type is unusual, or it has child elements where none are allowed.
     """
     kind = _TYPES.get(attributes.get("type", default))
     if kind is None or "mode" in attributes:
@@ -137,7 +137,7 @@ def part_of(element: _Element, attributes: dict[str, str], inner: Surroundings, 
 
 
 def _inner_xhtml(element: _Element) -> str:
-    """Return what is inside an element as text, without the one <div> that Atom asks for around it."""
+    """Return the content of an element as text, without the <div> that Atom requires around it."""
     pieces: list[str] = []
     _write(element, pieces)
     while len(pieces) > 1 and not pieces[-1].strip():
@@ -172,7 +172,7 @@ def _attributes(element: _Element) -> str:
 
 
 def _is_one(pieces: list[str]) -> bool:
-    """Whether the first piece opens the very element that the last one closes."""
+    """Return whether the first piece opens the same element that the last one closes."""
     depth = 0
     for piece in pieces[:-1]:
         if piece.startswith("</"):

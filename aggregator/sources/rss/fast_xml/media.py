@@ -1,8 +1,8 @@
-"""Media RSS within a tree: what `media_rss` makes of the bytes, made of the elements. Pure."""
+"""Read Media RSS in a tree, with the same result as `media_rss` has on bytes. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aggregator.sources.rss.fast_xml.markup import (
     PLAIN,
@@ -16,19 +16,36 @@ from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-    from aggregator.sources.rss.fast_xml.entry import Item
     from aggregator.sources.rss.fast_xml.markup import Surroundings
+    from aggregator.sources.rss.fields import Fields
+
+
+class MediaEntry(Protocol):
+    """The part of an entry that Media RSS adds to."""
+
+    fields: Fields
+    atom: bool
+    sourced: bool
+
+    def category(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
+
+    def tag(self, term: str | None, scheme: str | None, label: str | None) -> None: ...  # noqa: D102
+
+    def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
+
+    def own_names(self) -> set[str]: ...  # noqa: D102
+
 
 _SCHEME = "http://search.yahoo.com/mrss/category_schema"
 _LIFTED = {"media_description": "alt", "media_title": "caption"}
 _BODIES = frozenset({"description", "summary", "content", "encoded"})
 
 
-def add_media(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """File an element of Media RSS.
+def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """Record an element of Media RSS.
 
     Raises:
-        UnfamiliarError: it holds what only feedparser knows how to take.
+        UnfamiliarError: only feedparser can interpret part of it.
     """
     name = name_of_tag(element.tag)
     if name == "media_group":
@@ -47,7 +64,7 @@ def add_media(item: Item, element: _Element, attributes: dict[str, str], inner: 
         _add_words(item, element, attributes, inner)
 
 
-def _add_all(item: Item, element: _Element, inner: Surroundings, nested: set[str]) -> None:
+def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: set[str]) -> None:
     for child in element:
         name = name_of_tag(child.tag)
         if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
@@ -57,8 +74,8 @@ def _add_all(item: Item, element: _Element, inner: Surroundings, nested: set[str
             pass_over(child, name)
 
 
-def _add_content(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """File a media:content with the words and the still picture that are inside it."""
+def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """Record a media:content with its text and preview image."""
     lifted: dict[str, str] = {}
     for child in element:
         name = name_of_tag(child.tag)
@@ -75,7 +92,7 @@ def _add_content(item: Item, element: _Element, attributes: dict[str, str], inne
     item.fields.setdefault("media_content", []).append({**attributes, **inherited})
 
 
-def _add_keywords(item: Item, element: _Element, attributes: dict[str, str]) -> None:
+def _add_keywords(item: MediaEntry, element: _Element, attributes: dict[str, str]) -> None:
     if attributes:
         raise UnfamiliarError(element.tag)
     for term in text_of(element).split(","):
@@ -83,8 +100,8 @@ def _add_keywords(item: Item, element: _Element, attributes: dict[str, str]) -> 
             item.tag(term.strip(), None, None)
 
 
-def _add_words(item: Item, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """Take the words of a group or entry for the entry's own where it has none itself."""
+def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
+    """Use the text of a group or entry for the entry if the entry has no text of its own."""
     if name_of_tag(element.tag) == "media_title":
         if "title" in item.own_names():
             return
@@ -99,7 +116,7 @@ def _add_words(item: Item, element: _Element, attributes: dict[str, str], inner:
 
 
 def own_names(element: _Element) -> set[str]:
-    """Return the local names of an entry's children that are not Media RSS."""
+    """Return the local names of an entry's children outside of Media RSS."""
     names: set[str] = set()
     for child in element:
         if not name_of_tag(child.tag).startswith("media_"):

@@ -1,7 +1,7 @@
-"""Names of elements and attributes as feedparser resolves them, so that a tree can be read to the same effect. Pure.
+"""Resolve names of elements and attributes as feedparser does, so that a tree gives the same result. Pure.
 
-Whatever is met that may mean something to feedparser, but is not claimed to be understood here, is an
-`UnfamiliarError`, and the document goes to feedparser.
+A construct that may have a meaning for feedparser but is not supported here raises an `UnfamiliarError`, and the
+document is read by feedparser.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 ATOM = "http://www.w3.org/2005/Atom"
 RSS10 = "http://purl.org/rss/1.0/"
 XHTML = "{http://www.w3.org/1999/xhtml}"
-UNKNOWN = "?"  # stands for every name in a namespace that feedparser does not know
+UNKNOWN = "?"  # any name in a namespace unknown to feedparser
 
 _MEDIA = ("http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss")
 _XLINK = "http://www.w3.org/1999/xlink"
 _USERLAND = "backend.userland.com/rss"
 REPLY = "thr_in-reply-to"
 _DECLARATION = re.compile(rb"xmlns:([^\s=<>\"']+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-# A prefix of these and a local name could spell a field that we read: <title:detail>.
+# One of these prefixes with a local name could form the name of a field that is read here: <title:detail>.
 _MEANINGFUL = frozenset(
     {"author", "created", "date", "description", "issued", "modified", "published", "summary", "tagline", "title"}
     | {"updated", "rdf", "xml"}
     | {name.partition("_")[0] for name in HANDLED if "_" in name}
 )
 _PREFIXES = frozenset(NAMESPACES.values())
-# Elements without a meaning of their own that would still be filed under the name of a field that we read.
+# Elements without a meaning of their own that feedparser stores under the name of a field that is read here.
 _FIELDS = frozenset(
     {"author_detail", "authors", "created_parsed", "date", "date_parsed", "description_detail", "issued_parsed"}
     | {"icon", "itunes_duration", "links", "logo", "media_content", "media_thumbnail", "modified_parsed"}
     | {"published_parsed", "summary_detail", "tagline_detail", "title_detail", "updated_parsed", "thr_in-reply-to"}
 )
-# Elements that feedparser keeps in fields that nobody here reads.
+# Elements that feedparser stores in fields that are not read here.
 _QUIET = frozenset(
     {"category", "cc_license", "cloud", "copyright", "created"}
     | {"creativecommons_license", "dc_contributor", "dc_date", "dc_language", "dc_publisher", "dc_rights"}
@@ -53,15 +53,15 @@ _QUIET = frozenset(
 
 
 class UnfamiliarError(Exception):
-    """A construct that only feedparser is known to understand as feedparser does."""
+    """A construct for which only feedparser is known to give feedparser's result."""
 
 
 @lru_cache(maxsize=4096)
 def name_of_tag(tag: str) -> str:
-    """Return the name that feedparser's methods have for an element: "title", "dc_creator"; `UNKNOWN` for others.
+    """Return feedparser's method name for an element: "title", "dc_creator"; `UNKNOWN` for others.
 
     Raises:
-        UnfamiliarError: the name is one that parsers differ about.
+        UnfamiliarError: parsers disagree about the name.
     """
     uri, local = _parted(tag)
     if not local.isascii():
@@ -69,19 +69,19 @@ def name_of_tag(tag: str) -> str:
     prefix = _prefix(uri)
     if prefix is None:
         return REPLY if local.lower() == "in-reply-to" else UNKNOWN
-    if prefix == "media" and uri not in _MEDIA:  # to one of the readers another spelling is no Media RSS
+    if prefix == "media" and uri not in _MEDIA:  # another spelling is not Media RSS for one of the readers
         raise UnfamiliarError(tag)
     return f"{prefix}_{local.lower()}" if prefix else local.lower()
 
 
 def check_prefixes(body: bytes) -> None:
-    """Look at all declarations of namespaces in a document in UTF-8.
+    """Check all namespace declarations in a UTF-8 document.
 
-    feedparser looks some elements up by their prefix, so every prefix must stand for one thing only, and none for
-    another than the usual one.
+    feedparser looks some elements up by prefix, so each prefix must have exactly one namespace, and no usual prefix may
+    have another namespace than the usual one.
 
     Raises:
-        UnfamiliarError: they do not.
+        UnfamiliarError: the declarations violate that.
     """
     meanings: dict[str, str | None] = {}
     for prefix, double, single in set(_DECLARATION.findall(body)):
@@ -93,7 +93,7 @@ def check_prefixes(body: bytes) -> None:
 
 
 def attributes_of(element: _Element) -> dict[str, str]:
-    """Return an element's attributes by the names that feedparser has for them: "href", "xml:lang", "rdf:about"."""
+    """Return an element's attributes by feedparser's names: "href", "xml:lang", "rdf:about"."""
     found: dict[str, str] = {}
     for tag, value in element.items():
         name = _attribute(str(tag))
@@ -102,10 +102,10 @@ def attributes_of(element: _Element) -> dict[str, str]:
 
 
 def pass_over(element: _Element, name: str) -> None:
-    """Make sure that nothing in an element that is not read matters to feedparser.
+    """Check that feedparser would ignore the content of an element that is not read.
 
     Raises:
-        UnfamiliarError: something may.
+        UnfamiliarError: feedparser may use some of it.
     """
     _harmless(element, name)
     if not len(element):
@@ -120,10 +120,10 @@ def pass_over(element: _Element, name: str) -> None:
 
 
 def pass_over_children(element: _Element) -> None:
-    """Make sure that there are none.
+    """Check that an element has no children.
 
     Raises:
-        UnfamiliarError: there are some.
+        UnfamiliarError: it has children.
     """
     if len(element):
         raise UnfamiliarError(element.tag)
@@ -131,14 +131,14 @@ def pass_over_children(element: _Element) -> None:
 
 def _harmless(element: _Element, name: str) -> None:
     if name == UNKNOWN:
-        if element.prefix is None:  # without a prefix feedparser takes it for one of the feed's own
+        if element.prefix is None:  # without a prefix, feedparser treats it as an element of the feed
             raise UnfamiliarError(element.tag)
     elif name in _FIELDS or (name in HANDLED and name not in _QUIET and not _nests(name)):
         raise UnfamiliarError(name)
 
 
 def _nests(name: str) -> bool:
-    """Whether an element that feedparser handles may hold others without either of them mattering."""
+    """Return whether an element that feedparser handles may contain others without any effect."""
     return name.startswith(("georss_", "gml_")) or name in {"where", "itunes_category"}
 
 
@@ -161,5 +161,5 @@ def _parted(tag: str) -> tuple[str, str]:
 
 
 def _prefix(uri: str) -> str | None:
-    """Return the prefix that a namespace stands for, "" for those of feeds themselves, None for unknown ones."""
+    """Return the usual prefix of a namespace: "" for namespaces of feeds, None for unknown ones."""
     return "" if _USERLAND in uri.lower() else NAMESPACES.get(uri.lower())

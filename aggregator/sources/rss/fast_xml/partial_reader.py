@@ -1,4 +1,4 @@
-"""Well-formed feeds with something that only feedparser knows: it gets the feed with the entries asked for. Pure."""
+"""Read well-formed feeds that need feedparser: pass it the feed with only the requested entries. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.fast_xml.document_outline import Outline
 
-_PLACE = "entries-stood-here"  # no such instruction is left in a parsed document
+_PLACE = "entries-stood-here"  # a parsed document contains no such instruction
 _CONTENTS = frozenset({"content", "content_encoded", "fullitem", "body"})
 _SUMMARIES = frozenset({"summary", "itunes_summary"})
 
@@ -62,9 +62,9 @@ def read(body: bytes, content_type: str) -> Document:
     """Read a feed.
 
     Raises:
-        UnfamiliarError: it is not well-formed, or its entries may not mean the same without each other; this may also
-            turn up when its entries are read.
-        UnreadableError: it is absurdly large.
+        UnfamiliarError: it is not well-formed, or its entries may have a different meaning without each other. Reading
+            its entries may also raise this.
+        UnreadableError: it is far too large.
     """
     outline = outline_of(body, content_type)
     tree = TreeEntries(outline, [raw_of(entry) for entry in outline.entries])
@@ -79,10 +79,10 @@ def read(body: bytes, content_type: str) -> Document:
 
 
 def _be_separable(outline: Outline, raws: Sequence[bytes]) -> None:
-    """Refuse where what one element holds changes what a later one means to feedparser.
+    """Raise an error if an element may change what a later one means to feedparser.
 
     Raises:
-        UnfamiliarError: it may.
+        UnfamiliarError: one may.
     """
     if any(b"svg" in raw for raw in raws):
         raise UnfamiliarError("svg")
@@ -92,10 +92,10 @@ def _be_separable(outline: Outline, raws: Sequence[bytes]) -> None:
 
 
 def _shell(outline: Outline) -> tuple[bytes, bytes]:
-    """Take the entries out and return what is before and behind them.
+    """Remove the entries and return the document before and after them.
 
     Raises:
-        UnfamiliarError: there is something between or behind them.
+        UnfamiliarError: there is other content between or after them.
     """
     if not outline.entries:
         raise UnfamiliarError("no entries")

@@ -1,4 +1,4 @@
-"""Feeds read straight from their XML tree: many times as fast as by feedparser, and to the same end. Pure."""
+"""Read feeds directly from their XML tree, many times as fast as feedparser and with the same result. Pure."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def read(body: bytes, content_type: str) -> Document:
     """Read a feed.
 
     Raises:
-        UnfamiliarError: it is not well-formed, or has something that only feedparser understands; this may also turn
-            up when its entries are read.
-        UnreadableError: it is absurdly large.
+        UnfamiliarError: it is not well-formed, or only feedparser can interpret part of it. Reading its entries may
+            also raise this.
+        UnreadableError: it is far too large.
     """
     outline = outline_of(body, content_type)
     entries = TreeEntries(outline, [raw_of(entry) for entry in outline.entries])
@@ -60,7 +60,7 @@ def read(body: bytes, content_type: str) -> Document:
 def _fields(outline: Outline) -> Fields:
     """Read the feed's own elements."""
     if name_of_tag(outline.root.tag) == "rdf_rdf":
-        lang = None  # feedparser overlooks it there
+        lang = None  # feedparser ignores it there
     else:
         lang = Surroundings().within(attributes_of(outline.root)).lang
     channel = Channel(lang, atom=outline.atom)
