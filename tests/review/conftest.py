@@ -220,7 +220,7 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords at the lowest cost; their strength is tested separately."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(passwords, "_nobody", [])
+    monkeypatch.setattr(passwords, "_dummy_hash", [])
 
 
 @pytest.fixture
