@@ -65,7 +65,7 @@ def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_pat
     assert subprocess.run(["pgrep", "-g", str(group)], check=False, capture_output=True).stdout == b""
     assert list(tmp_path.glob("aggregator-demo-*")) == []
     output = demo.log("demo")
-    assert "Ended" in output
+    assert "Stopped" in output
     assert "Traceback" not in output
     assert not re.search(r"\[(warning|error)", output), output
 

@@ -12,6 +12,11 @@ from aggregator.domain.errors import StoreUnavailableError
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
 
 
+@pytest.fixture(autouse=True)
+def unhurried() -> None:
+    """Keep the limits of production, which are tested here."""
+
+
 class Ailing:
     """A probe of a database that is found stuck by the look of a given number."""
 
