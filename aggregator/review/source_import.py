@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aggregator.review.context import DeskContext, DeskRequest
 
-# Adds the sources of a document in somebody's name; raises a BadRequestError if the document as a whole is invalid.
+# Adds the sources of a document on behalf of a user; raises a BadRequestError if the document as a whole is invalid.
 ImportDocument = Callable[[UploadedDocument, str], ImportReport]
 
 LARGEST_DOCUMENT = 2 * 1024 * 1024  # bytes

@@ -61,7 +61,7 @@ class AlertNotifier:
                     tx.monitoring.alerts.failed(alert.id, " ".join(problems), next_try(alert, now))
                 else:
                     # Not the present: an alert that has ended by then still has to be delivered.
-                    tx.monitoring.alerts.told(alert.id, now)
+                    tx.monitoring.alerts.mark_delivered(alert.id, now)
 
     def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Deliver an alert through every channel, even if another one fails; yield the errors.

@@ -79,7 +79,7 @@ class Alerts:
         )
         return [_alert(row) for row in rows]
 
-    def told(self, alert_id: int, now: datetime) -> None:
+    def mark_delivered(self, alert_id: int, now: datetime) -> None:
         """Record a delivery."""
         self._connection.execute(update(alert).where(alert.c.id == alert_id).values(told=now, problem=None))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -399,15 +398,3 @@ def test_a_policy_for_all_gives_way_to_what_the_file_says(
     stored = _held(sqlite_store)
     assert (stored["feed-1"].policy, stored["feed-1"].delay) == (Policy.DELAY, timedelta(minutes=10))
     assert (stored["feed-2"].policy, stored["feed-2"].delay) == (Policy.AUTO, None)
-
-
-def test_forty_feeds_of_one_host_are_asked_one_after_another(
-    cli: CommandLine, publisher: Publisher, tmp_path: Path
-) -> None:
-    for n in range(4, 41):
-        publisher.feeds[str(n)] = replace(publisher.feeds["1"], name=str(n), title=f"Feed {n}")
-    file = _list(tmp_path, *(_outline(publisher.url(f"/good/{n}.xml")) for n in range(1, 41)))
-    output = cli("source", "import", file).stdout
-    assert "40 sources in feeds.opml: 40 added" in output
-    assert publisher.hits.total() == 40
-    assert [request.path for request in publisher.seen] == [f"/good/{n}.xml" for n in range(1, 41)]

@@ -83,8 +83,8 @@ def html_of(item: Activity, terms: Terms) -> str:
 
 def _repost_title(content: Content, original: Content | None) -> str:
     who, whom = _name(content.actor), _name(original.actor) if original else ""
-    nobody = f"Repost of {whom}" if whom else noun(content)
-    begin = f"{who} reposted {whom}".strip() if who else nobody
+    anonymous = f"Repost of {whom}" if whom else noun(content)
+    begin = f"{who} reposted {whom}".strip() if who else anonymous
     words = _line(original.title or original.text) if original else _line(content.text)
     return f"{begin}: {excerpt(words, _TITLE_LENGTH)}" if words else begin
 
