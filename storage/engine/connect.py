@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,9 +72,7 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(url, pooled=pooled)
-        return make_postgresql_engine(
-            parsed, pooled=pooled, json_serializer=_json, json_deserializer=msgspec.json.decode
-        )
+        return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json, json_deserializer=read_json)
     except (ValueError, ImportError, AttributeError) as problem:
         raise SettingsError(f"AGGREGATOR_DATABASE_URL is invalid: {type(problem).__name__}.") from None
 
@@ -81,6 +80,14 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
 def _json(value: object) -> str:
     """Serialize JSON, with times, in a third of the standard library's time."""
     return to_json(value).decode()
+
+
+def read_json(text: str | bytes) -> Any:  # noqa: ANN401  # any JSON
+    """Parse stored JSON; what is valid only by the standard library's rules is read by that."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # a lone surrogate or a number out of range, from rows of former versions
+        return json.loads(text)
 
 
 _PRAGMAS = (
@@ -99,7 +106,7 @@ def _sqlite(url: str, *, pooled: bool) -> Engine:
     engine = create_engine(
         url,
         json_serializer=_json,
-        json_deserializer=msgspec.json.decode,
+        json_deserializer=read_json,
         connect_args={"timeout": _BUSY_TIMEOUT / 1000},
         **options,
     )
