@@ -15,7 +15,6 @@ import structlog
 from aggregator.config.encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
 from aggregator.event_loop import EventLoop
-from aggregator.fetching.client import Http
 from aggregator.services.backfill import Backfill
 from aggregator.services.billing_ledger import StoreSpending
 from aggregator.services.cleanup import Cleanup
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from aggregator.domain.secrets import Secret
     from aggregator.domain.source import Json, Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
+    from aggregator.fetching.client import Http
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
     from storage.store import Transaction
@@ -245,6 +245,8 @@ class Container:
                 concurrency=settings.host_concurrency,
                 hold=min(LONGEST_HOLD, settings.lease),
             )
+            from aggregator.fetching.client import Http  # imported late: commands rarely need it
+
             self._http = await Http(
                 user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
                 private_networks=settings.private_networks,

@@ -38,7 +38,7 @@ KINDS: dict[BlockType, frozenset[ActivityKind]] = {
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Block(_Strict):

@@ -108,7 +108,8 @@ def test_a_client_made_from_the_document_reads_the_stream(
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},  # it tidies with ruff
+        # It tidies with ruff, and prints with rich.
+        env={**os.environ, "PYTHONPATH": "", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     assert made.returncode == 0, made.stdout + made.stderr
 

@@ -104,7 +104,7 @@ NO_VOCABULARY = Vocabulary()
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class _Topic(_Strict):
