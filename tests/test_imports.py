@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# All in one process, since reading every module takes seconds.
+pytestmark = pytest.mark.xdist_group("imports")
 ROOT = Path(__file__).parents[1]
 OURS = ("aggregator", "storage", "worker", "scheduler")
 PORTS = frozenset({"Store", "Transaction"})  # annotations of these may stand anywhere; the objects are arguments

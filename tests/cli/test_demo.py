@@ -56,6 +56,7 @@ def test_the_main_job_is_seen_and_moves(demo: Processes) -> None:
     assert demo.sources().keys() == {"opengovpart", "news-and-events-sample-upstream", "events-sample-upstream"}
 
 
+@pytest.mark.slow
 def test_it_ends_within_five_seconds_and_leaves_nothing(demo: Processes, tmp_path: Path) -> None:
     eventually("it is at work", demo.items)
     group = demo._running["demo"].pid

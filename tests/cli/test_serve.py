@@ -65,6 +65,7 @@ def test_a_pull_beside_it_is_told_of_a_host_that_wants_silence(embedded: Process
     assert publisher.hits["/good/1.xml"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_approved_for_later_appears_by_itself(embedded: Processes, publisher: Publisher) -> None:
     _run(embedded)
     began = time.monotonic()
@@ -103,12 +104,14 @@ def _hang(publisher: Publisher) -> None:
     publisher.hang.add("/good/1.xml")
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused(embedded: Processes) -> None:
     _run(embedded)
     output = embedded.aggregator("run", code=1, AGGREGATOR_LISTEN="127.0.0.1:0").stderr
     assert "Another process already polls into this SQLite database" in output
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_told_plainly(embedded: Processes) -> None:
     with socket.create_server(("127.0.0.1", embedded.port)):
         embedded.aggregator("migrate")
@@ -161,6 +164,7 @@ def test_worker_processes_on_sqlite_are_refused(embedded: Processes, redis_url: 
     assert "Another process already polls" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_refuses_a_schema_that_does_not_fit(embedded: Processes, redis_url: str) -> None:
     embedded.environ = {**embedded.environ, "AGGREGATOR_BROKER_URL": redis_url}
     done = _celery(embedded, "worker", "worker", "--pool", "threads")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.test_source_io import _list, _outline
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from tests.upstream import Publisher
 
 
+@pytest.mark.slow
 def test_forty_feeds_of_one_host_are_asked_one_after_another(
     cli: CommandLine, publisher: Publisher, tmp_path: Path
 ) -> None:

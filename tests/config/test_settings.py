@@ -251,6 +251,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     assert [file.name for file in path.parent.iterdir()] == ["secret-key"]
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:
     script = "from aggregator.config.settings import Settings; print(Settings.from_environment().secret().reveal())"
     environ = {**os.environ, "AGGREGATOR_DATA_DIR": str(tmp_path / "new")}

@@ -203,7 +203,7 @@ def test_rule_30_gone_stops_and_tells_and_keeps_the_items(polling: Polling, publ
     assert len(publisher.requests) == 2
 
 
-@pytest.mark.parametrize("status", [403, 404, 500, 503])
+@pytest.mark.parametrize("status", [pytest.param(status, marks=pytest.mark.slow) for status in (403, 404, 500)] + [503])
 def test_rule_31_failures_wait_longer_but_a_week_at_the_most(
     polling: Polling, publisher: Publisher, time: Time, status: int
 ) -> None:

@@ -43,7 +43,14 @@ def _wait(polling: Polling, slug: str = "feed") -> timedelta:
     return due_of(polling.source(slug)) - polling.time()
 
 
-@pytest.mark.parametrize(("headers", "floor"), [(ETAG, 15 * MINUTE), ({"Last-Modified": "x"}, 15 * MINUTE), ({}, HOUR)])
+@pytest.mark.parametrize(
+    ("headers", "floor"),
+    [
+        pytest.param(ETAG, 15 * MINUTE, id="etag", marks=pytest.mark.slow),
+        pytest.param({"Last-Modified": "x"}, 15 * MINUTE, id="last-modified", marks=pytest.mark.slow),
+        pytest.param({}, HOUR, id="neither"),
+    ],
+)
 def test_rule_10_nothing_is_fetched_more_often_than_its_floor(
     polling: Polling, publisher: Publisher, time: Time, headers: Mapping[str, str], floor: timedelta
 ) -> None:
@@ -298,6 +305,7 @@ def test_rule_19_subdomains_of_a_service_share_their_turns_and_pauses(store: Sto
     asyncio.run(calls())
 
 
+@pytest.mark.slow
 def test_rule_20_a_start_with_500_overdue_sources_makes_no_burst(polling: Polling, time: Time) -> None:
     for number in range(500):
         polling.follow(f"http://host{number}.example/f", slug=f"s{number}", host=f"host{number}.example:80")

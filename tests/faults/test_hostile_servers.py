@@ -292,6 +292,7 @@ def test_every_bound_has_its_own_code() -> None:
     assert len(set(codes.values())) == len(codes)
 
 
+@pytest.mark.slow
 def test_hostile_answers_by_the_hundred_end_in_time_and_in_flat_memory() -> None:
     toll = storm(300)
     assert toll.outcomes.total() == 300

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LIMIT = 8.0  # seconds; container managers wait for 10 before they kill
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("stack")
 def test_a_reader_stops_while_requests_wait_for_a_hung_database(postgresql_store: Store, tmp_path: Path) -> None:
     url = make_url(postgresql_store.engine.url)

@@ -165,6 +165,7 @@ def test_it_shows_the_stream_and_what_comes_and_goes(sqlite_store: Store, browse
         assert content == []
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_attributes_are_filters_and_may_change(sqlite_store: Store, browser: Browser) -> None:
     fill(sqlite_store)

@@ -105,6 +105,7 @@ def listeners(app: FastAPI) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_several_embeds_share_one_connection_under_trusted_types(browser: Browser, sqlite_store: Store) -> None:
     fill(sqlite_store)
     kinds = ["", 'kind="article"', 'kind="article,event"', 'source="later"', 'q="title"', 'kind="event"', 'limit="1"']
@@ -133,6 +134,7 @@ def test_several_embeds_share_one_connection_under_trusted_types(browser: Browse
                 assert sight.complaints == []
 
 
+@pytest.mark.slow
 def test_what_collapsed_into_a_card_goes_with_the_item(browser: Browser, sqlite_store: Store) -> None:
     """A card names further reposts of its original; one that is hidden is named no longer."""
     from tests.reader.specimens import HUB, OGP, POWELL, about, tweet

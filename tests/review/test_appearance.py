@@ -30,6 +30,7 @@ PAGES = [
     "", "?pile=all", "/items/1", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources", "/sources/add",
     "/sources/news", "/freezes", "/history", "/people", "/add", "/account", "/account?from=outside",
 ]  # fmt: skip
+MAIN_PAGES = ["", "/items/1", "/rules/1", "/sources", "/account?from=outside"]
 
 # Elements that are wider than the page.
 WIDE = """(width) => document.scrollingElement.scrollWidth <= width ? [] :
@@ -60,12 +61,21 @@ def _drawn(route: Route) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
-def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Installation, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "pages"),
+    [
+        pytest.param(390, MAIN_PAGES, id="390-main"),
+        pytest.param(390, PAGES, id="390", marks=pytest.mark.slow),
+        pytest.param(1280, PAGES, id="1280", marks=pytest.mark.slow),
+    ],
+)
+def test_pages_fit_are_legible_and_accessible(
+    browser: Browser, furnished: Installation, width: int, pages: list[str]
+) -> None:
     options = {"viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
     with signed_in(browser, furnished, Role.ADMIN, **options) as page:
         page.route("**/*pictures.invalid*/**", _drawn)
-        for path in PAGES:
+        for path in pages:
             page.goto(f"{furnished.address}/review{path}")
             if path.endswith("outside"):
                 page.context.clear_cookies()
@@ -81,6 +91,7 @@ def test_pages_fit_are_legible_and_accessible(browser: Browser, furnished: Insta
                 assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found["violations"]] == [], path
 
 
+@pytest.mark.slow
 def test_focus_is_always_seen(browser: Browser, furnished: Installation) -> None:
     with signed_in(browser, furnished, Role.ADMIN) as page:
         page.route("**/*pictures.invalid*/**", _drawn)

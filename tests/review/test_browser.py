@@ -191,6 +191,7 @@ def test_by_mouse_alone_on_a_phone(browser: Browser, sqlite_house: Installation)
     assert small == 0
 
 
+@pytest.mark.slow
 def test_without_script(browser: Browser, sqlite_house: Installation) -> None:
     store = sqlite_house.store
     waiting(store, 55)
@@ -239,6 +240,7 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"Tab never reaches {name!r}")
 
 
+@pytest.mark.slow
 def test_rules_and_freezes_by_keys_alone(browser: Browser, sqlite_house: Installation) -> None:
     waiting(sqlite_house.store, 3)
     with signed_in(browser, sqlite_house) as page:
@@ -278,6 +280,7 @@ def test_rules_and_freezes_by_keys_alone(browser: Browser, sqlite_house: Install
         page.get_by_text("Freeze ended.").wait_for()
 
 
+@pytest.mark.slow
 def test_rules_and_freezes_by_taps_on_a_phone(browser: Browser, sqlite_house: Installation) -> None:
     waiting(sqlite_house.store, 52)
     with signed_in(browser, sqlite_house, viewport={"width": 390, "height": 844}, has_touch=True) as page:
@@ -301,6 +304,7 @@ def test_rules_and_freezes_by_taps_on_a_phone(browser: Browser, sqlite_house: In
         page.get_by_text("Freeze ended.").wait_for()
 
 
+@pytest.mark.slow
 def test_what_another_decides_is_seen_without_a_reload(browser: Browser, sqlite_house: Installation) -> None:
     waiting(sqlite_house.store, 3)
     with signed_in(browser, sqlite_house) as page:

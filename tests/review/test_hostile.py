@@ -74,7 +74,7 @@ def _item(number: int, payload: str) -> NewActivity:
     return an_activity(f"p{number}{payload}", **content)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_no_payload_runs_on_any_page(browser: Browser, sqlite_house: Installation) -> None:
     store = sqlite_house.store
     source = add_source(store, name=PAYLOADS[0], policy=Policy.HOLD)

@@ -111,6 +111,7 @@ def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
         assert [line["outcome"] for line in tx.polling.schedule.log(added.id, 9)] == ["new"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_thousands_of_sources_may_share_a_name(store: Store) -> None:
     """Each is added with a few questions to the database, however many there are already."""

@@ -140,6 +140,7 @@ def test_one_slow_document_does_not_hold_up_the_others() -> None:
     within(work, Limits(cpu=2.0))
 
 
+@pytest.mark.slow
 def test_a_large_parent_does_not_make_every_child_a_new_one() -> None:
     memory = bytearray(400 * 1024 * 1024)
     memory[::4096] = b"x" * len(memory[::4096])  # resident
@@ -150,6 +151,7 @@ def test_a_large_parent_does_not_make_every_child_a_new_one() -> None:
     within(work)
 
 
+@pytest.mark.slow
 def test_there_are_no_more_processes_than_allowed() -> None:
     async def work(pool: ParserPool) -> None:
         results = await asyncio.gather(*(pool.run(burn) for _ in range(5)), return_exceptions=True)

@@ -50,6 +50,7 @@ def _native_ids(stack: Processes) -> list[str]:
     return sorted(item["native_id"] for item in stack.items())
 
 
+@pytest.mark.slow
 def test_a_feed_added_while_they_run_is_pulled_and_followed(stack: Processes, publisher: Publisher) -> None:
     stack.worker()
     stack.scheduler()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def test_pages_of_any_size_show_what_the_whole_stream_would(stream: list[tuple[s
     assert paged(stream, size) == naive(stream)
 
 
+@pytest.mark.slow
 @given(STREAMS | FEW, st.integers(1, 30), st.integers(1, 60))
 def test_pages_that_end_early_show_the_same(stream: list[tuple[str, bool]], size: int, furthest: int) -> None:
     assert [place for place, _ in paged(stream, size, furthest)] == [place for place, _ in naive(stream)]

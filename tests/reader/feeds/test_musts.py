@@ -150,6 +150,7 @@ def test_a_demand_is_kept(written: ModuleType, must: Must) -> None:
 _HYPOTHESIS: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, derandomize=True, **_HYPOTHESIS)
 @given(feeds())
 def test_generated_feeds_keep_every_demand_and_two_parsers_agree(feed: Feed) -> None:

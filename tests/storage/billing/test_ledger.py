@@ -175,6 +175,7 @@ def test_a_token_is_settled_once(store: Store) -> None:
     assert spent(store)[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settling", [False, True])
 def test_eight_at_once_never_promise_more_than_there_is(database_url: str, settling: bool) -> None:
     opened = Store.open(database_url)

@@ -297,6 +297,7 @@ def _some(number: int) -> NewActivity:
     )
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("conditions", CANDIDATES, ids=lambda conditions: conditions[0].field.value)
 def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tuple[Condition, ...]) -> None:
     news, other = add_source(store, "one"), add_source(store, "other")

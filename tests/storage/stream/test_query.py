@@ -126,6 +126,7 @@ def query_of(parameters: dict[str, Any], **more: Any) -> Query:
     return Query(stitch=False, **values, **more)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("rare", [0, 4000])
 def test_filters_find_what_looking_at_everything_finds(
     store: Store, rare: int, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +185,7 @@ def test_two_common_filters_that_never_meet_cost_no_more_than_allowed(
     assert [item.native_id for item in backward(store, query)] == ["40"]
 
 
+@pytest.mark.one_database
 def test_a_rare_filter_leads_whatever_is_common_beside_it(store: Store) -> None:
     many, few = add_source(store, "many"), add_source(store, "few")
     ingest_now(store, many, [an_activity(f"m{n}", text="budget", published=NOON - n * MINUTE) for n in range(3000)])

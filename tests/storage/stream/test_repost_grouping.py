@@ -92,6 +92,7 @@ def test_pages_of_any_size_show_what_the_whole_stream_would(store: Store, limit:
     assert [item.id for item in read_all(store, limit)] == plainly_stitched(whole)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_what_a_filter_leaves_out_does_not_count_as_between(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)
@@ -148,6 +149,7 @@ def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> No
     assert len(sent) < 20
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_the_way_back_shows_the_same(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)

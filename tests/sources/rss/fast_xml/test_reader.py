@@ -134,6 +134,7 @@ def _document(read: Reader, body: bytes, content_type: str) -> Document | None:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FARM.exists(), reason="the farm of feeds is not here")
 def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
     subprocess.run(
