@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
+    from aggregator.domain.stream import StreamNews
 
 _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
 
@@ -167,7 +168,7 @@ class Store:
         with _translating_errors():
             schema.check(self.engine)
 
-    def watch(self, stopping: threading.Event) -> Iterator[int | None]:
+    def watch(self, stopping: threading.Event) -> Iterator[StreamNews | None]:
         """Yield the stream's revision after each change and once a second; None while the database is unavailable."""
         return watch(self.engine.url.render_as_string(hide_password=False), stopping)
 

@@ -182,6 +182,13 @@ class Changes:
     more: bool
 
 
+class StreamNews(NamedTuple):
+    """What following the stream tells: its revision, and whether shown items may be outdated."""
+
+    revision: int
+    altered: int | None  # the newest revision so far that edited or removed an item; None: unknown
+
+
 class StreamMark(NamedTuple):
     """A state of the stream, for comparison with later ones."""
 

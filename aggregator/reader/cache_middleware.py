@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # it has answered.
 _AT_ONCE = 0.03
 _SOON = 0.25
+_STEP = 0.01  # seconds between two looks at the connections meanwhile
 _REFRESHED = 32  # responses refreshed after a change, before they are requested
 _PAUSE = 1.0  # seconds between two refresh rounds
 _REGULARLY = 15.0  # seconds to wait for a change
@@ -93,8 +94,9 @@ class CacheMiddleware:
         began = time.monotonic()
         self._pulse.look()
         await asyncio.wait((making,), timeout=_AT_ONCE)
-        if not making.done() and self._pulse.has_answered(began):
-            await asyncio.wait((making,), timeout=_SOON - _AT_ONCE)
+        # Asked again at each step: on a dead connection, the work may only just have begun to wait.
+        while not making.done() and time.monotonic() - began < _SOON and self._pulse.has_answered(began):
+            await asyncio.wait((making,), timeout=_STEP)
         return making.done()
 
     def _begun(self, key: Key, scope: Scope, caller: Caller) -> asyncio.Task[CachedResponse | list[Message]]:

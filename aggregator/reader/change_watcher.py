@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.polling.rate_limit import Clock
-    from aggregator.domain.stream import StreamMark
+    from aggregator.domain.stream import StreamMark, StreamNews
     from storage.store import Store, Transaction
 
 _LOOK_EVERY = 0.75  # seconds
@@ -137,23 +137,25 @@ class ChangeWatcher:
         """Follow the revision until stopped."""
         while not self._stopping.is_set():
             try:
-                for revision in self._store.watch(self._stopping):
-                    self._follow_to(revision)
+                for news in self._store.watch(self._stopping):
+                    self._follow_to(news)
             except Exception:  # noqa: BLE001  # the thread must survive all database errors
                 _log.exception("following the stream failed")
                 self._lost = True
                 self._stopping.wait(_AGAIN)
 
-    def _follow_to(self, revision: int | None) -> None:
-        self._lost = revision is None
-        if revision is None:
+    def _follow_to(self, news: StreamNews | None) -> None:
+        self._lost = news is None
+        if news is None:
             self.look()
             return
+        revision, altered = news
         with self._publishing:
             self._heard = time.monotonic()
             before = self.beat
             if before is not None and revision > before.revision:
-                self.unaltered_since = revision  # until a check finds that items were only added
+                # If that is unknown, until a check finds that items were only added.
+                self.unaltered_since = revision if altered is None else max(self.unaltered_since, altered)
                 self._publish(StreamSnapshot(revision, before.health, None, before.epoch))
         if before is None or before.revision != revision:
             self.look()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from aggregator.domain.stream import StreamNews
 from storage.engine.connect import make_engine
-from storage.tables.stream import stream
+from storage.revision import Stream
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine
+
+    from aggregator.domain.stream import StreamMark
 
 _LISTEN = 1.0  # seconds until the revision is read without a notification: a connection may break silently
 _COALESCE = 0.02  # seconds within which notifications are merged
@@ -24,18 +26,21 @@ _RETRY = 0.5  # seconds between attempts to reach a database that doesn't respon
 _ANSWER_LIMIT = 2.0  # seconds for the server to respond; reading one row takes less than a millisecond
 
 
-def watch(url: str, stopping: threading.Event) -> Iterator[int | None]:
+def watch(url: str, stopping: threading.Event) -> Iterator[StreamNews | None]:
     """Yield the newest revision soon after every change, and once a second without one.
 
-    Yields None while the database doesn't respond or is read-only. Ends soon after `stopping` is set. The connection is
-    outside the pool: its LISTEN would stay with a pooled one, and a full pool must not block it.
+    Whether the change edited or removed items is read before the revision is told: a reader that loses the database in
+    between would otherwise not know whether it may still show what it has. Yields None while the database doesn't
+    respond or is read-only. Ends soon after `stopping` is set. The connection is outside the pool: its LISTEN would stay
+    with a pooled one, and a full pool must not block it.
     """
     engine = make_engine(url, pooled=False)
+    following = _Following()
     while not stopping.is_set():
         try:
             with engine.connect() as connection:
                 try:
-                    yield from _revisions(engine, connection, stopping)
+                    yield from _news(engine, connection, stopping, following)
                 except SQLAlchemyError:
                     connection.invalidate()  # a broken connection can't be reset, and the pool would log that
                     raise
@@ -44,14 +49,35 @@ def watch(url: str, stopping: threading.Event) -> Iterator[int | None]:
             stopping.wait(_RETRY)
 
 
-def _revisions(engine: Engine, connection: Connection, stopping: threading.Event) -> Iterator[int]:
+class _Following:
+    """Compares the stream with its state before, also across connections."""
+
+    def __init__(self) -> None:
+        self._former: StreamMark | None = None
+        self._altered = 0
+
+    def news(self, state: Stream) -> StreamNews:
+        """Read the state of the stream."""
+        former, mark = self._former, state.mark()
+        if former is None or mark.revision < former.revision:  # the database was restored
+            self._altered = mark.revision
+        elif mark.revision > former.revision:
+            self._altered = max(self._altered, state.altered(former))
+        self._former = mark
+        return StreamNews(mark.revision, None if former is None else self._altered)
+
+
+def _news(
+    engine: Engine, connection: Connection, stopping: threading.Event, following: _Following
+) -> Iterator[StreamNews]:
     postgresql = engine.dialect.name == "postgresql"
     wake_ups = _notified if postgresql else _changed
     for _ in wake_ups(connection, stopping):
         if postgresql and connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
             raise SQLAlchemyError("The server became read-only.")
-        yield connection.execute(select(stream.c.revision)).scalar_one()
+        news = following.news(Stream(connection))
         connection.rollback()  # each read is a transaction of its own
+        yield news
 
 
 def _notified(connection: Connection, stopping: threading.Event) -> Iterator[None]:

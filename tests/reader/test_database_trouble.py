@@ -228,6 +228,23 @@ def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
     until(lambda: setting.reader.ask(SHOWN[0]).headers["cache-status"] == "activity-stream; detail=current")
 
 
+def test_a_change_just_before_the_database_hangs_costs_no_page(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Following the stream tells that the change only added items: no look at the database has to come after it."""
+    monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
+    shown = _shown(setting.reader)
+    over = threading.Event()
+    monkeypatch.setattr(setting.app.state.probe, "_take_look", lambda _began: over.wait())
+    ingest_now(setting.store, add_source(setting.store, "blog"), [an_activity("b")])
+    _await_newest(setting)
+    setting.proxy.hang()
+    for path in SHOWN:
+        assert timed(setting.reader, path)[::2] == (200, shown[path])
+    over.set()
+    setting.proxy.restore()
+
+
 def test_a_page_that_takes_a_moment_is_current_while_the_database_is_well(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
