@@ -31,8 +31,8 @@ def watch(url: str, stopping: threading.Event) -> Iterator[StreamNews | None]:
 
     Whether the change edited or removed items is read before the revision is told: a reader that loses the database in
     between would otherwise not know whether it may still show what it has. Yields None while the database doesn't
-    respond or is read-only. Ends soon after `stopping` is set. The connection is outside the pool: its LISTEN would stay
-    with a pooled one, and a full pool must not block it.
+    respond or is read-only. Ends soon after `stopping` is set. The connection is outside the pool: its LISTEN would
+    stay with a pooled one, and a full pool must not block it.
     """
     engine = make_engine(url, pooled=False)
     following = _Following()
