@@ -109,19 +109,24 @@ def create_desk(
         prefix=parts.path,
         within=[Middleware(DeskHeaders)],
     )
+    _add_routes(app, desk, gate, sections(desk), probe)
+    return app
+
+
+def _add_routes(app: FastAPI, desk: DeskContext, gate: Gate, sections: Iterable[Section], probe: Probe | None) -> None:
+    """Add the routes, and the role that each change needs, by path, as `app.state.roles`."""
     threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
+    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
     entrance = SignInPages(desk, gate)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(threads, entrance.show), methods=["GET"]))
-    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(hashing, entrance.sign_in), methods=["POST"]))
-    app.state.roles = {}  # the role that each change needs, by path
-    for section in (entrance, *sections(desk)):
+    app.state.roles = {}
+    for section in (entrance, *sections):
         for route in section.routes():
             endpoint = _guarded(desk, gate, threads, route)
             if route.method == "POST":
                 app.state.roles[HOME + route.path] = route.role
             app.router.routes.append(Route(HOME + route.path, endpoint, methods=[route.method]))
-    return app
 
 
 def _open(

@@ -70,7 +70,10 @@ def framed(
             expose_headers=_TOLD,
         )
     problems.install(app)
+    app.router.routes.append(_static_files(pages))
 
+
+def _static_files(pages: Pages) -> Route:
     async def static(request: Request) -> Response:
         asset = pages.assets.get(request.path_params["name"])
         if asset is None:
@@ -79,7 +82,7 @@ def framed(
         known = request.path_params["version"] == asset.version
         return answer(request, asset.content, asset.media_type, cache=_FOR_EVER if known else ALWAYS_ASK)
 
-    app.router.routes.append(Route(pages.home + "/static/{version}/{name}", static, methods=["GET"]))
+    return Route(pages.home + "/static/{version}/{name}", static, methods=["GET"])
 
 
 class Mounted:
