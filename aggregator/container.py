@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
     from aggregator.domain.billing.budget import Metered
+    from aggregator.domain.clock import Clock
     from aggregator.domain.errors import AggregatorError
-    from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.secrets import Secret
     from aggregator.domain.source import Json, Policy, Source

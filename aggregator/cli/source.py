@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TextIO
 
-    from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from aggregator.services.dispatch import Added

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
     from aiohttp.connector import Connection
 
-    from aggregator.domain.polling.rate_limit import Clock, RateLimiter
+    from aggregator.domain.clock import Clock
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.fetching.ip_policy import Network
 
 ACCEPT_ANY = "*/*"

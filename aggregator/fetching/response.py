@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from aggregator.domain.polling.backoff import LONGEST_RETRY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LONGEST_RETRY = timedelta(hours=24)  # a host that asks for a longer pause is requested again after this
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def parse_retry_after(value: str | None, date: str | None, now: datetime) -> dat
         now: the present time.
 
     Returns:
-        `now` for a date in the past, 24 hours at most, None for an absent, negative or invalid value.
+        `now` for a date in the past, `LONGEST_RETRY` at most, None for an absent, negative or invalid value.
     """
     if value is None:
         return None

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from aggregator.config.portal_folder import Configuration
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.stream import Page, Query
     from aggregator.reader.authentication import Authenticator
     from aggregator.reader.change_watcher import ChangeWatcher

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.options import Rate
     from aggregator.config.settings import Network
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 

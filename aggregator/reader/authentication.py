@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.reader.visibility import Audience
     from storage.store import Store, Transaction
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.stream import Query
     from aggregator.reader.authentication import Authenticator
     from aggregator.reader.rate_limits import Admission

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from aggregator.config.settings import Network
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.secrets import Secret
     from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.client import Http
 from aggregator.fetching.limits import Limits
 

@@ -15,7 +15,7 @@ from aggregator.domain.errors import (
     PausedError,
     SourceError,
 )
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.client import Http
 from aggregator.fetching.limits import Limits
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.source import Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.fetching.client import Http

@@ -28,7 +28,7 @@ from tests.building import NOON, an_activity, due_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import PollOutcome, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
