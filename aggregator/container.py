@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
 from aggregator.event_loop import EventLoop
 from aggregator.services.backfill import Backfill

@@ -50,7 +50,7 @@ FENCES = {
     "recurring_ical_events": ("aggregator.sources.ical",),
     "feedparser": ("aggregator.sources.rss.feedparser_reader",),
     "lxml": ("aggregator.services.subscription_lists.opml", "aggregator.sources.rss", "aggregator.reader.feeds"),
-    "cryptography": ("aggregator.config.encryption",),
+    "cryptography": ("aggregator.config.credential_encryption",),
     "argon2": ("aggregator.config.passwords",),
     "re2": ("aggregator.domain.moderation.conditions",),
     "brotli": ("aggregator.fetching.content_encoding",),

@@ -45,7 +45,7 @@ def prompted_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str
     """Prompt for the secrets of credentials and return the headers."""
     headers: dict[str, str] = {}
     if user is not None:
-        from aggregator.config.encryption import basic
+        from aggregator.config.credential_encryption import basic
 
         headers |= basic(user, _secret(f"Password of {user}"))
     for name in names:

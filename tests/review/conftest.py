@@ -21,7 +21,7 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from aggregator.config import passwords
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.secrets import Secret

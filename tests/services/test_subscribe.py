@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import event, insert, select
 
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.polling.results import Discovery, FetchResult

@@ -21,7 +21,7 @@ from aggregator.text.plain import counted, one_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aggregator.config.encryption import HeaderCipher
+    from aggregator.config.credential_encryption import HeaderCipher
     from aggregator.domain.clock import Clock
     from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Source
