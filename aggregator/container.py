@@ -21,7 +21,7 @@ from aggregator.services.cleanup import Cleanup
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
-from aggregator.services.notifier import AlertNotifier
+from aggregator.services.alert_rounds import AlertNotifier
 from aggregator.services.poll_now import PollNow
 from aggregator.services.polling import Polling
 from aggregator.services.profiles import ProfileUpkeep
