@@ -15,13 +15,13 @@ import structlog
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
 from aggregator.event_loop import EventLoop
+from aggregator.services.alert_rounds import AlertNotifier
 from aggregator.services.backfill import Backfill
 from aggregator.services.billing_ledger import StoreSpending
 from aggregator.services.cleanup import Cleanup
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
-from aggregator.services.alert_rounds import AlertNotifier
 from aggregator.services.poll_now import PollNow
 from aggregator.services.polling import Polling
 from aggregator.services.profiles import ProfileUpkeep

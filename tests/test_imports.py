@@ -55,7 +55,12 @@ FENCES = {
     "re2": ("aggregator.domain.moderation.conditions",),
     "brotli": ("aggregator.fetching.content_encoding",),
     "babel": ("aggregator.domain.tagging.countries", "aggregator.web.dates"),
-    "aiohttp": ("aggregator.fetching.dns_resolver", "aggregator.fetching.client", "aggregator.fetching.errors"),
+    "aiohttp": (
+        "aggregator.fetching.client",
+        "aggregator.fetching.dns_resolver",
+        "aggregator.fetching.errors",
+        "aggregator.fetching.response_body",
+    ),
     "nh3": ("aggregator.text.html",),
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
