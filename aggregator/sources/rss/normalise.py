@@ -18,7 +18,6 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
-from aggregator.sources.rss.document import Author, Document, Entry, Markup
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
 from aggregator.sources.rss.media_types import whole
@@ -27,6 +26,8 @@ from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aggregator.sources.rss.document import Author, Document, Entry, Markup
 
 _MOST_LINKS = 50
 _MOST_MEDIA = 50
