@@ -12,7 +12,6 @@ from aggregator.domain.errors import SetupError
 from aggregator.domain.stream import SourceCursor
 from aggregator.reader import api_operations as operations
 from aggregator.reader import schemas, serialization
-from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import read_health, worker_warning
@@ -30,8 +29,9 @@ from aggregator.reader.query_params import (
     whole_number,
 )
 from aggregator.reader.source_params import MOST_SOURCES, SOURCES
+from aggregator.web.cache_control import ALWAYS_ASK, FRESH, NO_STORE, headers_for
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
-from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
+from aggregator.web.responses import JSON, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
-_NEVER_KEPT = {"Cache-Control": "no-store"}
 _MOST_CHANGES = 1000
 _LONGEST_WAIT = 60  # seconds
 
@@ -110,7 +109,7 @@ class Api:
         body = serialization.encode(serialization.selected(page, fields) if fields else page)
         made = answer(request, body, JSON)
         made.headers["Link"] = self._links(request.url.path, values, found)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     @property
@@ -131,7 +130,7 @@ class Api:
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def page(self, query: "Query") -> "tuple[Page, Sequence[Stale]]":
@@ -157,7 +156,7 @@ class Api:
         caller = self._callers.caller_of(request)
         item = shown(self._store, activity_id)
         made = answer(request, serialization.encode(serialization.activity(item, caller.audience)), JSON)
-        made.headers.update(headers_for(caller, FRESH))
+        made.headers.update(headers_for(caller.token, FRESH))
         return made
 
     async def changes(self, request: Request) -> Response:
@@ -173,7 +172,7 @@ class Api:
         if body is None:
             body = await self._threads.run(partial(self._changes, request, after, limit, even_none=True))
         made = answer(request, body or b"", JSON)
-        made.headers.update(headers_for(caller, ALWAYS_ASK))
+        made.headers.update(headers_for(caller.token, ALWAYS_ASK))
         return made
 
     def _changes(self, request: Request, after: int, limit: int, *, even_none: bool = False) -> bytes | None:
@@ -224,7 +223,7 @@ class Api:
         items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
         following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
         made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
-        made.headers.update({**headers_for(caller, ALWAYS_ASK), **counted})
+        made.headers.update({**headers_for(caller.token, ALWAYS_ASK), **counted})
         if following:
             address = self._link(request.url.path) + query_string(values, cursor=following)
             made.headers["Link"] = f'<{address}>; rel="next"'
@@ -268,4 +267,4 @@ class _EventStream(Response):
 
 
 def _report(body: schemas.Liveness | schemas.Readiness, status: int) -> Response:
-    return Response(serialization.encode(body), status, _NEVER_KEPT, JSON)
+    return Response(serialization.encode(body), status, {"Cache-Control": NO_STORE}, JSON)

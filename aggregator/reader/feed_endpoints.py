@@ -14,7 +14,6 @@ from starlette.responses import Response
 from aggregator.domain.errors import BadCursorError, BadRequestError
 from aggregator.domain.stream import MOST, Cursor, Order
 from aggregator.reader import archive, ical_feed
-from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import GoneError
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
@@ -28,7 +27,8 @@ from aggregator.reader.query_params import (
     query_string,
     refuse_unknown_sources,
 )
-from aggregator.web.responses import FRESH, answer
+from aggregator.web.cache_control import FRESH, headers_for
+from aggregator.web.responses import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ class Feeds:
         with self._store.reading() as tx:
             authority = tx.stream.state.tag_authority()
         terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
-        headers = headers_for(caller, FRESH)
+        headers = headers_for(caller.token, FRESH)
         try:
             item = shown(self._store, activity_id)
         except GoneError:
@@ -171,7 +171,7 @@ class Feeds:
         shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
         body = ical_feed.calendar_of(shown_items, f"{_TITLE}: events", authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def _answer(self, request: Request, written: Format) -> Response:
@@ -202,7 +202,7 @@ class Feeds:
             dates=self._dates,
         )
         made = answer(request, written.render(feed), written.media_type)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def _base(self, request: Request) -> str:

@@ -19,6 +19,7 @@ from aggregator.review.form import BadFormError, Form
 from aggregator.review.multipart import MEDIA_TYPE, read_multipart
 from aggregator.review.sign_in import SignInPages
 from aggregator.web.app import framed
+from aggregator.web.cache_control import NO_STORE
 from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
@@ -67,7 +68,7 @@ class DeskHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 if f"{HOME}/static/" not in scope["path"]:
-                    headers["Cache-Control"] = "no-store"
+                    headers["Cache-Control"] = NO_STORE
                     if "etag" in headers:
                         del headers["etag"]
             await send(message)
