@@ -17,7 +17,7 @@ MOST_STRIKES = 10  # steps of a growing pause
 
 def next_pause(strikes: int, first: timedelta = FIRST_PAUSE) -> timedelta:
     """Return the length of the pause after `strikes` earlier ones: doubled each time, up to `LONGEST_PAUSE`."""
-    return min(first * 2**strikes, LONGEST_PAUSE)
+    return min(first * (1 << strikes), LONGEST_PAUSE)
 
 
 def is_eased(strikes: int, paused_until: datetime | None, now: datetime) -> bool:
