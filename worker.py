@@ -247,6 +247,12 @@ def _consume_both_names(app: Celery) -> None:
 @cache
 def _separate_app() -> Celery:
     """Create the app of a separate worker or scheduler process, from the environment."""
+    container = Container(_separate_settings())
+    _connect_signals(container)
+    return create_app(container, _installation(container))
+
+
+def _separate_settings() -> Settings:
     try:
         settings = Settings.from_environment()
     except AggregatorError as problem:
@@ -257,7 +263,12 @@ def _separate_app() -> Celery:
             "scheduler would never receive any. Set it to a redis:// address, or use 'aggregator run', which "
             "runs both in one process."
         )
-    container = Container(settings)
+    return settings
+
+
+def _connect_signals(container: Container) -> None:
+    """Connect the start and end of a separate process to its log, lock and database."""
+    settings = container.settings
     stack = ExitStack()  # the writer's lock, until the process ends
 
     @signals.setup_logging.connect(weak=False)
@@ -290,8 +301,6 @@ def _separate_app() -> Celery:
     @signals.worker_shutdown.connect(weak=False)
     def close(**_: object) -> None:
         container.close()
-
-    return create_app(container, _installation(container))
 
 
 def _installation(container: Container) -> str:

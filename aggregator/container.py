@@ -12,16 +12,16 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
 from aggregator.event_loop import EventLoop
+from aggregator.services.alert_rounds import AlertNotifier
 from aggregator.services.backfill import Backfill
 from aggregator.services.billing_ledger import StoreSpending
 from aggregator.services.cleanup import Cleanup
 from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.editorial import publish
-from aggregator.services.notifier import AlertNotifier
 from aggregator.services.poll_now import PollNow
 from aggregator.services.polling import Polling
 from aggregator.services.profiles import ProfileUpkeep
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
     from aggregator.domain.billing.budget import Metered
+    from aggregator.domain.clock import Clock
     from aggregator.domain.errors import AggregatorError
-    from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.secrets import Secret
     from aggregator.domain.source import Json, Policy, Source

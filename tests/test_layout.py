@@ -1,7 +1,11 @@
-"""Check that tests mirror packages: `tests/<package>/test_<module>.py` tests `aggregator/<package>/<module>.py`."""
+"""Check that tests mirror packages, and that paths in the documentation exist.
+
+`tests/<package>/test_<module>.py` tests `aggregator/<package>/<module>.py`.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -27,3 +31,11 @@ def test_most_test_modules_are_named_after_the_module_that_they_test() -> None:
     unnamed = sorted(str(path.relative_to(TESTS)) for path in modules if not _tests_a_module(path))
     share = 1 - len(unnamed) / len(modules)
     assert share >= LEAST, f"{share:.0%}; without a module of that name: {', '.join(unnamed)}"
+
+
+def test_the_paths_in_the_table_of_changes_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where to change what")[2].partition("\n## ")[0]
+    paths = re.findall(r"`([^`]+)`", table)
+    assert paths
+    assert not [path for path in paths if not (ROOT / path).is_file()]

@@ -58,9 +58,7 @@ def serve() -> None:
     configure_logging(settings.log_level, settings.log_format)
     container = Container(settings)
     try:
-        await_database(container.store, embedded=settings.embedded_database)
-        reader = Reader(container)
-        reader.bind()
+        reader = _bound_reader(container)
         stop_at_signal(reader.stop_within_limit)
         reader.serve()
     finally:
@@ -89,16 +87,11 @@ def run_everything(
     container = Container(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
-        settings.secret()  # created at the first start, so that signatures survive restarts
-        if settings.embedded_database:
-            container.migrate()
-        await_database(container.store, embedded=settings.embedded_database)
-        reader = Reader(container)
-        reader.bind()
+        _initialize(container)
+        reader = _bound_reader(container)
         stopping = threading.Event()
         stop_at_signal(stopping.set)
-        serving = threading.Thread(target=reader.serve, name="reader", daemon=True)
-        serving.start()
+        serving = _started_thread(reader)
         embedded = Embedded(container, SCHEDULE, threads=threads)
         embedded.start()
         reader.await_start()
@@ -108,11 +101,31 @@ def run_everything(
         while serving.is_alive() and not stopping.wait(1.0):
             pass
         log.info("stopping")
-        _exit_after(_STOP_LIMIT)
-        reader.stop()
+        reader.stop_within_limit()
         embedded.stop()
         serving.join(1.0)
         log.info("stopped")
+
+
+def _initialize(container: Container) -> None:
+    """Create the secret key and migrate an embedded database."""
+    container.settings.secret()  # created at the first start, so that signatures survive restarts
+    if container.settings.embedded_database:
+        container.migrate()
+
+
+def _started_thread(reader: Reader) -> threading.Thread:
+    serving = threading.Thread(target=reader.serve, name="reader", daemon=True)
+    serving.start()
+    return serving
+
+
+def _bound_reader(container: Container) -> Reader:
+    """Return a reader that can serve; wait for a database that doesn't respond yet."""
+    await_database(container.store, embedded=container.settings.embedded_database)
+    reader = Reader(container)
+    reader.bind()
+    return reader
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:

@@ -32,14 +32,16 @@ from aggregator.text.durations import spoken
 from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import TextIO
 
-    from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from aggregator.services.dispatch import Added
+    from aggregator.services.subscribe import Subscription
+    from storage.polling.sources import FormerAddress
 
 _LOG_LINES = 10
 _TABLE = 500  # sources per printed table
@@ -99,8 +101,24 @@ def add(
         raise click.UsageError("--policy delay and --delay SECONDS go together.")
     if len(every_address) > 1 and (slug or name or user or header):
         raise click.UsageError("--slug, --name, --user and --header go with one address.")
-    from aggregator.fetching.request_target import display_url
     from aggregator.services.subscribe import Subscription
+
+    terms = Subscription(
+        slug=slug,
+        name=name,
+        every=timedelta(seconds=every) if every else None,
+        policy=Policy(policy),
+        delay=timedelta(seconds=delay) if delay else None,
+        options=given(parameters),
+        headers=prompted_headers(user, header),
+    )
+    if not _add_all(every_address, terms):
+        sys.exit(FAILED)
+
+
+def _add_all(addresses: Sequence[str], terms: Subscription) -> bool:
+    """Add sources and print each outcome; return whether all were added."""
+    from aggregator.fetching.request_target import display_url
 
     failed = False
 
@@ -117,19 +135,9 @@ def add(
                     container.clock(), ACTOR, "added a source", f"source:{outcome[0].slug}", detail
                 )
 
-    terms = Subscription(
-        slug=slug,
-        name=name,
-        every=timedelta(seconds=every) if every else None,
-        policy=Policy(policy),
-        delay=timedelta(seconds=delay) if delay else None,
-        options=given(parameters),
-        headers=prompted_headers(user, header),
-    )
     with opened() as container:
-        container.subscribe_all(every_address, terms, report)
-    if failed:
-        sys.exit(FAILED)
+        container.subscribe_all(addresses, terms, report)
+    return not failed
 
 
 @source.command("list")
@@ -172,7 +180,18 @@ def show(slug: str, as_json: bool) -> None:
         for line in lines:
             print_json(line)
         return
-    for label, value in (
+    for label, value in _facts(row, former, pauses, now):
+        click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
+    if lines:
+        click.echo()
+        _print_log(lines, now)
+
+
+def _facts(
+    row: Source, former: Sequence[FormerAddress], pauses: Sequence[Pause], now: datetime
+) -> Iterator[tuple[str, str]]:
+    """Yield the lines of `source show`: a label and a value."""
+    yield from (
         ("Name", row.name),
         ("Address", f"{row.address} ({row.kind})"),
         ("State", f"{row.state.value} {row.state_reason}".strip()),
@@ -180,13 +199,7 @@ def show(slug: str, as_json: bool) -> None:
         ("Options", ", ".join(f"{name}: {value}" for name, value in sorted(row.options.items())) or "none"),
         ("Credentials", "stored" if row.sealed else "none"),
         ("Interval", f"{_interval(row)}, between {spoken(row.floor)} and {spoken(row.ceiling)}"),
-        *(
-            (
-                "Former address",
-                f"{former_location.place.address}, left {ago(former_location.left, now)}: {former_location.reason}",
-            )
-            for former_location in former
-        ),
+        *(("Former address", f"{old.place.address}, left {ago(old.left, now)}: {old.reason}") for old in former),
         *((("Redirected", _redirect(row)),) if row.poll.pending_redirect else ()),
         (
             "Next poll",
@@ -199,26 +212,26 @@ def show(slug: str, as_json: bool) -> None:
         *((("Costs", f"about ${row.poll.daily_cost:,.4f} a day"),) if row.poll.daily_cost is not None else ()),
         ("Consecutive failures", str(row.poll.failures)),
         ("Last error", f"{row.poll.last_error} ({row.poll.last_error_code})" if row.poll.last_error else "none"),
-    ):
-        click.echo(f"{click.style(label, bold=True)}: {one_line(value, 300)}")
-    if lines:
-        click.echo()
-        print_table(
-            ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT POLL"),
-            [
-                (
-                    ago(line["started"], now),
-                    f"{line['milliseconds']} ms",
-                    str(line["status"] or "-"),
-                    str(line["bytes"]),
-                    line["outcome"],
-                    str(line["new"]),
-                    str(line["changed"]),
-                    one_line(f"{line['next_reason']}{'. ' + line['message'] if line['message'] else ''}", 200),
-                )
-                for line in lines
-            ],
-        )
+    )
+
+
+def _print_log(lines: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    print_table(
+        ("POLLED", "TOOK", "STATUS", "BYTES", "OUTCOME", "NEW", "CHANGED", "NEXT POLL"),
+        [
+            (
+                ago(line["started"], now),
+                f"{line['milliseconds']} ms",
+                str(line["status"] or "-"),
+                str(line["bytes"]),
+                line["outcome"],
+                str(line["new"]),
+                str(line["changed"]),
+                one_line(f"{line['next_reason']}{'. ' + line['message'] if line['message'] else ''}", 200),
+            )
+            for line in lines
+        ],
+    )
 
 
 @source.command()

@@ -45,7 +45,7 @@ def prompted_headers(user: str | None, names: Sequence[str]) -> Mapping[str, str
     """Prompt for the secrets of credentials and return the headers."""
     headers: dict[str, str] = {}
     if user is not None:
-        from aggregator.config.encryption import basic
+        from aggregator.config.credential_encryption import basic
 
         headers |= basic(user, _secret(f"Password of {user}"))
     for name in names:
@@ -121,20 +121,7 @@ def set_(
             raise BadRequestError(
                 f"{slug} is managed by {source.managed}; change it there, and run 'source apply' again."
             )
-        least = floor if floor is not None else round(source.floor.total_seconds())
-        changes: dict[str, Any] = {}
-        if floor is not None:
-            changes["floor"] = floor
-        if ceiling is not None:
-            changes["ceiling"] = ceiling
-        if every is not None:
-            changes["every"] = None if every == "auto" else int(every)
-        interval = changes.get("every", source.every and source.every.total_seconds())
-        most = ceiling if ceiling is not None else source.ceiling.total_seconds()
-        if interval is not None and interval < least:
-            raise BadRequestError(f"{slug} must not be polled more often than every {least} s; see --floor.")
-        if least > most:
-            raise BadRequestError(f"The floor of {slug} ({least} s) is above its ceiling ({most:g} s).")
+        changes = _poll_terms(source, every, floor, ceiling)
         changes |= _review_terms(source, policy, delay, on_edit, trust, distrust)
         if options:
             changes["options"] = dict(kinds()[source.kind].parse_options({**source.options, **options}))
@@ -143,6 +130,23 @@ def set_(
         tx.polling.sources.change(source.id, **changes)
         tx.moderation.audit.note(container.clock(), ACTOR, "changed a source", f"source:{slug}", changes)
     click.echo(f"{slug}: changed; it applies from the next poll.")
+
+
+def _poll_terms(source: Source, every: int | str | None, floor: int | None, ceiling: int | None) -> dict[str, Any]:
+    """Return the changes to a source's poll interval, in seconds."""
+    changes: dict[str, Any] = {
+        name: value for name, value in (("floor", floor), ("ceiling", ceiling)) if value is not None
+    }
+    if every is not None:
+        changes["every"] = None if every == "auto" else int(every)
+    least = floor if floor is not None else round(source.floor.total_seconds())
+    most = ceiling if ceiling is not None else source.ceiling.total_seconds()
+    interval = changes.get("every", source.every and source.every.total_seconds())
+    if interval is not None and interval < least:
+        raise BadRequestError(f"{source.slug} must not be polled more often than every {least} s; see --floor.")
+    if least > most:
+        raise BadRequestError(f"The floor of {source.slug} ({least} s) is above its ceiling ({most:g} s).")
+    return changes
 
 
 def _review_terms(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -25,19 +24,16 @@ from aggregator.domain.errors import (
     SlowFirstByteError,
     SlowTotalError,
     UnreachableError,
-    WireTooLargeError,
 )
-from aggregator.fetching.challenge_pages import READ
-from aggregator.fetching.content_encoding import Unpacker, beginning
 from aggregator.fetching.dns_resolver import ResolvedNames, SystemResolver
 from aggregator.fetching.errors import (
     check_status,
     in_words,
     proxy_not_found,
     refused_by_proxy,
-    too_large,
 )
 from aggregator.fetching.ip_policy import deny_reason, is_address, within
+from aggregator.fetching.limits import Limits
 from aggregator.fetching.request_target import (
     REDIRECTS,
     RedirectChain,
@@ -47,21 +43,22 @@ from aggregator.fetching.request_target import (
     wire_url,
 )
 from aggregator.fetching.response import (
-    Limits,
     Response,
     TransferStats,
     conditional_headers,
     parse_retry_after,
 )
+from aggregator.fetching.response_body import read_beginning, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from aiohappyeyeballs import AddrInfoType
     from aiohttp.abc import AbstractResolver
     from aiohttp.connector import Connection
 
-    from aggregator.domain.polling.rate_limit import Clock, RateLimiter
+    from aggregator.domain.clock import Clock
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.fetching.ip_policy import Network
 
 ACCEPT_ANY = "*/*"
@@ -161,12 +158,24 @@ class Http:
         """
         tally = TransferStats() if tally is None else tally
         check_address(url, ForbiddenAddressError)
-        started, spent = self._clock(), 0.0
+        validators = conditional_headers(etag, modified)
+        usual = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS, **validators}
         trail = RedirectChain(url, self._limits.redirects, downgrade=downgrade)
+        return await self._follow(trail, usual, dict(headers or {}), tally, conditional=bool(validators))
+
+    async def _follow(
+        self,
+        trail: RedirectChain,
+        usual: Mapping[str, str],
+        own: Mapping[str, str],
+        tally: TransferStats,
+        *,
+        conditional: bool,
+    ) -> Response:
+        """Send requests until one is not redirected; headers in `own` are for the first origin only."""
+        started, spent = self._clock(), 0.0
         while True:
-            sent = {"User-Agent": self._user_agent, "Accept": accept, "Accept-Encoding": _ENCODINGS}
-            sent |= conditional_headers(etag, modified)
-            sent |= dict(headers or {}) if trail.at_home else {}
+            sent = {**usual, **own} if trail.at_home else usual
             async with self._quiet.acquire(host_key(trail.url)) as turn:
                 targets = await self._look_up(trail.url)
                 began = time.monotonic()
@@ -180,7 +189,7 @@ class Http:
             if answer.status not in REDIRECTS:
                 break
             trail.follow(answer.status, answer.headers.get("Location"))
-        check_status(trail.url, answer.status, answer.headers, body, until, conditional=bool(etag or modified))
+        check_status(trail.url, answer.status, answer.headers, body, until, conditional=conditional)
         return Response(
             status=answer.status,
             url=trail.url,
@@ -258,17 +267,7 @@ class Http:
         request = self._session.request(
             method, wire_url(url), headers=sent, data=posted, allow_redirects=False, proxy=self._proxy
         )
-        try:
-            async with asyncio.timeout(self._limits.first_byte):
-                answer = await request
-        except aiohttp.ConnectionTimeoutError:
-            raise SlowConnectError(
-                f"{display_url(url)} could not be connected to within {self._limits.connect:g} s."
-            ) from None
-        except TimeoutError:
-            raise SlowFirstByteError(
-                f"{display_url(url)} sent no complete headers within {self._limits.first_byte:g} s."
-            ) from None
+        answer = await self._headers_of(url, request)
         if not isinstance(answer, _Answer):
             raise TypeError("the session makes another kind of response than it was told to")
         async with answer:
@@ -279,37 +278,25 @@ class Http:
             private = any(within(address, self._private_networks) for address in peers)
             success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
             if success:
-                body = await self._body(url, answer, tally)
+                body = await read_body(url, answer, tally, self._limits)
             else:
-                body = await self._beginning(url, answer, tally) if answer.status in _CHALLENGES else b""
+                is_challenge = answer.status in _CHALLENGES
+                body = await read_beginning(url, answer, tally, self._limits) if is_challenge else b""
         return answer, body, private
 
-    async def _body(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
-        limits = self._limits
-        if (answer.content_length or 0) > limits.wire:
-            raise too_large(WireTooLargeError, url, "announces", limits.wire)
-        unpacker = Unpacker(url, answer.coding, limits.decoded)
-        received = 0
-        async for chunk in answer.content.iter_any():
-            received += len(chunk)
-            tally.wire_bytes += len(chunk)
-            if received > limits.wire:
-                raise too_large(WireTooLargeError, url, "sends", limits.wire)
-            unpacker.feed(chunk)
-        return unpacker.whole()
-
-    async def _beginning(self, url: str, answer: _Answer, tally: TransferStats) -> bytes:
-        """Return the beginning of an error page, as far as it can be read, to recognize bot challenges."""
-        packed = bytearray()
-        # A page that never ends must not hide the status and Retry-After of the headers.
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with asyncio.timeout(self._limits.page):
-                async for chunk in answer.content.iter_any():
-                    tally.wire_bytes += len(chunk)
-                    packed += chunk
-                    if len(packed) >= READ:
-                        break
-        return beginning(url, answer.coding, bytes(packed), READ)
+    async def _headers_of(self, url: str, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """Wait until the headers are complete."""
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                return await request
+        except aiohttp.ConnectionTimeoutError:
+            raise SlowConnectError(
+                f"{display_url(url)} could not be connected to within {self._limits.connect:g} s."
+            ) from None
+        except TimeoutError:
+            raise SlowFirstByteError(
+                f"{display_url(url)} sent no complete headers within {self._limits.first_byte:g} s."
+            ) from None
 
     async def _look_up(self, url: str) -> Sequence[str]:
         """Resolve a host; DNS time does not count as request time.
@@ -382,8 +369,3 @@ class _Answer(aiohttp.ClientResponse):
         name = connection.transport.get_extra_info("peername") if connection.transport else None
         self.peer = str(name[0]) if name else ""
         return await super().start(connection)
-
-    @property
-    def coding(self) -> str:
-        """All Content-Encoding headers, joined."""
-        return ", ".join(self.headers.getall("Content-Encoding", ()))

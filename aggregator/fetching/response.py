@@ -1,4 +1,4 @@
-"""Define the response of the HTTP client, its limits and statistics, and read the headers that caching needs. Pure."""
+"""Define the response of the HTTP client, its statistics, and read the headers that caching needs. Pure."""
 
 from __future__ import annotations
 
@@ -8,25 +8,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from aggregator.domain.polling.backoff import LONGEST_RETRY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LONGEST_RETRY = timedelta(hours=24)  # a host that asks for a longer pause is requested again after this
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits for one response. Times in seconds, sizes in bytes."""
-
-    look_up: float = 5.0  # DNS, without the wait for a free resolver thread
-    connect: float = 5.0  # TLS included
-    first_byte: float = 15.0  # from the start of a request until its headers are complete
-    total: float = 30.0  # all hops together, without the wait for the rate limiter
-    wire: int = 8 * 1024 * 1024  # compressed body
-    decoded: int = 16 * 1024 * 1024  # decompressed body
-    page: float = 5.0  # body of an error response
-    header_line: int = 16 * 1024
-    redirects: int = 5
 
 
 @dataclass(slots=True)
@@ -72,7 +57,7 @@ def parse_retry_after(value: str | None, date: str | None, now: datetime) -> dat
         now: the present time.
 
     Returns:
-        `now` for a date in the past, 24 hours at most, None for an absent, negative or invalid value.
+        `now` for a date in the past, `LONGEST_RETRY` at most, None for an absent, negative or invalid value.
     """
     if value is None:
         return None

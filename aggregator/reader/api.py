@@ -1,8 +1,8 @@
-"""Serve the JSON API, whose responses `serialization` encodes, and document it in OpenAPI."""
+"""Serve the JSON API, whose responses `serialization` encodes and `api_operations` documents."""
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -10,13 +10,12 @@ from starlette.responses import Response
 
 from aggregator.domain.errors import SetupError
 from aggregator.domain.stream import SourceCursor
+from aggregator.reader import api_operations as operations
 from aggregator.reader import schemas, serialization
-from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import UnknownRevisionError
 from aggregator.reader.facets import named
 from aggregator.reader.health import read_health, worker_warning
 from aggregator.reader.lookup import shown
-from aggregator.reader.openapi import json_response, problem_responses, responses_of
 from aggregator.reader.query_params import (
     CHANGES,
     FILTERS,
@@ -30,8 +29,9 @@ from aggregator.reader.query_params import (
     whole_number,
 )
 from aggregator.reader.source_params import MOST_SOURCES, SOURCES
+from aggregator.web.cache_control import ALWAYS_ASK, FRESH, NO_STORE, headers_for
 from aggregator.web.database_threads import PATIENCE, DatabaseThreads
-from aggregator.web.responses import ALWAYS_ASK, FRESH, JSON, answer
+from aggregator.web.responses import JSON, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from aggregator.config.portal_folder import Configuration
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.stream import Page, Query
     from aggregator.reader.authentication import Authenticator
     from aggregator.reader.change_watcher import ChangeWatcher
@@ -50,19 +50,6 @@ if TYPE_CHECKING:
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
-_NEVER_KEPT = {"Cache-Control": "no-store"}
-_REFUSED = (
-    "bad-limit",
-    "bad-cursor",
-    "bad-search",
-    "unknown-kind",
-    "unknown-source",
-    "unknown-parameter",
-    "repeated-parameter",
-    "bad-request",
-    "bad-token",
-)
-_REFUSED_FACETS = tuple(code for code in _REFUSED if code not in {"bad-limit", "bad-cursor"})
 _MOST_CHANGES = 1000
 _LONGEST_WAIT = 60  # seconds
 
@@ -98,114 +85,19 @@ class Api:
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
-        app.add_api_route(
-            "/api/v1/activities",
-            self.activities,
-            operation_id="listActivities",
-            summary="List activities",
-            description="Newest first. Follow `next` for older items and `prev` for newer ones; both are also in the "
-            "`Link` header. Filters can be combined.",
-            tags=["stream"],
-            response_description="One page",
-            responses=responses_of(schemas.ActivityPage, *_REFUSED, "too-many-requests"),
-            openapi_extra={"parameters": [parameter.documented() for parameter in STREAM]},
+        stream = {**operations.LISTEN, "response_class": _EventStream}
+        routes: Sequence[tuple[str, Callable[..., Any], Mapping[str, Any]]] = (
+            ("/api/v1/activities", self.activities, operations.LIST_ACTIVITIES),
+            ("/api/v1/activities/{activity_id}", self.activity, operations.GET_ACTIVITY),
+            ("/api/v1/facets", self.facets, operations.LIST_FACETS),
+            ("/api/v1/changes", self.changes, operations.LIST_CHANGES),
+            ("/api/v1/live", self.live, stream),
+            ("/api/v1/sources", self.sources, operations.LIST_SOURCES),
+            ("/healthz", self.alive, operations.GET_LIVENESS),
+            ("/readyz", self.ready, operations.GET_READINESS),
         )
-        app.add_api_route(
-            "/api/v1/activities/{activity_id}",
-            self.activity,
-            operation_id="getActivity",
-            summary="Get an activity",
-            tags=["stream"],
-            response_description="The activity",
-            responses=responses_of(schemas.ActivityItem, "unknown-parameter", "not-found", "gone", "bad-token"),
-        )
-        app.add_api_route(
-            "/api/v1/facets",
-            self.facets,
-            operation_id="listFacets",
-            summary="Facet counts",
-            description="Counts kinds, networks, sources, topics, countries, cohorts and languages among the newest "
-            "activities that match the filters.",
-            tags=["stream"],
-            response_description="The facets",
-            responses=responses_of(schemas.FacetList, *_REFUSED_FACETS, "too-many-requests"),
-            openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
-        )
-        app.add_api_route(
-            "/api/v1/changes",
-            self.changes,
-            operation_id="listChanges",
-            summary="List changes since a revision",
-            description="For mirrors. Start with `after=0`, store the changes, and repeat with `after` set to `next`. "
-            "Each item appears once, in its current state.",
-            tags=["stream"],
-            response_description="The changes",
-            responses=responses_of(
-                schemas.ChangeList,
-                "unknown-revision",
-                "unknown-parameter",
-                "repeated-parameter",
-                "bad-request",
-                "bad-limit",
-                "bad-token",
-            ),
-            openapi_extra={"parameters": [parameter.documented() for parameter in CHANGES]},
-        )
-        app.add_api_route(
-            "/api/v1/live",
-            self.live,
-            operation_id="listen",
-            summary="Stream changes (server-sent events)",
-            description="Events: `activity` (data: a new or changed activity), `gone` (data: its id) and `reset` "
-            "(too many changes were missed: reload). An event's id is its revision; browsers return the last "
-            "one in `Last-Event-ID`.",
-            tags=["stream"],
-            status_code=200,
-            response_class=_EventStream,
-            response_description="A stream without an end",
-            responses=problem_responses(*_REFUSED),
-            openapi_extra={"parameters": [parameter.documented() for parameter in LIVE]},
-        )
-        app.add_api_route(
-            "/api/v1/sources",
-            self.sources,
-            operation_id="listSources",
-            summary="Sources and their status",
-            tags=["sources"],
-            response_description="A page of the sources, by slug",
-            description="Addresses and error messages need a token.",
-            responses=responses_of(
-                schemas.SourceList,
-                "unknown-parameter",
-                "repeated-parameter",
-                "bad-limit",
-                "bad-cursor",
-                "bad-token",
-                "too-many-requests",
-            ),
-            openapi_extra={"parameters": [parameter.documented() for parameter in SOURCES]},
-        )
-        app.add_api_route(
-            "/healthz",
-            self.alive,
-            operation_id="getLiveness",
-            summary="Liveness probe",
-            description="Does not use the database.",
-            tags=["operation"],
-            responses={200: json_response(schemas.Liveness)},
-        )
-        app.add_api_route(
-            "/readyz",
-            self.ready,
-            operation_id="getReadiness",
-            summary="Readiness probe",
-            description="`worker` contains a warning if polling seems to have stopped; requests are still served.",
-            tags=["operation"],
-            responses={
-                200: json_response(schemas.Readiness),
-                503: json_response(schemas.Readiness, "The database is unavailable or needs a migration"),
-            },
-        )
+        for path, endpoint, operation in routes:
+            app.add_api_route(path, endpoint, **operation)
 
     def activities(self, request: Request) -> Response:
         """Return a page of the stream."""
@@ -217,7 +109,7 @@ class Api:
         body = serialization.encode(serialization.selected(page, fields) if fields else page)
         made = answer(request, body, JSON)
         made.headers["Link"] = self._links(request.url.path, values, found)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     @property
@@ -238,7 +130,7 @@ class Api:
         made = answer(
             request, serialization.encode(serialization.facets(values_of, found.examined, partial=found.partial)), JSON
         )
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def page(self, query: "Query") -> "tuple[Page, Sequence[Stale]]":
@@ -264,7 +156,7 @@ class Api:
         caller = self._callers.caller_of(request)
         item = shown(self._store, activity_id)
         made = answer(request, serialization.encode(serialization.activity(item, caller.audience)), JSON)
-        made.headers.update(headers_for(caller, FRESH))
+        made.headers.update(headers_for(caller.token, FRESH))
         return made
 
     async def changes(self, request: Request) -> Response:
@@ -280,7 +172,7 @@ class Api:
         if body is None:
             body = await self._threads.run(partial(self._changes, request, after, limit, even_none=True))
         made = answer(request, body or b"", JSON)
-        made.headers.update(headers_for(caller, ALWAYS_ASK))
+        made.headers.update(headers_for(caller.token, ALWAYS_ASK))
         return made
 
     def _changes(self, request: Request, after: int, limit: int, *, even_none: bool = False) -> bytes | None:
@@ -331,7 +223,7 @@ class Api:
         items = tuple(serialization.source(source, now, caller.audience) for source in found[:limit])
         following = str(SourceCursor(found[limit - 1].slug)) if len(found) > limit else None
         made = answer(request, serialization.encode(schemas.SourceList(items, following)), JSON)
-        made.headers.update({**headers_for(caller, ALWAYS_ASK), **counted})
+        made.headers.update({**headers_for(caller.token, ALWAYS_ASK), **counted})
         if following:
             address = self._link(request.url.path) + query_string(values, cursor=following)
             made.headers["Link"] = f'<{address}>; rel="next"'
@@ -375,4 +267,4 @@ class _EventStream(Response):
 
 
 def _report(body: schemas.Liveness | schemas.Readiness, status: int) -> Response:
-    return Response(serialization.encode(body), status, _NEVER_KEPT, JSON)
+    return Response(serialization.encode(body), status, {"Cache-Control": NO_STORE}, JSON)

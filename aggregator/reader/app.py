@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from inspect import iscoroutinefunction
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.options import Rate
     from aggregator.config.settings import Network
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
@@ -91,6 +92,45 @@ class ReaderApp(FastAPI):
         await send(body)
 
 
+class _Background:
+    """The parts that start and stop with the server."""
+
+    def __init__(self, store: Store, clock: Clock, audience: Audience) -> None:
+        self.pulse = ChangeWatcher(store, clock)
+        self.threads = DatabaseThreads(self.pulse)
+        self.live = LiveStream(store, self.pulse, clock)
+        self.callers = Authenticator(store, clock, audience, threads=self.threads)
+        self.pulse.hooks.append(self.callers.recheck)
+
+    @asynccontextmanager
+    async def running(self, refresher: Refresher) -> AsyncIterator[None]:
+        self.pulse.start()
+        await self.live.start()
+        refresher.start()
+        yield
+        refresher.stop()
+        await self.live.stop()
+        await self.pulse.stop()
+        self.threads.close()
+        await asyncio.to_thread(self.callers.settle, _PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """The parts that all routes share."""
+
+    store: Store
+    clock: Clock
+    background: _Background
+    admission: Admission
+    pages: Pages
+    problems: Problems
+    configuration: Configuration
+    public_url: str | None
+    prefix: str
+    locale: str
+
+
 def create_app(
     store: Store,
     *,
@@ -119,72 +159,94 @@ def create_app(
     pages = Pages(["aggregator.reader"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=prefix)
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
-    pulse = ChangeWatcher(store, clock)
-    threads = DatabaseThreads(pulse)
-    live = LiveStream(store, pulse, clock)
-    callers = Authenticator(store, clock, audience, threads=threads)
-    pulse.hooks.append(callers.recheck)
-    canon = CacheKeyBuilder(
-        public_url=public_url,
+    background = _Background(store, clock, audience)
+    admission = Admission(background.callers, RateLimits(rate, rate_store))
+    site = _Site(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale)
+    app = _framed_app(site, trusted_proxies, cors_origins)
+    _add_routes(app, site, fetch, cors_origins, embeddable)
+    return app
+
+
+def _framed_app(site: _Site, trusted_proxies: Sequence[Network], cors_origins: Sequence[str]) -> ReaderApp:
+    """Return the app with its response cache and middleware, and no routes yet."""
+    background = site.background
+    hot = _response_cache(site, trusted_proxies)
+    refresher = Refresher(hot, background.pulse)
+    app = ReaderApp(
+        hot,
+        background.threads,
+        across_origins=bool(cors_origins),
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lambda _app: background.running(refresher),
+    )
+    app.state.live = background.live
+    app.state.probe = background.pulse
+    app.state.callers = background.callers
+    caching = Middleware(
+        CacheMiddleware, hot=hot, pulse=background.pulse, callers=background.callers, refresher=refresher
+    )
+    framed(
+        app,
+        pages=site.pages,
+        problems=site.problems,
         trusted_proxies=trusted_proxies,
-        trusts=lambda authorization: callers.known(authorization) is not None,
+        prefix=site.prefix,
+        within=[caching],
+        cors_origins=cors_origins,
+    )
+    return app
+
+
+def _response_cache(site: _Site, trusted_proxies: Sequence[Network]) -> ResponseCache:
+    canon = CacheKeyBuilder(
+        public_url=site.public_url,
+        trusted_proxies=trusted_proxies,
+        trusts=lambda authorization: site.background.callers.known(authorization) is not None,
     )
 
     def edition(path: str) -> tuple[datetime, object] | None:
         if path != "/":
             return None
-        began = clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
-        return datetime.fromtimestamp(began, UTC), configuration.stamp
+        began = site.clock().timestamp() // _PAGES_GOOD_FOR * _PAGES_GOOD_FOR
+        return datetime.fromtimestamp(began, UTC), site.configuration.stamp
 
-    hot = ResponseCache(pulse, canon, covers=_is_kept, edition=edition, shows_health=_TELLING_OF_HEALTH.__contains__)
-    refresher = Refresher(hot, pulse)
-
-    @asynccontextmanager
-    async def running(_app: FastAPI) -> AsyncIterator[None]:
-        pulse.start()
-        await live.start()
-        refresher.start()
-        yield
-        refresher.stop()
-        await live.stop()
-        await pulse.stop()
-        threads.close()
-        await asyncio.to_thread(callers.settle, _PATIENCE)
-
-    app = ReaderApp(
-        hot, threads, across_origins=bool(cors_origins), openapi_url=None, redirect_slashes=False, lifespan=running
+    return ResponseCache(
+        site.background.pulse,
+        canon,
+        covers=_is_kept,
+        edition=edition,
+        shows_health=_TELLING_OF_HEALTH.__contains__,
     )
-    app.state.live = live
-    app.state.probe = pulse
-    app.state.callers = callers
-    framed(
-        app,
-        pages=pages,
-        problems=problems,
-        trusted_proxies=trusted_proxies,
-        prefix=prefix,
-        within=[Middleware(CacheMiddleware, hot=hot, pulse=pulse, callers=callers, refresher=refresher)],
-        cors_origins=cors_origins,
-    )
-    admission = Admission(callers, RateLimits(rate, rate_store))
+
+
+def _add_routes(
+    app: ReaderApp,
+    site: _Site,
+    fetch: Callable[[str], bytes] | None,
+    cors_origins: Sequence[str],
+    embeddable: frozenset[str],
+) -> None:
+    store, clock, pages, configuration = site.store, site.clock, site.pages, site.configuration
+    callers, threads, admission = site.background.callers, site.background.threads, site.admission
     Api(
         store,
         clock,
         callers,
         admission,
-        pulse=pulse,
+        pulse=site.background.pulse,
         threads=threads,
-        live=live,
+        live=site.background.live,
         link=pages.link,
         configuration=configuration,
-        locale=locale,
+        locale=site.locale,
     ).add_to(app)
     feeds = Feeds(
         store,
         callers,
         admission,
-        public_url=public_url,
-        prefix=prefix,
+        public_url=site.public_url,
+        prefix=site.prefix,
         dates=pages.dates,
         configuration=configuration,
         clock=clock,
@@ -192,12 +254,10 @@ def create_app(
     feeds.add_to(app)
     if fetch is not None:
         Thumbnails(store, threads, fetch).add_to(app)
-    StreamPages(
-        store, clock, pages, admission, configuration=configuration, language=locale, as2=feeds.activity
-    ).add_to(app)
+    language, as2 = site.locale, feeds.activity
+    StreamPages(store, clock, pages, admission, configuration=configuration, language=language, as2=as2).add_to(app)
     EmbedRoutes(store, pages, admission, configuration, cors_origins, embeddable=embeddable).add_to(app)
-    DocumentationPages(partial(document, app, public_url), pages, problems).add_to(app)
-    return app
+    DocumentationPages(partial(document, app, site.public_url), pages, site.problems).add_to(app)
 
 
 def _by_origin(start: Message) -> Message:

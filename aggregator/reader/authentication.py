@@ -18,7 +18,6 @@ from aggregator.reader.cache_key import CALLER
 from aggregator.reader.errors import BadTokenError
 from aggregator.reader.visibility import EVERYTHING
 from aggregator.web.database_threads import DatabaseThreads
-from aggregator.web.responses import ALWAYS_ASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.reader.visibility import Audience
     from storage.store import Store, Transaction
 
@@ -232,18 +231,6 @@ class Authenticator:
                 tx.access.tokens.touch(token, self._clock(), every=_USE_NOTED)
         except Exception as problem:  # noqa: BLE001  # a database that may only be read, or is away: nothing is lost
             _log.info("use of a token not noted", token=token, error=str(problem))
-
-
-def headers_for(caller: Caller, cache: str) -> dict[str, str]:
-    """Return the headers of a response that depends on the caller.
-
-    Args:
-        caller: the caller.
-        cache: Cache-Control of the public response.
-    """
-    if caller.token is not None:
-        cache = f"private, {ALWAYS_ASK}" if cache == ALWAYS_ASK else "private, max-age=1"
-    return {"Cache-Control": cache, "Vary": "Authorization"}
 
 
 def _bearer(given: list[str]) -> str | None:

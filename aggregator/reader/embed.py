@@ -22,7 +22,8 @@ from aggregator.reader.query_params import (
     query_string,
 )
 from aggregator.reader.query_params import refuse_unknown_sources as refuse_unknown
-from aggregator.web.responses import ALWAYS_ASK, HTML, answer
+from aggregator.web.cache_control import ALWAYS_ASK, EMBED_FILE
+from aggregator.web.responses import HTML, answer
 from aggregator.web.security import policy
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 THEMES = ("auto", "light", "dark")
 _FILES = ("embed.js", "embed.css")
-_SOON = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800"  # sites link to this URL permanently
 _LONGEST_HEADING = 100
 _FEW = 5
 
@@ -78,7 +78,7 @@ class EmbedRoutes:
         asset = self._pages.assets[name]
 
         async def file(request: Request) -> Response:
-            made = answer(request, asset.content, asset.media_type, cache=_SOON)
+            made = answer(request, asset.content, asset.media_type, cache=EMBED_FILE)
             made.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             made.headers["Access-Control-Allow-Origin"] = "*"  # contains nothing private
             return made

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -14,7 +14,6 @@ from starlette.responses import Response
 from aggregator.domain.errors import BadCursorError, BadRequestError
 from aggregator.domain.stream import MOST, Cursor, Order
 from aggregator.reader import archive, ical_feed
-from aggregator.reader.authentication import headers_for
 from aggregator.reader.errors import GoneError
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
@@ -28,14 +27,15 @@ from aggregator.reader.query_params import (
     query_string,
     refuse_unknown_sources,
 )
-from aggregator.web.responses import FRESH, answer
+from aggregator.web.cache_control import FRESH, headers_for
+from aggregator.web.responses import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.stream import Query
     from aggregator.reader.authentication import Authenticator
     from aggregator.reader.rate_limits import Admission
@@ -47,6 +47,16 @@ _TITLE = "Activity Stream"
 _AT_ONCE = 64  # entries read at once to find a boundary
 _MOST_LOOKS = 10
 _NOWHERE = {"cursor": None, "archive": None, "page": None}
+_REFUSED = (
+    "bad-search",
+    "unknown-kind",
+    "unknown-source",
+    "unknown-parameter",
+    "repeated-parameter",
+    "bad-request",
+    "bad-token",
+    "too-many-requests",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +113,7 @@ class Feeds:
                 description="Accepts all filters. Reposts of the same original are not merged.",
                 tags=["feeds"],
                 response_class=Response,
-                responses={
-                    200: {
-                        "description": "The feed",
-                        "content": {format_.media_type: {"schema": {"type": format_.shape}}},
-                    },
-                    **problem_responses(
-                        *("bad-limit", "bad-cursor", "bad-search", "unknown-kind", "unknown-source"),
-                        *("unknown-parameter", "repeated-parameter", "bad-request", "bad-token", "too-many-requests"),
-                    ),
-                },
+                responses=_responses("The feed", format_.media_type, format_.shape, "bad-limit", "bad-cursor"),
                 openapi_extra={"parameters": [parameter.documented() for parameter in FEED]},
             )
         app.add_api_route(
@@ -123,13 +124,7 @@ class Feeds:
             description="An iCalendar feed of upcoming events and those of the last 30 days.",
             tags=["feeds"],
             response_class=Response,
-            responses={
-                200: {"description": "The calendar", "content": {ical_feed.MEDIA_TYPE: {"schema": {"type": "string"}}}},
-                **problem_responses(
-                    *("bad-search", "unknown-kind", "unknown-source", "unknown-parameter", "repeated-parameter"),
-                    *("bad-request", "bad-token", "too-many-requests"),
-                ),
-            },
+            responses=_responses("The calendar", ical_feed.MEDIA_TYPE, "string"),
             openapi_extra={"parameters": [parameter.documented() for parameter in FILTERS]},
         )
         app.add_api_route("/activities/{activity_id}.as2", self.activity, include_in_schema=False)
@@ -146,7 +141,7 @@ class Feeds:
         with self._store.reading() as tx:
             authority = tx.stream.state.tag_authority()
         terms = Terms(authority, caller.audience, self._base(request), self._dates, self._clock())
-        headers = headers_for(caller, FRESH)
+        headers = headers_for(caller.token, FRESH)
         try:
             item = shown(self._store, activity_id)
         except GoneError:
@@ -176,7 +171,7 @@ class Feeds:
         shown_items = [replace(item, content=caller.audience.content(item.content)) for item in items[: ical_feed.MOST]]
         body = ical_feed.calendar_of(shown_items, f"{_TITLE}: events", authority, self._base(request))
         made = answer(request, body, ical_feed.MEDIA_TYPE)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def _answer(self, request: Request, written: Format) -> Response:
@@ -187,26 +182,15 @@ class Feeds:
         query = replace(query_of(filters, self._configuration.vocabulary.cohorts), stitch=False)
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
-        here = f"{base}/feed.{written.extension}"
         with self._store.reading() as tx:
             refuse_unknown_sources(query.sources, tx.polling.sources.slug_taken)
             entries = _entries(tx, query, values)
             authority = tx.stream.state.tag_authority()
-
-        def to(**place: object) -> str:
-            return here + query_string(values, **{**_NOWHERE, **place})
-
         feed = Feed(
             title=_TITLE,
             description="Posts, news and events from all sources, in order of time.",
             home=f"{base}/{query_string(values, **_NOWHERE, limit=None)}",
-            self_url=here + query_string(values),
-            first=to(),
-            first_page=to(page="first"),
-            next=to(cursor=entries.next) if entries.next else None,
-            prev=to(cursor=entries.prev) if entries.prev else None,
-            prev_archive=to(archive=entries.older) if entries.older else None,
-            next_archive=to(archive=entries.newer) if entries.newer else None,
+            **_links(f"{base}/feed.{written.extension}", values, entries),
             archive="archive" in values,
             whole=not {"cursor", "archive", "page"} & set(values),
             updated=_updated(entries.items, authority, caller.audience, now),
@@ -218,7 +202,7 @@ class Feeds:
             dates=self._dates,
         )
         made = answer(request, written.render(feed), written.media_type)
-        made.headers.update({**headers_for(caller, FRESH), **counted})
+        made.headers.update({**headers_for(caller.token, FRESH), **counted})
         return made
 
     def _base(self, request: Request) -> str:
@@ -235,6 +219,39 @@ class _Entries:
     prev: Cursor | None = None
     older: Cursor | None = None  # archives
     newer: Cursor | None = None
+
+
+class _Links(TypedDict):
+    """The addresses of a document and of its neighbors, by the field of `Feed`."""
+
+    self_url: str
+    first: str
+    first_page: str
+    next: str | None
+    prev: str | None
+    prev_archive: str | None
+    next_archive: str | None
+
+
+def _links(here: str, values: "Mapping[str, list[str]]", entries: _Entries) -> _Links:
+    def to(**place: object) -> str:
+        return here + query_string(values, **{**_NOWHERE, **place})
+
+    return {
+        "self_url": here + query_string(values),
+        "first": to(),
+        "first_page": to(page="first"),
+        "next": to(cursor=entries.next) if entries.next else None,
+        "prev": to(cursor=entries.prev) if entries.prev else None,
+        "prev_archive": to(archive=entries.older) if entries.older else None,
+        "next_archive": to(archive=entries.newer) if entries.newer else None,
+    }
+
+
+def _responses(description: str, media_type: str, shape: str, *codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a document, and its problems by code besides those of all filters."""
+    found = {"description": description, "content": {media_type: {"schema": {"type": shape}}}}
+    return {HTTPStatus.OK: found, **problem_responses(*codes, *_REFUSED)}
 
 
 def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[str]]") -> _Entries:

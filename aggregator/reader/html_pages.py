@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.portal_folder import Configuration
     from aggregator.domain.activity import Activity, SourceRef
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.portal_page import Portal
     from aggregator.domain.stream import Page
     from aggregator.domain.tagging.vocabulary import Vocabulary

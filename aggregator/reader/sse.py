@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
     from aggregator.domain.activity import Activity
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.stream import Changes, Query
     from aggregator.reader.change_watcher import ChangeWatcher
     from aggregator.reader.visibility import Audience

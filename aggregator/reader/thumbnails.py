@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from aggregator.domain.errors import AggregatorError, NotFoundError
 from aggregator.reader.lookup import shown
+from aggregator.web.cache_control import THUMBNAIL
 from aggregator.web.pictures import lead, still
 from aggregator.web.responses import answer
 
@@ -31,7 +32,6 @@ LARGEST = 1_000_000  # bytes of an image
 _MOST_BYTES = 32 * 2**20  # of all images
 _PATIENCE = 2.0  # seconds to wait for another request's fetch
 _AT_ONCE = 4  # concurrent fetches
-_CACHE = "public, max-age=60"  # removed items leave caches soon; revalidation costs no bytes
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 
 _log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Thumbnails:
         picture = await run_in_threadpool(self._picture, address) if address else None
         if picture is None:
             raise NotFoundError(f"There is no picture of activity {item.id}.")
-        return answer(request, picture.body, picture.media_type, cache=_CACHE)
+        return answer(request, picture.body, picture.media_type, cache=THUMBNAIL)
 
     def _picture(self, address: str) -> Picture | None:
         with self._lock:

@@ -19,6 +19,7 @@ from aggregator.review.form import BadFormError, Form
 from aggregator.review.multipart import MEDIA_TYPE, read_multipart
 from aggregator.review.sign_in import SignInPages
 from aggregator.web.app import framed
+from aggregator.web.cache_control import NO_STORE
 from aggregator.web.database_threads import DatabaseThreads
 from aggregator.web.dates import Dates
 from aggregator.web.pages import Pages
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from aggregator.config.settings import Network
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.secrets import Secret
     from aggregator.review.context import DeskRoute, Section
     from aggregator.web.database_threads import Probe
@@ -67,7 +68,7 @@ class DeskHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 if f"{HOME}/static/" not in scope["path"]:
-                    headers["Cache-Control"] = "no-store"
+                    headers["Cache-Control"] = NO_STORE
                     if "etag" in headers:
                         del headers["etag"]
             await send(message)
@@ -109,19 +110,24 @@ def create_desk(
         prefix=parts.path,
         within=[Middleware(DeskHeaders)],
     )
+    _add_routes(app, desk, gate, sections(desk), probe)
+    return app
+
+
+def _add_routes(app: FastAPI, desk: DeskContext, gate: Gate, sections: Iterable[Section], probe: Probe | None) -> None:
+    """Add the routes, and the role that each change needs, by path, as `app.state.roles`."""
     threads = DatabaseThreads(probe, most=_THREADS, longest=_LONGEST)
+    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
     entrance = SignInPages(desk, gate)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(threads, entrance.show), methods=["GET"]))
-    hashing = DatabaseThreads(probe, most=_SIGNING_IN, longest=_LONGEST)
     app.router.routes.append(Route(f"{HOME}/sign-in", _open(hashing, entrance.sign_in), methods=["POST"]))
-    app.state.roles = {}  # the role that each change needs, by path
-    for section in (entrance, *sections(desk)):
+    app.state.roles = {}
+    for section in (entrance, *sections):
         for route in section.routes():
             endpoint = _guarded(desk, gate, threads, route)
             if route.method == "POST":
                 app.state.roles[HOME + route.path] = route.role
             app.router.routes.append(Route(HOME + route.path, endpoint, methods=[route.method]))
-    return app
 
 
 def _open(

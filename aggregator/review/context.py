@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from aggregator.domain.access.accounts import Account
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.review.form import Form
     from aggregator.web.pages import Pages
     from storage.store import Store, Transaction

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from aggregator.domain.polling.host_turns import Pause
+    from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.source import Json
     from aggregator.domain.source_options import KindForm
     from aggregator.review.context import DeskContext, DeskRequest

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Call, Returned
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Settings
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from storage.store import Store
 
 LOG_KEPT = timedelta(days=30)

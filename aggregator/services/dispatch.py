@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aggregator.config.settings import Settings
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.source import Source
     from storage.polling.schedule import Claimed

@@ -18,7 +18,7 @@ from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, 
 from aggregator.fetching.request_target import display_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aggregator.domain.polling.schedule import PollBudget
     from aggregator.domain.source import Source
@@ -39,25 +39,11 @@ def success_record(
 ) -> PollRecord:
     """Return the record of a poll that succeeded."""
     new, changed = (stored.new, stored.changed) if stored else (0, 0)
-    notes = [result.note, note]
-    if stored and stored.quarantined:
-        notes.append(
-            f"{stored.quarantined} old entries came at once and were quarantined; 'aggregator source release "
-            f"{source.slug}' releases them, 'aggregator source drop {source.slug}' deletes them."
-        )
     profile = schedule.observed(
         schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
     )
     weight = schedule.poll_weight(profile, now)
-    upcoming = schedule.after_success(
-        now,
-        _terms(source),
-        poll_weight=weight,
-        pace=pace,
-        hints=result.wishes,
-        not_before=result.not_before,
-        look_again=result.look_again,
-    )
+    upcoming = _next_poll(source, result, now, weight, pace)
     return PollRecord(
         source_id=source.id,
         token=token,
@@ -76,8 +62,34 @@ def success_record(
         new=new,
         changed=changed,
         unchanged=(stored.unchanged if stored else 0) + result.skipped,
-        message=storable_json(" ".join(filter(None, notes)) or None),
+        message=_message(source, [result.note, note], stored.quarantined if stored else 0),
     )
+
+
+def _next_poll(
+    source: Source, result: FetchResult, now: datetime, weight: float, pace: PollBudget | None
+) -> schedule.NextPoll:
+    return schedule.after_success(
+        now,
+        _terms(source),
+        poll_weight=weight,
+        pace=pace,
+        hints=result.wishes,
+        not_before=result.not_before,
+        look_again=result.look_again,
+    )
+
+
+def _message(source: Source, notes: Sequence[str | None], quarantined: int) -> str | None:
+    """Return the notes on a poll as one text."""
+    on_quarantine = (
+        f"{quarantined} old entries came at once and were quarantined; 'aggregator source release "
+        f"{source.slug}' releases them, 'aggregator source drop {source.slug}' deletes them."
+        if quarantined
+        else None
+    )
+    message: str | None = storable_json(" ".join(filter(None, [*notes, on_quarantine])) or None)
+    return message
 
 
 def _terms(source: Source) -> schedule.Terms:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator.domain.errors import PausedError
+from aggregator.domain.polling.backoff import FIRST_PAUSE
 from aggregator.domain.polling.host_groups import HostGroups, HostPolicy, Pauses
-from aggregator.domain.polling.host_turns import FIRST_PAUSE, Wanted
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn, Wanted
 from aggregator.system.thread_pools import in_database_thread
 from aggregator.text.durations import spoken
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from datetime import datetime
 
-    from aggregator.domain.polling.host_turns import Turn
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.domain.clock import Clock
+    from aggregator.domain.polling.host_limits import Turn
     from storage.store import Store
 
 API_CONCURRENCY = 8  # concurrent requests per API endpoint: its rate limit is the actual bound
@@ -172,14 +172,14 @@ class HostRateLimiter:
             if self._groups is None or time.monotonic() - self._groups_read > _GROUPS_KEPT:
                 self._groups = await in_database_thread(self._read_groups)
                 self._groups_read = time.monotonic()
-        policy = self._groups.policy(host)
+        policy = self._groups.policy(host, spacing=self._spacing, concurrency=self._concurrency)
         if not endpoint:
             return policy
         return HostPolicy(f"{policy.name}{endpoint}", timedelta(), API_CONCURRENCY, Pauses.GROUP)
 
     def _read_groups(self) -> HostGroups:
         with self._store.reading() as tx:
-            return HostGroups(tx.polling.host_groups.all(), spacing=self._spacing, concurrency=self._concurrency)
+            return HostGroups(tx.polling.host_groups.all())
 
     def _pause(self, name: str, until: datetime | None, now: datetime, reason: str, first: timedelta) -> datetime:
         with self._store.writing(lock_stream=False) as tx:

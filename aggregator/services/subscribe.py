@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from aggregator.config.encryption import HeaderCipher
+    from aggregator.config.credential_encryption import HeaderCipher
     from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.domain.tagging.tagger import Tagger

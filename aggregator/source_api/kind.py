@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import ActivityKind, Actor
     from aggregator.domain.billing.budget import Metered
+    from aggregator.domain.clock import Clock
     from aggregator.domain.errors import SourceError
     from aggregator.domain.networks import Network
-    from aggregator.domain.polling.rate_limit import Clock, RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import Discovery, PollOutcome
     from aggregator.domain.settings_schema import Option
     from aggregator.fetching.client import Http

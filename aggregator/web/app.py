@@ -10,9 +10,10 @@ from starlette.routing import Route
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from aggregator.domain.errors import NotFoundError
+from aggregator.web.cache_control import ALWAYS_ASK, IMMUTABLE
 from aggregator.web.problems import LastResort
 from aggregator.web.proxies import Forwarded, UnambiguousHost
-from aggregator.web.responses import ALWAYS_ASK, answer
+from aggregator.web.responses import answer
 from aggregator.web.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ remove_compress_type("text/event-stream")  # a compressor per listener costs mor
 # Request headers that CORS allows and response headers that it exposes, besides the safelisted ones.
 _ASKED_WITH = ("Authorization", "If-None-Match", "Last-Event-ID")
 _TOLD = ("Cache-Status", "ETag", "Last-Modified", "Link", "RateLimit", "RateLimit-Policy", "Retry-After")
-_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def framed(
@@ -70,16 +70,19 @@ def framed(
             expose_headers=_TOLD,
         )
     problems.install(app)
+    app.router.routes.append(_static_files(pages))
 
+
+def _static_files(pages: Pages) -> Route:
     async def static(request: Request) -> Response:
         asset = pages.assets.get(request.path_params["name"])
         if asset is None:
             raise NotFoundError(f"There is no file {request.path_params['name']!r} here.")
         # During a rollout a page of another release may request its own version: serve the current file, uncached.
         known = request.path_params["version"] == asset.version
-        return answer(request, asset.content, asset.media_type, cache=_FOR_EVER if known else ALWAYS_ASK)
+        return answer(request, asset.content, asset.media_type, cache=IMMUTABLE if known else ALWAYS_ASK)
 
-    app.router.routes.append(Route(pages.home + "/static/{version}/{name}", static, methods=["GET"]))
+    return Route(pages.home + "/static/{version}/{name}", static, methods=["GET"])
 
 
 class Mounted:

@@ -19,7 +19,7 @@ from aggregator.web.labels import label, noun_of_posts, past_of_repost, sentence
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
@@ -47,27 +47,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(
-            attached=pictures.attached,
-            cleaned=_cleaned,
-            excerpt=excerpt,
-            gallery=pictures.visible,
-            label=label,
-            lead=pictures.lead,
-            length_of_time=_length_of_time,
-            machine_time=machine_time,
-            named=countries.name,
-            network=network_of,
-            noun_of_posts=noun_of_posts,
-            past_of_repost=past_of_repost,
-            player=player,
-            own_markup=Markup,  # for icons in our own templates
-            sentence=lambda item: sentence(item, dates.language),
-            site_name=site_name,
-            still=pictures.still,
-            ticked=_ticked,
-            web_address=web_address,
-        )
+        self._environment.filters.update(_FILTERS, sentence=lambda item: sentence(item, dates.language))
         self._environment.tests["web"] = lambda address: web_address(address) is not None
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
@@ -107,3 +87,25 @@ def _length_of_time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "attached": pictures.attached,
+    "cleaned": _cleaned,
+    "excerpt": excerpt,
+    "gallery": pictures.visible,
+    "label": label,
+    "lead": pictures.lead,
+    "length_of_time": _length_of_time,
+    "machine_time": machine_time,
+    "named": countries.name,
+    "network": network_of,
+    "noun_of_posts": noun_of_posts,
+    "past_of_repost": past_of_repost,
+    "player": player,
+    "own_markup": Markup,  # for icons in our own templates
+    "site_name": site_name,
+    "still": pictures.still,
+    "ticked": _ticked,
+    "web_address": web_address,
+}

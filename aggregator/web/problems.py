@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aggregator.domain.errors import AggregatorError
+from aggregator.web.cache_control import NO_STORE
 from aggregator.web.responses import HTML
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Problems:
             instance=request.url.path,
         )
         vary = ", ".join(filter(None, ((headers or {}).get("Vary"), "Accept")))
-        headers = {**(headers or {}), "Cache-Control": "no-store", "Vary": vary}
+        headers = {**(headers or {}), "Cache-Control": NO_STORE, "Vary": vary}
         if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = str(_RETRY_AFTER)
         if self._wants_page(request):

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from aggregator.web.cache_control import ALWAYS_ASK
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-# Seconds: hidden items must leave all caches within 2 s, even if this server is unreachable.
-FRESH = "public, max-age=1, stale-while-revalidate=1"
-ALWAYS_ASK = "no-cache"  # cached, but revalidated each time: "Show new items" has to load them
 _DIGEST_BYTES = 12
 
 

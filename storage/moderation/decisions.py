@@ -83,39 +83,29 @@ class Decisions:
         batch: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> Decided:
-        """Decide on activities in the revision that the user saw.
+        """Decide on activities in the revision that the user saw; `seen` has it by id, and None for any revision.
 
-        Args:
-            seen: by id, the revision that the user saw; None: any revision.
-            verb: the action, except `JOIN`, `SPLIT`, `WRITE` and `UNDO`.
-            who: the user's name.
-            now: the present time.
-            reason: for the audit log.
-            until: the end of a pin.
-            batch: the batch to add to; default: a new one.
-            detail: further details for the audit log.
+        `verb` is any action except `JOIN`, `SPLIT`, `WRITE` and `UNDO`. `until` is the end of a pin. `reason` and
+        `detail` are for the audit log, whose entries are added to `batch` or to a new one.
         """
         batch = batch or uuid4().hex
         rows, missed = self._lock_rows(seen, who, now)
         edits = PendingEdits(self._connection).waiting([row.id for row in rows])
         changes: list[tuple[Row[Any], State]] = []
         for row in rows:
-            if verb is DecisionAction.KEEP:
-                if row.id not in edits:
-                    missed[row.id] = f"Item {row.id} has no pending edit."
-                    continue
-                changes.append((row, {}))
+            if verb is DecisionAction.KEEP and row.id not in edits:
+                missed[row.id] = f"Item {row.id} has no pending edit."
             elif verb is DecisionAction.APPROVE and row.id in edits:
                 Activities(self._connection).take_edit(row.source_id, row.id, edits[row.id].screened, now)
-                changes.append((row, _decided(Review.PUBLISHED, reason or "the edit was approved", who, now)))
+                changes.append((row, _changes_of(verb, reason or "the edit was approved", until, who, now)))
             else:
                 changes.append((row, _changes_of(verb, reason, until, who, now)))
         touched = [row.id for row, _ in changes]
         if verb is not DecisionAction.PIN and verb is not DecisionAction.UNPIN:
             PendingEdits(self._connection).decline([id_ for id_ in touched if id_ in edits], now)
         extra = {"reason": reason, **(detail or {})}
-        took = [id_ for id_ in touched if verb is DecisionAction.APPROVE and id_ in edits]
-        self._write(changes, PAST[verb], who, now, batch, extra, edits={id_: id_ in took for id_ in edits})
+        applied = verb is DecisionAction.APPROVE
+        self._write(changes, PAST[verb], who, now, batch, extra, edits=dict.fromkeys(edits, applied))
         return Decided(batch, verb, touched, missed)
 
     def write(
@@ -339,6 +329,8 @@ def _changes_of(verb: DecisionAction, reason: str, until: datetime | None, who: 
         return {**_decided(Review.PUBLISHED, reason or "pinned", who, now), "pinned": _moment(until)}
     if verb is DecisionAction.UNPIN:
         return {"pinned": None}
+    if verb is DecisionAction.KEEP:
+        return {}
     change = _decided(_BECOMES[verb], reason or f"{PAST[verb]} by hand", who, now)
     return change if verb is DecisionAction.APPROVE else {**change, "pinned": None}
 

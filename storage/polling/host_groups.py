@@ -57,15 +57,13 @@ class Groups:
 
     def group_of(self, host: str) -> str:
         """Return the name of the rate limit of "name:port"."""
-        return HostGroups(self.all()).policy(host).name
+        return HostGroups(self.all()).name_of(host)
 
     def _regroup(self) -> None:
         """Assign each source to the rate limit of its host."""
         groups = HostGroups(self.all())
         rows = self._connection.execute(select(source.c.id, source.c.own_host, source.c.host)).all()
-        moved = [
-            {"row": row.id, "group": name} for row in rows if (name := groups.policy(row.own_host).name) != row.host
-        ]
+        moved = [{"row": row.id, "group": name} for row in rows if (name := groups.name_of(row.own_host)) != row.host]
         if moved:
             self._connection.execute(
                 update(source).where(source.c.id == bindparam("row")).values(host=bindparam("group")), moved

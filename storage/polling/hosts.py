@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
-from aggregator.domain.polling.host_turns import FIRST_PAUSE, LONGEST_PAUSE, Pause, Turn, Wanted
+from aggregator.domain.polling.backoff import FIRST_PAUSE, MOST_STRIKES, is_eased, next_pause
+from aggregator.domain.polling.host_limits import Pause, Turn, Wanted
 from storage.engine import upsert
 from storage.tables.polling import host
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST_WAIT = timedelta(milliseconds=100)  # before checking again whether a running request has ended
 _SLACK = timedelta(minutes=5)  # by which the clocks of workers may differ
-_EASING = timedelta(hours=1)  # of normal responses reduce a growing pause by one step
 
 
 class Hosts:
@@ -46,13 +46,13 @@ class Hosts:
     ) -> datetime:
         """Pause a host until `until`; a longer current pause stays.
 
-        If `until` is None, the pause is `first`, and doubles each time, up to a day. Returns its end.
+        If `until` is None, `next_pause` gives its length. Returns its end.
         """
         row = self._locked([name])[name]
         strikes = row.strikes
         if until is None:
-            until = now + min(first * 2**strikes, LONGEST_PAUSE)
-            strikes = min(strikes + 1, 10)
+            until = now + next_pause(strikes, first)
+            strikes = min(strikes + 1, MOST_STRIKES)
         if row.paused_until is None or row.paused_until < until:
             self._connection.execute(
                 update(host).where(host.c.name == name).values(paused_until=until, pause_reason=reason, strikes=strikes)
@@ -100,7 +100,7 @@ def _change(row: Row[Any], request: Wanted, now: datetime, hold: timedelta, answ
     begun_by, ends_by = now.timestamp(), (furthest + hold).timestamp()
     kept = {token: end for token, end in running.items() if begun_by < end <= ends_by and token not in ended}
     paused_until, strikes = row.paused_until, row.strikes
-    if request.answered and strikes and (paused_until is None or now >= paused_until + _EASING):
+    if request.answered and is_eased(strikes, paused_until, now):
         strikes, paused_until = strikes - 1, now  # the next step back counts from now
     next_start = min(row.next_start, furthest)
     for token in request.asks:

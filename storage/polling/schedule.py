@@ -75,27 +75,7 @@ class Schedule:
         another one are skipped, and the condition is checked again under the row's lock.
         """
         claimable = and_(source.c.state == SourceState.ACTIVE.value, source.c.due <= now, _free(now))
-        hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
-        paused = select(host.c.name).where(host.c.paused_until > now)
-        order = (source.c.asked.is_(None), source.c.due, source.c.id)  # requested polls skip the queue
-        in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
-        in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
-        ranked = (
-            select(
-                source.c.id,
-                source.c.asked,
-                source.c.due,
-                case(per_host_of, value=source.c.kind, else_=per_host).label("per_host")
-                if per_host_of
-                else literal(per_host).label("per_host"),
-                (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
-                (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
-            )
-            .outerjoin(hosts, hosts.c.group == source.c.host)
-            .outerjoin(kinds, kinds.c.group == source.c.kind)
-            .where(claimable, source.c.host.not_in(paused))
-            .subquery()
-        )
+        ranked = _ranked(claimable, now, per_host, per_host_of)
         chosen = (
             select(ranked.c.id)
             .where(ranked.c.in_host <= ranked.c.per_host, ranked.c.in_kind <= MOST_OUTSTANDING)
@@ -194,6 +174,31 @@ class Schedule:
     def prune_log(self, before: datetime) -> int:
         """Delete log lines from before a time; return the number."""
         return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount
+
+
+def _ranked(claimable: ColumnElement[bool], now: datetime, per_host: int, per_host_of: Mapping[str, int]) -> Subquery:
+    """Return the claimable sources with their places in the queues of their host and kind, leased sources included."""
+    hosts, kinds = _outstanding(source.c.host, now), _outstanding(source.c.kind, now)
+    paused = select(host.c.name).where(host.c.paused_until > now)
+    order = (source.c.asked.is_(None), source.c.due, source.c.id)  # requested polls skip the queue
+    in_host = func.row_number().over(partition_by=source.c.host, order_by=order)
+    in_kind = func.row_number().over(partition_by=source.c.kind, order_by=order)
+    return (
+        select(
+            source.c.id,
+            source.c.asked,
+            source.c.due,
+            case(per_host_of, value=source.c.kind, else_=per_host).label("per_host")
+            if per_host_of
+            else literal(per_host).label("per_host"),
+            (in_host + func.coalesce(hosts.c.outstanding, 0)).label("in_host"),
+            (in_kind + func.coalesce(kinds.c.outstanding, 0)).label("in_kind"),
+        )
+        .outerjoin(hosts, hosts.c.group == source.c.host)
+        .outerjoin(kinds, kinds.c.group == source.c.kind)
+        .where(claimable, source.c.host.not_in(paused))
+        .subquery()
+    )
 
 
 def _free(now: datetime) -> ColumnElement[bool]:

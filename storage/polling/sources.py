@@ -22,6 +22,7 @@ from storage.revision import Stream
 from storage.tables.polling import source, source_address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from aggregator.domain.polling.results import Discovery
@@ -33,6 +34,18 @@ _CHANGEABLE = frozenset(
         *("policy", "delay", "on_edit", "trusted", "managed"),
     }
 )
+# The columns of a source that was never polled, also of one that is added again.
+_AS_ADDED: Mapping[str, Any] = {
+    "state": SourceState.ACTIVE.value,
+    "state_reason": "",
+    "failures": 0,
+    "strain": 0.0,
+    "fetch_state": {},
+    "rhythm": None,
+    "speed": None,
+    "appetite": None,
+    "moving": None,
+}
 
 
 class FormerAddress(NamedTuple):
@@ -68,33 +81,41 @@ class Sources(SourceLists):
         former = self.at(found.kind, found.address)
         if former and former.state is not SourceState.REMOVED:
             raise BadRequestError(f"{found.address} already exists as {former.slug!r}.")
+        due, due_reason = (now, "just added") if polled else (None, "nobody polls it")
         values = {
+            **_AS_ADDED,
+            **self._discovered(found),
             "slug": slug,
+            "policy": policy.value,
+            "delay": round(delay.total_seconds()) if delay else None,
+            "due": due,
+            "due_reason": due_reason,
+            "sealed": sealed,
+            "revision": revision,
+        }
+        self._put(former, values, now)
+        added = self.get(slug)
+        if added is None:
+            raise BadRequestError(f"The source {slug!r} was removed meanwhile.")
+        return added
+
+    def _discovered(self, found: Discovery) -> dict[str, Any]:
+        """Return the columns that discovery fills."""
+        return {
             "kind": found.kind,
             "name": found.name,
             "address": found.address,
             "own_host": found.host,
             "host": Groups(self._connection).group_of(found.host),
             "options": dict(found.options),
-            "policy": policy.value,
-            "delay": round(delay.total_seconds()) if delay else None,
-            "state": SourceState.ACTIVE.value,
-            "state_reason": "",
             "every": round(found.every.total_seconds()) if found.every else None,
             "floor": round(found.floor.total_seconds()),
             "interval": round((found.every or found.floor).total_seconds()),
-            "due": now if polled else None,
-            "due_reason": "just added" if polled else "nobody polls it",
-            "failures": 0,
-            "strain": 0.0,
-            "fetch_state": {},
-            "rhythm": None,
-            "speed": None,
-            "appetite": None,
-            "moving": None,
-            "sealed": sealed,
-            "revision": revision,
         }
+
+    def _put(self, former: Source | None, values: dict[str, Any], now: datetime) -> None:
+        """Insert a source, or overwrite the removed one that had its address."""
+        slug = values["slug"]
         if self._connection.execute(
             select(source.c.id).where(source.c.slug == slug, source.c.id != (former.id if former else 0))
         ).first():
@@ -103,10 +124,6 @@ class Sources(SourceLists):
             self._connection.execute(update(source).where(source.c.id == former.id).values(**values))
         else:
             self._connection.execute(source.insert().values(**values, created=now))
-        added = self.get(slug)
-        if added is None:
-            raise BadRequestError(f"The source {slug!r} was removed meanwhile.")
-        return added
 
     def move(self, moved: Source, place: Place, reason: str, now: datetime, *, who: str) -> bool:
         """Change a source's address, store the former one and add an audit entry.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.config.encryption import basic
+from aggregator.config.credential_encryption import basic
 from aggregator.container import utc_now
 from aggregator.domain.activity import Review
 from aggregator.domain.source import Place, Policy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.config.encryption import HeaderCipher, basic
+from aggregator.config.credential_encryption import HeaderCipher, basic
 from aggregator.domain.errors import RedirectError
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source import SourceState

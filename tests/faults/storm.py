@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import brotli
 
 from aggregator.domain.errors import SourceError
-from aggregator.fetching.response import Limits
+from aggregator.fetching.limits import Limits
 from tests.faults.wire import ALLOWED, client, request, serving
 from tests.upstream import render, sample_feed
 

@@ -12,7 +12,7 @@ import brotli
 import pytest
 
 from aggregator.domain.errors import UnpackedTooLargeError
-from aggregator.fetching.response import Limits
+from aggregator.fetching.limits import Limits
 from tests.faults.wire import ALLOWED, answer, client, saying, serving
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from aggregator.fetching.client import Http
-    from aggregator.fetching.response import Limits
+    from aggregator.fetching.limits import Limits
 
 # As written in an address; a literal, or a spelling that look-ups take for one.
 LITERALS = {

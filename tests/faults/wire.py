@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.client import Http
-from aggregator.fetching.response import Limits
+from aggregator.fetching.limits import Limits
 
 if TYPE_CHECKING:
     import ssl

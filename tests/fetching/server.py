@@ -15,9 +15,9 @@ from aggregator.domain.errors import (
     PausedError,
     SourceError,
 )
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.client import Http
-from aggregator.fetching.response import Limits
+from aggregator.fetching.limits import Limits
 
 if sys.version_info < (3, 14):
     pass

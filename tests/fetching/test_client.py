@@ -17,7 +17,8 @@ from aggregator.domain.errors import (
     UnreachableError,
 )
 from aggregator.fetching.client import Http
-from aggregator.fetching.response import Limits, Response, TransferStats, validators
+from aggregator.fetching.limits import Limits
+from aggregator.fetching.response import Response, TransferStats, validators
 
 if sys.version_info < (3, 14):
     pass

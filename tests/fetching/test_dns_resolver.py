@@ -15,7 +15,7 @@ import pytest
 from aggregator.domain.errors import SlowConnectError, UnreachableError
 from aggregator.fetching.client import Http
 from aggregator.fetching.dns_resolver import ResolvedNames, SystemResolver
-from aggregator.fetching.response import Limits
+from aggregator.fetching.limits import Limits
 from aggregator.system.thread_pools import in_database_thread
 from tests.faults.wire import ALLOWED, Turns, answer, saying, serving
 

@@ -21,7 +21,7 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from aggregator.config import passwords
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.secrets import Secret
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.source import Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.fetching.client import Http

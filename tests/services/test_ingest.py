@@ -28,7 +28,7 @@ from tests.building import NOON, add_source, an_activity, due_of, token
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
     from aggregator.services.poll_report import Report

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import event, insert, select
 
-from aggregator.config.encryption import HeaderCipher
+from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.activity import Review
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.polling.results import Discovery, FetchResult
@@ -28,7 +28,7 @@ from tests.building import NOON, an_activity, due_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from aggregator.domain.polling.rate_limit import RateLimiter
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import PollOutcome, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http

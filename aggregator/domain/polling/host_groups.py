@@ -6,12 +6,12 @@ Operators maintain the table; `HostGroups` uses a copy of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
 
 class Pauses(StrEnum):
@@ -42,23 +42,24 @@ class HostPolicy(NamedTuple):
 
 
 class HostGroups:
-    """The table of groups with the default settings."""
+    """The table of groups."""
 
-    def __init__(
-        self, groups: Iterable[HostGroup] = (), *, spacing: timedelta = timedelta(seconds=2), concurrency: int = 1
-    ) -> None:
+    def __init__(self, groups: Iterable[HostGroup] = ()) -> None:
         self._groups = {group.suffix: group for group in groups}
-        self._spacing = spacing
-        self._concurrency = concurrency
 
-    def policy(self, host: str) -> HostPolicy:
-        """Return the policy for "name:port"; the longest matching suffix wins."""
+    def name_of(self, host: str) -> str:
+        """Return the name of the group of "name:port", or `host` without one; the longest matching suffix wins."""
         name, _, port = host.rpartition(":")
         group = self._of(name)
+        return host if group is None else f"{group.name}:{port}"
+
+    def policy(self, host: str, *, spacing: timedelta, concurrency: int) -> HostPolicy:
+        """Return the policy for "name:port"; `spacing` and `concurrency` apply where its group has none."""
+        group = self._of(host.rpartition(":")[0])
         if group is None:
-            return HostPolicy(host, self._spacing, self._concurrency, Pauses.GROUP)
-        spacing = self._spacing if group.spacing is None else group.spacing
-        return HostPolicy(f"{group.name}:{port}", spacing, group.concurrency or self._concurrency, group.pauses)
+            return HostPolicy(host, spacing, concurrency, Pauses.GROUP)
+        own_spacing = spacing if group.spacing is None else group.spacing
+        return HostPolicy(self.name_of(host), own_spacing, group.concurrency or concurrency, group.pauses)
 
     def _of(self, name: str) -> HostGroup | None:
         labels = name.split(".")

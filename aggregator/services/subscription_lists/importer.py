@@ -21,8 +21,8 @@ from aggregator.text.plain import counted, one_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aggregator.config.encryption import HeaderCipher
-    from aggregator.domain.polling.rate_limit import Clock
+    from aggregator.config.credential_encryption import HeaderCipher
+    from aggregator.domain.clock import Clock
     from aggregator.domain.polling.results import Discovery, PollRecord
     from aggregator.domain.source import Source
     from aggregator.domain.source_import import UploadedDocument

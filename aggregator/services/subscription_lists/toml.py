@@ -59,17 +59,10 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
     Raises:
         BadRequestError: it is invalid; the message begins with `where`.
     """
-    if not isinstance(table, dict) or not set(table) <= _KNOWN:
-        strange = sorted(set(table) - _KNOWN) if isinstance(table, dict) else []
-        raise BadRequestError(
-            f"{where}: {', '.join(strange) or 'it'} is unknown; expected {', '.join(sorted(_KNOWN))}."
-        )
-    table = storable_json(table)
+    table = _known_table(table, where)
     if not isinstance(table.get("address"), str) or not table["address"].strip():
         raise BadRequestError(f"{where}: address is missing.")
-    slug = table.get("slug", "")
-    if not isinstance(slug, str) or (slug and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", slug)):
-        raise BadRequestError(f"{where}: slug is {slug!r}; expected 1 to 40 characters of a-z, 0-9 and dashes.")
+    slug = _slug(table, where)
     try:
         policy = Policy(table.get("policy", Policy.AUTO.value))
         on_edit = OnEdit(table.get("on_edit", OnEdit.STAY.value))
@@ -78,9 +71,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
     delay = _span(table.get("delay"), f"{where}: delay")
     if (policy is Policy.DELAY) != (delay is not None):
         raise BadRequestError(f'{where}: policy = "delay" and delay must be set together.')
-    trusted = table.get("trusted", [])
-    if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
-        raise BadRequestError(f"{where}: trusted must be a list of names.")
+    trusted = _trusted(table, where)
     options, paused = table.get("options", {}), table.get("paused")
     if not isinstance(options, dict):
         raise BadRequestError(f"{where}: options must be a table.")
@@ -90,7 +81,7 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
         "policy": policy.value,
         "delay": round(delay.total_seconds()) if delay else None,
         "on_edit": on_edit.value,
-        "trusted": [author.strip().removeprefix("@") for author in trusted] or None,
+        "trusted": trusted or None,
         **_pace(table, where),
     }
     if isinstance(table.get("name"), str) and table["name"].strip():
@@ -98,6 +89,30 @@ def entry_of(table: Any, where: str) -> Entry:  # noqa: ANN401  # any TOML value
     return Entry(
         table["address"].strip(), slug, changes, policy, delay, options, paused, "policy" in table, _kind(table, where)
     )
+
+
+def _known_table(table: Any, where: str) -> Table:  # noqa: ANN401  # any TOML value
+    if not isinstance(table, dict) or not set(table) <= _KNOWN:
+        strange = sorted(set(table) - _KNOWN) if isinstance(table, dict) else []
+        raise BadRequestError(
+            f"{where}: {', '.join(strange) or 'it'} is unknown; expected {', '.join(sorted(_KNOWN))}."
+        )
+    stored: Table = storable_json(table)
+    return stored
+
+
+def _slug(table: Mapping[str, Any], where: str) -> str:
+    slug = table.get("slug", "")
+    if not isinstance(slug, str) or (slug and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", slug)):
+        raise BadRequestError(f"{where}: slug is {slug!r}; expected 1 to 40 characters of a-z, 0-9 and dashes.")
+    return slug
+
+
+def _trusted(table: Mapping[str, Any], where: str) -> list[str]:
+    trusted = table.get("trusted", [])
+    if not isinstance(trusted, list) or not all(isinstance(author, str) and author.strip() for author in trusted):
+        raise BadRequestError(f"{where}: trusted must be a list of names.")
+    return [author.strip().removeprefix("@") for author in trusted]
 
 
 def _kind(table: Mapping[str, Any], where: str) -> str:

@@ -83,16 +83,31 @@ def activity_of(occurrence: Occurrence, calendar: str, name: str, host: str) -> 
         name: the calendar's name.
         host: the calendar's host.
     """
+    native_id = (
+        occurrence.uid if occurrence.recurrence is None else f"{occurrence.uid}/{occurrence.recurrence:%Y%m%dT%H%M%SZ}"
+    )
+    raw = occurrence.event.to_ical()
+    around = repr((READER, calendar, name, occurrence.cancelled)).encode("utf-8", "replace")
+    digest = hashlib.sha256(_NOISE.sub(b"", raw) + around)
+    series = f"web:{_sha256(f'{host} {occurrence.uid}')[:32]}"
+    return NewActivity(
+        native_id=native_id,
+        key=series if occurrence.recurrence is None else f"web:{_sha256(f'{host} {native_id}')[:32]}",
+        content=_content(occurrence, name, host),
+        entry_digest=digest.hexdigest(),
+        object_key=None if occurrence.recurrence is None else series,
+        raw=raw if len(raw) <= _LONGEST_RAW else b"",
+    )
+
+
+def _content(occurrence: Occurrence, name: str, host: str) -> Content:
     event = occurrence.event
     html, text = _body(event)
     # The calendar's URL is neither a base for relative addresses nor a substitute for a missing one: it is often
     # private.
     url = canonical_url(_text(event, "URL")) if event.get("URL") else None
     place = _text(event, "LOCATION")[:_LONGEST_PLACE]
-    native_id = (
-        occurrence.uid if occurrence.recurrence is None else f"{occurrence.uid}/{occurrence.recurrence:%Y%m%dT%H%M%SZ}"
-    )
-    content = Content(
+    return Content(
         kind=ActivityKind.EVENT,
         network="web",
         url=url,
@@ -114,18 +129,6 @@ def activity_of(occurrence: Occurrence, calendar: str, name: str, host: str) -> 
             online=_online(event, place, text),
             cancelled=occurrence.cancelled,
         ),
-    )
-    raw = event.to_ical()
-    around = repr((READER, calendar, name, occurrence.cancelled)).encode("utf-8", "replace")
-    digest = hashlib.sha256(_NOISE.sub(b"", raw) + around)
-    series = f"web:{_sha256(f'{host} {occurrence.uid}')[:32]}"
-    return NewActivity(
-        native_id=native_id,
-        key=series if occurrence.recurrence is None else f"web:{_sha256(f'{host} {native_id}')[:32]}",
-        content=content,
-        entry_digest=digest.hexdigest(),
-        object_key=None if occurrence.recurrence is None else series,
-        raw=raw if len(raw) <= _LONGEST_RAW else b"",
     )
 
 

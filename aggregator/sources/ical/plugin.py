@@ -145,19 +145,16 @@ async def _result(
     parser: Parser,
 ) -> FetchResult:
     moved = moved_to(response, address)
-    if response.status == _NOT_MODIFIED:
-        state = {**known, **validators(response)}
-        hints = _hints(response, known.get("refresh"), floor, now)
-        return FetchResult(state=state, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
     digest = hashlib.sha256(response.body).hexdigest()
-    same = digest == known.get("body_sha256") and not _needs_full_response(known, now)
     state = {**validators(response), "url": address, "reader": READER, "body_sha256": digest}
-    if same:
-        kept = {name: known[name] for name in ("whole", "repeats", "refresh") if name in known}
+    unchanged: Mapping[str, Any] | None = None  # the new state of a calendar that need not be read
+    if response.status == _NOT_MODIFIED:
+        unchanged = {**known, **validators(response)}
+    elif digest == known.get("body_sha256") and not _needs_full_response(known, now):
+        unchanged = {**state, **{name: known[name] for name in ("whole", "repeats", "refresh") if name in known}}
+    if unchanged is not None:
         hints = _hints(response, known.get("refresh"), floor, now)
-        return FetchResult(
-            state={**state, **kept}, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response)
-        )
+        return FetchResult(state=unchanged, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
         calendar = await parser.run(read, response.body, window, _zone(options), address)

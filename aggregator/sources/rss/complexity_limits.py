@@ -10,21 +10,22 @@ from xml.parsers import expat
 from lxml import etree
 
 from aggregator.domain.errors import TooComplexError, UnreadableError
-
-_DEEPEST = 200  # nesting depth of elements
-_MOST_ATTRIBUTES = 100  # attributes of an element
-_MOST_OF_ENTRY = 3_000  # elements within an entry
-_MOST_ELEMENTS = 200_000
-_LONGEST_BROKEN = 1024 * 1024  # bytes of a document with broken XML that feedparser may recover
-_MOST_BROKEN_TAGS = 30_000
+from aggregator.sources.rss.limits import (
+    DEEPEST,
+    LONGEST_BROKEN,
+    MOST_ATTRIBUTES,
+    MOST_BROKEN_TAGS,
+    MOST_ELEMENTS,
+    MOST_OF_ENTRY,
+)
 
 _LARGE = "The document has more elements, or deeper ones, than any feed needs."
 _WIDE = "The document has more attributes than any feed needs."
-_TOO_WIDE = etree.XPath(f"boolean(//@*[{_MOST_ATTRIBUTES + 1}])")
-_TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
-_TOO_MANY = etree.XPath(f"count(//*) > {_MOST_ELEMENTS}")
+_TOO_WIDE = etree.XPath(f"boolean(//@*[{MOST_ATTRIBUTES + 1}])")
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (DEEPEST + 1)})")
+_TOO_MANY = etree.XPath(f"count(//*) > {MOST_ELEMENTS}")
 _ENTRIES = "*[local-name() = 'item' or local-name() = 'entry']"
-_TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {_MOST_OF_ENTRY}])")
+_TOO_FULL = etree.XPath(f"boolean(//{_ENTRIES}[count(.//*) > {MOST_OF_ENTRY}])")
 
 
 def refuse(body: bytes) -> None:
@@ -36,7 +37,7 @@ def refuse(body: bytes) -> None:
     try:
         _Outline().run(body)
     except (expat.ExpatError, LookupError, ValueError):  # the last two: it names an unknown encoding
-        if len(body) > _LONGEST_BROKEN or body.count(b"<") > _MOST_BROKEN_TAGS:
+        if len(body) > LONGEST_BROKEN or body.count(b"<") > MOST_BROKEN_TAGS:
             raise UnreadableError(
                 "The feed's XML is broken, and the document is too long for recovery. Tell the publisher."
             ) from None
@@ -53,7 +54,7 @@ def refuse_tree(root: etree._Element, body: bytes) -> None:
     if _TOO_DEEP(root):
         raise TooComplexError(_LARGE)
     # The number of "<" is an upper bound for the number of elements.
-    if body.count(b"<") > _MOST_OF_ENTRY and (_TOO_MANY(root) or _TOO_FULL(root)):
+    if body.count(b"<") > MOST_OF_ENTRY and (_TOO_MANY(root) or _TOO_FULL(root)):
         raise TooComplexError(_LARGE)
 
 
@@ -74,9 +75,9 @@ class _Outline:
         if not self._entry_depth and name.rpartition(":")[2].lower() in {"item", "entry"}:
             self._entry_depth, self._entry_start = self._depth, self._elements
         within = self._elements - self._entry_start if self._entry_depth else 0
-        if self._depth > _DEEPEST or self._elements > _MOST_ELEMENTS or within > _MOST_OF_ENTRY:
+        if self._depth > DEEPEST or self._elements > MOST_ELEMENTS or within > MOST_OF_ENTRY:
             raise TooComplexError(_LARGE)
-        if len(attributes) > 2 * _MOST_ATTRIBUTES:
+        if len(attributes) > 2 * MOST_ATTRIBUTES:
             raise TooComplexError(_WIDE)
 
     def _end(self, _: str) -> None:

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
-MOST_ENTRIES = 500  # of a document; further entries are not read
-LONGEST_TEXT = 200_000  # characters of an entry's body
-
 
 @dataclass(frozen=True, slots=True)
 class Markup:

@@ -20,12 +20,13 @@ from feedparser.datetimes import _parse_date
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
-from aggregator.sources.rss.document import MOST_ENTRIES, Document, Entry, ReadEntries
+from aggregator.sources.rss.document import Document, Entry, ReadEntries
+from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.fast_xml.charset import UTF8, as_utf8, ascii_compatible
 from aggregator.sources.rss.feed_metadata import announced_in
 from aggregator.sources.rss.fields import document_of, entry_of
+from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
-from aggregator.sources.rss.truncate import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
-from aggregator.sources.rss.document import MOST_ENTRIES, Author, Document, Entry, Markup, ReadEntries
+from aggregator.sources.rss.document import Author, Document, Entry, Markup, ReadEntries
+from aggregator.sources.rss.entry_limit import note_on
+from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_types import media_type, whole
 
 if TYPE_CHECKING:
@@ -30,9 +32,6 @@ def read(body: bytes) -> Document | None:
     if not isinstance(feed, dict) or _VERSION not in str(feed.get("version", "")):
         return None
     items = [item for item in _list(feed, "items") if isinstance(item, dict)]
-    notes: tuple[str, ...] = ()
-    if len(items) > MOST_ENTRIES:
-        notes = (f"The feed has {len(items)} entries; the first {MOST_ENTRIES} were read.",)
     return Document(
         title=_words(feed, "title"),
         link=_text(feed, "home_page_url"),
@@ -40,7 +39,7 @@ def read(body: bytes) -> Document | None:
         lang=_text(feed, "language"),
         image=_text(feed, "icon") or _text(feed, "favicon"),
         entries=ReadEntries([_entry(item) for item in items[:MOST_ENTRIES]]),
-        notes=notes,
+        notes=(note_on(len(items)),) if len(items) > MOST_ENTRIES else (),
     )
 
 

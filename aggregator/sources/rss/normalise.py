@@ -18,14 +18,16 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
-from aggregator.sources.rss.document import LONGEST_TEXT, Author, Document, Entry, Markup
 from aggregator.sources.rss.events import occasion_of
+from aggregator.sources.rss.limits import LONGEST_TEXT
 from aggregator.sources.rss.media_types import whole
 from aggregator.text.html import clean_html, paragraphs, plain_text, text_of_clean
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aggregator.sources.rss.document import Author, Document, Entry, Markup
 
 _MOST_LINKS = 50
 _MOST_MEDIA = 50

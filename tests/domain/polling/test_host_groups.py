@@ -15,9 +15,7 @@ GROUPS = HostGroups(
         HostGroup("redd.it", "reddit.com", concurrency=2),
         HostGroup("reddit.com", "reddit.com", spacing=10 * SECOND),
         HostGroup("slow.reddit.com", "slow", spacing=60 * SECOND, pauses=Pauses.URL),
-    ],
-    spacing=2 * SECOND,
-    concurrency=1,
+    ]
 )
 
 
@@ -35,4 +33,5 @@ GROUPS = HostGroups(
     ],
 )
 def test_how_a_host_is_treated(host: str, policy: HostPolicy) -> None:
-    assert GROUPS.policy(host) == policy
+    assert GROUPS.policy(host, spacing=2 * SECOND, concurrency=1) == policy
+    assert GROUPS.name_of(host) == policy.name

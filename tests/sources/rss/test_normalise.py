@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from aggregator.domain.activity import ActivityKind, NewActivity
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import detect
-from aggregator.sources.rss.document import LONGEST_TEXT, MOST_ENTRIES
+from aggregator.sources.rss.limits import LONGEST_TEXT, MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
 from aggregator.sources.rss.media_types import media_type, seconds, whole
 from aggregator.sources.rss.parse import ParsedFeed, normalise

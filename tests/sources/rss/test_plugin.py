@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from aggregator.domain.errors import BadRequestError, StatusError, UnreachableError, UnreadableError
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
 from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.fetching.client import Http

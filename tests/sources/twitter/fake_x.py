@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from aggregator.domain.errors import PausedError, SourceError
-from aggregator.domain.polling.rate_limit import HostTurn
+from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.domain.polling.results import Discovery, Failure, FetchResult, PollOutcome
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, PollState, Source, SourceState

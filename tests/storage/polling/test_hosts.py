@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.domain.polling.host_groups import HostPolicy, Pauses
-from aggregator.domain.polling.host_turns import Wanted
+from aggregator.domain.polling.host_limits import Wanted
 from tests.building import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from aggregator.domain.polling.host_turns import Turn
+    from aggregator.domain.polling.host_limits import Turn
     from storage.store import Store
 
 SPACING, HOLD = timedelta(seconds=2), timedelta(seconds=30)

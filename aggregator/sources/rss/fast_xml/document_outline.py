@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from aggregator.sources.rss.complexity_limits import refuse_tree
+from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.fast_xml.channel import pass_over_beside
 from aggregator.sources.rss.fast_xml.charset import as_utf8, ascii_compatible
 from aggregator.sources.rss.fast_xml.markup import Surroundings
@@ -20,7 +21,6 @@ from aggregator.sources.rss.fast_xml.names import (
     check_prefixes,
     name_of_tag,
 )
-from aggregator.sources.rss.truncate import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,21 +1,49 @@
-"""Define the ports with which the HTTP client and sources respect rate limits."""
+"""Define the rate limit of hosts: the port of clients, request slots, and pauses.
+
+`host_groups` has the spacing and concurrency of a host, `backoff` the length of pauses.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from aggregator.domain.polling.host_groups import HostPolicy
 
-class Clock(Protocol):
-    """The clock, passed as an argument."""
 
-    def __call__(self) -> datetime:
-        """Return the current time, aware, in UTC."""
-        ...
+class Turn(NamedTuple):
+    """The response to a request for a slot.
+
+    Granted: `start` is the time of the request, and the slot must be released. Not granted: ask again at `start`, or,
+    if `paused` gives a reason, not before it.
+    """
+
+    granted: bool
+    start: datetime
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The slots that a process requests and releases for one host."""
+
+    policy: HostPolicy
+    asks: Sequence[str] = ()
+    ended: Sequence[str] = ()
+    answered: bool = False  # at least one of the released ones had a normal response
+
+
+class Pause(NamedTuple):
+    """A paused host."""
+
+    host: str
+    until: datetime
+    reason: str
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.config.settings import Settings
+    from aggregator.domain.clock import Clock
     from aggregator.domain.monitoring.alerts import Alert
-    from aggregator.domain.polling.rate_limit import Clock
     from aggregator.domain.secrets import Secret
     from storage.store import Store
 
