@@ -40,7 +40,8 @@ from tests.faults.test_forbidden_addresses import blackhole
 from tests.faults.wire import ALLOWED, PATIENT, QUICK, answer, client, request, serving
 
 if TYPE_CHECKING:
-    from aggregator.fetching.response import Limits, Response
+    from aggregator.fetching.limits import Limits
+    from aggregator.fetching.response import Response
     from tests.faults.wire import Play
 
 if sys.version_info < (3, 14):
