@@ -34,6 +34,7 @@ from storage.repositories import (
     StreamRepositories,
 )
 from storage.revision import STREAM_LOCKED
+from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
 from storage.stream.watch import watch
 
@@ -67,7 +68,8 @@ class Store:
 
     def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
         self.engine = engine
-        self._versions_kept = versions_kept
+        items = ItemCache() if engine.dialect.name == "postgresql" else None
+        self._options = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items}
         self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
 
     @classmethod
@@ -113,7 +115,7 @@ class Store:
     @contextmanager
     def _begun(self, **options: bool) -> Iterator[Connection]:
         with _translating_errors(reading="postgresql_readonly" in options), self._connect() as plain:
-            connection = plain.execution_options(**options, **{VERSIONS_KEPT: self._versions_kept})
+            connection = plain.execution_options(**self._options, **options)
             with connection.begin():
                 yield connection
                 removed = "writing" in options and erasure.is_marked(connection)

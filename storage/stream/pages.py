@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, bindparam, func, select, text, true
+from sqlalchemy import ARRAY, BigInteger, Select, Text, bindparam, func, literal_column, select, text, true
 
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.repost_grouping import REACH, Stitched, shown_before, stitched
@@ -24,6 +24,7 @@ from storage.revision import Stream
 from storage.stream.actors import Actors
 from storage.stream.content_columns import ACTOR, OWN, activity_of
 from storage.stream.facets import facets
+from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import StreamQuery
 from storage.tables.polling import source
 from storage.tables.stream import activity, actor
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.domain.matching.repost_grouping import Entry
     from aggregator.domain.stream import Facets, Query
+    from storage.stream.item_cache import ItemCache
 
 
 _object_actor = actor.alias("object_actor")
@@ -46,6 +48,7 @@ class StreamReading:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._is_postgresql = connection.dialect.name == "postgresql"
 
     def get(self, activity_id: int) -> Activity | None:
         """Return one activity in any state."""
@@ -130,9 +133,18 @@ class StreamReading:
 
     def _visible_items(self, ids: Iterable[int]) -> dict[int, Activity]:
         """Return activities by id, except those that were hidden meanwhile."""
-        statement = _visible_of(self._connection.dialect.name == "postgresql")
-        rows = self._connection.execute(statement, {"ids": list(ids)}).all()
-        return {row.id: activity_of(row) for row in rows}
+        kept: ItemCache | None = self._connection.get_execution_options().get(ITEM_CACHE)
+        if kept is None:
+            rows = self._connection.execute(_visible_of(self._is_postgresql), {"ids": list(ids)}).all()
+            return {row.id: activity_of(row) for row in rows}
+        versions = self._connection.execute(_versions_of(), {"ids": list(ids)}).all()
+        items = {id_: item for id_, *version in versions if (item := kept.get(id_, version)) is not None}
+        missing = [row.id for row in versions if row.id not in items]
+        if missing:
+            for row in self._connection.execute(_missing_of(), {"ids": missing}).all():
+                items[row.id] = item = activity_of(row)
+                kept.put(row.id, list(row[-len(_VERSION) :]), item)
+        return items
 
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
@@ -209,10 +221,27 @@ def _visible_of(is_postgresql: bool) -> Select[Any]:
     )
 
 
+# The versions of the rows that an item is read from, see `item_cache`.
+_VERSION = [literal_column(f"{name}.xmin", Text) for name in ("activity", "source", "actor", "object_actor")]
+
+
+@cache
+def _versions_of() -> Select[Any]:
+    """Return the statement that selects the versions of visible activities by id."""
+    ids = bindparam("ids", type_=ARRAY(BigInteger))
+    return _joined(select(activity.c.id, *_VERSION)).where(activity.c.id == func.any(ids), activity.c.visible)
+
+
+@cache
+def _missing_of() -> Select[Any]:
+    """Return the statement that selects visible activities by id, with their versions."""
+    return _visible_of(True).add_columns(*_VERSION)
+
+
 @cache
 def whole() -> Select[Any]:
     """Select activities with all columns that `content_columns.activity_of` needs."""
-    return (
+    return _joined(
         select(
             *(activity.c[name] for name in OWN),  # without the search text, which is as long as the text
             source.c.slug.label("source_slug"),
@@ -220,7 +249,13 @@ def whole() -> Select[Any]:
             *(actor.c[name].label(f"actor_{name}") for name in ACTOR),
             *(_object_actor.c[name].label(f"object_actor_{name}") for name in ACTOR),
         )
-        .join(source, source.c.id == activity.c.source_id)
+    )
+
+
+def _joined(selection: Select[Any]) -> Select[Any]:
+    """Join an activity with the rows that its item is read from."""
+    return (
+        selection.join(source, source.c.id == activity.c.source_id)
         .outerjoin(actor, actor.c.id == activity.c.actor_id)
         .outerjoin(_object_actor, _object_actor.c.id == activity.c.object_actor_id)
     )
