@@ -1,6 +1,6 @@
 """Watch the stream and the database, so that requests need no query of their own.
 
-Two threads do this. One follows the revision on its own connection. The other checks the database every second, and
+Two threads do this. One follows the revision on its own connection. The other checks the database regularly, and
 when a request waits: health of sources, tokens, edited and removed items. A slow check, or a long wait for a
 connection, means that the database is in trouble: it hangs, refuses connections, or the pool is exhausted.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aggregator.domain.stream import StreamMark, StreamNews
     from storage.store import Store, Transaction
 
-_LOOK_EVERY = 0.75  # seconds
+_LOOK_EVERY = 1.5  # seconds; a request that has to wait triggers a look, too
 _HEALTH_EVERY = 5.0  # seconds
 _PATIENCE = 1.5  # seconds to wait for the threads to end
 _SILENT = 4.0  # seconds without any response after which the state is unknown
