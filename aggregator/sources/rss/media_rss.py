@@ -2,7 +2,8 @@
 
 The description and title inside a `media:content` describe that picture or film (for microblogs the description is the
 alternative text), but the parser assigns them to the entry. Here they become attributes of their `media:content`; those
-of a group or entry are kept if the entry has no text of its own. All other bytes are unchanged.
+of a group or entry are kept if the entry has no text of its own, as HTML: they are plain text unless they say
+otherwise, but the parser takes them for HTML. All other bytes are unchanged.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 from xml.parsers import expat
+
+from aggregator.text.html import paragraphs
 
 _NAMESPACE = b"search.yahoo.com/mrss"
 _TAG = re.compile(rb"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
@@ -28,7 +31,7 @@ class _Element:
     attributes: dict[str, str]
     text: list[str] = field(default_factory=list)
     lifted: dict[str, str] = field(default_factory=dict)  # elements that become attributes of a media:content
-    spare: list[tuple[str, int, int]] = field(default_factory=list)  # an entry's media texts, if it has its own text
+    spare: list[tuple[_Element, int, int]] = field(default_factory=list)  # an entry's media texts
     has: set[str] = field(default_factory=set)  # names of an entry's own children
 
 
@@ -100,12 +103,26 @@ class _Scan:
         elif element.name in _WORDS:
             entry = next((up for up in reversed(self._stack) if not up.media), None)
             if entry is not None:
-                entry.spare.append((element.name, element.start, self._end_of(element)))
+                entry.spare.append((element, element.start, self._end_of(element)))
 
     def _settle(self, entry: _Element) -> None:
-        for name, start, end in entry.spare:
-            if (name == "title" and "title" in entry.has) or (name == "description" and entry.has & _BODIES):
+        for words, start, end in entry.spare:
+            if "title" in entry.has if words.name == "title" else entry.has & _BODIES:
                 self.edits.append((start, end, b""))
+            elif words.attributes.get("type") != "html":
+                self.edits.append((start, end, self._as_html(words, start)))
+
+    def _as_html(self, words: _Element, start: int) -> bytes:
+        """Return an element with plain text as one with the same text as HTML."""
+        text = "".join(words.text).strip()
+        name = _TAG_NAME.match(self._body, start)
+        if name is None:
+            return b""
+        html = paragraphs(text) if words.name == "description" else escape(text, quote=False)
+        tag = name[0].removeprefix(b"<")
+        return b"".join(
+            (b"<", tag, b' type="html">', escape(html).encode("ascii", "xmlcharrefreplace"), b"</", tag, b">")
+        )
 
     def _write_attributes(self, content: _Element) -> None:
         new = {name: value for name, value in content.lifted.items() if value and name not in content.attributes}

@@ -21,7 +21,7 @@ from aggregator.domain.activity import (
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
 from aggregator.sources.rss.media_types import whole
-from aggregator.text.html import clean_html, paragraphs, plain_text, text_of_clean
+from aggregator.text.html import CleanArticle, clean_article, paragraphs, plain_text, text_of_clean
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ _BCP47 = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _ANCHOR = re.compile(r'<a\b[^>]*? ?href="(https?:[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)>")
 _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
+_ICON = 32  # pixels; smaller pictures stand for something else
+_EMOJI = re.compile(r"(?i)//s\.w\.org/images/core/emoji/|/twemoji/|/emoji(?:s|one)?/")
+# How sites write sizes into the addresses of pictures: "?width=460", "photo-300x200.jpg", "photo_460.jpg".
+_SIZING = re.compile(r"(?i)(?:w|h|width|height|size|sz|s|quality|q|dpr|fit|crop|resize|auto)=")
+_SIZED_NAME = re.compile(r"(?i)[-_@][0-9]{2,4}(?:x[0-9]{2,4}|w|px)?(?=\.[a-z]{3,4}$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,12 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     """Return an entry as an activity."""
     url = canonical_url(entry.link, setting.base) if entry.link else None
     base = _base(entry.body, url, setting)
-    html, text = _body(entry.body, base)
+    article = _article(entry.body, base)
+    html, text = article.html, text_of_clean(article.html)
     title = _title(entry.title)
     actor = _actor(entry.author, setting)
     lang = _language(entry.lang) or _language(setting.lang)
-    media = _media(entry, html, base)
+    media = _media(entry, article, base)
     published = entry.published or entry.updated
     occasion = occasion_of(entry, text, published)
     native_id = entry.id or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
@@ -127,13 +133,12 @@ def _base(body: Markup | None, url: str | None, setting: Setting) -> str:
         return setting.base
 
 
-def _body(body: Markup | None, base: str) -> tuple[str, str]:
-    """Return the entry's clean HTML and plain text."""
+def _article(body: Markup | None, base: str) -> CleanArticle:
+    """Return the entry's clean HTML, and the films and sounds in it."""
     if body is None:
-        return "", ""
+        return CleanArticle("")
     value = body.value[:LONGEST_TEXT]
-    html = clean_html(value, base) if body.html else paragraphs(value)
-    return html, text_of_clean(html)
+    return clean_article(value, base) if body.html else CleanArticle(paragraphs(value))
 
 
 def _title(title: Markup | None) -> str | None:
@@ -171,11 +176,12 @@ def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
     return ActivityKind.VIDEO if film else ActivityKind.ARTICLE
 
 
-def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
-    """Return the entry's attachments without duplicates, or the first picture of the text if there are none."""
+def _media(entry: Entry, article: CleanArticle, base: str) -> tuple[Media, ...]:
+    """Return the entry's attachments and the files of its text without duplicates, and a picture where there is one."""
     found: dict[str, Media] = {}
     stills: list[Media] = []
-    for media in entry.media:
+    embedded = (Media(file.type, file.url, mime=file.mime, preview=file.preview) for file in article.files)
+    for media in (*entry.media, *embedded):
         url = canonical_url(media.url, base)
         if url is None:
             continue
@@ -186,14 +192,47 @@ def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
             stills.append(placed)
         else:
             found[url] = _merged(found[url], placed) if url in found else placed
-    films = [media for media in found.values() if media.type == "video"]
-    if stills and films and films[0].preview is None:
-        found[films[0].url] = replace(films[0], preview=stills[0].url)
-    elif stills and not found:
-        found[stills[0].url] = replace(stills[0], type="image")
-    elif not found and (picture := _first_picture(html, entry, base)):
-        found[picture.url] = picture
-    return tuple(found.values())[:_MOST_MEDIA]
+    kept = _without_renditions(list(found.values()))
+    if not any(media.type == "image" for media in kept):
+        kept = _illustrated(kept, stills, _first_picture(article.html, entry, base))
+    return tuple(kept)[:_MOST_MEDIA]
+
+
+def _illustrated(files: list[Media], stills: list[Media], picture: Media | None) -> list[Media]:
+    """Add a picture to files without one: as the preview of what plays, else as a picture of its own."""
+    still = max(stills, key=lambda media: media.width or 0, default=None)
+    playing = next((index for index, media in enumerate(files) if media.type in {"video", "audio"}), None)
+    if playing is None:
+        shown = replace(still, type="image") if still is not None else picture
+        return files if shown is None else [*files, shown]
+    preview = still or (picture if files[playing].type == "audio" else None)
+    if preview is None or files[playing].preview is not None:
+        return files
+    return [*files[:playing], replace(files[playing], preview=preview.url), *files[playing + 1 :]]
+
+
+def _without_renditions(files: list[Media]) -> list[Media]:
+    """Keep the largest of pictures that differ in size only."""
+    largest: dict[str, Media] = {}
+    for media in files:
+        name = _rendition_name(media)
+        former = largest.get(name)
+        if former is None or _area(media) > _area(former):
+            largest[name] = media
+    return [media for media in files if largest[_rendition_name(media)] is media]
+
+
+def _rendition_name(media: Media) -> str:
+    """Return what the addresses of one picture in several sizes have in common."""
+    if media.type != "image" or media.width is None:
+        return media.url
+    address = urlsplit(media.url)
+    query = "&".join(part for part in address.query.split("&") if not _SIZING.match(part))
+    return f"{address.netloc}{_SIZED_NAME.sub('', address.path)}?{query}"
+
+
+def _area(media: Media) -> int:
+    return (media.width or 0) * (media.height or media.width or 0)
 
 
 def _merged(first: Media, second: Media) -> Media:
@@ -203,11 +242,13 @@ def _merged(first: Media, second: Media) -> Media:
 
 
 def _first_picture(html: str, entry: Entry, base: str) -> Media | None:
+    """Return the first picture of a text that is no icon, or else the entry's own."""
     for found in _IMAGE.finditer(html):
         values = {name: entities.unescape(value) for name, value in _ATTRIBUTE.findall(found[1])}
         url = canonical_url(values.get("src", ""))
-        if url:
-            width, height = whole(values.get("width")), whole(values.get("height"))
+        width, height = whole(values.get("width")), whole(values.get("height"))
+        is_icon = max(width or 0, height or 0) <= _ICON and (width or height)
+        if url and not is_icon and not _EMOJI.search(url):
             return Media("image", url, alt=values.get("alt") or None, width=width, height=height)
     url = canonical_url(entry.image, base) if entry.image else None
     return Media("image", url) if url else None

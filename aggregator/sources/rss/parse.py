@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 4  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+READER = 5  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 
 
 @dataclass(frozen=True, slots=True)

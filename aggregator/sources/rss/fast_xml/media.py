@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Protocol
 
 from aggregator.sources.rss.fast_xml.markup import (
-    PLAIN,
+    HTML,
     address_of,
     bare_text,
-    part_of,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
+from aggregator.text.html import paragraphs
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -65,7 +66,8 @@ def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], i
 
 
 def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: set[str]) -> None:
-    for child in element:
+    """Record a group: one thing in several qualities, of which the default comes first."""
+    for child in sorted(element, key=lambda child: child.get("isDefault") != "true"):
         name = name_of_tag(child.tag)
         if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
             attributes = attributes_of(child)
@@ -107,12 +109,21 @@ def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], 
             return
         if "title" in item.fields or item.sourced:
             raise UnfamiliarError(element.tag)
-        part = part_of(element, attributes, inner, PLAIN, atom=item.atom)
+        part = _words_of(element, attributes, inner)
         item.fields["title"], item.fields["title_detail"] = part["value"], part
     elif not item.own_names() & _BODIES:
         if "summary" in item.fields:
             raise UnfamiliarError(element.tag)
-        item.description(element, attributes, inner)
+        item.fields["summary_detail"] = part = _words_of(element, attributes, inner)
+        item.fields["summary"] = part["value"]
+
+
+def _words_of(element: _Element, attributes: dict[str, str], inner: Surroundings) -> Fields:
+    """Return the text of a media:description or media:title as HTML; it is plain unless it says otherwise."""
+    text = text_of(element)
+    if attributes.get("type") != "html":
+        text = paragraphs(text) if name_of_tag(element.tag) == "media_description" else escape(text, quote=False)
+    return {"type": HTML, "language": inner.lang, "base": inner.base, "value": text}
 
 
 def own_names(element: _Element) -> set[str]:
