@@ -53,7 +53,8 @@ FENCES = {
     "feedparser": ("aggregator.sources.rss.feedparser_reader",),
     "lxml": (
         "aggregator.text.article_html",
-        "aggregator.services.subscription_lists.opml", "aggregator.sources.rss",
+        "aggregator.services.subscription_lists.opml",
+        "aggregator.sources.rss",
         "aggregator.reader.feeds",
     ),
     "cryptography": ("aggregator.config.credential_encryption",),

@@ -25,7 +25,7 @@ REAL = "https://a.example/real.jpg"
         {"src": REAL, "data-src": "{}"},
         {"src": REAL, "data-url": ""},
     ],
-    ids=lambda attributes: "+".join(attributes),
+    ids="+".join,
 )
 def test_the_picture_that_loads_is_found(attributes: dict[str, str]) -> None:
     assert picture_of(attributes) == REAL
