@@ -18,6 +18,7 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
+from aggregator.sources.rss.document import UNDETERMINED
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
 from aggregator.sources.rss.media_types import whole
@@ -91,7 +92,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     html, text = article.html, text_of_clean(article.html)
     title = _title(entry.title)
     actor = _actor(entry.author, setting)
-    lang = _language(entry.lang) or _language(setting.lang)
+    lang = None if entry.lang == UNDETERMINED else _language(entry.lang) or _language(setting.lang)
     media = _media(entry, article, base)
     published = entry.published or entry.updated
     occasion = occasion_of(entry, text, published)
@@ -168,7 +169,7 @@ def _actor(author: Author | None, setting: Setting) -> Actor:
 
 def _language(tag: str | None) -> str | None:
     tag = (tag or "").replace("_", "-")
-    return tag if _BCP47.fullmatch(tag) else None
+    return tag if _BCP47.fullmatch(tag) and tag != UNDETERMINED else None
 
 
 def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:

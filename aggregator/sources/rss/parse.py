@@ -6,11 +6,12 @@ reader can't guarantee feedparser's exact result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.errors import NoFeedError
 from aggregator.sources.rss import detect, feedparser_reader, jsonfeed
+from aggregator.sources.rss.charset import UTF8, decoded
 from aggregator.sources.rss.document import NOTHING_ANNOUNCED, Announced
 from aggregator.sources.rss.fast_xml import partial_reader, reader
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError
@@ -42,7 +43,7 @@ class ParsedFeed:
     announced: Announced = NOTHING_ANNOUNCED
 
 
-def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> ParsedFeed:
+def normalise(body: bytes, content_type: str, url: str, seen: str = "", language: str = "") -> ParsedFeed:
     """Convert a feed document to activities.
 
     Of entries with the same id within the document, the newest is used.
@@ -52,25 +53,34 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> Parse
         content_type: the header, for its charset; may be empty.
         url: the final URL of the document, against which relative addresses are resolved.
         seen: state from the last document of this feed; entries with the same bytes are skipped.
+        language: the Content-Language header, for a document that names no language.
 
     Raises:
         UnreadableError: it is not a feed; the message describes it.
     """
-    for read in _readers(body):
+    text, notes = decoded(body, content_type)
+    for read in _readers(text):
         try:
-            document = read(body, content_type)
+            document = read(text, UTF8, url)
             if document is None:
                 break
+            document = replace(document, notes=notes + document.notes, lang=document.lang or _only(language))
             return _parsed(document, url, Seen.of(seen))
         except UnfamiliarError:
             continue
     raise NoFeedError(f"Expected a feed, but found {detect.seen(body, content_type)}.")
 
 
-def _readers(body: bytes) -> Iterator[Callable[[bytes, str], Document | None]]:
+def _only(languages: str) -> str | None:
+    """Return the language of a header, unless it names several."""
+    name = languages.strip()
+    return name if name and "," not in name else None
+
+
+def _readers(body: bytes) -> Iterator[Callable[[bytes, str, str], Document | None]]:
     """Return the readers to try, the fastest first; only the last one supports every document."""
     if detect.is_json(body):
-        yield lambda body, _: jsonfeed.read(body)
+        yield lambda body, _, url: jsonfeed.read(body, url)
     elif body.strip() and not detect.is_html(body):
         yield from (reader.read, partial_reader.read, feedparser_reader.read)
 
