@@ -44,12 +44,33 @@ _NAMES_OF_ZONE = re.compile(
 _TOKEN = re.compile(r"(?P<number>\d+)|(?P<word>[^\W\d_][^\s\d,./()\-:;|·]*)|(?P<mark>\S)")
 # Words between the parts of a date, in many languages.
 _NOISE = frozenset(
-    (
-        "at on of the st nd rd th t um am uhr den der dem del de di da do dos il la las los el le les à a "
-        "alle às ore h hs hrs hr hod hodin ob v o kl klo o'clock og i y e et er re ª º \u0433 года год году в "
-        "\u0440 року від м m d gada gadā dnia godz saat günü tarihinde tháng ngày năm lúc giờ thứ pukul jam "
-        "tanggal น เวลา พศ 年 月 日 号 號 년 월 일 分 시 분 ngay thang nam luc an ár ta en na ve dne u lo"
-    ).split()
+    {
+        *("at", "on", "of", "the", "st", "nd", "rd", "th", "t", "um", "am", "uhr", "den", "der", "dem", "del", "de"),
+        *("di", "da", "do", "dos", "il", "la", "las", "los", "el", "le", "les", "à", "a", "alle", "às", "ore", "h"),
+        *("hs", "hrs", "hr", "hod", "hodin", "ob", "v", "o", "kl", "klo", "o'clock", "og", "i", "y", "e", "et", "er"),
+        *("re", "ª", "º", "\u0433", "года", "год", "году", "в", "\u0440", "року", "від", "м", "m", "d", "gada"),
+        *("gadā", "dnia", "godz", "saat", "günü", "tarihinde", "tháng", "ngày", "năm", "lúc", "giờ", "thứ", "pukul"),
+        *(
+            "jam",
+            "tanggal",
+            "น",
+            "เวลา",
+            "พศ",
+            "年",
+            "月",
+            "日",
+            "号",
+            "號",
+            "년",
+            "월",
+            "일",
+            "分",
+            "시",
+            "분",
+            "ngay",
+        ),
+        *("thang", "nam", "luc", "an", "ár", "ta", "en", "na", "ve", "dne", "u", "lo"),
+    }
 )
 _AFTERNOON = frozenset({"下午", "午後", "오후"})
 _MONTH_FIRST = frozenset("US PH FM MH PW PR GU AS VI MP UM BZ".split())  # noqa: SIM905

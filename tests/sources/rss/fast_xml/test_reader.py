@@ -94,7 +94,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
         except UnreadableError:
             continue
         known = Seen.of(full.seen)
-        half = Seen(known.header, dict(list(known.entries.items())[::2]))
+        half = known._replace(entries=dict(list(known.entries.items())[::2]))
         later = normalise(body, content_type, URL, half.line())
         assert later.seen == full.seen
         assert (later.title, later.entries, later.announced) == (full.title, full.entries, full.announced)
@@ -120,7 +120,7 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
     known = Seen.of(full.seen)
     if len(set(ids)) < len(ids) or len(known.entries) < len(ids) or not all(speaking):
         return False
-    half = Seen(known.header, dict(list(known.entries.items())[::2]))
+    half = known._replace(entries=dict(list(known.entries.items())[::2]))
     later = normalise(body, content_type, URL, half.line())
     assert [activity.native_id for activity in later.activities] == [
         activity.native_id for activity in full.activities if activity.native_id in ids[1::2]
