@@ -6,6 +6,7 @@ do them better.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.sax import SAXException
+from xml.sax.saxutils import escape
 
 import feedparser
 from feedparser.api import StrictFeedParser
@@ -20,6 +22,7 @@ from feedparser.api import StrictFeedParser
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
 from aggregator.sources.rss.charset import UTF8, decoded
+from aggregator.sources.rss.control_characters import without_controls
 from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
@@ -50,6 +53,7 @@ USUAL_NAMESPACES = {prefix.lower(): uri for uri, prefix in reversed(StrictFeedPa
     "atom10": "http://www.w3.org/2005/Atom",
     "media": "http://search.yahoo.com/mrss/",
 }
+_BASE64 = re.compile(rb"(<[\w:.-]+\s[^<>]{0,500}?)mode\s?=\s?([\"'])base64\2([^<>]{0,500}>)([A-Za-z0-9+/=\s]+)(?=</)")
 _BASE = re.compile(rb"\sxml:base\s*=")
 _PERMALINK = re.compile(rb"isPermaLink\s?=\s?[\"']\s?true\s?[\"']", re.IGNORECASE)
 _NO_LANGUAGE = re.compile(rb"xml:lang\s?=\s?(?:\"\s?\"|'\s?')")
@@ -97,6 +101,7 @@ def _parsed(body: bytes, url: str) -> Any:  # noqa: ANN401 - feedparser is untyp
     headers = {"content-type": UTF8}
     if url and _BASE.search(body):
         headers["content-location"] = url  # without an outer base, feedparser applies a base to all that follows
+    body = _without_base64(body)
     body = _PERMALINK.sub(rb'isPermaLink="true"', _NO_LANGUAGE.sub(rb'xml:lang="%s"' % UNDETERMINED.encode(), body))
     try:
         return feedparser.parse(
@@ -109,6 +114,23 @@ def _parsed(body: bytes, url: str) -> Any:  # noqa: ANN401 - feedparser is untyp
         raise UnreadableError(
             f"Something in the feed can't be read ({type(problem).__name__}: {problem}). Tell the publisher."
         ) from problem
+
+
+def _without_base64(body: bytes) -> bytes:
+    """Decode the texts of Atom 0.3 that are in base64, which may be in any encoding."""
+    if b"base64" not in body:
+        return body
+    return _BASE64.sub(_from_base64, body)
+
+
+def _from_base64(found: re.Match[bytes]) -> bytes:
+    data = b"".join(found[4].split())
+    try:
+        content = base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except ValueError:
+        return found[0]  # it is plain text
+    text = decoded(content, "").body.decode("utf-8", "replace")
+    return found[1] + b'mode="escaped"' + found[3] + escape(without_controls(text)).encode()
 
 
 def looks_like_html(text: str) -> bool:

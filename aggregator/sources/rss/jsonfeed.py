@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
+from aggregator.sources.rss.control_characters import cleaned
 from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.document import Author, Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.entry_limit import newest
@@ -33,7 +34,7 @@ def read(body: bytes, url: str = "") -> Document | None:
         UnreadableError: it is not valid JSON.
     """
     try:
-        feed = json.loads(body.decode("utf-8-sig", "replace"))
+        feed, repairs = _loaded(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as problem:
         raise UnreadableError(f"The JSON is broken: {problem}. Tell the publisher.") from None
     if not isinstance(feed, dict) or _VERSION not in str(feed.get("version", "")):
@@ -48,7 +49,23 @@ def read(body: bytes, url: str = "") -> Document | None:
     )
     region = region_in(document, url)
     chosen, notes = newest([(item.get("date_published") or item.get("date_modified")) for item in items], region)
-    return replace(document, entries=ReadEntries([_entry(items[index], region) for index in chosen]), notes=notes)
+    return replace(
+        document, entries=ReadEntries([_entry(items[index], region) for index in chosen]), notes=repairs + notes
+    )
+
+
+def _loaded(text: str) -> tuple[Any, tuple[str, ...]]:
+    """Parse JSON, and return it with notes on its repairs.
+
+    Raises:
+        ValueError, RecursionError: it is broken.
+    """
+    try:
+        value, notes = json.loads(text), ()
+    except json.JSONDecodeError:
+        value = json.loads(text, strict=False)
+        return cleaned(value), ("Texts in the JSON contain line breaks or control characters that are not escaped.",)
+    return cleaned(value) if "\\u" in text else value, notes
 
 
 def _entry(item: dict[str, Any], region: Region) -> Entry:

@@ -6,6 +6,7 @@ reader can't guarantee feedparser's exact result.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.normalise import Setting
 
 READER = 5  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+# The root of a feed behind a piece of HTML, such as an error message: <p>Warning</p><rss version="2.0">
+_HIDDEN_FEED = re.compile(
+    rb"\A\s*<(?!!doctype|html|head|body)[^<>]*>(?:(?!<html|<body|<head|<!doctype).)*?"
+    rb"<(?:rss\s[^<>]{0,500}?version|feed\s[^<>]{0,500}?xmlns|rdf:RDF\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEAD = 64 * 1024  # bytes in which it is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def _readers(body: bytes) -> Iterator[Callable[[bytes, str, str], Document | Non
     """Return the readers to try, the fastest first; only the last one supports every document."""
     if detect.is_json(body):
         yield lambda body, _, url: jsonfeed.read(body, url)
-    elif body.strip() and not detect.is_html(body):
+    elif body.strip() and (not detect.is_html(body) or _HIDDEN_FEED.search(body, 0, _HEAD)):
         yield from (reader.read, partial_reader.read, feedparser_reader.read)
 
 

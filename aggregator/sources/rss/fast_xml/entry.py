@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from aggregator.sources.rss.control_characters import plain_id
 from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.fast_xml.authors import add_author
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
@@ -11,8 +12,10 @@ from aggregator.sources.rss.fast_xml.markup import (
     HTML,
     PLAIN,
     Surroundings,
-    address_of,
+    inner_text,
     part_of,
+    repaired,
+    resolved,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.media import add_media, own_names
@@ -136,7 +139,8 @@ class Item:
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         is_link = attributes.get("ispermalink", "true").strip().lower() == "true"
-        value = address_of(element, inner.base) if is_link else text_of(element)
+        value = plain_id(inner_text(element))
+        value = repaired(resolved(inner.base, value) if is_link and value else value)
         self.fields["id"] = value
         if is_link:
             self.fields.setdefault("link", value)
@@ -169,7 +173,7 @@ class Item:
             tags.append(tag)
 
     def _last_tag(self, element: _Element) -> None:
-        value = text_of(element)
+        value = repaired(inner_text(element))
         if not value:
             return
         tags = self.fields["tags"]

@@ -71,6 +71,11 @@ def text_of(element: _Element) -> str:
     return repaired(bare_text(element))
 
 
+def inner_text(element: _Element) -> str:
+    """Return the text of an element and its child elements, which do not belong there."""
+    return "".join(element.itertext()).strip() if len(element) else (element.text or "").strip()
+
+
 def bare_text(element: _Element) -> str:
     """Return the text without repairing encoding mistakes, as feedparser does for names of people.
 
