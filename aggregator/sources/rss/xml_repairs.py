@@ -33,6 +33,7 @@ _DECLARED = re.compile(r"\sxmlns:([A-Za-z_][\w.-]{0,40})\s?=")
 _MOST_PREFIXES = 50
 _PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _SECTIONS = (("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>"))
+_MOST_REFERENCES = 200_000  # in a piece of text; a document with more stays broken
 _MOST_GROWTH = 1024 * 1024  # characters by which entities of the document may lengthen it
 _VALID = (range(0x20, 0xD800), range(0xE000, 0xFFFE), range(0x10000, 0x110000))
 _HIGH, _LOW = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
@@ -147,7 +148,7 @@ class _References:
     def fixed(self, text: str) -> str:
         if "&" not in text and "<" not in text:
             return text
-        return _REFERENCE.sub(self._one, _PAIR.sub(self._pair, text))
+        return _REFERENCE.sub(self._one, _PAIR.sub(self._pair, text), count=_MOST_REFERENCES)
 
     def notes(self) -> Iterator[str]:
         """Yield what was repaired."""

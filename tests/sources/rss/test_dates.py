@@ -290,8 +290,17 @@ def test_the_language_of_a_feed_reaches_its_dates() -> None:
 
 def test_months_are_known_by_their_names_and_beginnings() -> None:
     names = {
-        "Août": 8, "aout": 8, "févr.": 2, "Mrz": 3, "janeiro": 1, "ИЮЛЯ": 7, "září": 9, "सितंबर": 9, "Şubat": 2,
-        "noiembrie": 11, "lokakuuta": 10,
+        "Août": 8,
+        "aout": 8,
+        "févr.": 2,
+        "Mrz": 3,
+        "janeiro": 1,
+        "ИЮЛЯ": 7,
+        "září": 9,
+        "सितंबर": 9,
+        "Şubat": 2,
+        "noiembrie": 11,
+        "lokakuuta": 10,
     }
     assert {name: set(months(name)) for name in names} == {name: {number} for name, number in names.items()}
     assert not months("jui")  # juin or juillet

@@ -73,7 +73,7 @@ def text_of(element: _Element) -> str:
 
 def inner_text(element: _Element) -> str:
     """Return the text of an element and its child elements, which do not belong there."""
-    return "".join(element.itertext()).strip() if len(element) else (element.text or "").strip()
+    return "".join(map(str, element.itertext())).strip() if len(element) else (element.text or "").strip()
 
 
 def bare_text(element: _Element) -> str:
