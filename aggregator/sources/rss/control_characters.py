@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from aggregator.domain.activity import Content
 
 _T = TypeVar("_T")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,1000}>")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_UNWANTED = re.compile(f"{_CONTROLS.pattern}|{_SURROGATES.pattern}")
 
 
 def without_controls(text: str) -> str:
@@ -26,6 +30,14 @@ def plain_id(name: str | None) -> str:
     if "<" not in text:
         return text
     return " ".join(_TAG.sub(" ", text).split())
+
+
+def clean_content(content: Content) -> Content:
+    """Return a content without control characters; nearly all have none, which one search tells."""
+    words = [content.title, content.text, content.html, *content.hashtags, *(link.text for link in content.links)]
+    words += [media.alt for media in content.media]
+    words += [content.actor.name if content.actor else None, content.event.place if content.event else None]
+    return cleaned(content) if _UNWANTED.search("".join(filter(None, words))) else content
 
 
 def cleaned(value: _T) -> _T:

@@ -18,7 +18,7 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
-from aggregator.sources.rss.control_characters import cleaned, plain_id, without_controls
+from aggregator.sources.rss.control_characters import clean_content, plain_id, without_controls
 from aggregator.sources.rss.document import UNDETERMINED
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
@@ -119,7 +119,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     return NewActivity(
         native_id=native_id,
         key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as in `web_key`
-        content=cleaned(content),
+        content=clean_content(content),
         entry_digest=hashlib.sha256(entry.raw + b"\n" + around).hexdigest(),
         raw=entry.raw if len(entry.raw) <= _LONGEST_RAW else b"",
     )
