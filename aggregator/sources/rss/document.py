@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
+UNDETERMINED = "und"  # ISO 639: the document says that a text's language is not known (xml:lang="")
+
 
 @dataclass(frozen=True, slots=True)
 class Markup:

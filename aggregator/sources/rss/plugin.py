@@ -233,9 +233,9 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
 
 
 async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
-    content_type = response.headers.get("Content-Type", "")
+    content_type, language = (response.headers.get(name, "") for name in ("Content-Type", "Content-Language"))
     try:
-        return await parser.run(normalise, response.body, content_type, response.url, seen)
+        return await parser.run(normalise, response.body, content_type, response.url, seen, language)
     except UnreadableError as problem:
         raise type(problem)(f"{display_url(response.url)}: {problem}") from None
 

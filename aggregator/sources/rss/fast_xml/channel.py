@@ -77,7 +77,7 @@ class Channel:
         add_link(self.fields, element, attributes, inner, text_of_feed_link)
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        if attributes.get("ispermalink", "true") == "true":
+        if attributes.get("ispermalink", "true").strip().lower() == "true":
             self.fields.setdefault("link", address_of(element, inner.base))
         pass_over_children(element)
 

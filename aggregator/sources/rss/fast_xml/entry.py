@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from aggregator.sources.rss import feedparser_reader
-from aggregator.sources.rss.fast_xml import dates
+from aggregator.sources.rss.control_characters import plain_id
+from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.fast_xml.authors import add_author
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
 from aggregator.sources.rss.fast_xml.markup import (
     HTML,
     PLAIN,
     Surroundings,
-    address_of,
+    inner_text,
     part_of,
+    repaired,
+    resolved,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.media import add_media, own_names
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from aggregator.sources.rss.document import Entry
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.time_zones import Region
 
 _NAMES = frozenset({"guid", "id", "link"})
 _NO_ATTRIBUTES: dict[str, str] = {}
@@ -49,8 +52,9 @@ _SOURCE = frozenset(
 class Item:
     """The state of an entry while it is read."""
 
-    def __init__(self, element: _Element, around: Surroundings, *, atom: bool) -> None:
+    def __init__(self, element: _Element, around: Surroundings, region: Region, *, atom: bool) -> None:
         self.fields: Fields = {}
+        self._region = region
         self.atom = atom
         self.published: datetime | None = None
         self.updated: datetime | None = None
@@ -134,8 +138,9 @@ class Item:
         self._content(element, attributes, inner, HTML)
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        is_link = attributes.get("ispermalink", "true") == "true"
-        value = address_of(element, inner.base) if is_link else text_of(element)
+        is_link = attributes.get("ispermalink", "true").strip().lower() == "true"
+        value = plain_id(inner_text(element))
+        value = repaired(resolved(inner.base, value) if is_link and value else value)
         self.fields["id"] = value
         if is_link:
             self.fields.setdefault("link", value)
@@ -168,7 +173,7 @@ class Item:
             tags.append(tag)
 
     def _last_tag(self, element: _Element) -> None:
-        value = text_of(element)
+        value = repaired(inner_text(element))
         if not value:
             return
         tags = self.fields["tags"]
@@ -222,13 +227,13 @@ class Item:
             pass_over_children(child)
 
     def _is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.published = _moment(text_of(element))
+        self.published = read_date(text_of(element), self._region)
 
     def _is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.updated = _moment(text_of(element))
+        self.updated = read_date(text_of(element), self._region)
 
     def _is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.created = _moment(text_of(element))
+        self.created = read_date(text_of(element), self._region)
 
     _handlers: ClassVar[dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]]] = {
         **dict.fromkeys(("title", "dc_title"), _title),
@@ -257,7 +262,3 @@ class Item:
         **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), _is_updated),
         **dict.fromkeys(("created", "dcterms_created"), _is_created),
     }
-
-
-def _moment(text: str) -> datetime | None:
-    return (dates.usual(text) or feedparser_reader.moment(text)) if text else None
