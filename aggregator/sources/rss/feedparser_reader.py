@@ -10,7 +10,6 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.sax import SAXException
 
@@ -24,13 +23,12 @@ from aggregator.sources.rss.document import Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.fast_xml.charset import UTF8, as_utf8, ascii_compatible
 from aggregator.sources.rss.feed_metadata import announced_in
+from aggregator.sources.rss.feedparser_marks import marked
 from aggregator.sources.rss.fields import document_of, entry_of
 from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aggregator.sources.rss.fields import Fields
 
 # Elements that feedparser handles, as its methods spell them: "title", "dc_creator".
@@ -77,7 +75,7 @@ def read(body: bytes, content_type: str) -> Document | None:
 def _parsed(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - feedparser is untyped
     try:
         return feedparser.parse(
-            io.BytesIO(straightened(body)),
+            io.BytesIO(marked(straightened(body))),
             response_headers={"content-type": content_type},
             sanitize_html=False,
             resolve_relative_uris=False,
@@ -96,15 +94,6 @@ def moment(text: str) -> datetime | None:
 def looks_like_html(text: str) -> bool:
     """Return whether feedparser treats a text as HTML although its type is plain."""
     return ("<" in text or "&" in text) and bool(StrictFeedParser.looks_like_html(text))
-
-
-@lru_cache(maxsize=512)
-def person_in(text: str) -> Mapping[str, str]:
-    """Return the "name" and "email" that feedparser finds in an author's text."""
-    parser = StrictFeedParser("", None, "utf-8")
-    parser.feeddata.update({"author": text, "authors": [feedparser.FeedParserDict()]})
-    parser._sync_author_detail()  # noqa: SLF001 - so that it stays the same as in documents that feedparser reads
-    return dict(parser.feeddata["authors"][0])
 
 
 def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped

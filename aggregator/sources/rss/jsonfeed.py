@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
-from aggregator.sources.rss.document import Author, Document, Entry, Markup, ReadEntries
+from aggregator.sources.rss.authors import author_of, people_in
+from aggregator.sources.rss.document import Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.entry_limit import note_on
 from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_types import media_type, whole
@@ -16,6 +17,10 @@ from aggregator.sources.rss.media_types import media_type, whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.sources.rss.document import Author
+
+_MOST_TAGS = 200
+_LABELS = ("label", "name", "title", "term")
 _VERSION = "jsonfeed.org/version/"
 
 
@@ -56,7 +61,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         lang=_text(item, "language"),
         published=_moment(_text(item, "date_published")),
         updated=_moment(_text(item, "date_modified")),
-        tags=tuple(tag.strip() for tag in _list(item, "tags") if isinstance(tag, str) and tag.strip()),
+        tags=tuple(_tags(item.get("tags"))),
         media=tuple(_media(item, image)),
         image=image,
         raw=json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"),
@@ -85,11 +90,18 @@ def _words(values: dict[str, Any], name: str) -> Markup | None:
     return Markup(value, html=False) if value else None
 
 
+def _tags(value: object) -> Iterator[str]:
+    """Yield tags: names, objects with a name, or a text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    for part in parts[:_MOST_TAGS]:
+        named = next(filter(None, (_text(part, key) for key in _LABELS)), None) if isinstance(part, dict) else part
+        if isinstance(named, str) and named.strip():
+            yield named.strip()
+
+
 def _author(values: dict[str, Any]) -> Author | None:
-    for author in [*_list(values, "authors"), values.get("author")]:
-        if isinstance(author, dict) and _text(author, "name"):
-            return Author(_text(author, "name"), _text(author, "url"), _text(author, "avatar"))
-    return None
+    """Return the authors, whatever shape they have: feeds use names, objects and lists for either field."""
+    return author_of(people_in(values.get("authors"))) or author_of(people_in(values.get("author")))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -18,6 +18,7 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
+from aggregator.sources.rss.authors import joined
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
 from aggregator.sources.rss.media_types import whole
@@ -154,7 +155,7 @@ def _title(title: Markup | None) -> str | None:
 def _actor(author: Author | None, setting: Setting) -> Actor:
     """Return the author: the entry's, the feed's, or else the publication."""
     author = author or setting.author
-    name = (author.name if author else None) or setting.title or setting.host
+    name = (joined(author.names, setting.lang) if author else None) or setting.title or setting.host
     url = canonical_url(author.url, setting.base) if author and author.url else None
     own = canonical_url(author.avatar, setting.base) if author and author.avatar else None
     return Actor(
