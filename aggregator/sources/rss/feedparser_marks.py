@@ -15,11 +15,10 @@ OWN = "own"  # an attribute of links that are RSS's own
 PLAIN_GUID = "plain-guid"  # an element before ids that are no addresses
 
 _PLAIN_GUID = re.compile(rb"<guid(?=\s[^<>]{0,200}\bispermalink\s*=\s*[\"']?\s*false)", re.IGNORECASE)
-_AUTHOR = re.compile(
-    rb"<((?:[\w.-]{1,40}:)?(?:author|creator|managingeditor))((?:\s[^<>]{0,500})?)>(.{0,3000}?)</\1\s*>",
-    re.IGNORECASE | re.DOTALL,
+_PERSON = re.compile(
+    rb"<((?:[\w.-]{1,40}:)?(?:author|creator|managingeditor)|[\w.-]{1,40}:owner)(?:\s[^<>]{0,500})?>", re.IGNORECASE
 )
-_OWNER = re.compile(rb"<([\w.-]{1,40}:owner)(?:\s[^<>]{0,500})?>.{0,3000}?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LONGEST = 3000  # bytes of an author
 _OWN_LINK = re.compile(rb"<link\s*>")
 _EVENT = re.compile(
     rb"<([\w.-]{1,40}:(?:dtstart|dtend|startdate|enddate|location))\s([^<>]{0,500}[^<>/])>", re.IGNORECASE
@@ -31,8 +30,7 @@ _SHOW = re.compile(rb"(?i)(?:itunes|googleplay)[\w.-]*:")
 
 def marked(body: bytes) -> bytes:
     """Return a document with the marks."""
-    body = _OWNER.sub(b"", body)
-    body = _AUTHOR.sub(_author, body)
+    body = _with_people(body)
     body = _OWN_LINK.sub(b'<link %b="1">' % OWN.encode(), body)
     body = _PLAIN_GUID.sub(lambda found: b"<%b>1</%b>%b" % (PLAIN_GUID.encode(), PLAIN_GUID.encode(), found[0]), body)
     return _EVENT.sub(_event, body)
@@ -43,10 +41,28 @@ def unmarked(text: str) -> str:
     return text.replace(AT, "@").removeprefix(FALLBACK)
 
 
-def _author(found: re.Match[bytes]) -> bytes:
-    name, attributes, text = found[1], found[2], _SIGN.sub(AT.encode(), found[3])
-    mark = FALLBACK.encode() if _SHOW.match(name) else b""
-    return b"<%b%b>%b%b</%b>" % (name, attributes, mark, text, name)
+def _with_people(body: bytes) -> bytes:
+    """Mark the authors of a document, and remove the private owners of podcasts."""
+    pieces, at = [], 0
+    unclosed: dict[bytes, int] = {}  # by name: no closing tag before this place, so that it is not looked for again
+    for opening in _PERSON.finditer(body):
+        start, name = opening.end(), opening[1]
+        if opening.start() < at or opening[0].endswith(b"/>"):
+            continue
+        first = max(start, unclosed.get(name, 0) - len(name) - 1)
+        end = body.find(b"</" + name, first, start + _LONGEST)
+        if end < 0:
+            unclosed[name] = start + _LONGEST
+            continue
+        if name.lower().endswith(b":owner"):
+            closing = body.find(b">", end, end + _LONGEST)
+            pieces.append(body[at : opening.start()])
+            at = closing + 1 if closing >= 0 else end
+        else:
+            mark = FALLBACK.encode() if _SHOW.match(name) else b""
+            pieces += [body[at:start], mark, _SIGN.sub(AT.encode(), body[start:end])]
+            at = end
+    return b"".join([*pieces, body[at:]])
 
 
 def _event(found: re.Match[bytes]) -> bytes:

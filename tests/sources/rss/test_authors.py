@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 import pytest
 
 from aggregator.sources.rss.authors import joined, name_in
+from aggregator.sources.rss.feedparser_marks import marked
 from tests.sources.rss.read_ways import XML_WAYS, atom_entry, json_entry, rss_entry
 
 if TYPE_CHECKING:
@@ -197,3 +199,10 @@ def test_authors_in_json_may_have_any_shape(item: dict[str, Any], name: str) -> 
 def test_names_are_bounded() -> None:
     assert len(name_in("<" * 100_000 + "@" * 100_000) or "") <= 1000
     assert len(json({"authors": [f"Author {number}" for number in range(5000)]}).name) <= 1000
+
+
+@pytest.mark.parametrize("part", [b"<author>", b"<dc:creator>@", b"<x:owner>", b"<x:dtstart a=", b"<author", b"@"])
+def test_marking_takes_linear_time(part: bytes) -> None:
+    began = time.process_time()
+    marked(part * (4_000_000 // len(part)))
+    assert time.process_time() - began < 5
