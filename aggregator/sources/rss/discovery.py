@@ -39,6 +39,7 @@ class FeedSearch:
     home: str = ""  # host of the address
     failed: dict[str, SourceError] = field(default_factory=dict)  # by URL, in order
     out_of_reach: set[str] = field(default_factory=set)  # hosts
+    pages: set[str] = field(default_factory=set)  # URLs of the page that was given
 
     async def run(self, url: str) -> Discovery:
         """Return the first feed.
@@ -54,8 +55,8 @@ class FeedSearch:
         page = await self.context.parser.run(detect.page, response.body, content_type, response.url, link)
         if page is None:
             return await self.source_at(response, url)
-        self.failed.setdefault(response.url, NoFeedError(page.words))
-        announced = [address for address in page.feeds if address not in {url, response.url}]
+        self.pages |= {url, response.url}
+        announced = [address for address in page.feeds if address not in self.pages]
         place = display_url(response.url)
         if found := await self._first(announced, f"{place} announces this feed."):
             return found
@@ -67,7 +68,7 @@ class FeedSearch:
     async def _first(self, addresses: Iterable[str], how: str) -> Discovery | None:
         """Return the first of some addresses that is a feed."""
         for address in addresses:
-            if address in self.failed or self._host(address) in self.out_of_reach:
+            if address in self.failed or address in self.pages or self._host(address) in self.out_of_reach:
                 continue
             try:
                 secret = self.headers if self._host(address) == self.home else {}
@@ -81,10 +82,10 @@ class FeedSearch:
         return None
 
     def _notes(self) -> Iterable[str]:
-        """Return what was tried before, except pages."""
+        """Return what was tried before."""
         for address, problem in self.failed.items():
-            if not isinstance(problem, NoFeedError) or str(problem).startswith(display_url(address)):
-                yield f"Tried before: {display_url(address)}. {problem}"
+            named = "" if display_url(address) in str(problem) else f"{display_url(address)}: "
+            yield f"Tried before: {named}{problem}"
 
     def _host(self, address: str) -> str:
         try:

@@ -121,8 +121,10 @@ def test_link_headers_announce_feeds() -> None:
         ("Content-Type", "text/html"),
         (
             "link",
-            '</rss>; rel="alternate"; type="application/rss+xml"; title="a, b", '
-            "</atom>; type=application/atom+xml; rel=alternate",
+            (
+                '</rss>; rel="alternate"; type="application/rss+xml"; title="a, b", '
+                "</atom>; type=application/atom+xml; rel=alternate"
+            ),
         ),
     ]
     assert feed_links_of("", URL, joined_header(headers)) == ["https://site.example/rss", "https://site.example/atom"]
