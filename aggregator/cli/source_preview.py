@@ -46,7 +46,7 @@ def preview(
 ) -> None:
     """Show what would be stored of an address, without adding it.
 
-    Notes say what was repaired, guessed or left out. A preview of a feed writes nothing to the database; one of an
+    Notes list repairs, guesses and omissions. A preview of a feed writes nothing to the database; one of an
     account costs the same look-up as adding it.
     """
     from aggregator.fetching.request_target import display_url
@@ -90,7 +90,8 @@ def _facts(found: SourcePreview) -> dict[str, object]:
 def _lines(found: SourcePreview) -> Iterator[str]:
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     yield click.style(one_line(found.name, width), bold=True)
-    yield f"{one_line(found.address, 500)} ({found.kind}, slug {found.slug}, polls at least {spoken(found.floor)} apart)"
+    polled = f"polled every {spoken(found.floor)} at most"
+    yield f"{one_line(found.address, 500)} ({found.kind}, slug {found.slug}, {polled})"
     if found.followed_as:
         yield f"Already added as {found.followed_as}."
     yield from _notes(found.notes, width, "")

@@ -1,4 +1,4 @@
-"""Describe what would be stored of an address, with notes on what was repaired, guessed or left out. Pure."""
+"""Describe the source and entries that an address would add, with notes on repairs, guesses and omissions. Pure."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def preview_of(
 
 
 def entry_notes(native_id: str, content: Content, publication: str, now: datetime) -> Iterator[str]:
-    """Yield what is missing in an entry or was guessed."""
+    """Yield notes on missing fields of an entry, and on guesses."""
     if content.published is None:
         yield "No date that can be read: placed at the time of collection."
     elif content.published > now + _SOON:

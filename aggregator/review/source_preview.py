@@ -1,4 +1,4 @@
-"""Preview a source before it is added: what would be stored, and what was repaired, guessed or left out."""
+"""Preview a source before it is added: its entries, and notes on repairs, guesses and omissions."""
 
 from __future__ import annotations
 

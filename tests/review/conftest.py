@@ -174,10 +174,17 @@ def previewed(address: str, options: Mapping[str, Any]) -> SourcePreview:
     if "nowhere" in address:
         raise UnreachableError(f"{address} can't be reached from a test.")
     storm = Content(
-        ActivityKind.ARTICLE, "web", "https://tide.example/1", Actor("web", "ana", "Ana & <b>Ben</b>"), "Storm <i>now</i>",
-        "Ferries stay in port. " * 40, lang="en", published=NOON, hashtags=("Weather", "x" * 80),
+        ActivityKind.ARTICLE,
+        "web",
+        "https://tide.example/1",
+        Actor("web", "ana", "Ana & <b>Ben</b>"),
+        "Storm <i>now</i>",
+        "Ferries stay in port. " * 40,
+        lang="en",
+        published=NOON,
+        hashtags=("Weather", "x" * 80),
         media=(Media("image", "https://tide.example/" + "long/" * 30 + "a.jpg", alt="Waves", width=800, height=600),),
-    )  # fmt: skip
+    )
     meeting = Content(
         ActivityKind.EVENT, "web", event=Occasion(NOON, zone_label="IST", place="Town hall", cancelled=True)
     )

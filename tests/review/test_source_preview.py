@@ -20,7 +20,8 @@ def test_a_preview_shows_entries_and_notes_and_adds_nothing(house: Installation)
     assert page.status == 200
     for words in (
         "The Tide", "https://tide.example/feed", "announces this feed", "3 items would be stored",
-        "The newest 2 are shown", "Storm &lt;i&gt;now&lt;/i&gt;", "Ana &amp; &lt;b&gt;Ben&lt;/b&gt;", "a.jpg", "Town hall",
+        "The newest 2 are shown", "Storm &lt;i&gt;now&lt;/i&gt;", "Ana &amp; &lt;b&gt;Ben&lt;/b&gt;", "a.jpg",
+        "Town hall",
         "recognized by its content", "identity&#39;: &#39;guid",
     ):  # fmt: skip
         assert words in page.text, words

@@ -55,7 +55,7 @@ class Person:
     text: str  # a name, a mail address, or both
     url: str | None = None
     avatar: str | None = None
-    fallback: bool = False  # credited only if nobody else is: the show of a podcast
+    fallback: bool = False  # credited only without other authors: the show of a podcast
 
 
 def author_of(people: Iterable[Person]) -> Author | None:

@@ -45,7 +45,7 @@ class FeedSearch:
         """Return the first feed.
 
         Raises:
-            SourceError: there is none; the message describes what was found instead.
+            SourceError: there is none; the message describes the response.
         """
         self.home = host_key(url)
         if found := await self._first(feeds_at(url), f"This is the feed of {display_url(url)}."):
@@ -82,7 +82,7 @@ class FeedSearch:
         return None
 
     def _notes(self) -> Iterable[str]:
-        """Return what was tried before."""
+        """Return the addresses that failed, with the reasons."""
         for address, problem in self.failed.items():
             named = "" if display_url(address) in str(problem) else f"{display_url(address)}: "
             yield f"Tried before: {named}{problem}"

@@ -100,7 +100,7 @@ def _tags(value: object) -> Iterator[str]:
 
 
 def _author(values: dict[str, Any]) -> Author | None:
-    """Return the authors, whatever shape they have: feeds use names, objects and lists for either field."""
+    """Return the authors in any shape: feeds use names, objects and lists for either field."""
     return author_of(people_in(values.get("authors"))) or author_of(people_in(values.get("author")))
 
 
