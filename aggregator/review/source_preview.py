@@ -48,7 +48,7 @@ class PreviewPages:
             return self._desk.page(request, "source-add.html", filled, 422)
         names = ["address", "policy", "delay"]
         names += [option_field(kind, option) for kind in self._kinds for option in kind.options]
-        fields = [(name, values[0]) for name in names if (values := form.texts(name)) and values[0]]
+        fields = [(name, texts[0]) for name in names if (texts := form.texts(name)) and texts[0]]
         values = {
             "found": found,
             "fields": fields,

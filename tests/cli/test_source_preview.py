@@ -79,6 +79,6 @@ def test_secrets_in_addresses_are_not_printed(cli: CommandLine) -> None:
 def test_a_paused_host_is_left_alone(cli: CommandLine, publisher: Publisher, sqlite_store: Store) -> None:
     with sqlite_store.writing() as tx:
         later = NOON.replace(year=2200)
-        tx.polling.hosts.pause(publisher.host, later, "429", later, first=later - NOON)
+        tx.polling.hosts.pause(publisher.host, later, NOON, "429", first=later - NOON)
     assert "is paused" in cli("source", "preview", publisher.url("/good/1.xml"), code=1).stderr
     assert publisher.hits.total() == 0
