@@ -25,11 +25,23 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The author of an entry, or the publisher of a feed."""
+    """The authors of an entry, or the publisher of a feed."""
 
-    name: str | None = None
+    names: tuple[str, ...] = ()  # several people wrote it together
     url: str | None = None
     avatar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFields:
+    """The fields of an event as written."""
+
+    start: str
+    end: str | None = None
+    place: str | None = None
+    online: str | None = None
+    cancelled: bool = False
+    zone: str | None = None  # of times that name none
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     image: str | None = None  # a picture that represents the entry
+    event: EventFields | None = None  # its `ev:` or xCal elements
     reply_to: str | None = None  # address of the item it replies to (RFC 4685)
     raw: bytes = b""  # the entry's XML, or compact JSON of all its fields
 

@@ -11,7 +11,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.sax import SAXException
 from xml.sax.saxutils import escape
@@ -27,6 +26,7 @@ from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.feed_metadata import announced_in
+from aggregator.sources.rss.feedparser_marks import marked
 from aggregator.sources.rss.fields import document_of, entry_of
 from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
@@ -34,8 +34,6 @@ from aggregator.sources.rss.time_zones import region_in
 from aggregator.sources.rss.xml_document import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aggregator.sources.rss.fields import Fields
     from aggregator.sources.rss.time_zones import Region
 
@@ -105,7 +103,7 @@ def _parsed(body: bytes, url: str) -> Any:  # noqa: ANN401 - feedparser is untyp
     body = _PERMALINK.sub(rb'isPermaLink="true"', _NO_LANGUAGE.sub(rb'xml:lang="%s"' % UNDETERMINED.encode(), body))
     try:
         return feedparser.parse(
-            io.BytesIO(straightened(body)),
+            io.BytesIO(marked(straightened(body))),
             response_headers=headers,
             sanitize_html=False,
             resolve_relative_uris=False,
@@ -136,15 +134,6 @@ def _from_base64(found: re.Match[bytes]) -> bytes:
 def looks_like_html(text: str) -> bool:
     """Return whether feedparser treats a text as HTML although its type is plain."""
     return ("<" in text or "&" in text) and bool(StrictFeedParser.looks_like_html(text))
-
-
-@lru_cache(maxsize=512)
-def person_in(text: str) -> Mapping[str, str]:
-    """Return the "name" and "email" that feedparser finds in an author's text."""
-    parser = StrictFeedParser("", None, "utf-8")
-    parser.feeddata.update({"author": text, "authors": [feedparser.FeedParserDict()]})
-    parser._sync_author_detail()  # noqa: SLF001 - so that it stays the same as in documents that feedparser reads
-    return dict(parser.feeddata["authors"][0])
 
 
 def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
+from aggregator.sources.rss.authors import author_of, people_in
 from aggregator.sources.rss.control_characters import cleaned
 from aggregator.sources.rss.dates import read_date
-from aggregator.sources.rss.document import Author, Document, Entry, Markup, ReadEntries
+from aggregator.sources.rss.document import Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.entry_limit import newest
 from aggregator.sources.rss.media_types import media_type, whole
 from aggregator.sources.rss.time_zones import region_in
@@ -18,8 +19,11 @@ from aggregator.sources.rss.time_zones import region_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.sources.rss.document import Author
     from aggregator.sources.rss.time_zones import Region
 
+_MOST_TAGS = 200
+_LABELS = ("label", "name", "title", "term")
 _VERSION = "jsonfeed.org/version/"
 
 
@@ -81,7 +85,7 @@ def _entry(item: dict[str, Any], region: Region) -> Entry:
         lang=_text(item, "language"),
         published=read_date(item.get("date_published"), region),
         updated=read_date(item.get("date_modified"), region),
-        tags=tuple(tag.strip() for tag in _list(item, "tags") if isinstance(tag, str) and tag.strip()),
+        tags=tuple(_tags(item.get("tags"))),
         media=tuple(_media(item, image)),
         image=image,
         raw=json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"),
@@ -110,11 +114,18 @@ def _words(values: dict[str, Any], name: str) -> Markup | None:
     return Markup(value, html=False) if value else None
 
 
+def _tags(value: object) -> Iterator[str]:
+    """Yield tags: names, objects with a name, or a text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    for part in parts[:_MOST_TAGS]:
+        named = next(filter(None, (_text(part, key) for key in _LABELS)), None) if isinstance(part, dict) else part
+        if isinstance(named, str) and named.strip():
+            yield named.strip()
+
+
 def _author(values: dict[str, Any]) -> Author | None:
-    for author in [*_list(values, "authors"), values.get("author")]:
-        if isinstance(author, dict) and _text(author, "name"):
-            return Author(_text(author, "name"), _text(author, "url"), _text(author, "avatar"))
-    return None
+    """Return the authors in any shape: feeds use names, objects and lists for either field."""
+    return author_of(people_in(values.get("authors"))) or author_of(people_in(values.get("author")))
 
 
 def _media(item: dict[str, Any], image: str | None) -> Iterator[Media]:

@@ -18,6 +18,7 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
 )
+from aggregator.sources.rss.authors import joined
 from aggregator.sources.rss.control_characters import clean_content, plain_id, without_controls
 from aggregator.sources.rss.document import UNDETERMINED
 from aggregator.sources.rss.events import occasion_of
@@ -156,7 +157,7 @@ def _title(title: Markup | None) -> str | None:
 def _actor(author: Author | None, setting: Setting) -> Actor:
     """Return the author: the entry's, the feed's, or else the publication."""
     author = author or setting.author
-    name = (author.name if author else None) or setting.title or setting.host
+    name = (joined(author.names, setting.lang) if author else None) or setting.title or setting.host
     url = canonical_url(author.url, setting.base) if author and author.url else None
     own = canonical_url(author.avatar, setting.base) if author and author.avatar else None
     return Actor(

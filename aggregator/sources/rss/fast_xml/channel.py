@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from aggregator.sources.rss.fast_xml.authors import add_author, add_owner
+from aggregator.sources.rss.fast_xml.authors import add_author
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_feed_link
 from aggregator.sources.rss.fast_xml.markup import (
     PLAIN,
@@ -84,8 +84,8 @@ class Channel:
     def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         add_author(self.fields, element, inner)
 
-    def _owner(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
-        add_owner(self.fields, element, inner)
+    def _owner(self, _: _Element, __: dict[str, str], ___: Surroundings) -> None:
+        """Skip the owner of a podcast: that is private."""
 
     def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         for child in element:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.sources.rss.control_characters import plain_id
 from aggregator.sources.rss.dates import read_date
-from aggregator.sources.rss.fast_xml.authors import add_author
+from aggregator.sources.rss.entry_links import ORIGINALS, page_link
+from aggregator.sources.rss.fast_xml.authors import add_author, add_source_authors
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
 from aggregator.sources.rss.fast_xml.markup import (
     HTML,
@@ -27,6 +28,7 @@ from aggregator.sources.rss.fast_xml.names import (
     pass_over,
     pass_over_children,
 )
+from aggregator.sources.rss.feedparser_marks import PLAIN_GUID
 from aggregator.sources.rss.fields import entry_of
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.fields import Fields
     from aggregator.sources.rss.time_zones import Region
 
-_NAMES = frozenset({"guid", "id", "link"})
+_NAMES = frozenset({"guid", "id", "link", *ORIGINALS})
 _NO_ATTRIBUTES: dict[str, str] = {}
 _ITUNES = "http://www.itunes.com/"
 _ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
@@ -97,7 +99,7 @@ class Item:
                 self._handle(self._handlers[name], child)
             elif name not in self._handlers:
                 pass_over(child, name)
-        return (self.fields.get("id") or "").strip() or None, (self.fields.get("link") or "").strip() or None
+        return (self.fields.get("id") or "").strip() or None, page_link(self.fields)
 
     def _handle(self, handle: Callable[[Item, _Element, dict[str, str], Surroundings], None], child: _Element) -> None:
         if child.keys():
@@ -144,9 +146,14 @@ class Item:
         self.fields["id"] = value
         if is_link:
             self.fields.setdefault("link", value)
+        else:
+            self.fields[PLAIN_GUID] = "1"
 
     def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_link(self.fields, element, attributes, inner, text_of_link)
+
+    def _original(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.fields[name_of_tag(element.tag)] = text_of(element)
 
     def _enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
@@ -208,8 +215,9 @@ class Item:
     def _image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         pass_over_children(element)
 
-    def _source(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _source(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         self.titled, self.sourced = False, True
+        add_source_authors(self.fields, element, inner)
         for child in element:
             if name_of_tag(child.tag) not in _SOURCE or any(len(inner) for inner in child):
                 raise UnfamiliarError(child.tag)
@@ -243,6 +251,7 @@ class Item:
         "content_encoded": _encoded,
         **dict.fromkeys(("guid", "id"), _guid),
         "link": _link,
+        **dict.fromkeys(ORIGINALS, _original),
         "enclosure": _enclosure,
         **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
         **dict.fromkeys(("category", "keywords", "dc_subject"), category),
