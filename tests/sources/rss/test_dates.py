@@ -261,7 +261,7 @@ def test_numbers_of_json_are_seconds_or_milliseconds(value: object, moment: str 
 
 DATE = "gio, 18 ago 2022 10:00:00 CEST"
 FORMATS = {
-    "tree": f"<rss version='2.0'><channel><item><guid>1</guid><pubDate>{DATE}</pubDate></item></channel></rss>",
+    "tree": f"<rss version='2.0'><channel><item><guid>1</guid><title>x</title><pubDate>{DATE}</pubDate></item></channel></rss>",
     "feedparser": f"<rss version='2.0'><channel><item><guid>1</guid><description>a<b></description>"
     f"<pubDate>{DATE}</pubDate></item></channel></rss>",
     "atom": f"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>1</id><title>x</title><published>{DATE}</published>"
