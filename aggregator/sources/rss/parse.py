@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 5  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+READER = 6  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 # The root of a feed behind a piece of HTML, such as an error message: <p>Warning</p><rss version="2.0">
 _HIDDEN_FEED = re.compile(
     rb"\A\s*<(?!!doctype|html|head|body)[^<>]*>(?:(?!<html|<body|<head|<!doctype).)*?"
