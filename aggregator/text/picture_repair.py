@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aggregator.text.html_tokens import Tag
     from aggregator.text.pictures import Candidate
 
+_SMALLEST = 25  # pixels of a picture that is no icon
 _CUSTOM_ELEMENT = re.compile(r"(?:[a-z][a-z0-9]*-)+(?:img|image|anim)|image")  # <amp-img>, <a-img>
 _SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset", "src", "data-src")
 _RARE_TYPES = frozenset({"image/avif", "image/jxl", "image/jp2", "image/vnd.ms-photo"})
@@ -55,6 +56,8 @@ class PictureRepair(HtmlRewriter):
         self._pictured = True
         address = picture_address(attributes, self._candidates())
         lazy = is_lazy(attributes)
+        if tag.name != "img" and _is_ratio(attributes):
+            del attributes["width"], attributes["height"]
         stand_in = tag.name.startswith("amp-") and ("placeholder" in attributes or "fallback" in attributes)
         if stand_in or is_pixel(attributes, lazy=lazy):
             self.drop(tag)
@@ -120,3 +123,12 @@ class PictureRepair(HtmlRewriter):
             rest = tag.rest.lower()
             if ("style" in rest or "hidden" in rest) and is_hidden(tag.attributes()):
                 self._hidden = (tag.name, 1)
+
+
+def _is_ratio(attributes: dict[str, str]) -> bool:
+    """Return whether the size in a custom element is the ratio of its sides, as in <amp-img width=4 height=3>."""
+    sides = [attributes.get(name, "") for name in ("width", "height")]
+    return (
+        all(re.fullmatch(r"0*[1-9]\d?(?:\.\d+)?", side) and float(side) < _SMALLEST for side in sides)
+        and sides != ["1"] * 2
+    )

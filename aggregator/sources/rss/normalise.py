@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html as entities
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -15,22 +15,21 @@ from aggregator.domain.activity import (
     Actor,
     Content,
     Link,
-    Media,
     NewActivity,
 )
+from aggregator.sources.rss.entry_media import media_of
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
-from aggregator.sources.rss.media_types import whole
-from aggregator.text.html import clean_html, paragraphs, plain_text, text_of_clean
+from aggregator.text.html import CleanArticle, clean_article, paragraphs, plain_text, text_of_clean
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aggregator.domain.activity import Media
     from aggregator.sources.rss.document import Author, Document, Entry, Markup
 
 _MOST_LINKS = 50
-_MOST_MEDIA = 50
 _MOST_TAGS = 50
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_RAW = 400_000  # bytes
@@ -38,8 +37,6 @@ _LITTLE_TEXT = 500  # characters that may accompany a film without making it an 
 _BCP47 = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 # The output of clean_html: double quotes around every value, the address first.
 _ANCHOR = re.compile(r'<a\b[^>]*? ?href="(https?:[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
-_IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)>")
-_ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,12 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     """Return an entry as an activity."""
     url = canonical_url(entry.link, setting.base) if entry.link else None
     base = _base(entry.body, url, setting)
-    html, text = _body(entry.body, base)
+    article = _article(entry.body, base)
+    html, text = article.html, text_of_clean(article.html)
     title = _title(entry.title)
     actor = _actor(entry.author, setting)
     lang = _language(entry.lang) or _language(setting.lang)
-    media = _media(entry, html, base)
+    media = media_of(entry, article, base)
     published = entry.published or entry.updated
     occasion = occasion_of(entry, text, published)
     native_id = entry.id or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
@@ -127,13 +125,12 @@ def _base(body: Markup | None, url: str | None, setting: Setting) -> str:
         return setting.base
 
 
-def _body(body: Markup | None, base: str) -> tuple[str, str]:
-    """Return the entry's clean HTML and plain text."""
+def _article(body: Markup | None, base: str) -> CleanArticle:
+    """Return the entry's clean HTML, and the films and sounds in it."""
     if body is None:
-        return "", ""
+        return CleanArticle("")
     value = body.value[:LONGEST_TEXT]
-    html = clean_html(value, base) if body.html else paragraphs(value)
-    return html, text_of_clean(html)
+    return clean_article(value, base) if body.html else CleanArticle(paragraphs(value))
 
 
 def _title(title: Markup | None) -> str | None:
@@ -169,48 +166,6 @@ def _language(tag: str | None) -> str | None:
 def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
     film = bool(media) and media[0].type == "video" and len(text) <= _LITTLE_TEXT
     return ActivityKind.VIDEO if film else ActivityKind.ARTICLE
-
-
-def _media(entry: Entry, html: str, base: str) -> tuple[Media, ...]:
-    """Return the entry's attachments without duplicates, or the first picture of the text if there are none."""
-    found: dict[str, Media] = {}
-    stills: list[Media] = []
-    for media in entry.media:
-        url = canonical_url(media.url, base)
-        if url is None:
-            continue
-        preview = canonical_url(media.preview, base) if media.preview else None
-        same = url == media.url and preview == media.preview
-        placed = media if same else replace(media, url=url, preview=preview)
-        if media.type == "thumbnail":
-            stills.append(placed)
-        else:
-            found[url] = _merged(found[url], placed) if url in found else placed
-    films = [media for media in found.values() if media.type == "video"]
-    if stills and films and films[0].preview is None:
-        found[films[0].url] = replace(films[0], preview=stills[0].url)
-    elif stills and not found:
-        found[stills[0].url] = replace(stills[0], type="image")
-    elif not found and (picture := _first_picture(html, entry, base)):
-        found[picture.url] = picture
-    return tuple(found.values())[:_MOST_MEDIA]
-
-
-def _merged(first: Media, second: Media) -> Media:
-    """Merge the details of an enclosure and a media:content for the same file."""
-    missing = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
-    return replace(first, **missing)
-
-
-def _first_picture(html: str, entry: Entry, base: str) -> Media | None:
-    for found in _IMAGE.finditer(html):
-        values = {name: entities.unescape(value) for name, value in _ATTRIBUTE.findall(found[1])}
-        url = canonical_url(values.get("src", ""))
-        if url:
-            width, height = whole(values.get("width")), whole(values.get("height"))
-            return Media("image", url, alt=values.get("alt") or None, width=width, height=height)
-    url = canonical_url(entry.image, base) if entry.image else None
-    return Media("image", url) if url else None
 
 
 def _links(html: str) -> tuple[Link, ...]:

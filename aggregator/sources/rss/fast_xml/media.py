@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Protocol
 
+from aggregator.sources.rss.attachments import GROUP
 from aggregator.sources.rss.fast_xml.markup import (
-    PLAIN,
+    HTML,
     address_of,
     bare_text,
     part_of,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
+from aggregator.sources.rss.media_rss import caption_of, html_of, is_html, preview_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -30,8 +33,6 @@ class MediaEntry(Protocol):
     def category(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
 
     def tag(self, term: str | None, scheme: str | None, label: str | None) -> None: ...  # noqa: D102
-
-    def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
 
     def own_names(self) -> set[str]: ...  # noqa: D102
 
@@ -65,11 +66,13 @@ def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], i
 
 
 def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: set[str]) -> None:
+    group = str(len(item.fields.get("media_content", ())))
     for child in element:
         name = name_of_tag(child.tag)
         if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
             attributes = attributes_of(child)
-            add_media(item, child, attributes, inner.within(attributes))
+            within = inner.within(attributes)
+            add_media(item, child, {**attributes, GROUP: group} if name == "media_content" else attributes, within)
         else:
             pass_over(child, name)
 
@@ -77,17 +80,19 @@ def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: s
 def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
     """Record a media:content with its text and preview image."""
     lifted: dict[str, str] = {}
+    stills: list[dict[str, str]] = []
     for child in element:
         name = name_of_tag(child.tag)
+        own = attributes_of(child)
         if name in _LIFTED:
-            lifted.setdefault(_LIFTED[name], bare_text(child))
+            lifted.setdefault(_LIFTED[name], caption_of(bare_text(child), own.get("type")))
         elif name == "media_thumbnail":
-            lifted.setdefault("preview", child.get("url") or bare_text(child))
+            stills.append({**own, "url": own.get("url") or bare_text(child)})
         elif name in {"media_category", "media_keywords"}:
-            own = attributes_of(child)
             add_media(item, child, own, inner.within(own))
         else:
             pass_over(child, name)
+    lifted["preview"] = preview_of(stills) or ""
     inherited = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
     item.fields.setdefault("media_content", []).append({**attributes, **inherited})
 
@@ -107,12 +112,23 @@ def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], 
             return
         if "title" in item.fields or item.sourced:
             raise UnfamiliarError(element.tag)
-        part = part_of(element, attributes, inner, PLAIN, atom=item.atom)
+        part = _as_html(element, attributes, inner, atom=item.atom)
         item.fields["title"], item.fields["title_detail"] = part["value"], part
     elif not item.own_names() & _BODIES:
         if "summary" in item.fields:
             raise UnfamiliarError(element.tag)
-        item.description(element, attributes, inner)
+        part = _as_html(element, attributes, inner, atom=item.atom)
+        item.fields["summary"], item.fields["summary_detail"] = part["value"], part
+
+
+def _as_html(element: _Element, attributes: dict[str, str], inner: Surroundings, *, atom: bool) -> Fields:
+    """Return a text as HTML, since it is plain text whatever it looks like, unless it says that it is HTML."""
+    text, kind = text_of(element), attributes.get("type")
+    part = part_of(element, {**attributes, "type": HTML}, inner, HTML, atom=atom)
+    if text and not is_html(text, kind):
+        title = name_of_tag(element.tag) == "media_title"
+        part["value"] = escape(text, quote=False) if title else html_of(text, kind)
+    return part
 
 
 def own_names(element: _Element) -> set[str]:
