@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import structlog
 
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.config.portal_folder import Configuration
+from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.alert_rounds import AlertNotifier
 from aggregator.services.backfill import Backfill
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.clock import Clock
     from aggregator.domain.errors import AggregatorError
+    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.secrets import Secret
     from aggregator.domain.source import Json, Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
+    from aggregator.domain.source_preview import SourcePreview
     from aggregator.fetching.client import Http
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.compliance_sweep import SweepReport
@@ -143,6 +147,24 @@ class Container:
 
         return self.run(work())
 
+    def preview(self, address: str, terms: Subscription = Subscription(), *, most: int = 20) -> SourcePreview:  # noqa: B008 - frozen
+        """Return what would be stored of an address; nothing is written for a feed."""
+        from aggregator.services.preview import ReadOnlyRateLimiter, preview
+
+        async def work() -> SourcePreview:
+            limiter = ReadOnlyRateLimiter(self.store, self.clock, spacing=self.settings.host_spacing)
+            usual = await self.context()
+            async with self._client(limiter) as http:
+                context = replace(usual, http=http, quiet=limiter)
+                tagger = self.configuration.tagger
+                return await preview(address, kinds().values(), context, terms, tagger=tagger, most=most)
+
+        found = self.run(work())
+        with self.store.reading() as tx:
+            source = tx.polling.sources.at(found.kind, found.address)
+        is_followed = source is not None and source.state is not SourceState.REMOVED
+        return replace(found, followed_as=source.slug if source is not None and is_followed else None)
+
     def subscribe_all(
         self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
     ) -> None:
@@ -223,7 +245,10 @@ class Container:
         def import_(document: UploadedDocument, who: str) -> ImportReport:
             return self.run(import_document(document, self.import_target(who, document.name), self.context))
 
-        return sections(desk, publish=store, subscribe=add, import_document=import_, kinds=forms())
+        def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
+            return self.preview(address, Subscription(options=options))
+
+        return sections(desk, publish=store, subscribe=add, preview=preview, import_document=import_, kinds=forms())
 
     async def _sweep(self) -> list[SweepReport]:
         context = await self.context(time.monotonic() + self.limits.begin)
@@ -245,15 +270,7 @@ class Container:
                 concurrency=settings.host_concurrency,
                 hold=min(LONGEST_HOLD, settings.lease),
             )
-            from aggregator.fetching.client import Http  # imported late: commands rarely need it
-
-            self._http = await Http(
-                user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
-                private_networks=settings.private_networks,
-                quiet=self._rate_limiter,
-                clock=self.clock,
-                proxy=settings.proxy.reveal() if settings.proxy else None,
-            ).__aenter__()
+            self._http = await self._client(self._rate_limiter).__aenter__()
         if self._parser is None:
             self._parser = ParserPool()
         if self._spending is None:
@@ -267,6 +284,18 @@ class Container:
             deadline,
             spending=self._spending,
             parser=self._parser,
+        )
+
+    def _client(self, limiter: RateLimiter) -> Http:
+        from aggregator.fetching.client import Http  # imported late: commands rarely need it
+
+        settings = self.settings
+        return Http(
+            user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
+            private_networks=settings.private_networks,
+            quiet=limiter,
+            clock=self.clock,
+            proxy=settings.proxy.reveal() if settings.proxy else None,
         )
 
     @cached_property

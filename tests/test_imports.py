@@ -56,7 +56,12 @@ FENCES = {
     "argon2": ("aggregator.config.passwords",),
     "re2": ("aggregator.domain.moderation.conditions",),
     "brotli": ("aggregator.fetching.content_encoding",),
-    "babel": ("aggregator.domain.tagging.countries", "aggregator.web.dates"),
+    "babel": (
+        "aggregator.domain.tagging.countries",
+        "aggregator.sources.rss.authors",
+        "aggregator.sources.rss.date_words",
+        "aggregator.web.dates",
+    ),
     "aiohttp": (
         "aggregator.fetching.client",
         "aggregator.fetching.dns_resolver",

@@ -25,6 +25,7 @@ from aggregator.cli.source_edit import (
     sign_in,
 )
 from aggregator.cli.source_io import export_, import_
+from aggregator.cli.source_preview import preview
 from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL
 from aggregator.domain.source import Policy, SourceState
@@ -53,7 +54,7 @@ def source() -> None:
     """Add, list, show, change and remove sources."""
 
 
-for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_):
+for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_, preview):
     source.add_command(_command)
 add_alias(source, "sign-in", sign_in)
 

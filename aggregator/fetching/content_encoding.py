@@ -29,6 +29,13 @@ _HEAD = 2  # bytes that tell a zlib wrapper from raw deflate
 _SLICE = 64 * 1024  # bytes decompressed at a time, so that a bomb costs no more memory than its limit
 _GZIP_MEMBER = b"\x1f"  # first byte of each member
 _MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but no bytes
+_MAGICS = {b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f": "zstd"}  # no text begins with these
+_MAGIC_LENGTH = 3
+# Codings that exist, but are not requested. Other names ("utf-8", "aws-chunked", "none") say nothing about the bytes.
+_UNSUPPORTED = frozenset(
+    {"compress", "bzip2", "bzip", "xz", "lzma", "lz4", "lzip", "snappy", "sdch", "dcb", "dcz", "exi", "pack200-gzip"}
+    | {"aesgcm", "aes128gcm"}
+)
 _ZSTD_WINDOW = 23  # log2 of the window size that RFC 9659 allows
 
 
@@ -55,12 +62,15 @@ class Unpacker:
 
     def __init__(self, url: str, encoding: str, most: int) -> None:
         self._url, self._most = url, most
-        self._encoding = encoding.strip().lower().removeprefix("x-")
-        if self._encoding not in {"", "identity", *_UNDOING}:
+        names = dict.fromkeys(name.strip().lower().removeprefix("x-") for name in encoding.split(","))
+        codings = [name for name in names if name in _UNDOING or name in _UNSUPPORTED]
+        if len(codings) > 1 or _UNSUPPORTED.intersection(codings):
             raise UnreadableError(
                 f"{display_url(url)} uses the Content-Encoding {encoding[:40]!r}, which was not requested."
             )
-        self._undo = _UNDOING[self._encoding]() if self._encoding in _UNDOING else None
+        self._encoding = codings[0] if codings else ""
+        self._undo = _UNDOING[self._encoding]() if codings else None
+        self._head: bytes | None = None if codings else b""  # until it tells whether the body is compressed
         self._fed = False
         self._parts: list[bytes] = []
         self._size = 0
@@ -72,6 +82,11 @@ class Unpacker:
             UnpackedTooLargeError: the decompressed body exceeds `most` bytes.
             UnreadableError: it is not compressed as the headers say.
         """
+        if self._head is not None:
+            self._head += data
+            if len(self._head) < _MAGIC_LENGTH:
+                return
+            data = self._recognized(self._head)
         if self._undo is None:
             self._keep(data)
             return
@@ -85,6 +100,14 @@ class Unpacker:
                 f"{display_url(self._url)} has the Content-Encoding {self._encoding}, but an invalid body."
             ) from None
 
+    def _recognized(self, head: bytes) -> bytes:
+        """Notice a compressed body without a Content-Encoding, by its first bytes, which are returned."""
+        self._head = None
+        coding = _MAGICS.get(head[:_MAGIC_LENGTH])
+        if coding is not None:
+            self._encoding, self._undo = coding, _UNDOING[coding]()
+        return head
+
     def whole(self) -> bytes:
         """Return the decompressed body.
 
@@ -97,7 +120,7 @@ class Unpacker:
 
     def so_far(self) -> bytes:
         """Return the bytes decompressed so far."""
-        return b"".join(self._parts)
+        return b"".join([*self._parts, self._head or b""])
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)

@@ -103,8 +103,8 @@ def check_status(
     """
     if is_robot_check(headers, body):
         raise RobotCheckError(
-            f"{display_url(url)} answered {status} with a bot challenge page. Ask the "
-            "publisher to let feed readers in.",
+            f"{display_url(url)} answered {status} with a bot challenge page, which takes the aggregator for "
+            "a robot to be kept out. Ask the publisher to let feed readers in.",
             until=until,
             status=status,
         )

@@ -14,6 +14,7 @@ from aggregator.review.items import ItemPages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
 from aggregator.review.source_import import ImportPages
+from aggregator.review.source_preview import PreviewPages
 from aggregator.review.sources import SourcePages, alert_banners
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aggregator.review.context import DeskContext, Section
     from aggregator.review.editorial import Publish
     from aggregator.review.source_import import ImportDocument
+    from aggregator.review.source_preview import Preview
     from aggregator.review.sources import Subscribe
 
 
@@ -31,6 +33,7 @@ def sections(
     *,
     publish: Publish,
     subscribe: Subscribe,
+    preview: Preview,
     import_document: ImportDocument,
     kinds: Sequence[KindForm],
 ) -> Iterable[Section]:
@@ -41,6 +44,7 @@ def sections(
     yield ItemPages(desk)
     yield RulePages(desk)
     yield ImportPages(desk, import_document)  # before what its path would be the slug of
+    yield PreviewPages(desk, preview, kinds)
     yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)
     yield HistoryPages(desk)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.source import Json
-    from aggregator.domain.source_options import KindForm
+    from aggregator.domain.source_options import KindForm, SourceOption
     from aggregator.review.context import DeskContext, DeskRequest
     from aggregator.review.form import Form
     from storage.store import Transaction
@@ -140,7 +140,7 @@ class SourcePages:
         try:
             policy, delay = policy_of(request.form)
             source = self._subscribe(
-                request.form.needed("address", most=2000), policy, delay, self._options(request.form)
+                request.form.needed("address", most=2000), policy, delay, options_in(request.form, self._kinds.values())
             )
         except AggregatorError as problem:
             values = {"complaint": str(problem), "form": request.form, "kinds": self._kinds.values(), **_words(request)}
@@ -149,15 +149,6 @@ class SourcePages:
             self._note(tx, request, "added a source", source, {"policy": policy.value})
         return self._desk.onward(f"{HOME}/sources/{source.slug}", f"{source.name} added.")
 
-    def _options(self, form: Form) -> dict[str, Json]:
-        """Return the options that were filled in, of all kinds."""
-        return {
-            option.name: value
-            for kind in self._kinds.values()
-            for option in kind.options
-            if (value := form.text(f"option.{kind.kind}.{option.name}", most=LONGEST_TEXT))
-        }
-
     def options(self, request: DeskRequest) -> Response:
         """Set the options of a source's kind; an empty field sets the default."""
         with self._desk.store.writing() as tx:
@@ -165,7 +156,7 @@ class SourcePages:
             kind = self._kinds.get(source.kind)
             if kind is None:
                 raise ConflictError(f"{source.name} has no options here.")
-            filled = self._options(request.form)
+            filled = options_in(request.form, self._kinds.values())
             kept = {name: value for name, value in source.options.items() if name not in names_of(kind.options)}
             options = dict(kind.parse({**kept, **filled}))
             tx.polling.sources.change(source.id, options=options)
@@ -253,6 +244,21 @@ class SourcePages:
         self, tx: Transaction, request: DeskRequest, what: str, source: Source, detail: Mapping[str, Any]
     ) -> None:
         tx.moderation.audit.note(request.now, request.account.name, what, f"source:{source.slug}", detail)
+
+
+def option_field(kind: KindForm, option: SourceOption) -> str:
+    """Return the name of the field of an option."""
+    return f"option.{kind.kind}.{option.name}"
+
+
+def options_in(form: Form, kinds: Iterable[KindForm]) -> dict[str, Json]:
+    """Return the options of all kinds that were filled in."""
+    return {
+        option.name: value
+        for kind in kinds
+        for option in kind.options
+        if (value := form.text(option_field(kind, option), most=LONGEST_TEXT))
+    }
 
 
 def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:

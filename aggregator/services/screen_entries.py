@@ -40,11 +40,12 @@ def screened_all(
 ) -> list[ScreenedActivity]:
     """Screen all entries of a result, with the source's policy and its rules for matching entries."""
     by_link = source.options.get("identity") == "link"
-    named = (_named_by_link(entry) if by_link else entry for entry in result.activities)
+    named = (named_by_link(entry) if by_link else entry for entry in result.activities)
     return [under_policy(screened(entry, source.policy, now, tagger, source.slug), source, now) for entry in named]
 
 
-def _named_by_link(new: NewActivity) -> NewActivity:
+def named_by_link(new: NewActivity) -> NewActivity:
+    """Identify an entry by its address."""
     return replace(new, native_id=new.content.url or new.native_id)
 
 

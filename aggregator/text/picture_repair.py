@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aggregator.text.html_rewriter import HtmlRewriter
 from aggregator.text.html_tokens import VOID
 from aggregator.text.image_tags import img_tag, is_content, is_hidden, is_pixel
-from aggregator.text.pictures import candidates_of, is_lazy, is_placeholder, picture_address, picture_key
+from aggregator.text.pictures import candidates_of, is_lazy, picture_address, picture_key
 
 if TYPE_CHECKING:
     from aggregator.text.html_tokens import Tag
@@ -24,8 +24,9 @@ class ShownPicture(NamedTuple):
     """A picture in the output."""
 
     piece: int  # index in the pieces of the output
-    key: str  # the same for all sizes of a picture; "" if it has no address
-    weak: bool  # a placeholder
+    key: str  # the same for all sizes of a picture; "" if nothing is shown
+    end: int  # of its tag in the input
+    lazy: bool  # scripts load it, so that a <noscript> beside it has the same picture
 
 
 class PictureRepair(HtmlRewriter):
@@ -35,7 +36,8 @@ class PictureRepair(HtmlRewriter):
         super().__init__(html, depth)
         self.pictures: list[ShownPicture] = []
         self._shown: set[str] = set()  # keys
-        self._without_scripts: set[str] = set()  # keys of pictures in <noscript>
+        self._noscript_end = -1  # of the last <noscript> with a picture
+        self._custom_end = -1  # of the last <amp-img>, whose content is for programs that do not know it
         self._sources: list[Candidate] | None = None  # of the open <picture>
         self._rare_sources: list[Candidate] = []
         self._pictured = False  # the open <picture> has an <img>
@@ -44,7 +46,7 @@ class PictureRepair(HtmlRewriter):
     @property
     def has_picture(self) -> bool:
         """Return whether there was a picture so far."""
-        return any(picture.key and not picture.weak for picture in self.pictures)
+        return any(picture.key for picture in self.pictures)
 
     def is_picture(self, name: str) -> bool:
         """Return whether an element is an `<img>` under another name."""
@@ -62,17 +64,20 @@ class PictureRepair(HtmlRewriter):
         if stand_in or is_pixel(attributes, lazy=lazy):
             self.drop(tag)
         elif address is None or (self._hidden is not None and not is_content(attributes, address)):
-            self.pictures.append(ShownPicture(self.edit(tag.start, tag.end, ""), "", weak=True))
+            self.pictures.append(ShownPicture(self.edit(tag.start, tag.end, ""), "", tag.end, lazy=True))
+        elif lazy and self._is_beside_noscript(tag):
+            self.drop(tag)
         else:
-            key, weak = picture_key(address), is_placeholder(address)
-            if key in self._without_scripts and (lazy or weak):
-                self._without_scripts.discard(key)
-                self.drop(tag)
-                return
             unchanged = tag.name == "img" and attributes.get("src") == address
             shown = self.html[tag.start : tag.end] if unchanged else img_tag(address, attributes)
+            key = picture_key(address)
             self._shown.add(key)
-            self.pictures.append(ShownPicture(self.edit(tag.start, tag.end, shown), key, weak))
+            self.pictures.append(ShownPicture(self.edit(tag.start, tag.end, shown), key, tag.end, lazy))
+            if tag.name != "img" and not tag.self_closed:
+                self._custom_end = self.scanner.end_tag(tag.name, tag.end)
+
+    def _is_beside_noscript(self, tag: Tag) -> bool:
+        return self._noscript_end != -1 and not self.html[self._noscript_end : tag.start].strip()
 
     def start_picture(self, tag: Tag) -> None:
         """Begin a `<picture>`."""
@@ -84,7 +89,7 @@ class PictureRepair(HtmlRewriter):
         if self._sources is not None:
             attributes = tag.attributes()
             texts = [attributes.get(name, "") for name in _SOURCE_SETS]
-            found = [each for text in texts for each in candidates_of(text) if not is_placeholder(each.address)]
+            found = [each for text in texts for each in candidates_of(text)]
             rare = attributes.get("type", "").lower() in _RARE_TYPES
             (self._rare_sources if rare else self._sources).extend(found)
         self.drop(tag)
@@ -99,19 +104,23 @@ class PictureRepair(HtmlRewriter):
         """Return the sources of the open `<picture>`; formats that few programs read only if there are no others."""
         return [] if self._sources is None else self._sources or self._rare_sources
 
-    def without_scripts(self, start: int, end: int, html: str, pictures: list[ShownPicture]) -> str:
-        """Return the content of a `<noscript>` unless its picture is there already. It replaces a placeholder."""
-        keys = [picture.key for picture in pictures if picture.key and not picture.weak]
-        if keys and all(key in self._shown for key in keys):
-            html = ""
-        elif keys and self.pictures and self.pictures[-1].weak:
-            self.pieces[self.pictures[-1].piece] = ""
+    def without_scripts(self, start: int, end: int, html: str, pictures: list[ShownPicture]) -> bool:
+        """Show the content of a `<noscript>`, unless its picture is there already; return whether it is shown.
+
+        It replaces the picture before it that only scripts load.
+        """
+        keys = [picture.key for picture in pictures if picture.key]
+        if start < self._custom_end or (keys and all(key in self._shown for key in keys)):
+            self.edit(start, end, "")
+            return False
+        before = self.pictures[-1] if self.pictures else None
+        if keys and before is not None and before.lazy and not self.html[before.end : start].strip():
+            self.pieces[before.piece] = ""
         piece = self.edit(start, end, html)
-        if html:
-            self._shown.update(keys)
-            self._without_scripts.update(keys)
-            self.pictures += [ShownPicture(piece, key, weak=False) for key in keys]
-        return html
+        self._shown.update(keys)
+        self.pictures += [ShownPicture(piece, key, end, lazy=False) for key in keys]
+        self._noscript_end = end + len("</noscript>") if keys else -1
+        return True
 
     def follow_hidden(self, tag: Tag) -> None:
         """Note where a hidden element starts and ends."""

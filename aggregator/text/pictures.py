@@ -118,8 +118,9 @@ def candidates_of(srcset: str) -> list[Candidate]:
 
 
 def best(candidates: Iterable[Candidate]) -> str | None:
-    """Return the largest sensible picture, the first of equal ones."""
-    ranked = max(candidates, key=lambda candidate: sensible(candidate.width), default=None)
+    """Return the largest sensible picture, the first of equal ones; None: there are only placeholders."""
+    pictures = [candidate for candidate in candidates if not is_placeholder(candidate.address)]
+    ranked = max(pictures, key=lambda candidate: sensible(candidate.width), default=None)
     return ranked.address if ranked else None
 
 
@@ -131,7 +132,7 @@ def sensible(width: float | None) -> float:
 
 
 def picture_address(attributes: Mapping[str, str], sources: Iterable[Candidate] = ()) -> str | None:
-    """Return the address of the picture that an `<img>` shows once its page's scripts have run.
+    """Return the address of the picture that an `<img>` shows once its page's scripts have run; None: it has none.
 
     Args:
         attributes: of the element.
@@ -148,7 +149,7 @@ def picture_address(attributes: Mapping[str, str], sources: Iterable[Candidate] 
     own = candidates_of(attributes.get("srcset", ""))
     if src and not is_placeholder(src):
         return _enlarged(src, own)
-    return best(own) or best(sources) or _anywhere(attributes) or src
+    return best(own) or best(sources) or _anywhere(attributes)
 
 
 def is_lazy(attributes: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aggregator.text.embedded_media import EmbeddedMedia, film_of, mime_of, parameter_in, poster_of
 from aggregator.text.html_rewriter import DEEPEST
 from aggregator.text.html_tokens import Scanner
-from aggregator.text.image_tags import img_tag, is_hidden, is_pixel
+from aggregator.text.image_tags import img_tag, is_hidden, is_tiny
 from aggregator.text.picture_repair import PictureRepair
 from aggregator.text.pictures import address_in
 from aggregator.text.players import player_of
@@ -89,8 +89,8 @@ class PlayerRepair(PictureRepair):
         """Replace an `<iframe>` by a link to its page, and by the links in it, which old browsers show."""
         end = self.scanner.raw_text_end(tag) if tag.name == "iframe" else tag.end
         attributes = tag.attributes()
-        unseen = is_pixel(attributes, lazy=False) or is_hidden(attributes)
-        player = None if unseen else self._player(_frame_addresses(attributes))
+        unseen = is_tiny(attributes) or is_hidden(attributes)
+        player = None if unseen else self._player(_frame_addresses(attributes), attributes.get("title", ""))
         inner = self.html[tag.end : min(end, tag.end + _LONGEST_FALLBACK)]
         if "&lt;a " in inner and "<" not in inner:
             inner = entities.unescape(inner)
@@ -147,16 +147,16 @@ class PlayerRepair(PictureRepair):
         if kind == "image":
             self.linked.add(usable)
             return "" if "<img" in inner else img_tag(usable, attributes)
-        player = self._player([usable])
+        player = self._player([usable], attributes.get("title", ""))
         dead = "flash" in mime or _FLASH.search(usable)
         if player is not None and not player.known and (dead or _LINK.search(inner)):
             return ""
         return self._link(player)
 
-    def _player(self, addresses: list[str]) -> Player | None:
+    def _player(self, addresses: list[str], title: str = "") -> Player | None:
         if len(self.linked) >= _MOST_PLAYERS:
             return None
-        return next((found for address in addresses[:_MOST_ADDRESSES] if (found := player_of(address))), None)
+        return next((found for address in addresses[:_MOST_ADDRESSES] if (found := player_of(address, title))), None)
 
     def _link(self, player: Player | None) -> str:
         """Return a link to the page of a player, unless the text has one."""

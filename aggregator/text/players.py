@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _LONGEST = 4096
+_LONGEST_LABEL = 100
 _MOST_WRAPPERS = 3  # players within players, such as embedly
 _ID = r"([A-Za-z0-9_-]{1,64})"
 _UUID = r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[1-9A-HJ-NP-Za-km-z]{20,22})"
@@ -131,10 +132,14 @@ class Player(NamedTuple):
     known: bool = True  # it is the page of a known site, and not just the frame
 
 
-def player_of(address: str) -> Player | None:
+def player_of(address: str, title: str = "") -> Player | None:
     """Return the page that shows the content of a frame; the frame itself where no better page is known.
 
     Returns None for what is no content: advertising, counters, buttons, scripts and empty frames.
+
+    Args:
+        address: of the frame, as written, decoded.
+        title: the publisher's name for it, which names a frame of an unknown site.
     """
     for _ in range(_MOST_WRAPPERS):
         address = address.strip()
@@ -148,7 +153,12 @@ def player_of(address: str) -> Player | None:
     if place is None or _NOT_CONTENT.fullmatch(place[0]):
         return None
     path, query = place
-    return _by_parameter(path, query, address) or _by_path(path) or _peertube(address, path) or _itself(address, path)
+    return (
+        _by_parameter(path, query, address)
+        or _by_path(path)
+        or _peertube(address, path)
+        or _itself(address, path, title)
+    )
 
 
 def _place(address: str) -> tuple[str, dict[str, list[str]]] | None:
@@ -221,13 +231,14 @@ def _peertube(address: str, path: str) -> Player | None:
     return Player(f"{scheme}://{authority}{page}", f"Video on {host}")
 
 
-def _itself(address: str, path: str) -> Player | None:
+def _itself(address: str, path: str, title: str) -> Player | None:
     host = path.partition("/")[0]
+    words = " ".join(title.split())[:_LONGEST_LABEL]
     if not host:  # relative: of the publisher's own site
-        return Player(address, "Embedded content", known=False) if re.match(r"\.{0,2}/|\w", address) else None
+        words = words or "Embedded content"
+        return Player(address, words, known=False) if re.match(r"\.{0,2}/|\w", address) else None
     if path.endswith("/embed/") and "#?secret=" in address:  # a WordPress post
-        return Player(address.partition("#")[0].removesuffix("embed/"), f"Post on {host}")
-    name = unquote(path.rpartition("/")[2])
-    if name.lower().endswith(".pdf"):
-        return Player(address, name, known=False)
-    return Player(address, f"Embedded content from {host.removeprefix('www.')}", known=False)
+        return Player(address.partition("#")[0].removesuffix("embed/"), words or f"Post on {host}")
+    name = unquote(path.rpartition("/")[2])[:_LONGEST_LABEL]
+    words = words or (name if name.lower().endswith(".pdf") else f"Embedded content on {host.removeprefix('www.')}")
+    return Player(f"https:{address}" if address.startswith("//") else address, words, known=False)

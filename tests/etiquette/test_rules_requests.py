@@ -269,10 +269,10 @@ def test_rule_34_every_bound_has_its_own_name(polling: Polling, publisher: Publi
     assert polling.source().poll.last_error_code == code
 
 
-def test_rule_34_of_a_very_long_feed_the_first_500_are_read(polling: Polling, publisher: Publisher) -> None:
+def test_rule_34_of_a_very_long_feed_the_newest_500_are_read(polling: Polling, publisher: Publisher) -> None:
     polling.follow(publisher.says("/f", Says(feed(*range(600)))))
     assert polling.poll().new == 500
-    assert polling.note() == "The feed has 600 entries; the first 500 were read."
+    assert polling.note() == "The feed has 600 entries; the newest 500 were read."
 
 
 _BOMB = (

@@ -34,6 +34,17 @@ from tests.fetching.server import Server, answer, failing, with_server
         ("deflate", zlib.compress(b"plain text")),
         ("deflate", zlib.compress(b"plain text")[2:-4]),
         ("identity", b"plain text"),
+        ("aws-chunked", b"plain text"),
+        ("utf-8", b"plain text"),
+        ("None", b"plain text"),
+        ("binary, ISO-8859-1", b"plain text"),
+        ("text/xml", b"plain text"),
+        ("gzip, aws-chunked", gzip.compress(b"plain text")),
+        ("gzip, gzip", gzip.compress(b"plain text")),
+        ("", gzip.compress(b"plain text")),
+        ("identity", gzip.compress(b"plain text")),
+        ("utf-8", gzip.compress(b"plain text")),
+        ("", zstd.compress(b"plain text")),
     ],
 )
 def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
@@ -47,11 +58,22 @@ def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
     assert response.wire_bytes == len(packed)
 
 
+@pytest.mark.parametrize("body", [b"", b"<", b"\x1f\x8b", b"\x1f\x8bx"])
+def test_a_body_too_short_to_be_recognized_is_kept(body: bytes) -> None:
+    async def script(http: Http, server: Server) -> Response:
+        server.answers["/"] = answer(body)
+        return await http.get(f"{server.base}/")
+
+    assert with_server(script)[0].body == body
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "error"),
     [
         (b"not packed", "gzip", UnreadableError),
         (gzip.compress(b"x" * 999)[:-9], "gzip", UnreachableError),
+        (gzip.compress(b"x" * 999)[:-9], "", UnreachableError),
+        (b"whatever", "utf-8, compress", UnreadableError),
         (b"\xff not packed", "br", UnreadableError),
         (brotli.compress(b"x" * 999)[:-3], "br", UnreachableError),
         (b"not packed", "zstd", UnreadableError),

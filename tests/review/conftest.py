@@ -23,8 +23,10 @@ from argon2 import PasswordHasher
 from aggregator.config import passwords
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
+from aggregator.domain.activity import ActivityKind, Actor, Content, Media, Occasion
 from aggregator.domain.errors import BadRequestError, UnreachableError
 from aggregator.domain.secrets import Secret
+from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
 from aggregator.review.routes import sections
 from aggregator.services.editorial import publish
@@ -167,6 +169,36 @@ def _no_address(address: str, _policy: Policy, _delay: timedelta | None, options
     raise UnreachableError(f"{address} can't be reached from a test.")
 
 
+def previewed(address: str, options: Mapping[str, Any]) -> SourcePreview:
+    """Return a preview with every note and field, without a request."""
+    if "nowhere" in address:
+        raise UnreachableError(f"{address} can't be reached from a test.")
+    storm = Content(
+        ActivityKind.ARTICLE,
+        "web",
+        "https://tide.example/1",
+        Actor("web", "ana", "Ana & <b>Ben</b>"),
+        "Storm <i>now</i>",
+        "Ferries stay in port. " * 40,
+        lang="en",
+        published=NOON,
+        hashtags=("Weather", "x" * 80),
+        media=(Media("image", "https://tide.example/" + "long/" * 30 + "a.jpg", alt="Waves", width=800, height=600),),
+    )
+    meeting = Content(
+        ActivityKind.EVENT, "web", event=Occasion(NOON, zone_label="IST", place="Town hall", cancelled=True)
+    )
+    entries = tuple(
+        PreviewedEntry(name, content, ("weather",), (), tuple(entry_notes(name, content, "The Tide", NOON)))
+        for name, content in (("1", storm), ("sha256:2", meeting))
+    )
+    notes = ("https://tide.example/ announces this feed.", f"Options: {dict(options)}.")
+    followed = "news" if "known" in address else None
+    return SourcePreview(
+        "rss", "https://tide.example/feed", "The Tide", "the-tide", timedelta(minutes=5), 3, entries, notes, followed
+    )
+
+
 def _importing(store: Store, clock: Stopped) -> ImportDocument:
     """Return the importer of the real installation; it makes no requests for feeds."""
     context = PollContext(cast("Http", None), clock, cast("RateLimiter", None))
@@ -195,7 +227,12 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
         trusted_proxies=(),
         secret=SECRET,
         sections=lambda desk: sections(
-            desk, publish=publish, subscribe=_no_address, import_document=_importing(store, clock), kinds=forms()
+            desk,
+            publish=publish,
+            subscribe=_no_address,
+            preview=previewed,
+            import_document=_importing(store, clock),
+            kinds=forms(),
         ),
     )
     server = uvicorn.Server(

@@ -298,6 +298,42 @@ def test_a_long_body_takes_no_longer_for_being_odd(html: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("frame", "link"),
+    [
+        ("//www.youtube.com/embed/abc_-1?rel=0", "https://www.youtube.com/watch?v=abc_-1"),
+        ("https://www.youtube-nocookie.com/embed/abc", "https://www.youtube.com/watch?v=abc"),
+        ("https://player.vimeo.com/video/123?h=x", "https://vimeo.com/123"),
+        ("https://www.dailymotion.com/embed/video/x1", "https://www.dailymotion.com/video/x1"),
+        ("https://embed.ted.com/talks/lang/es/a_talk", "https://www.ted.com/talks/a_talk"),
+        ("https://archive.org/embed/thing", "https://archive.org/details/thing"),
+        ("javascript:alert(1)//www.youtube.com/embed/abc", None),
+        ('https://www.youtube.com/embed/" onload=alert(1)', None),
+    ],
+)
+def test_a_player_becomes_a_link_and_other_frames_go(frame: str, link: str | None) -> None:
+    clean = clean_html(f"<p>a</p><iframe width=1 src='{frame}' allowfullscreen>x</iframe><p>b</p>", BASE)
+    assert ("iframe" in clean, "onload" in clean) == (False, False)
+    if link is None:
+        assert clean == "<p>a</p><p>b</p>"
+    else:
+        name = re.escape(link)
+        assert re.fullmatch(f'<p>a</p><p><a href="{name}" rel="nofollow noopener">Video on .+</a></p><p>b</p>', clean)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '<iframe src="about:blank" data-src="https://www.youtube.com/embed/abc"></iframe>',
+        '<iframe src="https://www.youtube.com/embed/abc" srcdoc="<a href=x>play</a>"></iframe>',
+        "<IFRAME SRC=https://www.youtube.com/embed/abc></IFRAME>",
+    ],
+)
+def test_a_player_that_waits_to_be_seen_becomes_a_link_too(frame: str) -> None:
+    link = '<p><a href="https://www.youtube.com/watch?v=abc" rel="nofollow noopener">Video on YouTube</a></p>'
+    assert clean_html(f"{frame}<p>b</p>", BASE) == f"{link}<p>b</p>"
+
+
+@pytest.mark.parametrize(
     ("address", "canonical"),
     [
         ("https://a.example/?utm_source=x&id=1&UTM_Medium=y", "https://a.example/?id=1"),

@@ -132,3 +132,4 @@ class Discovery:
     floor: timedelta
     options: Mapping[str, Json] = field(default_factory=dict)
     harvest: FetchResult | None = None
+    notes: Sequence[str] = ()  # how the address was found, for people

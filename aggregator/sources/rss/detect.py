@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import NamedTuple
 
+from aggregator.sources.rss.page_links import feed_links_of
+from aggregator.sources.rss.platforms import feeds_in
 from aggregator.text.html import plain_text
-from aggregator.text.urls import canonical_url
 
-_FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/json"})
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_FEED_TAG = re.compile(rb"<(?:[a-z]{1,10}:)?(?:rss|feed|rdf|channel)[\s>]", re.IGNORECASE)
+_HTML_TAG = re.compile(rb"<(?:html|head|body|link|meta)[\s>]", re.IGNORECASE)
 _PROLOG = re.compile(rb"(?s)(?:\s+|<\?.*?\?>|<!--.*?-->|<!(?!doctype\s+html)[^>\[]*(?:\[.*?\])?\s*>)*", re.IGNORECASE)
 _ROOT = re.compile(rb"<(!doctype\s+html|[a-z_][\w:.-]*)", re.IGNORECASE)
 _TITLE = re.compile(r"(?is)<title[^>]{0,300}>([^<]{0,300})")
 _BOMS = b"\xef\xbb\xbf\xff\xfe\x00"
-_HEAD = 256 * 1024  # bytes of a page that are examined
+_HEAD = 256 * 1024  # bytes that describe a document
+_LARGEST_PAGE = 2 * 1024 * 1024  # bytes of a page whose links are read: some have a megabyte of scripts before them
 _KB = 1000
 
 
@@ -31,7 +34,7 @@ def root(body: bytes) -> str:
 
 def is_html(body: bytes) -> bool:
     """Return whether a body is an HTML page rather than a feed."""
-    return root(body) in {"html", "head", "body", "meta", "title", "div", "p", "script", "link"}
+    return root(body) in {"html", "head", "body", "meta", "title", "div", "p", "script", "style", "link"}
 
 
 def is_json(body: bytes) -> bool:
@@ -57,43 +60,39 @@ def seen(body: bytes, content_type: str) -> str:
 
 
 class Page(NamedTuple):
-    """An HTML page."""
+    """An HTML page, or another document with Link headers."""
 
     words: str  # description for people
-    feed: str | None  # URL of its first feed link
+    feeds: tuple[str, ...]  # URLs of its feeds, the likeliest first
 
 
-def page(body: bytes, url: str) -> Page | None:
-    """Describe the HTML page at `url`; return None for any other body."""
-    if not is_html(body):
+def page(body: bytes, content_type: str, url: str, link_header: str = "") -> Page | None:
+    """Describe the HTML page at `url`; return None for other bodies, unless Link headers name feeds of theirs."""
+    if is_html(body) or _is_odd_html(body, content_type):
+        text = _text(body)
+        feeds = (*feed_links_of(text, url, link_header), *feeds_in(text, url))
+        return Page(seen(body, content_type), tuple(dict.fromkeys(feeds)))
+    if is_json(body) or root(body):  # may be a feed, whose Link headers name others
         return None
-    links = feed_links(body, url)
-    return Page(seen(body, ""), links[0] if links else None)
+    feeds = tuple(feed_links_of("", url, link_header))
+    return Page(seen(body, content_type), feeds) if feeds else None
 
 
 def feed_links(body: bytes, url: str) -> list[str]:
-    """Return the URLs of the feed links of the HTML page at `url`, in its order."""
-    parser = _Page(url)
-    parser.feed(_page(body))
-    return list(dict.fromkeys(parser.links))
+    """Return the URLs of the feeds that the HTML page at `url` announces, the likeliest first."""
+    return feed_links_of(_text(body), url)
+
+
+def _is_odd_html(body: bytes, content_type: str) -> bool:
+    """Return whether a body is a page that begins with something else: a text, or another element."""
+    if content_type.partition(";")[0].strip().lower() not in _HTML_TYPES or is_json(body):
+        return False
+    return _HTML_TAG.search(body, 0, _HEAD) is not None and _FEED_TAG.search(body, 0, _HEAD) is None
 
 
 def _page(body: bytes) -> str:
     return body[:_HEAD].decode("utf-8", "replace")
 
 
-class _Page(HTMLParser):
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self._base = url
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        if tag == "base" and values.get("href"):
-            self._base = canonical_url(values["href"], self._base) or self._base
-        elif tag == "link" and "alternate" in values.get("rel", "").lower().split():
-            kind = values.get("type", "").partition(";")[0].strip().lower()
-            link = canonical_url(values.get("href", ""), self._base) if values.get("href") else None
-            if link and kind in _FEED_TYPES:
-                self.links.append(link)
+def _text(body: bytes) -> str:
+    return body[:_LARGEST_PAGE].decode("utf-8", "replace")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
+UNDETERMINED = "und"  # ISO 639: the document says that a text's language is not known (xml:lang="")
+
 
 @dataclass(frozen=True, slots=True)
 class Markup:
@@ -23,11 +25,23 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The author of an entry, or the publisher of a feed."""
+    """The authors of an entry, or the publisher of a feed."""
 
-    name: str | None = None
+    names: tuple[str, ...] = ()  # several people wrote it together
     url: str | None = None
     avatar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFields:
+    """The fields of an event as written."""
+
+    start: str
+    end: str | None = None
+    place: str | None = None
+    online: str | None = None
+    cancelled: bool = False
+    zone: str | None = None  # of times that name none
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     image: str | None = None  # a picture that represents the entry
+    event: EventFields | None = None  # its `ev:` or xCal elements
     reply_to: str | None = None  # address of the item it replies to (RFC 4685)
     raw: bytes = b""  # the entry's XML, or compact JSON of all its fields
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html as entities
 import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Occasion
-from aggregator.sources.rss.event_lines import parse_event_line, read_time
+from aggregator.sources.rss.document import EventFields
+from aggregator.sources.rss.event_lines import knows, parse_event_line, read_time
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 _LONGEST_PLACE = 500  # characters
 _LONGEST_JSON = 100_000
 _DEEPEST = 6
-# `ev:startdate` (RSS 1.0's event module) and `xcal:dtstart`, under the usual prefixes.
-_ELEMENT = re.compile(
-    rb"<(?:ev|event|xcal|xCal|cal|ical):(startdate|enddate|dtstart|dtend|location)\b[^<>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,1000})",
-    re.IGNORECASE,
-)
 _LINKED_DATA = re.compile(r"(?is)<script\b[^<>]*application/ld\+json[^<>]*>(.*?)</script")
 _ITEM = re.compile(
     r"(?i)itemprop\s*=\s*[\"']?(startDate|endDate)[\"'\s][^<>]*?(?:content|datetime)\s*=\s*[\"']([^\"']{1,100})"
@@ -38,16 +33,6 @@ _BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
 _STATUSES = ("eventcancelled",)
 
 
-class _EventFields(NamedTuple):
-    """The fields of an event as written."""
-
-    start: str
-    end: str | None = None
-    place: str | None = None
-    online: str | None = None
-    cancelled: bool = False
-
-
 def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion | None:
     """Return the event of an entry, or None. Most entries have none, which a quick check detects.
 
@@ -56,7 +41,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
         text: its plain text.
         published: its publication time; a line of the text counts only if its time is later.
     """
-    facts = _by_elements(entry.raw) or _by_schema(entry.body.value if entry.body and entry.body.html else "")
+    facts = entry.event or _by_schema(entry.body.value if entry.body and entry.body.html else "")
     if facts is not None:
         return _occasion(facts)
     if len(text) > _LONGEST_JSON or not any(character.isdigit() for character in text[:2000]):
@@ -65,19 +50,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
     return found if found is not None and (published is None or found.start > published) else None
 
 
-def _by_elements(raw: bytes) -> _EventFields | None:
-    if b":startdate" not in raw and b":dtstart" not in raw:
-        return None
-    values: dict[str, str] = {}
-    for name, value in _ELEMENT.findall(raw):
-        values.setdefault(name.decode().lower(), entities.unescape(value.decode("utf-8", "replace")).strip())
-    start = values.get("startdate") or values.get("dtstart")
-    if not start:
-        return None
-    return _EventFields(start, values.get("enddate") or values.get("dtend"), values.get("location"))
-
-
-def _by_schema(html: str) -> _EventFields | None:
+def _by_schema(html: str) -> EventFields | None:
     if "startDate" not in html:
         return None
     for found in _LINKED_DATA.finditer(html[: 4 * _LONGEST_JSON]):
@@ -92,7 +65,7 @@ def _by_schema(html: str) -> _EventFields | None:
         values = {name.lower(): value for name, value in _ITEM.findall(html)}
         values |= {name.lower(): value for value, name in _ITEM_TURNED.findall(html)}
         if "startdate" in values:
-            return _EventFields(values["startdate"], values.get("enddate"))
+            return EventFields(values["startdate"], values.get("enddate"))
     return None
 
 
@@ -111,7 +84,7 @@ def _things(value: Any, depth: int) -> Iterator[dict[str, Any]]:  # noqa: ANN401
         yield from _things(value.get("@graph"), depth + 1)
 
 
-def _of_thing(thing: dict[str, Any]) -> _EventFields:
+def _of_thing(thing: dict[str, Any]) -> EventFields:
     places = thing.get("location")
     place: str | None = None
     online: str | None = None
@@ -125,14 +98,14 @@ def _of_thing(thing: dict[str, Any]) -> _EventFields:
                 place = place or (candidate["name"] if isinstance(candidate.get("name"), str) else None)
     end = thing.get("endDate")
     status = str(thing.get("eventStatus", "")).rpartition("/")[2].lower()
-    return _EventFields(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
+    return EventFields(thing["startDate"], end if isinstance(end, str) else None, place, online, status in _STATUSES)
 
 
-def _occasion(facts: _EventFields) -> Occasion | None:
-    start, all_day, label = _moment(facts.start)
+def _occasion(facts: EventFields) -> Occasion | None:
+    start, all_day, label = _moment(facts.start, facts.zone)
     if start is None:
         return None
-    end = _moment(facts.end)[0] if facts.end else None
+    end = _moment(facts.end, facts.zone)[0] if facts.end else None
     if end is not None and all_day and facts.end and _is_day(facts.end):
         end += timedelta(days=1)  # in these formats the end is the last day, in calendars the day after it
     place = " ".join((facts.place or "").split())[:_LONGEST_PLACE]
@@ -151,7 +124,7 @@ def _is_day(text: str) -> bool:
     return re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text.strip()) is not None
 
 
-def _moment(text: str) -> tuple[datetime | None, bool, str | None]:
+def _moment(text: str, zone: str | None) -> tuple[datetime | None, bool, str | None]:
     """Parse a date in the usual formats to an instant, whether it is a whole day, and the zone as written."""
     text = text.strip()
     try:
@@ -168,7 +141,8 @@ def _moment(text: str) -> tuple[datetime | None, bool, str | None]:
             return None, False, None
     try:
         if moment.tzinfo is None:
-            return read_time(moment, None).instant, False, None
+            known = zone if zone and knows(zone) else None
+            return read_time(moment, known).instant, False, known
         label = f"{moment:%z}"
         return moment.astimezone(UTC), False, "UTC" if not moment.utcoffset() else f"{label[:3]}:{label[3:5]}"
     except (ValueError, OverflowError):

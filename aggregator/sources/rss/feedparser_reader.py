@@ -6,32 +6,36 @@ do them better.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.sax import SAXException
+from xml.sax.saxutils import escape
 
 import feedparser
 from feedparser.api import StrictFeedParser
-from feedparser.datetimes import _parse_date
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
-from aggregator.sources.rss.document import Document, Entry, ReadEntries
+from aggregator.sources.rss.charset import UTF8, decoded
+from aggregator.sources.rss.control_characters import without_controls
+from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
-from aggregator.sources.rss.fast_xml.charset import UTF8, as_utf8, ascii_compatible
 from aggregator.sources.rss.feed_metadata import announced_in
+from aggregator.sources.rss.feedparser_marks import marked
 from aggregator.sources.rss.fields import document_of, entry_of
 from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
+from aggregator.sources.rss.time_zones import region_in
+from aggregator.sources.rss.xml_document import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.time_zones import Region
 
 # Elements that feedparser handles, as its methods spell them: "title", "dc_creator".
 HANDLED = frozenset(
@@ -41,44 +45,66 @@ HANDLED = frozenset(
 )
 # Namespaces that feedparser knows, in lower case, each with its prefix.
 NAMESPACES: dict[str, str] = {uri.lower(): prefix.lower() for uri, prefix in StrictFeedParser.namespaces.items()}
+# The first namespace of each prefix, for documents that do not declare it.
+USUAL_NAMESPACES = {prefix.lower(): uri for uri, prefix in reversed(StrictFeedParser.namespaces.items()) if prefix} | {
+    "atom": "http://www.w3.org/2005/Atom",
+    "atom10": "http://www.w3.org/2005/Atom",
+    "media": "http://search.yahoo.com/mrss/",
+}
+_BASE64 = re.compile(rb"(<[\w:.-]+\s[^<>]{0,500}?)mode\s?=\s?([\"'])base64\2([^<>]{0,500}>)([A-Za-z0-9+/=\s]+)(?=</)")
+_BASE = re.compile(rb"\sxml:base\s*=")
+_PERMALINK = re.compile(rb"isPermaLink\s?=\s?[\"']\s?true\s?[\"']", re.IGNORECASE)
+_NO_LANGUAGE = re.compile(rb"xml:lang\s?=\s?(?:\"\s?\"|'\s?')")
 # The first parse fills a table shared by all parsers; two threads must not do that at once.
 feedparser.parse(io.BytesIO(b"<rss/>"))
 
 
-def read(body: bytes, content_type: str) -> Document | None:
+def read(body: bytes, content_type: str, url: str = "") -> Document | None:
     """Read a feed; return None if the document is not one.
+
+    Args:
+        body: the document.
+        content_type: the header, for its charset; may be empty.
+        url: the document's own URL, against which relative base URLs are resolved; may be empty.
 
     Raises:
         UnreadableError: it looks like a feed, but is broken before the first entry or far too large.
     """
-    body, content_type = ascii_compatible(body, content_type)
-    known = as_utf8(body, content_type)  # feedparser would guess the encoding
-    body, content_type = (body, content_type) if known is None else (known, UTF8)
-    body, notes = shortened(body)
+    body, notes = decoded(body, content_type)
+    body, cut = shortened(body)
+    _, body, repairs = parsed(body, USUAL_NAMESPACES)
+    notes += cut + repairs
     complexity_limits.refuse(body)
-    parsed = _parsed(body, content_type)
-    trouble = parsed.get("bozo_exception")
+    result = _parsed(body, url)
+    trouble = result.get("bozo_exception")
     broken = isinstance(trouble, SAXException)
-    if not parsed.get("version") and not parsed.entries:
+    if not result.get("version") and not result.entries:
         return None
-    if broken and not parsed.entries:
+    if broken and not result.entries:
         raise UnreadableError(f"The feed's XML is broken: {_place(trouble)}. Tell the publisher.")
     if broken:
         notes += (f"The feed's XML is broken ({_place(trouble)}); the readable part was used.",)
-    atom = parsed.get("version", "").startswith("atom")
+    atom = result.get("version", "").startswith("atom")
+    document = document_of(result.feed, atom=atom)
+    region = region_in(document, url)
     return replace(
-        document_of(parsed.feed, atom=atom),
-        entries=ReadEntries([_entry(entry, atom=atom) for entry in parsed.entries[:MOST_ENTRIES]]),
+        document,
+        entries=ReadEntries([_entry(entry, region, atom=atom) for entry in result.entries[:MOST_ENTRIES]]),
         notes=notes,
         announced=announced_in(body),
     )
 
 
-def _parsed(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - feedparser is untyped
+def _parsed(body: bytes, url: str) -> Any:  # noqa: ANN401 - feedparser is untyped
+    headers = {"content-type": UTF8}
+    if url and _BASE.search(body):
+        headers["content-location"] = url  # without an outer base, feedparser applies a base to all that follows
+    body = _without_base64(body)
+    body = _PERMALINK.sub(rb'isPermaLink="true"', _NO_LANGUAGE.sub(rb'xml:lang="%s"' % UNDETERMINED.encode(), body))
     try:
         return feedparser.parse(
-            io.BytesIO(straightened(body)),
-            response_headers={"content-type": content_type},
+            io.BytesIO(marked(straightened(body))),
+            response_headers=headers,
             sanitize_html=False,
             resolve_relative_uris=False,
         )
@@ -88,23 +114,26 @@ def _parsed(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - feedparser
         ) from problem
 
 
-def moment(text: str) -> datetime | None:
-    """Parse a date in any format that feedparser supports."""
-    return _datetime(_parse_date(text))
+def _without_base64(body: bytes) -> bytes:
+    """Decode the texts of Atom 0.3 that are in base64, which may be in any encoding."""
+    if b"base64" not in body:
+        return body
+    return _BASE64.sub(_from_base64, body)
+
+
+def _from_base64(found: re.Match[bytes]) -> bytes:
+    data = b"".join(found[4].split())
+    try:
+        content = base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except ValueError:
+        return found[0]  # it is plain text
+    text = decoded(content, "").body.decode("utf-8", "replace")
+    return found[1] + b'mode="escaped"' + found[3] + escape(without_controls(text)).encode()
 
 
 def looks_like_html(text: str) -> bool:
     """Return whether feedparser treats a text as HTML although its type is plain."""
     return ("<" in text or "&" in text) and bool(StrictFeedParser.looks_like_html(text))
-
-
-@lru_cache(maxsize=512)
-def person_in(text: str) -> Mapping[str, str]:
-    """Return the "name" and "email" that feedparser finds in an author's text."""
-    parser = StrictFeedParser("", None, "utf-8")
-    parser.feeddata.update({"author": text, "authors": [feedparser.FeedParserDict()]})
-    parser._sync_author_detail()  # noqa: SLF001 - so that it stays the same as in documents that feedparser reads
-    return dict(parser.feeddata["authors"][0])
 
 
 def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped
@@ -113,20 +142,9 @@ def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped
     return f"{message}, line {line}" if line else str(message)
 
 
-def _moment(values: Fields, name: str) -> datetime | None:
-    return _datetime(dict.get(values, name))
-
-
-def _datetime(parts: Any) -> datetime | None:  # noqa: ANN401 - feedparser is untyped
-    try:
-        year, month, day, hour, minute, second = parts[:6]
-        # A leap second, or a typing error in the seconds, carries over into the next minute.
-        return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(seconds=second)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _entry(entry: Fields, *, atom: bool) -> Entry:
-    published = _moment(entry, "published_parsed") or _moment(entry, "created_parsed")
+def _entry(entry: Fields, region: Region, *, atom: bool) -> Entry:
+    published, updated, created = (
+        read_date(dict.get(entry, name), region) for name in ("published", "updated", "created")
+    )
     raw = json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=str).encode("utf-8", "replace")
-    return entry_of(entry, published, _moment(entry, "updated_parsed"), raw, atom=atom)
+    return entry_of(entry, published or created, updated, raw, atom=atom)

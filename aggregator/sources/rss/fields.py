@@ -5,20 +5,24 @@ The fields have feedparser's names ("summary_detail", "media_content"), whicheve
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from aggregator.sources.rss.attachments import RawMedia, media_in
-from aggregator.sources.rss.document import Author, Document, Entry, Markup
+from aggregator.sources.rss.authors import Person, author_of
+from aggregator.sources.rss.document import Document, Entry, Markup
+from aggregator.sources.rss.entry_links import page_link
+from aggregator.sources.rss.event_elements import event_of
+from aggregator.sources.rss.feedparser_marks import FALLBACK, unmarked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from aggregator.domain.activity import Media
+    from aggregator.sources.rss.document import Author
 
 Fields = dict[str, Any]
 
-_MAIL_AND_NAME = re.compile(r"\S+@\S+\s*\((?P<behind>[^()]+)\)|(?P<before>[^<@]*[^<@\s])\s*<\S+@\S+>|\S+@\S+")
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _REPLY = "_in-reply-to"
 
@@ -27,7 +31,7 @@ def document_of(feed: Fields, *, atom: bool) -> Document:
     """Return a document from the feed's own fields, without entries."""
     return Document(
         title=_markup(feed, "title"),
-        link=_text(feed, "link"),
+        link=page_link(feed, _text(feed, "language")),
         author=_author(feed),
         lang=_text(feed, "language"),
         image=_image(feed) or _text(feed, "icon") or _text(feed, "logo"),
@@ -39,18 +43,20 @@ def entry_of(entry: Fields, published: datetime | None, updated: datetime | None
     """Return an entry from its fields."""
     body, lang = _body(entry, atom=atom)
     image = _image(entry)
+    lang = lang or _text(_plain(entry, "title_detail", {}), "language")
     return Entry(
         id=_text(entry, "id"),
-        link=_text(entry, "link"),
+        link=page_link(entry, lang),
         title=_markup(entry, "title"),
         body=body,
         author=_author(entry),
-        lang=lang or _text(_plain(entry, "title_detail", {}), "language"),
+        lang=lang,
         published=published,
         updated=updated,
-        tags=tuple(term for tag in _plain(entry, "tags", []) if (term := _text(tag, "term") or _text(tag, "label"))),
+        tags=tuple(term for tag in _plain(entry, "tags", []) if (term := _text(tag, "label") or _text(tag, "term"))),
         media=_media(entry, image),
         image=image,
+        event=event_of(entry, raw),
         reply_to=_reply_to(entry),
         raw=raw,
     )
@@ -98,16 +104,17 @@ def _body(entry: Fields, *, atom: bool) -> tuple[Markup | None, str | None]:
 
 
 def _author(values: Fields) -> Author | None:
-    """Return the first author with a name; a bare e-mail address is not published."""
-    mail = _MAIL_AND_NAME.fullmatch(_text(values, "author") or "")
-    if mail:  # feedparser splits such a mail address at the wrong place
-        name = mail["behind"] or mail["before"]
-        return Author(name) if name else None
-    for author in [*_plain(values, "authors", []), _plain(values, "author_detail", {})]:
-        name = _text(author, "name")
-        if name and "@" not in name:
-            return Author(name, _text(author, "href"))
-    return None
+    """Return the authors of an entry or feed, else those of the feed from which an entry was copied."""
+    source = _plain(values, "source", {})
+    return author_of(_people(values)) or (author_of(_people(source)) if isinstance(source, dict) else None)
+
+
+def _people(values: Fields) -> Iterator[Person]:
+    authors = [author for author in _plain(values, "authors", []) if isinstance(author, dict)]
+    for author in authors:
+        name = _text(author, "name") or ""
+        show = _plain(author, "fallback", default=False) or name.startswith(FALLBACK)
+        yield Person(unmarked(name), unmarked(_text(author, "href") or ""), fallback=bool(show))
 
 
 def _image(values: Fields) -> str | None:

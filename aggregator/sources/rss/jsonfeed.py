@@ -3,47 +3,76 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
-from aggregator.sources.rss.document import Author, Document, Entry, Markup, ReadEntries
-from aggregator.sources.rss.entry_limit import note_on
-from aggregator.sources.rss.limits import MOST_ENTRIES
+from aggregator.sources.rss.authors import author_of, people_in
+from aggregator.sources.rss.control_characters import cleaned
+from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.document import Document, Entry, Markup, ReadEntries
+from aggregator.sources.rss.entry_limit import newest
 from aggregator.sources.rss.media_types import media_type, whole
+from aggregator.sources.rss.time_zones import region_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.sources.rss.document import Author
+    from aggregator.sources.rss.time_zones import Region
+
+_MOST_TAGS = 200
+_LABELS = ("label", "name", "title", "term")
 _VERSION = "jsonfeed.org/version/"
 
 
-def read(body: bytes) -> Document | None:
+def read(body: bytes, url: str = "") -> Document | None:
     """Read a JSON Feed; return None for other JSON.
+
+    Args:
+        body: the document.
+        url: its own URL; may be empty.
 
     Raises:
         UnreadableError: it is not valid JSON.
     """
     try:
-        feed = json.loads(body.decode("utf-8-sig", "replace"))
+        feed, repairs = _loaded(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as problem:
         raise UnreadableError(f"The JSON is broken: {problem}. Tell the publisher.") from None
     if not isinstance(feed, dict) or _VERSION not in str(feed.get("version", "")):
         return None
     items = [item for item in _list(feed, "items") if isinstance(item, dict)]
-    return Document(
+    document = Document(
         title=_words(feed, "title"),
         link=_text(feed, "home_page_url"),
         author=_author(feed),
         lang=_text(feed, "language"),
         image=_text(feed, "icon") or _text(feed, "favicon"),
-        entries=ReadEntries([_entry(item) for item in items[:MOST_ENTRIES]]),
-        notes=(note_on(len(items)),) if len(items) > MOST_ENTRIES else (),
+    )
+    region = region_in(document, url)
+    chosen, notes = newest([(item.get("date_published") or item.get("date_modified")) for item in items], region)
+    return replace(
+        document, entries=ReadEntries([_entry(items[index], region) for index in chosen]), notes=repairs + notes
     )
 
 
-def _entry(item: dict[str, Any]) -> Entry:
+def _loaded(text: str) -> tuple[Any, tuple[str, ...]]:
+    """Parse JSON, and return it with notes on its repairs.
+
+    Raises:
+        ValueError, RecursionError: it is broken.
+    """
+    try:
+        value, notes = json.loads(text), ()
+    except json.JSONDecodeError:
+        value = json.loads(text, strict=False)
+        return cleaned(value), ("Texts in the JSON contain line breaks or control characters that are not escaped.",)
+    return cleaned(value) if "\\u" in text else value, notes
+
+
+def _entry(item: dict[str, Any], region: Region) -> Entry:
     html = _text(item, "content_html")
     text = _text(item, "content_text") or _text(item, "summary")
     image = _text(item, "image") or _text(item, "banner_image")
@@ -54,9 +83,9 @@ def _entry(item: dict[str, Any]) -> Entry:
         body=Markup(html, html=True) if html else Markup(text, html=False) if text else None,
         author=_author(item),
         lang=_text(item, "language"),
-        published=_moment(_text(item, "date_published")),
-        updated=_moment(_text(item, "date_modified")),
-        tags=tuple(tag.strip() for tag in _list(item, "tags") if isinstance(tag, str) and tag.strip()),
+        published=read_date(item.get("date_published"), region),
+        updated=read_date(item.get("date_modified"), region),
+        tags=tuple(_tags(item.get("tags"))),
         media=tuple(_media(item, image)),
         image=image,
         raw=json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"),
@@ -85,19 +114,18 @@ def _words(values: dict[str, Any], name: str) -> Markup | None:
     return Markup(value, html=False) if value else None
 
 
+def _tags(value: object) -> Iterator[str]:
+    """Yield tags: names, objects with a name, or a text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
+    for part in parts[:_MOST_TAGS]:
+        named = next(filter(None, (_text(part, key) for key in _LABELS)), None) if isinstance(part, dict) else part
+        if isinstance(named, str) and named.strip():
+            yield named.strip()
+
+
 def _author(values: dict[str, Any]) -> Author | None:
-    for author in [*_list(values, "authors"), values.get("author")]:
-        if isinstance(author, dict) and _text(author, "name"):
-            return Author(_text(author, "name"), _text(author, "url"), _text(author, "avatar"))
-    return None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    """Return the authors in any shape: feeds use names, objects and lists for either field."""
+    return author_of(people_in(values.get("authors"))) or author_of(people_in(values.get("author")))
 
 
 def _media(item: dict[str, Any], image: str | None) -> Iterator[Media]:

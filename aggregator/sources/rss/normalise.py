@@ -17,6 +17,9 @@ from aggregator.domain.activity import (
     Link,
     NewActivity,
 )
+from aggregator.sources.rss.authors import joined
+from aggregator.sources.rss.control_characters import clean_content, plain_id, without_controls
+from aggregator.sources.rss.document import UNDETERMINED
 from aggregator.sources.rss.entry_media import media_of
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
@@ -72,7 +75,7 @@ def setting_of(document: Document, url: str) -> Setting:
 def name_of(names: tuple[str | None, str | None], setting: Setting) -> str | None:
     """Return the native id of an entry from its id and link, or None if it has neither."""
     own, link = names
-    return own or (canonical_url(link, setting.base) if link else None)
+    return plain_id(own) or (canonical_url(link, setting.base) if link else None)
 
 
 def activity_of(entry: Entry, setting: Setting) -> NewActivity:
@@ -83,11 +86,11 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     html, text = article.html, text_of_clean(article.html)
     title = _title(entry.title)
     actor = _actor(entry.author, setting)
-    lang = _language(entry.lang) or _language(setting.lang)
+    lang = None if entry.lang == UNDETERMINED else _language(entry.lang) or _language(setting.lang)
     media = media_of(entry, article, base)
     published = entry.published or entry.updated
     occasion = occasion_of(entry, text, published)
-    native_id = entry.id or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
+    native_id = plain_id(entry.id) or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
     content = Content(
         kind=ActivityKind.EVENT if occasion else _kind(media, text),
         network="web",
@@ -109,7 +112,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     return NewActivity(
         native_id=native_id,
         key=f"web:{_sha256(url or f'{setting.host} {native_id}')[:32]}",  # as in `web_key`
-        content=content,
+        content=clean_content(content),
         entry_digest=hashlib.sha256(entry.raw + b"\n" + around).hexdigest(),
         raw=entry.raw if len(entry.raw) <= _LONGEST_RAW else b"",
     )
@@ -139,14 +142,14 @@ def _title(title: Markup | None) -> str | None:
     value = title.value[:LONGEST_TEXT]
     if title.html:
         value = plain_text(value) if "<" in value else entities.unescape(value)
-    return " ".join(value.split())[:_LONGEST_TITLE] or None
+    return without_controls(" ".join(value.split()))[:_LONGEST_TITLE] or None
 
 
 @lru_cache(maxsize=512)
 def _actor(author: Author | None, setting: Setting) -> Actor:
     """Return the author: the entry's, the feed's, or else the publication."""
     author = author or setting.author
-    name = (author.name if author else None) or setting.title or setting.host
+    name = (joined(author.names, setting.lang) if author else None) or setting.title or setting.host
     url = canonical_url(author.url, setting.base) if author and author.url else None
     own = canonical_url(author.avatar, setting.base) if author and author.avatar else None
     return Actor(
@@ -160,7 +163,7 @@ def _actor(author: Author | None, setting: Setting) -> Actor:
 
 def _language(tag: str | None) -> str | None:
     tag = (tag or "").replace("_", "-")
-    return tag if _BCP47.fullmatch(tag) else None
+    return tag if _BCP47.fullmatch(tag) and tag != UNDETERMINED else None
 
 
 def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
@@ -182,10 +185,16 @@ def _links(html: str) -> tuple[Link, ...]:
 
 def _hashtags(tags: Sequence[str]) -> tuple[str, ...]:
     kept: dict[str, str] = {}
-    for tag in (tag.strip().lstrip("#").strip() for tag in tags):
+    for tag in (_plain_tag(tag) for tag in tags):
         if tag:
             kept.setdefault(tag.casefold(), tag)
     return tuple(kept.values())[:_MOST_TAGS]
+
+
+def _plain_tag(tag: str) -> str:
+    if "<" in tag or "&" in tag:
+        tag = " ".join(plain_text(tag).split())
+    return tag.strip().lstrip("#").strip()
 
 
 def _sha256(text: str) -> str:

@@ -6,26 +6,36 @@ reader can't guarantee feedparser's exact result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.domain.errors import NoFeedError
 from aggregator.sources.rss import detect, feedparser_reader, jsonfeed
+from aggregator.sources.rss.charset import UTF8, decoded
 from aggregator.sources.rss.document import NOTHING_ANNOUNCED, Announced
 from aggregator.sources.rss.fast_xml import partial_reader, reader
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError
 from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
+from aggregator.sources.rss.repeated_ids import RepeatedIds
 from aggregator.sources.rss.seen_entries import Seen, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.activity import NewActivity
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 4  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+READER = 5  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+# The root of a feed behind a piece of HTML, such as an error message: <p>Warning</p><rss version="2.0">
+_HIDDEN_FEED = re.compile(
+    rb"\A\s*<(?!!doctype|html|head|body)[^<>]*>(?:(?!<html|<body|<head|<!doctype).)*?"
+    rb"<(?:rss\s[^<>]{0,500}?version|feed\s[^<>]{0,500}?xmlns|rdf:RDF\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEAD = 64 * 1024  # bytes in which it is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class ParsedFeed:
     announced: Announced = NOTHING_ANNOUNCED
 
 
-def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> ParsedFeed:
+def normalise(body: bytes, content_type: str, url: str, seen: str = "", language: str = "") -> ParsedFeed:
     """Convert a feed document to activities.
 
     Of entries with the same id within the document, the newest is used.
@@ -52,26 +62,35 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "") -> Parse
         content_type: the header, for its charset; may be empty.
         url: the final URL of the document, against which relative addresses are resolved.
         seen: state from the last document of this feed; entries with the same bytes are skipped.
+        language: the Content-Language header, for a document that names no language.
 
     Raises:
         UnreadableError: it is not a feed; the message describes it.
     """
-    for read in _readers(body):
+    text, notes = decoded(body, content_type)
+    for read in _readers(text):
         try:
-            document = read(body, content_type)
+            document = read(text, UTF8, url)
             if document is None:
                 break
+            document = replace(document, notes=notes + document.notes, lang=document.lang or _only(language))
             return _parsed(document, url, Seen.of(seen))
         except UnfamiliarError:
             continue
     raise NoFeedError(f"Expected a feed, but found {detect.seen(body, content_type)}.")
 
 
-def _readers(body: bytes) -> Iterator[Callable[[bytes, str], Document | None]]:
+def _only(languages: str) -> str | None:
+    """Return the language of a header, unless it names several."""
+    name = languages.strip()
+    return name if name and "," not in name else None
+
+
+def _readers(body: bytes) -> Iterator[Callable[[bytes, str, str], Document | None]]:
     """Return the readers to try, the fastest first; only the last one supports every document."""
     if detect.is_json(body):
-        yield lambda body, _: jsonfeed.read(body)
-    elif body.strip() and not detect.is_html(body):
+        yield lambda body, _, url: jsonfeed.read(body, url)
+    elif body.strip() and (not detect.is_html(body) or _HIDDEN_FEED.search(body, 0, _HEAD)):
         yield from (reader.read, partial_reader.read, feedparser_reader.read)
 
 
@@ -80,30 +99,40 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     header = digest(repr((READER, setting, document.around)).encode("utf-8", "surrogatepass"))
     digests = [digest(raw) for raw in document.entries.raws]
     before = known.entries if known.header == header else {}
-    skipped = {index for index, own in enumerate(digests) if own in before}
-    names = {index: name_of(document.entries.names(index), setting) for index in sorted(skipped)}
-    undated = any(before[digests[index]] for index in skipped)
-    fresh = _fresh(document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated)
-    again = {index for index, name in names.items() if name in fresh.activities}
+    names = {index: document.entries.names(index) for index, own in enumerate(digests) if own in before}
+    ids = RepeatedIds(known.repeated, setting.base)
+    read = _read(document, [index for index in range(len(digests)) if index not in names])
+    doubtful = ids.doubtful([(entry.id, entry.link) for entry in read.values()], names.values())
+    read |= _read(document, [index for index, (own, _) in names.items() if own in doubtful])
+    ids.learn(read.values())
+    undated = any(before[digests[index]] for index in names if index not in read)
+    fresh = _fresh(read, setting, ids, undated=undated)
+    again = [
+        index for index in names if index not in read and name_of(ids.own(names[index]), setting) in fresh.activities
+    ]
     if again:  # all are needed to find the newest of them
-        skipped -= again
-        fresh = _fresh(
-            document, setting, [index for index in range(len(digests)) if index not in skipped], undated=undated
-        )
+        read |= _read(document, again)
+        fresh = _fresh(read, setting, ids, undated=undated)
+    skipped = {index: name_of(ids.own(pair), setting) for index, pair in names.items() if index not in read}
     undateds = {**before, **{digests[index]: undated for index, undated in fresh.undated.items()}}
-    notes = [*document.notes]
-    if fresh.doubles:
-        notes.append(f"Entries skipped because a newer one has the same id: {fresh.doubles}.")
     return ParsedFeed(
         setting.title,
         tuple(fresh.activities.values()),
-        " ".join(notes) or None,
-        seen=Seen(header, {own: undateds[own] for own in digests}).line(),
+        " ".join([*document.notes, *_notes(ids, fresh)]) or None,
+        seen=Seen(header, {own: undateds[own] for own in digests}, ids.digests).line(),
         skipped=len(skipped),
-        present=tuple(name for index in sorted(skipped) if (name := names[index])),
+        present=tuple(name for name in skipped.values() if name),
         entries=len(digests),
         announced=document.announced,
     )
+
+
+def _notes(ids: RepeatedIds, fresh: _Fresh) -> Iterator[str]:
+    note = ids.note()
+    if note:
+        yield note
+    if fresh.doubles:
+        yield f"Entries skipped because a newer one has the same id: {fresh.doubles}."
 
 
 class _Fresh(NamedTuple):
@@ -114,16 +143,21 @@ class _Fresh(NamedTuple):
     doubles: int
 
 
-def _fresh(document: Document, setting: Setting, indices: Sequence[int], *, undated: bool) -> _Fresh:
-    read = document.entries.read(indices)
-    spoils = [_says_something(entry) and not _date(entry) for entry in read]
-    entries = _oldest_first([entry for entry in read if _says_something(entry)], undated=undated)
+def _read(document: Document, indices: Sequence[int]) -> dict[int, Entry]:
+    return dict(zip(indices, document.entries.read(indices), strict=True)) if indices else {}
+
+
+def _fresh(read: Mapping[int, Entry], setting: Setting, ids: RepeatedIds, *, undated: bool) -> _Fresh:
+    ordered = [read[index] for index in sorted(read)]
+    entries = _oldest_first([entry for entry in ordered if _says_something(entry)], undated=undated)
     unique: dict[str, NewActivity] = {}
     for entry in entries:
-        activity = activity_of(entry, setting)
+        own, _ = ids.own((entry.id, entry.link))
+        activity = activity_of(entry if own == entry.id else replace(entry, id=own), setting)
         unique.pop(activity.native_id, None)  # the newest entry also takes the newest one's position
         unique[activity.native_id] = activity
-    return _Fresh(unique, dict(zip(indices, spoils, strict=True)), len(entries) - len(unique))
+    spoils = {index: _says_something(entry) and not _date(entry) for index, entry in read.items()}
+    return _Fresh(unique, spoils, len(entries) - len(unique))
 
 
 def _oldest_first(entries: Sequence[Entry], *, undated: bool) -> list[Entry]:

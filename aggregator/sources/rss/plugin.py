@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aggregator.domain.errors import NoFeedError, UnreadableError
+from aggregator.domain.errors import UnreadableError
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR
 from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url, host_key
 from aggregator.fetching.response import validators
 from aggregator.source_api.documents import DocumentKind, discovered, facts_of, moved_to
-from aggregator.sources.rss import detect
+from aggregator.sources.rss.discovery import FeedSearch
 from aggregator.sources.rss.parse import READER, normalise
+from aggregator.sources.rss.platforms import address_of_handle
 from aggregator.sources.rss.polling_hints import announced_json, announced_of, hints_of
 from aggregator.text.urls import canonical_url
 
@@ -91,31 +92,27 @@ class RssKind(DocumentKind):
         options: Mapping[str, Json] = MappingProxyType({}),
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Discovery | None:
-        """Fetch an address, and return it as a source if it is a feed or a page that links to one (fetched, too).
+        """Return the feed of an address as a source: itself, or the first one that its page leads to.
 
         Raises:
-            SourceError: it can't be fetched or is neither; the message describes the response.
+            SourceError: it can't be fetched or leads to no feed; the message describes the response.
         """
         url = _web_address(address)
         if url is None:
             return None
         downgrade = bool(options.get("downgrade"))
-        response = await context.http.get(url, accept=ACCEPT, headers=headers, downgrade=downgrade)
-        page = await context.parser.run(detect.page, response.body, response.url)
-        if page is not None:
-            if page.feed is None:
-                raise NoFeedError(
-                    f"{display_url(response.url)} is {page.words} without a feed link. Give the address of a feed."
-                )
-            secret = headers if host_key(page.feed) == host_key(url) else {}
-            url = page.feed
-            response = await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
 
-        async def first_poll(canonical: str, floor: timedelta) -> FetchResult:
-            request = _Request(canonical, {}, options, floor, context.clock())
-            return await _result(response, request, facts_of(response), context.parser)
+        async def request(url: str, secret: Mapping[str, str]) -> Response:
+            return await context.http.get(url, accept=ACCEPT, headers=secret, downgrade=downgrade)
 
-        return await discovered(self, response, url, options, first_poll, self.fallback_slug)
+        async def source_at(response: Response, url: str) -> Discovery:
+            async def first_poll(canonical: str, floor: timedelta) -> FetchResult:
+                request = _Request(canonical, {}, options, floor, context.clock())
+                return await _result(response, request, facts_of(response), context.parser)
+
+            return await discovered(self, response, url, options, first_poll, self.fallback_slug)
+
+        return await FeedSearch(context, headers, request, source_at).run(url)
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Follow a feed's links to older documents (RFC 5005), one page per minute, at most `pages` of them.
@@ -233,9 +230,9 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
 
 
 async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
-    content_type = response.headers.get("Content-Type", "")
+    content_type, language = (response.headers.get(name, "") for name in ("Content-Type", "Content-Language"))
     try:
-        return await parser.run(normalise, response.body, content_type, response.url, seen)
+        return await parser.run(normalise, response.body, content_type, response.url, seen, language)
     except UnreadableError as problem:
         raise type(problem)(f"{display_url(response.url)}: {problem}") from None
 
@@ -258,6 +255,8 @@ def _web_address(address: str) -> str | None:
     if address.lower().startswith("feed:"):
         address = address[len("feed:") :].removeprefix("//")
         address = address if re.match(r"(?i)https?://", address) else f"https://{address}"
+    elif handle := address_of_handle(address):
+        address = handle
     elif _BARE.fullmatch(address):
         address = f"https://{address}"
     return canonical_url(address)

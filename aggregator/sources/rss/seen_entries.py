@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LENGTH = 11  # characters for 64 bits
 _DATED, _UNDATED = "+", "."  # suffix of each
+_REPEATED = "!"  # before the ids that are repeated
 
 
 class Seen(NamedTuple):
@@ -21,20 +22,24 @@ class Seen(NamedTuple):
 
     header: str  # digest of the shared context
     entries: Mapping[str, bool]  # digests, and whether the entry lacks a date for ordering
+    repeated: tuple[str, ...] = ()  # digests of ids that several entries have had
 
     @classmethod
     def of(cls, line: str) -> Seen:
         """Parse a record; an empty or damaged one has no entries."""
         header, _, rest = line.partition(":")
-        if len(rest) % (_LENGTH + 1):
+        rest, _, more = rest.partition(_REPEATED)
+        if len(rest) % (_LENGTH + 1) or len(more) % _LENGTH:
             return cls("", {})
         starts = range(0, len(rest), _LENGTH + 1)
-        return cls(header, {rest[at : at + _LENGTH]: rest[at + _LENGTH] == _UNDATED for at in starts})
+        repeated = tuple(more[at : at + _LENGTH] for at in range(0, len(more), _LENGTH))
+        return cls(header, {rest[at : at + _LENGTH]: rest[at + _LENGTH] == _UNDATED for at in starts}, repeated)
 
     def line(self) -> str:
         """Return the record of a document."""
         marks = (f"{digest}{_UNDATED if undated else _DATED}" for digest, undated in self.entries.items())
-        return f"{self.header}:{''.join(marks)}"
+        more = f"{_REPEATED}{''.join(self.repeated)}" if self.repeated else ""
+        return f"{self.header}:{''.join(marks)}{more}"
 
 
 def digest(raw: bytes) -> str:

@@ -130,10 +130,13 @@ def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
     a_busy_stream(store, seed=3)
     with store.reading() as tx:
         first = tx.stream.activities.page(Query(limit=20))
-    with statements(store) as sent, store.reading() as tx:
-        tx.stream.activities.page(Query(limit=20, after=first.next))
-    # The revision, what stands before and on the page, and the activities that are shown.
-    assert len([statement for statement in sent if statement.startswith("SELECT")]) == 3
+    for known in (False, True):
+        with statements(store) as sent, store.reading() as tx:
+            tx.stream.activities.page(Query(limit=20, after=first.next))
+        # The revision, what stands before and on the page, and the activities that are shown. PostgreSQL first tells
+        # which of them changed since they were read.
+        more = 1 if store.engine.dialect.name == "postgresql" and not known else 0
+        assert len([statement for statement in sent if statement.startswith("SELECT")]) == 3 + more
 
 
 def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> None:

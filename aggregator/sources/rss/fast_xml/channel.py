@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from aggregator.sources.rss.fast_xml.authors import add_author, add_owner
+from aggregator.sources.rss.fast_xml.authors import add_author
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_feed_link
 from aggregator.sources.rss.fast_xml.markup import (
     PLAIN,
@@ -77,15 +77,15 @@ class Channel:
         add_link(self.fields, element, attributes, inner, text_of_feed_link)
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        if attributes.get("ispermalink", "true") == "true":
+        if attributes.get("ispermalink", "true").strip().lower() == "true":
             self.fields.setdefault("link", address_of(element, inner.base))
         pass_over_children(element)
 
     def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         add_author(self.fields, element, inner)
 
-    def _owner(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
-        add_owner(self.fields, element, inner)
+    def _owner(self, _: _Element, __: dict[str, str], ___: Surroundings) -> None:
+        """Skip the owner of a podcast: that is private."""
 
     def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         for child in element:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from aggregator.sources.rss.charset import decoded
 from aggregator.sources.rss.complexity_limits import refuse_tree
 from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.fast_xml.channel import pass_over_beside
-from aggregator.sources.rss.fast_xml.charset import as_utf8, ascii_compatible
 from aggregator.sources.rss.fast_xml.markup import Surroundings
 from aggregator.sources.rss.fast_xml.names import (
     ATOM,
@@ -21,6 +21,8 @@ from aggregator.sources.rss.fast_xml.names import (
     check_prefixes,
     name_of_tag,
 )
+from aggregator.sources.rss.feedparser_reader import USUAL_NAMESPACES
+from aggregator.sources.rss.xml_document import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _RSS10 = {RSS10, "http://my.netscape.com/rdf/simple/0.9/"}
 _ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
 _ODD_INSTRUCTION = re.compile(rb"<\?[^\s?]*[\x80-\xff]")
-_ODD_HEAD = (b"<!DOCTYPE", b"<!ENTITY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +53,31 @@ class Outline:
         return repr((declarations, self.around))
 
 
-def outline_of(body: bytes, content_type: str) -> Outline:
+def outline_of(body: bytes, content_type: str, url: str = "") -> Outline:
     """Parse a document.
+
+    Args:
+        body: the document.
+        content_type: the header, for its charset; may be empty.
+        url: the document's own URL, against which relative base URLs are resolved; may be empty.
 
     Raises:
         UnfamiliarError: it is not well-formed, or only feedparser can interpret it or part of it.
         UnreadableError: it is far too large.
     """
-    body, content_type = ascii_compatible(body, content_type)
-    body, notes = shortened(body)
-    text = as_utf8(body, content_type)
-    if text is None:
-        raise UnfamiliarError("its encoding")
-    root = _root(text)
+    text, notes = decoded(body, content_type)
+    text, cut = shortened(text)
+    document = parsed(text, USUAL_NAMESPACES)
+    root, text = document.root, document.body
+    if root is None:
+        raise UnfamiliarError("it is not well-formed")
     refuse_tree(root, text)
     check_prefixes(text)
-    around = Surroundings().within(attributes_of(root))
     names = {str(name) for element in root.iter() for name in element.keys()}  # noqa: SIM118 - elements are not mappings
-    if not around.base and any(name.rpartition("}")[2].lower() == "base" for name in names):
-        raise UnfamiliarError("a base within the feed")  # feedparser applies it to later elements, too
     if _ODD_INSTRUCTION.search(text) or not all(name.isascii() for name in names):
         raise UnfamiliarError("a name that not every edition of XML allows")
+    around = Surroundings(document=url).within(attributes_of(root))
+    notes += cut + document.notes
     if name_of_tag(root.tag) == "rss":
         return _rss(root, around, notes)
     if name_of_tag(root.tag) == "rdf_rdf" and ATOM.encode() not in text:  # else declaration order would matter
@@ -80,28 +85,6 @@ def outline_of(body: bytes, content_type: str) -> Outline:
     if root.tag == f"{{{ATOM}}}feed" and not _RSS10 & set(root.nsmap.values()):
         return Outline(root, root, _named(root, "entry"), around, around, notes, atom=True)
     raise UnfamiliarError(root.tag)
-
-
-def _root(text: bytes) -> etree._Element:
-    start = re.search(rb"<\w", text)
-    head = text[: start.start()] if start else text
-    if any(odd in head for odd in _ODD_HEAD):
-        raise UnfamiliarError("a document type")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    try:
-        root = etree.fromstring(text, parser)
-    except (etree.XMLSyntaxError, ValueError) as problem:
-        raise UnfamiliarError(str(problem)) from None
-    return root
 
 
 def _rss(root: etree._Element, around: Surroundings, notes: tuple[str, ...]) -> Outline:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from aggregator.sources.rss import feedparser_reader
-from aggregator.sources.rss.fast_xml import dates
-from aggregator.sources.rss.fast_xml.authors import add_author
+from aggregator.sources.rss.control_characters import plain_id
+from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.entry_links import ORIGINALS, page_link
+from aggregator.sources.rss.fast_xml.authors import add_author, add_source_authors
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
 from aggregator.sources.rss.fast_xml.markup import (
     HTML,
     PLAIN,
     Surroundings,
-    address_of,
+    inner_text,
     part_of,
+    repaired,
+    resolved,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.media import add_media, own_names
@@ -25,6 +28,7 @@ from aggregator.sources.rss.fast_xml.names import (
     pass_over,
     pass_over_children,
 )
+from aggregator.sources.rss.feedparser_marks import PLAIN_GUID
 from aggregator.sources.rss.fields import entry_of
 
 if TYPE_CHECKING:
@@ -35,8 +39,9 @@ if TYPE_CHECKING:
 
     from aggregator.sources.rss.document import Entry
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.time_zones import Region
 
-_NAMES = frozenset({"guid", "id", "link"})
+_NAMES = frozenset({"guid", "id", "link", *ORIGINALS})
 _NO_ATTRIBUTES: dict[str, str] = {}
 _ITUNES = "http://www.itunes.com/"
 _ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
@@ -49,8 +54,9 @@ _SOURCE = frozenset(
 class Item:
     """The state of an entry while it is read."""
 
-    def __init__(self, element: _Element, around: Surroundings, *, atom: bool) -> None:
+    def __init__(self, element: _Element, around: Surroundings, region: Region, *, atom: bool) -> None:
         self.fields: Fields = {}
+        self._region = region
         self.atom = atom
         self.published: datetime | None = None
         self.updated: datetime | None = None
@@ -93,7 +99,7 @@ class Item:
                 self._handle(self._handlers[name], child)
             elif name not in self._handlers:
                 pass_over(child, name)
-        return (self.fields.get("id") or "").strip() or None, (self.fields.get("link") or "").strip() or None
+        return (self.fields.get("id") or "").strip() or None, page_link(self.fields)
 
     def _handle(self, handle: Callable[[Item, _Element, dict[str, str], Surroundings], None], child: _Element) -> None:
         if child.keys():
@@ -134,14 +140,20 @@ class Item:
         self._content(element, attributes, inner, HTML)
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        is_link = attributes.get("ispermalink", "true") == "true"
-        value = address_of(element, inner.base) if is_link else text_of(element)
+        is_link = attributes.get("ispermalink", "true").strip().lower() == "true"
+        value = plain_id(inner_text(element))
+        value = repaired(resolved(inner.base, value) if is_link and value else value)
         self.fields["id"] = value
         if is_link:
             self.fields.setdefault("link", value)
+        else:
+            self.fields[PLAIN_GUID] = "1"
 
     def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_link(self.fields, element, attributes, inner, text_of_link)
+
+    def _original(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+        self.fields[name_of_tag(element.tag)] = text_of(element)
 
     def _enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         pass_over_children(element)
@@ -168,7 +180,7 @@ class Item:
             tags.append(tag)
 
     def _last_tag(self, element: _Element) -> None:
-        value = text_of(element)
+        value = repaired(inner_text(element))
         if not value:
             return
         tags = self.fields["tags"]
@@ -203,8 +215,9 @@ class Item:
     def _image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         pass_over_children(element)
 
-    def _source(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
+    def _source(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
         self.titled, self.sourced = False, True
+        add_source_authors(self.fields, element, inner)
         for child in element:
             if name_of_tag(child.tag) not in _SOURCE or any(len(inner) for inner in child):
                 raise UnfamiliarError(child.tag)
@@ -222,13 +235,13 @@ class Item:
             pass_over_children(child)
 
     def _is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.published = _moment(text_of(element))
+        self.published = read_date(text_of(element), self._region)
 
     def _is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.updated = _moment(text_of(element))
+        self.updated = read_date(text_of(element), self._region)
 
     def _is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.created = _moment(text_of(element))
+        self.created = read_date(text_of(element), self._region)
 
     _handlers: ClassVar[dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]]] = {
         **dict.fromkeys(("title", "dc_title"), _title),
@@ -238,6 +251,7 @@ class Item:
         "content_encoded": _encoded,
         **dict.fromkeys(("guid", "id"), _guid),
         "link": _link,
+        **dict.fromkeys(ORIGINALS, _original),
         "enclosure": _enclosure,
         **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
         **dict.fromkeys(("category", "keywords", "dc_subject"), category),
@@ -257,7 +271,3 @@ class Item:
         **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), _is_updated),
         **dict.fromkeys(("created", "dcterms_created"), _is_created),
     }
-
-
-def _moment(text: str) -> datetime | None:
-    return (dates.usual(text) or feedparser_reader.moment(text)) if text else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aggregator.sources.rss.fast_xml.markup import HTML, XHTML_TYPE, address_of, resolved
-from aggregator.sources.rss.fast_xml.names import pass_over_children
+from aggregator.sources.rss.fast_xml.markup import HTML, address_of, resolved
+from aggregator.sources.rss.fast_xml.names import ATOM, pass_over_children
+from aggregator.sources.rss.feedparser_marks import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.fast_xml.markup import Surroundings
     from aggregator.sources.rss.fields import Fields
 
+_ATOM = f"{{{ATOM}}}"
 _BARE_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
 
 
@@ -30,16 +32,16 @@ def add_link(
     pass_over_children(element)
     link = with_href(attributes)
     link.setdefault("rel", "alternate")
-    kind = link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else HTML)
+    link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else HTML)
     fields.setdefault("links", []).append(link)
+    if inner.lang:
+        link["lang"] = inner.lang
     if "href" in link:
         link["href"] = resolved(inner.base, link["href"])
-        if link["rel"] == "alternate" and kind in {"html", "xhtml", HTML, XHTML_TYPE}:
-            fields["link"] = link["href"]
         return
-    fields["link"] = text(element, inner.base)
-    if fields["link"]:
-        link["href"] = fields["link"]
+    link["href"] = text(element, inner.base)
+    if link["href"] and not element.tag.startswith(_ATOM):
+        link[OWN] = "1"
 
 
 def with_href(attributes: dict[str, str]) -> dict[str, str]:

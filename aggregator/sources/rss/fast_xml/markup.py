@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
 
+from aggregator.sources.rss.document import UNDETERMINED
 from aggregator.sources.rss.fast_xml.names import XHTML, UnfamiliarError, attributes_of
 from aggregator.sources.rss.feedparser_reader import looks_like_html
 
@@ -31,32 +32,24 @@ _ODD_XHTML = frozenset({"svg", "math", "body"})
 class Surroundings(NamedTuple):
     """The attributes that an element inherits from its ancestors."""
 
-    base: str = ""
-    lang: str | None = None
+    base: str = ""  # as an absolute address, or relative to that of a document whose address is not known
+    lang: str | None = None  # UNDETERMINED if the document says that it is not known
+    document: str = ""
 
     def within(self, attributes: dict[str, str]) -> Surroundings:
-        """Return the inherited attributes within an element with these attributes.
-
-        Raises:
-            UnfamiliarError: its base URL is one that feedparser resolves in a special way.
-        """
+        """Return the inherited attributes within an element with these attributes."""
         lang = attributes.get("xml:lang", attributes.get("lang"))
         base = attributes.get("xml:base", attributes.get("base")) or ""
-        if not base and lang is None and not self.base:
+        if not base and lang is None:
             return self
-        return Surroundings(_based(self.base, base), (lang or None) if lang is not None else self.lang)
+        return Surroundings(
+            resolved(self.base or self.document, base.strip()) or self.base if base else self.base,
+            (lang.strip() or UNDETERMINED) if lang is not None else self.lang,
+            self.document,
+        )
 
 
 @lru_cache(maxsize=1024)
-def _based(outer: str, base: str) -> str:
-    if not base and not outer:
-        return ""
-    base = resolved(outer, base or outer) or outer
-    if not base.startswith(("http://", "https://")):
-        raise UnfamiliarError(base)
-    return base
-
-
 def resolved(base: str, address: str) -> str:
     """Resolve an address against a base, which may be empty."""
     if ":///" in address:
@@ -76,6 +69,11 @@ def text_of(element: _Element) -> str:
         UnfamiliarError: it has child elements.
     """
     return repaired(bare_text(element))
+
+
+def inner_text(element: _Element) -> str:
+    """Return the text of an element and its child elements, which do not belong there."""
+    return "".join(map(str, element.itertext())).strip() if len(element) else (element.text or "").strip()
 
 
 def bare_text(element: _Element) -> str:

@@ -26,6 +26,7 @@ _MEDIA = ("http://search.yahoo.com/mrss/", "http://search.yahoo.com/mrss")
 _XLINK = "http://www.w3.org/1999/xlink"
 _USERLAND = "backend.userland.com/rss"
 REPLY = "thr_in-reply-to"
+_UNDER_ANY = {"in-reply-to": REPLY, "origlink": "origlink"}  # elements that are read under any prefix
 _DECLARATION = re.compile(rb"xmlns:([^\s=<>\"']+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 # One of these prefixes with a local name could form the name of a field that is read here: <title:detail>.
 _MEANINGFUL = frozenset(
@@ -68,7 +69,7 @@ def name_of_tag(tag: str) -> str:
         raise UnfamiliarError(tag)
     prefix = _prefix(uri)
     if prefix is None:
-        return REPLY if local.lower() == "in-reply-to" else UNKNOWN
+        return _UNDER_ANY.get(local.lower(), UNKNOWN)
     if prefix == "media" and uri not in _MEDIA:  # another spelling is not Media RSS for one of the readers
         raise UnfamiliarError(tag)
     return f"{prefix}_{local.lower()}" if prefix else local.lower()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from aggregator.sources.rss import feedparser_reader
-from aggregator.sources.rss.fast_xml.charset import UTF8
+from aggregator.sources.rss.charset import UTF8
 from aggregator.sources.rss.fast_xml.document_outline import outline_of, raw_of
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError, name_of_tag
 from aggregator.sources.rss.fast_xml.reader import TreeEntries
 from aggregator.sources.rss.feed_metadata import announced_by
+from aggregator.sources.rss.time_zones import region_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ class _SplitEntries:
     tree: TreeEntries
     before: bytes
     behind: bytes
+    url: str
 
     @property
     def raws(self) -> Sequence[bytes]:
@@ -43,7 +45,7 @@ class _SplitEntries:
         if not indices:
             return []
         body = b"".join([self.before, *(self.raws[index] for index in indices), self.behind])
-        document = feedparser_reader.read(body, UTF8)
+        document = feedparser_reader.read(body, UTF8, self.url)
         if document is None or len(document.entries.raws) != len(indices):
             raise UnfamiliarError("the number of entries")
         read = document.entries.read(range(len(indices)))
@@ -58,7 +60,7 @@ class _SplitEntries:
             return entry.id, entry.link
 
 
-def read(body: bytes, content_type: str) -> Document:
+def read(body: bytes, content_type: str, url: str = "") -> Document:
     """Read a feed.
 
     Raises:
@@ -66,15 +68,15 @@ def read(body: bytes, content_type: str) -> Document:
             its entries may also raise this.
         UnreadableError: it is far too large.
     """
-    outline = outline_of(body, content_type)
-    tree = TreeEntries(outline, [raw_of(entry) for entry in outline.entries])
+    outline = outline_of(body, content_type, url)
+    raws = [raw_of(entry) for entry in outline.entries]
     around, announced = outline.scope(), announced_by(outline.root)
-    _be_separable(outline, tree.raws)
+    _be_separable(outline, raws)
     before, behind = _shell(outline)
-    document = feedparser_reader.read(before + behind, UTF8)
+    document = feedparser_reader.read(before + behind, UTF8, url)
     if document is None:
         raise UnfamiliarError(outline.root.tag)
-    entries = _SplitEntries(tree, before, behind)
+    entries = _SplitEntries(TreeEntries(outline, raws, region_in(document, url)), before, behind, url)
     return replace(document, entries=entries, notes=outline.notes, announced=announced, around=around)
 
 

@@ -12,6 +12,7 @@ from aggregator.sources.rss.fast_xml.markup import Surroundings
 from aggregator.sources.rss.fast_xml.names import attributes_of, name_of_tag
 from aggregator.sources.rss.feed_metadata import announced_by
 from aggregator.sources.rss.fields import document_of
+from aggregator.sources.rss.time_zones import region_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.fast_xml.document_outline import Outline
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.time_zones import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,19 @@ class TreeEntries:
 
     outline: Outline
     raws: Sequence[bytes]
+    region: Region
 
     def read(self, indices: Sequence[int]) -> list[Entry]:
         """Read some entries."""
         entries, around, atom = self.outline.entries, self.outline.around, self.outline.atom
-        return [Item(entries[index], around, atom=atom).read(self.raws[index]) for index in indices]
+        return [Item(entries[index], around, self.region, atom=atom).read(self.raws[index]) for index in indices]
 
     def names(self, index: int) -> tuple[str | None, str | None]:
         """Return an entry's id and link."""
-        return Item(self.outline.entries[index], self.outline.around, atom=self.outline.atom).names()
+        return Item(self.outline.entries[index], self.outline.around, self.region, atom=self.outline.atom).names()
 
 
-def read(body: bytes, content_type: str) -> Document:
+def read(body: bytes, content_type: str, url: str = "") -> Document:
     """Read a feed.
 
     Raises:
@@ -46,11 +49,11 @@ def read(body: bytes, content_type: str) -> Document:
             also raise this.
         UnreadableError: it is far too large.
     """
-    outline = outline_of(body, content_type)
-    entries = TreeEntries(outline, [raw_of(entry) for entry in outline.entries])
+    outline = outline_of(body, content_type, url)
+    document = document_of(_fields(outline), atom=outline.atom)
     return replace(
-        document_of(_fields(outline), atom=outline.atom),
-        entries=entries,
+        document,
+        entries=TreeEntries(outline, [raw_of(entry) for entry in outline.entries], region_in(document, url)),
         notes=outline.notes,
         announced=announced_by(outline.root),
         around=outline.scope(),

@@ -11,6 +11,7 @@ import pytest
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import feedparser_reader
+from aggregator.sources.rss.charset import decoded
 from aggregator.sources.rss.document import NO_ENTRIES, Document, Entry
 from aggregator.sources.rss.fast_xml import names, partial_reader, reader
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError
@@ -25,7 +26,7 @@ OF_EACH = 250  # documents; more find more
 SOME_CHUNKS = [pytest.param(chunk, marks=[pytest.mark.slow] if chunk else []) for chunk in range(CHUNKS)]
 FARM = Path(__file__).parents[4].parent / "shared" / "bench" / "feedfarm" / "feedfarm.py"
 
-Reader = Callable[[bytes, str], Document | None]
+Reader = Callable[[bytes, str, str], Document | None]
 
 
 def whole(document: Document | None) -> tuple[Document, list[Entry]]:
@@ -37,15 +38,20 @@ def whole(document: Document | None) -> tuple[Document, list[Entry]]:
 
 def claimed(read: Reader, body: bytes, content_type: str) -> tuple[Document, list[Entry]] | None:
     try:
-        return whole(read(body, content_type))
+        return whole(read(body, content_type, URL))
     except UnfamiliarError:
         return None
 
 
 def agree(found: tuple[Document, list[Entry]] | None, body: bytes, content_type: str) -> bool:
-    """Return whether a document is the same as with feedparser, if it was read."""
+    """Return whether a document is the same as with feedparser, if it was read.
+
+    Documents with base URLs are not compared: feedparser makes every address in them absolute.
+    """
+    if b"xml:base" in decoded(body, content_type).body:
+        return True
     try:
-        return whole(feedparser_reader.read(body, content_type)) == found or found is None
+        return whole(feedparser_reader.read(body, content_type, URL)) == found or found is None
     except UnreadableError as problem:
         # Feedparser can't read some single values, such as a licence; broken documents must fail in both.
         return found is None or "broken" not in str(problem)
@@ -88,7 +94,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
         except UnreadableError:
             continue
         known = Seen.of(full.seen)
-        half = Seen(known.header, dict(list(known.entries.items())[::2]))
+        half = known._replace(entries=dict(list(known.entries.items())[::2]))
         later = normalise(body, content_type, URL, half.line())
         assert later.seen == full.seen
         assert (later.title, later.entries, later.announced) == (full.title, full.entries, full.announced)
@@ -114,7 +120,7 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
     known = Seen.of(full.seen)
     if len(set(ids)) < len(ids) or len(known.entries) < len(ids) or not all(speaking):
         return False
-    half = Seen(known.header, dict(list(known.entries.items())[::2]))
+    half = known._replace(entries=dict(list(known.entries.items())[::2]))
     later = normalise(body, content_type, URL, half.line())
     assert [activity.native_id for activity in later.activities] == [
         activity.native_id for activity in full.activities if activity.native_id in ids[1::2]
@@ -127,7 +133,7 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
 
 def _document(read: Reader, body: bytes, content_type: str) -> Document | None:
     try:
-        document = read(body, content_type)
+        document = read(body, content_type, URL)
         whole(document)
     except UnfamiliarError:
         return None
@@ -145,7 +151,7 @@ def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
     for body in bodies:
         found = claimed(reader.read, body, "application/xml")
         quick += found is not None
-        assert found is None or found == whole(feedparser_reader.read(body, "application/xml"))
+        assert found is None or found == whole(feedparser_reader.read(body, "application/xml", URL))
     assert quick >= 0.95 * len(bodies)
 
 
