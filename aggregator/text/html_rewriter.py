@@ -9,6 +9,11 @@ from aggregator.text.html_tokens import Scanner
 if TYPE_CHECKING:
     from aggregator.text.html_tokens import Tag
 
+# Parts of a text, in lower case, in which an element may be hidden.
+HIDING_TEXTS = (
+    *("display:none", "display: none", "display :", "visibility:", "visibility :"),
+    *(" hidden>", " hidden ", " hidden="),
+)
 DEEPEST = 3  # contents for programs without scripts or plug-ins, within each other
 
 
@@ -18,7 +23,9 @@ class HtmlRewriter:
     def __init__(self, html: str, depth: int = 0) -> None:
         self.html = html
         self.depth = depth
-        self.scanner = Scanner(html)
+        low = html.lower()
+        # Formatting and structure matter only where they hide something.
+        self.scanner = Scanner(html, every="</br" in low or any(text in low for text in HIDING_TEXTS))
         self.pieces: list[str] = []  # of the output
         self._copied = 0
 

@@ -19,6 +19,12 @@ _TOKEN = re.compile(
     rf"<(?:(?P<comment>!--)|(?P<end>/)?+(?P<name>[A-Za-z][^\s/>]*+)(?P<rest>(?:[^>=]++|{_VALUE})*+)(?P<close>>|\Z)"
     r"|[!?/][^>]*+(?:>|\Z))"
 )
+# Most tags, with the text before each: passing over them at once is ten times as fast as looking at each.
+_USUAL_NAMES = (
+    "p|a|strong|em|b|i|u|s|span|div|ul|ol|li|h[1-6]|figure|figcaption|blockquote|table|t[drh]|tbody|thead|code|pre|hr|"
+    "br|su[pb]|small|time|cite|q|d[ltd]|section|article|header|footer|aside|main|del|ins|font|center|abbr|wbr"
+)
+_USUAL_TAGS = re.compile(rf"[^<]*+(?:</?(?:{_USUAL_NAMES})(?=[\s/>])(?:[^>=]++|{_VALUE})*+>[^<]*+)*+", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"?+|'([^']*+)'?+|([^\s>]*+)))?+""")
 _NOT_SPACE = re.compile(r"\S")
 _COMMENT_END = re.compile(r"--!?>")
@@ -56,16 +62,24 @@ class Tag(NamedTuple):
 
 
 class Scanner:
-    """Finds tags one after the other. The caller may move `at` forward."""
+    """Finds tags one after the other. The caller may move `at` forward.
 
-    def __init__(self, html: str, at: int = 0, end: int | None = None) -> None:
+    Args:
+        html: the text.
+        at: where to start.
+        end: where to stop.
+        every: also find the tags of formatting and structure.
+    """
+
+    def __init__(self, html: str, at: int = 0, end: int | None = None, *, every: bool = True) -> None:
         self.html, self.at, self.end = html, at, len(html) if end is None else end
+        self._every = every
         self._ends: dict[str, tuple[int, int]] = {}  # name -> where a search began, and what it found
         self._unclosed_comment = False
 
     def next_tag(self) -> Tag | None:
         """Return the next tag outside of comments."""
-        while (match := _TOKEN.search(self.html, self.at, self.end)) is not None:
+        while (match := self._next_token()) is not None:
             self.at = match.end()
             if match["comment"]:
                 unclosed = self._pass_comment(match.start())
@@ -78,6 +92,10 @@ class Scanner:
                 closing = match["end"] is not None
                 return Tag(match["name"].lower(), closing, match.start(), match.end(), match["rest"])
         return None
+
+    def _next_token(self) -> re.Match[str] | None:
+        usual = None if self._every else _USUAL_TAGS.match(self.html, self.at, self.end)
+        return _TOKEN.search(self.html, usual.end() if usual else self.at, self.end)
 
     def end_tag(self, name: str, start: int) -> int:
         """Return where the next end tag of that name starts, or -1. Repeated searches cost nothing."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 50
 _INVISIBLE = str.maketrans("", "", "\u2061\u2062\u2063\u2064\u200b")  # function application, times, separator, plus
-_LEFT_OUT = frozenset({"annotation", "annotation-xml", "mphantom", "none", "mprescripts"})
+_LEFT_OUT = frozenset({"annotation", "annotation-xml", "mphantom", "none", "mprescripts", "script", "style"})
 # HTML that ends a formula without an end tag, as browsers see it.
 _BREAKS_OUT_NAMES = (
     "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li menu nobr ol p "

@@ -30,11 +30,13 @@ _LAZY_SETS_NAMES = (
     "ezsrcset data-src-set data-lazyset data-original-srcset data-cfsrcset data-bgset data-opt-srcset"
 )
 _LAZY_SETS = tuple(_LAZY_SETS_NAMES.split())
+_ALL_LAZY = frozenset({*_LAZY, *_LAZY_SETS})
 # These don't name the picture, or name another one.
 _OTHER_NAMES = "src srcset alt title id class style href cite longdesc usemap data-permalink data-link"
 _OTHER = frozenset(_OTHER_NAMES.split())
 _ENDING = re.compile(r"(?i)\.(?:jpe?g|png|gif|webp|avif|svg|bmp|jfif)(?:[?#:!@&]|$)")
 _NO_ADDRESS = re.compile(r"(?i)(?!https?:)[a-z][a-z0-9+.-]*:|[{\[#<]|%7b|undefined$|null$|none$|true$|false$|\d*$")
+_SPACE = re.compile(r"\s")
 _CANDIDATE = re.compile(r"[\s,]*+(\S++)")
 _DESCRIPTOR = re.compile(r"[^,]*+")
 _NUMBER = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([wxh])(?:\s|$)")
@@ -93,7 +95,7 @@ def address_in(text: str | None) -> str | None:
     text = (text or "").strip()
     if not text or len(text) > _LONGEST or _NO_ADDRESS.match(text):
         return None
-    if any(char.isspace() for char in text) and not _ENDING.search(text):
+    if _SPACE.search(text) and not _ENDING.search(text):
         return None
     return text if "/" in text or "." in text else None
 
@@ -138,7 +140,8 @@ def picture_address(attributes: Mapping[str, str], sources: Iterable[Candidate] 
         attributes: of the element.
         sources: the candidates of the `<picture>` around it.
     """
-    lazy = next((found for name in _LAZY if (found := address_in(attributes.get(name)))), None)
+    names = _LAZY if is_lazy(attributes) else ()
+    lazy = next((found for name in names if (found := address_in(attributes.get(name)))), None)
     if lazy and not is_placeholder(lazy):
         return best(candidates_of(lazy)) if _is_set(lazy) else lazy
     sets = (attributes[name] for name in _LAZY_SETS if name in attributes)
@@ -154,7 +157,7 @@ def picture_address(attributes: Mapping[str, str], sources: Iterable[Candidate] 
 
 def is_lazy(attributes: Mapping[str, str]) -> bool:
     """Return whether scripts replace the picture of an `<img>`."""
-    return any(name in attributes for name in (*_LAZY, *_LAZY_SETS))
+    return not _ALL_LAZY.isdisjoint(attributes)
 
 
 def is_placeholder(address: str) -> bool:
