@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SMALLEST = 25  # pixels of a picture that is no icon
 _CUSTOM_ELEMENT = re.compile(r"(?:[a-z][a-z0-9]*-)+(?:img|image|anim)|image")  # <amp-img>, <a-img>
+_ONLY_ENDS = re.compile(r"(?:\s++|</\w++\s*+>)*+")  # between a picture and its <noscript>
 _SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset", "src", "data-src")
 _RARE_TYPES = frozenset({"image/avif", "image/jxl", "image/jp2", "image/vnd.ms-photo"})
 
@@ -77,7 +78,7 @@ class PictureRepair(HtmlRewriter):
                 self._custom_end = self.scanner.end_tag(tag.name, tag.end)
 
     def _is_beside_noscript(self, tag: Tag) -> bool:
-        return self._noscript_end != -1 and not self.html[self._noscript_end : tag.start].strip()
+        return self._noscript_end != -1 and _ONLY_ENDS.fullmatch(self.html, self._noscript_end, tag.start) is not None
 
     def start_picture(self, tag: Tag) -> None:
         """Begin a `<picture>`."""
@@ -114,7 +115,7 @@ class PictureRepair(HtmlRewriter):
             self.edit(start, end, "")
             return False
         before = self.pictures[-1] if self.pictures else None
-        if keys and before is not None and before.lazy and not self.html[before.end : start].strip():
+        if keys and before is not None and before.lazy and _ONLY_ENDS.fullmatch(self.html, before.end, start):
             self.pieces[before.piece] = ""
         piece = self.edit(start, end, html)
         self._shown.update(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -142,10 +143,10 @@ def picture_address(attributes: Mapping[str, str], sources: Iterable[Candidate] 
     """
     names = _LAZY if is_lazy(attributes) else ()
     lazy = next((found for name in names if (found := address_in(attributes.get(name)))), None)
+    sets = [candidates_of(attributes[name]) for name in _LAZY_SETS if name in attributes]
     if lazy and not is_placeholder(lazy):
-        return best(candidates_of(lazy)) if _is_set(lazy) else lazy
-    sets = (attributes[name] for name in _LAZY_SETS if name in attributes)
-    larger = next((found for text in sets if (found := best(candidates_of(text)))), None)
+        return best(candidates_of(lazy)) if _is_set(lazy) else _enlarged(lazy, list(chain.from_iterable(sets)))
+    larger = next((found for candidates in sets if (found := best(candidates))), None)
     if larger:
         return larger
     src = address_in(attributes.get("src"))
