@@ -74,6 +74,7 @@ def source_facts(source: Source) -> dict[str, object]:
         "last_new": source.poll.last_new,
         "last_error": source.poll.last_error,
         "last_error_code": source.poll.last_error_code,
+        "document_note": source.poll.document_note,
         "newest_id": newest_id(source),
         "dollars_a_day": source.poll.daily_cost,
     }

@@ -105,7 +105,7 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
 
 
 def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    problem = source.poll.last_error or ""
+    problem = source.poll.last_error or source.poll.document_note or ""
     if source.state is not SourceState.ACTIVE:
         problem = source.state_reason
     upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"

@@ -45,7 +45,8 @@ class SourceState(StrEnum):
 class PollState:
     """The stored state of polling: due time, last results and fetch state.
 
-    `fetch_state` belongs to the kind of source: validators, watermarks.
+    `fetch_state` belongs to the kind of source: validators, watermarks. Its `note` says what had to be repaired or
+    guessed in the document that was read last.
     """
 
     due: datetime | None  # None: never polled, since people write its items
@@ -65,6 +66,12 @@ class PollState:
     pending_redirect: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `permanent_redirects`
     daily_cost: float | None = None  # dollars a day for reading everything; None: free or unknown
     unfinished: int = 0  # polls in a row that started and never ended, including a running one
+
+    @property
+    def document_note(self) -> str | None:
+        """What is wrong with the source's document, although it could be read; None: nothing."""
+        note = self.fetch_state.get("note")
+        return note if isinstance(note, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,24 @@ def test_status_for_programs(cli: CommandLine, publisher: Publisher) -> None:
     assert (source["slug"], source["state"], source["failures"]) == ("feed-1", "active", 0)
 
 
+def test_status_names_what_is_wrong_with_a_document_until_it_is_right(cli: CommandLine, publisher: Publisher) -> None:
+    right = b'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>F</title><item><title>%s</title>'
+    right += b"<guid>1</guid></item></channel></rss>"
+    publisher.serve("/damaged.xml", right % b"A\xff w\xc3\xb6rd", "application/xml")
+    cli("source", "add", publisher.url("/damaged.xml"))
+
+    source = cli.json("status")[1]
+    for _ in range(2):  # also after a poll that finds the same bytes
+        assert source["document_note"]
+        assert source["document_note"].split(".")[0] in " ".join(cli("status").stdout.split())
+        cli("pull", source["slug"])
+        source = cli.json("status")[1]
+
+    publisher.serve("/damaged.xml", right % b"A word", "application/xml")
+    cli("pull", source["slug"])
+    assert cli.json("status")[1]["document_note"] is None
+
+
 def test_settings_are_printed_with_their_origin_and_no_secret(cli: CommandLine) -> None:
     cli.environ["AGGREGATOR_X_BEARER_TOKEN"] = "very-secret"
     rows = {setting["variable"]: setting for setting in cli.json("settings")}

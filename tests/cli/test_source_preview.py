@@ -41,7 +41,7 @@ def test_a_preview_shows_cards_and_notes_and_writes_nothing(
     for words in (
         "Odd\n", "slug odd", "┌─ Storm & flood", "article · Ana · 2026-02-27 10:00 UTC", "┌─ Meeting",
         "Event: 2031-05-02",
-        "! The feed's XML is broken", "names no time zone", "No date that can be read", "recognized by its content",
+        "! Characters & and <", "names no time zone", "No date that can be read", "recognized by its content",
         "! Entries without a date that can be read: 2 of 3.",
     ):  # fmt: skip
         assert words in text, words

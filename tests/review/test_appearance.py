@@ -104,3 +104,19 @@ def test_focus_is_always_seen(browser: Browser, furnished: Installation) -> None
                 outline = page.evaluate("getComputedStyle(document.activeElement).outline")
                 assert "none" not in outline, page.evaluate("document.activeElement.outerHTML")
                 assert " 0px" not in outline
+
+
+@pytest.mark.long
+def test_the_preview_of_a_source_fits_and_is_legible(browser: Browser, sqlite_house: Installation) -> None:
+    options = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
+    with signed_in(browser, sqlite_house, Role.EDITOR, **options) as page:
+        page.goto(f"{sqlite_house.address}/review/sources/add")
+        page.get_by_label("Address or @handle").fill("https://tide.example/")
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_text("items would be stored").wait_for()
+        assert page.evaluate(WIDE, 390) == []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            least, where = page.evaluate(CONTRAST)
+            assert least >= 4.5, (scheme, where)
+        assert Axe().run(page)["violations"] == []

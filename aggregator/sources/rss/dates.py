@@ -10,9 +10,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import unescape
+from typing import TYPE_CHECKING
 
 from aggregator.sources.rss.time_zones import ANYWHERE, Region, offset_of
 from aggregator.sources.rss.written_dates import EARLIEST_YEAR, full_year, read_written, seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _LONGEST = 100  # characters
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -34,7 +38,7 @@ _ISO = re.compile(
     r"\s*(?P<zone>\S.*)?)?"
 )
 _OFFSET = re.compile(
-    r"(?:GMT|UTC|UT|Z)?\s?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?(?::?00)?"
+    r"(?:GMT|UTC|UT|Z|[A-Z]{3,5}(?=[+-]))?\s?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?(?::?00)?"
     r"(?:\s?(?:Z|\[[^\[\]]*\]|\([^()]*\)|[A-Za-z/_]+)){0,2}(?:\s+m=[+-][\d.]+)?",
     re.IGNORECASE,
 )
@@ -68,6 +72,15 @@ def read_date(value: object, region: Region = ANYWHERE) -> datetime | None:
         return _plausible(_usual(text)) or _read(text, region)
     except (ValueError, OverflowError):  # February 30
         return None
+
+
+def first_unread(texts: Mapping[str, object], dates: Iterable[datetime | None]) -> str | None:
+    """Return the first text that is no date; `dates` are those of "published", "updated" and "created"."""
+    for name, date in zip(("published", "updated", "created"), dates, strict=True):
+        text = texts.get(name)
+        if date is None and isinstance(text, str) and text.strip():
+            return text.strip()
+    return None
 
 
 def _usual(text: str) -> datetime | None:
@@ -158,7 +171,7 @@ def _placed(local: datetime, zone: str | None, region: Region) -> datetime | Non
     """Return the instant of a local time (naive) in a zone as written; no zone means UTC."""
     if not zone:
         return local.replace(tzinfo=UTC)
-    fixed = _OFFSET.fullmatch(zone)
+    fixed = _OFFSET.fullmatch("+0000" if zone == "0000" else zone)
     if fixed:
         return local.replace(tzinfo=UTC) - _fixed(fixed["sign"], fixed["hours"], fixed["minutes"] or "0")
     name = _BRACKETS.sub("", zone).strip() or zone.strip("[]()")

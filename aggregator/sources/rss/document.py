@@ -60,6 +60,7 @@ class Entry:
     media: tuple[Media, ...] = ()
     image: str | None = None  # a picture that represents the entry
     event: EventFields | None = None  # its `ev:` or xCal elements
+    unread_date: str | None = None  # a date in a form that is not known
     reply_to: str | None = None  # address of the item it replies to (RFC 4685)
     raw: bytes = b""  # the entry's XML, or compact JSON of all its fields
 

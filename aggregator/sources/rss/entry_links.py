@@ -19,6 +19,7 @@ ORIGINALS = ("feedburner_origlink", "origlink")  # names of elements in a tree
 _RELATION = re.compile(r"https?://www\.iana\.org/assignments/(?:link-)?relations?/", re.IGNORECASE)
 _PAGES = frozenset({"", "html", "xhtml", "text/html", "application/xhtml+xml"})
 _NO_PAGE = re.compile(r"(?:xml|json)$|^(?:image|audio|video)/")
+_IN_SITE = re.compile(r"[/?]|\.(?:html?|xhtml|php|aspx?|jsp)$", re.IGNORECASE)  # other ids are no relative addresses
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -48,7 +49,7 @@ def is_alternate(relation: str) -> bool:
 def _permalink(fields: Mapping[str, Any]) -> str | None:
     """Return an id that is the address of the page."""
     candidates = [_text(fields, "link"), None if _get(fields, PLAIN_GUID) else _text(fields, "id")]
-    return next((address for address in candidates if address and "/" in address and _is_web(address)), None)
+    return next((address for address in candidates if address and _IN_SITE.search(address) and _is_web(address)), None)
 
 
 def _alternates(links: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -22,7 +22,7 @@ from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
 from aggregator.sources.rss.charset import UTF8, decoded
 from aggregator.sources.rss.control_characters import without_controls
-from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.dates import first_unread, read_date
 from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.feed_metadata import announced_in
@@ -143,8 +143,8 @@ def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped
 
 
 def _entry(entry: Fields, region: Region, *, atom: bool) -> Entry:
-    published, updated, created = (
-        read_date(dict.get(entry, name), region) for name in ("published", "updated", "created")
-    )
+    texts = {name: dict.get(entry, name) for name in ("published", "updated", "created")}
+    published, updated, created = (read_date(text, region) for text in texts.values())
     raw = json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=str).encode("utf-8", "replace")
-    return entry_of(entry, published or created, updated, raw, atom=atom)
+    found = entry_of(entry, published or created, updated, raw, atom=atom)
+    return replace(found, unread_date=first_unread(texts, (published, updated, created)))

@@ -10,7 +10,7 @@ from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss.authors import author_of, people_in
 from aggregator.sources.rss.control_characters import cleaned
-from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.dates import first_unread, read_date
 from aggregator.sources.rss.document import Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.entry_limit import newest
 from aggregator.sources.rss.media_types import media_type, whole
@@ -76,6 +76,8 @@ def _entry(item: dict[str, Any], region: Region) -> Entry:
     html = _text(item, "content_html")
     text = _text(item, "content_text") or _text(item, "summary")
     image = _text(item, "image") or _text(item, "banner_image")
+    texts = {"published": item.get("date_published"), "updated": item.get("date_modified")}
+    published, updated = (read_date(text, region) for text in texts.values())
     return Entry(
         id=_id(item.get("id")),
         link=_text(item, "url") or _text(item, "external_url"),
@@ -83,8 +85,9 @@ def _entry(item: dict[str, Any], region: Region) -> Entry:
         body=Markup(html, html=True) if html else Markup(text, html=False) if text else None,
         author=_author(item),
         lang=_text(item, "language"),
-        published=read_date(item.get("date_published"), region),
-        updated=read_date(item.get("date_modified"), region),
+        published=published,
+        updated=updated,
+        unread_date=first_unread(texts, (published, updated, None)),
         tags=tuple(_tags(item.get("tags"))),
         media=tuple(_media(item, image)),
         image=image,

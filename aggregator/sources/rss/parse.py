@@ -21,14 +21,14 @@ from aggregator.sources.rss.repeated_ids import RepeatedIds
 from aggregator.sources.rss.seen_entries import Seen, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.activity import NewActivity
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 5  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+READER = 6  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 # The root of a feed behind a piece of HTML, such as an error message: <p>Warning</p><rss version="2.0">
 _HIDDEN_FEED = re.compile(
     rb"\A\s*<(?!!doctype|html|head|body)[^<>]*>(?:(?!<html|<body|<head|<!doctype).)*?"
@@ -118,7 +118,7 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     return ParsedFeed(
         setting.title,
         tuple(fresh.activities.values()),
-        " ".join([*document.notes, *_notes(ids, fresh)]) or None,
+        " ".join([*document.notes, *_notes(ids, fresh, read.values())]) or None,
         seen=Seen(header, {own: undateds[own] for own in digests}, ids.digests).line(),
         skipped=len(skipped),
         present=tuple(name for name in skipped.values() if name),
@@ -127,7 +127,10 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
     )
 
 
-def _notes(ids: RepeatedIds, fresh: _Fresh) -> Iterator[str]:
+def _notes(ids: RepeatedIds, fresh: _Fresh, read: Iterable[Entry]) -> Iterator[str]:
+    unread = [entry.unread_date for entry in read if entry.unread_date]
+    if unread:
+        yield f"Dates in an unknown form were left out, such as {unread[0][:60]!r}: {len(unread)}."
     note = ids.note()
     if note:
         yield note

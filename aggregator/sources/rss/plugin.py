@@ -67,6 +67,7 @@ _OPTIONS = (
         former_flags=("downgrade", "no-downgrade"),
     ),
 )
+_LONGEST_NOTE = 1_000  # characters
 _BARE = re.compile(r"(?:[^\s/@:]+\.)+[^\s/@:.]{2,}(?::\d{1,5})?(?:[/?#]\S*)?")
 
 
@@ -202,7 +203,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
     delta = response.status == 226  # noqa: PLR2004 - RFC 3229: IM Used, only new entries
     digest = hashlib.sha256(response.body).hexdigest()
     state = {**validators(response), "url": request.address, "reader": READER, "whole": request.now.isoformat()}
-    remembered = {name: known[name] for name in ("seen", "entries", "announced") if name in known}
+    remembered = {name: known[name] for name in ("seen", "entries", "announced", "note") if name in known}
     if digest == known.get("body_sha256"):
         return _unchanged(response, request, {**remembered, **state, "body_sha256": digest}, facts)
     feed = await _read(response, known.get("seen", ""), parser)
@@ -213,6 +214,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         announced = announced_json(feed.announced)
         state |= {"body_sha256": digest, "seen": feed.seen, "entries": feed.entries or known.get("entries", 0)}
         state |= {"announced": announced} if announced else {}
+        state |= {"note": feed.note[:_LONGEST_NOTE]} if feed.note else {}
     hints, note = _hints(response, feed.announced, request)
     suddenly = f"Suddenly empty: it had {known.get('entries')} entries before. Its items are kept." if empty else None
     return FetchResult(

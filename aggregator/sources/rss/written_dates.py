@@ -34,7 +34,7 @@ _DOTTED_TIME = re.compile(
     re.IGNORECASE,
 )
 _OFFSET = re.compile(
-    r"\s?(?:\(?(?:GMT|UTC|UT|Z)\s?)?[+-]\d{1,2}(?::?[0-5]\d)?(?::00)?(?![\d:])\)?(?:\s?\([^()]*\)|\s[A-Z]{3,5}\b)?",
+    r"\s0000(?=$|\s)|\s?(?:\(?(?:GMT|UTC|UT|Z)\s?|[A-Z]{3,5}(?=[+-]\d{2}:?\d{2}))?[+-]\d{1,2}(?::?[0-5]\d)?(?::00)?(?![\d:])\)?(?:\s?\([^()]*\)|\s[A-Z]{3,5}\b)?",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"[(（]([^()（）]{0,50})[)）]")  # noqa: RUF001 - full-width in East Asia

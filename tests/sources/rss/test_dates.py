@@ -179,6 +179,14 @@ PRESENT = [
     ("Sun, 06 Sep 2015 16:18:00 EDT", "2015-09-06T20:18:00"),
     ("2022-08-18T24:00:00Z", "2022-08-19T00:00:00"),
     ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00"),
+    ("Thu, 18 Aug 2022 10:00:00 CEST+0200", "2022-08-18T08:00:00"),
+    ("Thu, 18 Aug 2022 10:00:00 0000", "2022-08-18T10:00:00"),
+    ("Thu, 18 Aug 2022 10:00:00 GMT Daylight Time", "2022-08-18T09:00:00"),
+    ("Thu, 18 Aug 2022 10:00:00 W. Europe Daylight Time", "2022-08-18T08:00:00"),
+    ("2022-08-18T10:00Z", "2022-08-18T10:00:00"),
+    ("18.08.2022, 20:15 Uhr", "2022-08-18T20:15:00"),
+    ("18/08/2022 20h15", "2022-08-18T20:15:00"),
+    ("2022-08-18 (Thu) 10:00", "2022-08-18T10:00:00"),
 ]
 ABSENT = [
     "0",
@@ -261,7 +269,7 @@ def test_numbers_of_json_are_seconds_or_milliseconds(value: object, moment: str 
 
 DATE = "gio, 18 ago 2022 10:00:00 CEST"
 FORMATS = {
-    "tree": f"<rss version='2.0'><channel><item><guid>1</guid><pubDate>{DATE}</pubDate></item></channel></rss>",
+    "tree": f"<rss version='2.0'><channel><item><title>x</title><pubDate>{DATE}</pubDate></item></channel></rss>",
     "feedparser": f"<rss version='2.0'><channel><item><guid>1</guid><description>a<b></description>"
     f"<pubDate>{DATE}</pubDate></item></channel></rss>",
     "atom": f"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>1</id><title>x</title><published>{DATE}</published>"
@@ -278,6 +286,13 @@ FORMATS = {
 def test_every_reader_reads_the_same_dates(body: str) -> None:
     (activity,) = normalise(body.encode(), "", "https://news.example/feed").activities
     assert activity.content.published == datetime(2022, 8, 18, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("body", FORMATS.values(), ids=FORMATS)
+def test_a_date_that_is_not_read_leaves_a_note(body: str) -> None:
+    feed = normalise(body.replace(DATE, "a while ago").encode(), "", "https://news.example/feed")
+    assert feed.activities[0].content.published is None
+    assert "Dates in an unknown form were left out, such as 'a while ago': 1." in (feed.note or "")
 
 
 def test_the_language_of_a_feed_reaches_its_dates() -> None:

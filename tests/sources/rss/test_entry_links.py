@@ -63,6 +63,23 @@ ATOM = [
 
 
 @pytest.mark.parametrize("way", XML_WAYS)
+@pytest.mark.parametrize(
+    ("guid", "url"),
+    [
+        ("<guid>17</guid>", None),
+        ("<guid>17@paper.example</guid>", None),
+        ("<guid>urn:uuid:1</guid>", None),
+        ('<guid isPermaLink="false">https://paper.example/1</guid>', None),
+        ("<guid>https://paper.example/1</guid>", "https://paper.example/1"),
+        ("<guid>/posts/1</guid>", "https://paper.example/posts/1"),
+        ("<guid>post-1.html</guid>", "https://paper.example/post-1.html"),
+    ],
+)
+def test_an_id_is_a_page_if_it_is_an_address(way: str, guid: str, url: str | None) -> None:
+    assert rss_entry(way, guid).url == url
+
+
+@pytest.mark.parametrize("way", XML_WAYS)
 @pytest.mark.parametrize(("inner", "path"), RSS)
 def test_the_page_of_an_item(way: str, inner: str, path: str) -> None:
     """danmactough/node-feedparser 142: an item's own link counts more than alternates of Atom."""

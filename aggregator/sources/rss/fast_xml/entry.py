@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.sources.rss.control_characters import plain_id
-from aggregator.sources.rss.dates import read_date
+from aggregator.sources.rss.dates import first_unread, read_date
 from aggregator.sources.rss.entry_links import ORIGINALS, page_link
 from aggregator.sources.rss.fast_xml.authors import add_author, add_source_authors
 from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
@@ -61,6 +62,7 @@ class Item:
         self.published: datetime | None = None
         self.updated: datetime | None = None
         self.created: datetime | None = None
+        self._dates: dict[str, str] = {}  # as written
         self.titled = False  # further titles are ignored
         self.sourced = False  # it was copied from another feed, which also has a title
         self.filled = False  # there was a content, so further summaries are not contents
@@ -85,7 +87,9 @@ class Item:
                 pass_over(child, name)
             else:
                 self._handle(handle, child)
-        return entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
+        entry = entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
+        unread = first_unread(self._dates, (self.published, self.updated, self.created))
+        return replace(entry, unread_date=unread) if unread else entry
 
     def names(self) -> tuple[str | None, str | None]:
         """Read the id and the link only.
@@ -234,14 +238,18 @@ class Item:
                 raise UnfamiliarError(child.tag)
             pass_over_children(child)
 
+    def _date(self, kind: str, element: _Element) -> datetime | None:
+        self._dates[kind] = text_of(element)
+        return read_date(self._dates[kind], self._region)
+
     def _is_published(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.published = read_date(text_of(element), self._region)
+        self.published = self._date("published", element)
 
     def _is_updated(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.updated = read_date(text_of(element), self._region)
+        self.updated = self._date("updated", element)
 
     def _is_created(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.created = read_date(text_of(element), self._region)
+        self.created = self._date("created", element)
 
     _handlers: ClassVar[dict[str, Callable[[Item, _Element, dict[str, str], Surroundings], None]]] = {
         **dict.fromkeys(("title", "dc_title"), _title),
