@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html as entities
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from aggregator.text.article_html import EmbeddedFile, prepared
-from aggregator.text.pictures import is_placeholder
+from aggregator.text.html_repair import repaired, with_plain_formulas
+from aggregator.text.pictures import is_placeholder, is_tracker
 from aggregator.text.urls import DEFAULT_PORTS, canonical_url, escaped
+
+if TYPE_CHECKING:
+    from aggregator.text.embedded_media import EmbeddedMedia
 
 MOST_TAGS = 10_000  # beyond this depth the sanitizer's time is quadratic; only the text is kept
 
@@ -45,7 +48,7 @@ _SCHEMES = {"http", "https", "mailto"}
 # These patterns parse nh3's regular output: lower-case names, values in double quotes, "<" and ">" escaped.
 _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _PIXEL = re.compile(r' (?:width|height)="\s*0*[01](?:\.0*)?(?:px)?\s*"')
-_SRC = re.compile(r' src="([^"]*)"')
+_SOURCE = re.compile(r' src="([^"]*)"')
 _SIDE = re.compile(r' (?:width|height)="')
 _SIZE = re.compile(r' (?:width|height)="([^"]*)"')
 _SANE = re.compile(r"[1-9][0-9]{0,3}|10000")  # pixels
@@ -60,35 +63,37 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)]*(?=\s)|[。！？]")  # noqa
 
 
 class CleanArticle(NamedTuple):
-    """An article's clean HTML, and the films and sounds in it; their addresses may be relative."""
+    """An article's HTML, and the films and sounds that were in it."""
 
     html: str
-    files: tuple[EmbeddedFile, ...] = ()
+    media: tuple[EmbeddedMedia, ...] = ()
 
 
 def clean_html(html: str, base: str | None = None) -> str:
-    """Return an article's HTML with nothing in it that acts, styles or tracks; see `clean_article`."""
+    """Return an article's HTML with nothing in it that acts, styles or tracks.
+
+    Links are absolute http, https or mailto with `rel="nofollow noopener"`; relative ones are resolved against
+    `base`, or lose their address without one. Images keep their alternative text, and load when they are seen without
+    saying where; placeholders and tracking pixels go. Players become links to what they play.
+    """
     return clean_article(html, base).html
 
 
 def clean_article(html: str, base: str | None = None) -> CleanArticle:
-    """Return an article's HTML with nothing in it that acts, styles or tracks, and its films and sounds apart.
-
-    Links are absolute http, https or mailto with `rel="nofollow noopener"`; relative ones are resolved against
-    `base`, or lose their address without one. Images keep their alternative text, and load when they are seen without
-    saying where; placeholders and tracking pixels go. Players and other frames become links.
-    """
+    """Return an article's HTML as `clean_html` does, with the films and sounds that it removes."""
     if not html or html.isspace():
         return CleanArticle("")
     if html.count("<") > MOST_TAGS:
         return CleanArticle(paragraphs(_without_tags(html)))
-    plain = prepared(html)
-    clean = _CLEANER.clean(plain.html)
+    repair = repaired(html)
+    if repair.html.count("<") > MOST_TAGS:
+        return CleanArticle(paragraphs(_without_tags(repair.html)), repair.media)
+    clean = _CLEANER.clean(repair.html)
     if _RELATIVE.search(clean):
         start = canonical_url(base) if base else None
         clean = _RELATIVE.sub(lambda found: _resolved(found, start), clean)
     clean = _IMAGE.sub(_image, clean)
-    return CleanArticle((_PRE.sub(r"\1", clean) if "<pre" in clean else clean).strip(), plain.files)
+    return CleanArticle((_PRE.sub(r"\1", clean) if "<pre" in clean else clean).strip(), repair.media)
 
 
 def plain_text(html: str) -> str:
@@ -97,7 +102,7 @@ def plain_text(html: str) -> str:
         return _folded(entities.unescape(html.replace("\n", " ")))
     if html.count("<") > MOST_TAGS:
         return _folded(entities.unescape(_without_tags(html)))
-    return text_of_clean(_STRUCTURE.clean(html))
+    return text_of_clean(_STRUCTURE.clean(with_plain_formulas(html)))
 
 
 def text_of_clean(html: str) -> str:
@@ -145,11 +150,11 @@ _STRUCTURE = nh3.Cleaner(tags=set(_BLOCKS | {"br"}), clean_content_tags=_DROPPED
 
 
 def _image(found: re.Match[str]) -> str:
-    """Keep an image unless it has no URL or is a tracking pixel."""
+    """Keep an image unless it has no URL, is a tracking pixel or a placeholder."""
     attributes = found[1]
     sides, small = len(_SIDE.findall(attributes)), len(_PIXEL.findall(attributes))
-    address = _SRC.search(attributes)
-    if address is None or (sides and sides == small) or is_placeholder(entities.unescape(address[1])):
+    source = _SOURCE.search(attributes)
+    if source is None or (sides and sides == small) or is_placeholder(source[1]) or is_tracker(source[1]):
         return ""
     sane = _SIZE.sub(lambda side: side[0] if _SANE.fullmatch(side[1]) else "", attributes) if sides else attributes
     return f'<img{sane} loading="lazy" decoding="async" referrerpolicy="no-referrer">'

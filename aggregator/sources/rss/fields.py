@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.activity import Media
+from aggregator.sources.rss.attachments import RawMedia, media_in
 from aggregator.sources.rss.authors import Person, author_of
 from aggregator.sources.rss.document import Document, Entry, Markup
 from aggregator.sources.rss.entry_links import page_link
 from aggregator.sources.rss.event_elements import event_of
 from aggregator.sources.rss.feedparser_marks import FALLBACK, unmarked
-from aggregator.sources.rss.media_types import media_type, seconds, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from aggregator.domain.activity import Media
     from aggregator.sources.rss.document import Author
 
 Fields = dict[str, Any]
@@ -54,7 +54,7 @@ def entry_of(entry: Fields, published: datetime | None, updated: datetime | None
         published=published,
         updated=updated,
         tags=tuple(term for tag in _plain(entry, "tags", []) if (term := _text(tag, "label") or _text(tag, "term"))),
-        media=tuple(_media(entry, image)),
+        media=_media(entry, image),
         image=image,
         event=event_of(entry, raw),
         reply_to=_reply_to(entry),
@@ -131,39 +131,9 @@ def _reply_to(entry: Fields) -> str | None:
     return None
 
 
-def _media(entry: Fields, image: str | None) -> Iterator[Media]:
-    duration = seconds(_text(entry, "itunes_duration"))
-    for link in _plain(entry, "links", []):
-        url = _text(link, "href")
-        if url and _plain(link, "rel") == "enclosure":
-            mime = _text(link, "type")
-            kind = media_type(mime, None, url)
-            plays = kind in {"audio", "video"}
-            yield Media(
-                kind,
-                url,
-                mime=mime,
-                bytes=whole(_text(link, "length")),
-                duration=duration if plays else None,
-                preview=image if plays else None,
-            )
-    for content in _plain(entry, "media_content", []):
-        url = _text(content, "url")
-        if url:
-            mime = _text(content, "type")
-            yield Media(
-                media_type(mime, _text(content, "medium"), url),
-                url,
-                alt=_text(content, "alt") or _text(content, "caption"),
-                mime=mime,
-                bytes=whole(_text(content, "filesize")),
-                width=whole(_text(content, "width")),
-                height=whole(_text(content, "height")),
-                duration=seconds(_text(content, "duration")),
-                preview=_text(content, "preview"),
-            )
-    for thumbnail in _plain(entry, "media_thumbnail", []):
-        url = _text(thumbnail, "url")
-        if url:
-            width, height = whole(_text(thumbnail, "width")), whole(_text(thumbnail, "height"))
-            yield Media("thumbnail", url, width=width, height=height)
+def _media(entry: Fields, image: str | None) -> tuple[Media, ...]:
+    links, contents, thumbnails = (
+        [each for each in _plain(entry, name, []) if isinstance(each, dict)]
+        for name in ("links", "media_content", "media_thumbnail")
+    )
+    return tuple(media_in(RawMedia(links, contents, thumbnails), image, _text(entry, "itunes_duration")))

@@ -2,8 +2,8 @@
 
 The description and title inside a `media:content` describe that picture or film (for microblogs the description is the
 alternative text), but the parser assigns them to the entry. Here they become attributes of their `media:content`; those
-of a group or entry are kept if the entry has no text of its own, as HTML: they are plain text unless they say
-otherwise, but the parser takes them for HTML. All other bytes are unchanged.
+of a group or entry are kept if the entry has no text of its own. They are plain text unless they say that they are HTML
+(Media RSS), but the parser takes all for HTML, so they are written as HTML. All other bytes are unchanged.
 """
 
 from __future__ import annotations
@@ -11,9 +11,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from aggregator.text.html import paragraphs
+from aggregator.sources.rss.attachments import GROUP
+from aggregator.sources.rss.media_types import whole
+from aggregator.text.html import paragraphs, plain_text
+from aggregator.text.pictures import sensible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _NAMESPACE = b"search.yahoo.com/mrss"
 _TAG = re.compile(rb"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""")
@@ -21,6 +28,9 @@ _TAG_NAME = re.compile(rb"<[^\s/>]+")
 _WORDS = frozenset({"description", "title"})
 _BODIES = frozenset({"description", "summary", "content", "encoded"})
 _ENTRIES = frozenset({"item", "entry"})
+_TYPE = re.compile(rb"""\s(?:type|TYPE)\s*=\s*(?:"[^"]*"|'[^']*')""")
+_HTML_TYPES = frozenset({"html", "text/html", "xhtml", "application/xhtml+xml"})
+_BLOCK = re.compile(r"\s*<(?:p|div|figure|img|table|ul|ol|blockquote|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -31,8 +41,33 @@ class _Element:
     attributes: dict[str, str]
     text: list[str] = field(default_factory=list)
     lifted: dict[str, str] = field(default_factory=dict)  # elements that become attributes of a media:content
+    stills: list[Mapping[str, str]] = field(default_factory=list)  # its thumbnails
     spare: list[tuple[_Element, int, int]] = field(default_factory=list)  # an entry's media texts
-    has: set[str] = field(default_factory=set)  # names of an entry's own children
+    has: set[str] = field(default_factory=set)  # names of its children outside of Media RSS
+
+
+def is_html(text: str, kind: str | None) -> bool:
+    """Return whether a text of Media RSS is HTML: it says so, or says nothing and consists of HTML's blocks."""
+    if kind:
+        return kind.strip().lower() in _HTML_TYPES
+    return text.rstrip().endswith(">") and _BLOCK.match(text) is not None
+
+
+def html_of(text: str, kind: str | None) -> str:
+    """Return a text of Media RSS as HTML; plain text keeps its lines and characters."""
+    return text if is_html(text, kind) else paragraphs(text)
+
+
+def caption_of(text: str, kind: str | None) -> str:
+    """Return the text of a picture or film on one line."""
+    return " ".join((plain_text(text) if is_html(text, kind) else text).split())
+
+
+def preview_of(thumbnails: Sequence[Mapping[str, str]]) -> str | None:
+    """Return the address of the largest of some thumbnails of one picture or film."""
+    usable = [thumbnail for thumbnail in thumbnails if thumbnail.get("url")]
+    best = max(usable, key=lambda thumbnail: sensible(whole(thumbnail.get("width"))), default=None)
+    return best["url"].strip() if best else None
 
 
 def straightened(body: bytes) -> bytes:
@@ -93,12 +128,15 @@ class _Scan:
         words = "".join(element.text).strip()
         inside = parent.media and parent.name == "content"
         if element.name == "content":
+            if parent.media and parent.name == "group":
+                element.lifted[GROUP] = str(parent.start)
             self._write_attributes(element)
         elif element.name in _WORDS and inside:
-            parent.lifted.setdefault("alt" if element.name == "description" else "caption", words)
+            name = "alt" if element.name == "description" else "caption"
+            parent.lifted.setdefault(name, caption_of(words, element.attributes.get("type")))
             self.edits.append((element.start, self._end_of(element), b""))
         elif element.name == "thumbnail" and inside:
-            parent.lifted.setdefault("preview", element.attributes.get("url") or words)
+            parent.stills.append({**element.attributes, "url": element.attributes.get("url") or words})
             self.edits.append((element.start, self._end_of(element), b""))
         elif element.name in _WORDS:
             entry = next((up for up in reversed(self._stack) if not up.media), None)
@@ -107,25 +145,28 @@ class _Scan:
 
     def _settle(self, entry: _Element) -> None:
         for words, start, end in entry.spare:
-            if "title" in entry.has if words.name == "title" else entry.has & _BODIES:
+            taken = "title" in entry.has if words.name == "title" else bool(entry.has & _BODIES)
+            if taken:
                 self.edits.append((start, end, b""))
-            elif words.attributes.get("type") != "html":
-                self.edits.append((start, end, self._as_html(words, start)))
+            elif not words.has:
+                self._write_html(words, start, end)
 
-    def _as_html(self, words: _Element, start: int) -> bytes:
-        """Return an element with plain text as one with the same text as HTML."""
-        text = "".join(words.text).strip()
+    def _write_html(self, words: _Element, start: int, end: int) -> None:
+        """Write a plain text as HTML, so that the parser does not take its characters for markup."""
+        text, kind = "".join(words.text).strip(), words.attributes.get("type")
+        opening = _TAG.match(self._body, start)
         name = _TAG_NAME.match(self._body, start)
-        if name is None:
-            return b""
+        if not text or opening is None or name is None or is_html(text, kind):
+            return
         html = paragraphs(text) if words.name == "description" else escape(text, quote=False)
-        tag = name[0].removeprefix(b"<")
-        return b"".join(
-            (b"<", tag, b' type="html">', escape(html).encode("ascii", "xmlcharrefreplace"), b"</", tag, b">")
-        )
+        attributes = _TYPE.sub(b"", opening[0][len(name[0]) : -1])
+        written = escape(html, quote=False).encode("ascii", "xmlcharrefreplace")
+        self.edits.append((start, end, b'%s%s type="html">%s</%s>' % (name[0], attributes, written, name[0][1:])))
 
     def _write_attributes(self, content: _Element) -> None:
-        new = {name: value for name, value in content.lifted.items() if value and name not in content.attributes}
+        preview = preview_of(content.stills)
+        lifted = {**content.lifted, **({"preview": preview} if preview else {})}
+        new = {name: value for name, value in lifted.items() if value and name not in content.attributes}
         name = _TAG_NAME.match(self._body, content.start)
         if not new or name is None:
             return

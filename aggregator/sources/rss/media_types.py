@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 _BY_MEDIUM = {"image": "image", "video": "video", "audio": "audio"}
 _BY_ENDING = {
     "image": {"jpg", "jpeg", "png", "gif", "webp", "avif", "svg"},
-    "video": {"mp4", "m4v", "mov", "webm", "ogv", "mkv"},
-    "audio": {"mp3", "m4a", "aac", "ogg", "oga", "opus", "flac", "wav"},
+    "video": {"mp4", "m4v", "mov", "webm", "ogv", "mkv", "avi", "flv", "mpg", "mpeg", "wmv", "3gp", "m3u8"},
+    "audio": {"mp3", "m4a", "m4b", "aac", "ogg", "oga", "opus", "flac", "wav", "wma"},
 }
+PLAYED_IN_BROWSERS = frozenset({"video/mp4", "video/webm", "video/ogg", "audio/mpeg", "audio/mp4", "audio/ogg"})
 _LARGEST = 2**53  # the largest integer that every JSON parser supports
 
 

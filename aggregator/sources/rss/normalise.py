@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html as entities
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -15,25 +15,24 @@ from aggregator.domain.activity import (
     Actor,
     Content,
     Link,
-    Media,
     NewActivity,
 )
 from aggregator.sources.rss.authors import joined
 from aggregator.sources.rss.control_characters import clean_content, plain_id, without_controls
 from aggregator.sources.rss.document import UNDETERMINED
+from aggregator.sources.rss.entry_media import media_of
 from aggregator.sources.rss.events import occasion_of
 from aggregator.sources.rss.limits import LONGEST_TEXT
-from aggregator.sources.rss.media_types import whole
 from aggregator.text.html import CleanArticle, clean_article, paragraphs, plain_text, text_of_clean
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aggregator.domain.activity import Media
     from aggregator.sources.rss.document import Author, Document, Entry, Markup
 
 _MOST_LINKS = 50
-_MOST_MEDIA = 50
 _MOST_TAGS = 50
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_RAW = 400_000  # bytes
@@ -41,13 +40,6 @@ _LITTLE_TEXT = 500  # characters that may accompany a film without making it an 
 _BCP47 = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 # The output of clean_html: double quotes around every value, the address first.
 _ANCHOR = re.compile(r'<a\b[^>]*? ?href="(https?:[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
-_IMAGE = re.compile(r"<img((?: [a-z]+=\"[^\"]*\")*)>")
-_ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
-_ICON = 32  # pixels; smaller pictures stand for something else
-_EMOJI = re.compile(r"(?i)//s\.w\.org/images/core/emoji/|/twemoji/|/emoji(?:s|one)?/")
-# How sites write sizes into the addresses of pictures: "?width=460", "photo-300x200.jpg", "photo_460.jpg".
-_SIZING = re.compile(r"(?i)(?:w|h|width|height|size|sz|s|quality|q|dpr|fit|crop|resize|auto)=")
-_SIZED_NAME = re.compile(r"(?i)[-_@][0-9]{2,4}(?:x[0-9]{2,4}|w|px)?(?=\.[a-z]{3,4}$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ def activity_of(entry: Entry, setting: Setting) -> NewActivity:
     title = _title(entry.title)
     actor = _actor(entry.author, setting)
     lang = None if entry.lang == UNDETERMINED else _language(entry.lang) or _language(setting.lang)
-    media = _media(entry, article, base)
+    media = media_of(entry, article, base)
     published = entry.published or entry.updated
     occasion = occasion_of(entry, text, published)
     native_id = plain_id(entry.id) or url or "sha256:" + _sha256(f"{title}\n{published}\n{text}")
@@ -177,84 +169,6 @@ def _language(tag: str | None) -> str | None:
 def _kind(media: tuple[Media, ...], text: str) -> ActivityKind:
     film = bool(media) and media[0].type == "video" and len(text) <= _LITTLE_TEXT
     return ActivityKind.VIDEO if film else ActivityKind.ARTICLE
-
-
-def _media(entry: Entry, article: CleanArticle, base: str) -> tuple[Media, ...]:
-    """Return the entry's attachments and the files of its text without duplicates, and a picture where there is one."""
-    found: dict[str, Media] = {}
-    stills: list[Media] = []
-    embedded = (Media(file.type, file.url, mime=file.mime, preview=file.preview) for file in article.files)
-    for media in (*entry.media, *embedded):
-        url = canonical_url(media.url, base)
-        if url is None:
-            continue
-        preview = canonical_url(media.preview, base) if media.preview else None
-        same = url == media.url and preview == media.preview
-        placed = media if same else replace(media, url=url, preview=preview)
-        if media.type == "thumbnail":
-            stills.append(placed)
-        else:
-            found[url] = _merged(found[url], placed) if url in found else placed
-    kept = _without_renditions(list(found.values()))
-    if not any(media.type == "image" for media in kept):
-        kept = _illustrated(kept, stills, _first_picture(article.html, entry, base))
-    return tuple(kept)[:_MOST_MEDIA]
-
-
-def _illustrated(files: list[Media], stills: list[Media], picture: Media | None) -> list[Media]:
-    """Add a picture to files without one: as the preview of what plays, else as a picture of its own."""
-    still = max(stills, key=lambda media: media.width or 0, default=None)
-    playing = next((index for index, media in enumerate(files) if media.type in {"video", "audio"}), None)
-    if playing is None:
-        shown = replace(still, type="image") if still is not None else picture
-        return files if shown is None else [*files, shown]
-    preview = still or (picture if files[playing].type == "audio" else None)
-    if preview is None or files[playing].preview is not None:
-        return files
-    return [*files[:playing], replace(files[playing], preview=preview.url), *files[playing + 1 :]]
-
-
-def _without_renditions(files: list[Media]) -> list[Media]:
-    """Keep the largest of pictures that differ in size only."""
-    largest: dict[str, Media] = {}
-    for media in files:
-        name = _rendition_name(media)
-        former = largest.get(name)
-        if former is None or _area(media) > _area(former):
-            largest[name] = media
-    return [media for media in files if largest[_rendition_name(media)] is media]
-
-
-def _rendition_name(media: Media) -> str:
-    """Return what the addresses of one picture in several sizes have in common."""
-    if media.type != "image" or media.width is None:
-        return media.url
-    address = urlsplit(media.url)
-    query = "&".join(part for part in address.query.split("&") if not _SIZING.match(part))
-    return f"{address.netloc}{_SIZED_NAME.sub('', address.path)}?{query}"
-
-
-def _area(media: Media) -> int:
-    return (media.width or 0) * (media.height or media.width or 0)
-
-
-def _merged(first: Media, second: Media) -> Media:
-    """Merge the details of an enclosure and a media:content for the same file."""
-    missing = {name: getattr(second, name) for name in Media.__slots__ if getattr(first, name) is None}
-    return replace(first, **missing)
-
-
-def _first_picture(html: str, entry: Entry, base: str) -> Media | None:
-    """Return the first picture of a text that is no icon, or else the entry's own."""
-    for found in _IMAGE.finditer(html):
-        values = {name: entities.unescape(value) for name, value in _ATTRIBUTE.findall(found[1])}
-        url = canonical_url(values.get("src", ""))
-        width, height = whole(values.get("width")), whole(values.get("height"))
-        is_icon = max(width or 0, height or 0) <= _ICON and (width or height)
-        if url and not is_icon and not _EMOJI.search(url):
-            return Media("image", url, alt=values.get("alt") or None, width=width, height=height)
-    url = canonical_url(entry.image, base) if entry.image else None
-    return Media("image", url) if url else None
 
 
 def _links(html: str) -> tuple[Link, ...]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Protocol
 
+from aggregator.sources.rss.attachments import GROUP
 from aggregator.sources.rss.fast_xml.markup import (
     HTML,
     address_of,
     bare_text,
+    part_of,
     text_of,
 )
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
-from aggregator.text.html import paragraphs
+from aggregator.sources.rss.media_rss import caption_of, html_of, is_html, preview_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -31,8 +33,6 @@ class MediaEntry(Protocol):
     def category(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
 
     def tag(self, term: str | None, scheme: str | None, label: str | None) -> None: ...  # noqa: D102
-
-    def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
 
     def own_names(self) -> set[str]: ...  # noqa: D102
 
@@ -66,12 +66,13 @@ def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], i
 
 
 def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: set[str]) -> None:
-    """Record a group: one thing in several qualities, of which the default comes first."""
-    for child in sorted(element, key=lambda child: child.get("isDefault") != "true"):
+    group = str(len(item.fields.get("media_content", ())))
+    for child in element:
         name = name_of_tag(child.tag)
         if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
             attributes = attributes_of(child)
-            add_media(item, child, attributes, inner.within(attributes))
+            within = inner.within(attributes)
+            add_media(item, child, {**attributes, GROUP: group} if name == "media_content" else attributes, within)
         else:
             pass_over(child, name)
 
@@ -79,17 +80,19 @@ def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: s
 def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
     """Record a media:content with its text and preview image."""
     lifted: dict[str, str] = {}
+    stills: list[dict[str, str]] = []
     for child in element:
         name = name_of_tag(child.tag)
+        own = attributes_of(child)
         if name in _LIFTED:
-            lifted.setdefault(_LIFTED[name], bare_text(child))
+            lifted.setdefault(_LIFTED[name], caption_of(bare_text(child), own.get("type")))
         elif name == "media_thumbnail":
-            lifted.setdefault("preview", child.get("url") or bare_text(child))
+            stills.append({**own, "url": own.get("url") or bare_text(child)})
         elif name in {"media_category", "media_keywords"}:
-            own = attributes_of(child)
             add_media(item, child, own, inner.within(own))
         else:
             pass_over(child, name)
+    lifted["preview"] = preview_of(stills) or ""
     inherited = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
     item.fields.setdefault("media_content", []).append({**attributes, **inherited})
 
@@ -109,21 +112,23 @@ def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], 
             return
         if "title" in item.fields or item.sourced:
             raise UnfamiliarError(element.tag)
-        part = _words_of(element, attributes, inner)
+        part = _as_html(element, attributes, inner, atom=item.atom)
         item.fields["title"], item.fields["title_detail"] = part["value"], part
     elif not item.own_names() & _BODIES:
         if "summary" in item.fields:
             raise UnfamiliarError(element.tag)
-        item.fields["summary_detail"] = part = _words_of(element, attributes, inner)
-        item.fields["summary"] = part["value"]
+        part = _as_html(element, attributes, inner, atom=item.atom)
+        item.fields["summary"], item.fields["summary_detail"] = part["value"], part
 
 
-def _words_of(element: _Element, attributes: dict[str, str], inner: Surroundings) -> Fields:
-    """Return the text of a media:description or media:title as HTML; it is plain unless it says otherwise."""
-    text = text_of(element)
-    if attributes.get("type") != "html":
-        text = paragraphs(text) if name_of_tag(element.tag) == "media_description" else escape(text, quote=False)
-    return {"type": HTML, "language": inner.lang, "base": inner.base, "value": text}
+def _as_html(element: _Element, attributes: dict[str, str], inner: Surroundings, *, atom: bool) -> Fields:
+    """Return a text as HTML, since it is plain text whatever it looks like, unless it says that it is HTML."""
+    text, kind = text_of(element), attributes.get("type")
+    part = part_of(element, {**attributes, "type": HTML}, inner, HTML, atom=atom)
+    if text and not is_html(text, kind):
+        title = name_of_tag(element.tag) == "media_title"
+        part["value"] = escape(text, quote=False) if title else html_of(text, kind)
+    return part
 
 
 def own_names(element: _Element) -> set[str]:
