@@ -147,10 +147,10 @@ class Item:
         is_link = attributes.get("ispermalink", "true").strip().lower() == "true"
         value = plain_id(inner_text(element))
         value = repaired(resolved(inner.base, value) if is_link and value else value)
-        self.fields["id"] = value
-        if is_link:
-            self.fields.setdefault("link", value)
-        else:
+        former, self.fields["id"] = self.fields.get("id"), value
+        if is_link and self.fields.get("link") in {None, former}:  # of several ids, the last one counts
+            self.fields["link"] = value
+        if not is_link:
             self.fields[PLAIN_GUID] = "1"
 
     def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
@@ -173,8 +173,12 @@ class Item:
         self._last_tag(element)
 
     def _itunes_category(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
+        """Record a category of podcasts with its subcategories."""
         self.tag(attributes.get("text"), _ITUNES, None)
-        self._last_tag(element)
+        for inner in element.iterdescendants(element.tag):
+            self.tag(inner.get("text"), _ITUNES, None)
+        if not len(element):
+            self._last_tag(element)
 
     def tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
         """Record a category, without duplicates."""
