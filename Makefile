@@ -35,7 +35,7 @@ test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chro
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) $(or $(ARGS),-m "not slow" $(SPREAD))
 
-test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about ten minutes
+test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about twenty minutes
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) -m slow $(or $(ARGS),$(SPREAD))
 
