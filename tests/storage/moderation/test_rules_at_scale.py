@@ -64,7 +64,7 @@ def _fill(store: Store) -> None:
         "revision", "upstream", "review", "review_by", "review_reason", "visible",
     ]  # fmt: skip
     numbers = (
-        "SELECT value FROM generate_series(:first, :last) AS value"
+        "SELECT value FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS value"
         if store.engine.dialect.name == "postgresql"
         else "WITH RECURSIVE n(value) AS (SELECT :first UNION ALL SELECT value + 1 FROM n WHERE value < :last) "
         "SELECT value FROM n"

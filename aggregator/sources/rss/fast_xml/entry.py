@@ -57,7 +57,7 @@ class Item:
 
     def __init__(self, element: _Element, around: Surroundings, region: Region, *, atom: bool) -> None:
         self.fields: Fields = {}
-        self._region = region
+        self._region, self._around = region, around
         self.atom = atom
         self.published: datetime | None = None
         self.updated: datetime | None = None
@@ -103,6 +103,9 @@ class Item:
                 self._handle(self._handlers[name], child)
             elif name not in self._handlers:
                 pass_over(child, name)
+        if len(self.fields.get("links", ())) > 1:  # the language of the text chooses among them
+            entry = Item(self._element, self._around, self._region, atom=self.atom).read(b"")
+            return entry.id, entry.link
         return (self.fields.get("id") or "").strip() or None, page_link(self.fields)
 
     def _handle(self, handle: Callable[[Item, _Element, dict[str, str], Surroundings], None], child: _Element) -> None:

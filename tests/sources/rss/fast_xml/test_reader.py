@@ -89,6 +89,8 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
     clear = 0
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = feed(seed)
+        if b"xml:base" in decoded(body, content_type).body:  # see `agree`
+            continue
         try:
             full = normalise(body, content_type, URL)
         except UnreadableError:
