@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,11 @@ class _SplitEntries:
 
     def names(self, index: int) -> tuple[str | None, str | None]:
         """Return an entry's id and link."""
-        try:
-            return self.tree.names(index)
-        except UnfamiliarError:
-            (entry,) = self.read([index])
-            return entry.id, entry.link
+        if self.raws[index].count(b"</link>") <= 1:  # else the readers may choose differently among them
+            with suppress(UnfamiliarError):
+                return self.tree.names(index)
+        (entry,) = self.read([index])
+        return entry.id, entry.link
 
 
 def read(body: bytes, content_type: str, url: str = "") -> Document:
