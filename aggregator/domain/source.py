@@ -45,8 +45,8 @@ class SourceState(StrEnum):
 class PollState:
     """The stored state of polling: due time, last results and fetch state.
 
-    `fetch_state` belongs to the kind of source: validators, watermarks. Its `note` says what had to be repaired or
-    guessed in the document that was read last.
+    `fetch_state` belongs to the kind of source: validators, watermarks. Its `note` lists the repairs and
+    guesses in the last document.
     """
 
     due: datetime | None  # None: never polled, since people write its items
@@ -69,7 +69,7 @@ class PollState:
 
     @property
     def document_note(self) -> str | None:
-        """What is wrong with the source's document, although it could be read; None: nothing."""
+        """The faults of the last document, which could still be read; None: it had none."""
         note = self.fetch_state.get("note")
         return note if isinstance(note, str) else None
 

@@ -183,7 +183,7 @@ class Changes:
 
 
 class StreamNews(NamedTuple):
-    """What following the stream tells: its revision, and whether shown items may be outdated."""
+    """A change of the stream: its revision, and whether cached items may be outdated."""
 
     revision: int
     altered: int | None  # the newest revision so far that edited or removed an item; None: unknown

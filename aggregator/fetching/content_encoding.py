@@ -25,7 +25,7 @@ if TYPE_CHECKING or sys.version_info < (3, 14):
 else:
     from compression import zstd
 
-_HEAD = 2  # bytes that tell a zlib wrapper from raw deflate
+_HEAD = 2  # bytes that distinguish a zlib wrapper from raw deflate
 _SLICE = 64 * 1024  # bytes decompressed at a time, so that a bomb costs no more memory than its limit
 _GZIP_MEMBER = b"\x1f"  # first byte of each member
 _MOST_PARTS = 1000  # members or frames of one body: empty ones cost time, but no bytes
@@ -70,7 +70,7 @@ class Unpacker:
             )
         self._encoding = codings[0] if codings else ""
         self._undo = _UNDOING[self._encoding]() if codings else None
-        self._head: bytes | None = None if codings else b""  # until it tells whether the body is compressed
+        self._head: bytes | None = None if codings else b""  # until it is long enough to detect compression
         self._fed = False
         self._parts: list[bytes] = []
         self._size = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregator.reader import schemas
-from aggregator.reader.openapi import json_response, problem_responses, responses_of
+from aggregator.reader.openapi import REFUSED_FILTERS, json_response, problem_responses, responses_of
 from aggregator.reader.query_params import CHANGES, FILTERS, LIVE, STREAM
 from aggregator.reader.source_params import SOURCES
 
@@ -14,18 +14,7 @@ if TYPE_CHECKING:
 
     from aggregator.reader.query_params import Parameter
 
-_REFUSED = (
-    "bad-limit",
-    "bad-cursor",
-    "bad-search",
-    "unknown-kind",
-    "unknown-source",
-    "unknown-parameter",
-    "repeated-parameter",
-    "bad-request",
-    "bad-token",
-)
-_REFUSED_FACETS = tuple(code for code in _REFUSED if code not in {"bad-limit", "bad-cursor"})
+_REFUSED = ("bad-limit", "bad-cursor", *REFUSED_FILTERS)
 
 
 def _documented(parameters: Sequence[Parameter]) -> Mapping[str, Any]:
@@ -56,7 +45,7 @@ LIST_FACETS: Mapping[str, Any] = {
     "activities that match the filters.",
     "tags": ["stream"],
     "response_description": "The facets",
-    "responses": responses_of(schemas.FacetList, *_REFUSED_FACETS, "too-many-requests"),
+    "responses": responses_of(schemas.FacetList, *REFUSED_FILTERS, "too-many-requests"),
     "openapi_extra": _documented(FILTERS),
 }
 LIST_CHANGES: Mapping[str, Any] = {

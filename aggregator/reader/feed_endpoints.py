@@ -18,7 +18,7 @@ from aggregator.reader.errors import GoneError
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.lookup import shown
-from aggregator.reader.openapi import problem_responses
+from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
     FEED,
     FILTERS,
@@ -47,16 +47,7 @@ _TITLE = "Activity Stream"
 _AT_ONCE = 64  # entries read at once to find a boundary
 _MOST_LOOKS = 10
 _NOWHERE = {"cursor": None, "archive": None, "page": None}
-_REFUSED = (
-    "bad-search",
-    "unknown-kind",
-    "unknown-source",
-    "unknown-parameter",
-    "repeated-parameter",
-    "bad-request",
-    "bad-token",
-    "too-many-requests",
-)
+_REFUSED = (*REFUSED_FILTERS, "too-many-requests")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,17 @@ _TAGS = [
     {"name": "operation", "description": "For operators."},
 ]
 
+# Codes of the problems that a route with the stream's filters may answer with.
+REFUSED_FILTERS = (
+    "bad-search",
+    "unknown-kind",
+    "unknown-source",
+    "unknown-parameter",
+    "repeated-parameter",
+    "bad-request",
+    "bad-token",
+)
+
 
 def json_response(shape: type[Struct], description: str | None = None) -> dict[str, Any]:
     """Return the OpenAPI response of a type in `schemas`."""

@@ -44,7 +44,7 @@ class EmbeddedMedia(NamedTuple):
 
 
 def mime_of(address: str) -> str | None:
-    """Return the media type that an address's file extension tells."""
+    """Return the media type for an address's file extension."""
     try:
         return _MIME.get(urlsplit(address).path.rpartition(".")[2].lower())
     except ValueError:

@@ -132,7 +132,7 @@ class _Repair(PlayerRepair, _Formulas):
             self.follow_hidden(tag)
 
     def _noscript(self, tag: Tag) -> None:
-        """Show what is meant for browsers without scripts, unless it only asks for them."""
+        """Show the content for browsers without scripts, unless it only asks to enable them."""
         end = self.scanner.end_tag(tag.name, tag.end)
         if end == -1 or tag.self_closed or self.depth >= DEEPEST:
             self.drop(tag)

@@ -1,4 +1,4 @@
-"""Write `<img>` tags, and decide which of them nobody is meant to see. Pure."""
+"""Write `<img>` tags, and detect the hidden ones. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def img_tag(address: str, attributes: Mapping[str, str]) -> str:
 
 
 def is_hidden(attributes: Mapping[str, str]) -> bool:
-    """Return whether an element is hidden by itself."""
+    """Return whether an element's own attributes hide it."""
     return "hidden" in attributes or bool(_HIDING.search(attributes.get("style", "")))
 
 
@@ -39,7 +39,7 @@ def is_tiny(attributes: Mapping[str, str]) -> bool:
 
 
 def is_pixel(attributes: Mapping[str, str], *, lazy: bool) -> bool:
-    """Return whether nobody is meant to see a picture. Scripts may show one that they load."""
+    """Return whether a picture is hidden. Scripts may show one that they load."""
     sides = [attributes[name] for name in ("width", "height") if attributes.get(name)]
     if is_tiny(attributes) or (sides and all(map(_TINY.fullmatch, sides))):
         return True

@@ -1,4 +1,4 @@
-"""Give every `<img>` the address of its picture, and remove those that nobody is meant to see. Pure."""
+"""Give every `<img>` the address of its picture, and remove the hidden ones. Pure."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def best(candidates: Iterable[Candidate]) -> str | None:
 
 
 def sensible(width: float | None) -> float:
-    """Rank a width: the larger the better, but what is far wider than screens counts less."""
+    """Rank a width: the larger the better, but widths far beyond those of screens rank lower."""
     if not width:
         return 1
     return width if width <= SENSIBLE_WIDTH else SENSIBLE_WIDTH * SENSIBLE_WIDTH / width
@@ -173,7 +173,7 @@ def is_placeholder(address: str) -> bool:
 
 
 def is_tracker(address: str) -> bool:
-    """Return whether a picture counts readers, as its address tells."""
+    """Return whether a picture's address is that of a tracker."""
     host, path = _host_and_path(address)
     if _TRACKER_HOSTS.fullmatch(host) or host == "feeds.feedburner.com":
         return True

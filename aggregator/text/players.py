@@ -135,7 +135,7 @@ class Player(NamedTuple):
 def player_of(address: str, title: str = "") -> Player | None:
     """Return the page that shows the content of a frame; the frame itself where no better page is known.
 
-    Returns None for what is no content: advertising, counters, buttons, scripts and empty frames.
+    Returns None for anything but content: advertising, counters, buttons, scripts and empty frames.
 
     Args:
         address: of the frame, as written, decoded.

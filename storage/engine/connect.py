@@ -83,7 +83,7 @@ def _json(value: object) -> str:
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401  # any JSON
-    """Parse stored JSON; what is valid only by the standard library's rules is read by that."""
+    """Parse stored JSON; fall back to the standard library, which accepts more."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:  # a lone surrogate or a number out of range, from rows of former versions

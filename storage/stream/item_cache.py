@@ -29,7 +29,7 @@ class ItemCache:
         self._held = 0
         self._lock = threading.Lock()
 
-    def get(self, id_: int, version: Any) -> Activity | None:  # noqa: ANN401  # whatever the database calls a version
+    def get(self, id_: int, version: Any) -> Activity | None:  # noqa: ANN401  # the type depends on the database
         """Return an item if it is kept in this version; another version of it is dropped."""
         with self._lock:
             version_kept, item = self._kept.get(id_, (None, None))

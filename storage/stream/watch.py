@@ -29,8 +29,8 @@ _ANSWER_LIMIT = 2.0  # seconds for the server to respond; reading one row takes 
 def watch(url: str, stopping: threading.Event) -> Iterator[StreamNews | None]:
     """Yield the newest revision soon after every change, and once a second without one.
 
-    Whether the change edited or removed items is read before the revision is told: a reader that loses the database in
-    between would otherwise not know whether it may still show what it has. Yields None while the database doesn't
+    Each revision is yielded together with whether items were edited or removed. A reader that loses the database right
+    after the revision must know whether its cached responses are still valid. Yields None while the database doesn't
     respond or is read-only. Ends soon after `stopping` is set. The connection is outside the pool: its LISTEN would
     stay with a pooled one, and a full pool must not block it.
     """

@@ -231,7 +231,7 @@ def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
 def test_a_change_just_before_the_database_hangs_costs_no_page(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Following the stream tells that the change only added items: no look at the database has to come after it."""
+    """The watcher learns with the revision that the change only added items, without another query."""
     monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     shown = _shown(setting.reader)
     over = threading.Event()

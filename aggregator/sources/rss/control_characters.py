@@ -33,7 +33,7 @@ def plain_id(name: str | None) -> str:
 
 
 def clean_content(content: Content) -> Content:
-    """Return a content without control characters; nearly all have none, which one search tells."""
+    """Return a content without control characters; one search detects the usual case without any."""
     words = [content.title, content.text, content.html, *content.hashtags, *(link.text for link in content.links)]
     words += [media.alt for media in content.media]
     words += [content.actor.name if content.actor else None, content.event.place if content.event else None]

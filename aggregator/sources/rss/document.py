@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
-UNDETERMINED = "und"  # ISO 639: the document says that a text's language is not known (xml:lang="")
+UNDETERMINED = "und"  # ISO 639: the document marks a text's language as unknown (xml:lang="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def shortened(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Remove all but the newest `MOST_ENTRIES` entries, keep what is around them, and return a note about it."""
+    """Remove all but the newest `MOST_ENTRIES` entries, keep the text around them, and return a note about it."""
     if sum(body.count(name) for name in (b"item", b"entry", b"ITEM", b"ENTRY", b"Item", b"Entry")) <= MOST_ENTRIES:
         return body, ()
     starts = [found.start() for found in _ENTRY_START.finditer(body)]

@@ -1,4 +1,4 @@
-"""Choose the media of an entry among its attachments, its thumbnails, and what is in its text. Pure."""
+"""Choose the media of an entry among its attachments, its thumbnails, and the media in its text. Pure."""
 
 from __future__ import annotations
 

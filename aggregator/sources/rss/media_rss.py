@@ -47,7 +47,7 @@ class _Element:
 
 
 def is_html(text: str, kind: str | None) -> bool:
-    """Return whether a text of Media RSS is HTML: it says so, or says nothing and consists of HTML's blocks."""
+    """Return whether a text of Media RSS is HTML: by its type, or without one if it consists of HTML blocks."""
     if kind:
         return kind.strip().lower() in _HTML_TYPES
     return text.rstrip().endswith(">") and _BLOCK.match(text) is not None

@@ -151,7 +151,7 @@ class _References:
         return _REFERENCE.sub(self._one, _PAIR.sub(self._pair, text), count=_MOST_REFERENCES)
 
     def notes(self) -> Iterator[str]:
-        """Yield what was repaired."""
+        """Yield a note for each kind of repair."""
         if self._named:
             yield f"Entities that the feed does not define were read as in HTML: {', '.join(list(self._named)[:5])}."
         if self._bare:

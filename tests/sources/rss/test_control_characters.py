@@ -1,4 +1,4 @@
-"""Check that no control character leaves a feed, whatever its format."""
+"""Check that no control character leaves a feed of any format."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Check that of a very long feed the newest entries are read, whatever its order."""
+"""Check that of a very long feed the newest entries are read in any order."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Check that different entries with one id are told apart, and stay so. After miniflux/v2#4197, brief-rss/brief#428."""
+"""Check that different entries with one id are kept apart, also later. After miniflux/v2#4197, brief-rss/brief#428."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -133,8 +133,8 @@ def test_a_page_takes_few_statements_at_any_depth(store: Store) -> None:
     for known in (False, True):
         with statements(store) as sent, store.reading() as tx:
             tx.stream.activities.page(Query(limit=20, after=first.next))
-        # The revision, what stands before and on the page, and the activities that are shown. PostgreSQL first tells
-        # which of them changed since they were read.
+        # The revision, what stands before and on the page, and the activities that are shown. On PostgreSQL,
+        # one more statement finds those that changed since they were cached.
         more = 1 if store.engine.dialect.name == "postgresql" and not known else 0
         assert len([statement for statement in sent if statement.startswith("SELECT")]) == 3 + more
 

@@ -1,4 +1,4 @@
-"""Test following the stream: what is told with each revision."""
+"""Test following the stream: revisions, and whether they edited or removed items."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Surroundings(NamedTuple):
     """The attributes that an element inherits from its ancestors."""
 
     base: str = ""  # as an absolute address, or relative to that of a document whose address is not known
-    lang: str | None = None  # UNDETERMINED if the document says that it is not known
+    lang: str | None = None  # UNDETERMINED if the document marks it as unknown
     document: str = ""
 
     def within(self, attributes: dict[str, str]) -> Surroundings:

@@ -122,7 +122,7 @@ def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], 
 
 
 def _as_html(element: _Element, attributes: dict[str, str], inner: Surroundings, *, atom: bool) -> Fields:
-    """Return a text as HTML, since it is plain text whatever it looks like, unless it says that it is HTML."""
+    """Return a text as HTML; it is plain text unless its type is HTML, even if it contains markup."""
     text, kind = text_of(element), attributes.get("type")
     part = part_of(element, {**attributes, "type": HTML}, inner, HTML, atom=atom)
     if text and not is_html(text, kind):
