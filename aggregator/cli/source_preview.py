@@ -90,7 +90,7 @@ def _facts(found: SourcePreview) -> dict[str, object]:
 def _lines(found: SourcePreview) -> Iterator[str]:
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     yield click.style(one_line(found.name, width), bold=True)
-    polled = f"polled every {spoken(found.floor)} at most"
+    polled = f"polled at most every {spoken(found.floor)}"
     yield f"{one_line(found.address, 500)} ({found.kind}, slug {found.slug}, {polled})"
     if found.followed_as:
         yield f"Already added as {found.followed_as}."
