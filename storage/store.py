@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ class Store:
         items = ItemCache() if engine.dialect.name == "postgresql" else None
         self._options = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items}
         self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
+        self._answered = -math.inf  # when a statement last ended, monotonic
+        event.listen(engine, "after_cursor_execute", self._note_answer)
 
     @classmethod
     def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
@@ -146,6 +149,13 @@ class Store:
     def longest_wait(self) -> float:
         """Return the longest current wait for a connection in seconds; 0: none waits."""
         return longest(self._connecting)
+
+    def silence(self) -> float:
+        """Return the seconds since the database last answered a statement of this process."""
+        return time.monotonic() - self._answered
+
+    def _note_answer(self, *_statement: object) -> None:
+        self._answered = time.monotonic()
 
     @staticmethod
     def longest_ping() -> float:

@@ -107,9 +107,12 @@ class ChangeWatcher:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the current check or connection attempt is slow, or the last check failed."""
+        """Whether the current check or connection attempt is slow, or the last check failed.
+
+        A slow check doesn't count while other statements are answered: the machine is busy then.
+        """
         since = self._looking_since
-        is_slow = since is not None and time.monotonic() - since > _SLOW
+        is_slow = since is not None and min(time.monotonic() - since, self._store.silence()) > _SLOW
         return self._look_failed or is_slow or self._store.longest_wait() > _NO_CONNECTION
 
     def has_answered(self, since: float) -> bool:
