@@ -59,7 +59,10 @@ class Account(NamedTuple):
 @click.option("--service", help="The metered service; needed if there are several.")
 @click.pass_context
 def budget(context: click.Context, as_json: bool, days: bool, service: str | None) -> None:
-    """Show the cost of a metered service in this cycle, its forecast, and possible savings."""
+    """Show the cost of a metered service.
+
+    Covers this cycle, with a forecast and possible savings.
+    """
     context.obj = service
     if context.invoked_subcommand is not None:
         return
@@ -79,7 +82,10 @@ def budget(context: click.Context, as_json: bool, days: bool, service: str | Non
 @budget.command()
 @click.pass_obj
 def resume(service: str | None) -> None:
-    """Resume calls to a service before its next cycle, after its cap was raised."""
+    """Resume calls to a service after its cap was raised.
+
+    Otherwise they resume with the next cycle.
+    """
     with opened() as container:
         metering = metered_service(container, service)
         now = container.clock()

@@ -52,9 +52,10 @@ def compliance() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per removal.")
 @click.pass_context
 def report(context: click.Context, since: datetime | None, as_json: bool) -> None:
-    """Show each removal: its reason, and the times of detection and removal; and verify that the content is gone.
+    """Show each removal, and verify that the content is gone.
 
-    The exit code is 1 if a table still contains some of the content.
+    Each has its reason and the times of detection and removal. The exit code is 1 if a table still contains some of the
+    content.
     """
     with opened() as container:
         start = since.replace(tzinfo=UTC) if since else container.clock() - _SPAN
@@ -90,7 +91,10 @@ def report(context: click.Context, since: datetime | None, as_json: bool) -> Non
 @compliance.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per network.")
 def sweep(as_json: bool) -> None:
-    """Check now which displayed posts were deleted upstream, and remove them."""
+    """Remove displayed posts that were deleted upstream.
+
+    The scheduler does so regularly; this checks now.
+    """
     with opened() as container:
         done = container.sweep()
     for report in done:

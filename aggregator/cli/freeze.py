@@ -47,7 +47,10 @@ def begin(until: datetime, reason: str, slugs: Sequence[str]) -> None:
 @freeze.command()
 @click.argument("freeze_id", metavar="[ID]", required=False, type=click.IntRange(1, 2**63 - 1))
 def end(freeze_id: int | None) -> None:
-    """End one freeze now, or all of them; items that waited for it are published."""
+    """End one freeze now, or all of them.
+
+    Items that waited for it are published.
+    """
     with opened() as container, container.store.writing() as tx:
         now = container.clock()
         active = [freeze_row for freeze_row in tx.moderation.freezes.active(now) if freeze_id in {None, freeze_row.id}]

@@ -22,10 +22,10 @@ class KindOptionsCommand(click.Command):
     """A command that also has the options of every kind of source; kinds are loaded on use."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own parameters, then one for each option of a kind."""
-        parameters = super().get_params(ctx)
+        """Return the command's own parameters and one for each option of a kind; `--help` stays last."""
+        *parameters, show_help = super().get_params(ctx)
         taken = {name for parameter in parameters for name in parameter.opts}
-        return [*parameters, *_parameters(taken)]
+        return [*parameters, *_parameters(taken), show_help]
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Json]:

@@ -64,9 +64,10 @@ def post(posts: Sequence[str]) -> None:
 @purge.command()
 @click.argument("account", metavar="@HANDLE-OR-ID")
 def account(account: str) -> None:
-    """Delete everything of an account, with reposts of it, and remove it from the sources.
+    """Delete all posts of an account, and reposts of them.
 
-    Its name and picture are deleted too. Nothing of it is imported again, not even as a repost.
+    It is removed from the sources. Its name and picture are deleted too. Nothing of it is imported again, not even as a
+    repost.
     """
     with opened() as container:
         purged = container.purge.account(*_account(account, container))
@@ -78,9 +79,10 @@ def account(account: str) -> None:
 @click.argument("network", type=_NetworkChoice())
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def network(network: str, yes: bool) -> None:
-    """Delete everything of a network, for example when the contract with it ends.
+    """Delete everything of a network.
 
-    Its sources are stopped. The deleted content is not imported again, even if they are resumed.
+    For example when the contract with it ends. Its sources are stopped. The deleted content is not imported again, even
+    if they are resumed.
     """
     with opened() as container:
         if not yes:

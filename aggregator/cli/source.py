@@ -91,9 +91,10 @@ def add(
     header: Sequence[str],
     **parameters: Any,  # noqa: ANN401  # the options of kinds
 ) -> None:
-    """Add feeds, pages that announce a feed, calendars, or accounts.
+    """Add feeds, calendars or accounts.
 
-    Each is fetched once to detect its kind. Nothing is stored for an address that isn't a source.
+    A page leads to the feed that it announces. Each address is fetched once to detect its kind. Nothing is stored for
+    an address that isn't a source.
     """
     every_address = [*addresses, *_addresses(listed)]
     if not every_address:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 def apply(file: Path, dry_run: bool) -> None:
-    """Add and change sources as FILE (TOML) defines them; the review desk can't change these.
+    """Add and change sources as FILE (TOML) defines them.
 
-    Each source is a table [[source]] with address and slug, and, optionally, name, policy ("auto", "delay" or
-    "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every ("15m"), floor, ceiling,
-    kind, options (a table) and paused (true or false). A source that is no longer in the file stays, and the review
-    desk can change it again.
+    The review desk can't change these. Each source is a table [[source]] with address and slug, and, optionally, name,
+    policy ("auto", "delay" or "hold"), delay ("10m"), on_edit ("stay" or "return"), trusted (a list of authors), every
+    ("15m"), floor, ceiling, kind, options (a table) and paused (true or false). A source that is no longer in the file
+    stays, and the review desk can change it again.
     """
     entries = read(file)
     failed = False

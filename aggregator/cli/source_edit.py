@@ -183,7 +183,10 @@ def _review_terms(
 @credential_options
 @click.option("--none", "remove", is_flag=True, help="Delete the credentials.")
 def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) -> None:
-    """Store credentials for a source, encrypted; they are sent to its host only."""
+    """Store credentials for a source, encrypted.
+
+    They are sent to its host only.
+    """
     if remove == bool(user or header):
         raise click.UsageError("Give --user or --header, or --none.")
     headers = prompted_headers(user, header)
@@ -198,7 +201,10 @@ def sign_in(slug: str, user: str | None, header: Sequence[str], remove: bool) ->
 @click.command()
 @click.argument("slug")
 def revert(slug: str) -> None:
-    """Undo the last permanent redirect of a source, and ignore that redirect from now on."""
+    """Undo the last permanent redirect of a source.
+
+    That redirect is ignored from now on.
+    """
     from aggregator.domain.polling.permanent_redirects import refused
 
     with opened() as container, container.store.writing() as tx:
@@ -216,7 +222,10 @@ def revert(slug: str) -> None:
 @click.command()
 @click.argument("slug")
 def release(slug: str) -> None:
-    """Release quarantined items: they are published or wait for review, by the policy of the source."""
+    """Release the quarantined items of a source.
+
+    They are published or wait for review, by the policy of the source.
+    """
     from aggregator.domain.activity import Review
 
     with opened() as container, container.store.writing() as tx:
@@ -244,7 +253,10 @@ def drop(slug: str) -> None:
 @click.argument("slug")
 @click.option("--pages", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most pages to read.")
 def backfill(slug: str, pages: int) -> None:
-    """Read the archive of a feed (RFC 5005), one page per minute, and store new items."""
+    """Read the archive of a feed (RFC 5005).
+
+    Its pages are read one per minute, and new items are stored.
+    """
     with opened() as container:
         with container.store.reading() as tx:
             source = existing(tx, slug)

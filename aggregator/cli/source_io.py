@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     help="Default: by the extension of FILE; OPML on standard output.",
 )
 def export_(file: Path | None, form: str | None) -> None:
-    """Write the sources to FILE or standard output: OPML for feed readers, TOML for 'source apply'.
+    """Write the sources to FILE or standard output.
 
-    'aggregator source import' reads both formats with all settings of each source. Secrets are not written; standard
-    error lists the sources that have some.
+    OPML is for feed readers, TOML for 'source apply'. 'aggregator source import' reads both formats with all settings
+    of each source. Secrets are not written; standard error lists the sources that have some.
     """
     form = form or (FORMATS.get(file.suffix.lower()) if file else "opml")
     if form is None:
@@ -99,10 +99,10 @@ def _outline(source: Source) -> Outline:
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
 @click.option("--no-fetch", is_flag=True, help="Add feeds without fetching them; their first poll does.")
 def import_(file: Path, dry_run: bool, policy: str | None, delay: int | None, no_fetch: bool) -> None:
-    """Add the sources that FILE lists: OPML of any feed reader, or TOML of 'source export'.
+    """Add the sources that FILE lists.
 
-    Each feed is fetched once, as with 'source add'. Existing sources are not changed, so a second run retries the
-    failures of the first.
+    It is OPML of any feed reader, or TOML of 'source export'. Each feed is fetched once, as with 'source add'. Existing
+    sources are not changed, so a second run retries the failures of the first.
     """
     if (policy == Policy.DELAY.value) != (delay is not None):
         raise click.UsageError("--policy delay and --delay SECONDS go together.")

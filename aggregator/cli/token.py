@@ -12,7 +12,10 @@ from aggregator.domain.errors import BadRequestError, NotFoundError
 
 @click.group()
 def token() -> None:
-    """Manage tokens with which portals read everything, restricted content included."""
+    """Manage the access tokens of portals.
+
+    With one, a portal reads everything, restricted content included.
+    """
 
 
 @token.command()
@@ -49,7 +52,10 @@ def create(name: str, scope: str) -> None:
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(as_json: bool) -> None:
-    """List all tokens, and when each was last used; the tokens themselves are not stored."""
+    """List all tokens, and when each was last used.
+
+    The tokens themselves are not stored.
+    """
     with opened() as container, container.store.reading() as tx:
         now, tokens = container.clock(), tx.access.tokens.all()
     if as_json:

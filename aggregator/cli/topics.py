@@ -25,7 +25,10 @@ _SHOWN = 60  # characters of a title
 
 @click.group()
 def topics() -> None:
-    """Tag items with the topics and countries in topics.toml and countries.csv of AGGREGATOR_CONFIG_DIR."""
+    """Tag items with topics and countries.
+
+    They come from topics.toml and countries.csv in AGGREGATOR_CONFIG_DIR.
+    """
 
 
 @topics.command()
@@ -59,7 +62,10 @@ add_alias(topics, "rehearse", preview)
 
 @topics.command()
 def apply() -> None:
-    """Retag stored items with the current files, in batches, while readers are served."""
+    """Retag stored items with the current files.
+
+    This runs in batches, while readers are served.
+    """
     with opened() as container:
         tagger = _tagger(container)
         with container.store.reading() as tx:

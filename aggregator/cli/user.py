@@ -32,7 +32,10 @@ def user() -> None:
 @click.option("--role", type=_ROLES, default=Role.REVIEWER.value, show_default=True, help="Role of the account.")
 @click.option("--generate", is_flag=True, help="Generate a password; it is displayed only once.")
 def add(name: str, role: str, generate: bool) -> None:
-    """Add an account; its password is prompted for, or read from standard input."""
+    """Add an account.
+
+    Its password is prompted for, or read from standard input.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise BadRequestError(f"Invalid name {name!r}; use 1 to 64 letters, digits, dots, hyphens and underscores.")
     with opened() as container:
