@@ -84,7 +84,7 @@ def budget(context: click.Context, as_json: bool, days: bool, service: str | Non
 def resume(service: str | None) -> None:
     """Resume calls to a service after its cap was raised.
 
-    Otherwise they resume with the next cycle.
+    Without it, they resume with the next cycle.
     """
     with opened() as container:
         metering = metered_service(container, service)
