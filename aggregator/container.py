@@ -13,24 +13,12 @@ from uuid import uuid4
 
 import structlog
 
-from aggregator.config.credential_encryption import HeaderCipher
-from aggregator.config.portal_folder import Configuration
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
-from aggregator.services.alert_rounds import AlertNotifier
-from aggregator.services.backfill import Backfill
 from aggregator.services.billing_ledger import StoreSpending
-from aggregator.services.cleanup import Cleanup
-from aggregator.services.compliance_sweep import ComplianceSweep
 from aggregator.services.dispatch import Added, Dispatcher, Limits
-from aggregator.services.editorial import publish
-from aggregator.services.poll_now import PollNow
-from aggregator.services.polling import Polling
-from aggregator.services.profiles import ProfileUpkeep
-from aggregator.services.purge import PurgeService
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
 from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
-from aggregator.services.subscription_lists.importer import Target, import_document
 from aggregator.source_api.kind import PollContext, ProfileSource
 from aggregator.source_api.parser_pool import ParserPool
 from aggregator.source_api.takedowns import TakedownSource
@@ -40,6 +28,8 @@ from storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
+    from aggregator.config.credential_encryption import HeaderCipher
+    from aggregator.config.portal_folder import Configuration
     from aggregator.config.settings import Settings
     from aggregator.domain.activity import Content
     from aggregator.domain.billing.budget import Metered
@@ -53,7 +43,15 @@ if TYPE_CHECKING:
     from aggregator.domain.source_preview import SourcePreview
     from aggregator.fetching.client import Http
     from aggregator.review.context import DeskContext, Section
+    from aggregator.services.alert_rounds import AlertNotifier
+    from aggregator.services.backfill import Backfill
+    from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
+    from aggregator.services.poll_now import PollNow
+    from aggregator.services.polling import Polling
+    from aggregator.services.profiles import ProfileUpkeep
+    from aggregator.services.purge import PurgeService
+    from aggregator.services.subscription_lists.importer import Target
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
@@ -76,7 +74,11 @@ def metered(settings: Settings) -> dict[str, Metered]:
 
 
 class Container:
-    """The object graph of a process; each part is created on first use, so that a worker can fork before."""
+    """The object graph of a process.
+
+    Each part is created on first use, so that a worker can fork before; parts that few commands need are imported then,
+    too.
+    """
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
@@ -96,6 +98,8 @@ class Container:
     @cached_property
     def configuration(self) -> Configuration:
         """Topics, countries and the front page."""
+        from aggregator.config.portal_folder import Configuration
+
         return Configuration(self.settings.config_dir)
 
     def migrate(self) -> list[str]:
@@ -124,11 +128,15 @@ class Container:
     @property
     def polling(self) -> Polling:
         """Polls sources in this process."""
+        from aggregator.services.polling import Polling
+
         return Polling(self)
 
     @property
     def pull(self) -> PollNow:
         """Polls sources at once."""
+        from aggregator.services.poll_now import PollNow
+
         return PollNow(self.store, self.settings, self.clock, self.polling.poll_now)
 
     def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, PollRecord | None]:  # noqa: B008 - frozen
@@ -178,27 +186,37 @@ class Container:
 
     def import_target(self, who: str, name: str) -> Target:
         """Return the target of an import; the importing user and the document's name are for the audit log."""
+        from aggregator.services.subscription_lists.importer import Target
+
         tagger, networks = self.configuration.tagger, self.settings.private_networks
         return Target(self.store, self.clock, lambda: self.seal, tagger, networks, who, name)
 
     @property
     def backfill(self) -> Backfill:
         """Reads archives."""
+        from aggregator.services.backfill import Backfill
+
         return Backfill(self)
 
     @property
     def cleanup(self) -> Cleanup:
         """Deletes old records."""
+        from aggregator.services.cleanup import Cleanup
+
         return Cleanup(self.store, self.settings, self.clock)
 
     @property
     def profiles(self) -> ProfileUpkeep:
         """Refreshes profiles and reads the services' own usage counts."""
+        from aggregator.services.profiles import ProfileUpkeep
+
         return ProfileUpkeep(self)
 
     @property
     def notifier(self) -> AlertNotifier:
         """Opens, delivers and closes alerts."""
+        from aggregator.services.alert_rounds import AlertNotifier
+
         return AlertNotifier(self.store, self.settings, self.clock, self._post)
 
     def sweep(self) -> list[SweepReport]:
@@ -214,6 +232,8 @@ class Container:
     @property
     def purge(self) -> PurgeService:
         """Purges posts, accounts and networks."""
+        from aggregator.services.purge import PurgeService
+
         return PurgeService(
             self.store,
             self.clock,
@@ -235,6 +255,8 @@ class Container:
     def sections(self, desk: DeskContext) -> Iterable[Section]:
         """Return the sections of the review desk, connected to this container."""
         from aggregator.review.routes import sections
+        from aggregator.services.editorial import publish
+        from aggregator.services.subscription_lists.importer import import_document
 
         def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
             return self.subscribe(address, Subscription(policy=policy, delay=delay, options=options))[0]
@@ -251,6 +273,8 @@ class Container:
         return sections(desk, publish=store, subscribe=add, preview=preview, import_document=import_, kinds=forms())
 
     async def _sweep(self) -> list[SweepReport]:
+        from aggregator.services.compliance_sweep import ComplianceSweep
+
         context = await self.context(time.monotonic() + self.limits.begin)
         takedown_kinds = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
         values, tagger = self.settings.kinds, self.configuration.tagger
@@ -301,6 +325,8 @@ class Container:
     @cached_property
     def seal(self) -> HeaderCipher:
         """The cipher for the credentials of sources."""
+        from aggregator.config.credential_encryption import HeaderCipher
+
         return HeaderCipher(self.settings.secret())
 
     def _unsealed(self, source: Source) -> Mapping[str, str]:

@@ -14,7 +14,6 @@ from sqlalchemy import inspect, text
 from aggregator.domain.errors import SchemaError, SetupError
 from aggregator.system import private_files
 from storage.engine import upsert
-from storage.engine.postgresql import allow_long_statements
 from storage.tables.stream import stream
 
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ def _refuse_newer(before: str | None) -> None:
 def _lock(engine: Engine) -> Iterator[None]:
     """Serialize migrations; other processes wait."""
     if engine.dialect.name == "postgresql":
+        from storage.engine.postgresql import allow_long_statements  # imported late: SQLite needs no psycopg
+
         with engine.connect() as connection:
             allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=MIGRATION_LIMIT)
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})

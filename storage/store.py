@@ -25,7 +25,7 @@ from storage import schema
 from storage.compliance.jobs import Compliance
 from storage.engine import erasure
 from storage.engine.connect import make_engine
-from storage.engine.postgresql import READ_ONLY, longest, longest_ping
+from storage.engine.waiting import READ_ONLY, longest, longest_ping
 from storage.repositories import (
     AccessRepositories,
     BillingRepositories,

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from aggregator.domain.adapters import adapter
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
@@ -279,17 +278,10 @@ def _is_storable(new: NewActivity) -> bool:
     if any(len(name) > LONGEST_NATIVE_ID // 4 for name in names):
         return False
     try:
-        written = _writer().dump_json(new, exclude={"raw"})
+        written = adapter(NewActivity).dump_json(new, exclude={"raw"})
     except ValueError:  # a lone surrogate, which UTF-8 can't encode
         return False
     return b"\\u0000" not in written
-
-
-@cache
-def _writer() -> TypeAdapter[NewActivity]:
-    from pydantic import TypeAdapter  # imported late: commands rarely need it
-
-    return TypeAdapter(NewActivity)
 
 
 def _clean_moment(moment: datetime) -> bool:

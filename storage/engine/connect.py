@@ -17,7 +17,6 @@ from sqlalchemy.types import TypeDecorator
 
 from aggregator.domain.errors import SettingsError, SetupError
 from aggregator.system import private_files
-from storage.engine.postgresql import make_postgresql_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +71,8 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(url, pooled=pooled)
+        from storage.engine.postgresql import make_postgresql_engine  # imported late: SQLite needs no psycopg
+
         return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json, json_deserializer=read_json)
     except (ValueError, ImportError, AttributeError) as problem:
         raise SettingsError(f"AGGREGATOR_DATABASE_URL is invalid: {type(problem).__name__}.") from None

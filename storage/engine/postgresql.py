@@ -18,6 +18,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from storage.engine.waiting import READ_ONLY, pinging
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -41,9 +43,7 @@ _POOL_SIZE = 5  # connections per process, shared by its threads; the overflow a
 # Filter values are unevenly distributed, so a generic plan is bad for most of them. Parallel workers take longer to
 # start than any of these queries.
 _PLANNER = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": 0}
-_pinging: dict[int, float] = {}  # by thread: when the check of a pooled connection began, monotonic
 _PROVEN = "proven"  # in the pool's connection info: the connection was used before
-READ_ONLY = "25006"  # SQLSTATE
 # The server ended the session or isn't ready for it: the next connection may reach another node.
 _SESSION_ENDED = frozenset({READ_ONLY, "57P01", "57P02", "57P03", "57P05", "25P03"})
 
@@ -134,17 +134,6 @@ def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> Bo
     return BoundedConnection.connect(*args, **arguments)
 
 
-def longest_ping() -> float:
-    """Return the longest current check of a pooled connection in seconds; 0: none runs."""
-    return longest(_pinging)
-
-
-def longest(waiting: Mapping[int, float]) -> float:
-    """Return the seconds since the earliest of these times; 0: there is none."""
-    now = time.monotonic()
-    return max((now - since for since in tuple(waiting.values())), default=0.0)
-
-
 def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Check that a connection still reaches the primary before it is used.
 
@@ -154,7 +143,7 @@ def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _
     thread = threading.get_ident()
     limit: float = _CONNECT_LIMIT
     if _PROVEN in record.info:
-        limit, _pinging[thread] = _PING_LIMIT, time.monotonic()
+        limit, pinging[thread] = _PING_LIMIT, time.monotonic()
     try:
         with connection.answering_within(limit):
             connection.autocommit = True
@@ -163,7 +152,7 @@ def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _
     except psycopg.Error as error:
         raise InvalidatePoolError(f"The connection is broken: {error}") from error
     finally:
-        _pinging.pop(thread, None)
+        pinging.pop(thread, None)
     if read_only == ("on",):
         raise InvalidatePoolError("The server became read-only.")
     record.info[_PROVEN] = True  # reset when the pool opens another connection in its place

@@ -6,10 +6,10 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from aggregator.domain.activity import Review, ScreenedActivity
+from aggregator.domain.adapters import adapter
 from aggregator.domain.matching.edit_decisions import PendingMark
 from storage.engine.upsert import Upsert
 from storage.moderation.review_states import Reviews
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _STORED_NAMES = {"stable_key": "alias", "content_key": "likeness"}  # field -> its spelling in the database
-_screened: TypeAdapter[ScreenedActivity] = TypeAdapter(ScreenedActivity)
 _UPSERT = Upsert(
     held_edit,
     index=["activity_id"],
@@ -90,7 +89,7 @@ class PendingEdits:
 
 def _row(screened: ScreenedActivity, activity_id: int, now: datetime) -> dict[str, object]:
     raw = screened.new.raw
-    content = _screened.dump_python(
+    content = adapter(ScreenedActivity).dump_python(
         replace(screened, new=replace(screened.new, raw=b"")), mode="json", exclude_defaults=True
     )
     for name, spelling in _STORED_NAMES.items():
@@ -112,7 +111,7 @@ def _edit(activity_id: int, arrived: datetime, content: Mapping[str, object], ra
     for name, spelling in _STORED_NAMES.items():
         if spelling in named:
             named[name] = named.pop(spelling)
-    screened = _screened.validate_python(named)
+    screened = adapter(ScreenedActivity).validate_python(named)
     if raw:
         screened = replace(screened, new=replace(screened.new, raw=zlib.decompress(raw)))
     return PendingEdit(activity_id, arrived, screened)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from aggregator.domain.activity import (
     Activity,
     Actor,
@@ -16,6 +14,7 @@ from aggregator.domain.activity import (
     SourceRef,
     Upstream,
 )
+from aggregator.domain.adapters import adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,15 +51,13 @@ WHOLE = (*OWN, "source_slug", "source_name", *_ACTOR_COLUMNS["actor"], *_ACTOR_C
 _UPSTREAM = {state.value: state for state in Upstream}
 _REVIEW = {state.value: state for state in Review}
 
-_content: TypeAdapter[Content] = TypeAdapter(Content)
-_original: TypeAdapter[Original] = TypeAdapter(Original)
-
 
 def columns_of(content: Content) -> dict[str, Any]:
     """Return the column values of a content; its actor has a row of its own."""
     values: dict[str, Any] = {name: getattr(content, name) for name in COLUMNS}
     values["kind"] = content.kind.value
-    values["detail"] = _content.dump_python(content, mode="json", exclude_defaults=True, exclude={*COLUMNS, "actor"})
+    excluded = {*COLUMNS, "actor"}
+    values["detail"] = adapter(Content).dump_python(content, mode="json", exclude_defaults=True, exclude=excluded)
     return values
 
 
@@ -68,7 +65,7 @@ def json_of(original: Original | None) -> dict[str, Any] | None:
     """Return the JSON value of an embedded object; its actor has a row of its own."""
     if original is None:
         return None
-    value: dict[str, Any] = _original.dump_python(
+    value: dict[str, Any] = adapter(Original).dump_python(
         original, mode="json", exclude_defaults=True, exclude={"content": {"actor"}}
     )
     return value
@@ -77,7 +74,7 @@ def json_of(original: Original | None) -> dict[str, Any] | None:
 def activity_of(row: Row[Any]) -> Activity:
     """Build the activity of a row of `pages.whole`, whose first columns are `WHOLE`."""
     values = dict(zip(WHOLE, row, strict=False))
-    content = _content.validate_python(
+    content = adapter(Content).validate_python(
         {
             **(values["detail"] or {}),
             **{name: values[name] for name in COLUMNS},
@@ -100,7 +97,7 @@ def activity_of(row: Row[Any]) -> Activity:
 
 
 def _original_of(values: Mapping[str, Any]) -> Original:
-    original = _original.validate_python(values["object"])
+    original = adapter(Original).validate_python(values["object"])
     actor = _actor_of(values, "object_actor")
     return replace(original, content=replace(original.content, actor=actor)) if actor else original
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from aggregator.domain.stream import StreamNews
@@ -82,6 +81,8 @@ def _news(
 
 def _notified(connection: Connection, stopping: threading.Event) -> Iterator[None]:
     """Yield once at the start, at every notification of PostgreSQL, and each second."""
+    import psycopg  # imported late: SQLite needs no psycopg
+
     driver: Any = connection.connection.driver_connection
     driver.answer_limit = _ANSWER_LIMIT
     connection.execution_options(isolation_level="AUTOCOMMIT")

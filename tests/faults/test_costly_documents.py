@@ -13,8 +13,8 @@ import pytest
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.source_api.parser_pool import Limits, ParserPool
-from aggregator.sources.ical.expansion import Window
 from aggregator.sources.ical.normalise import read
+from aggregator.sources.ical.window import Window
 from aggregator.sources.rss.detect import page
 from aggregator.sources.rss.parse import normalise
 

@@ -6,16 +6,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
 from aggregator.domain.activity import Content
+from aggregator.domain.adapters import adapter
 
 if TYPE_CHECKING:
     from aggregator.domain.activity import Original
 
 _SCHEME = "2:"  # increased when the same content gets a new fingerprint, which distinguishes that from an edit
 
-_CONTENT = TypeAdapter(Content)
 _CALMED = {"title", "text", "html", "media", "links", "actor"}
 
 _ATTRIBUTES = re.compile(r"<([a-z0-9]+)(?: [a-z]+=\"[^\"]*\")+>")
@@ -55,7 +53,7 @@ def _seen(content: Content) -> bytes:
         address = _without_query(media.url) if media.type == "image" else media.url
         calm.append(f"{media.type} {address} {_without_query(media.preview or '')} {media.alt or ''}")
     calm += [f"{link.url} {_words(link.text or '')} {link.via or ''}" for link in content.links]
-    rest = _CONTENT.dump_json(content, exclude_defaults=True, exclude=_CALMED)
+    rest = adapter(Content).dump_json(content, exclude_defaults=True, exclude=_CALMED)
     who = [content.actor.network, content.actor.native_id] if content.actor else []
     return rest + "\n".join([*calm, "by", *who]).encode()
 

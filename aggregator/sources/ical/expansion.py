@@ -39,20 +39,13 @@ from aggregator.sources.ical.recurrence import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from aggregator.sources.ical.window import Window
+
 MOST_EVENTS = 20_000  # VEVENTs in a document
 MOST_OCCURRENCES = 1000  # in a document
 MOST_OF_SERIES = 370  # of a recurring event, before now and from now on: a year of days
 _MOMENT = timedelta(seconds=1)
 _GROWTH = 8  # factor by which each span searched for occurrences exceeds the previous one
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The range of time for which occurrences are returned."""
-
-    begin: datetime
-    end: datetime
-    now: datetime  # occurrences after it take precedence if there are too many
 
 
 @dataclass(frozen=True, slots=True)

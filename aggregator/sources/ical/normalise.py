@@ -20,6 +20,7 @@ from aggregator.domain.activity import (
     Occasion,
 )
 from aggregator.sources.ical.expansion import expanded
+from aggregator.sources.ical.window import READER
 from aggregator.text.html import clean_html, paragraphs, text_of_clean
 from aggregator.text.urls import canonical_url
 
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 
     from icalendar import Event
 
-    from aggregator.sources.ical.expansion import Occurrence, Window
-
-READER = 2  # increased when the same bytes get another meaning, so that unchanged calendars are read again
+    from aggregator.sources.ical.expansion import Occurrence
+    from aggregator.sources.ical.window import Window
 
 _LONGEST_TITLE = 1000  # characters
 _LONGEST_TEXT = 100_000

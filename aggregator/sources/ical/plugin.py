@@ -15,8 +15,7 @@ from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url
 from aggregator.fetching.response import validators
 from aggregator.source_api.documents import DocumentKind, discovered, facts_of, freshness, moved_to
-from aggregator.sources.ical.expansion import Window
-from aggregator.sources.ical.normalise import READER, read
+from aggregator.sources.ical.window import READER, Window
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
@@ -155,6 +154,8 @@ async def _result(
     if unchanged is not None:
         hints = _hints(response, known.get("refresh"), floor, now)
         return FetchResult(state=unchanged, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
+    from aggregator.sources.ical.normalise import read  # imported late: commands and unchanged calendars need no parser
+
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
     try:
         calendar = await parser.run(read, response.body, window, _zone(options), address)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aggregator.domain.errors import NoFeedError
 from aggregator.sources.rss import detect, feedparser_reader, jsonfeed
 from aggregator.sources.rss.charset import UTF8, decoded
-from aggregator.sources.rss.document import NOTHING_ANNOUNCED, Announced
+from aggregator.sources.rss.document import NOTHING_ANNOUNCED, READER, Announced
 from aggregator.sources.rss.fast_xml import partial_reader, reader
 from aggregator.sources.rss.fast_xml.names import UnfamiliarError
 from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.document import Document, Entry
     from aggregator.sources.rss.normalise import Setting
 
-READER = 6  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 # The root of a feed behind a piece of HTML, such as an error message: <p>Warning</p><rss version="2.0">
 _HIDDEN_FEED = re.compile(
     rb"\A\s*<(?!!doctype|html|head|body)[^<>]*>(?:(?!<html|<body|<head|<!doctype).)*?"

@@ -16,8 +16,7 @@ from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url, host_key
 from aggregator.fetching.response import validators
 from aggregator.source_api.documents import DocumentKind, discovered, facts_of, moved_to
-from aggregator.sources.rss.discovery import FeedSearch
-from aggregator.sources.rss.parse import READER, normalise
+from aggregator.sources.rss.document import READER
 from aggregator.sources.rss.platforms import address_of_handle
 from aggregator.sources.rss.polling_hints import announced_json, announced_of, hints_of
 from aggregator.text.urls import canonical_url
@@ -112,6 +111,8 @@ class RssKind(DocumentKind):
                 return await _result(response, request, facts_of(response), context.parser)
 
             return await discovered(self, response, url, options, first_poll, self.fallback_slug)
+
+        from aggregator.sources.rss.discovery import FeedSearch  # imported late: polls need no discovery
 
         return await FeedSearch(context, headers, request, source_at).run(url)
 
@@ -232,6 +233,8 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
 
 
 async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
+    from aggregator.sources.rss.parse import normalise  # imported late: commands and unchanged feeds need no parser
+
     content_type, language = (response.headers.get(name, "") for name in ("Content-Type", "Content-Language"))
     try:
         return await parser.run(normalise, response.body, content_type, response.url, seen, language)

@@ -20,7 +20,6 @@ from aggregator.domain.compliance.takedowns import (
     Takedown,
 )
 from aggregator.domain.errors import BudgetError, UnreadableError
-from aggregator.sources.twitter import jobs
 from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
 from aggregator.system.thread_pools import in_api_thread
@@ -58,11 +57,15 @@ class ReportsTakedowns:
 
     async def give_ids(self, job: BegunJob, ids: Sequence[str], context: PollContext) -> None:
         """Upload a job's list of ids."""
+        from aggregator.sources.twitter import jobs  # imported late: only these requests need their HTTP client
+
         with _connected(context) as api:
             await in_api_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
 
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
         """Fetch the status of a job; download its result once it is complete."""
+        from aggregator.sources.twitter import jobs  # imported late, see `give_ids`
+
         with _connected(context) as api:
             job_data = _job_in(await api.job(job_id))
             try:

@@ -13,9 +13,10 @@ from icalendar import Calendar, Event
 
 from aggregator.domain.activity import storable
 from aggregator.domain.errors import UnreadableError
-from aggregator.sources.ical.expansion import MOST_OCCURRENCES, MOST_OF_SERIES, Window, expanded
+from aggregator.sources.ical.expansion import MOST_OCCURRENCES, MOST_OF_SERIES, expanded
 from aggregator.sources.ical.normalise import activity_of
 from aggregator.sources.ical.recurrence import brought_near
+from aggregator.sources.ical.window import Window
 from tests.sources.ical.test_recurrence import calendar
 
 if TYPE_CHECKING:

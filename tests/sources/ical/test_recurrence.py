@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.rrule import rrulestr
 
-from aggregator.sources.ical.expansion import Window, expanded
+from aggregator.sources.ical.expansion import expanded
+from aggregator.sources.ical.window import Window
 
 WINDOW = Window(
     datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC), now=datetime(2026, 2, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from aggregator.domain.polling.results import Discovery, Failure, FetchResult, P
 from aggregator.domain.source import Policy, PollState, Source, SourceState
 from aggregator.fetching.client import Http
 from aggregator.source_api.kind import PollContext, SourceKind
-from aggregator.sources.rss.parse import READER
+from aggregator.sources.rss.document import READER
 from aggregator.sources.rss.plugin import KIND
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
