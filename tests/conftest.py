@@ -20,9 +20,11 @@ import redis as redis_client
 import structlog
 from sqlalchemy.engine import make_url
 
+from aggregator.source_api import parser_pool
 from aggregator.sources import kinds
 from storage.store import Store
 from tests import identifiers, servers
+from tests.parser_processes import ReusedChild, StartedChild, end_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +64,21 @@ def unconfigured_logging() -> Iterator[None]:
     plain_logging()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reused_parsers() -> Iterator[None]:
+    """Reuse idle parser processes between tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parser_pool, "_Child", ReusedChild)
+        yield
+    end_all()
+
+
+@pytest.fixture
+def own_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the parser processes of a test like the product."""
+    monkeypatch.setattr(parser_pool, "_Child", StartedChild)
 
 
 @pytest.fixture(scope="session")
@@ -218,8 +235,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
 
 
-def pytest_collection_finish() -> None:
-    """Keep thousands of collected tests out of every garbage collection."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to divide groups of tests, and keep thousands of collected tests out of every garbage collection."""
+    if getattr(session.config.option, "loadgroup", False):
+        divided = [item for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+        if divided:
+            raise pytest.UsageError(f"This version of pytest-xdist ignores the groups of tests: {divided[0].nodeid}")
     gc.collect()
     gc.freeze()
 

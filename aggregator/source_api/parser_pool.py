@@ -30,13 +30,23 @@ MOST_PROCESSES = 2
 _QUEUE_WAIT = 0.3  # seconds that a document waits for a busy child before another one is started
 _WALL_LIMIT = 120.0  # seconds without a response before a child is killed; its CPU limit usually ends it long before
 _EXIT_WAIT = 5.0  # seconds for a child to exit after it has closed its pipe
-_CHUNK = 1024 * 1024  # bytes
+CHUNK = 1024 * 1024  # bytes
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.source_api.parser_process import main; main({limits!r})"
 
 log = structlog.get_logger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def command(limits: Limits) -> tuple[str, ...]:
+    """Return the command that starts a child process."""
+    return sys.executable, "-c", _START.format(path=sys.path, limits=tuple(limits))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a child process."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
 
 
 class ParserPool:
@@ -139,14 +149,12 @@ class _Child:
     @classmethod
     async def start(cls, limits: Limits) -> _Child:
         """Start a process with the same module path, but without settings and secrets."""
-        code = _START.format(path=sys.path, limits=tuple(limits))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", code),
+            *command(limits),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment,
-            limit=_CHUNK,
+            env=environment(),
+            limit=CHUNK,
         )
         return cls(process)
 

@@ -21,6 +21,8 @@ from aggregator.sources.rss.parse import normalise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("own_parsers")
+
 MB = 1024 * 1024
 MOST = 16 * MB  # of a document, see `fetch.Limits`
 START = 1.5  # seconds of CPU that starting a child process may cost, on a slow machine

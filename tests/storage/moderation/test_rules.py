@@ -38,11 +38,17 @@ def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) 
         return tx.moderation.rules.add(Rule(0, more.pop("name", "r"), action, conditions or (CASINO,), **more), NOON)
 
 
-def brought(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
-    """Store the activities of a poll and return them."""
+def bring(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime) -> None:
+    """Store the activities of a poll."""
     harvest = FetchResult(activities=activities)
     with store.writing() as tx:
         store_result(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
+
+
+def brought(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
+    """Store the activities of a poll and return them."""
+    bring(store, source, activities, now)
+    with store.reading() as tx:
         known = tx.stream.activities.known(source.id, [activity.native_id for activity in activities])
         found = [tx.stream.activities.get(known[activity.native_id].id) for activity in activities]
     return [item for item in found if item is not None]
@@ -304,7 +310,7 @@ def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tup
     polls = [(source, day, half) for day in range(3) for half in range(2) for source in (news, other)]
     activities = [[_some(100 * place + n) for n in range(15)] for place in range(len(polls))]
     for (source, day, half), batch in zip(polls, activities, strict=True):
-        brought(store, source, batch, NOON + timedelta(days=day, hours=half))
+        bring(store, source, batch, NOON + timedelta(days=day, hours=half))
     rule = Rule(0, "candidate", Action.HIDE, conditions, every=False)
 
     result = preview(store, rule, NOON + timedelta(days=3))
@@ -315,7 +321,7 @@ def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tup
     with store.writing() as tx:
         tx.moderation.rules.add(rule, NOON)
     for (source, day, half), batch in zip(polls, activities, strict=True):
-        brought(store, source, batch, NOON + timedelta(days=day, hours=half))
+        bring(store, source, batch, NOON + timedelta(days=day, hours=half))
     with store.reading() as tx:
         (kept,) = tx.moderation.rules.all()
         hidden = tx.stream.activities.in_review(Review.HIDDEN, 1000)

@@ -127,7 +127,7 @@ def query_of(parameters: dict[str, Any], **more: Any) -> Query:
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("rare", [0, 4000])
+@pytest.mark.parametrize("rare", [0, pytest.param(4000, marks=pytest.mark.slow)])
 def test_filters_find_what_looking_at_everything_finds(
     store: Store, rare: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
