@@ -7,7 +7,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from aggregator.domain.errors import SignInError
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aggregator.domain.secrets import Secret
+
+
+_PURPOSE = b"sign-ins of sources"  # another purpose gets another key (RFC 5869)
 
 
 class HeaderCipher:
@@ -25,8 +30,10 @@ class HeaderCipher:
     """
 
     def __init__(self, key: Secret) -> None:
-        derived = hashlib.sha256(b"sign-ins of sources\n" + key.reveal().encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        secret = key.reveal().encode()
+        derived = HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret)
+        former = hashlib.sha256(_PURPOSE + b"\n" + secret).digest()  # of former releases
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(part)) for part in (derived, former)])
 
     def close(self, host: str, headers: Mapping[str, str]) -> str:
         """Encrypt headers for requests to `host` ("name:port") only."""
