@@ -87,15 +87,8 @@ class StreamReading:
         by_id = self._visible_items(
             [*pinned, *(cursor.id for group in shown for cursor in (group.item, *group.others))]
         )
-        if query.by_story and stitch:
-            items, others = _grouped_by_story(shown, by_id)
-        else:
-            items = [by_id[group.item.id] for group in shown if group.item.id in by_id]
-            others = {
-                group.item.id: [by_id[of.id] for of in group.others if of.id in by_id]
-                for group in shown
-                if group.others
-            }
+        grouped = _grouped_by_story if query.by_story and stitch else _grouped_by_original
+        items, others = grouped(shown, by_id)
         return Page(
             items=items,
             next=finding.ran_out if partial else last,
@@ -187,6 +180,19 @@ class StreamReading:
         """Return up to one row more than the limit, so that the caller sees whether there are more."""
         statement = selection.where(revision > after, revision <= newest).order_by(revision).limit(limit + 1)
         return self._connection.execute(statement).all()
+
+
+def _grouped_by_original(
+    shown: Sequence[Stitched[Cursor]], by_id: Mapping[int, Activity]
+) -> tuple[list[Activity], dict[int, Sequence[Activity]]]:
+    """Return the first item of each group, and by its id the other reposts of the same original."""
+    items = [by_id[group.item.id] for group in shown if group.item.id in by_id]
+    others: dict[int, Sequence[Activity]] = {
+        group.item.id: [by_id[other.id] for other in group.others if other.id in by_id]
+        for group in shown
+        if group.others
+    }
+    return items, others
 
 
 def _grouped_by_story(
