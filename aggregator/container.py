@@ -163,7 +163,7 @@ class Container:
             limiter = ReadOnlyRateLimiter(self.store, self.clock, spacing=self.settings.host_spacing)
             usual = await self.context()
             async with self._client(limiter) as http:
-                context = replace(usual, http=http, quiet=limiter)
+                context = replace(usual, http=http, rate_limiter=limiter)
                 tagger = self.configuration.tagger
                 return await preview(address, kinds().values(), context, terms, tagger=tagger, most=most)
 
@@ -317,7 +317,7 @@ class Container:
         return Http(
             user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
             private_networks=settings.private_networks,
-            quiet=limiter,
+            rate_limiter=limiter,
             clock=self.clock,
             proxy=settings.proxy.reveal() if settings.proxy else None,
         )

@@ -110,7 +110,7 @@ def _event_notes(content: Content) -> Iterator[str]:
 
 def _source_notes(found: Discovery, screened: Sequence[ScreenedActivity], now: datetime) -> Iterator[str]:
     yield from found.notes
-    result = found.harvest
+    result = found.first_result
     if result is None:
         yield "Its entries are read with the first poll."
         return

@@ -80,7 +80,7 @@ class Http:
     Args:
         user_agent: with a contact address for publishers.
         private_networks: networks that may be reached although they are not public.
-        quiet: the rate limiter of hosts; records the pauses that they ask for.
+        rate_limiter: the rate limiter of hosts; records the pauses that they ask for.
         clock: returns the present time.
         limits: limits for every response.
         proxy: "http://[user:password@]host:port" for every request; proxy variables of the environment are ignored.
@@ -92,7 +92,7 @@ class Http:
         *,
         user_agent: str,
         private_networks: Sequence[Network],
-        quiet: RateLimiter,
+        rate_limiter: RateLimiter,
         clock: Clock = _utc_now,
         limits: Limits | None = None,
         proxy: str | None = None,
@@ -102,7 +102,7 @@ class Http:
         self._resolver = resolver
         self._user_agent = user_agent
         self._private_networks = tuple(private_networks)
-        self._quiet = quiet
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._limits = limits or Limits()
         self._session: aiohttp.ClientSession | None = None
@@ -176,7 +176,7 @@ class Http:
         started, spent = self._clock(), 0.0
         while True:
             sent = {**usual, **own} if trail.at_home else usual
-            async with self._quiet.acquire(host_key(trail.url)) as turn:
+            async with self._rate_limiter.acquire(host_key(trail.url)) as turn:
                 targets = await self._look_up(trail.url)
                 began = time.monotonic()
                 answer, body, private = await self._bounded(
@@ -345,7 +345,7 @@ class Http:
             until = None
         if answer.status not in _PAUSING or (until is None and answer.status != HTTPStatus.TOO_MANY_REQUESTS):
             return until
-        return await self._quiet.pause(host_key(url), until, f"{answer.status} from {display_url(url)}")
+        return await self._rate_limiter.pause(host_key(url), until, f"{answer.status} from {display_url(url)}")
 
     def _guarded_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, target = info

@@ -74,7 +74,7 @@ def _next_poll(
         _terms(source),
         poll_weight=weight,
         pace=pace,
-        hints=result.wishes,
+        hints=result.hints,
         not_before=result.not_before,
         look_again=result.look_again,
     )

@@ -90,7 +90,7 @@ async def preview(
     """
     found = await discover(address, kinds, context, terms)
     now = context.clock().astimezone(UTC)
-    activities = found.harvest.activities if found.harvest else ()
+    activities = found.first_result.activities if found.first_result else ()
     by_link = found.options.get("identity") == "link"
     entries = [
         screened(named_by_link(activity) if by_link else activity, terms.policy, now, tagger, terms.slug or found.slug)

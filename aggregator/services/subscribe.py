@@ -165,15 +165,15 @@ def _add(
         if terms.columns:
             tx.polling.sources.change(added.id, **terms.columns)
             added = tx.polling.sources.get(slug) or added
-        if found.harvest is None:
+        if found.first_result is None:
             return added, None
-        harvest = replace(found.harvest, moved_to=None)  # the address is the redirect's target already
-        screening = screened_all(added, harvest, now, tagger)
+        first_result = replace(found.first_result, moved_to=None)  # the address is the redirect's target already
+        screening = screened_all(added, first_result, now, tagger)
         tx.polling.schedule.claim_these([added.id], now, lease=_MOMENT, token=token)
         settlement = store_result(
             tx,
             added,
-            harvest,
+            first_result,
             screening,
             now=now,
             token=token,

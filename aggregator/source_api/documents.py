@@ -139,7 +139,7 @@ def _discovery(
         every=None,
         floor=floor,
         options=options or {},
-        harvest=result,
+        first_result=result,
     )
 
 

@@ -38,7 +38,7 @@ class PollContext:
 
     http: Http
     clock: Clock
-    quiet: RateLimiter
+    rate_limiter: RateLimiter
     settings: Mapping[str, Any] = field(default_factory=dict)  # values of the settings of kinds, by key
     unsealed: Callable[[Source], Mapping[str, str]] = lambda _: {}  # the secret headers of a source
     deadline: float = float("inf")  # from time.monotonic(); a source not started by then is left for the next tick

@@ -46,8 +46,8 @@ def _next(
     now: datetime = NOON,
     pace: PollBudget | None = EAGER,
 ) -> datetime:
-    wishes, _ = hints_of(headers or {}, announced, now, slow=False, floor=FLOOR)
-    return after_success(now, Terms(7, None, FLOOR), poll_weight=1.0, pace=pace, hints=wishes).at
+    hints, _ = hints_of(headers or {}, announced, now, slow=False, floor=FLOOR)
+    return after_success(now, Terms(7, None, FLOOR), poll_weight=1.0, pace=pace, hints=hints).at
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(60, 86400), st.none() | st.integers(1, 86400), st.integers())
@@ -117,30 +117,28 @@ def test_rule_13_no_poll_falls_into_a_skipped_hour_or_day(hours: set[int], days:
 
 
 def test_rule_13_sources_of_one_publisher_do_not_all_come_when_it_opens() -> None:
-    wishes = PublisherHints(skip_hours=frozenset({12, 13}))
-    tries = [after_success(NOON, Terms(n, None, FLOOR), poll_weight=1, pace=EAGER, hints=wishes).at for n in range(600)]
+    hints = PublisherHints(skip_hours=frozenset({12, 13}))
+    tries = [after_success(NOON, Terms(n, None, FLOOR), poll_weight=1, pace=EAGER, hints=hints).at for n in range(600)]
     assert {at.hour for at in tries} == {14}
     assert max(Counter(at.minute for at in tries).values()) <= 25
 
 
 @pytest.mark.parametrize(
-    ("terms", "wishes"),
+    ("terms", "hints"),
     [
         ({"every": HOUR, "floor": MINUTE}, PublisherHints()),
         ({"every": None, "floor": MINUTE}, PublisherHints()),  # no pace known: an hour
         ({"every": None, "floor": MINUTE}, PublisherHints(floor=HOUR)),  # no validators
     ],
 )
-def test_rule_21_hourly_sources_polled_together_drift_apart(
-    terms: dict[str, timedelta], wishes: PublisherHints
-) -> None:
-    pace = EAGER if wishes.floor else None
+def test_rule_21_hourly_sources_polled_together_drift_apart(terms: dict[str, timedelta], hints: PublisherHints) -> None:
+    pace = EAGER if hints.floor else None
     due = dict.fromkeys(range(1000), NOON)
     polls: Counter[int] = Counter()
     for hour in range(48):
         for number, now in due.items():
             polls[now.minute] += hour >= 24
-            due[number] = after_success(now, Terms(number, **terms), poll_weight=1, pace=pace, hints=wishes).at
+            due[number] = after_success(now, Terms(number, **terms), poll_weight=1, pace=pace, hints=hints).at
     assert max(polls.values()) <= 0.04 * polls.total()
 
 

@@ -94,7 +94,7 @@ def client(
     return Http(
         user_agent=USER_AGENT,
         private_networks=[ip_network(network) for network in allowed],
-        quiet=turns or Turns(),
+        rate_limiter=turns or Turns(),
         clock=lambda: NOW,
         limits=limits,
         proxy=proxy,

@@ -108,7 +108,7 @@ def with_server(
         http = Http(
             user_agent="ActivityStreamAggregator/1 (+https://example.org/contact)",
             private_networks=LOOPBACK,
-            quiet=turns or Turns(),
+            rate_limiter=turns or Turns(),
             clock=lambda: NOW,
             limits=limits,
         )

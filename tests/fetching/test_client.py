@@ -218,6 +218,6 @@ def test_a_paused_host_is_not_asked() -> None:
 
 
 def test_a_client_is_used_within_its_block() -> None:
-    http = Http(user_agent="x", private_networks=(), quiet=Turns())
+    http = Http(user_agent="x", private_networks=(), rate_limiter=Turns())
     with pytest.raises(RuntimeError):
         asyncio.run(http.get("http://example.org/"))

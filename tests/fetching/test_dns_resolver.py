@@ -54,7 +54,7 @@ def http(limits: Limits) -> Http:
     return Http(
         user_agent="test",
         private_networks=NETWORKS,
-        quiet=Turns(),
+        rate_limiter=Turns(),
         limits=limits,
         resolver=SystemResolver(),
     )

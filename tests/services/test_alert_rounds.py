@@ -213,9 +213,9 @@ def test_a_broken_webhook_does_not_keep_mail_from_going(
 
 def test_what_the_clock_will_show_makes_no_queue_old(store: Store) -> None:
     source = replace(add_source(store, policy=Policy.DELAY), delay=HOUR)
-    harvest = FetchResult(activities=[an_activity("1")])
+    result = FetchResult(activities=[an_activity("1")])
     with store.writing() as tx:
-        store_result(tx, source, harvest, screened_all(source, harvest, NOON), now=NOON, token="t", pace=None)
+        store_result(tx, source, result, screened_all(source, result, NOON), now=NOON, token="t", pace=None)
         assert tx.moderation.reviews.count_waiting() == 1
         assert tx.monitoring.alerts.oldest_waiting() is None
 

@@ -83,10 +83,10 @@ class Knowing(SourceKind):
         raise NotImplementedError(batch, context)  # adding a source polls nothing but what discovery brought
 
 
-def _add(store: Store, address: str, *kinds: Knowing, **wishes: Any) -> tuple[Source, PollRecord | None]:
+def _add(store: Store, address: str, *kinds: Knowing, **terms: Any) -> tuple[Source, PollRecord | None]:
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
     seal = HeaderCipher(Secret("a key that is long enough for a test"))
-    return asyncio.run(subscribe(address, kinds, context, store, lambda: seal, Subscription(**wishes)))
+    return asyncio.run(subscribe(address, kinds, context, store, lambda: seal, Subscription(**terms)))
 
 
 def _sources(store: Store) -> list[Source]:
@@ -101,7 +101,7 @@ def _shown(store: Store) -> set[str]:
 
 def test_what_discovery_brought_is_stored_with_the_source(store: Store) -> None:
     brought = FetchResult([an_activity("1"), an_activity("2")], {"etag": "a"}, name="News")
-    added, first = _add(store, "news", Knowing({"news": replace(NEWS, harvest=brought)}))
+    added, first = _add(store, "news", Knowing({"news": replace(NEWS, first_result=brought)}))
     assert first is not None
     assert (first.outcome, first.new) == ("new", 2)
     assert _shown(store) == {"1", "2"}
@@ -169,7 +169,7 @@ def test_a_free_slug_is_short_and_the_next_number(store: Store, taken: Sequence[
 
 
 def test_what_cannot_be_stored_leaves_no_source(store: Store) -> None:
-    broken = replace(NEWS, harvest=FetchResult([an_activity("1"), replace(an_activity("2"), entry_digest=None)]))  # type: ignore[arg-type]  # what a faulty kind might give
+    broken = replace(NEWS, first_result=FetchResult([an_activity("1"), replace(an_activity("2"), entry_digest=None)]))  # type: ignore[arg-type]  # what a faulty kind might give
     with pytest.raises(Exception, match="entry_digest"):
         _add(store, "news", Knowing({"news": broken}))
     assert _sources(store) == []
@@ -200,7 +200,7 @@ def test_what_is_nothing_or_cannot_be_read_is_not_stored(store: Store) -> None:
 
 
 def test_wishes_of_whoever_adds_it(store: Store) -> None:
-    found = replace(NEWS, harvest=FetchResult([an_activity("1")]))
+    found = replace(NEWS, first_result=FetchResult([an_activity("1")]))
     added, _ = _add(
         store,
         "news",

@@ -54,7 +54,7 @@ class FetchResult:
     not_before: datetime | None = None  # the publisher or the budget requests no earlier poll
     look_again: datetime | None = None  # something may change until then, so poll just afterwards
     appetite: float | None = None  # estimated cost of reading everything, in dollars a day
-    wishes: PublisherHints = PublisherHints()
+    hints: PublisherHints = PublisherHints()
     skipped: int = 0  # entries with identical bytes as in the last poll
     present: Collection[str] = ()  # native ids of those
     entries: int | None = None  # entries in the document; None: there was no complete document
@@ -119,7 +119,7 @@ class PollRecord:
 class Discovery:
     """The detected kind of an address, before it becomes a source.
 
-    `harvest` is the result of the detection's request, so that adding a source needs no second one. `floor` is the
+    `first_result` is the result of the detection's request, so that adding a source needs no second one. `floor` is the
     minimum interval for this source.
     """
 
@@ -131,5 +131,5 @@ class Discovery:
     every: timedelta | None  # None: adaptive
     floor: timedelta
     options: Mapping[str, Json] = field(default_factory=dict)
-    harvest: FetchResult | None = None
+    first_result: FetchResult | None = None
     notes: Sequence[str] = ()  # how the address was found, for people

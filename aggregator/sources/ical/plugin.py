@@ -153,7 +153,7 @@ async def _result(
         unchanged = {**state, **{name: known[name] for name in ("whole", "repeats", "refresh") if name in known}}
     if unchanged is not None:
         hints = _hints(response, known.get("refresh"), floor, now)
-        return FetchResult(state=unchanged, unchanged=True, wishes=hints, moved_to=moved, facts=facts_of(response))
+        return FetchResult(state=unchanged, unchanged=True, hints=hints, moved_to=moved, facts=facts_of(response))
     from aggregator.sources.ical.normalise import read  # imported late: commands and unchanged calendars need no parser
 
     window = Window(now - _days(options, "past", PAST), now + _days(options, "ahead", AHEAD), now)
@@ -169,7 +169,7 @@ async def _result(
         state,
         name=calendar.name,
         entries=len(calendar.activities),
-        wishes=_hints(response, state.get("refresh"), floor, now),
+        hints=_hints(response, state.get("refresh"), floor, now),
         moved_to=moved,
         note=" ".join(calendar.notes) or None,
         facts=facts_of(response),

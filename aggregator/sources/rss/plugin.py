@@ -225,7 +225,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         skipped=feed.skipped,
         present=feed.present,
         entries=None if delta else feed.entries,
-        wishes=hints,
+        hints=hints,
         moved_to=moved_to(response, request.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
         facts=facts,
@@ -245,7 +245,7 @@ async def _read(response: Response, seen: str, parser: Parser) -> ParsedFeed:
 def _unchanged(response: Response, request: _Request, state: Mapping[str, Any], facts: FetchFacts) -> FetchResult:
     hints, note = _hints(response, announced_of(state.get("announced")), request)
     moved = moved_to(response, request.address)
-    return FetchResult(state=state, unchanged=True, wishes=hints, note=note, moved_to=moved, facts=facts)
+    return FetchResult(state=state, unchanged=True, hints=hints, note=note, moved_to=moved, facts=facts)
 
 
 def _hints(response: Response, announced: Announced, request: _Request) -> tuple[PublisherHints, str | None]:

@@ -189,7 +189,7 @@ class Api:
     async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
         if self._rejection is not None:
             raise self._rejection
-        async with self._context.quiet.acquire(self.host, f"{call.endpoint}@{self._token_id}") as turn:
+        async with self._context.rate_limiter.acquire(self.host, f"{call.endpoint}@{self._token_id}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
             try:
@@ -216,7 +216,8 @@ class Api:
     async def _paused(self, call: Call, error: PausedError) -> PausedError:
         """Pause the endpoint for all workers, and return the error with the end of the pause."""
         reason = f"{error} for {call.endpoint}"
-        until = await self._context.quiet.pause(self.host, error.until, reason, f"{call.endpoint}@{self._token_id}")
+        scope = f"{call.endpoint}@{self._token_id}"
+        until = await self._context.rate_limiter.pause(self.host, error.until, reason, scope)
         message = f"{reason}; paused until {until:%Y-%m-%d %H:%M:%S} UTC."
         return PausedError(message, until=until, status=error.status)
 
@@ -226,7 +227,7 @@ class Api:
         until = errors.reset_time(headers, self._context.clock()) if errors.is_exhausted(headers) else None
         if until is not None:
             reason = f"X's rate limit window has no calls left for {call.endpoint}"
-            await self._context.quiet.pause(self.host, until, reason, f"{call.endpoint}@{self._token_id}")
+            await self._context.rate_limiter.pause(self.host, until, reason, f"{call.endpoint}@{self._token_id}")
 
     async def _in_thread(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:

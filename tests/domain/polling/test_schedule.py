@@ -132,14 +132,14 @@ def test_wishes_and_floors_always_win(
 ) -> None:
     skip_hours = frozenset(hour for hour in range(24) if hours >> hour & 1)
     skip_days = frozenset(day for day in range(7) if days >> day & 1)
-    wishes = PublisherHints(floor, wish, "max-age", skip_hours, skip_days)
-    upcoming = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, hints=wishes)
+    hints = PublisherHints(floor, wish, "max-age", skip_hours, skip_days)
+    upcoming = after_success(NOON, terms, poll_weight=poll_weight, pace=pace, hints=hints)
     assert upcoming.at >= NOON + max(terms.floor, floor, wish)
     if len(skip_hours) < 24 and len(skip_days) < 7:
         assert upcoming.at.hour not in skip_hours
         assert upcoming.at.weekday() not in skip_days
     longest = max(terms.ceiling, 1.1 * max(terms.every or DAY, terms.floor, floor), wish)
-    skipping = timedelta() if not wishes.skip_hours | wishes.skip_days else 8 * DAY
+    skipping = timedelta() if not hints.skip_hours | hints.skip_days else 8 * DAY
     assert upcoming.at <= NOON + longest + skipping
     assert upcoming.interval <= longest  # stored results don't know today's request
     assert len(upcoming.reason) <= 130
@@ -159,13 +159,13 @@ def test_who_asked_for_no_sooner_is_heard(
 def test_the_floor_counts_over_peoples_word_and_the_rhythm() -> None:
     often = Terms(1, MINUTE, QUARTER)
     eager = PollBudget(1.0, per_second=1.0)
-    for terms, wishes, least in (
+    for terms, hints, least in (
         (often, PublisherHints(), QUARTER),
         (often, PublisherHints(floor=HOUR), HOUR),
         (AUTO, PublisherHints(floor=HOUR), HOUR),
         (replace(AUTO, ceiling=MINUTE), PublisherHints(), QUARTER),
     ):
-        upcoming = after_success(NOON, terms, poll_weight=1e3, pace=eager, hints=wishes)
+        upcoming = after_success(NOON, terms, poll_weight=1e3, pace=eager, hints=hints)
         assert least <= upcoming.at - NOON <= 1.1 * least
         assert upcoming.reason == f"minimum interval {spoken(least)}"
 
@@ -178,12 +178,12 @@ def test_what_is_at_its_floor_or_ceiling_together_does_not_stay_together() -> No
 
 
 def test_a_wish_is_told_with_its_words() -> None:
-    wishes = PublisherHints(at_least=2 * HOUR, why="max-age")
-    upcoming = after_success(NOON, SET, poll_weight=1, pace=None, hints=wishes)
+    hints = PublisherHints(at_least=2 * HOUR, why="max-age")
+    upcoming = after_success(NOON, SET, poll_weight=1, pace=None, hints=hints)
     assert upcoming.at == NOON + 2 * HOUR
     assert upcoming.reason == "the publisher asked for 2 h (max-age)"
     assert upcoming.interval <= 1.1 * HOUR
-    skipped = after_success(NOON, SET, poll_weight=1, pace=None, hints=replace(wishes, skip_hours=frozenset({14, 15})))
+    skipped = after_success(NOON, SET, poll_weight=1, pace=None, hints=replace(hints, skip_hours=frozenset({14, 15})))
     assert skipped.at.hour == 16
     assert skipped.reason.startswith("the publisher asked for 2 h (max-age); the publisher excludes polls before 16:")
 

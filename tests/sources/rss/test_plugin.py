@@ -78,9 +78,11 @@ def run(script: Callable[[Publisher, PollContext], Awaitable[_T]], *, deadline: 
         publisher.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         networks = (ip_network("127.0.0.1/32"),)
         try:
-            quiet = EveryTurn()
-            async with Http(user_agent="test", private_networks=networks, quiet=quiet, clock=lambda: NOW) as http:
-                return await script(publisher, PollContext(http, lambda: NOW, quiet, deadline=deadline))
+            rate_limiter = EveryTurn()
+            async with Http(
+                user_agent="test", private_networks=networks, rate_limiter=rate_limiter, clock=lambda: NOW
+            ) as http:
+                return await script(publisher, PollContext(http, lambda: NOW, rate_limiter, deadline=deadline))
         finally:
             await runner.cleanup()
 
@@ -116,7 +118,7 @@ async def poll(context: PollContext, *sources: Source) -> dict[int, FetchResult 
     return {polled.source_id: polled.outcome async for polled in KIND.poll(sources, context)}
 
 
-async def harvest(context: PollContext, polled: Source) -> FetchResult:
+async def poll_one(context: PollContext, polled: Source) -> FetchResult:
     outcome = (await poll(context, polled))[polled.id]
     assert isinstance(outcome, FetchResult), outcome
     return outcome
@@ -132,7 +134,7 @@ def test_the_kind_is_a_source_kind_without_options() -> None:
 
 def test_a_first_poll_brings_the_entries_and_what_to_remember() -> None:
     async def script(publisher: Publisher, context: PollContext) -> FetchResult:
-        return await harvest(context, source(1, publisher.serve("/f", FEED, ETag='W/"a"', Last_Modified="then")))
+        return await poll_one(context, source(1, publisher.serve("/f", FEED, ETag='W/"a"', Last_Modified="then")))
 
     found = run(script)
     assert [activity.native_id for activity in found.activities] == ["1"]
@@ -145,8 +147,8 @@ def test_a_first_poll_brings_the_entries_and_what_to_remember() -> None:
 def test_validators_are_sent_back_and_a_304_updates_them() -> None:
     async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, Mapping[str, str]]:
         address = publisher.serve("/f", FEED, ETag='W/"a"', Last_Modified="then")
-        first = await harvest(context, source(1, address))
-        return await harvest(context, source(1, address, first.state)), publisher.requests[1][1]
+        first = await poll_one(context, source(1, address))
+        return await poll_one(context, source(1, address, first.state)), publisher.requests[1][1]
 
     second, sent = run(script)
     assert (sent["If-None-Match"], sent["If-Modified-Since"]) == ('W/"a"', "then")
@@ -159,11 +161,11 @@ def test_validators_are_sent_back_and_a_304_updates_them() -> None:
 def test_the_same_bytes_are_unchanged_and_a_dropped_validator_is_forgotten() -> None:
     async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, FetchResult]:
         address = publisher.serve("/f", FEED, ETag='"a"', Last_Modified="then")
-        first = await harvest(context, source(1, address))
+        first = await poll_one(context, source(1, address))
         publisher.serve("/f", FEED, ETag='"b"')
-        second = await harvest(context, source(1, address, first.state))
+        second = await poll_one(context, source(1, address, first.state))
         publisher.serve("/f", GROWN, ETag='"c"')
-        return second, await harvest(context, source(1, address, second.state))
+        return second, await poll_one(context, source(1, address, second.state))
 
     second, third = run(script)
     assert second.unchanged
@@ -181,8 +183,8 @@ def test_the_same_bytes_are_unchanged_and_a_dropped_validator_is_forgotten() -> 
 def test_what_is_remembered_of_another_address_or_reader_does_not_count(change: dict[str, Any]) -> None:
     async def script(publisher: Publisher, context: PollContext) -> tuple[FetchResult, Mapping[str, str]]:
         address = publisher.serve("/f", FEED, ETag='"a"')
-        first = await harvest(context, source(1, address))
-        return await harvest(context, source(1, address, {**first.state, **change})), publisher.requests[1][1]
+        first = await poll_one(context, source(1, address))
+        return await poll_one(context, source(1, address, {**first.state, **change})), publisher.requests[1][1]
 
     second, sent = run(script)
     assert "If-None-Match" not in sent
@@ -271,9 +273,9 @@ def test_a_feed_is_discovered_with_one_request_that_already_brings_its_entries()
     )
     assert found.host == base.removeprefix("http://")
     assert (found.every, found.floor) == (None, timedelta(seconds=1))
-    assert found.harvest is not None
-    assert len(found.harvest.activities) == 1
-    assert found.harvest.state["url"] == found.address
+    assert found.first_result is not None
+    assert len(found.first_result.activities) == 1
+    assert found.first_result.state["url"] == found.address
 
 
 def test_a_page_leads_to_the_feed_that_it_announces() -> None:

@@ -71,19 +71,19 @@ def test_who_asks_for_nothing_gets_the_floor_alone() -> None:
     ],
 )
 def test_freshness_is_a_wish(headers: Mapping[str, str], least: timedelta) -> None:
-    wishes, note = _asked(headers)
-    assert (wishes.at_least, note) == (least, None)
+    hints, note = _asked(headers)
+    assert (hints.at_least, note) == (least, None)
 
 
 def test_headers_in_several_lines_are_one_list() -> None:
-    wishes, _ = _asked(CIMultiDict([("Cache-Control", "public"), ("cache-control", "max-age=7200")]))
-    assert (wishes.at_least, wishes.why) == (2 * HOUR, "max-age")
+    hints, _ = _asked(CIMultiDict([("Cache-Control", "public"), ("cache-control", "max-age=7200")]))
+    assert (hints.at_least, hints.why) == (2 * HOUR, "max-age")
 
 
 @pytest.mark.parametrize("age", ["31536000", "99999999999", "1" + "0" * 4000])
 def test_a_wish_for_ever_is_cut_and_told(age: str) -> None:
-    wishes, note = _asked({"Cache-Control": f"max-age={age}"})
-    assert wishes.at_least == LONGEST
+    hints, note = _asked({"Cache-Control": f"max-age={age}"})
+    assert hints.at_least == LONGEST
     assert note is not None
     assert note.endswith("d between polls (max-age); the limit is 24 h.")
     slow, note = _asked({"Cache-Control": f"max-age={age}"}, slow=True)
@@ -92,8 +92,8 @@ def test_a_wish_for_ever_is_cut_and_told(age: str) -> None:
 
 
 def test_a_slow_source_gets_what_it_asks_for() -> None:
-    wishes, note = _asked({"Cache-Control": "max-age=864000"}, slow=True)
-    assert (wishes.at_least, note) == (10 * DAY, None)
+    hints, note = _asked({"Cache-Control": "max-age=864000"}, slow=True)
+    assert (hints.at_least, note) == (10 * DAY, None)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_slow_source_gets_what_it_asks_for() -> None:
     ],
 )
 def test_what_the_feed_itself_asks_counts(announced: Announced, least: timedelta, why: str) -> None:
-    wishes, note = _asked(announced=announced)
-    assert (wishes.at_least, wishes.why, note) == (least, why, None)
+    hints, note = _asked(announced=announced)
+    assert (hints.at_least, hints.why, note) == (least, why, None)
 
 
 def test_the_latest_of_all_wishes_counts() -> None:
@@ -121,30 +121,30 @@ def test_the_latest_of_all_wishes_counts() -> None:
 
 @pytest.mark.parametrize("nonsense", ["0", "-5", "1000000000", "1e3", "soon", "12.5", "٣٠", "9" * 5000])
 def test_nonsense_is_ignored_and_told(nonsense: str) -> None:
-    wishes, note = _asked(announced=Announced(ttl=nonsense))
-    assert (wishes.at_least, note) == (timedelta(), f"Its ttl ({nonsense[:40]!r}) is invalid and is ignored.")
-    wishes, note = _asked(announced=Announced(update_period="daily", update_frequency=nonsense))
+    hints, note = _asked(announced=Announced(ttl=nonsense))
+    assert (hints.at_least, note) == (timedelta(), f"Its ttl ({nonsense[:40]!r}) is invalid and is ignored.")
+    hints, note = _asked(announced=Announced(update_period="daily", update_frequency=nonsense))
     if nonsense == "1000000000":  # as often as they like
-        assert wishes.at_least < MINUTE
+        assert hints.at_least < MINUTE
     else:
-        assert (wishes.at_least, note is not None) == (timedelta(), True)
+        assert (hints.at_least, note is not None) == (timedelta(), True)
 
 
 def test_skipped_hours_and_days_are_read_as_people_write_them() -> None:
     announced = Announced(
         skip_hours=("0", " 7", "24", "25", "-1", "x", "23"), skip_days=("sunday", "SATURDAY ", "Sonntag")
     )
-    wishes, note = _asked(announced=announced)
-    assert wishes.skip_hours == {0, 7, 23}
-    assert wishes.skip_days == {5, 6}
+    hints, note = _asked(announced=announced)
+    assert hints.skip_hours == {0, 7, 23}
+    assert hints.skip_days == {5, 6}
     assert note is None
 
 
 def test_who_skips_everything_skips_nothing() -> None:
     every_hour = tuple(str(hour) for hour in range(1, 25))
     every_day = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-    wishes, note = _asked(announced=Announced(skip_hours=every_hour, skip_days=every_day))
-    assert (wishes.skip_hours, wishes.skip_days) == (frozenset(), frozenset())
+    hints, note = _asked(announced=Announced(skip_hours=every_hour, skip_days=every_day))
+    assert (hints.skip_hours, hints.skip_days) == (frozenset(), frozenset())
     assert note == "Its skipHours name every hour and are ignored. Its skipDays name every day and are ignored."
 
 
@@ -164,10 +164,10 @@ headers = st.dictionaries(st.sampled_from(["Cache-Control", "Age", "Expires", "D
 
 @given(headers, announcements, st.booleans())
 def test_whatever_they_write_stays_within_reason(headers: dict[str, str], announced: Announced, slow: bool) -> None:
-    wishes, _ = _asked(headers, announced, slow=slow)
-    assert timedelta() <= wishes.at_least <= (LONGEST_SLOW if slow else LONGEST)
-    assert wishes.floor == FLOOR
-    assert all(0 <= hour < 24 for hour in wishes.skip_hours)
+    hints, _ = _asked(headers, announced, slow=slow)
+    assert timedelta() <= hints.at_least <= (LONGEST_SLOW if slow else LONGEST)
+    assert hints.floor == FLOOR
+    assert all(0 <= hour < 24 for hour in hints.skip_hours)
 
 
 @given(announcements)

@@ -107,12 +107,12 @@ class FakeX:
 
 
 def context(
-    base: str, *, token: str = TOKEN, quiet: Turns | None = None, deadline: float = float("inf")
+    base: str, *, token: str = TOKEN, rate_limiter: Turns | None = None, deadline: float = float("inf")
 ) -> PollContext:
     return PollContext(
         http=cast("Http", None),  # X is not asked through the client for feeds
         clock=lambda: NOW,
-        quiet=quiet or Turns(),
+        rate_limiter=rate_limiter or Turns(),
         settings={"x_bearer_token": Secret(token) if token else None, "x_base_url": base},
         deadline=deadline,
     )
@@ -155,7 +155,7 @@ def polled(sources: list[Source], ctx: PollContext) -> list[PollOutcome]:
     return asyncio.run(collect())
 
 
-def harvest(made: Source, ctx: PollContext) -> FetchResult:
+def poll(made: Source, ctx: PollContext) -> FetchResult:
     (outcome,) = polled([made], ctx)
     assert isinstance(outcome.outcome, FetchResult), outcome.outcome
     return outcome.outcome

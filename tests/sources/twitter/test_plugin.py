@@ -40,7 +40,7 @@ from tests.sources.twitter.fake_x import (
     discovered,
     failure,
     failure_without_facts,
-    harvest,
+    poll,
     polled,
     source,
 )
@@ -77,14 +77,14 @@ def test_kind_is_a_source_kind() -> None:
     "address", ["@opengovpart", "https://x.com/OpenGovPart", "http://twitter.com/opengovpart/?s=20"]
 )
 def test_handles_and_profiles_are_discovered(upstream: Upstream, address: str) -> None:
-    quiet = Turns()
-    found = discovered(address, context(upstream.url, token=SAMPLE_TOKEN, quiet=quiet))
+    rate_limiter = Turns()
+    found = discovered(address, context(upstream.url, token=SAMPLE_TOKEN, rate_limiter=rate_limiter))
     assert found is not None
     assert (found.kind, found.address, found.slug) == ("twitter", "@opengovpart", "opengovpart")
-    assert found.host == upstream.url.removeprefix("http://") == quiet.taken[0]
+    assert found.host == upstream.url.removeprefix("http://") == rate_limiter.taken[0]
     assert (found.every, found.floor) == (None, timedelta(seconds=1))
     assert found.options == KIND.parse_options(found.options)
-    assert len(quiet.taken) == 1
+    assert len(rate_limiter.taken) == 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_other_addresses_are_left_alone_without_a_request(x: FakeX, address: str
 
 
 def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstream) -> None:
-    brought = harvest(source(address="@opengovpart"), context(upstream.url, token=SAMPLE_TOKEN))
+    brought = poll(source(address="@opengovpart"), context(upstream.url, token=SAMPLE_TOKEN))
     reposts = [a for a in brought.activities if a.content.kind is ActivityKind.REPOST and a.object]
     people = [(a.content.actor, a.object.content.actor) for a in reposts[:3] if a.object]
     assert [(by.handle, of.handle) for by, of in people if by and of] == [
@@ -127,13 +127,13 @@ def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstr
 
 def test_second_poll_brings_only_what_is_new(upstream: Upstream) -> None:
     ctx = context(upstream.url, token=SAMPLE_TOKEN)
-    first = harvest(source(), ctx)
-    again = harvest(source(fetch_state=first.state), ctx)
+    first = poll(source(), ctx)
+    again = poll(source(fetch_state=first.state), ctx)
     assert again.unchanged
     assert again.state == first.state
     while not isinstance(posted := upstream.world.publish(), type(upstream.world.posts[0])):
         pass
-    third = harvest(source(fetch_state=first.state), ctx)
+    third = poll(source(fetch_state=first.state), ctx)
     assert [activity.native_id for activity in third.activities] == [str(posted.id)]
 
 
@@ -152,11 +152,15 @@ def test_unknown_account_fails_alone(upstream: Upstream) -> None:
 
 def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
     app = create_upstream(rate_limit=2)
-    quiet = Turns()
+    rate_limiter = Turns()
     with Upstream(every=0, app=app) as limited:
-        outcomes = polled([source(n) for n in range(1, 5)], context(limited.url, token=SAMPLE_TOKEN, quiet=quiet))
+        outcomes = polled(
+            [source(n) for n in range(1, 5)], context(limited.url, token=SAMPLE_TOKEN, rate_limiter=rate_limiter)
+        )
     assert [type(outcome.outcome) for outcome in outcomes] == [FetchResult, FetchResult, Failure, Failure]
-    assert len(quiet.taken) == 2  # the second response reported no remaining requests, so the third was never sent
+    assert (
+        len(rate_limiter.taken) == 2
+    )  # the second response reported no remaining requests, so the third was never sent
 
 
 # Credentials and addresses
@@ -178,7 +182,7 @@ def test_token_never_travels_in_clear(base: str) -> None:
 
 def test_base_address_may_have_a_path(x: FakeX) -> None:
     x.says(meta={"result_count": 0})
-    assert harvest(source(), context(f"{x.url}/mirror/")).unchanged
+    assert poll(source(), context(f"{x.url}/mirror/")).unchanged
     path, headers = x.requests[0]
     assert path.startswith("/mirror/2/users/150000001/tweets?")
     assert headers["authorization"] == f"Bearer {TOKEN}"
@@ -189,7 +193,7 @@ def test_netrc_does_not_replace_the_token(x: FakeX, tmp_path: Any, monkeypatch: 
     (tmp_path / ".netrc").write_text("machine api.twitter.com login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     x.says(meta={"result_count": 0})
-    harvest(source(), context(x.url))
+    poll(source(), context(x.url))
     assert x.requests[0][1]["authorization"] == f"Bearer {TOKEN}"
 
 
@@ -254,7 +258,7 @@ def test_request_refused_by_x_names_the_parameter(x: FakeX) -> None:
 def test_empty_timeline_is_no_failure(x: FakeX, body: bytes) -> None:
     x.body = body
     state = {"since_id": "77"}
-    brought = harvest(source(fetch_state=state), context(x.url))
+    brought = poll(source(fetch_state=state), context(x.url))
     assert brought.unchanged
     assert brought.state == state
 
@@ -262,11 +266,11 @@ def test_empty_timeline_is_no_failure(x: FakeX, body: bytes) -> None:
 def test_rate_limit_pauses_the_host_until_its_reset(x: FakeX) -> None:
     until = NOW + timedelta(minutes=7)
     x.says(status=429, headers={"x-rate-limit-reset": str(int(until.timestamp()))}, title="Too Many Requests")
-    quiet = Turns()
-    outcomes = polled([source(1), source(2)], context(x.url, quiet=quiet))
+    rate_limiter = Turns()
+    outcomes = polled([source(1), source(2)], context(x.url, rate_limiter=rate_limiter))
     errors = [outcome.outcome.error for outcome in outcomes if isinstance(outcome.outcome, Failure)]
     assert [(type(error), error.until) for error in errors] == [(PausedError, until)] * 2
-    assert list(quiet.paused.values()) == [until]
+    assert list(rate_limiter.paused.values()) == [until]
     assert len(x.requests) == 1
 
 
@@ -297,7 +301,7 @@ def test_newer_vocabulary_is_read_over_the_wire(x: FakeX) -> None:
         includes={"posts": [{"id": "8", "text": "short", "note_post": {"text": "the whole"}, "author_id": "2"}]},
         meta={"result_count": 1},
     )
-    (activity,) = harvest(source(), context(x.url)).activities
+    (activity,) = poll(source(), context(x.url)).activities
     assert activity.object is not None
     assert activity.object.content.text == "the whole"
 
@@ -308,7 +312,7 @@ def test_newer_vocabulary_is_read_over_the_wire(x: FakeX) -> None:
 @pytest.mark.skipif(not DESCRIPTION.is_file(), reason="X's API description is not beside this checkout")
 def test_request_is_allowed_by_xs_own_description(x: FakeX) -> None:
     x.says(meta={"result_count": 0})
-    harvest(source(fetch_state={"since_id": "5", "until_id": "9", "high_id": "12"}), context(x.url))
+    poll(source(fetch_state={"since_id": "5", "until_id": "9", "high_id": "12"}), context(x.url))
     described = json.loads(DESCRIPTION.read_text("utf-8"))
     shared = described["components"]["parameters"]
     operation = described["paths"]["/2/users/{id}/tweets"]["get"]

@@ -40,9 +40,9 @@ def add_rule(store: Store, action: Action, *conditions: Condition, **more: Any) 
 
 def bring(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime) -> None:
     """Store the activities of a poll."""
-    harvest = FetchResult(activities=activities)
+    result = FetchResult(activities=activities)
     with store.writing() as tx:
-        store_result(tx, source, harvest, screened_all(source, harvest, now), now=now, token="t", pace=None)
+        store_result(tx, source, result, screened_all(source, result, now), now=now, token="t", pace=None)
 
 
 def brought(store: Store, source: Source, activities: Sequence[NewActivity], now: datetime = NOON) -> list[Activity]:
