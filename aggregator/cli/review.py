@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Activity
 
-_BY = "person"
 _ID = click.IntRange(1, 2**63 - 1)  # largest integer of the database
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
@@ -83,7 +82,7 @@ def approve(ids: Sequence[int], at: datetime | None, note: str) -> None:
             if due > now:
                 found = {id_ for id_ in ids if (item := tx.stream.activities.get(id_)) and item.gone is None}
                 if found:
-                    tx.moderation.reviews.decide_at(found, Review.PUBLISHED, by=_BY, reason=note, due=due)
+                    tx.moderation.reviews.decide_at(found, Review.PUBLISHED, by="person", reason=note, due=due)
             else:
                 found = set(
                     tx.moderation.decisions.decide(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from aggregator.domain.adapters import adapter
 
@@ -55,6 +55,9 @@ class Review(StrEnum):
     PUBLISHED = "published"
     HIDDEN = "hidden"
     QUARANTINED = "quarantined"
+
+
+ReviewOrigin = Literal["policy", "rule", "freeze", "person"]  # what decided on the review state
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class ScheduledTransition:
 
     due: datetime
     review: Review
-    by: str  # "policy", "rule" or "person"
+    by: ReviewOrigin
     reason: str
 
 
@@ -192,7 +195,7 @@ class ScreenedActivity:
     search_text: str
     position: datetime  # its position in the stream
     review: Review
-    review_by: str  # "policy", "rule", "freeze" or "person"
+    review_by: ReviewOrigin
     review_reason: str
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
@@ -231,7 +234,7 @@ class Activity:
     fingerprint: str
     upstream: Upstream
     review: Review
-    review_by: str
+    review_by: ReviewOrigin
     review_reason: str
     visible: bool
     reviewed: datetime | None = None

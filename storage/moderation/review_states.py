@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
+    from aggregator.domain.activity import ReviewOrigin
+
 
 AT_ONCE = 2000  # transitions per tick, so that other writers get their turn
 _COUNTED = 1000  # the limit of exact counts
@@ -32,7 +34,7 @@ class Reviews:
         ids: Collection[int],
         review: Review,
         *,
-        by: str,
+        by: ReviewOrigin,
         reason: str,
         now: datetime,
         reviewer: str | None = None,
@@ -49,11 +51,11 @@ class Reviews:
         some = select(activity.c.id).where(*waits, activity.c.gone.is_(None)).limit(_COUNTED).subquery()
         return self._connection.execute(select(func.count()).select_from(some)).scalar_one()
 
-    def hide_source(self, source_id: int, *, by: str, reason: str, now: datetime) -> int:
+    def hide_source(self, source_id: int, *, by: ReviewOrigin, reason: str, now: datetime) -> int:
         """Hide all items of a source; return the number."""
         return len(self._decide(activity.c.source_id == source_id, Review.HIDDEN, by=by, reason=reason, now=now))
 
-    def release(self, source_id: int, review: Review, *, by: str, reason: str, now: datetime) -> int:
+    def release(self, source_id: int, review: Review, *, by: ReviewOrigin, reason: str, now: datetime) -> int:
         """Release a source's quarantined activities into the review state of its policy."""
         quarantined = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)
         return len(self._decide(quarantined, review, by=by, reason=reason, now=now))
@@ -63,7 +65,7 @@ class Reviews:
         which: ColumnElement[bool],
         review: Review,
         *,
-        by: str,
+        by: ReviewOrigin,
         reason: str,
         now: datetime,
         reviewer: str | None = None,
@@ -110,7 +112,7 @@ class Reviews:
             self._connection.execute(statement.values(pinned_until=None, revision=bindparam("next")), rows)
         return len(rows)
 
-    def decide_at(self, ids: Collection[int], review: Review, *, by: str, reason: str, due: datetime) -> None:
+    def decide_at(self, ids: Collection[int], review: Review, *, by: ReviewOrigin, reason: str, due: datetime) -> None:
         """Schedule a review state for activities, replacing earlier transitions."""
         self._connection.execute(transition.delete().where(transition.c.activity_id.in_(ids)))
         rows = [
@@ -119,7 +121,7 @@ class Reviews:
         if rows:
             self._connection.execute(transition.insert(), rows)
 
-    def put_off(self, ids: Collection[int], until: datetime, *, by: str, reason: str, now: datetime) -> None:
+    def put_off(self, ids: Collection[int], until: datetime, *, by: ReviewOrigin, reason: str, now: datetime) -> None:
         """Postpone the scheduled transitions of activities, with a reason."""
         self._decide(activity.c.id.in_(ids), Review.WAITING, by=by, reason=reason, now=now, calling_off=False)
         self._connection.execute(update(transition).where(transition.c.activity_id.in_(ids)).values(due=until))
@@ -130,7 +132,7 @@ class Reviews:
             select(transition).where(transition.c.due <= now).order_by(transition.c.due, transition.c.id).limit(AT_ONCE)
         ).all()
         newest = {row.activity_id: row for row in rows}  # if an activity has several, the last one counts
-        alike: dict[tuple[str, str, str | None, str], list[int]] = {}
+        alike: dict[tuple[str, ReviewOrigin, str | None, str], list[int]] = {}
         for id_, row in newest.items():
             alike.setdefault((row.review, row.review_by, row.reviewer, row.reason), []).append(id_)
         touched = 0
