@@ -45,7 +45,13 @@ def _shown(store: Store) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "given", ["100", "x:100", "https://x.com/river_lab/status/100", "https://twitter.com/i/status/100?s=20"]
+    "given",
+    [
+        "100",
+        pytest.param("x:100", marks=pytest.mark.slow),
+        "https://x.com/river_lab/status/100",
+        pytest.param("https://twitter.com/i/status/100?s=20", marks=pytest.mark.slow),
+    ],
 )
 def test_a_post_is_purged_by_id_or_address(given: str, following: CommandLine, sqlite_store: Store) -> None:
     assert following("purge", "post", given).stdout == (
@@ -78,7 +84,14 @@ def test_what_is_no_post_is_refused(following: CommandLine) -> None:
     assert following.json("compliance", "report") == []  # and nothing was done
 
 
-@pytest.mark.parametrize("given", ["@river_lab", "@River_Lab", "2", "https://x.com/river_lab"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(pytest.param(given, marks=pytest.mark.slow) for given in ("@river_lab", "2")),
+        "@River_Lab",
+        "https://x.com/river_lab",
+    ],
+)
 def test_an_account_is_purged(given: str, following: CommandLine, x: CompliantX, sqlite_store: Store) -> None:
     assert following("purge", "account", given).stdout == (
         "x:@2: 1 post and 1 repost of them removed; 1 quote of it kept with their own text; "

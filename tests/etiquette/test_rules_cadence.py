@@ -128,7 +128,8 @@ def test_rule_13_sources_of_one_publisher_do_not_all_come_when_it_opens() -> Non
     [
         ({"every": HOUR, "floor": MINUTE}, PublisherHints()),
         ({"every": None, "floor": MINUTE}, PublisherHints()),  # no pace known: an hour
-        ({"every": None, "floor": MINUTE}, PublisherHints(floor=HOUR)),  # no validators
+        # No validators.
+        pytest.param({"every": None, "floor": MINUTE}, PublisherHints(floor=HOUR), marks=pytest.mark.slow),
     ],
 )
 def test_rule_21_hourly_sources_polled_together_drift_apart(terms: dict[str, timedelta], hints: PublisherHints) -> None:

@@ -57,7 +57,7 @@ def test_rule_10_nothing_is_fetched_more_often_than_its_floor(
     busy = [Says(feed(*range(n, n + 9), when=START + n * MINUTE), headers=headers) for n in range(40)]
     polling.follow(publisher.says("/f", *busy))
     times = []
-    for _ in range(6 * 4):  # six hours of ticks by two schedulers, one of them new every 15 minutes
+    for _ in range(4 * 4):  # four hours of ticks by two schedulers, one of them new every 15 minutes
         other = polling.restarted()
         for _ in range(5):
             if polling.tick() + other.tick():

@@ -256,6 +256,7 @@ def test_a_token_revoked_before_the_database_went_stays_refused(make: MakeCaller
         callers.audience_of(_request(token))
 
 
+@pytest.mark.slow
 def test_strangers_do_not_push_portals_out(make: MakeCallers, posted: Store) -> None:
     token, callers = a_token(posted), make(posted, monotonic=lambda: 0.0)
     callers.audience_of(_request(token))

@@ -98,12 +98,12 @@ def test_a_function_runs_in_another_process_which_is_used_again() -> None:
     ("function", "error", "words"),
     [
         (burn, TooComplexError, "0.5 s of CPU time"),
-        (backtrack, TooComplexError, "0.5 s of CPU time"),
+        pytest.param(backtrack, TooComplexError, "0.5 s of CPU time", marks=pytest.mark.slow),
         (eat, TooComplexError, "512 MB of memory"),
-        (long_answer, TooComplexError, "1 MB of memory"),
+        pytest.param(long_answer, TooComplexError, "1 MB of memory", marks=pytest.mark.slow),
         (crash, ParserCrashError, "SIGSEGV"),
-        (killed, ParserCrashError, "SIGKILL"),
-        (leave, ParserCrashError, "exit code 3"),
+        pytest.param(killed, ParserCrashError, "SIGKILL", marks=pytest.mark.slow),
+        pytest.param(leave, ParserCrashError, "exit code 3", marks=pytest.mark.slow),
     ],
     ids=["loop", "regex", "memory", "answer", "segmentation-fault", "killed", "exit"],
 )

@@ -50,7 +50,13 @@ def test_x_14_a_refused_token_is_not_tried_for_the_rest_of_a_batch(fake: FakeX, 
 
 
 @pytest.mark.parametrize(
-    "reply", [Reply(b"<html>over capacity</html>", 503), Reply(b"<html>hello</html>"), Reply(b'{"data": ['), Reply([1])]
+    "reply",
+    [
+        Reply(b"<html>over capacity</html>", 503),
+        pytest.param(Reply(b"<html>hello</html>"), marks=pytest.mark.slow),
+        pytest.param(Reply(b'{"data": ['), marks=pytest.mark.slow),
+        Reply([1]),
+    ],
 )
 def test_x_14_what_passes_is_tried_again_ever_more_seldom(
     fake: FakeX, follower: Follower, time: Time, reply: Reply

@@ -85,10 +85,11 @@ EVERY_SECOND = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={SIXTY};BYSECON
             MOST_OCCURRENCES,
             "more than",
         ),
-        (
+        pytest.param(
             [line for number in range(2000) for line in series(number, ";VALUE=DATE:19700615", "FREQ=YEARLY")],
             MOST_OCCURRENCES,
             "occurrences",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=[

@@ -304,7 +304,13 @@ def _some(number: int) -> NewActivity:
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("conditions", CANDIDATES, ids=lambda conditions: conditions[0].field.value)
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        pytest.param(conditions, id=f"{n}-{conditions[0].field.value}", marks=[pytest.mark.slow] if n % 3 else [])
+        for n, conditions in enumerate(CANDIDATES)
+    ],
+)
 def test_a_rehearsal_tells_what_the_rule_then_does(store: Store, conditions: tuple[Condition, ...]) -> None:
     news, other = add_source(store, "one"), add_source(store, "other")
     polls = [(source, day, half) for day in range(3) for half in range(2) for source in (news, other)]
