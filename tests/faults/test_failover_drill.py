@@ -172,10 +172,17 @@ def _running(folder: Path, url: str, redis_url: str, publisher: Publisher) -> It
 def _locked(node: servers.PostgresNode) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
     """Lock a table that every request reads, so that requests pile up until no connection is left."""
     with psycopg.connect(node.url.replace("+psycopg", "")) as connection:
-        yield (
-            lambda: connection.execute("LOCK TABLE activity, source IN ACCESS EXCLUSIVE MODE"),
-            connection.rollback,
-        )
+
+        def lock() -> None:
+            while True:
+                try:
+                    connection.execute("LOCK TABLE activity, source IN ACCESS EXCLUSIVE MODE")
+                except psycopg.errors.DeadlockDetected:  # a poll holds one of the tables and needs the other
+                    connection.rollback()
+                else:
+                    return
+
+        yield lock, connection.rollback
 
 
 def _newest(node: servers.PostgresNode) -> int | None:
