@@ -28,12 +28,17 @@ _PATIENCE = 10.0  # seconds for a command to the proxy's thread
 class _Link:
     """One client's connection and, once it is open, the server's."""
 
-    def __init__(self, client: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
-        self.writers = [client]
+    def __init__(self, client: socket.socket, flowing: asyncio.Event) -> None:
+        self.client = client
+        self.writers: list[asyncio.StreamWriter] = []
         self.flowing = flowing
+        self.is_reset = False
 
     def reset(self) -> None:
         """Reset both ends at once, with a RST instead of a FIN."""
+        self.is_reset = True
+        if not self.writers:
+            self.client.close()
         for writer in self.writers:
             if not writer.transport.is_closing():
                 connection = writer.get_extra_info("socket")
@@ -50,7 +55,7 @@ class TcpProxy:
         self.accepted = 0  # connections so far
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -100,17 +105,21 @@ class TcpProxy:
         self._call(self._restore)
 
     async def _listen(self) -> None:
-        if self._server is None:
-            listener = socket.socket()
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self.port))
-            self.port = listener.getsockname()[1]
-            self._server = await asyncio.start_server(self._accept, sock=listener, backlog=256)
+        """Accept connections; `asyncio.start_server` would leak the one that it accepts while it is closed."""
+        if self._listener is None:
+            self._listener = socket.socket()
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(("127.0.0.1", self.port))
+            self._listener.listen(256)
+            self._listener.setblocking(False)
+            self.port = self._listener.getsockname()[1]
+            self._loop.add_reader(self._listener, self._accept, self._listener)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         for link in tuple(self._links):
             link.reset()
 
@@ -142,28 +151,37 @@ class TcpProxy:
         for _ in range(3):  # transports close in the loop's next rounds
             await asyncio.sleep(0)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # it is gone already
+            return
+        client.setblocking(False)
         self.accepted += 1
-        link = _Link(writer, self._flowing)
+        link = _Link(client, self._flowing)
         self._links.add(link)
-        task = asyncio.ensure_future(self._serve(link, reader, writer))
+        task = self._loop.create_task(self._serve(link))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, link: _Link) -> None:
         try:
-            await self._forward(link, reader, writer)
+            if not link.is_reset:
+                await self._forward(link)
         except (OSError, asyncio.CancelledError):
             pass  # the reset informs the other side
         finally:
             self._links.discard(link)
             link.reset()
 
-    async def _forward(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, link: _Link) -> None:
+        reader, writer = await asyncio.open_connection(sock=link.client)
+        link.writers.append(writer)
         await link.flowing.wait()
         server_reader, server_writer = await asyncio.open_connection(*self.target)
         link.writers.append(server_writer)
-        await asyncio.gather(_pipe(link, reader, server_writer), _pipe(link, server_reader, writer))
+        if not link.is_reset:
+            await asyncio.gather(_pipe(link, reader, server_writer), _pipe(link, server_reader, writer))
 
     def _call(self, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(command(), self._loop).result(_PATIENCE)
