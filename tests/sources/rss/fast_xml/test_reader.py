@@ -21,8 +21,8 @@ from aggregator.sources.rss.seen_entries import Seen
 from tests.feeds import broken, feed
 
 URL = "https://feeds.example.org/blog/feed.xml"
-CHUNKS = 20
-OF_EACH = 100  # documents; more find more
+CHUNKS = 8
+OF_EACH = 250  # documents; more find more
 SOME_CHUNKS = [pytest.param(chunk, marks=[pytest.mark.slow] if chunk else []) for chunk in range(CHUNKS)]
 FARM = Path(__file__).parents[4].parent / "shared" / "bench" / "feedfarm" / "feedfarm.py"
 
