@@ -150,7 +150,7 @@ class DocumentKind(SourceKind):
 
     def web_address(self, address: str) -> str | None:
         """Return the canonical web address of an input, or None if the input is for another kind."""
-        raise NotImplementedError
+        raise NotImplementedError  # every kind defines this method
 
     async def read(self, source: Source, context: PollContext, tally: TransferStats) -> FetchResult:
         """Poll one source.
@@ -158,7 +158,7 @@ class DocumentKind(SourceKind):
         Raises:
             SourceError: the response was not usable.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every kind defines this method
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll documents concurrently, each failing separately; sources not started by the deadline are omitted."""

@@ -108,11 +108,11 @@ class SourceKind:
         Raises:
             SourceError: the address is for this kind, but can't be read; the message describes the response.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every kind defines this method
 
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources, each failing separately, and yield each outcome when it is ready."""
-        raise NotImplementedError
+        raise NotImplementedError  # every kind defines this method
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Read the archive of a source page by page, newest first; yield nothing if it has no archive.

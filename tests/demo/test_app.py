@@ -82,6 +82,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
     if not CONTRACT.is_file():
+        # X's terms don't allow a copy in this project; the shapes themselves are tested without it.
         pytest.skip("X's API description is not beside this checkout")
     found: dict[str, Any] = json.loads(CONTRACT.read_text("utf-8"))
     return found
