@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Media
 
-READER = 6  # increased when the same bytes get another meaning, so that unchanged feeds are read again
+READER = 7  # increased when the same bytes get another meaning, so that unchanged feeds are read again
 UNDETERMINED = "und"  # ISO 639: the document marks a text's language as unknown (xml:lang="")
 
 

@@ -6,7 +6,6 @@ do them better.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
@@ -16,12 +15,11 @@ from xml.sax import SAXException
 from xml.sax.saxutils import escape
 
 import feedparser
-from feedparser.api import StrictFeedParser
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
+from aggregator.sources.rss.base64_text import text_in_base64
 from aggregator.sources.rss.charset import UTF8, decoded
-from aggregator.sources.rss.control_characters import without_controls
 from aggregator.sources.rss.dates import first_unread, read_date
 from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
@@ -30,6 +28,7 @@ from aggregator.sources.rss.feedparser_marks import marked
 from aggregator.sources.rss.fields import document_of, entry_of
 from aggregator.sources.rss.limits import MOST_ENTRIES
 from aggregator.sources.rss.media_rss import straightened
+from aggregator.sources.rss.namespaces import USUAL
 from aggregator.sources.rss.time_zones import region_in
 from aggregator.sources.rss.xml_document import parsed
 
@@ -37,20 +36,6 @@ if TYPE_CHECKING:
     from aggregator.sources.rss.fields import Fields
     from aggregator.sources.rss.time_zones import Region
 
-# Elements that feedparser handles, as its methods spell them: "title", "dc_creator".
-HANDLED = frozenset(
-    name.removeprefix("_start_").removeprefix("_end_").lower()
-    for name in dir(StrictFeedParser)
-    if name.startswith(("_start_", "_end_"))
-)
-# Namespaces that feedparser knows, in lower case, each with its prefix.
-NAMESPACES: dict[str, str] = {uri.lower(): prefix.lower() for uri, prefix in StrictFeedParser.namespaces.items()}
-# The first namespace of each prefix, for documents that do not declare it.
-USUAL_NAMESPACES = {prefix.lower(): uri for uri, prefix in reversed(StrictFeedParser.namespaces.items()) if prefix} | {
-    "atom": "http://www.w3.org/2005/Atom",
-    "atom10": "http://www.w3.org/2005/Atom",
-    "media": "http://search.yahoo.com/mrss/",
-}
 _BASE64 = re.compile(rb"(<[\w:.-]+\s[^<>]{0,500}?)mode\s?=\s?([\"'])base64\2([^<>]{0,500}>)([A-Za-z0-9+/=\s]+)(?=</)")
 _BASE = re.compile(rb"\sxml:base\s*=")
 _PERMALINK = re.compile(rb"isPermaLink\s?=\s?[\"']\s?true\s?[\"']", re.IGNORECASE)
@@ -72,7 +57,7 @@ def read(body: bytes, content_type: str, url: str = "") -> Document | None:
     """
     body, notes = decoded(body, content_type)
     body, cut = shortened(body)
-    _, body, repairs = parsed(body, USUAL_NAMESPACES)
+    _, body, repairs = parsed(body, USUAL)
     notes += cut + repairs
     complexity_limits.refuse(body)
     result = _parsed(body, url)
@@ -122,18 +107,8 @@ def _without_base64(body: bytes) -> bytes:
 
 
 def _from_base64(found: re.Match[bytes]) -> bytes:
-    data = b"".join(found[4].split())
-    try:
-        content = base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
-    except ValueError:
-        return found[0]  # it is plain text
-    text = decoded(content, "").body.decode("utf-8", "replace")
-    return found[1] + b'mode="escaped"' + found[3] + escape(without_controls(text)).encode()
-
-
-def looks_like_html(text: str) -> bool:
-    """Return whether feedparser treats a text as HTML although its type is plain."""
-    return ("<" in text or "&" in text) and bool(StrictFeedParser.looks_like_html(text))
+    text = text_in_base64(found[4].decode())
+    return found[0] if text is None else found[1] + b'mode="escaped"' + found[3] + escape(text).encode()
 
 
 def _place(trouble: Any) -> str:  # noqa: ANN401 - feedparser is untyped

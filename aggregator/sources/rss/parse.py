@@ -1,7 +1,6 @@
 """Convert a feed document to activities: bytes in, `ParsedFeed` out. Pure.
 
-Most documents are read directly from their XML tree (`fast_xml`). feedparser reads the documents for which the tree
-reader can't guarantee feedparser's exact result.
+Well-formed documents are read from their XML tree (`xml_tree`), all others by feedparser.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from aggregator.domain.errors import NoFeedError
 from aggregator.sources.rss import detect, feedparser_reader, jsonfeed
 from aggregator.sources.rss.charset import UTF8, decoded
 from aggregator.sources.rss.document import NOTHING_ANNOUNCED, READER, Announced
-from aggregator.sources.rss.fast_xml import partial_reader, reader
-from aggregator.sources.rss.fast_xml.names import UnfamiliarError
 from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
 from aggregator.sources.rss.repeated_ids import RepeatedIds
 from aggregator.sources.rss.seen_entries import Seen, digest
+from aggregator.sources.rss.xml_tree import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,14 +66,10 @@ def normalise(body: bytes, content_type: str, url: str, seen: str = "", language
     """
     text, notes = decoded(body, content_type)
     for read in _readers(text):
-        try:
-            document = read(text, UTF8, url)
-            if document is None:
-                break
+        document = read(text, UTF8, url)
+        if document is not None:
             document = replace(document, notes=notes + document.notes, lang=document.lang or _only(language))
             return _parsed(document, url, Seen.of(seen))
-        except UnfamiliarError:
-            continue
     raise NoFeedError(f"Expected a feed, but found {detect.seen(body, content_type)}.")
 
 
@@ -86,11 +80,11 @@ def _only(languages: str) -> str | None:
 
 
 def _readers(body: bytes) -> Iterator[Callable[[bytes, str, str], Document | None]]:
-    """Return the readers to try, the fastest first; only the last one supports every document."""
+    """Return the readers to try."""
     if detect.is_json(body):
         yield lambda body, _, url: jsonfeed.read(body, url)
     elif body.strip() and (not detect.is_html(body) or _HIDDEN_FEED.search(body, 0, _HEAD)):
-        yield from (reader.read, partial_reader.read, feedparser_reader.read)
+        yield from (reader.read, feedparser_reader.read)
 
 
 def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:

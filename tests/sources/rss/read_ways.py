@@ -1,4 +1,7 @@
-"""Build the same entry for each way of reading a feed: from the tree, with feedparser (broken XML), and JSON Feed."""
+"""Build the same entry for each way of reading a feed.
+
+From the tree, from the tree after repairs, with feedparser (tags that do not match), and as JSON Feed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ NAMESPACES = (
     'xmlns:xcal="urn:ietf:params:xml:ns:xcal" xmlns:feedburner="http://rssnamespace.org/feedburner/ext/1.0" '
     'xmlns:pheedo="http://www.pheedo.com/namespace/pheedo" xmlns:gd="http://schemas.google.com/g/2005"'
 )
-XML_WAYS = ("tree", "broken")
+DAMAGES = {"tree": "", "repaired": "Q & A", "feedparser": "Q <b>A"}
+XML_WAYS = tuple(DAMAGES)
 
 
 def rss_entry(way: str, inner: str, head: str = "") -> Content:
@@ -26,7 +30,7 @@ def rss_entry(way: str, inner: str, head: str = "") -> Content:
         way,
         f'<rss version="2.0" {NAMESPACES}><channel><title>Paper</title><link>https://paper.example/</link>{head}'
         f"<item><guid isPermaLink='false'>first</guid><title>T</title>{inner}</item>DAMAGE</channel></rss>",
-        "<item><guid isPermaLink='false'>last</guid><title>Q & A</title></item>",
+        "<item><guid isPermaLink='false'>last</guid><title>{}</title></item>",
     )
 
 
@@ -36,7 +40,7 @@ def atom_entry(way: str, inner: str, head: str = "", lang: str = "en") -> Conten
         way,
         f'<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="{lang}" {NAMESPACES}><title>Paper</title>'
         f"<id>urn:paper</id>{head}<entry><id>first</id><title>T</title>{inner}</entry>DAMAGE</feed>",
-        "<entry><id>last</id><title>Q & A</title></entry>",
+        "<entry><id>last</id><title>{}</title></entry>",
     )
 
 
@@ -51,7 +55,8 @@ def json_entry(item: dict[str, Any], **feed: Any) -> Content:
 
 
 def _last(way: str, document: str, damage: str) -> Content:
-    body = document.replace("DAMAGE", damage if way == "broken" else "")
-    activities = normalise(body.encode(), "application/xml", URL).activities
-    assert len(activities) == (2 if way == "broken" else 1)
-    return next(activity.content for activity in activities if activity.content.title == "T")
+    body = document.replace("DAMAGE", damage.format(DAMAGES[way]) if DAMAGES[way] else "")
+    feed = normalise(body.encode(), "application/xml", URL)
+    assert ("XML is broken" in (feed.note or "")) == (way == "feedparser")
+    assert len(feed.activities) == (2 if DAMAGES[way] else 1)
+    return next(activity.content for activity in feed.activities if activity.content.title == "T")

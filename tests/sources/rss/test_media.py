@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.sources.rss import feedparser_reader
-from aggregator.sources.rss.fast_xml import reader
 from aggregator.sources.rss.normalise import activity_of, setting_of
+from aggregator.sources.rss.xml_tree import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

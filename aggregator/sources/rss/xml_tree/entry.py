@@ -1,4 +1,4 @@
-"""Read an entry of a tree, element by element, with the same result as feedparser. Pure."""
+"""Read an entry of a tree, element by element. Pure."""
 
 from __future__ import annotations
 
@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING, ClassVar
 from aggregator.sources.rss.control_characters import plain_id
 from aggregator.sources.rss.dates import first_unread, read_date
 from aggregator.sources.rss.entry_links import ORIGINALS, page_link
-from aggregator.sources.rss.fast_xml.authors import add_author, add_source_authors
-from aggregator.sources.rss.fast_xml.links import add_link, text_of_link, with_href
-from aggregator.sources.rss.fast_xml.markup import (
+from aggregator.sources.rss.feedparser_marks import PLAIN_GUID
+from aggregator.sources.rss.fields import entry_of
+from aggregator.sources.rss.xml_tree.authors import AUTHORS, add_author, add_source_authors
+from aggregator.sources.rss.xml_tree.links import add_link, text_of_link, with_href
+from aggregator.sources.rss.xml_tree.markup import (
     HTML,
     PLAIN,
     Surroundings,
-    inner_text,
+    bare_text,
     part_of,
     repaired,
     resolved,
     text_of,
 )
-from aggregator.sources.rss.fast_xml.media import add_media, own_names
-from aggregator.sources.rss.fast_xml.names import (
+from aggregator.sources.rss.xml_tree.media import add_media, own_names
+from aggregator.sources.rss.xml_tree.names import (
     REPLY,
-    UnfamiliarError,
     attributes_of,
-    name_of_tag,
-    pass_over,
-    pass_over_children,
+    name_of,
 )
-from aggregator.sources.rss.feedparser_marks import PLAIN_GUID
-from aggregator.sources.rss.fields import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +42,6 @@ if TYPE_CHECKING:
 _NAMES = frozenset({"guid", "id", "link", *ORIGINALS})
 _NO_ATTRIBUTES: dict[str, str] = {}
 _ITUNES = "http://www.itunes.com/"
-_ODD_ATTRIBUTES = frozenset({"lastmod", "href"})  # CDF
-_SOURCE = frozenset(
-    {"author", "category", "contributor", "generator", "icon", "id", "link", "logo", "rights", "subtitle", "title"}
-    | {"updated", "published"}
-)
 
 
 class Item:
@@ -64,45 +56,29 @@ class Item:
         self.created: datetime | None = None
         self._dates: dict[str, str] = {}  # as written
         self.titled = False  # further titles are ignored
-        self.sourced = False  # it was copied from another feed, which also has a title
         self.filled = False  # there was a content, so further summaries are not contents
         attributes = attributes_of(element)
-        if _ODD_ATTRIBUTES & attributes.keys():
-            raise UnfamiliarError(element.tag)
         if attributes.get("rdf:about"):
             self.fields["id"] = attributes["rdf:about"]
         self._element = element
         self._inner = around.within(attributes)
 
     def read(self, raw: bytes) -> Entry:
-        """Read the complete entry.
-
-        Raises:
-            UnfamiliarError: only feedparser can interpret part of it.
-        """
+        """Read the complete entry."""
         for child in self._element:
-            name = name_of_tag(child.tag)
-            handle = self._handlers.get(name)
-            if handle is None:
-                pass_over(child, name)
-            else:
+            handle = self._handlers.get(name_of(child))
+            if handle is not None:
                 self._handle(handle, child)
         entry = entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
         unread = first_unread(self._dates, (self.published, self.updated, self.created))
         return replace(entry, unread_date=unread) if unread else entry
 
     def names(self) -> tuple[str | None, str | None]:
-        """Read the id and the link only.
-
-        Raises:
-            UnfamiliarError: only feedparser can interpret part of it.
-        """
+        """Read the id and the link only."""
         for child in self._element:
-            name = name_of_tag(child.tag)
+            name = name_of(child)
             if name in _NAMES:
                 self._handle(self._handlers[name], child)
-            elif name not in self._handlers:
-                pass_over(child, name)
         if len(self.fields.get("links", ())) > 1:  # the language of the text chooses among them
             entry = Item(self._element, self._around, self._region, atom=self.atom).read(b"")
             return entry.id, entry.link
@@ -148,7 +124,7 @@ class Item:
 
     def _guid(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         is_link = attributes.get("ispermalink", "true").strip().lower() == "true"
-        value = plain_id(inner_text(element))
+        value = plain_id(bare_text(element))
         value = repaired(resolved(inner.base, value) if is_link and value else value)
         former, self.fields["id"] = self.fields.get("id"), value
         if is_link and self.fields.get("link") in {None, former}:  # of several ids, the last one counts
@@ -160,10 +136,9 @@ class Item:
         add_link(self.fields, element, attributes, inner, text_of_link)
 
     def _original(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        self.fields[name_of_tag(element.tag)] = text_of(element)
+        self.fields[name_of(element)] = text_of(element)
 
-    def _enclosure(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        pass_over_children(element)
+    def _enclosure(self, _: _Element, attributes: dict[str, str], __: Surroundings) -> None:
         self.fields.setdefault("links", []).append({**with_href(attributes), "rel": "enclosure"})
 
     def _author(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
@@ -191,7 +166,7 @@ class Item:
             tags.append(tag)
 
     def _last_tag(self, element: _Element) -> None:
-        value = repaired(inner_text(element))
+        value = repaired(bare_text(element))
         if not value:
             return
         tags = self.fields["tags"]
@@ -200,9 +175,7 @@ class Item:
         else:
             self.tag(value, None, None)
 
-    def _keywords(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        if attributes:
-            raise UnfamiliarError(element.tag)
+    def _keywords(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
         for term in text_of(element).split(","):
             if term.strip():
                 self.tag(term.strip(), _ITUNES, None)
@@ -217,33 +190,16 @@ class Item:
     def _duration(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
         self.fields["itunes_duration"] = attributes or text_of(element)
 
-    def _itunes_image(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        pass_over_children(element)
+    def _itunes_image(self, _: _Element, attributes: dict[str, str], __: Surroundings) -> None:
         href = attributes.get("href") or attributes.get("url")
         if href:
             self.fields["image"] = {"href": href}
 
-    def _image(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        pass_over_children(element)
-
     def _source(self, element: _Element, _: dict[str, str], inner: Surroundings) -> None:
-        self.titled, self.sourced = False, True
         add_source_authors(self.fields, element, inner)
-        for child in element:
-            if name_of_tag(child.tag) not in _SOURCE or any(len(inner) for inner in child):
-                raise UnfamiliarError(child.tag)
 
     def _reply(self, element: _Element, attributes: dict[str, str], _: Surroundings) -> None:
-        pass_over_children(element)
-        if element.prefix is None:  # feedparser then stores it under another name
-            raise UnfamiliarError(element.tag)
-        self.fields[f"{element.prefix}_in-reply-to"] = attributes or text_of(element)
-
-    def _contributor(self, element: _Element, _: dict[str, str], __: Surroundings) -> None:
-        for child in element:
-            if name_of_tag(child.tag) not in {"name", "email", "uri", "url"}:
-                raise UnfamiliarError(child.tag)
-            pass_over_children(child)
+        self.fields[REPLY] = attributes or text_of(element)
 
     def _date(self, kind: str, element: _Element) -> datetime | None:
         self._dates[kind] = text_of(element)
@@ -263,12 +219,12 @@ class Item:
         **dict.fromkeys(("description", "dc_description"), description),
         **dict.fromkeys(("summary", "itunes_summary"), _summary),
         "content": _content,
-        "content_encoded": _encoded,
+        **dict.fromkeys(("content_encoded", "body", "xhtml_body", "fullitem"), _encoded),
         **dict.fromkeys(("guid", "id"), _guid),
         "link": _link,
         **dict.fromkeys(ORIGINALS, _original),
         "enclosure": _enclosure,
-        **dict.fromkeys(("author", "managingeditor", "dc_creator", "dc_author", "itunes_author"), _author),
+        **dict.fromkeys(AUTHORS, _author),
         **dict.fromkeys(("category", "keywords", "dc_subject"), category),
         "itunes_category": _itunes_category,
         "itunes_keywords": _keywords,
@@ -278,10 +234,8 @@ class Item:
         **dict.fromkeys(("media_category", "media_keywords"), _media),
         "itunes_duration": _duration,
         "itunes_image": _itunes_image,
-        "image": _image,
         "source": _source,
         REPLY: _reply,
-        "contributor": _contributor,
         **dict.fromkeys(("pubdate", "published", "issued", "dcterms_issued"), _is_published),
         **dict.fromkeys(("updated", "modified", "lastbuilddate", "dc_date", "dcterms_modified"), _is_updated),
         **dict.fromkeys(("created", "dcterms_created"), _is_created),

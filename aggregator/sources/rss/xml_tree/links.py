@@ -1,21 +1,21 @@
-"""Read links of feeds and entries in a tree, with the same result as feedparser. Pure."""
+"""Read links of feeds and entries in a tree. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from aggregator.sources.rss.fast_xml.markup import HTML, address_of, resolved
-from aggregator.sources.rss.fast_xml.names import ATOM, pass_over_children
 from aggregator.sources.rss.feedparser_marks import OWN
+from aggregator.sources.rss.namespaces import ATOM
+from aggregator.sources.rss.xml_tree.markup import HTML, address_of, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lxml.etree import _Element
 
-    from aggregator.sources.rss.fast_xml.markup import Surroundings
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.xml_tree.markup import Surroundings
 
 _ATOM = f"{{{ATOM}}}"
 _BARE_REFERENCE = re.compile("&([A-Za-z0-9_]+);")
@@ -29,7 +29,6 @@ def add_link(
     text: Callable[[_Element, str], str],
 ) -> None:
     """Record a link element; `text` reads a link written as text."""
-    pass_over_children(element)
     link = with_href(attributes)
     link.setdefault("rel", "alternate")
     link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else HTML)
@@ -53,7 +52,7 @@ def with_href(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def text_of_link(element: _Element, base: str) -> str:
-    """Return the address in an entry's link element; like feedparser, repair queries that look damaged."""
+    """Return the address in an entry's link element; repair queries that look damaged."""
     return _BARE_REFERENCE.sub(r"&\g<1>", address_of(element, base).replace("&amp;", "&"))
 
 

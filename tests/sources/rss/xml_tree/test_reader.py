@@ -1,4 +1,4 @@
-"""Check that the fast reader and feedparser return the same for a feed document."""
+"""Check that the tree and feedparser read the same in a feed document, and that entries seen before are skipped."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ import pytest
 
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import feedparser_reader
-from aggregator.sources.rss.charset import decoded
+from aggregator.sources.rss.charset import UTF8, decoded
 from aggregator.sources.rss.document import NO_ENTRIES, Document, Entry
-from aggregator.sources.rss.fast_xml import names, partial_reader, reader
-from aggregator.sources.rss.fast_xml.names import UnfamiliarError
 from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
 from aggregator.sources.rss.parse import normalise
 from aggregator.sources.rss.seen_entries import Seen
-from tests.feeds import broken, feed
+from aggregator.sources.rss.xml_tree import reader
+from aggregator.text.html import plain_text
+from tests.feeds import Writer, broken, feed
 
 URL = "https://feeds.example.org/blog/feed.xml"
 CHUNKS = 8
@@ -27,61 +27,81 @@ SOME_CHUNKS = [pytest.param(chunk, marks=[pytest.mark.slow] if chunk else []) fo
 FARM = Path(__file__).parents[4].parent / "shared" / "bench" / "feedfarm" / "feedfarm.py"
 
 Reader = Callable[[bytes, str, str], Document | None]
+Content = tuple[Document, list[Entry]]
 
 
-def whole(document: Document | None) -> tuple[Document, list[Entry]]:
+def whole(document: Document) -> Content:
     """Return the content of a document, without the notes on how it was read."""
-    assert document is not None
     entries = document.entries.read(range(len(document.entries.raws)))
-    return replace(document, entries=NO_ENTRIES, around=""), [replace(entry, raw=b"") for entry in entries]
+    return replace(document, entries=NO_ENTRIES, around="", notes=()), [replace(entry, raw=b"") for entry in entries]
 
 
-def claimed(read: Reader, body: bytes, content_type: str) -> tuple[Document, list[Entry]] | None:
-    try:
-        return whole(read(body, content_type, URL))
-    except UnfamiliarError:
-        return None
+def both(body: bytes, content_type: str) -> tuple[Content, Content] | None:
+    """Read a document from its tree and with feedparser; None unless both can.
 
-
-def agree(found: tuple[Document, list[Entry]] | None, body: bytes, content_type: str) -> bool:
-    """Return whether a document is the same as with feedparser, if it was read.
-
-    Documents with base URLs are not compared: feedparser makes every address in them absolute.
+    Documents with base URLs are not compared: feedparser makes every address in them absolute. Where feedparser finds
+    the XML broken, it leaves entities as they are.
     """
-    if b"xml:base" in decoded(body, content_type).body:
-        return True
+    body = decoded(body, content_type).body
     try:
-        return whole(feedparser_reader.read(body, content_type, URL)) == found or found is None
-    except UnreadableError as problem:
-        # Feedparser can't read some single values, such as a licence; broken documents must fail in both.
-        return found is None or "broken" not in str(problem)
+        found, other = (read(body, UTF8, URL) for read in (reader.read, feedparser_reader.read))
+    except UnreadableError:  # feedparser can't read some single values, such as a license
+        return None
+    if found is None or other is None or b"xml:base" in body:
+        return None
+    return None if any("broken" in note for note in other.notes) else (whole(found), whole(other))
 
 
 @pytest.mark.parametrize("chunk", SOME_CHUNKS)
-def test_whatever_is_read_without_feedparser_reads_the_same_with_it(chunk: int) -> None:
-    quick = parted = 0
+def test_the_tree_and_feedparser_read_the_same(chunk: int) -> None:
+    """Rare constructs are left out: feedparser lets later titles win, and takes unknown elements for its own fields."""
+    compared = 0
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH):
         body, content_type = feed(seed)
-        found = claimed(reader.read, body, content_type)
-        assert agree(found, body, content_type), seed
-        quick += found is not None
-        if seed % 4 == 0 or found is None:
-            found = claimed(partial_reader.read, body, content_type)
-            assert agree(found, body, content_type), seed
-            parted += found is not None
-    assert quick >= 0.6 * OF_EACH
-    assert parted >= 0.1 * OF_EACH
+        pair = None if Writer(seed).hostile or _is_misread(body) else both(body, content_type)
+        if pair:
+            assert pair[0] == pair[1], seed
+        compared += pair is not None
+    assert compared >= 0.4 * OF_EACH
+
+
+def _is_misread(body: bytes) -> bool:
+    """Return whether feedparser loses a text.
+
+    It drops one of the first entry's texts if the channel has two summaries, and a title of Media RSS after a source.
+    """
+    body = body.replace(b"\0", b"")  # of UTF-16
+    head = body.partition(b"<item")[0]
+    twice = b"<itunes:summary" in head and b"<description" in head
+    return twice or (b"<source" in body and b"media:title" in body)
+
+
+@pytest.mark.parametrize("chunk", SOME_CHUNKS)
+def test_rare_constructs_hide_no_entry_from_the_tree(chunk: int) -> None:
+    compared = 0
+    for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH):
+        pair = both(*feed(seed)) if Writer(seed).hostile else None
+        if pair:
+            mine, others = ([(entry.id, entry.published, entry.author) for entry in read[1]] for read in pair)
+            assert mine == others, seed
+        compared += pair is not None
+    assert compared >= 0.1 * OF_EACH
 
 
 @pytest.mark.parametrize("chunk", SOME_CHUNKS)
 def test_a_damaged_document_is_read_the_same_either_way_or_refused(chunk: int) -> None:
     for seed in range(chunk * OF_EACH, (chunk + 1) * OF_EACH, 4):
         body, content_type = broken(seed)
-        found = claimed(reader.read, body, content_type)
-        if found is not None:
-            assert agree(found, body, content_type), seed
+        pair = None if Writer(seed).hostile else both(body, content_type)
+        if pair:
+            mine, others = ([(entry.id, entry.link, _words(entry)) for entry in read[1]] for read in pair)
+            assert mine == others, seed
         with suppress(UnreadableError):  # nothing else, that is
             normalise(body, content_type, URL)
+
+
+def _words(entry: Entry) -> str:
+    return plain_text(entry.body.value) if entry.body and entry.body.html else ""
 
 
 @pytest.mark.parametrize("chunk", SOME_CHUNKS)
@@ -109,9 +129,7 @@ def test_of_entries_that_were_seen_nothing_is_said_and_of_the_others_the_same(ch
 
 def _only_the_unseen(body: bytes, content_type: str) -> bool:
     """Check each entry that is left out of a document with distinguishable entries; False for other documents."""
-    document = next(
-        (result for read in (reader.read, partial_reader.read) if (result := _document(read, body, content_type))), None
-    )
+    document = reader.read(body, content_type, URL)
     if document is None:
         return False
     setting = setting_of(document, URL)
@@ -133,15 +151,6 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
     return True
 
 
-def _document(read: Reader, body: bytes, content_type: str) -> Document | None:
-    try:
-        document = read(body, content_type, URL)
-        whole(document)
-    except UnfamiliarError:
-        return None
-    return document
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not FARM.exists(), reason="the farm of feeds is not here")
 def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
@@ -149,12 +158,11 @@ def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
         [sys.executable, str(FARM), "--out", str(tmp_path), "--feeds", "40"], check=True, capture_output=True
     )
     bodies = [path.read_bytes() for path in sorted(tmp_path.glob("f/*.xml"))]
-    quick = 0
+    assert bodies
     for body in bodies:
-        found = claimed(reader.read, body, "application/xml")
-        quick += found is not None
-        assert found is None or found == whole(feedparser_reader.read(body, "application/xml", URL))
-    assert quick >= 0.95 * len(bodies)
+        pair = both(body, "application/xml")
+        assert pair
+        assert pair[0] == pair[1]
 
 
 ITEMS = "<item><guid>1</guid><title>One</title></item><item><guid>2</guid><title>Two</title></item>"
@@ -242,23 +250,16 @@ def test_what_a_feed_announces_is_found_whichever_way_it_is_read() -> None:
     assert normalise(rss(HEAD + head, "<item><title>One & two</title></item>"), "", URL).announced == quick
 
 
-def test_every_element_that_feedparser_handles_is_known_to_be_so() -> None:
-    """A new version of feedparser that handles more elements must not find them ignored here."""
-    assert not names._QUIET - feedparser_reader.HANDLED
-    assert not {"title", "dc_creator", "media_content", "itunes_image", "georss_point"} - feedparser_reader.HANDLED
-    assert feedparser_reader.NAMESPACES["http://www.itunes.com/dtds/podcast-1.0.dtd"] == "itunes"
-
-
 def test_a_reply_says_what_it_answers() -> None:
     reply = (
         '<thr:in-reply-to xmlns:thr="http://purl.org/syndication/thread/1.0" ref="urn:1" href="/first?utm_source=x"/>'
     )
-    for more in ("", "<abstract/>"):  # the second one only feedparser reads
-        body = rss(items=f"<item><guid>1</guid><title>Re</title>{reply}{more}</item>")
+    for damage in ("", "<b>"):  # feedparser reads the second one
+        body = rss(items=f"<item><guid>1</guid><title>Re</title>{reply}</item>{damage}")
         (activity,) = normalise(body, "application/xml", URL).activities
         assert activity.content.in_reply_to == "https://news.example/first"
 
 
-@pytest.mark.parametrize("odd", ["<a b့='1'/>", "<?xmlɀ x?>", "<bɀ/>"])
-def test_names_that_not_every_parser_takes_are_left_to_feedparser(odd: str) -> None:
-    assert claimed(reader.read, rss(HEAD + odd), "application/xml") is None
+@pytest.mark.parametrize("odd", ["<a b\u0301='1'/>", "<?xml\u0240 x?>", "<b\u0240/>"])
+def test_names_in_any_script_are_read(odd: str) -> None:
+    assert len(normalise(rss(HEAD + odd), "application/xml", URL).activities) == 2

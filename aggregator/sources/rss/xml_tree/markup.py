@@ -1,17 +1,18 @@
-"""Read texts and addresses of elements, character by character as feedparser gives them. Pure."""
+"""Read texts, addresses and markup of elements. Pure."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
 from functools import lru_cache
+from html.entities import entitydefs
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
 
+from aggregator.sources.rss.base64_text import text_in_base64
 from aggregator.sources.rss.document import UNDETERMINED
-from aggregator.sources.rss.fast_xml.names import XHTML, UnfamiliarError, attributes_of
-from aggregator.sources.rss.feedparser_reader import looks_like_html
+from aggregator.sources.rss.xml_tree.names import attributes_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -25,8 +26,19 @@ _SLASHES = re.compile("^([A-Za-z][A-Za-z0-9+-.]*://)/*")
 # Windows-1252 characters at the code points of unused Unicode control characters.
 _CP1252 = {code: text for code in range(0x80, 0xA0) if (text := bytes([code]).decode("cp1252", "ignore"))}
 _CONTROL = re.compile("[\x80-\x9f]")
-_XML = "{http://www.w3.org/XML/1998/namespace}"
-_ODD_XHTML = frozenset({"svg", "math", "body"})
+_CLOSING_TAG, _TAG = re.compile(r"</\w+>"), re.compile(r"</?(\w+)")
+_REFERENCE, _NAMED = re.compile(r"&#?\w+;"), re.compile(r"&(\w+);")
+_HTML_TAG_NAMES = (
+    "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button "
+    "canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed "
+    "fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i "
+    "iframe img input ins kbd label legend li link main map mark menu meta meter nav noscript object ol optgroup "
+    "option output p param picture pre progress q rp rt ruby s samp script section select small source span strike "
+    "strong style sub summary sup table tbody td template textarea tfoot th thead time title tr track tt u ul var "
+    "video wbr"
+)
+_HTML_TAGS = frozenset(_HTML_TAG_NAMES.split())
+_QUOTE = {'"': "&quot;"}
 
 
 class Surroundings(NamedTuple):
@@ -63,36 +75,17 @@ def resolved(base: str, address: str) -> str:
 
 
 def text_of(element: _Element) -> str:
-    """Return the text of an element without child elements.
-
-    Raises:
-        UnfamiliarError: it has child elements.
-    """
+    """Return the text of an element, with that of child elements, which do not belong there."""
     return repaired(bare_text(element))
 
 
-def inner_text(element: _Element) -> str:
-    """Return the text of an element and its child elements, which do not belong there."""
+def bare_text(element: _Element) -> str:
+    """Return the text without repairing encoding mistakes."""
     return "".join(map(str, element.itertext())).strip() if len(element) else (element.text or "").strip()
 
 
-def bare_text(element: _Element) -> str:
-    """Return the text without repairing encoding mistakes, as feedparser does for names of people.
-
-    Raises:
-        UnfamiliarError: it has child elements.
-    """
-    if len(element):
-        raise UnfamiliarError(element.tag)
-    return (element.text or "").strip()
-
-
 def address_of(element: _Element, base: str) -> str:
-    """Return the address in an element's text.
-
-    Raises:
-        UnfamiliarError: it has child elements.
-    """
+    """Return the address in an element's text."""
     text = bare_text(element)
     return repaired(resolved(base, text)) if text else ""
 
@@ -115,23 +108,43 @@ def part_of(element: _Element, attributes: dict[str, str], inner: Surroundings, 
         inner: the inherited attributes within the element.
         default: the type if the element has none.
         atom: whether the document is Atom, whose types are reliable.
-
-    Raises:
-        UnfamiliarError: its type is unusual, or it has child elements where none are allowed.
     """
-    kind = _TYPES.get(attributes.get("type", default))
-    if kind is None or "mode" in attributes:
-        raise UnfamiliarError(element.tag)
-    if kind == XHTML_TYPE:
-        if not atom:
-            raise UnfamiliarError(element.tag)
-        value = _inner_xhtml(element)
-    else:
-        value = text_of(element)
-        if kind == PLAIN and not atom and looks_like_html(value):
-            kind = HTML
+    kind, value = _typed(element, attributes, default, atom=atom)
+    if kind == PLAIN and not atom and looks_like_html(value):
+        kind = HTML
     lang = inner.lang.replace("_", "-") if inner.lang else inner.lang
     return {"type": kind, "language": lang, "base": inner.base, "value": value}
+
+
+def _typed(element: _Element, attributes: dict[str, str], default: str, *, atom: bool) -> tuple[str, str]:
+    """Return the type and the text of an element; child elements are markup, also where its type is another one."""
+    if len(element):
+        return XHTML_TYPE, _inner_xhtml(element)
+    value = text_of(element)
+    if attributes.get("mode", "").lower() == "base64":  # Atom 0.3
+        value = text_in_base64(value) or value
+    declared = attributes.get("type", default).partition(";")[0].strip()
+    kind = _TYPES.get(declared)
+    if kind is None and atom:
+        markup = declared.endswith(("html", "xml"))
+        return (HTML if markup else PLAIN), value if markup or declared.startswith("text") else ""
+    if kind == XHTML_TYPE:  # text without an element
+        return kind, escape(value)
+    return kind or default, value
+
+
+def looks_like_html(text: str) -> bool:
+    """Return whether a text is HTML although its type is plain.
+
+    It has a closing tag or a character reference, and no tags or references that HTML does not know.
+    """
+    if "<" not in text and "&" not in text:
+        return False
+    if not _CLOSING_TAG.search(text) and not _REFERENCE.search(text):
+        return False
+    return all(name.lower() in _HTML_TAGS for name in _TAG.findall(text)) and all(
+        name in entitydefs for name in _NAMED.findall(text)
+    )
 
 
 def _inner_xhtml(element: _Element) -> str:
@@ -151,10 +164,7 @@ def _write(element: _Element, pieces: list[str]) -> None:
     if element.text:
         pieces.append(escape(element.text))
     for child in element:
-        tag = child.tag
-        local = tag[len(XHTML) :].lower()
-        if not tag.startswith(XHTML) or local in _ODD_XHTML or not local.isascii():
-            raise UnfamiliarError(tag)
+        local = child.tag.rpartition("}")[2].lower()
         pieces.append(f"<{local}{_attributes(child)}>" if child.keys() else f"<{local}>")
         _write(child, pieces)
         pieces.append(f"</{local}>")
@@ -163,10 +173,9 @@ def _write(element: _Element, pieces: list[str]) -> None:
 
 
 def _attributes(element: _Element) -> str:
-    attributes = attributes_of(element)
-    if any(tag.startswith("{") and not tag.startswith(_XML) for tag in map(str, element.attrib)):
-        raise UnfamiliarError(element.tag)  # feedparser gives such an attribute two names
-    return "".join(f' {name}="{escape(value, {chr(34): "&quot;"})}"' for name, value in attributes.items())
+    return "".join(
+        f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes_of(element).items() if name.isascii()
+    )
 
 
 def _is_one(pieces: list[str]) -> bool:

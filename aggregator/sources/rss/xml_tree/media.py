@@ -1,4 +1,4 @@
-"""Read Media RSS in a tree, with the same result as `media_rss` has on bytes. Pure."""
+"""Read Media RSS in a tree. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from html import escape
 from typing import TYPE_CHECKING, Protocol
 
 from aggregator.sources.rss.attachments import GROUP
-from aggregator.sources.rss.fast_xml.markup import (
+from aggregator.sources.rss.media_rss import caption_of, html_of, is_html, preview_of
+from aggregator.sources.rss.xml_tree.markup import (
     HTML,
     address_of,
     bare_text,
     part_of,
     text_of,
 )
-from aggregator.sources.rss.fast_xml.names import UnfamiliarError, attributes_of, name_of_tag, pass_over
-from aggregator.sources.rss.media_rss import caption_of, html_of, is_html, preview_of
+from aggregator.sources.rss.xml_tree.names import attributes_of, name_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-    from aggregator.sources.rss.fast_xml.markup import Surroundings
     from aggregator.sources.rss.fields import Fields
+    from aggregator.sources.rss.xml_tree.markup import Surroundings
 
 
 class MediaEntry(Protocol):
@@ -28,7 +28,6 @@ class MediaEntry(Protocol):
 
     fields: Fields
     atom: bool
-    sourced: bool
 
     def category(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None: ...  # noqa: D102
 
@@ -43,12 +42,8 @@ _BODIES = frozenset({"description", "summary", "content", "encoded"})
 
 
 def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-    """Record an element of Media RSS.
-
-    Raises:
-        UnfamiliarError: only feedparser can interpret part of it.
-    """
-    name = name_of_tag(element.tag)
+    """Record an element of Media RSS."""
+    name = name_of(element)
     if name == "media_group":
         _add_all(item, element, inner, nested={"media_content"})
     elif name == "media_content":
@@ -60,7 +55,7 @@ def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], i
     elif name == "media_category":
         item.category(element, {"scheme": _SCHEME, **attributes}, inner)
     elif name == "media_keywords":
-        _add_keywords(item, element, attributes)
+        _add_keywords(item, element)
     else:
         _add_words(item, element, attributes, inner)
 
@@ -68,13 +63,11 @@ def add_media(item: MediaEntry, element: _Element, attributes: dict[str, str], i
 def _add_all(item: MediaEntry, element: _Element, inner: Surroundings, nested: set[str]) -> None:
     group = str(len(item.fields.get("media_content", ())))
     for child in element:
-        name = name_of_tag(child.tag)
+        name = name_of(child)
         if name in {"media_thumbnail", "media_category", "media_keywords", *_LIFTED} | nested:
             attributes = attributes_of(child)
             within = inner.within(attributes)
             add_media(item, child, {**attributes, GROUP: group} if name == "media_content" else attributes, within)
-        else:
-            pass_over(child, name)
 
 
 def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
@@ -82,7 +75,7 @@ def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str]
     lifted: dict[str, str] = {}
     stills: list[dict[str, str]] = []
     for child in element:
-        name = name_of_tag(child.tag)
+        name = name_of(child)
         own = attributes_of(child)
         if name in _LIFTED:
             lifted.setdefault(_LIFTED[name], caption_of(bare_text(child), own.get("type")))
@@ -90,16 +83,12 @@ def _add_content(item: MediaEntry, element: _Element, attributes: dict[str, str]
             stills.append({**own, "url": own.get("url") or bare_text(child)})
         elif name in {"media_category", "media_keywords"}:
             add_media(item, child, own, inner.within(own))
-        else:
-            pass_over(child, name)
     lifted["preview"] = preview_of(stills) or ""
     inherited = {key: " ".join(words.split()) for key, words in lifted.items() if words and key not in attributes}
     item.fields.setdefault("media_content", []).append({**attributes, **inherited})
 
 
-def _add_keywords(item: MediaEntry, element: _Element, attributes: dict[str, str]) -> None:
-    if attributes:
-        raise UnfamiliarError(element.tag)
+def _add_keywords(item: MediaEntry, element: _Element) -> None:
     for term in text_of(element).split(","):
         if term.strip():
             item.tag(term.strip(), None, None)
@@ -107,16 +96,12 @@ def _add_keywords(item: MediaEntry, element: _Element, attributes: dict[str, str
 
 def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
     """Use the text of a group or entry for the entry if the entry has no text of its own."""
-    if name_of_tag(element.tag) == "media_title":
-        if "title" in item.own_names():
+    if name_of(element) == "media_title":
+        if "title" in item.own_names() or "title" in item.fields:
             return
-        if "title" in item.fields or item.sourced:
-            raise UnfamiliarError(element.tag)
         part = _as_html(element, attributes, inner, atom=item.atom)
         item.fields["title"], item.fields["title_detail"] = part["value"], part
-    elif not item.own_names() & _BODIES:
-        if "summary" in item.fields:
-            raise UnfamiliarError(element.tag)
+    elif not item.own_names() & _BODIES and "summary" not in item.fields:
         part = _as_html(element, attributes, inner, atom=item.atom)
         item.fields["summary"], item.fields["summary_detail"] = part["value"], part
 
@@ -126,7 +111,7 @@ def _as_html(element: _Element, attributes: dict[str, str], inner: Surroundings,
     text, kind = text_of(element), attributes.get("type")
     part = part_of(element, {**attributes, "type": HTML}, inner, HTML, atom=atom)
     if text and not is_html(text, kind):
-        title = name_of_tag(element.tag) == "media_title"
+        title = name_of(element) == "media_title"
         part["value"] = escape(text, quote=False) if title else html_of(text, kind)
     return part
 
@@ -135,6 +120,6 @@ def own_names(element: _Element) -> set[str]:
     """Return the local names of an entry's children outside of Media RSS."""
     names: set[str] = set()
     for child in element:
-        if not name_of_tag(child.tag).startswith("media_"):
+        if not name_of(child).startswith("media_"):
             names.add(child.tag.rpartition("}")[2].lower())
     return names
