@@ -22,8 +22,10 @@ from sqlalchemy.engine import make_url
 
 from aggregator.source_api import parser_pool
 from aggregator.sources import kinds
+from storage import store as store_module
 from storage.store import Store
 from tests import identifiers, servers
+from tests.compiled_statements import make_sharing_engine
 from tests.parser_processes import ReusedChild, StartedChild, end_all
 
 if TYPE_CHECKING:
@@ -73,6 +75,14 @@ def reused_parsers() -> Iterator[None]:
         patch.setattr(parser_pool, "_Child", ReusedChild)
         yield
     end_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    """Compile each SQL statement once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "make_engine", make_sharing_engine)
+        yield
 
 
 @pytest.fixture

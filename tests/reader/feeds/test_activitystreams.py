@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import apmodel  # type: ignore[import-untyped]  # it ships types, but does not say so
 import pytest
 
 from aggregator.domain.activity import ActivityKind, Mention, Occasion
@@ -54,6 +53,9 @@ def as_object(item: Activity, audience: Audience = EVERYTHING) -> dict[str, Any]
 
 def read(value: dict[str, Any]) -> Any:
     """Read as apmodel does; it warns, and thereby fails, where it cannot."""
+    # Its import takes two seconds of every process of a divided run.
+    import apmodel  # type: ignore[import-untyped]  # it ships types, but does not say so
+
     return apmodel.load(json.loads(json.dumps(value)))
 
 
