@@ -210,20 +210,21 @@ def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
 ) -> None:
     monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     shown = _shown(setting.reader)
+    with ThreadPoolExecutor(len(SHOWN)) as clients:
+        usual = statistics.median(took for _, took, _ in clients.map(partial(timed, setting.reader), SHOWN))
     ingest_now(setting.store, add_source(setting.store, "blog"), [an_activity("b")])
     newest = _await_newest(setting)
     until(lambda: setting.app.state.probe.unaltered_since < newest)  # a look found that
-    with ExitStack() as stack:
+    with ExitStack() as stack, ThreadPoolExecutor(len(SHOWN)) as clients:
         trouble(setting, stack)
-        with ThreadPoolExecutor(len(SHOWN)) as clients:
-            answers = dict(zip(SHOWN, clients.map(partial(timed, setting.reader), SHOWN), strict=True))
+        answers = dict(zip(SHOWN, clients.map(partial(timed, setting.reader), SHOWN), strict=True))
         marked = setting.reader.ask(SHOWN[0]).headers["cache-status"]
         setting.proxy.restore()
     for path, (status, took, body) in answers.items():
         assert status == 200
         assert body == shown[path] or trouble is forgotten  # there a new connection may bring the newest in time
         assert took < SOON + MORE
-    assert statistics.median(took for _, took, _ in answers.values()) < FIRST
+    assert statistics.median(took for _, took, _ in answers.values()) < FIRST + usual
     assert marked == "activity-stream; detail=stale" or trouble is forgotten
     until(lambda: setting.reader.ask(SHOWN[0]).headers["cache-status"] == "activity-stream; detail=current")
 
@@ -315,7 +316,7 @@ def test_a_revoked_token_stays_revoked_and_a_good_one_good(
 def test_a_token_is_found_revoked_though_nobody_uses_it(setting: Setting) -> None:
     token = a_token(setting.store)
     path = "/api/v1/activities?limit=50"
-    assert setting.reader.ask(path, headers=by(token)).status == 200
+    until(lambda: setting.reader.ask(path, headers=by(token)).status == 200)  # a busy machine may be late
     revoke(setting.store)
     known = setting.app.state.callers.known
     until(lambda: known(f"Bearer {token}".encode()) is None)

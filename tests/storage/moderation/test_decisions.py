@@ -117,7 +117,7 @@ def test_an_edit_in_between_is_told_as_what_it_is(store: Store) -> None:
 
 
 def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -> None:
-    ids = held_items(store, 200)
+    ids = held_items(store, 100)
     seen: dict[int, int | None] = {id_: item(store, id_).revision for id_ in ids}
     decisions: dict[str, list[Decided]] = {"ana": [], "ben": []}
     ready = threading.Barrier(2)
@@ -149,7 +149,7 @@ def test_two_who_decide_the_same_at_once_lose_and_double_nothing(store: Store) -
         assert stored.visible is (id_ in done["ana"])
     with store.reading() as tx:
         assert tx.moderation.audit.verify().why == ""
-        assert len(tx.moderation.audit.page(limit=1000)) == 200
+        assert len(tx.moderation.audit.page(limit=1000)) == 100
 
 
 def test_an_undo_leaves_alone_what_somebody_decided_since(store: Store) -> None:

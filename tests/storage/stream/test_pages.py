@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from aggregator.domain.activity import ActivityKind, Review
+from aggregator.domain.errors import StoreUnavailableError
 from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
@@ -145,9 +147,12 @@ def test_a_follower_misses_nothing_of_writers_that_commit_out_of_order(store: St
     mirror, done = Mirror(store), threading.Event()
 
     def write(number: int) -> None:
-        for batch in range(12):
+        for batch in range(8):
             activities = [an_activity(f"{batch}-{n}") for n in range(3)]
-            ingest_now(store, sources[number], activities)
+            while True:  # four writers of SQLite may keep one of them waiting for longer than it does
+                with suppress(StoreUnavailableError):
+                    ingest_now(store, sources[number], activities)
+                    break
 
     def follow() -> None:
         while not done.is_set():
@@ -162,7 +167,7 @@ def test_a_follower_misses_nothing_of_writers_that_commit_out_of_order(store: St
     done.set()
     follower.join()
     mirror.follow()
-    assert len(mirror.items) == 4 * 12 * 3
+    assert len(mirror.items) == 4 * 8 * 3
 
 
 def test_reading_cannot_write_on_postgresql(postgresql_store: Store) -> None:
