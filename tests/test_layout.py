@@ -10,7 +10,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-THEMES = frozenset({"deployment", "etiquette", "faults", "stack", "x"})  # these span packages
+THEMES = frozenset({"deployment", "etiquette", "faults", "stack", "x", "x_api"})  # these span packages
 BROWSER = "pytestmark = pytest.mark.browser"  # pages as people see them, of several modules each
 LEAST = 0.65  # the share of test modules that are named after the module that they test
 

@@ -26,7 +26,7 @@ IDENTIFIERS = re.compile(r"(?:^|_)twitter(?:_|$)|^x_|_x$", re.IGNORECASE)
 
 # Module -> why it may.
 EXCEPTIONS = {
-    "aggregator/demo": "a sample of the API of X, for the first run and for tests",
+    "aggregator/demo": "a sample of the API of X, for the first run",
     "storage/migrations": "what was stored at the time",
     "aggregator/reader/feeds/rss.py": "RSS as a format of output",
     "aggregator/reader/feed_endpoints.py": "RSS and calendars as formats of output",

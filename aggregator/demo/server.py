@@ -5,20 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
-from aggregator.demo.app import create_upstream
+from aggregator.demo.app import create_app
+from aggregator.demo.world import World
+from aggregator.demo.x_api import XApi
 from aggregator.domain.errors import SetupError
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from starlette.applications import Starlette
-
-    from aggregator.demo.world import World
-    from aggregator.demo.x_api import XApi
 
 EVERY = 15.0  # seconds between new items
 LONGEST_START = 10.0  # seconds
@@ -29,15 +27,19 @@ class Upstream:
     """A sample upstream; use it as a context manager, or call `start()` and `stop()`.
 
     Args:
+        world: the content, which may change while it is served; None creates the sample content.
+        x: the X-shaped API of this world; None creates one.
         port: on 127.0.0.1; 0 selects a free one.
         every: seconds between new items; 0 disables automatic publishing.
-        app: an application from `create_upstream`; None creates one.
     """
 
-    def __init__(self, *, port: int = 0, every: float = EVERY, app: Starlette | None = None) -> None:
+    def __init__(
+        self, world: World | None = None, x: XApi | None = None, *, port: int = 0, every: float = EVERY
+    ) -> None:
+        self.world = world or _filled_world()
+        self._app = create_app(self.world, x or XApi(self.world))
         self._port = port
         self._every = every
-        self._app = app or create_upstream()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._server: uvicorn.Server | None = None
@@ -49,18 +51,6 @@ class Upstream:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
-
-    @property
-    def world(self) -> World:
-        """The world that is served; call its `publish()`."""
-        world: World = self._app.state.world
-        return world
-
-    @property
-    def x(self) -> XApi:
-        """The X-shaped API, with its bill, its faults and its compliance jobs."""
-        x: XApi = self._app.state.x
-        return x
 
     @property
     def url(self) -> str:
@@ -103,7 +93,6 @@ class Upstream:
     def stop(self) -> None:
         """Stop listening and publishing, within two seconds."""
         self._stopping.set()
-        self.x.faults.clear()
         if self._server is not None:
             self._server.should_exit = True
         for thread in self._threads:
@@ -122,3 +111,9 @@ class Upstream:
     def _publish(self) -> None:
         while self._every and not self._stopping.wait(self._every):
             self.world.publish()
+
+
+def _filled_world() -> World:
+    world = World(lambda: datetime.now(UTC))
+    world.fill()
+    return world

@@ -3,103 +3,99 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aggregator.demo.world import LONGEST_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from datetime import datetime
 
     from aggregator.demo.world import Account, Picture, Post, World
 
-# The supported fields; X has more, which are empty in this world.
-TWEET_FIELDS = frozenset(
-    "article attachments author_id conversation_id created_at display_text_range edit_controls edit_history_tweet_ids"  # noqa: SIM905  # thirty quoted words read worse
-    " entities id in_reply_to_user_id lang note_tweet possibly_sensitive public_metrics referenced_tweets"
-    " reply_settings text withheld".split()
-)
-USER_FIELDS = frozenset(
-    "created_at description entities id location name pinned_tweet_id profile_image_url protected public_metrics url"  # noqa: SIM905  # as above
-    " username verified verified_type withheld".split()
-)
-MEDIA_FIELDS = frozenset(
-    "alt_text duration_ms height media_key preview_image_url public_metrics type url variants width".split()  # noqa: SIM905  # as above
-)
+EDITABLE = timedelta(hours=1)
+MOST_EDITS = 5
 
-_ALWAYS_OF_TWEETS = frozenset({"id", "text", "edit_history_tweet_ids"})
-_ALWAYS_OF_USERS = frozenset({"id", "name", "username"})
-_ALWAYS_OF_MEDIA = frozenset({"media_key", "type"})
-_EDITABLE = timedelta(hours=1)
+_METRICS = ("retweet_count", "reply_count", "like_count", "quote_count", "bookmark_count", "impression_count")
 _PICTURE_SIZE = (1200, 800)  # pixels
 _LONGEST_SHOWN_ADDRESS = 30  # characters
 _MENTION = re.compile(r"@([A-Za-z0-9_]{1,15})\b")
 _HASHTAG = re.compile(r"#(\w+)")
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call; `base` is the URL of this upstream, without a trailing slash."""
+
+    path: Mapping[str, str]
+    params: Mapping[str, str]
+    base: str
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a parameter of the path or of a list parameter."""
+        given = self.path.get(name) or self.params.get(name, "")
+        return [value for value in given.split(",") if value]
+
+
 class Shapes:
-    """Builds API objects; `base` is the URL of this upstream, without a trailing slash."""
+    """Builds the API objects of the response to a call."""
 
-    def __init__(self, world: World, base: str) -> None:
+    def __init__(self, world: World, call: ApiCall) -> None:
         self._world = world
-        self._base = base
+        self._call = call
 
-    def user(self, account: Account, fields: Iterable[str]) -> dict[str, Any]:
+    def user(self, account: Account) -> dict[str, Any]:
         """Return an account as a user object."""
         whole = {
             "id": account.id,
             "name": account.name,
             "username": account.username,
-            "created_at": _moment(datetime(2011, 9, 20, tzinfo=UTC)),
-            "description": account.description,
-            "profile_image_url": f"{self._base}/avatars/{account.username}.svg",
-            "protected": self._world.restricted.get(account.id) == "protected",
+            "profile_image_url": f"{self._call.base}/avatars/{account.username}.svg",
+            "protected": False,
             "verified": False,
             "verified_type": "none",
-            "url": f"{self._base}/",
+            "url": f"{self._call.base}/",
         }
-        return _chosen(whole, _ALWAYS_OF_USERS, fields)
+        return self._chosen(whole, "user.fields", "id", "name", "username")
 
-    def media(self, picture: Picture, fields: Iterable[str]) -> dict[str, Any]:
+    def media(self, picture: Picture) -> dict[str, Any]:
         """Return a picture as a media object."""
         whole = {
             "media_key": picture.key,
             "type": "photo",
-            "url": f"{self._base}/media/{picture.name}",
+            "url": f"{self._call.base}/media/{picture.name}",
             "alt_text": picture.alt,
             "width": _PICTURE_SIZE[0],
             "height": _PICTURE_SIZE[1],
         }
-        return _chosen(whole, _ALWAYS_OF_MEDIA, fields)
+        return self._chosen(whole, "media.fields", "media_key", "type")
 
-    def tweet(self, post: Post, fields: Iterable[str]) -> dict[str, Any]:
+    def tweet(self, post: Post) -> dict[str, Any]:
         """Return a post as a tweet object; a longer text is given in full in `note_tweet`."""
         is_long = len(post.text) > LONGEST_TEXT
         text = f"{post.text[: LONGEST_TEXT - 1]}…" if is_long else post.text
+        references = {kind: str(id_) for kind, id_ in post.references}
         whole: dict[str, Any] = {
             "id": str(post.id),
             "text": _escaped(text),
-            "edit_history_tweet_ids": [str(id_) for id_ in post.history or (post.id,)],
+            "edit_history_tweet_ids": [str(post.id)],
             "author_id": post.author,
-            "conversation_id": str(self._conversation(post)),
-            "created_at": _moment(post.created),
+            "conversation_id": references.get("replied_to", str(post.id)),
+            "created_at": moment(post.created),
             "edit_controls": {
-                "edits_remaining": max(6 - len(post.history or (post.id,)), 0),
-                "is_edit_eligible": not any(kind == "retweeted" for kind, _ in post.references),
-                "editable_until": _moment(self._first(post).created + _EDITABLE),
+                "edits_remaining": MOST_EDITS,
+                "is_edit_eligible": "retweeted" not in references,
+                "editable_until": moment(post.created + EDITABLE),
             },
             "lang": post.lang,
             "possibly_sensitive": False,
-            "public_metrics": dict.fromkeys(
-                ("retweet_count", "reply_count", "like_count", "quote_count", "bookmark_count", "impression_count"), 0
-            ),
-            "reply_settings": "everyone",
+            "public_metrics": dict.fromkeys(_METRICS, 0),
         }
-        if post.withheld:
-            whole["withheld"] = {"copyright": "XY" in post.withheld, "country_codes": list(post.withheld)}
-        if post.references:
-            whole["referenced_tweets"] = [{"type": kind, "id": str(id_)} for kind, id_ in post.references]
-        if (account := self.answered(post)) is not None:
+        if references:
+            whole["referenced_tweets"] = [{"type": kind, "id": id_} for kind, id_ in references.items()]
+        if account := self.answered(post):
             whole["in_reply_to_user_id"] = account.id
         if post.picture:
             whole["attachments"] = {"media_keys": [post.picture.key]}
@@ -107,7 +103,7 @@ class Shapes:
             whole["entities"] = entities
         if is_long:
             whole["note_tweet"] = {"text": _escaped(post.text), "entities": self._entities(post.text, post)}
-        return _chosen(whole, _ALWAYS_OF_TWEETS, fields)
+        return self._chosen(whole, "tweet.fields", "id", "text", "edit_history_tweet_ids")
 
     def answered(self, post: Post) -> Account | None:
         """Return the account that a post replies to."""
@@ -115,12 +111,6 @@ class Shapes:
             if kind == "replied_to" and (original := self._world.post(id_)):
                 return self._world.accounts[original.author]
         return None
-
-    def _first(self, post: Post) -> Post:
-        return self._world.post(post.first) or post
-
-    def _conversation(self, post: Post) -> int:
-        return next((id_ for kind, id_ in post.references if kind == "replied_to"), post.id)
 
     def _entities(self, text: str, post: Post) -> dict[str, Any]:
         """Find entities in an unescaped text; offsets refer to the escaped text, in code points."""
@@ -149,16 +139,15 @@ class Shapes:
                 "display_url": f"pic.x.com/{post.id % 10**10}",
                 "media_key": post.picture.key,
             }
-        address = f"{self._base}{target}" if target.startswith("/") else target
+        address = f"{self._call.base}{target}" if target.startswith("/") else target
         shown = address.partition("://")[2]
         if len(shown) > _LONGEST_SHOWN_ADDRESS:
             shown = f"{shown[:_LONGEST_SHOWN_ADDRESS]}…"
         return {"expanded_url": address, "display_url": shown}
 
-
-def _chosen(whole: dict[str, Any], always: frozenset[str], fields: Iterable[str]) -> dict[str, Any]:
-    chosen = always | frozenset(fields)
-    return {name: value for name, value in whole.items() if name in chosen}
+    def _chosen(self, whole: dict[str, Any], parameter: str, *always: str) -> dict[str, Any]:
+        chosen = {*always, *self._call.values(parameter)}
+        return {name: value for name, value in whole.items() if name in chosen}
 
 
 def _place(text: str, start: int, end: int) -> dict[str, int]:
@@ -169,5 +158,6 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+def moment(time: datetime) -> str:
+    """Return a time in X's format."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.cli.budget import Account, advice
-from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.activity import ActivityKind
 from aggregator.sources.twitter.plugin import KIND
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def followed(cli: CommandLine) -> Iterator[CommandLine]:
-    with Upstream(every=0) as upstream:
+    with SimulatedUpstream() as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         cli("source", "add", "@opengovpart", "@sample_ministry")
         cli("pull", "--all")

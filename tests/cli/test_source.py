@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.stream import Query
 from tests.upstream import refused
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +132,7 @@ def test_an_interval_below_a_minute_is_for_private_hosts(cli: CommandLine, publi
 def test_an_x_handle(cli: CommandLine) -> None:
     output = cli("source", "add", "@opengovpart", code=1).stderr
     assert "AGGREGATOR_X_BEARER_TOKEN" in output
-    with Upstream(every=0) as upstream:
+    with SimulatedUpstream() as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         assert "added opengovpart (twitter, adaptive, due now)" in cli("source", "add", "@opengovpart").stdout
         output = cli("source", "add", "@nobody_at_all", code=1).stderr
@@ -142,7 +143,7 @@ def test_an_x_handle(cli: CommandLine) -> None:
 
 
 def test_a_profile_address_is_an_x_account_and_no_page(cli: CommandLine) -> None:
-    with Upstream(every=0) as upstream:
+    with SimulatedUpstream() as upstream:
         cli.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         cli("source", "add", "https://x.com/opengovpart")
     assert [source["kind"] for source in cli.json("source", "list")] == ["twitter"]

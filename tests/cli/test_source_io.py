@@ -10,12 +10,13 @@ import pytest
 from lxml import etree
 
 from aggregator.container import utc_now
-from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.source import Policy, SourceState
 from aggregator.services.subscription_lists.opml import OWN
 from storage.store import Store
 from tests.building import add_source, due_of
 from tests.cli.conftest import CommandLine
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +95,7 @@ def test_an_export_imported_elsewhere_gives_the_same_sources(
     _change(sqlite_store, "s1", every=7200, options={"identity": "guid", "slow": True})
     _change(sqlite_store, "s2", policy="hold", floor=600, ceiling=3600)
     cli("source", "pause", "s3")
-    with Upstream(every=0) as upstream:
+    with SimulatedUpstream() as upstream:
         for line in (cli, other):
             line.environ |= {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         cli("source", "add", "@opengovpart", "--exclude", "replies")

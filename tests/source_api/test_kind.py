@@ -1,4 +1,4 @@
-"""Test the contract of every kind of source, on both databases, against the sample upstream over real HTTP.
+"""Test the contract of every kind of source, on both databases, against the simulated X and a news site over HTTP.
 
 A new kind of source joins by adding an address to `ADDRESSES`.
 """
@@ -12,10 +12,11 @@ from sqlalchemy import text
 
 from aggregator.config.settings import Settings
 from aggregator.container import Container
-from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.stream import Query
 from aggregator.sources import kinds
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +29,13 @@ ADDRESSES = {"calendar": "{}/events.ics", "rss": "{}/news.xml", "twitter": "@ope
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream(every=0) as upstream:
+def upstream() -> Iterator[SimulatedUpstream]:
+    with SimulatedUpstream() as upstream:
         yield upstream
 
 
 @pytest.fixture
-def container(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Container]:
+def container(store: Store, upstream: SimulatedUpstream, tmp_path: Path) -> Iterator[Container]:
     url = store.engine.url.render_as_string(hide_password=False)
     container = Container(
         Settings.from_environment(
@@ -53,7 +54,7 @@ def container(store: Store, upstream: Upstream, tmp_path: Path) -> Iterator[Cont
 
 
 @pytest.fixture(params=sorted(kinds()))
-def source_id(request: pytest.FixtureRequest, container: Container, upstream: Upstream) -> int:
+def source_id(request: pytest.FixtureRequest, container: Container, upstream: SimulatedUpstream) -> int:
     added, _ = container.subscribe(ADDRESSES[request.param].format(upstream.url))
     assert added.kind == request.param
     return added.id
@@ -104,7 +105,9 @@ def test_polling_again_writes_no_row(container: Container, source_id: int) -> No
     assert _rows(container) == before
 
 
-def test_what_is_published_later_arrives_alone(container: Container, source_id: int, upstream: Upstream) -> None:
+def test_what_is_published_later_arrives_alone(
+    container: Container, source_id: int, upstream: SimulatedUpstream
+) -> None:
     container.polling.poll_now([source_id])
     before = {item.id for item in _items(container)}
     for _ in range(8):  # of every sort, so that each kind of source gets some
@@ -117,7 +120,7 @@ def test_what_is_published_later_arrives_alone(container: Container, source_id: 
 
 
 def test_an_upstream_that_is_away_costs_nothing_that_is_there(
-    container: Container, source_id: int, upstream: Upstream
+    container: Container, source_id: int, upstream: SimulatedUpstream
 ) -> None:
     container.polling.poll_now([source_id])
     before = _rows(container)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis as redis_client
 
-from aggregator.demo import SAMPLE_TOKEN, Upstream
+from aggregator.demo import SAMPLE_TOKEN
 from storage.store import Store
 from tests.processes import Processes, eventually
 from tests.upstream import Entry, Publisher, refused
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def test_a_feed_added_while_they_run_is_pulled_and_followed(stack: Processes, pu
 
 
 def test_tweets_retweets_and_news_of_the_sample_upstream_become_one_stream(stack: Processes) -> None:
-    with Upstream(every=0) as upstream:
+    with SimulatedUpstream() as upstream:
         x = {"AGGREGATOR_X_BASE_URL": upstream.url, "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN}
         stack.environ = {**stack.environ, **x, "AGGREGATOR_X_PUBLIC_TEXT": "yes"}  # the samples are our own
         stack.worker()

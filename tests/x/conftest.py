@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aggregator.demo import Upstream, create_upstream
 from tests.sources.twitter.fake_x import FakeX
 from tests.x.following import Following, Time
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,9 +24,9 @@ def time() -> Time:
 
 
 @pytest.fixture
-def x(time: Time) -> Iterator[Upstream]:
+def x(time: Time) -> Iterator[SimulatedUpstream]:
     """Give an X without accounts, by the clock."""
-    with Upstream(every=0, app=create_upstream(time, empty=True)) as upstream:
+    with SimulatedUpstream(time, empty=True) as upstream:
         yield upstream
 
 

@@ -1,4 +1,4 @@
-"""Simulate accounts that post at their own rates on the sample X, by a controlled clock."""
+"""Simulate accounts that post at their own rates on the simulated X, by a controlled clock."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import random
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from aggregator.demo import Upstream, create_upstream
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from aggregator.demo.world import Account, Post
-    from aggregator.demo.x_bill import Bill
+    from tests.x_api.bill import Bill
 
 OUTSIDERS = 40  # accounts that are not followed, whose posts are reposted or quoted
 _PASSED_ON = 0.4  # part of all posts that repost or quote another account's
@@ -25,7 +25,7 @@ class Crowd:
     def __init__(
         self, clock: Callable[[], datetime], rates: Sequence[float], *, seed: int = 7, delay: float = 0
     ) -> None:
-        self._upstream = Upstream(every=0, app=create_upstream(clock, empty=True, rate_limit=1_000_000))
+        self._upstream = SimulatedUpstream(clock, empty=True, rate_limit=1_000_000)
         self._upstream.x.delay = delay
         self._world = self._upstream.world
         self._chance = random.Random(seed)

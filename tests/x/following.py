@@ -1,4 +1,4 @@
-"""Run a container that follows accounts of the sample X, by a clock that both share."""
+"""Run a container that follows accounts of the simulated X, by a clock that both share."""
 
 from __future__ import annotations
 

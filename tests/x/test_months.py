@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregator.cli.budget import View, metered_service
-from aggregator.demo.x_bill import POST_PRICE, USER_PRICE
 from tests.x.crowd import OUTSIDERS, Crowd
 from tests.x.following import Following, Time
+from tests.x_api.bill import POST_PRICE, USER_PRICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Test requirements 3, 10, 11, 17 and 21 against the sample X: changes there are applied here."""
+"""Test requirements 3, 10, 11, 17 and 21 against the simulated X: changes there are applied here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregator.demo import create_upstream
-from aggregator.demo.server import Upstream
 from aggregator.domain.source import SourceState
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_x_03_the_watermark_survives_the_deletion_of_the_newest_post(
-    x: Upstream, follower: Follower, time: Time
+    x: SimulatedUpstream, follower: Follower, time: Time
 ) -> None:
     desk = x.world.add_account("desk_example")
     posts = [x.world.write(desk, f"Post {n}", time.passes(minutes=1)) for n in range(3)]
@@ -38,7 +37,7 @@ def test_x_03_the_watermark_survives_the_deletion_of_the_newest_post(
     assert len(x.x.bill.posts) == 4  # nothing was read twice
 
 
-def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower, time: Time) -> None:
+def test_x_10_an_edit_replaces_the_post_in_place(x: SimulatedUpstream, follower: Follower, time: Time) -> None:
     desk = x.world.add_account("desk_example")
     first = x.world.write(desk, "Frist", time.passes(minutes=1))
     x.world.write(desk, "Second", time.passes(minutes=1))
@@ -58,7 +57,9 @@ def test_x_10_an_edit_replaces_the_post_in_place(x: Upstream, follower: Follower
 
 
 @pytest.mark.parametrize("fault", ["truncated", "list", "empty", "html", "503", "503-html", "endless"])
-def test_x_11_what_the_wire_brings_never_costs_a_post(x: Upstream, follower: Follower, time: Time, fault: str) -> None:
+def test_x_11_what_the_wire_brings_never_costs_a_post(
+    x: SimulatedUpstream, follower: Follower, time: Time, fault: str
+) -> None:
     desk = x.world.add_account("desk_example")
     installation = follower(x.url)
     installation.follow("@desk_example")
@@ -72,7 +73,7 @@ def test_x_11_what_the_wire_brings_never_costs_a_post(x: Upstream, follower: Fol
 
 @pytest.mark.parametrize("sweep", ["jobs", "lookup"])
 def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_away(
-    x: Upstream, follower: Follower, time: Time, sweep: str
+    x: SimulatedUpstream, follower: Follower, time: Time, sweep: str
 ) -> None:
     desk, other, river = (x.world.add_account(name) for name in ("desk_example", "other_desk", "river_example"))
     doomed = x.world.write(desk, "Doomed words", time.passes(minutes=1))
@@ -123,7 +124,9 @@ def test_x_17_what_is_deleted_leaves_every_output_with_its_reposts_and_stays_awa
     assert [item.content.text for item in installation.items()] == ["Stays", "A quote"]
 
 
-def test_x_17_a_purge_works_at_once_and_nothing_comes_back(x: Upstream, follower: Follower, time: Time) -> None:
+def test_x_17_a_purge_works_at_once_and_nothing_comes_back(
+    x: SimulatedUpstream, follower: Follower, time: Time
+) -> None:
     desk = x.world.add_account("desk_example")
     post = x.world.write(desk, "Post", time.passes(minutes=1))
     installation = follower(x.url)
@@ -141,7 +144,7 @@ def test_x_17_a_purge_works_at_once_and_nothing_comes_back(x: Upstream, follower
 
 @pytest.mark.parametrize("vocabulary", ["tweets", "posts"])
 def test_x_21_it_follows_an_x_of_either_vocabulary(follower: Follower, time: Time, vocabulary: str) -> None:
-    with Upstream(every=0, app=create_upstream(time, empty=True, vocabulary=vocabulary)) as x:
+    with SimulatedUpstream(time, empty=True, vocabulary=vocabulary) as x:
         desk, river = x.world.add_account("desk_example"), x.world.add_account("river_example")
         original = x.world.write(river, "Long words. " * 60, time.passes(minutes=1))
         x.world.repost(desk, original, time.passes(minutes=1))
@@ -160,7 +163,7 @@ def test_x_21_it_follows_an_x_of_either_vocabulary(follower: Follower, time: Tim
         assert installation.source("desk-example").state is SourceState.ACTIVE
 
 
-def test_x_15_the_ledger_is_what_the_sample_x_counts(x: Upstream, follower: Follower, time: Time) -> None:
+def test_x_15_the_ledger_is_what_the_sample_x_counts(x: SimulatedUpstream, follower: Follower, time: Time) -> None:
     people = [x.world.add_account(f"desk_{n}") for n in range(5)]
     installation = follower(x.url)
     installation.follow(*(f"@{person.username}" for person in people))
@@ -177,7 +180,7 @@ def test_x_15_the_ledger_is_what_the_sample_x_counts(x: Upstream, follower: Foll
 
 
 def test_x_22_a_search_is_a_source_where_the_plan_has_it(follower: Follower, time: Time) -> None:
-    with Upstream(every=0, app=create_upstream(time, empty=True, search=True)) as x:
+    with SimulatedUpstream(time, empty=True, search=True) as x:
         desk, river = x.world.add_account("desk_example"), x.world.add_account("river_example")
         post = x.world.write(river, "Words on #opengov", time.passes(minutes=1))
         x.world.write(desk, "Other words", time.passes(minutes=1))
@@ -199,7 +202,7 @@ def test_x_22_a_search_is_a_source_where_the_plan_has_it(follower: Follower, tim
         assert newer.id < last.id
 
 
-def test_x_22_a_search_beyond_the_plan_says_so(x: Upstream, follower: Follower) -> None:
+def test_x_22_a_search_beyond_the_plan_says_so(x: SimulatedUpstream, follower: Follower) -> None:
     installation = follower(x.url)
     installation.follow("search:#opengov")
     [report] = installation.poll()
@@ -208,7 +211,7 @@ def test_x_22_a_search_beyond_the_plan_says_so(x: Upstream, follower: Follower) 
         installation.follow("search:" + "word " * 200)
 
 
-def test_an_outage_of_x_does_not_hold_back_the_news(x: Upstream, follower: Follower, time: Time) -> None:
+def test_an_outage_of_x_does_not_hold_back_the_news(x: SimulatedUpstream, follower: Follower, time: Time) -> None:
     from tests.upstream import Publisher
 
     x.world.add_account("desk_example")

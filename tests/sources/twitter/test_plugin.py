@@ -1,4 +1,4 @@
-"""Test the X source over real HTTP: against the sample upstream, and against an X that refuses or misleads."""
+"""Test the X source over real HTTP: against the simulated X, and against an X that refuses or misleads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aggregator.demo import SAMPLE_TOKEN, Upstream, create_upstream
+from aggregator.demo import SAMPLE_TOKEN
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import (
     AccountError,
@@ -44,6 +44,7 @@ from tests.sources.twitter.fake_x import (
     polled,
     source,
 )
+from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +61,12 @@ def x() -> Iterator[FakeX]:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with Upstream(every=0) as running:
+def upstream() -> Iterator[SimulatedUpstream]:
+    with SimulatedUpstream() as running:
         yield running
 
 
-# Against the sample upstream
+# Against the simulated X
 
 
 def test_kind_is_a_source_kind() -> None:
@@ -76,7 +77,7 @@ def test_kind_is_a_source_kind() -> None:
 @pytest.mark.parametrize(
     "address", ["@opengovpart", "https://x.com/OpenGovPart", "http://twitter.com/opengovpart/?s=20"]
 )
-def test_handles_and_profiles_are_discovered(upstream: Upstream, address: str) -> None:
+def test_handles_and_profiles_are_discovered(upstream: SimulatedUpstream, address: str) -> None:
     rate_limiter = Turns()
     found = discovered(address, context(upstream.url, token=SAMPLE_TOKEN, rate_limiter=rate_limiter))
     assert found is not None
@@ -106,7 +107,7 @@ def test_other_addresses_are_left_alone_without_a_request(x: FakeX, address: str
     assert x.requests == []
 
 
-def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstream) -> None:
+def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: SimulatedUpstream) -> None:
     brought = poll(source(address="@opengovpart"), context(upstream.url, token=SAMPLE_TOKEN))
     reposts = [a for a in brought.activities if a.content.kind is ActivityKind.REPOST and a.object]
     people = [(a.content.actor, a.object.content.actor) for a in reposts[:3] if a.object]
@@ -125,7 +126,7 @@ def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: Upstr
     assert brought.facts.bytes > 1000
 
 
-def test_second_poll_brings_only_what_is_new(upstream: Upstream) -> None:
+def test_second_poll_brings_only_what_is_new(upstream: SimulatedUpstream) -> None:
     ctx = context(upstream.url, token=SAMPLE_TOKEN)
     first = poll(source(), ctx)
     again = poll(source(fetch_state=first.state), ctx)
@@ -137,13 +138,13 @@ def test_second_poll_brings_only_what_is_new(upstream: Upstream) -> None:
     assert [activity.native_id for activity in third.activities] == [str(posted.id)]
 
 
-def test_wrong_token_is_said(upstream: Upstream) -> None:
+def test_wrong_token_is_said(upstream: SimulatedUpstream) -> None:
     error = failure(source(), context(upstream.url))
     assert isinstance(error, AccountError)
     assert "AGGREGATOR_X_BEARER_TOKEN" in str(error)
 
 
-def test_unknown_account_fails_alone(upstream: Upstream) -> None:
+def test_unknown_account_fails_alone(upstream: SimulatedUpstream) -> None:
     outcomes = polled([source(1, user_id="404"), source(2)], context(upstream.url, token=SAMPLE_TOKEN))
     assert isinstance(outcomes[0].outcome, Failure)
     assert isinstance(outcomes[0].outcome.error, AccountError)
@@ -151,9 +152,8 @@ def test_unknown_account_fails_alone(upstream: Upstream) -> None:
 
 
 def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
-    app = create_upstream(rate_limit=2)
     rate_limiter = Turns()
-    with Upstream(every=0, app=app) as limited:
+    with SimulatedUpstream(rate_limit=2) as limited:
         outcomes = polled(
             [source(n) for n in range(1, 5)], context(limited.url, token=SAMPLE_TOKEN, rate_limiter=rate_limiter)
         )

@@ -1,10 +1,12 @@
-"""Compute the charges of the sample X: each returned post and account, once per UTC day."""
+"""Compute the charges of the simulated X: each returned post and account, once per UTC day."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from aggregator.demo.x_api import PROJECT_CAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +59,7 @@ class Bill:
         days = [{"date": f"{day}T00:00:00.000Z", "usage": number(count)} for day, count in sorted(by_day.items())]
         payload: dict[str, Any] = {
             "cap_reset_day": 1,
-            "project_cap": number(self.cap or 3_000_000),
+            "project_cap": number(self.cap or PROJECT_CAP),
             "project_id": "1",
             "project_usage": number(len(self.posts)),
         }

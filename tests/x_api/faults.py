@@ -1,4 +1,4 @@
-"""Inject faults into the responses of the sample X."""
+"""Inject faults into the responses of the simulated X."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from aggregator.demo.x_problems import PROBLEMS, problem, usage_capped
+from aggregator.demo.x_api import PROBLEMS, problem
+from tests.x_api.problems import usage_capped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,13 +84,17 @@ class Faults:
 
 def _instead(kind: str, reset: int) -> Response:
     if kind.startswith("rate-limit"):
-        headers = {"x-rate-limit-limit": "1", "x-rate-limit-remaining": "0", "x-rate-limit-reset": str(reset)}
-        return problem(429, "Too Many Requests", headers=headers if kind == "rate-limit" else {})
+        response = problem(429, "Too Many Requests")
+        if kind == "rate-limit":
+            response.headers.update(
+                {"x-rate-limit-limit": "1", "x-rate-limit-remaining": "0", "x-rate-limit-reset": str(reset)}
+            )
+        return response
     if kind == "usage-cap":
         return usage_capped()
     if kind.isdigit():
         more = {"reason": "client-not-enrolled", "type": f"{PROBLEMS}/client-forbidden"} if kind == "403" else {}
-        return problem(int(kind), _TITLES[int(kind)], more=more)
+        return problem(int(kind), _TITLES[int(kind)], **more)
     if kind.endswith("html"):
         return HTMLResponse(_PAGE, 503 if kind.startswith("503") else 200)
     if kind == "endless":

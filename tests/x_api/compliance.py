@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from aggregator.demo.x_shapes import moment
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from starlette.requests import Request
 
-    from aggregator.demo.world import World
+    from tests.x_api.world import SimulatedWorld
 
+TYPES = ("tweets", "users")
 LIFETIME = timedelta(days=7)  # in a job's result
 UPLOAD_TIME = timedelta(minutes=15)
 
@@ -41,11 +43,11 @@ class Job:
 class Compliance:
     """The jobs. `duration` is the run time of a job, by the clock."""
 
-    def __init__(self, world: World, clock: Callable[[], datetime]) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self.jobs: dict[str, Job] = {}
         self.duration = timedelta()
         self._world = world
-        self._clock = clock
+        self._clock = world.clock
         self._lock = threading.Lock()
 
     def routes(self) -> list[Route]:
@@ -68,11 +70,11 @@ class Compliance:
             "id": job.id,
             "type": job.type,
             "status": self.status(job),
-            "created_at": _moment(job.created),
+            "created_at": moment(job.created),
             "upload_url": f"{base}/compliance/{job.id}/{job.key}/ids",
-            "upload_expires_at": _moment(job.created + UPLOAD_TIME),
+            "upload_expires_at": moment(job.created + UPLOAD_TIME),
             "download_url": f"{base}/compliance/{job.id}/{job.key}/found",
-            "download_expires_at": _moment(job.created + LIFETIME),
+            "download_expires_at": moment(job.created + LIFETIME),
         }
         return payload | ({"name": job.name} if job.name else {})
 
@@ -115,9 +117,5 @@ class Compliance:
             reason = self._world.restricted.get(id_) or (None if id_ in self._world.accounts else "deleted")
         if reason is None:
             return None
-        now = _moment(self._clock())
+        now = moment(self._clock())
         return {"id": id_, "action": "delete", "created_at": now, "redacted_at": now, "reason": reason}
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
