@@ -1,10 +1,11 @@
-"""Measure the cost of work: wall time, CPU of this process and the database server, memory."""
+"""Measure the cost of work: wall time, CPU of process trees and of the database server, memory."""
 
 from __future__ import annotations
 
 import os
 import resource
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PARENT, _OWN, _CHILDREN = 1, slice(11, 13), slice(13, 15)  # fields of /proc/PID/stat after the name
+_PARENT, _OWN, _WITH_CHILDREN = 1, slice(11, 13), slice(11, 15)  # fields of /proc/PID/stat after the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,12 @@ class Cost:
 
 
 def measured(work: Callable[[], object], engine: Engine, pid: int | None = None) -> Cost:
-    """Run work and return its cost in this process, or another one, and in the database server."""
+    """Run work and return its cost in this process, or another one with its children, and in the database server."""
     server = _server(engine)
-    program_cpu = time.process_time if pid is None else lambda: _own(pid)
+    program_cpu = time.process_time if pid is None else lambda: cpu_of_tree(pid)
     wall, program, database = time.perf_counter(), program_cpu(), _cpu(server)
     work()
     return Cost(time.perf_counter() - wall, program_cpu() - program, _cpu(server) - database)
-
-
-def _own(pid: int) -> float:
-    return sum(map(int, _stat(pid)[_OWN])) / _TICKS
 
 
 def peak_memory() -> float:
@@ -52,15 +49,53 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def memory_of_tree(pid: int) -> float:
+    """Return the memory of a process and its descendants in MB, with shared pages counted once."""
+    kilobytes = 0
+    for process in _tree(pid):
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+        kilobytes += int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1])
+    return kilobytes / 1024
+
+
 def cpu_of_process(pid: int) -> float:
     """Return the CPU seconds of a process."""
     return sum(map(int, _stat(pid)[_OWN])) / _TICKS
+
+
+def cpu_of_tree(pid: int) -> float:
+    """Return the CPU seconds of a process and its descendants, ended ones included."""
+    ticks = 0
+    for process in _tree(pid):
+        try:
+            ticks += sum(map(int, _stat(process)[_WITH_CHILDREN]))
+        except OSError:  # it has ended, and its parent's times include it now
+            continue
+    return ticks / _TICKS
 
 
 def cpu_of_children() -> float:
     """Return the CPU seconds of ended child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """Yield a process and its living descendants."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                children[int(_stat(int(entry.name))[_PARENT])].append(int(entry.name))
+            except OSError:  # it has ended
+                continue
+
+    def descend(parent: int) -> Iterator[int]:
+        yield parent
+        for child in children[parent]:
+            yield from descend(child)
+
+    return descend(pid)
 
 
 def _server(engine: Engine) -> int | None:
@@ -73,19 +108,7 @@ def _server(engine: Engine) -> int | None:
 
 
 def _cpu(server: int | None) -> float:
-    if server is None:
-        return 0.0
-    ended = sum(map(int, _stat(server)[_CHILDREN]))
-    ticks = ended + sum(map(int, _stat(server)[_OWN]))
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                fields = _stat(int(entry.name))
-            except OSError:  # it has ended
-                continue
-            if int(fields[_PARENT]) == server:
-                ticks += sum(map(int, fields[_OWN]))
-    return ticks / _TICKS
+    return 0.0 if server is None else cpu_of_tree(server)
 
 
 def _stat(pid: int) -> list[str]:

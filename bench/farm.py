@@ -1,8 +1,8 @@
 """Serve feeds from a process of its own, so that serving costs the measured process nothing.
 
-`python -m bench.farm FOLDER [GROWN]` prints its port and serves the folder's `*.xml` on loopback: with validators as
-`/conditional/NAME.xml`, and without any as `/plain/NAME.xml`. `POST /grow` switches to the documents of GROWN,
-and back.
+`python -m bench.farm FOLDER [GROWN ...]` prints its port and serves the folder's `*.xml` on loopback as `/NAME.xml`.
+`POST /grow` switches to the documents of the next folder, and after the last one to the first. `POST /plain` leaves out
+validators and ignores conditional requests from then on; `POST /conditional` reverts that.
 `write` creates such folders: blogs, link lists and podcasts in RSS 2.0 and Atom, 60 to 100 KB each with 40 entries.
 """
 
@@ -12,17 +12,19 @@ import hashlib
 import random
 import subprocess
 import sys
+from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
 _TEXT = """open government partnership action plan budget data audit forum council minister citizen water school road
@@ -31,11 +33,14 @@ _WORDS = _TEXT.split()
 _GROWN = 20  # every 20th feed grows: 5 %
 
 
-def write(folder: Path, feeds: int, entries: int, *, grown: bool = False) -> None:
-    """Write `feeds` documents; grown ones have a new entry at the top and one less at the bottom."""
+def write(folder: Path, feeds: int, entries: int, *, grown: int = 0) -> None:
+    """Write `feeds` documents as they are after `grown` rounds.
+
+    In each round, other feeds get a new entry at the top and lose one at the bottom.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for feed in range(feeds):
-        first = 2 if grown and feed % _GROWN == 0 else 1
+        first = 1 + sum((feed + number) % _GROWN == 0 for number in range(grown))
         (folder / f"{feed:04}.xml").write_bytes(_document(feed, first, first + entries - 1))
 
 
@@ -93,27 +98,29 @@ def _atom_entry(feed: int, number: int) -> str:
     )
 
 
-def _app(folder: Path, grown: Path) -> web.Application:
-    bodies = _read(folder)
+def _app(folders: Sequence[Path]) -> web.Application:
+    rounds = deque(_read(folder) for folder in folders)
+    plain = False
 
     async def serve(request: web.Request) -> web.Response:
-        body, etag = bodies[request.match_info["name"]]
-        if request.match_info["how"] == "plain":
+        body, etag = rounds[0][request.match_info["name"]]
+        if plain:
             return web.Response(body=body, content_type="application/rss+xml")
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type="application/rss+xml", headers={"ETag": etag})
 
-    others = _read(grown)
-
-    async def grow(_: web.Request) -> web.Response:
-        nonlocal bodies, others
-        bodies, others = others, bodies
-        return web.Response(text="grown")
+    async def switch(request: web.Request) -> web.Response:
+        nonlocal plain
+        if request.match_info["how"] == "grow":
+            rounds.rotate(-1)
+        else:
+            plain = request.match_info["how"] == "plain"
+        return web.Response()
 
     app = web.Application()
-    app.router.add_get("/{how}/{name}.xml", serve)
-    app.router.add_post("/grow", grow)
+    app.router.add_get("/{name}.xml", serve)
+    app.router.add_post("/{how:grow|plain|conditional}", switch)
     return app
 
 
@@ -123,15 +130,21 @@ def _read(folder: Path) -> dict[str, tuple[bytes, str]]:
 
 
 @contextmanager
-def farm(folder: Path, grown: Path) -> Iterator[str]:
+def farm(*folders: Path) -> Iterator[str]:
     """Run the server and yield its address."""
-    command = [sys.executable, "-m", "bench.farm", str(folder), str(grown)]
+    command = [sys.executable, "-m", "bench.farm", *map(str, folders)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             port = process.stdout.readline().strip() if process.stdout else ""
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def switch(address: str, how: str) -> None:
+    """Switch the server at an address: "grow", "plain" or "conditional"."""
+    with urlopen(Request(f"{address}/{how}", method="POST"), timeout=10):
+        pass
 
 
 def _print_port(text: str) -> None:
@@ -141,6 +154,4 @@ def _print_port(text: str) -> None:
 
 
 if __name__ == "__main__":
-    web.run_app(
-        _app(Path(sys.argv[1]), Path(sys.argv[2])), host="127.0.0.1", port=0, access_log=None, print=_print_port
-    )
+    web.run_app(_app([*map(Path, sys.argv[1:])]), host="127.0.0.1", port=0, access_log=None, print=_print_port)

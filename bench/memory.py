@@ -11,11 +11,11 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 from aggregator.config.logging import configure_logging
-from bench.__main__ import follow, house_on, poll
-from bench.farm import farm, write
+from bench.farm import farm, switch, write
+from bench.polling import container_on, follow
+from bench.programs import poll
 
 
 def main() -> None:
@@ -26,20 +26,20 @@ def main() -> None:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     arguments = parser.parse_args()
     configure_logging("error", "text")
-    with tempfile.TemporaryDirectory() as folder, house_on(arguments.database) as container:
+    with tempfile.TemporaryDirectory() as folder, container_on(arguments.database) as container:
         first, grown = Path(folder, "first"), Path(folder, "grown")
         write(first, arguments.feeds, arguments.entries)
-        write(grown, arguments.feeds, arguments.entries, grown=True)
+        write(grown, arguments.feeds, arguments.entries, grown=1)
         size = sum(path.stat().st_size for path in first.glob("*.xml")) / arguments.feeds
         print(f"{arguments.feeds} feeds of {size / 1000:.0f} kB on {arguments.database}; memory in MB, round by round:")
         with farm(first, grown) as address:
-            ids = follow(container, address, "plain", [path.stem for path in sorted(first.glob("*.xml"))])
+            switch(address, "plain")
+            ids = follow(container, address, [path.stem for path in sorted(first.glob("*.xml"))])
             memory: list[float] = []
             end = time.monotonic() + 60 * arguments.minutes
             while time.monotonic() < end:
                 poll(container, ids)
-                with urlopen(Request(f"{address}/grow", method="POST"), timeout=10):
-                    pass
+                switch(address, "grow")
                 memory.append(_memory())
                 print(f"{memory[-1]:.1f}", end=" ", flush=True)
     settled = memory[len(memory) // 10 :]

@@ -32,6 +32,12 @@ PORTS = range(20_000, 32_000)  # below the ephemeral ports of a system, which an
 MEMORY = "/dev/shm"  # the folder made in it is private
 LEAST_MEMORY = 2 * 1024**3  # bytes; containers often have 64 MB
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",  # a test's database does not live that long
+    "shared_buffers": "64MB",
+}
 
 
 def free_port() -> int:
@@ -44,10 +50,14 @@ def free_port() -> int:
 
 
 class PostgresNode:
-    """One PostgreSQL server with a data folder of its own; it can be stopped, started and copied."""
+    """One PostgreSQL server with a data folder of its own; it can be stopped, started and copied.
 
-    def __init__(self, folder: Path, bin_: Path, port: int) -> None:
+    A durable one keeps PostgreSQL's defaults, for measurements; others skip what a test's database doesn't need.
+    """
+
+    def __init__(self, folder: Path, bin_: Path, port: int, *, durable: bool = False) -> None:
         self.folder = folder
+        self.durable = durable
         self.data = folder / f"data-{port}"
         self.port = port
         self.url = f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
@@ -74,10 +84,7 @@ class PostgresNode:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
-            "fsync": "off",
-            "full_page_writes": "off",
-            "autovacuum": "off",  # a test's database does not live that long
-            "shared_buffers": "64MB",
+            **({} if self.durable else _FAST),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
@@ -112,11 +119,11 @@ class PostgresNode:
 
 
 @contextmanager
-def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
+def postgresql_node(*, durable: bool = False) -> Iterator[tuple[PostgresNode, str]]:
     """Give a running PostgreSQL server and the origin of its programs."""
-    with _folder("pg") as folder:
+    with _folder("pg", in_memory=not durable) as folder:
         bin_, origin = _postgresql_binaries(folder)
-        node = PostgresNode(folder, bin_, free_port())
+        node = PostgresNode(folder, bin_, free_port(), durable=durable)
         node.initialize()
         try:
             node.start()
@@ -126,12 +133,12 @@ def postgresql_node() -> Iterator[tuple[PostgresNode, str]]:
 
 
 @contextmanager
-def postgresql() -> Iterator[tuple[str, str]]:
+def postgresql(*, durable: bool = False) -> Iterator[tuple[str, str]]:
     """Give the URL of a PostgreSQL's maintenance database and its origin."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given, "TEST_DATABASE_URL"
         return
-    with postgresql_node() as (node, origin):
+    with postgresql_node(durable=durable) as (node, origin):
         yield node.url, origin
 
 
@@ -236,9 +243,10 @@ def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 @contextmanager
-def _folder(name: str) -> Iterator[Path]:
-    """Create a folder in memory where the system has a file system for that."""
-    parent = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY else None
+def _folder(name: str, *, in_memory: bool = True) -> Iterator[Path]:
+    """Create a folder, in memory if the system has a file system for that."""
+    fits = in_memory and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY
+    parent = MEMORY if fits else None
     folder = Path(tempfile.mkdtemp(prefix=f"aggregator-test-{name}-", dir=parent))
     try:
         yield folder
