@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "ParserPool"]
 
 MOST_PROCESSES = 2
-_QUEUE_WAIT = 0.3  # seconds that a document waits for a busy child before another one is started
+_QUEUE_WAIT = 3.0  # seconds that a document waits for a busy child before another one is started, which costs a second
 _WALL_LIMIT = 120.0  # seconds without a response before a child is killed; its CPU limit usually ends it long before
 _EXIT_WAIT = 5.0  # seconds for a child to exit after it has closed its pipe
 CHUNK = 1024 * 1024  # bytes

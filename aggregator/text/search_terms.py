@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # No script stacks more marks. `re` treats marks as neither letters nor spaces; they are part of its matches.
@@ -20,10 +21,8 @@ def searchable(*parts: str | None) -> str:
     joined = " ".join(part for part in parts if part)
     if joined.isascii():
         return " ".join(joined.lower().split())
-    # Sorting stacked accents takes quadratic time.
-    folded = unicodedata.normalize("NFKC", _TOWER.sub(_lowered, joined)).casefold()
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
-    return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
+    # Word by word, since most words of most languages are ASCII or repeated. Whitespace separates normalizations.
+    return " ".join(filter(None, map(_folded_word, joined.split())))
 
 
 def words(*parts: str | None) -> list[str]:
@@ -33,6 +32,22 @@ def words(*parts: str | None) -> list[str]:
     """
     found = _WORD.findall(_IDEOGRAPH.sub(r" \g<0> ", searchable(*parts)))
     return [word[:_LONGEST_WORD] for word in found[:_MOST_WORDS]]
+
+
+def _folded_word(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    return _cached_fold(word) if len(word) <= _LONGEST_WORD else _folded(word)
+
+
+def _folded(text: str) -> str:
+    # Sorting stacked accents takes quadratic time.
+    folded = unicodedata.normalize("NFKC", _TOWER.sub(_lowered, text)).casefold()
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
+    return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
+
+
+_cached_fold = lru_cache(maxsize=8192)(_folded)
 
 
 def _lowered(found: re.Match[str]) -> str:

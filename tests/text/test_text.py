@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aggregator.domain.activity import ActivityKind, Content
 from aggregator.domain.matching.fingerprint import fingerprint
+from aggregator.text import search_terms
 from aggregator.text.html import (
     MOST_TAGS,
     clean_html,
@@ -249,6 +250,15 @@ def test_two_spellings_of_an_address_share_a_key() -> None:
 )
 def test_the_searchable_form_forgets_case_accents_and_widths(parts: tuple[str | None, ...], form: str) -> None:
     assert searchable(*parts) == form
+
+
+@given(
+    st.text(
+        st.one_of(st.characters(), st.sampled_from("a \u00a0\u0301\u0323\u0345\u3000\u0130\u1100\u1161")), max_size=30
+    )
+)
+def test_the_searchable_form_is_the_same_word_by_word(text: str) -> None:
+    assert searchable(text) == search_terms._folded(text)
 
 
 @given(st.text())

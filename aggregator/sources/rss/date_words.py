@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _SHORTEST = 3  # letters of an abbreviation
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ENGLISH = {name: frozenset({number}) for number, name in enumerate(_NAMES, start=1)}
+_ENGLISH_DAYS = {
+    name[:end]: frozenset({number})
+    for number, name in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
+    for end in (_SHORTEST, None)
+}
+# The weekdays that English words may mean in all languages, so that most feeds need no other names.
+_QUICK_DAYS = {**dict.fromkeys(_NAMES, frozenset[int]()), "mar": frozenset({1}), **_ENGLISH_DAYS}
 # Most feeds use one of the first; loading the names of a language takes milliseconds.
 _USUAL = (
     *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sk", "sl", "hr", "bs", "sr_Latn", "sr", "bg"),
@@ -67,15 +74,16 @@ _FOLDED = str.maketrans({"\u0131": "i", "ł": "l", "đ": "d", "ø": "o", "æ": "
 
 def months(word: str, language: str = "") -> frozenset[int]:
     """Return the numbers of the months that a name or its abbreviation may mean, in the feed's language if known."""
-    english = _ENGLISH.get(word.lower())
-    if english is not None and language in {"", "en"}:
-        return english
+    if language in {"", "en"} and word.lower() in _QUICK_DAYS:
+        return _ENGLISH.get(word.lower(), frozenset())
     return _months(word, language)
 
 
 def weekdays(word: str) -> frozenset[int]:
     """Return the weekdays (Monday is 0) that a name or its abbreviation may mean in some language."""
-    return _weekday_table().get(folded(word), frozenset())
+    name = folded(word)
+    quick = _QUICK_DAYS.get(name)
+    return _weekday_table().get(name, frozenset()) if quick is None else quick
 
 
 def folded(word: str) -> str:
@@ -91,11 +99,12 @@ def folded(word: str) -> str:
 def _months(word: str, language: str) -> frozenset[int]:
     name = folded(word)
     own = (language,) if language.isascii() and language.isalpha() else ()
-    for locales in (own, _USUAL, _OTHERS):
-        found = _month_table(locales).get(name)
-        if found:
-            return found
-    return frozenset()
+    found = _month_table(own).get(name)
+    if found:
+        return found
+    if name in _QUICK_DAYS:  # also in many feeds of other languages
+        return _ENGLISH.get(name, frozenset())
+    return _month_table(_USUAL).get(name) or _month_table(_OTHERS).get(name) or frozenset()
 
 
 @lru_cache(maxsize=64)

@@ -29,6 +29,7 @@ _ITEM_TURNED = re.compile(
     r"(?i)(?:content|datetime)\s*=\s*[\"']([^\"']{1,100})[\"'][^<>]*?itemprop\s*=\s*[\"']?(startDate|endDate)\b"
 )
 _EVENT_TYPE = re.compile(r"(?i)itemtype\s*=\s*[\"']?https?://schema\.org/[a-z]*event\b")
+_DIGIT = re.compile(r"\d")
 _BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?")
 _STATUSES = ("eventcancelled",)
 
@@ -44,7 +45,7 @@ def occasion_of(entry: Entry, text: str, published: datetime | None) -> Occasion
     facts = entry.event or _by_schema(entry.body.value if entry.body and entry.body.html else "")
     if facts is not None:
         return _occasion(facts)
-    if len(text) > _LONGEST_JSON or not any(character.isdigit() for character in text[:2000]):
+    if len(text) > _LONGEST_JSON or _DIGIT.search(text, 0, 2000) is None:
         return None
     found = parse_event_line(text) or (parse_event_line(entry.title.value) if entry.title else None)
     return found if found is not None and (published is None or found.start > published) else None

@@ -11,11 +11,13 @@ import time
 import unicodedata
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.sources.rss import date_words
 from aggregator.sources.rss.date_words import months, weekdays
 from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.parse import normalise
@@ -325,6 +327,22 @@ def test_weekdays_are_known_by_their_names() -> None:
     thursday = [weekdays(word) for word in ("jeudi", "Do", "quinta-feira", "木曜日", "четверг")]
     assert thursday == [{3}] * 5
     assert weekdays("th") == set()
+
+
+def test_english_words_mean_the_same_with_all_languages_known() -> None:
+    days = date_words._weekday_table()
+    for word, numbers in date_words._QUICK_DAYS.items():
+        assert days.get(word, frozenset()) == numbers
+        in_usual_languages = date_words._month_table(date_words._USUAL).get(word, frozenset())
+        assert in_usual_languages == date_words._ENGLISH.get(word, frozenset())
+
+
+def test_dates_in_english_need_no_names_of_other_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(date_words, "_weekday_table", Mock(side_effect=AssertionError))
+    monkeypatch.setattr(date_words, "_month_table", Mock(side_effect=AssertionError))
+    date_words._months.cache_clear()
+    for language in ("", "en"):
+        assert read_date("Thu, 26 Nov 2026 10:15:00 EST", region_of(language, None)) is not None
 
 
 @given(st.text(max_size=120) | st.text(alphabet="0123456789:/-.+ TZapmJanSept,()[]", max_size=60))
