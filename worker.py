@@ -6,6 +6,7 @@ message costs at most one lease of waiting.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from concurrent.futures import CancelledError
@@ -283,6 +284,8 @@ def _connect_signals(container: Container) -> None:
             _refuse(str(problem))
         finally:
             container.store.close()  # no connection may cross the fork
+        container.preload()
+        gc.freeze()  # so that garbage collection in the children doesn't copy the memory that they share
         if settings.embedded_database and "prefork" in str(sender.pool_cls):
             _refuse(
                 "The database is SQLite, which has one polling process: start this worker with '--pool threads', or "

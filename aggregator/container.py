@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
+_POLLING_MODULES = ("aggregator.config.portal_folder", "aggregator.fetching.client", "aggregator.services.polling")
 _CLOSING = 3.0  # seconds to cancel running requests
 
 log = structlog.get_logger(__name__)
@@ -101,6 +103,11 @@ class Container:
         from aggregator.config.portal_folder import Configuration
 
         return Configuration(self.settings.config_dir)
+
+    def preload(self) -> None:
+        """Import the modules that polls import late, so that the child processes of a worker share them."""
+        for name in (*_POLLING_MODULES, *(name for kind in kinds().values() for name in kind.late_modules)):
+            import_module(name)
 
     def migrate(self) -> list[str]:
         """Upgrade the schema; return the applied revisions."""

@@ -80,6 +80,7 @@ class RssKind(DocumentKind):
     syndicated = True
     address_form = "a feed URL"
     options = _OPTIONS
+    late_modules = ("aggregator.sources.rss.parse",)
 
     def web_address(self, address: str) -> str | None:
         """Return the web address in an input, or None."""
