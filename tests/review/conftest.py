@@ -139,7 +139,8 @@ class Visitor:
             with opener.open(request, timeout=60) as answer:
                 return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
         except HTTPError as answer:
-            return Answer(answer.code, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
+            with answer:
+                return Answer(answer.code, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
 
 
 @dataclass
