@@ -72,7 +72,7 @@ class CeleryWorker:
             if time.monotonic() - sent > interval:
                 sent = time.monotonic()
                 self._app.send_task("dispatch", queue="control", expires=interval)
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks; more would be work of the database that is measured
 
     def _is_polling(self) -> bool:
         with self._container.store.engine.connect() as connection:

@@ -34,16 +34,8 @@ def _settings(store: Store) -> dict[str, Any]:
     """Return the settings of each source."""
     return {
         slug: (
-            *(
-                source.kind,
-                source.name,
-                source.address,
-                source.host,
-                dict(source.options),
-                source.state,
-                source.policy,
-                source.delay,
-            ),
+            *(source.kind, source.name, source.address, source.host, dict(source.options)),
+            *(source.state, source.policy, source.delay),
             *(source.on_edit, source.trusted, source.every, source.floor, source.ceiling),
         )
         for slug, source in _held(store).items()

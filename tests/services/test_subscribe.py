@@ -77,7 +77,7 @@ class Knowing(SourceKind):
         return found
 
     def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        raise NotImplementedError(source, context, pages)
+        raise NotImplementedError(source, context, pages)  # adding a source reads no archive
 
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         raise NotImplementedError(batch, context)  # adding a source polls nothing but what discovery brought

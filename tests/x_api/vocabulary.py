@@ -51,7 +51,7 @@ _IMPLIED = {
 
 
 def is_newer(call: ApiCall, vocabulary: str) -> bool:
-    """Return whether a call is in the newer vocabulary; an X of one vocabulary takes any call for one in its own.
+    """Return whether a call is in the newer vocabulary; an X of a single vocabulary takes any call as its own.
 
     Raises:
         InvalidError: this X does not support its vocabulary.

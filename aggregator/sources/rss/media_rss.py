@@ -43,7 +43,7 @@ class _Element:
     lifted: dict[str, str] = field(default_factory=dict)  # elements that become attributes of a media:content
     stills: list[Mapping[str, str]] = field(default_factory=list)  # its thumbnails
     spare: list[tuple[_Element, int, int]] = field(default_factory=list)  # an entry's media texts
-    has: set[str] = field(default_factory=set)  # names of its children outside of Media RSS
+    has: set[str] = field(default_factory=set)  # names of its children outside of Media RSS that are not empty
 
 
 def is_html(text: str, kind: str | None) -> bool:
@@ -108,13 +108,21 @@ class _Scan:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         media = namespace.rstrip("/") == "http://search.yahoo.com/mrss"
-        if self._stack and not media:
+        if self._stack and not media and self._stack[-1].media:
             self._stack[-1].has.add(local.lower())
+        self._note_content()
         self._stack.append(_Element(media, local.lower(), self._parser.CurrentByteIndex, attributes))
 
     def _text(self, text: str) -> None:
         if self._stack and self._stack[-1].media:
             self._stack[-1].text.append(text)
+        elif text.strip():
+            self._note_content()
+
+    def _note_content(self) -> None:
+        """Note that the open element is not empty, since only then its parent has it."""
+        if len(self._stack) > 1 and not self._stack[-1].media:
+            self._stack[-2].has.add(self._stack[-1].name)
 
     def _end(self, _: str) -> None:
         element = self._stack.pop()

@@ -9,6 +9,7 @@ from aggregator.sources.rss.xml_tree.links import add_link, text_of_feed_link
 from aggregator.sources.rss.xml_tree.markup import (
     PLAIN,
     Surroundings,
+    add_title,
     address_of,
     part_of,
     text_of,
@@ -32,7 +33,6 @@ class Channel:
     def __init__(self, lang: str | None, *, atom: bool) -> None:
         self.fields: Fields = {"language": lang.replace("_", "-")} if lang else {}
         self.atom = atom
-        self._titled = False
 
     def element(self, element: _Element, around: Surroundings) -> None:
         """Read an element of the feed."""
@@ -42,10 +42,7 @@ class Channel:
             handle(self, element, attributes, around.within(attributes))
 
     def _title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        part = part_of(element, attributes, inner, PLAIN, atom=self.atom)
-        if not self._titled:
-            self.fields["title"], self.fields["title_detail"] = part["value"], part
-            self._titled = bool(part["value"])
+        add_title(self.fields, part_of(element, attributes, inner, PLAIN, atom=self.atom))
 
     def _link(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         add_link(self.fields, element, attributes, inner, text_of_feed_link)

@@ -16,6 +16,7 @@ from aggregator.sources.rss.xml_tree.markup import (
     HTML,
     PLAIN,
     Surroundings,
+    add_title,
     bare_text,
     part_of,
     repaired,
@@ -55,7 +56,6 @@ class Item:
         self.updated: datetime | None = None
         self.created: datetime | None = None
         self._dates: dict[str, str] = {}  # as written
-        self.titled = False  # further titles are ignored
         self.filled = False  # there was a content, so further summaries are not contents
         attributes = attributes_of(element)
         if attributes.get("rdf:about"):
@@ -92,10 +92,7 @@ class Item:
             handle(self, child, _NO_ATTRIBUTES, self._inner.within(_NO_ATTRIBUTES))
 
     def _title(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
-        part = part_of(element, attributes, inner, PLAIN, atom=self.atom)
-        if not self.titled:
-            self.fields["title"], self.fields["title_detail"] = part["value"], part
-            self.titled = bool(part["value"])
+        add_title(self.fields, part_of(element, attributes, inner, PLAIN, atom=self.atom))
 
     def description(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
         """Record an RSS description."""
@@ -181,7 +178,7 @@ class Item:
                 self.tag(term.strip(), _ITUNES, None)
 
     def own_names(self) -> set[str]:
-        """Return the local names of its children outside of Media RSS."""
+        """Return the local names of its children outside of Media RSS that are not empty."""
         return own_names(self._element)
 
     def _media(self, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:

@@ -116,6 +116,12 @@ def part_of(element: _Element, attributes: dict[str, str], inner: Surroundings, 
     return {"type": kind, "language": lang, "base": inner.base, "value": value}
 
 
+def add_title(fields: Fields, part: Fields) -> None:
+    """Record a title; of several, the first that is not empty counts."""
+    if not fields.get("title"):
+        fields["title"], fields["title_detail"] = part["value"], part
+
+
 def _typed(element: _Element, attributes: dict[str, str], default: str, *, atom: bool) -> tuple[str, str]:
     """Return the type and the text of an element; child elements are markup, also where its type is another one."""
     if len(element):

@@ -9,6 +9,7 @@ from aggregator.sources.rss.attachments import GROUP
 from aggregator.sources.rss.media_rss import caption_of, html_of, is_html, preview_of
 from aggregator.sources.rss.xml_tree.markup import (
     HTML,
+    add_title,
     address_of,
     bare_text,
     part_of,
@@ -97,11 +98,9 @@ def _add_keywords(item: MediaEntry, element: _Element) -> None:
 def _add_words(item: MediaEntry, element: _Element, attributes: dict[str, str], inner: Surroundings) -> None:
     """Use the text of a group or entry for the entry if the entry has no text of its own."""
     if name_of(element) == "media_title":
-        if "title" in item.own_names() or "title" in item.fields:
-            return
-        part = _as_html(element, attributes, inner, atom=item.atom)
-        item.fields["title"], item.fields["title_detail"] = part["value"], part
-    elif not item.own_names() & _BODIES and "summary" not in item.fields:
+        if "title" not in item.own_names():
+            add_title(item.fields, _as_html(element, attributes, inner, atom=item.atom))
+    elif not item.own_names() & _BODIES and not item.fields.get("summary"):
         part = _as_html(element, attributes, inner, atom=item.atom)
         item.fields["summary"], item.fields["summary_detail"] = part["value"], part
 
@@ -117,9 +116,9 @@ def _as_html(element: _Element, attributes: dict[str, str], inner: Surroundings,
 
 
 def own_names(element: _Element) -> set[str]:
-    """Return the local names of an entry's children outside of Media RSS."""
+    """Return the local names of an entry's children outside of Media RSS that are not empty."""
     names: set[str] = set()
     for child in element:
-        if not name_of(child).startswith("media_"):
+        if (len(child) or (child.text or "").strip()) and not name_of(child).startswith("media_"):
             names.add(child.tag.rpartition("}")[2].lower())
     return names

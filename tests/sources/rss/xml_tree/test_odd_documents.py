@@ -125,3 +125,14 @@ def test_a_podcast_author_of_google_is_known() -> None:
     (activity,) = normalise(body.encode(), "application/xml", URL).activities
     assert activity.content.actor is not None
     assert activity.content.actor.name == "Radio"
+
+
+@pytest.mark.parametrize("damage", ["", "<b>"], ids=["tree", "feedparser"])
+@pytest.mark.parametrize(
+    "own", ["", "<title/><description></description>", "<title> </title><description>\n</description>"]
+)
+def test_texts_of_media_rss_stand_in_for_empty_ones(own: str, damage: str) -> None:
+    texts = "<media:title/><media:title>M</media:title><media:description/><media:description>Words</media:description>"
+    body = rss(f"<item><guid>1</guid>{own}{texts}</item>{damage}", 'xmlns:media="http://search.yahoo.com/mrss/"')
+    (activity,) = normalise(body.encode(), "application/xml", URL).activities
+    assert (activity.content.title, activity.content.text) == ("M", "Words")

@@ -153,7 +153,7 @@ def _only_the_unseen(body: bytes, content_type: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FARM.exists(), reason="the farm of feeds is not here")
-def test_the_feeds_of_a_usual_farm_need_no_feedparser(tmp_path: Path) -> None:
+def test_the_feeds_of_a_usual_farm_read_the_same(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, str(FARM), "--out", str(tmp_path), "--feeds", "40"], check=True, capture_output=True
     )
