@@ -152,21 +152,24 @@ class _Scan:
                 entry.spare.append((element, element.start, self._end_of(element)))
 
     def _settle(self, entry: _Element) -> None:
+        taken = ({"title"} if "title" in entry.has else set()) | ({"description"} if entry.has & _BODIES else set())
         for words, start, end in entry.spare:
-            taken = "title" in entry.has if words.name == "title" else bool(entry.has & _BODIES)
-            if taken:
+            if words.name in taken:
                 self.edits.append((start, end, b""))
-            elif not words.has:
+            elif words.has:
+                taken.add(words.name)
+            elif "".join(words.text).strip():
+                taken.add(words.name)
                 self._write_html(words, start, end)
 
     def _write_html(self, words: _Element, start: int, end: int) -> None:
-        """Write a plain text as HTML, so that the parser does not take its characters for markup."""
+        """Write a text as HTML, so that the parser does not take characters for markup, or markup for characters."""
         text, kind = "".join(words.text).strip(), words.attributes.get("type")
         opening = _TAG.match(self._body, start)
         name = _TAG_NAME.match(self._body, start)
-        if not text or opening is None or name is None or is_html(text, kind):
+        if opening is None or name is None:
             return
-        html = paragraphs(text) if words.name == "description" else escape(text, quote=False)
+        html = escape(text, quote=False) if words.name == "title" and not is_html(text, kind) else html_of(text, kind)
         attributes = _TYPE.sub(b"", opening[0][len(name[0]) : -1])
         written = escape(html, quote=False).encode("ascii", "xmlcharrefreplace")
         self.edits.append((start, end, b'%s%s type="html">%s</%s>' % (name[0], attributes, written, name[0][1:])))
