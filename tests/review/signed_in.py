@@ -33,6 +33,7 @@ def signed_in(browser: Browser, house: Installation, role: Role = Role.EDITOR, *
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.locator(".who-am-i").wait_for()
+    page.wait_for_load_state("load")  # keys need the script
     try:
         yield page
     finally:
