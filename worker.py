@@ -7,6 +7,7 @@ message costs at most one lease of waiting.
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import threading
 from concurrent.futures import CancelledError
@@ -21,7 +22,7 @@ from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability
+from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability, on_one_line
 from aggregator.config.logging import bind, configure_logging
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
@@ -275,6 +276,7 @@ def _connect_signals(container: Container) -> None:
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:
         configure_logging(settings.log_level, settings.log_format)
+        logging.getLogger("celery.worker.request").addFilter(on_one_line)
 
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls

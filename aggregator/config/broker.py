@@ -5,6 +5,7 @@ Without timeouts, Celery and kombu wait forever for a Redis that accepts connect
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,17 @@ PUBLISHING: Mapping[str, Any] = {"max_retries": 1, "interval_start": 0, "interva
 WAITING: Mapping[str, Any] = {"max_retries": None, "interval_start": 1, "interval_step": 1, "interval_max": 5}
 
 log = structlog.get_logger(__name__)
+
+
+def on_one_line(record: logging.LogRecord) -> bool:
+    """Log a message that could not be acknowledged as a warning without a traceback; a filter of a logger.
+
+    Celery does not lose such a message: Redis restores it after the visibility timeout.
+    """
+    if str(record.msg).startswith(("Couldn't ack", "Couldn't reject")):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 class Availability:

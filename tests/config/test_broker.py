@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kombu.exceptions import OperationalError
+from kombu.message import Message
 from kombu.transport.redis import Transport
 from structlog.testing import capture_logs
 
-from aggregator.config.broker import TRANSPORT, Availability
+from aggregator.config.broker import TRANSPORT, Availability, on_one_line
+from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError
@@ -93,6 +96,22 @@ def test_an_absent_broker_is_logged_once_and_then_seldom(monkeypatch: pytest.Mon
     events = [(line["event"], line["seconds"]) for line in lines]
     away = "broker is away"
     assert events == [(away, 0), (away, 300), (away, 600), (away, 900), ("broker is back", 1000), (away, 0)]
+
+
+def test_a_message_that_cannot_be_acknowledged_is_logged_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def ack(**_: object) -> None:
+        raise TimeoutError("no reply")
+
+    configure_logging("info", "text")
+    logger = logging.getLogger("celery.worker.request")
+    logger.addFilter(on_one_line)
+    message = Message(delivery_tag="7")
+    message.ack = ack  # type: ignore[assignment, method-assign]
+    message.ack_log_error(logger, (TimeoutError,))
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert "warning" in line
+    assert "Couldn't ack '7', reason:TimeoutError('no reply')" in line
 
 
 def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
