@@ -9,6 +9,7 @@ import shutil
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -29,7 +30,7 @@ from tests.compiled_statements import make_sharing_engine
 from tests.parser_processes import ReusedChild, StartedChild, end_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 kinds()  # registers the networks, as every process does with its settings
 
@@ -37,6 +38,8 @@ TODAY = date(2026, 3, 2)
 SLOW_LIMIT = 900  # seconds for a test that is slow by its nature, on a busy machine
 ROOT = Path(__file__).parent
 QUICK = {"", "config", "domain", "source_api", "sources", "system", "text"}
+WAITING = ("browser", "long", "stack")  # markers of tests that wait more than they compute
+LAST_WAITING = 0.7  # the part of a run in which they begin
 WATCHING = {"test_response_cache", "test_sse", "test_database_trouble", "test_outputs"}
 _versions: list[str] = []  # of the servers really used, for the closing lines; from every process of a divided run
 
@@ -230,8 +233,8 @@ def _package(path: Path) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse unstable identifiers; run quick tests first and long ones next, since a late long test delays the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse unstable identifiers; run quick tests first, with those that wait among them in a divided run."""
     faults = [f"{item.nodeid}: {fault}" for item in items if (fault := identifiers.fault(item.nodeid))]
     if faults:
         raise pytest.UsageError("Identifiers of tests must be the same in every run:\n" + "\n".join(faults))
@@ -243,6 +246,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
     items.sort(key=_rank)
+    if getattr(config.option, "loadgroup", False):
+        items[:] = _spread(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -256,9 +261,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    if _package(item.path) in QUICK:
-        return 0
-    return 1 if item.get_closest_marker("long") or item.get_closest_marker("xdist_group") else 2
+    return 0 if _package(item.path) in QUICK else 1
+
+
+def _spread(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Begin a test that waits every now and then, so that the processors are busy and no late one delays the end."""
+    waiting = [item for item in items if any(map(item.get_closest_marker, WAITING))]
+    computing = [item for item in items if not any(map(item.get_closest_marker, WAITING))]
+    distance = LAST_WAITING * len(computing) / max(len(waiting), 1)
+    places = [(number * distance, item) for number, item in enumerate(waiting)]
+    return [item for _, item in sorted([*places, *enumerate(computing)], key=itemgetter(0))]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

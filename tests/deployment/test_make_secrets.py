@@ -23,6 +23,8 @@ from tests.servers import free_port, redis_program
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:

@@ -28,6 +28,8 @@ from tests.reader.test_authentication import a_token, by, revoke
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.long
+
 SHOWN = ("/", "/api/v1/activities?limit=50", "/feed.rss", "/feed.atom", "/feed.json", "/embed", "/embed/items")
 SECRET = "Secret plan"
 AT_ONCE = 0.05  # seconds for a kept answer, nearly always

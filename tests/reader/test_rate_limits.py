@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from storage.store import Store
     from tests.reader.serving import Reader
 
+pytestmark = pytest.mark.long
+
 FEW = Rate(3, 60)
 
 

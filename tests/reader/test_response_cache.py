@@ -17,11 +17,14 @@ from storage.stream.pages import StreamReading
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until
+from tests.variants import mostly_slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.reader.serving import Reader
+
+pytestmark = pytest.mark.long
 
 PATH = "/api/v1/activities?limit=50"
 
@@ -65,7 +68,7 @@ def test_many_that_ask_at_once_wait_for_one(watching: Reader, reads: list[Any]) 
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize("path", [PATH, "/", "/feed.rss", "/feed.atom", "/feed.json", "/feed.as2"])
+@pytest.mark.parametrize("path", mostly_slow([PATH, "/feed.rss", "/", "/feed.atom", "/feed.json", "/feed.as2"], quick=3))
 def test_what_is_hidden_is_gone_from_every_reader_within_two_seconds(store: Store, path: str) -> None:
     source = add_source(store)
     ingest_now(store, source, [an_activity("secret", title="Secret plan"), an_activity("other")])

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from storage.store import Store
     from tests.reader.serving import Reader
 
+pytestmark = pytest.mark.long
+
 MINUTE = timedelta(minutes=1)
 LONG = float(os.environ.get("MIRROR_SECONDS", "10"))  # 120 for the whole of it
 LISTENERS = 2000

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from storage.store import Store
 
+pytestmark = pytest.mark.long
+
 ADDRESSES = {"calendar": "{}/events.ics", "rss": "{}/news.xml", "twitter": "@opengovpart"}
 
 

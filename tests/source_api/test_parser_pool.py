@@ -19,7 +19,7 @@ from aggregator.source_api.parser_pool import Limits, ParserPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-pytestmark = pytest.mark.usefixtures("own_parsers")
+pytestmark = [pytest.mark.usefixtures("own_parsers"), pytest.mark.long]
 
 QUICK = Limits(cpu=0.5, memory=512 * 1024 * 1024, answer=1024 * 1024)
 

@@ -18,6 +18,7 @@ from aggregator.sources.ical.normalise import activity_of
 from aggregator.sources.ical.recurrence import brought_near
 from aggregator.sources.ical.window import Window
 from tests.sources.ical.test_recurrence import calendar
+from tests.variants import mostly_slow
 
 if TYPE_CHECKING:
     from icalendar import Component
@@ -136,11 +137,11 @@ def test_a_changed_occurrence_with_a_rule_that_stands_still_is_left_out() -> Non
 
 @pytest.mark.parametrize(
     "never",
-    [
+    mostly_slow([
         "BYMONTH=2;BYMONTHDAY=30", "BYMONTH=2,4;BYMONTHDAY=31", "BYMONTHDAY=32", "BYMONTHDAY=31;BYYEARDAY=1",
         "BYMONTH=13", "BYYEARDAY=400", "BYYEARDAY=366;BYMONTH=1", "BYYEARDAY=60;BYMONTHDAY=15", "BYWEEKNO=60",
         "BYWEEKNO=1;BYMONTH=7", "BYSETPOS=5", "BYDAY=MO;BYSETPOS=400", "BYDAY=WE;INTERVAL=168",
-    ],
+    ], quick=4),
 )  # fmt: skip
 @pytest.mark.parametrize("start", [":20260605T100000Z", ";VALUE=DATE:20260605", ";TZID=Europe/Madrid:19700102T100000"])
 @pytest.mark.parametrize("frequency", FREQUENCIES)

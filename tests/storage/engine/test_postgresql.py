@@ -26,6 +26,8 @@ from tests.processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 30.0  # seconds: the machine may be busy
 
 

@@ -307,7 +307,7 @@ def _some(number: int) -> NewActivity:
 @pytest.mark.parametrize(
     "conditions",
     [
-        pytest.param(conditions, id=f"{n}-{conditions[0].field.value}", marks=[pytest.mark.slow] if n % 3 else [])
+        pytest.param(conditions, id=f"{n}-{conditions[0].field.value}", marks=[pytest.mark.slow] if n % 6 else [])
         for n, conditions in enumerate(CANDIDATES)
     ],
 )

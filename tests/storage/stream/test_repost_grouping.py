@@ -15,6 +15,7 @@ from aggregator.domain.activity import ActivityKind, Review
 from aggregator.domain.stream import Query
 from tests.building import NOON, add_source, an_activity, decide, ingest_now
 from tests.reader.specimens import OGP, about, tweet
+from tests.variants import mostly_slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def statements(store: Store) -> Iterator[list[str]]:
     event.remove(store.engine, "before_cursor_execute", note)
 
 
-@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize("limit", mostly_slow([7, 1, 100], quick=1))
 def test_pages_of_any_size_show_what_the_whole_stream_would(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)
     whole = read_all(store, 100, stitch=False)
@@ -153,7 +154,7 @@ def test_a_run_of_one_original_is_not_read_to_its_end(sqlite_store: Store) -> No
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize("limit", mostly_slow([7, 1, 100], quick=1))
 def test_the_way_back_shows_the_same(store: Store, limit: int) -> None:
     a_busy_stream(store, seed=limit)
     onward = read_all(store, limit)
