@@ -15,4 +15,6 @@ def mostly_slow(values: Iterable[Any], *, quick: int) -> list[Any]:
     """Return all values as parameters; all but `quick` of them, spread evenly, are slow."""
     listed = list(values)
     kept = {number * len(listed) // quick for number in range(quick)}
-    return [value if number in kept else pytest.param(value, marks=pytest.mark.slow) for number, value in enumerate(listed)]
+    return [
+        value if number in kept else pytest.param(value, marks=pytest.mark.slow) for number, value in enumerate(listed)
+    ]

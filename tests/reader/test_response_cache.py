@@ -68,7 +68,9 @@ def test_many_that_ask_at_once_wait_for_one(watching: Reader, reads: list[Any]) 
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize("path", mostly_slow([PATH, "/feed.rss", "/", "/feed.atom", "/feed.json", "/feed.as2"], quick=3))
+@pytest.mark.parametrize(
+    "path", mostly_slow([PATH, "/feed.rss", "/", "/feed.atom", "/feed.json", "/feed.as2"], quick=3)
+)
 def test_what_is_hidden_is_gone_from_every_reader_within_two_seconds(store: Store, path: str) -> None:
     source = add_source(store)
     ingest_now(store, source, [an_activity("secret", title="Secret plan"), an_activity("other")])

@@ -129,8 +129,11 @@ def test_nothing_prepared_acts() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    mostly_slow(["<iframe src=x>", "<iframe ", "<img data-", '<img style="', "<svg '", "<object><embed>", "<noscript><img>",
-     "<picture><source>", "<math><msup>", "<video><source src=x>", '<div hidden><img src="x.jpg">', "<br></br"], quick=4),
+    mostly_slow(
+        ["<iframe src=x>", "<iframe ", "<img data-", '<img style="', "<svg '", "<object><embed>", "<noscript><img>",
+         "<picture><source>", "<math><msup>", "<video><source src=x>", '<div hidden><img src="x.jpg">', "<br></br"],
+        quick=4,
+    ),
     ids=lambda piece: piece.replace("/", "-"),
 )  # fmt: skip
 def test_many_odd_elements_cost_little(piece: str) -> None:

@@ -67,7 +67,11 @@ def test_attributes_are_those_of_a_browser(tag: str, attributes: dict[str, str])
 
 
 @pytest.mark.parametrize(
-    "piece", mostly_slow(["<", "<a", '<a "', "<a b='", '<a b="', "<!--", "<!-- -", "</", "<a =", "<iframe>", "<a b=\"'", "<p x=>"], quick=4)
+    "piece",
+    mostly_slow(
+        ["<", "<a", '<a "', "<a b='", '<a b="', "<!--", "<!-- -", "</", "<a =", "<iframe>", "<a b=\"'", "<p x=>"],
+        quick=4,
+    ),
 )
 @pytest.mark.parametrize("every", [True, False])
 def test_odd_text_takes_linear_time(piece: str, *, every: bool) -> None:

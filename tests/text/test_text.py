@@ -297,7 +297,9 @@ FRAMES = [piece * 9_000 + "x" * (LONGEST // 2) for piece in ("<iframe>", "<ifram
 
 
 @pytest.mark.timeout(30)  # each takes up to 0.2 s; quadratic scans take minutes
-@pytest.mark.parametrize("html", mostly_slow([*(piece * (LONGEST // len(piece)) for piece in REPEATED), *FRAMES], quick=5))
+@pytest.mark.parametrize(
+    "html", mostly_slow([*(piece * (LONGEST // len(piece)) for piece in REPEATED), *FRAMES], quick=5)
+)
 def test_a_long_body_takes_no_longer_for_being_odd(html: str) -> None:
     clean = clean_html(html, BASE)
     fingerprint(Content(kind=ActivityKind.ARTICLE, network="web", text=html, html=clean, title=html[:1000]), None)

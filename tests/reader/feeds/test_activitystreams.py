@@ -70,7 +70,9 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
             yield from parts(part)
 
 
-@pytest.mark.parametrize("audience", [PUBLIC, pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["public", "everything"])
+@pytest.mark.parametrize(
+    "audience", [PUBLIC, pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["public", "everything"]
+)
 @pytest.mark.parametrize("item", specimens() + hostile(), ids=lambda item: f"{item.content.kind}-{item.id}")
 def test_an_independent_reader_gets_every_value(item: Activity, audience: Audience) -> None:
     written = as_object(item, audience)

@@ -104,7 +104,12 @@ def test_a_feed_within_the_limit_is_not_touched() -> None:
 @pytest.mark.parametrize(
     "body",
     mostly_slow(
-        [b"<item/>" * 400_000, b"<item><date>" * 200_000, b"<item>" * 501 + b"<pubDate " * 200_000, b"<entry" * 300_000],
+        [
+            b"<item/>" * 400_000,
+            b"<item><date>" * 200_000,
+            b"<item>" * 501 + b"<pubDate " * 200_000,
+            b"<entry" * 300_000,
+        ],
         quick=1,
     ),
     ids=["empty", "open", "attributes", "unfinished"],

@@ -170,17 +170,20 @@ def test_other_documents_are_no_pages(body: bytes, content_type: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    mostly_slow([
-        "<link ",
-        "<a href='",
-        "<!--",
-        "<script>",
-        "<link rel=alternate href=x>",
-        "<",
-        "<base href=/>",
-        '<a b="',
-        "=&amp;",
-    ], quick=3),
+    mostly_slow(
+        [
+            "<link ",
+            "<a href='",
+            "<!--",
+            "<script>",
+            "<link rel=alternate href=x>",
+            "<",
+            "<base href=/>",
+            '<a b="',
+            "=&amp;",
+        ],
+        quick=3,
+    ),
     ids=["link", "quote", "comment", "script", "links", "angle", "base", "open-quote", "entities"],
 )
 def test_hostile_pages_take_linear_time(part: str) -> None:
