@@ -12,7 +12,8 @@ from functools import lru_cache
 from html import unescape
 from typing import TYPE_CHECKING
 
-from aggregator.sources.rss.time_zones import ANYWHERE, Region, offset_of
+from aggregator.sources.rss.document import DateDoubt
+from aggregator.sources.rss.time_zones import ANYWHERE, Region, guessed_zone, offset_of
 from aggregator.sources.rss.written_dates import EARLIEST_YEAR, full_year, read_written, seconds_of
 
 if TYPE_CHECKING:
@@ -74,12 +75,17 @@ def read_date(value: object, region: Region = ANYWHERE) -> datetime | None:
         return None
 
 
-def first_unread(texts: Mapping[str, object], dates: Iterable[datetime | None]) -> str | None:
-    """Return the first text that is no date; `dates` are those of "published", "updated" and "created"."""
+def first_doubt(
+    texts: Mapping[str, object], dates: Iterable[datetime | None], region: Region = ANYWHERE
+) -> DateDoubt | None:
+    """Return the first date that is in doubt; `dates` are those of "published", "updated" and "created"."""
     for name, date in zip(("published", "updated", "created"), dates, strict=True):
         text = texts.get(name)
-        if date is None and isinstance(text, str) and text.strip():
-            return text.strip()
+        if not isinstance(text, str) or not text.strip():
+            continue
+        zone = None if date is None else guessed_zone(text, region)
+        if date is None or zone:
+            return DateDoubt(text.strip(), zone)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,13 @@ class EventFields:
     zone: str | None = None  # of times that name none
 
 
+class DateDoubt(NamedTuple):
+    """A date that was not read, or was read with a zone that has several meanings."""
+
+    text: str
+    zone: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entry. Addresses are as relative as in the document."""
@@ -61,7 +68,7 @@ class Entry:
     media: tuple[Media, ...] = ()
     image: str | None = None  # a picture that represents the entry
     event: EventFields | None = None  # its `ev:` or xCal elements
-    unread_date: str | None = None  # a date in a form that is not known
+    date_doubt: DateDoubt | None = None
     reply_to: str | None = None  # address of the item it replies to (RFC 4685)
     raw: bytes = b""  # the entry's XML, or compact JSON of all its fields
 

@@ -20,7 +20,7 @@ from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss import complexity_limits
 from aggregator.sources.rss.base64_text import text_in_base64
 from aggregator.sources.rss.charset import UTF8, decoded
-from aggregator.sources.rss.dates import first_unread, read_date
+from aggregator.sources.rss.dates import first_doubt, read_date
 from aggregator.sources.rss.document import UNDETERMINED, Document, Entry, ReadEntries
 from aggregator.sources.rss.entry_limit import shortened
 from aggregator.sources.rss.feed_metadata import announced_in
@@ -122,4 +122,4 @@ def _entry(entry: Fields, region: Region, *, atom: bool) -> Entry:
     published, updated, created = (read_date(text, region) for text in texts.values())
     raw = json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=str).encode("utf-8", "replace")
     found = entry_of(entry, published or created, updated, raw, atom=atom)
-    return replace(found, unread_date=first_unread(texts, (published, updated, created)))
+    return replace(found, date_doubt=first_doubt(texts, (published, updated, created), region))

@@ -10,7 +10,7 @@ from aggregator.domain.activity import Media
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.rss.authors import author_of, people_in
 from aggregator.sources.rss.control_characters import cleaned
-from aggregator.sources.rss.dates import first_unread, read_date
+from aggregator.sources.rss.dates import first_doubt, read_date
 from aggregator.sources.rss.document import Document, Entry, Markup, ReadEntries
 from aggregator.sources.rss.entry_limit import newest
 from aggregator.sources.rss.media_types import media_type, whole
@@ -87,7 +87,7 @@ def _entry(item: dict[str, Any], region: Region) -> Entry:
         lang=_text(item, "language"),
         published=published,
         updated=updated,
-        unread_date=first_unread(texts, (published, updated, None)),
+        date_doubt=first_doubt(texts, (published, updated, None), region),
         tags=tuple(_tags(item.get("tags"))),
         media=tuple(_media(item, image)),
         image=image,

@@ -121,9 +121,13 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
 
 
 def _notes(ids: RepeatedIds, fresh: _Fresh, read: Iterable[Entry]) -> Iterator[str]:
-    unread = [entry.unread_date for entry in read if entry.unread_date]
+    doubts = [entry.date_doubt for entry in read if entry.date_doubt]
+    unread = [doubt.text for doubt in doubts if doubt.zone is None]
     if unread:
         yield f"Dates in an unknown form were left out, such as {unread[0][:60]!r}: {len(unread)}."
+    zones = [doubt.zone for doubt in doubts if doubt.zone]
+    if zones:
+        yield f"Time zones with several meanings were read in the commonest one, such as {zones[0]}: {len(zones)}."
     note = ids.note()
     if note:
         yield note

@@ -52,6 +52,9 @@ _SHARED: dict[str, tuple[tuple[float, str], ...]] = {
     "WDT": ((9, "AU"),),
     "WST": ((8, "AU"), (13, "WS"), (1, "EH")),
 }
+# RFC 822 gives these one meaning.
+_DEFINED = frozenset({"EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"})
+_AMBIGUOUS = _SHARED.keys() - _DEFINED
 # Names that follow a region's summer time.
 _REGIONS = {
     "ET": "America/New_York",
@@ -222,12 +225,25 @@ def offset_of(name: str, local: datetime, region: Region = ANYWHERE) -> timedelt
     return None
 
 
+def guessed_zone(text: str, region: Region) -> str | None:
+    """Return the zone in a date that has several meanings of which nothing in the feed chooses one."""
+    for word in _AMBIGUOUS.intersection(text.split()):
+        if len(_SHARED[word]) > 1 and _meant(_SHARED[word], region) is None:
+            return word
+    return None
+
+
 def _by_country(meanings: tuple[tuple[float, str], ...], region: Region) -> timedelta:
+    hours = _meant(meanings, region)
+    return timedelta(hours=meanings[0][0] if hours is None else hours)
+
+
+def _meant(meanings: tuple[tuple[float, str], ...], region: Region) -> float | None:
     for country in region.countries:
         for hours, countries in meanings:
             if country in countries.split():
-                return timedelta(hours=hours)
-    return timedelta(hours=meanings[0][0])
+                return hours
+    return None
 
 
 @cache

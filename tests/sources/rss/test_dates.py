@@ -297,6 +297,26 @@ def test_a_date_that_is_not_read_leaves_a_note(body: str) -> None:
     assert "Dates in an unknown form were left out, such as 'a while ago': 1." in (feed.note or "")
 
 
+@pytest.mark.parametrize("body", FORMATS.values(), ids=FORMATS)
+@pytest.mark.parametrize(
+    ("written", "address", "note"),
+    [
+        ("Thu, 18 Aug 2022 10:00:00 IST", "https://news.example/feed", "such as IST: 1."),
+        ("Thu Aug 18 10:00:00 BST 2022", "https://news.example/feed", "such as BST: 1."),
+        ("Thu, 18 Aug 2022 10:00:00 IST", "https://news.example.in/feed", None),
+        ("Thu, 18 Aug 2022 10:00:00 BST", "https://news.example.co.uk/feed", None),
+        ("Thu, 18 Aug 2022 10:00:00 EST", "https://news.example/feed", None),
+        ("Thu, 18 Aug 2022 10:00:00 CEST", "https://news.example/feed", None),
+    ],
+)
+def test_a_zone_that_is_guessed_leaves_a_note(body: str, written: str, address: str, note: str | None) -> None:
+    feed = normalise(body.replace(DATE, written).encode(), "", address)
+    assert feed.activities[0].content.published is not None
+    expected = note and f"Time zones with several meanings were read in the commonest one, {note}"
+    assert (expected or "") in (feed.note or "")
+    assert ("several meanings" in (feed.note or "")) is (note is not None)
+
+
 def test_the_language_of_a_feed_reaches_its_dates() -> None:
     for language, month in (("pl", 11), ("hr", 10)):
         item = "<item><guid>1</guid><title>x</title><pubDate>18 listopad 2022</pubDate></item>"

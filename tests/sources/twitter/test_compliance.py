@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,8 @@ def store() -> Iterator[Callable[[Any], str]]:
     def start(answer: Any) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                answer(self)
+                with suppress(OSError):  # the client hung up
+                    answer(self)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's own name
                 pass

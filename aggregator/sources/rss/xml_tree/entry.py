@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from aggregator.sources.rss.control_characters import plain_id
-from aggregator.sources.rss.dates import first_unread, read_date
+from aggregator.sources.rss.dates import first_doubt, read_date
 from aggregator.sources.rss.entry_links import ORIGINALS, page_link
 from aggregator.sources.rss.feedparser_marks import PLAIN_GUID
 from aggregator.sources.rss.fields import entry_of
@@ -70,8 +70,8 @@ class Item:
             if handle is not None:
                 self._handle(handle, child)
         entry = entry_of(self.fields, self.published or self.created, self.updated, raw, atom=self.atom)
-        unread = first_unread(self._dates, (self.published, self.updated, self.created))
-        return replace(entry, unread_date=unread) if unread else entry
+        doubt = first_doubt(self._dates, (self.published, self.updated, self.created), self._region)
+        return replace(entry, date_doubt=doubt) if doubt else entry
 
     def names(self) -> tuple[str | None, str | None]:
         """Read the id and the link only."""
