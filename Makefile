@@ -8,8 +8,8 @@ SHELL  := bash
 .SHELLFLAGS := -eu -o pipefail -c
 # pip prints a line per package: show every tenth. Errors go to standard error.
 PROGRESS   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
-# Four tests at a time, since most of them wait; a few tests start sooner without.
-SPREAD := --numprocesses 4 --dist loadgroup
+# Three tests at a time, since many of them wait; a few tests start sooner without.
+SPREAD := --numprocesses 3 --dist loadgroup
 # Keep compiled tests, which saves two seconds per run.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-words
@@ -37,7 +37,7 @@ test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chro
 
 test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about twenty minutes
 	@$(BIN)/python -m tests.chromium
-	@$(PYTEST) -m slow $(or $(ARGS),$(SPREAD))
+	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(or $(ARGS),$(SPREAD))
 
 coverage: $(VENV)/test-installed ## Run the tests of 'make test' with coverage, and check its limits
 	@$(BIN)/python -m tests.chromium

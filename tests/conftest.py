@@ -56,8 +56,10 @@ plain_logging()
 os.environ["PYTHONPATH"] = str(ROOT / "as_installed")
 
 # Whether generating inputs is slow depends on the machine, not on the code.
-hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("busy")
+_BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("quick", max_examples=30, **_BUSY)  # 'make test'
+hypothesis.settings.register_profile("thorough", max_examples=500, **_BUSY)  # 'make test-long'
+hypothesis.settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

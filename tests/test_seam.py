@@ -14,6 +14,8 @@ from aggregator.sources import kinds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("modules")  # all modules are parsed once per process
+
 ROOT = Path(__file__).parents[1]
 TEMPLATES = sorted(ROOT.glob("aggregator/*/templates/*"))
 NAMES = frozenset(kinds()) | {network.name for kind in kinds().values() for network in kind.networks} | {"ical"}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aggregator.domain.activity import Activity
     from aggregator.reader.visibility import Audience
 
+pytestmark = pytest.mark.xdist_group("activitystreams")  # the first test of a process loads libraries for a second
+
 OF_THE_VOCABULARY = {
     *("@context", "id", "type", "actor", "object", "summary", "url", "published", "updated", "attributedTo", "name"),
     *(

@@ -23,6 +23,8 @@ from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.parse import normalise
 from aggregator.sources.rss.time_zones import region_of
 
+pytestmark = pytest.mark.xdist_group("dates")  # the first test of a process loads all month names
+
 
 def named(rows: list[Any]) -> list[str]:
     """Return an ASCII name for each row of a table."""
