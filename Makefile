@@ -8,8 +8,8 @@ SHELL  := bash
 .SHELLFLAGS := -eu -o pipefail -c
 # pip prints a line per package: show every tenth. Errors go to standard error.
 PROGRESS   := awk '/^(Collecting|Requirement)/ { if (++n % 10 == 0) print "  " n " packages" } /^Installing/ { print "  unpacking " n " packages" } { fflush() }'
-# Three tests at a time, since many of them wait; a few tests start sooner without.
-SPREAD := --numprocesses 3 --dist loadgroup
+# Four tests at a time, since many of them wait; a few tests start sooner without.
+SPREAD := --numprocesses 4 --dist loadgroup
 # Keep compiled tests, which saves two seconds per run.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-words

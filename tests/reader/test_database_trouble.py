@@ -24,6 +24,7 @@ from tests.faults.tcp_proxy import TcpProxy
 from tests.reader.conftest import app_of
 from tests.reader.serving import Reader, serving, until
 from tests.reader.test_authentication import a_token, by, revoke
+from tests.variants import mostly_slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,8 +96,8 @@ def read_only(setting: Setting, stack: ExitStack) -> None:
     say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
 
 
-TROUBLES = [refused, hung, full, read_only]
-by_name = pytest.mark.parametrize("trouble", TROUBLES, ids=[item.__name__ for item in TROUBLES])
+TROUBLES = [refused, full, hung, read_only]
+by_name = pytest.mark.parametrize("trouble", mostly_slow(TROUBLES, quick=2), ids=[item.__name__ for item in TROUBLES])
 
 
 def timed(reader: Reader, path: str, **options: Any) -> tuple[int, float, bytes]:
@@ -206,7 +207,7 @@ def test_pages_are_made_anew_before_anybody_asks(
         setting.proxy.restore()
 
 
-@pytest.mark.parametrize("trouble", [*TROUBLES, forgotten], ids=lambda entry: entry.__name__)
+@pytest.mark.parametrize("trouble", mostly_slow([*TROUBLES, forgotten], quick=2), ids=lambda entry: entry.__name__)
 def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
     setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
