@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import chain, islice
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # No script stacks more marks. `re` treats marks as neither letters nor spaces; they are part of its matches.
@@ -21,8 +22,7 @@ def searchable(*parts: str | None) -> str:
     joined = " ".join(part for part in parts if part)
     if joined.isascii():
         return " ".join(joined.lower().split())
-    # Word by word, since most words of most languages are ASCII or repeated. Whitespace separates normalizations.
-    return " ".join(filter(None, map(_folded_word, joined.split())))
+    return " ".join(filter(None, map(_folded, joined.split())))  # normalization ends at whitespace
 
 
 def words(*parts: str | None) -> list[str]:
@@ -30,24 +30,25 @@ def words(*parts: str | None) -> list[str]:
 
     Text without spaces between words is split into characters, so that any run is found as a phrase.
     """
-    found = _WORD.findall(_IDEOGRAPH.sub(r" \g<0> ", searchable(*parts)))
-    return [word[:_LONGEST_WORD] for word in found[:_MOST_WORDS]]
+    written = " ".join(part for part in parts if part).split()
+    found = chain.from_iterable(_cached_terms(word) if len(word) <= _LONGEST_WORD else _terms(word) for word in written)
+    return list(islice(found, _MOST_WORDS))
 
 
-def _folded_word(word: str) -> str:
-    if word.isascii():
-        return word.lower()
-    return _cached_fold(word) if len(word) <= _LONGEST_WORD else _folded(word)
+def _terms(word: str) -> list[str]:
+    return [term[:_LONGEST_WORD] for term in _WORD.findall(_IDEOGRAPH.sub(r" \g<0> ", _folded(word)))]
+
+
+_cached_terms = lru_cache(maxsize=16_384)(_terms)  # most words of a language are repeated
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     # Sorting stacked accents takes quadratic time.
     folded = unicodedata.normalize("NFKC", _TOWER.sub(_lowered, text)).casefold()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
     return " ".join(unicodedata.normalize("NFKC", bare).casefold().split())
-
-
-_cached_fold = lru_cache(maxsize=8192)(_folded)
 
 
 def _lowered(found: re.Match[str]) -> str:
