@@ -1,7 +1,6 @@
 """Run a scripted server on loopback that speaks raw HTTP, so that it can misbehave, with a client for it."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,14 +18,11 @@ from aggregator.domain.polling.host_limits import HostTurn
 from aggregator.fetching.client import Http
 from aggregator.fetching.limits import Limits
 
-if sys.version_info < (3, 14):
-    pass
-else:
-    pass
-
 FIRST_PAUSE = timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LOOPBACK = (ip_network("127.0.0.1/32"),)
+PATIENT = Limits(connect=20, first_byte=20, total=60, wire=100_000, decoded=200_000, page=20)
+# For servers that are slow.
 QUICK = Limits(connect=1, first_byte=0.4, total=0.8, wire=100_000, decoded=200_000, page=0.1)
 _T = TypeVar("_T")
 
@@ -97,7 +93,7 @@ def moved(status: str, location: str) -> list[bytes]:
 
 
 def with_server(
-    script: Callable[[Http, Server], Awaitable[_T]], *, limits: Limits = QUICK, turns: Turns | None = None
+    script: Callable[[Http, Server], Awaitable[_T]], *, limits: Limits = PATIENT, turns: Turns | None = None
 ) -> tuple[_T, Server]:
     """Run `script` with a client that may reach 127.0.0.1 alone."""
 
@@ -119,7 +115,12 @@ def with_server(
 
 
 def failing(
-    answers: dict[str, list[bytes]], expected: type[SourceError], *, gap: float = 0.0, turns: Turns | None = None
+    answers: dict[str, list[bytes]],
+    expected: type[SourceError],
+    *,
+    gap: float = 0.0,
+    limits: Limits = PATIENT,
+    turns: Turns | None = None,
 ) -> SourceError:
     async def script(http: Http, server: Server) -> SourceError:
         server.answers, server.gap = answers, gap
@@ -127,4 +128,4 @@ def failing(
             await http.get(f"{server.base}/")
         return caught.value
 
-    return with_server(script, turns=turns)[0]
+    return with_server(script, limits=limits, turns=turns)[0]

@@ -24,7 +24,7 @@ if sys.version_info < (3, 14):
     pass
 else:
     pass
-from tests.fetching.server import FIRST_PAUSE, NOW, Server, Turns, answer, failing, moved, with_server
+from tests.fetching.server import FIRST_PAUSE, NOW, QUICK, Server, Turns, answer, failing, moved, with_server
 
 
 def test_an_ordinary_answer_comes_whole_with_its_facts() -> None:
@@ -78,15 +78,15 @@ def test_very_many_headers_are_refused() -> None:
 
 
 def test_slow_headers_and_a_dripping_body_are_cut() -> None:
-    error = failing({"/": [b"H", b"TTP/1.1 200 OK\r\n\r\n"]}, SlowError, gap=0.3)
+    error = failing({"/": [b"H", b"TTP/1.1 200 OK\r\n\r\n"]}, SlowError, gap=0.3, limits=QUICK)
     assert "headers" in str(error)
     drip = [b"HTTP/1.1 200 OK\r\n\r\n", *([b"x"] * 40)]
-    assert "in full" in str(failing({"/": drip}, SlowError, gap=0.1))
+    assert "in full" in str(failing({"/": drip}, SlowError, gap=0.1, limits=QUICK))
 
 
 def test_the_total_time_counts_all_hops_together() -> None:
     answers = {"/": moved("302 Found", "/1"), "/1": moved("302 Found", "/2"), "/2": answer(b"x")}
-    failing(answers, SlowError, gap=0.3)
+    failing(answers, SlowError, gap=0.3, limits=QUICK)
 
 
 def test_an_answer_that_breaks_off_is_an_error() -> None:

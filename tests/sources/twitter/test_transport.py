@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import threading
 import time
@@ -40,12 +41,9 @@ def x() -> Iterator[FakeX]:
 # Slow and large
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "BoundedAdapter", partial(BoundedAdapter, read=0.4, total=0.8, largest=200_000))
-
-
-PATIENCE = 30.0  # seconds: the limits are those of `hasty`, but the machine may be busy
+SMALL = partial(BoundedAdapter, largest=200_000)
+HASTY = partial(SMALL, read=0.4, total=0.8)
+PATIENCE = 30.0  # seconds: the limits are those of HASTY, but the machine may be busy
 
 
 def _endless(handler: BaseHTTPRequestHandler) -> None:
@@ -79,7 +77,6 @@ def _silent(handler: BaseHTTPRequestHandler) -> None:
         handler.connection.recv(1)  # until the client hangs up
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -91,18 +88,20 @@ def _silent(handler: BaseHTTPRequestHandler) -> None:
     ],
 )
 def test_bad_manners_end_in_bounded_time(
-    x: FakeX, body: Callable[[BaseHTTPRequestHandler], None], kind: type[SourceError]
+    x: FakeX,
+    body: Callable[[BaseHTTPRequestHandler], None],
+    kind: type[SourceError],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(api, "BoundedAdapter", HASTY if kind is SlowError else SMALL)
     x.body = body
     began = time.monotonic()
     assert type(failure(source(), context(x.url))) is kind
     assert time.monotonic() - began < PATIENCE  # the server would go on for much longer
 
 
-@pytest.mark.usefixtures("hasty")
-def test_packed_bomb_is_too_large(x: FakeX) -> None:
-    import gzip
-
+def test_packed_bomb_is_too_large(x: FakeX, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "BoundedAdapter", SMALL)
     x.body, x.headers = gzip.compress(b" " * 30_000_000), {"Content-Encoding": "gzip"}
     assert isinstance(failure(source(), context(x.url)), TooLargeError)
 
