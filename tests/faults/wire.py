@@ -123,11 +123,13 @@ async def serving(
 
     server = await asyncio.start_server(connected, address, port, ssl=tls)
     async with server:
-        yield server.sockets[0].getsockname()[1]
-        for task in list(playing):
-            task.cancel()
-        if playing:
-            await asyncio.wait(playing, timeout=1)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:  # from Python 3.12 on, closing the server waits for them
+            for task in list(playing):
+                task.cancel()
+            if playing:
+                await asyncio.wait(playing, timeout=1)
 
 
 async def request(reader: asyncio.StreamReader) -> str:
