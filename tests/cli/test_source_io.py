@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from tests.cli.conftest import CommandLine
 from tests.x_api.upstream import SimulatedUpstream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from aggregator.domain.source import Source
@@ -48,7 +50,7 @@ def _change(store: Store, slug: str, **columns: Any) -> None:
 
 
 @pytest.fixture
-def elsewhere(cli: CommandLine, tmp_path: Path) -> tuple[CommandLine, Store]:
+def elsewhere(cli: CommandLine, tmp_path: Path) -> Iterator[tuple[CommandLine, Store]]:
     """Give another, empty installation."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
@@ -57,7 +59,8 @@ def elsewhere(cli: CommandLine, tmp_path: Path) -> tuple[CommandLine, Store]:
         {**cli.environ, "AGGREGATOR_DATA_DIR": str(folder), "AGGREGATOR_DATABASE_URL": url},
     )
     other("migrate")
-    return other, Store.open(url)
+    with closing(Store.open(url)) as store:
+        yield other, store
 
 
 def _list(tmp_path: Path, *lines: str, name: str = "feeds.opml") -> str:
