@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from aggregator.fetching.client import Http
     from aggregator.fetching.limits import Limits
+    from tests.faults.wire import Play
 
 # As written in an address; a literal, or a spelling that look-ups take for one.
 LITERALS = {
@@ -117,6 +119,22 @@ class World:
     caught: list[str] = field(default_factory=list)
 
 
+async def _everywhere(stack: AsyncExitStack, play: Play, trap: Play) -> int:
+    """Serve on the same port of every address; another test may have taken a port of one of them."""
+    while True:
+        async with AsyncExitStack() as opened:
+            try:
+                port = await opened.enter_async_context(serving(play, port=free_port()))
+                for address in LOOPBACK:
+                    await opened.enter_async_context(serving(trap, address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            stack.push_async_exit(opened.pop_all())
+            return port
+
+
 def in_world(
     script: Callable[[World], Awaitable[None]],
     *,
@@ -136,9 +154,7 @@ def in_world(
             writer.write(answer(b"secret"))
 
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(serving(saying(answers), port=free_port()))
-            for address in LOOPBACK:
-                await stack.enter_async_context(serving(trap, address, port))
+            port = await _everywhere(stack, saying(answers), trap)
             through = f"http://{ALLOWED}:{port}" if proxy else None
             http = await stack.enter_async_context(client(names=names, proxy=through, allowed=allowed, limits=limits))
             world = World(http, port, answers, caught)
