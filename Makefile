@@ -31,7 +31,7 @@ demo: $(VENV)/installed ## Run a demo with a sample X and a sample news site; ne
 run: $(VENV)/installed ## Run everything in one process on SQLite, with settings from the environment
 	@$(BIN)/aggregator run
 
-test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium, in about six minutes
+test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chromium, in about five minutes
 	@$(BIN)/python -m tests.chromium
 	@$(PYTEST) $(or $(ARGS),-m "not slow" $(SPREAD))
 
