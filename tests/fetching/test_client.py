@@ -1,7 +1,6 @@
 """Test the HTTP client against a scripted server that misbehaves."""
 
 import asyncio
-import sys
 from datetime import timedelta
 
 import pytest
@@ -19,11 +18,6 @@ from aggregator.domain.errors import (
 from aggregator.fetching.client import Http
 from aggregator.fetching.limits import Limits
 from aggregator.fetching.response import Response, TransferStats, validators
-
-if sys.version_info < (3, 14):
-    pass
-else:
-    pass
 from tests.fetching.server import FIRST_PAUSE, NOW, QUICK, Server, Turns, answer, failing, moved, with_server
 
 

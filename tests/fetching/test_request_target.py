@@ -1,7 +1,6 @@
 """Test which URLs and redirects are followed, and how hosts are named."""
 
 import asyncio
-import sys
 
 import pytest
 
@@ -12,11 +11,6 @@ from aggregator.domain.errors import (
 from aggregator.fetching.client import Http
 from aggregator.fetching.request_target import host_key
 from aggregator.fetching.response import Response
-
-if sys.version_info < (3, 14):
-    pass
-else:
-    pass
 from tests.fetching.server import Server, Turns, answer, failing, moved, with_server
 
 

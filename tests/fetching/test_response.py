@@ -1,6 +1,5 @@
 """Test validators and Retry-After."""
 
-import sys
 from datetime import timedelta
 
 import pytest
@@ -10,11 +9,6 @@ from aggregator.domain.errors import (
 )
 from aggregator.fetching.client import Http
 from aggregator.fetching.response import Response, parse_retry_after, validators
-
-if sys.version_info < (3, 14):
-    pass
-else:
-    pass
 from tests.fetching.server import NOW, Server, answer, failing, with_server
 
 

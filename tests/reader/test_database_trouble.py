@@ -96,6 +96,8 @@ def read_only(setting: Setting, stack: ExitStack) -> None:
     say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
 
 
+if TYPE_CHECKING:
+    Trouble = Callable[[Setting, ExitStack], None]
 TROUBLES = [refused, full, hung, read_only]
 by_name = pytest.mark.parametrize("trouble", mostly_slow(TROUBLES, quick=2), ids=[item.__name__ for item in TROUBLES])
 
@@ -107,9 +109,7 @@ def timed(reader: Reader, path: str, **options: Any) -> tuple[int, float, bytes]
 
 
 @by_name
-def test_what_was_shown_is_shown_at_once_and_the_rest_is_refused_soon(
-    setting: Setting, trouble: Callable[[Setting, ExitStack], None]
-) -> None:
+def test_what_was_shown_is_shown_at_once_and_the_rest_is_refused_soon(setting: Setting, trouble: Trouble) -> None:
     reader = setting.reader
     shown = _shown(reader)
     with ExitStack() as stack:
@@ -166,7 +166,7 @@ def test_connections_that_the_network_forgot_cost_no_answer(setting: Setting) ->
 
 @by_name
 def test_what_was_hidden_before_stays_hidden(
-    setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
+    setting: Setting, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even without requests between the decision and the failure."""
     monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
@@ -187,9 +187,7 @@ def test_what_was_hidden_before_stays_hidden(
 
 
 @pytest.mark.parametrize("trouble", [refused, hung], ids=["refused", "hung"])
-def test_pages_are_made_anew_before_anybody_asks(
-    setting: Setting, trouble: Callable[[Setting, ExitStack], None]
-) -> None:
+def test_pages_are_made_anew_before_anybody_asks(setting: Setting, trouble: Trouble) -> None:
     """They are available without the hidden items when the database fails next."""
     hidden = _id_of(setting.store, SECRET)
     _shown(setting.reader)
@@ -209,7 +207,7 @@ def test_pages_are_made_anew_before_anybody_asks(
 
 @pytest.mark.parametrize("trouble", mostly_slow([*TROUBLES, forgotten], quick=2), ids=lambda entry: entry.__name__)
 def test_a_page_that_lacks_only_the_newest_is_shown_at_once(
-    setting: Setting, trouble: Callable[[Setting, ExitStack], None], monkeypatch: pytest.MonkeyPatch
+    setting: Setting, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_middleware, "_REFRESHED", 0)
     shown = _shown(setting.reader)
@@ -298,9 +296,7 @@ def test_no_request_waits_for_long_for_a_connection_that_can_not_be_opened(setti
 
 
 @pytest.mark.parametrize("trouble", [refused, hung], ids=["refused", "hung"])
-def test_a_revoked_token_stays_revoked_and_a_good_one_good(
-    setting: Setting, trouble: Callable[[Setting, ExitStack], None]
-) -> None:
+def test_a_revoked_token_stays_revoked_and_a_good_one_good(setting: Setting, trouble: Trouble) -> None:
     good, bad = a_token(setting.store), a_token(setting.store, "old")
     path = "/api/v1/activities?limit=50"
     for token in (good, bad):

@@ -6,6 +6,7 @@ UTC. Several regions share some abbreviations; the country of a feed decides bet
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +56,7 @@ _SHARED: dict[str, tuple[tuple[float, str], ...]] = {
 # RFC 822 gives these one meaning.
 _DEFINED = frozenset({"EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"})
 _AMBIGUOUS = _SHARED.keys() - _DEFINED
+_WRITTEN_OFFSET = re.compile(r"\s[+-]\d{2}:?\d{2}(?!\d)")  # as in "+0530 IST", where the name decides nothing
 # Names that follow a region's summer time.
 _REGIONS = {
     "ET": "America/New_York",
@@ -227,8 +229,8 @@ def offset_of(name: str, local: datetime, region: Region = ANYWHERE) -> timedelt
 
 def guessed_zone(text: str, region: Region) -> str | None:
     """Return the zone in a date that has several meanings of which nothing in the feed chooses one."""
-    for word in _AMBIGUOUS.intersection(text.split()):
-        if len(_SHARED[word]) > 1 and _meant(_SHARED[word], region) is None:
+    for word in _AMBIGUOUS.intersection(text.upper().split()):
+        if len(_SHARED[word]) > 1 and _meant(_SHARED[word], region) is None and not _WRITTEN_OFFSET.search(text):
             return word
     return None
 

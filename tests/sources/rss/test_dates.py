@@ -305,6 +305,9 @@ def test_a_date_that_is_not_read_leaves_a_note(body: str) -> None:
     [
         ("Thu, 18 Aug 2022 10:00:00 IST", "https://news.example/feed", "such as IST: 1."),
         ("Thu Aug 18 10:00:00 BST 2022", "https://news.example/feed", "such as BST: 1."),
+        ("Thu, 18 Aug 2022 10:00:00 ist", "https://news.example/feed", "such as IST: 1."),
+        ("2022-08-18 10:00:00 +0530 IST", "https://news.example/feed", None),
+        ("Thu, 18 Aug 2022 10:00:00 +0530 (IST)", "https://news.example/feed", None),
         ("Thu, 18 Aug 2022 10:00:00 IST", "https://news.example.in/feed", None),
         ("Thu, 18 Aug 2022 10:00:00 BST", "https://news.example.co.uk/feed", None),
         ("Thu, 18 Aug 2022 10:00:00 EST", "https://news.example/feed", None),
