@@ -16,14 +16,9 @@ import structlog
 
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
-from aggregator.services.billing_ledger import StoreSpending
-from aggregator.services.dispatch import Added, Dispatcher, Limits
-from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
-from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
-from aggregator.source_api.kind import PollContext, ProfileSource
-from aggregator.source_api.parser_pool import ParserPool
-from aggregator.source_api.takedowns import TakedownSource
+from aggregator.services.dispatch import Dispatcher, Limits
 from aggregator.sources import forms, kinds
+from storage import repositories
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -46,13 +41,19 @@ if TYPE_CHECKING:
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
+    from aggregator.services.billing_ledger import StoreSpending
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
+    from aggregator.services.dispatch import Added
     from aggregator.services.poll_now import PollNow
     from aggregator.services.polling import Polling
     from aggregator.services.profiles import ProfileUpkeep
     from aggregator.services.purge import PurgeService
+    from aggregator.services.rate_limiter import HostRateLimiter
+    from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
+    from aggregator.source_api.kind import PollContext
+    from aggregator.source_api.parser_pool import ParserPool
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
@@ -108,6 +109,7 @@ class Container:
         """Import the modules that polls import late, so that the child processes of a worker share them."""
         for name in (*_POLLING_MODULES, *(name for kind in kinds().values() for name in kind.late_modules)):
             import_module(name)
+        repositories.preload()
 
     def migrate(self) -> list[str]:
         """Upgrade the schema; return the applied revisions."""
@@ -146,8 +148,9 @@ class Container:
 
         return PollNow(self.store, self.settings, self.clock, self.polling.poll_now)
 
-    def subscribe(self, address: str, terms: Subscription = Subscription()) -> tuple[Source, PollRecord | None]:  # noqa: B008 - frozen
+    def subscribe(self, address: str, terms: Subscription | None = None) -> tuple[Source, PollRecord | None]:
         """Discover an address and add it as a source; see `aggregator.services.subscribe`."""
+        from aggregator.services.subscribe import Subscription, subscribe
 
         async def work() -> tuple[Source, PollRecord | None]:
             return await subscribe(
@@ -156,23 +159,24 @@ class Container:
                 await self.context(),
                 self.store,
                 lambda: self.seal,
-                terms,
+                terms or Subscription(),
                 tagger=self.configuration.tagger,
             )
 
         return self.run(work())
 
-    def preview(self, address: str, terms: Subscription = Subscription(), *, most: int = 20) -> SourcePreview:  # noqa: B008 - frozen
+    def preview(self, address: str, terms: Subscription | None = None, *, most: int = 20) -> SourcePreview:
         """Return what would be stored of an address; nothing is written for a feed."""
         from aggregator.services.preview import ReadOnlyRateLimiter, preview
+        from aggregator.services.subscribe import Subscription
 
         async def work() -> SourcePreview:
             limiter = ReadOnlyRateLimiter(self.store, self.clock, spacing=self.settings.host_spacing)
             usual = await self.context()
             async with self._client(limiter) as http:
                 context = replace(usual, http=http, rate_limiter=limiter)
-                tagger = self.configuration.tagger
-                return await preview(address, kinds().values(), context, terms, tagger=tagger, most=most)
+                chosen, tagger = terms or Subscription(), self.configuration.tagger
+                return await preview(address, kinds().values(), context, chosen, tagger=tagger, most=most)
 
         found = self.run(work())
         with self.store.reading() as tx:
@@ -184,6 +188,7 @@ class Container:
         self, addresses: Sequence[str], terms: Subscription, report: Callable[[str, Added | AggregatorError], None]
     ) -> None:
         """Add many addresses, discovered together if their kinds support that, and report each result."""
+        from aggregator.services.subscribe import subscribe_all
 
         async def work() -> None:
             context, tagger = await self.context(), self.configuration.tagger
@@ -240,6 +245,7 @@ class Container:
     def purge(self) -> PurgeService:
         """Purges posts, accounts and networks."""
         from aggregator.services.purge import PurgeService
+        from aggregator.source_api.kind import ProfileSource
 
         return PurgeService(
             self.store,
@@ -263,6 +269,7 @@ class Container:
         """Return the sections of the review desk, connected to this container."""
         from aggregator.review.routes import sections
         from aggregator.services.editorial import publish
+        from aggregator.services.subscribe import Subscription
         from aggregator.services.subscription_lists.importer import import_document
 
         def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
@@ -281,6 +288,7 @@ class Container:
 
     async def _sweep(self) -> list[SweepReport]:
         from aggregator.services.compliance_sweep import ComplianceSweep
+        from aggregator.source_api.takedowns import TakedownSource
 
         context = await self.context(time.monotonic() + self.limits.begin)
         takedown_kinds = [kind for kind in kinds().values() if isinstance(kind, TakedownSource)]
@@ -292,6 +300,11 @@ class Container:
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""
+        from aggregator.services.billing_ledger import StoreSpending
+        from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
+        from aggregator.source_api.kind import PollContext
+        from aggregator.source_api.parser_pool import ParserPool
+
         settings = self.settings
         if self._http is None or self._rate_limiter is None:
             self._rate_limiter = HostRateLimiter(

@@ -1,36 +1,51 @@
-"""Group the table classes by concern; each is created on first use."""
+"""Group the table classes by concern.
+
+Each is imported and created on first use: a short command needs few of them, and their definitions are most of what it
+would import.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from functools import cached_property
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from storage.access.accounts import Accounts
-from storage.access.api_tokens import Tokens
-from storage.billing.ledger import Spendings
-from storage.moderation.audit_log import Audit
-from storage.moderation.decisions import Decisions
-from storage.moderation.freezes import Freezes
-from storage.moderation.pending_edits import PendingEdits
-from storage.moderation.queue import Queue
-from storage.moderation.review_states import Reviews
-from storage.moderation.rules import Rules
-from storage.monitoring.alerts import Alerts
-from storage.polling.clock_correction import Clock
-from storage.polling.host_groups import Groups
-from storage.polling.hosts import Hosts
-from storage.polling.pace import PaceTable
-from storage.polling.schedule import Schedule
-from storage.polling.sources import Sources
-from storage.revision import Stream
-from storage.stream.activities import Activities
-from storage.stream.actors import Actors
-from storage.stream.stories import Stories
-from storage.stream.tags import Tagging
-from storage.stream.versions import Versions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from storage.access.accounts import Accounts
+    from storage.access.api_tokens import Tokens
+    from storage.billing.ledger import Spendings
+    from storage.moderation.audit_log import Audit
+    from storage.moderation.decisions import Decisions
+    from storage.moderation.freezes import Freezes
+    from storage.moderation.pending_edits import PendingEdits
+    from storage.moderation.queue import Queue
+    from storage.moderation.review_states import Reviews
+    from storage.moderation.rules import Rules
+    from storage.monitoring.alerts import Alerts
+    from storage.polling.clock_correction import Clock
+    from storage.polling.host_groups import Groups
+    from storage.polling.hosts import Hosts
+    from storage.polling.pace import PaceTable
+    from storage.polling.schedule import Schedule
+    from storage.polling.sources import Sources
+    from storage.revision import Stream
+    from storage.stream.activities import Activities
+    from storage.stream.actors import Actors
+    from storage.stream.stories import Stories
+    from storage.stream.tags import Tagging
+    from storage.stream.versions import Versions
+
+
+def preload() -> None:
+    """Import every table class, so that the child processes of a worker share them."""
+    for package in ("access", "billing", "compliance", "moderation", "monitoring", "polling", "stream"):
+        folder = str(Path(__file__).parent / package)
+        for module in pkgutil.iter_modules([folder], f"storage.{package}."):
+            import_module(module.name)
 
 
 class _Group:
@@ -44,31 +59,43 @@ class StreamRepositories(_Group):
     @cached_property
     def state(self) -> Stream:
         """The `stream` row."""
+        from storage.revision import Stream
+
         return Stream(self._connection)
 
     @cached_property
     def activities(self) -> Activities:
         """The activities."""
+        from storage.stream.activities import Activities
+
         return Activities(self._connection)
 
     @cached_property
     def actors(self) -> Actors:
         """The actors."""
+        from storage.stream.actors import Actors
+
         return Actors(self._connection)
 
     @cached_property
     def stories(self) -> Stories:
         """The stories."""
+        from storage.stream.stories import Stories
+
         return Stories(self._connection)
 
     @cached_property
     def tags(self) -> Tagging:
         """The tags."""
+        from storage.stream.tags import Tagging
+
         return Tagging(self._connection)
 
     @cached_property
     def versions(self) -> Versions:
         """The former versions."""
+        from storage.stream.versions import Versions
+
         return Versions(self._connection)
 
 
@@ -78,31 +105,43 @@ class PollingRepositories(_Group):
     @cached_property
     def sources(self) -> Sources:
         """The sources."""
+        from storage.polling.sources import Sources
+
         return Sources(self._connection)
 
     @cached_property
     def schedule(self) -> Schedule:
         """The schedule and the fetch log."""
+        from storage.polling.schedule import Schedule
+
         return Schedule(self._connection)
 
     @cached_property
     def paces(self) -> PaceTable:
         """The pace of each kind of source."""
+        from storage.polling.pace import PaceTable
+
         return PaceTable(self._connection)
 
     @cached_property
     def clock(self) -> Clock:
         """Corrections after the clock was set back."""
+        from storage.polling.clock_correction import Clock
+
         return Clock(self._connection)
 
     @cached_property
     def hosts(self) -> Hosts:
         """The rate limits of hosts."""
+        from storage.polling.hosts import Hosts
+
         return Hosts(self._connection)
 
     @cached_property
     def host_groups(self) -> Groups:
         """The groups of hosts."""
+        from storage.polling.host_groups import Groups
+
         return Groups(self._connection)
 
 
@@ -112,36 +151,50 @@ class ModerationRepositories(_Group):
     @cached_property
     def audit(self) -> Audit:
         """The audit log."""
+        from storage.moderation.audit_log import Audit
+
         return Audit(self._connection)
 
     @cached_property
     def reviews(self) -> Reviews:
         """The review states."""
+        from storage.moderation.review_states import Reviews
+
         return Reviews(self._connection)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions of people."""
+        from storage.moderation.decisions import Decisions
+
         return Decisions(self._connection)
 
     @cached_property
     def pending_edits(self) -> PendingEdits:
         """The pending edits."""
+        from storage.moderation.pending_edits import PendingEdits
+
         return PendingEdits(self._connection)
 
     @cached_property
     def queue(self) -> Queue:
         """The review queue."""
+        from storage.moderation.queue import Queue
+
         return Queue(self._connection)
 
     @cached_property
     def rules(self) -> Rules:
         """The rules."""
+        from storage.moderation.rules import Rules
+
         return Rules(self._connection)
 
     @cached_property
     def freezes(self) -> Freezes:
         """The freezes."""
+        from storage.moderation.freezes import Freezes
+
         return Freezes(self._connection)
 
 
@@ -151,6 +204,8 @@ class BillingRepositories(_Group):
     @cached_property
     def ledger(self) -> Spendings:
         """The ledger of metered services."""
+        from storage.billing.ledger import Spendings
+
         return Spendings(self._connection)
 
 
@@ -160,11 +215,15 @@ class AccessRepositories(_Group):
     @cached_property
     def accounts(self) -> Accounts:
         """The accounts and sessions of people."""
+        from storage.access.accounts import Accounts
+
         return Accounts(self._connection)
 
     @cached_property
     def tokens(self) -> Tokens:
         """The API tokens."""
+        from storage.access.api_tokens import Tokens
+
         return Tokens(self._connection)
 
 
@@ -174,4 +233,6 @@ class MonitoringRepositories(_Group):
     @cached_property
     def alerts(self) -> Alerts:
         """The alerts."""
+        from storage.monitoring.alerts import Alerts
+
         return Alerts(self._connection)

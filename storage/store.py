@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event
@@ -22,7 +23,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aggregator.domain.errors import StoreUnavailableError
 from storage import schema
-from storage.compliance.jobs import Compliance
 from storage.engine import erasure
 from storage.engine.connect import make_engine
 from storage.engine.waiting import READ_ONLY, longest, longest_ping
@@ -37,7 +37,6 @@ from storage.repositories import (
 from storage.revision import STREAM_LOCKED
 from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
-from storage.stream.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from aggregator.domain.stream import StreamNews
+    from storage.compliance.jobs import Compliance
 
 _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
 
@@ -55,13 +55,20 @@ class Transaction:
     """The repositories of one transaction. Only `Store.writing` allows writes."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self.stream = StreamRepositories(connection)
         self.polling = PollingRepositories(connection)
         self.moderation = ModerationRepositories(connection)
-        self.compliance = Compliance(connection)
         self.billing = BillingRepositories(connection)
         self.access = AccessRepositories(connection)
         self.monitoring = MonitoringRepositories(connection)
+
+    @cached_property
+    def compliance(self) -> Compliance:
+        """The stored posts of networks and their compliance jobs."""
+        from storage.compliance.jobs import Compliance
+
+        return Compliance(self._connection)
 
 
 class Store:
@@ -182,6 +189,8 @@ class Store:
 
     def watch(self, stopping: threading.Event) -> Iterator[StreamNews | None]:
         """Yield the stream's revision after each change and once a second; None while the database is unavailable."""
+        from storage.stream.watch import watch
+
         return watch(self.engine.url.render_as_string(hide_password=False), stopping)
 
     def close(self) -> None:
