@@ -177,7 +177,9 @@ def _conditions(which: SourceFilter) -> Iterator[ColumnElement[bool]]:
     if which.search:
         text = source.c.name + " " + source.c.slug + " " + source.c.address
         # SQLite ignores the case of ASCII letters only, so other letters are tried in their usual spellings.
-        spellings = {which.search, which.search.casefold(), which.search.upper(), which.search.capitalize()}
+        spellings = {which.search}
+        if not which.search.isascii():
+            spellings |= {which.search.casefold(), which.search.upper(), which.search.capitalize()}
         yield or_(*(text.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
 
 
