@@ -57,7 +57,12 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 PRODUCT = "ActivityStreamAggregator"
-_POLLING_MODULES = ("aggregator.config.portal_folder", "aggregator.fetching.client", "aggregator.services.polling")
+_POLLING_MODULES = (
+    "aggregator.config.portal_folder",
+    "aggregator.domain.tagging.vocabulary",
+    "aggregator.fetching.client",
+    "aggregator.services.polling",
+)
 _CLOSING = 3.0  # seconds to cancel running requests
 
 log = structlog.get_logger(__name__)

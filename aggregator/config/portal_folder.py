@@ -6,19 +6,20 @@ An invalid edit has no effect: the last valid version stays in force, and the lo
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
 from aggregator.domain.errors import ConfigurationError
-from aggregator.domain.portal_page import NO_PORTAL, Portal
-from aggregator.domain.tagging.vocabulary import NO_VOCABULARY, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from aggregator.domain.portal_page import Portal
     from aggregator.domain.tagging.tagger import Tagger
+    from aggregator.domain.tagging.vocabulary import Vocabulary
 
 TOPICS, COUNTRIES, PORTAL = "topics.toml", "countries.csv", "portal.toml"
 _LARGEST = 2_000_000  # bytes per file
@@ -30,10 +31,21 @@ class Configuration:
     """The files of a folder; without a folder, nothing is configured."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._vocabulary = _Watched(
-            _paths(folder, TOPICS, COUNTRIES), lambda texts: Vocabulary.of(*texts), NO_VOCABULARY
-        )
-        self._portal = _Watched(_paths(folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
+        self._folder = folder
+
+    # The schemas of the files are imported when they are needed: without a folder, polling needs neither.
+
+    @cached_property
+    def _vocabulary(self) -> _Watched[Vocabulary]:
+        from aggregator.domain.tagging.vocabulary import NO_VOCABULARY, Vocabulary
+
+        return _Watched(_paths(self._folder, TOPICS, COUNTRIES), lambda texts: Vocabulary.of(*texts), NO_VOCABULARY)
+
+    @cached_property
+    def _portal(self) -> _Watched[Portal]:
+        from aggregator.domain.portal_page import NO_PORTAL, Portal
+
+        return _Watched(_paths(self._folder, PORTAL), lambda texts: Portal.of(*texts), NO_PORTAL)
 
     def check(self) -> None:
         """Read all files.
@@ -57,7 +69,7 @@ class Configuration:
     @property
     def tagger(self) -> Tagger | None:
         """The tagger for topics and countries, or None if there are none."""
-        return self.vocabulary.tagger
+        return self.vocabulary.tagger if self._folder is not None else None
 
     @property
     def stamp(self) -> tuple[object, ...]:
