@@ -15,6 +15,7 @@ from aggregator.domain.errors import AggregatorError, BadRequestError, SettingsE
 _WORDS = {
     "run": "serve",
     "serve": "serve",
+    "listen": "listen",
     "demo": "demo",
     "source": "source",
     "host": "host",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from aggregator.services.polling import Polling
     from aggregator.services.profiles import ProfileUpkeep
     from aggregator.services.purge import PurgeService
+    from aggregator.services.push_listener import PushListener
     from aggregator.services.rate_limiter import HostRateLimiter
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
@@ -235,6 +236,30 @@ class Container:
         from aggregator.services.alert_rounds import AlertNotifier
 
         return AlertNotifier(self.store, self.settings, self.clock, self._post)
+
+    def push_listeners(self) -> list[PushListener]:
+        """Return a listener for each network whose pushed events are enabled."""
+        from aggregator.services.push_listener import PushListener, push_sources
+
+        return [PushListener(self, kind) for kind in push_sources() if kind.is_push_enabled(self.settings.kinds)]
+
+    def push_settings(self) -> list[str]:
+        """Return the variables that enable pushed events."""
+        from aggregator.services.push_listener import push_sources
+
+        return [kind.push_setting for kind in push_sources()]
+
+    def listen(self) -> None:
+        """Receive pushed events of all networks until the container is closed.
+
+        Raises:
+            CancelledError: it was closed.
+        """
+
+        async def work() -> None:
+            await asyncio.gather(*(listener.run() for listener in self.push_listeners()))
+
+        self.run(work())
 
     def sweep(self) -> list[SweepReport]:
         """Apply upstream removals and edits to stored posts; return the results by network."""

@@ -64,6 +64,7 @@ FENCES = {
     ),
     "aiohttp": (
         "aggregator.fetching.client",
+        "aggregator.fetching.line_stream",
         "aggregator.fetching.dns_resolver",
         "aggregator.fetching.errors",
         "aggregator.fetching.response_body",

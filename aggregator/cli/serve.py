@@ -79,6 +79,7 @@ def run_everything(
         WriterRunningError: another process polls into this SQLite database.
         SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
     """
+    from aggregator.cli.listen import start_listening
     from aggregator.config.process_lock import writer_lock
     from aggregator.container import Container
     from scheduler import SCHEDULE
@@ -94,6 +95,8 @@ def run_everything(
         serving = _started_thread(reader)
         embedded = Embedded(container, SCHEDULE, threads=threads)
         embedded.start()
+        if container.push_listeners():
+            start_listening(container)
         reader.await_start()
         log.info("running", address=reader.address)
         if ready is not None:

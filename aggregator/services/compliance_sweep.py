@@ -22,6 +22,7 @@ from aggregator.domain.compliance.records import Job
 from aggregator.domain.compliance.sweep_mode import Sweeping
 from aggregator.domain.compliance.takedowns import Fate, IdType, JobStatus, Takedown
 from aggregator.domain.errors import NotAllowedError, SourceError
+from aggregator.services.takedowns import SYSTEM, removal_detail, withdraw_posts
 from aggregator.services.upstream_updates import store_updates
 from aggregator.system.thread_pools import in_database_thread
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 JOB_EVERY = timedelta(hours=6)
 LOOK_AGAIN = timedelta(hours=24)
-SYSTEM = "system"  # the `who` of audit entries
 
 _CLAIMED = timedelta(minutes=15)  # by one sweep, which is then taken for dead
 _JOB_TIMEOUT = timedelta(hours=1)  # for a job's results; they are normally ready at once
@@ -237,13 +237,7 @@ class ComplianceSweep:
         now = self._context.clock()
         stored = tx.compliance.still_held([verdict.key for verdict in verdicts])
         by_key = {verdict.key: verdict for verdict in verdicts if verdict.key in stored}
-        done: dict[str, Removal] = {}
-        for upstream in dict.fromkeys(verdict.fate.upstream for verdict in by_key.values()):
-            reasons = {key: verdict.reason for key, verdict in by_key.items() if verdict.fate.upstream is upstream}
-            done |= tx.compliance.withdraw(reasons, upstream, now)
-        for key, removal in done.items():
-            tx.moderation.audit.note(now, SYSTEM, "post gone", key, _detail(by_key[key], how, noticed, removal))
-        return list(done.values())
+        return withdraw_posts(tx, list(by_key.values()), how, noticed, now)
 
     def _withdraw_person(self, tx: Transaction, verdict: Takedown, how: str, noticed: datetime) -> Removal:
         """Withdraw an account's content; an account that is only protected may return with new posts."""
@@ -258,7 +252,8 @@ class ComplianceSweep:
             for_good=verdict.fate is Fate.DELETED,
         )
         if removal.revision is not None:
-            tx.moderation.audit.note(now, SYSTEM, "account gone", verdict.key, _detail(verdict, how, noticed, removal))
+            detail = removal_detail(verdict, how, noticed, removal)
+            tx.moderation.audit.note(now, SYSTEM, "account gone", verdict.key, detail)
         return removal
 
     def _count(self, removal: Removal) -> None:
@@ -284,17 +279,6 @@ def _version(post: Held) -> str:
     """Return the native id of a post's newest known version."""
     native_id = (post.url or "").rpartition("/")[2]
     return native_id if native_id.isascii() and native_id.isdigit() else post.key.partition(":")[2]
-
-
-def _detail(verdict: Takedown, how: str, noticed: datetime, removal: Removal) -> dict[str, Any]:
-    return {
-        "how": how,
-        "reason": verdict.reason,
-        "at": verdict.at.isoformat() if verdict.at else None,
-        "noticed": noticed.isoformat(),
-        "activities": removal.activities,
-        "revision": removal.revision,
-    }
 
 
 def _described(job: Job) -> str:

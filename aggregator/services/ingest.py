@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,12 +32,23 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
+PUSHED_INTERVAL = timedelta(hours=1)  # between polls of a source whose new items are pushed
+
 _FLUSH_AT = 50  # unchanged sources per shared transaction
 _FLUSH_AFTER = 1.0  # seconds that the first of them waits for others
 _CLOSE_WITHIN = 60.0  # seconds to wait for a database that failed during the batch
 _CLOSE_AGAIN = 0.5  # seconds between attempts
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PollTerms:
+    """What the sources of a batch have in common."""
+
+    token: str  # of their leases
+    paces: Mapping[str, PollBudget]  # by kind
+    pushed: frozenset[str] = frozenset()  # kinds of source whose new items are pushed at present
 
 
 class Ingest:
@@ -46,16 +59,13 @@ class Ingest:
         store: Store,
         kinds: Mapping[str, SourceKind],
         context: PollContext,
-        *,
-        token: str,
-        paces: Mapping[str, PollBudget],
+        terms: PollTerms,
         tagger: Tagger | None = None,
     ) -> None:
         self._store = store
         self._kinds = kinds
         self._context = context
-        self._token = token
-        self._paces = paces  # by kind
+        self._token, self._paces, self._pushed = terms.token, terms.paces, terms.pushed
         self._tagger = tagger
         self._quiet: list[PollRecord] = []  # to be written together
         self._quiet_since = 0.0
@@ -125,10 +135,20 @@ class Ingest:
                 await self._later(failure_record(source, outcome, now, self._token), source)
         elif outcome.unchanged and not outcome.gone and outcome.moved_to is None:
             pace = self._paces.get(source.kind)
-            await self._later(success_record(source, outcome, now, self._token, pace), source)
+            record = success_record(source, self._slowed(source, outcome), now, self._token, pace)
+            await self._later(record, source)
         else:
             async with self._writing:
-                await in_database_thread(self._store_result, source, outcome, now)
+                await in_database_thread(self._store_result, source, self._slowed(source, outcome), now)
+
+    def _slowed(self, source: Source, result: FetchResult) -> FetchResult:
+        """Return a result that delays the next poll of a source whose new items are pushed."""
+        if source.kind not in self._pushed or source.every is not None or "user_id" not in source.options:
+            return result
+        if result.hints.at_least >= PUSHED_INTERVAL:
+            return result
+        hints = replace(result.hints, at_least=PUSHED_INTERVAL, why="new items are pushed")
+        return replace(result, hints=hints)
 
     def _store_result(self, source: Source, result: FetchResult, now: datetime) -> None:
         """Store activities, removed keys and fetch state together, or nothing if the lease was lost."""

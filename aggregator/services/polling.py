@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator.domain.polling.schedule import PollBudget
-from aggregator.services.ingest import Ingest
+from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.services.profiles import refresh_profiles
+from aggregator.services.push_listener import claim_of, push_sources
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from aggregator.domain.source import Source
     from aggregator.services.poll_report import Report
@@ -32,10 +33,10 @@ class Polling:
         runtime = self._runtime
         with runtime.store.writing() as tx:
             batch = tx.polling.schedule.renew(ids, token, runtime.clock() + runtime.settings.lease)
-            paces = self._paces(tx)
+            terms = PollTerms(token, self._paces(tx), self._pushed(tx, {source.kind for source in batch}))
         if not batch:
             return []
-        return runtime.run(self._ingest(batch, token, paces, time.monotonic() + runtime.limits.begin))
+        return runtime.run(self._ingest(batch, terms, time.monotonic() + runtime.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
@@ -57,9 +58,14 @@ class Polling:
             if name in known
         }
 
-    async def _ingest(
-        self, batch: Sequence[Source], token: str, paces: Mapping[str, PollBudget], deadline: float
-    ) -> list[Report]:
+    def _pushed(self, tx: Transaction, names: Collection[str]) -> frozenset[str]:
+        """Return those of these kinds of source whose new items are pushed at present."""
+        now = self._runtime.clock()
+        pushing = [kind for kind in push_sources() if kind.name in names]
+        ends = {kind.name: tx.compliance.claimed_until(claim_of(kind.network)) for kind in pushing}
+        return frozenset(name for name, end in ends.items() if end is not None and end > now)
+
+    async def _ingest(self, batch: Sequence[Source], terms: PollTerms, deadline: float) -> list[Report]:
         runtime = self._runtime
         context, tagger = await runtime.context(deadline), runtime.configuration.tagger
-        return await Ingest(runtime.store, kinds(), context, token=token, paces=paces, tagger=tagger).run(batch)
+        return await Ingest(runtime.store, kinds(), context, terms, tagger).run(batch)

@@ -102,6 +102,19 @@ class Compliance(Removals):
                 keys.add(str(row.object_key))
         return keys
 
+    def keys_by(self, network: str, author: str, version: str) -> set[str]:
+        """Return the keys of an account's posts, also embedded ones, whose newest stored version is this one."""
+        ending = f"/{version}"
+        person = select(actor.c.id).where(actor.c.network == network, actor.c.native_id == author).scalar_subquery()
+        own = select(activity.c.key).where(
+            activity.c.actor_id == person, activity.c.gone.is_(None), activity.c.url.endswith(ending, autoescape=True)
+        )
+        url = activity.c.object["content"]["url"].as_string()
+        embedded = select(activity.c.object_key).where(
+            activity.c.object_actor_id == person, activity.c.gone.is_(None), url.endswith(ending, autoescape=True)
+        )
+        return {str(key) for key in self._connection.execute(own.union(embedded)).scalars() if key}
+
     def remaining(self, keys: Collection[str]) -> set[str]:
         """Return which of these keys of posts and people still have content in a table; normally none."""
         posts = [key for key in keys if ":@" not in key]
@@ -148,6 +161,15 @@ class Compliance(Removals):
             self._connection, checked, index=["key"], changing=["at"], where=checked.c.at <= now
         ).returning(checked.c.key)
         return self._connection.execute(claimed.values(key=what, at=until)).first() is not None
+
+    def extend(self, what: str, until: datetime, new_until: datetime) -> bool:
+        """Extend a claim that was made until this time; return False if it was lost."""
+        ours = and_(checked.c.key == what, checked.c.at == until)
+        return self._connection.execute(update(checked).where(ours).values(at=new_until)).rowcount == 1
+
+    def claimed_until(self, what: str) -> datetime | None:
+        """Return the end of the last claim of a task; None: there is none."""
+        return self._connection.execute(select(checked.c.at).where(checked.c.key == what)).scalar_one_or_none()
 
     def release(self, what: str, until: datetime) -> None:
         """Release a claim that was made until this time."""

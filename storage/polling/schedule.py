@@ -43,13 +43,11 @@ class Schedule:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def ask(self, source_ids: Collection[int], now: datetime) -> None:
+    def ask(self, source_ids: Collection[int], now: datetime, reason: str = "asked for by hand") -> None:
         """Request polls of these sources at the next tick."""
         Stream(self._connection).require_lock()
         polled = source.c.id.in_(source_ids) & source.c.due.is_not(None)  # items that people write are never polled
-        self._connection.execute(
-            update(source).where(polled).values(asked=now, due=now, due_reason="asked for by hand")
-        )
+        self._connection.execute(update(source).where(polled).values(asked=now, due=now, due_reason=reason))
 
     def still_asked(self, source_ids: Collection[int]) -> set[int]:
         """Return the sources whose requested poll has not ended yet."""

@@ -159,6 +159,12 @@ class SourceLists:
         )
         return [source_of(row) for row in rows]
 
+    def accounts(self, kind: str) -> list[str]:
+        """Return the native ids of the accounts that active sources of a kind follow, first added first."""
+        active = source.c.state == SourceState.ACTIVE.value
+        chosen = select(_user_id()).where(active, source.c.kind == kind, _user_id().is_not(None)).order_by(source.c.id)
+        return list(dict.fromkeys(self._connection.execute(chosen).scalars()))
+
     def slug_taken(self, slug: str) -> bool:
         """Return whether a slug is in use, including removed sources, whose items readers may still request."""
         return self._connection.execute(select(source.c.id).where(source.c.slug == slug)).first() is not None

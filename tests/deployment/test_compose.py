@@ -38,7 +38,8 @@ def _settings(service: Service, folder: Path) -> Settings:
 
 
 def test_the_stack_is_complete() -> None:
-    assert set(SERVICES) == {"postgres", "redis", "migrate", "worker-feeds", "worker-api", "scheduler", "reader"}
+    ours = {"migrate", "worker-feeds", "worker-api", "scheduler", "listener", "reader"}
+    assert set(SERVICES) == {"postgres", "redis", *ours}
     assert set(SERVICES) - set(OURS) == {"postgres", "redis"}
 
 

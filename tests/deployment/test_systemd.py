@@ -71,7 +71,7 @@ def test_it_reads_each_secret_that_it_is_given(unit: Unit) -> None:
     read = {value.removeprefix(CREDENTIALS) for value in unit.environment.values() if value.startswith(CREDENTIALS)}
     assert read == set(unit.credentials)
     assert all(path == f"/etc/aggregator/secrets/{name}" for name, path in unit.credentials.items())
-    assert ("x_bearer_token" in read) == (unit.name == "aggregator-worker-api")
+    assert ("x_bearer_token" in read) == (unit.name in {"aggregator-worker-api", "aggregator-listener"})
 
 
 @every_unit

@@ -21,7 +21,7 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source import SourceState
 from aggregator.domain.stream import Query
-from aggregator.services.ingest import Ingest
+from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.source_api.kind import PollContext, SourceKind
 from tests.building import NOON, add_source, an_activity, due_of, token
 
@@ -87,7 +87,7 @@ def _poll(store: Store, kind: Scripted, *slugs: str, under: str = "") -> dict[st
         tx.polling.schedule.claim_these([source.id for source in sources], NOON, lease=LEASE, token=under)
         batch = tx.polling.schedule.renew([source.id for source in sources], under, NOON + LEASE)
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
-    reports = asyncio.run(Ingest(store, {"scripted": kind}, context, token=under, paces={}).run(batch))
+    reports = asyncio.run(Ingest(store, {"scripted": kind}, context, PollTerms(under, {})).run(batch))
     return {report.slug: report for report in reports}
 
 
@@ -139,7 +139,7 @@ def test_validators_and_items_are_stored_together_or_not_at_all(store: Store) ->
         tx.polling.schedule.release([source.id], under)
         tx.polling.schedule.claim_these([source.id], NOON, lease=LEASE, token="somebody else's")
     context = PollContext(cast("Http", None), lambda: NOON, cast("RateLimiter", None))
-    [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, token=under, paces={}).run(batch))
+    [report] = asyncio.run(Ingest(store, {"scripted": lost}, context, PollTerms(under, {})).run(batch))
     assert (report.outcome, report.error) == ("failed", "another worker has taken it over")
     assert _shown(store) == set()
     assert _source(store, "news").poll.fetch_state == {}

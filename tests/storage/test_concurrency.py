@@ -18,7 +18,7 @@ from aggregator.domain.errors import UnreadableError
 from aggregator.domain.moderation.decisions import Decided, DecisionAction
 from aggregator.domain.polling.results import Failure, FetchResult
 from aggregator.domain.source import Policy
-from aggregator.services.ingest import Ingest
+from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.source_api.kind import PollContext
 from tests.building import NOON, add_source, an_activity, ingest_now, token
 from tests.services.test_ingest import LEASE, Scripted
@@ -157,7 +157,7 @@ def _poll(
         during()
     context = PollContext(cast("Any", None), lambda: NOON, cast("Any", None))
     kind = Scripted({source.slug: outcome})
-    reports = asyncio.run(Ingest(store, {"scripted": kind}, context, token=mine, paces={}).run(batch))
+    reports = asyncio.run(Ingest(store, {"scripted": kind}, context, PollTerms(mine, {})).run(batch))
     return {report.outcome for report in reports}
 
 

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from aggregator.demo.x_api import RATE_LIMIT, WINDOW, XApi, nonempty, not_found, not_included, split
+from tests.x_api.activity import Activity
 from tests.x_api.bill import Bill
 from tests.x_api.compliance import TYPES, Compliance
 from tests.x_api.faults import Faults
@@ -57,13 +58,15 @@ class SimulatedX(XApi):
         self.delay = 0.0  # seconds before each response
         self.bill = Bill(world.clock)
         self.faults = Faults()
+        self.activity = Activity(world)
         self.compliance = Compliance(world)
         self._vocabulary = vocabulary
         self._has_search = search
 
     def routes(self) -> list[Route]:
         """Return the routes; those of the files of jobs need no token, since their URLs are secret."""
-        return [Route(JOBS, self._create_job, methods=["POST"]), *super().routes(), *self.compliance.routes()]
+        jobs = Route(JOBS, self._create_job, methods=["POST"])
+        return [jobs, *self.activity.routes(), *super().routes(), *self.compliance.routes()]
 
     def endpoints(self) -> dict[str, Answer]:
         """Return the function of each endpoint."""

@@ -47,4 +47,5 @@ class SimulatedUpstream(Upstream):
     def stop(self) -> None:
         """Stop listening, and release calls that hang."""
         self.x.faults.clear()
+        self.x.activity.send(None)
         super().stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aggregator.demo.world import World
 
@@ -19,12 +19,20 @@ class SimulatedWorld(World):
 
     def __init__(self, clock: Callable[[], datetime], seed: int = 0, *, empty: bool = False) -> None:
         super().__init__(clock, seed)
+        self.listeners: list[Callable[[str, Post], None]] = []  # called with the type of an event and its post
         self.restricted: dict[str, str] = {}  # user id -> "protected", "suspended" or "deactivated"
         self.deleted: set[int] = set()  # ids of posts, all versions
         self.withheld: dict[int, tuple[str, ...]] = {}  # post id -> countries
         self._versions: dict[int, tuple[int, ...]] = {}  # id of an edited post -> ids of all versions, oldest first
         if not empty:
             self.fill()
+
+    def write(self, account: Account, text: str, at: datetime | None = None, **parts: Any) -> Post:
+        """Publish a post of an account, and notify the listeners."""
+        post = super().write(account, text, at, **parts)
+        for listener in self.listeners:
+            listener("post.create", post)
+        return post
 
     @property
     def posts(self) -> tuple[Post, ...]:
@@ -75,6 +83,8 @@ class SimulatedWorld(World):
             if any(kind == "retweeted" and id_ in versions for kind, id_ in other.references)
         }
         self.deleted |= reposts.union(versions)
+        for listener in self.listeners:
+            listener("post.delete", post)
 
     def withhold(self, post: Post, countries: tuple[str, ...]) -> None:
         """Withhold a post in some countries; "XX" means all of them."""

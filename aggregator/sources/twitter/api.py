@@ -163,9 +163,16 @@ class Api:
 
     async def usage(self) -> Mapping[str, Any]:
         """Fetch the number of posts that X has counted in its own billing cycle."""
-        call = Call(SERVICE, "/2/usage/tweets", Purpose.LOOKUP)
-        send = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
-        return await self._request(call, send)
+        return await self.send("GET", "/2/usage/tweets")
+
+    async def send(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object = None
+    ) -> Mapping[str, Any]:
+        """Send a request for which tweepy has no method, and which is free."""
+        call = Call(SERVICE, path, Purpose.LOOKUP)
+        send = self._client._make_request  # noqa: SLF001 - the only way to send other requests
+        query = {"params": dict(params or {}), "endpoint_parameters": tuple(params or ())}
+        return await self._request(call, partial(send, method, path, **query, json=json))
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
         people = MOST_PEOPLE_PER_POST[self._vocabulary]

@@ -37,6 +37,7 @@ from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
+from aggregator.sources.twitter.push import PushesActivity
 from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, SourceKind):
+class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"

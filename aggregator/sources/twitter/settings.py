@@ -52,6 +52,14 @@ SETTINGS: tuple[Option[Any], ...] = (
         "auto",
     ),
     Option(
+        "X_ACTIVITY",
+        yes_or_no,
+        "yes or no",
+        "whether 'aggregator listen' and 'aggregator run' receive new and deleted posts from X's Activity API at once; "
+        "X bills each new post",
+        "no",
+    ),
+    Option(
         "X_PUBLIC_TEXT",
         yes_or_no,
         "yes or no",
