@@ -1,4 +1,4 @@
-"""Test `aggregator listen`: it reports why it can't, listens until it is stopped, and checks whether a process listens."""
+"""Test `aggregator listen`: it reports what is missing, listens until it is stopped, and can be checked."""
 
 from __future__ import annotations
 
