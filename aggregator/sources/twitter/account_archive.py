@@ -89,7 +89,7 @@ class AccountArchive:
                 return ArchivedAccount(str(account["accountId"]), str(account.get("username", "")))
         raise BadRequestError(f"{self._name} has no data/{_ACCOUNT} with the account's id; is it an archive of X?")
 
-    def posts(self) -> Iterator[Mapping[str, Any]]:
+    def posts(self) -> Iterator[dict[str, Any]]:
         """Yield the posts in X's current format, in the order of the archive, apart from reposts.
 
         An archive names the original of a repost by its cut text only, so reposts can't be read from it.

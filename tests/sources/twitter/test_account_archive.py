@@ -27,7 +27,7 @@ DESK = ArchivedAccount("7", "desk_example")
 
 def read(path: Path) -> list[NewActivity]:
     with opened(path) as file:
-        return normalise(page_of([*file.posts()], file.account()))  # type: ignore[arg-type]
+        return normalise(page_of([*file.posts()], file.account()))
 
 
 def test_a_post_has_its_text_time_links_mentions_and_hashtags(tmp_path: Path) -> None:
