@@ -16,6 +16,7 @@ import structlog
 
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
+from aggregator.services.api_refusals import StoreRefusals
 from aggregator.services.billing_ledger import StoreSpending
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
@@ -315,6 +316,7 @@ class Container:
             deadline,
             spending=self._spending,
             parser=self._parser,
+            refusals=StoreRefusals(self.store, self.clock),
         )
 
     def _client(self, limiter: RateLimiter) -> Http:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from storage.access.accounts import Accounts
 from storage.access.api_tokens import Tokens
+from storage.api.refusals import ApiRefusals
 from storage.billing.ledger import Spendings
 from storage.moderation.audit_log import Audit
 from storage.moderation.decisions import Decisions
@@ -152,6 +153,15 @@ class BillingRepositories(_Group):
     def ledger(self) -> Spendings:
         """The ledger of metered services."""
         return Spendings(self._connection)
+
+
+class ApiRepositories(_Group):
+    """The APIs of services, within one transaction."""
+
+    @cached_property
+    def refusals(self) -> ApiRefusals:
+        """The current refusals."""
+        return ApiRefusals(self._connection)
 
 
 class AccessRepositories(_Group):

@@ -45,7 +45,11 @@ class AlertNotifier:
         with self._store.writing(lock_stream=False) as tx:
             tx.monitoring.alerts.hold(
                 detect(
-                    tx.polling.sources.each_stale(now), tx.monitoring.alerts.oldest_waiting(), settings.queue_age, now
+                    tx.polling.sources.each_stale(now),
+                    tx.monitoring.alerts.oldest_waiting(),
+                    settings.queue_age,
+                    now,
+                    tx.api.refusals.all(),
                 ),
                 now,
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from aggregator.domain.billing.metering import Spending, Unmetered
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.api_refusals import NoRefusals, Refusals
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import InProcessParser, Json, Parser, Source
 from aggregator.domain.source_options import SourceOption, parse_options
@@ -44,6 +45,7 @@ class PollContext:
     deadline: float = float("inf")  # from time.monotonic(); a source not started by then is left for the next tick
     spending: Spending = field(default_factory=Unmetered)
     parser: Parser = field(default_factory=InProcessParser)
+    refusals: Refusals = field(default_factory=NoRefusals)
 
 
 class QueueClass(StrEnum):
@@ -147,6 +149,11 @@ class SourceKind:
     def web_page(self, source: Source) -> str:
         """Return the URL of a page for people, or ""."""
         return source.address if source.address.startswith(("http://", "https://")) else ""
+
+    def credential(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the service that it calls and the id of the credential in the settings, or None."""
+        del values
+        return None
 
     def metered(self, values: Mapping[str, Any]) -> Metered | None:
         """Return the metered service that it calls, or None, from the values of its settings."""

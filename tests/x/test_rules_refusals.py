@@ -15,9 +15,9 @@ from aggregator.domain.polling.schedule import LOOK_AFTER
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter import plugin as kind_module
 from tests.building import due_of
-from tests.x.asking import following, timelines
+from tests.x.asking import answering, following, timelines
 from tests.x.following import START
-from tests.x.scripted import NOTHING, Reply, page, post
+from tests.x.scripted import NOTHING, Reply, Script, page, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,15 +32,125 @@ if TYPE_CHECKING:
 # 14: refusals
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "credentials"), (403, "not-allowed")])
-def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Follower, status: int, code: str) -> None:
-    installation, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
+PROBLEMS = "https://api.x.com/2/problems"
+REFUSED = {"title": "No", "type": "about:blank", "detail": "not for you"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "credentials"), (403, "not-allowed")], ids=["unauthorized", "forbidden"]
+)
+def test_x_14_a_refusal_is_shared_and_one_call_an_hour_tries_again(
+    fake: FakeX, follower: Follower, time: Time, status: int, code: str
+) -> None:
+    replies = [Reply(REFUSED, status)]
+    installation, script = following(follower, fake, lambda *_: replies[-1], accounts=5)
+    installation.poll()
+    installation.beside().poll()  # another process knows it, too
+    assert len(script.requests) == 1
+    sources = [installation.source(f"desk-{number}") for number in range(1, 6)]
+    assert {(source.state, source.poll.last_error_code) for source in sources} == {(SourceState.ACTIVE, code)}
+    assert all("not for you" in str(source.poll.last_error) for source in sources)
+    for _ in range(6):  # hours
+        time.passes(hours=1, minutes=1)
+        installation.tick()
+    assert 6 <= len(script.requests) <= 7
+    replies.append(Reply(NOTHING))
+    time.passes(hours=1, minutes=1)
+    script.requests.clear()
+    installation.poll("desk-3")
+    assert installation.tick() == 4  # all others are due at once
+    assert len(script.requests) == 5
+    assert all(installation.source(f"desk-{number}").poll.failures == 0 for number in range(1, 6))
+
+
+def test_x_14_a_new_token_is_used_at_once(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, script = following(follower, fake, lambda *_: Reply(REFUSED, 401), accounts=3)
+    installation.tick()
+    assert len(script.requests) == 1
+    Script(fake, answering(lambda *_: NOTHING))
+    renewed = installation.beside(x_bearer_token="the-new-token")
+    time.passes(seconds=10)
+    assert renewed.tick() == 3
+    assert all(renewed.source(f"desk-{number}").poll.last_success == time.now for number in (1, 2, 3))
+    time.passes(seconds=10)
+    assert renewed.tick() == 0  # the change of the token counts once
+
+
+def test_x_14_a_missing_token_stops_nothing(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, script = following(follower, fake, lambda *_: NOTHING, accounts=2)
+    without = installation.beside(x_bearer_token="")
+    without.tick()
+    assert without.source("desk-1").poll.last_error_code == "credentials"
+    time.passes(seconds=10)
+    assert installation.tick() == 2
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403], ids=["unauthorized", "forbidden"])
+def test_x_14_the_page_of_a_cdn_is_an_outage(fake: FakeX, follower: Follower, time: Time, status: int) -> None:
+    replies = [Reply(b"<html><title>Just a moment...</title></html>", status)]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
     installation.poll()
     source = installation.source("desk-1")
-    assert (source.state, source.poll.last_error_code) == (SourceState.STOPPED, code)
-    assert "not for you" in source.state_reason
+    assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, "http-status")
+    replies.append(Reply(page(post(5))))
+    time.now = due_of(source)
+    installation.tick()
+    assert installation.ids() == ["5"]
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ({"type": f"{PROBLEMS}/resource-not-found", "detail": "User has been suspended."}, "suspended"),
+        ({"type": f"{PROBLEMS}/not-authorized-for-resource", "detail": "Not authorized."}, "protected"),
+    ],
+    ids=["suspended", "protected"],
+)
+def test_x_14_an_account_that_returns_is_read_again(
+    fake: FakeX, follower: Follower, time: Time, problem: dict[str, str], code: str
+) -> None:
+    replies: list[dict[str, Any]] = [{"errors": [problem]}]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
+    for day in range(1, 12):
+        before = time.now
+        installation.tick()
+        source = installation.source("desk-1")
+        assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, f"account-{code}")
+        assert timedelta(days=1) <= due_of(source) - before <= timedelta(days=1.1)
+        assert len(script.requests) == day
+        time.now = due_of(source)
+    replies.append(page(post(5)))
+    installation.tick()
+    assert installation.ids() == ["5"]
+
+
+def test_x_14_a_403_about_an_account_is_that_accounts(fake: FakeX, follower: Follower) -> None:
+    problem = {"type": f"{PROBLEMS}/not-authorized-for-resource", "title": "No", "detail": "No."}
+    answers = {"1": Reply(problem, 403)}
+    installation, _ = following(
+        follower, fake, lambda path, _: answers.get(path.split("/")[3], Reply(page(post(7, 2)))), accounts=2
+    )
     installation.poll()
-    assert len(script.requests) == 1
+    assert installation.source("desk-1").poll.last_error_code == "account-protected"
+    assert installation.ids() == ["7"]
+
+
+def test_x_14_one_alert_tells_of_a_refusal(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, _ = following(follower, fake, lambda *_: Reply(REFUSED, 401), accounts=3)
+    installation.poll()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        [alert] = tx.monitoring.alerts.open()
+    assert alert.kind == "calls-refused"
+    assert "AGGREGATOR_X_BEARER_TOKEN" in alert.sentence
+    Script(fake, answering(lambda *_: NOTHING))
+    time.passes(hours=2)
+    installation.poll()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        assert tx.monitoring.alerts.open() == []
 
 
 def test_x_14_a_refused_token_is_not_tried_for_the_rest_of_a_batch(fake: FakeX, follower: Follower) -> None:

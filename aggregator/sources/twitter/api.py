@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ipaddress
 import logging
 from collections import defaultdict
@@ -20,14 +19,16 @@ from aggregator.domain.errors import (
     CredentialsError,
     ForbiddenAddressError,
     PausedError,
+    RefusedError,
     SlowError,
     SourceError,
     UnreachableError,
     UnreadableError,
 )
+from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
-from aggregator.sources.twitter.settings import SERVICE
+from aggregator.sources.twitter.settings import SERVICE, token_id
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 from aggregator.system.thread_pools import in_api_thread
@@ -79,11 +80,10 @@ class Api:
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
         self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
-        self._token_id = hashlib.sha256(token.encode()).hexdigest()[:8]  # identifies the token without revealing it
+        self._token_id = token_id(token)
         self._context = context
         self._adapter = BoundedAdapter(base, token)
         self._client = tweepy.Client(bearer_token=token, return_type=dict, wait_on_rate_limit=False)
-        self._rejection: CredentialsError | None = None  # X rejected the token; further requests are pointless
         session = self._client.session
         session.trust_env = False  # no .netrc in place of the token, no proxy for loopback
         session.headers["Accept-Encoding"] = "gzip, deflate"
@@ -187,8 +187,8 @@ class Api:
                 _refused[self.host] |= refused
 
     async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
-        if self._rejection is not None:
-            raise self._rejection
+        scope = ApiCall(SERVICE, self._token_id, call.endpoint, polls=call.purpose is Purpose.POLL)
+        is_probe = await self._context.refusals.check(scope, by_person=call.purpose is Purpose.LOOKUP)
         async with self._context.rate_limiter.acquire(self.host, f"{call.endpoint}@{self._token_id}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
@@ -200,12 +200,14 @@ class Api:
             except CapReachedError as error:
                 error.until = await self._context.spending.block(SERVICE, str(error))
                 raise
-            except CredentialsError as error:
-                self._rejection = error
+            except RefusedError as error:
+                error.until = await self._context.refusals.refused(scope, error)
                 raise
             finally:
                 self.cost += await self._context.spending.settle(token, returned)
             turn.answered = True
+            if is_probe:
+                await self._context.refusals.answered(scope)
             await self._pause_if_exhausted(call)
         if not isinstance(payload, dict):
             raise UnreadableError(f"X returned a JSON {type(payload).__name__} instead of an object.")

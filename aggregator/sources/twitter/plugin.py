@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,11 @@ from aggregator.domain.errors import (
     BudgetError,
     PausedError,
     ProtectedAccountError,
-    SlowError,
+    RefusedError,
     SourceError,
-    UnreachableError,
     UnreadableError,
 )
+from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.domain.polling.results import (
     Discovery,
     Failure,
@@ -37,7 +36,7 @@ from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
-from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
+from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, token_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -102,6 +101,11 @@ class Twitter(ReportsTakedowns, SourceKind):
                 "expected the account's numeric id."
             )
         return parsed
+
+    def credential(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the name of the service and the id of the configured token."""
+        bearer = values.get("x_bearer_token")
+        return SERVICE, token_id(bearer.reveal()) if bearer else ""
 
     def metered(self, values: Mapping[str, Any]) -> Metered:
         """Return the configured prices and budget for X."""
@@ -269,6 +273,8 @@ class Twitter(ReportsTakedowns, SourceKind):
         try:
             api = _connect(context)
         except SourceError as error:
+            if isinstance(error, RefusedError):
+                error.until = await context.refusals.refused(ApiCall(SERVICE, "", ""), error)
             for source in batch:
                 yield PollOutcome(source.id, Failure(error))
             return
@@ -281,7 +287,7 @@ class Twitter(ReportsTakedowns, SourceKind):
                     yield PollOutcome(source.id, Failure(_skipped(context.clock())))
                     continue
                 outcome = await self._polled(source, api, context)
-                outages = outages + 1 if isinstance(outcome, Failure) and _is_outage(outcome.error) else 0
+                outages = outages + 1 if isinstance(outcome, Failure) and problems.is_outage(outcome.error) else 0
                 yield PollOutcome(source.id, outcome)
         finally:
             api.close()
@@ -323,12 +329,6 @@ class Twitter(ReportsTakedowns, SourceKind):
         return await timeline.read(ask, source.address, mark, account, quota)
 
 
-def _is_outage(error: SourceError) -> bool:
-    """Return whether an error means that X itself is unavailable, as opposed to the account."""
-    server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, SlowError | UnreachableError) or server_failed
-
-
 def _skipped(now: datetime) -> PausedError:
     return PausedError(
         f"X did not respond for {MOST_OUTAGES} accounts in a row, so this one was not requested.",
@@ -360,7 +360,7 @@ def _result(
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.shortest_interval(ration, cost)
-    paused = error.until if isinstance(error, PausedError | BudgetError) else None
+    paused = error.until if isinstance(error, PausedError | BudgetError | RefusedError) else None
     return FetchResult(
         activities=reading.activities,
         state=reading.mark.state(),

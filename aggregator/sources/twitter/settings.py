@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.billing.budget import DOLLAR, Metered, Prices, Terms
@@ -75,3 +76,8 @@ def metered(kind: str, values: Mapping[str, Any]) -> Metered:
     prices = Prices(round(values["x_post_price"] * DOLLAR), round(values["x_user_price"] * DOLLAR))
     budget = None if values["x_budget"] is None else round(values["x_budget"] * DOLLAR)
     return Metered(SERVICE, "X", kind, Terms(prices, budget, values["x_reserve"], values["x_cycle_day"]))
+
+
+def token_id(token: str) -> str:
+    """Return a name for a token that doesn't reveal it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:8]

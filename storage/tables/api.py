@@ -1,0 +1,30 @@
+"""Tables of the APIs of services: their refusals."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Integer,
+    Table,
+    Text,
+)
+
+from storage.engine.connect import UtcDateTime
+from storage.tables.metadata import metadata
+
+# Current refusals of services: a token, a permission or the credits. Its row is the lock of the next probe.
+api_refusal = Table(
+    "api_refusal",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("credential", Text, primary_key=True),  # its id, which doesn't reveal it
+    Column("endpoint", Text, primary_key=True),  # "": all endpoints
+    Column("code", Text, nullable=False),  # of the error
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),  # the next probe
+    Column("probes", Integer, nullable=False),
+    Column("polls", Boolean, nullable=False),  # whether it keeps sources from being read
+    Column("replaced_by", Text),  # the new credential of the settings, for which the sources were made due
+)
