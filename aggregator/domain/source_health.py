@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from aggregator.domain.errors import MissingAccountError, ProtectedAccountError, SuspendedAccountError
-from aggregator.domain.polling.api_refusals import REFUSAL_CODES
+from aggregator.domain.errors import (
+    CredentialsError,
+    MissingAccountError,
+    NotAllowedError,
+    ProtectedAccountError,
+    SuspendedAccountError,
+)
 from aggregator.domain.source import SourceState
 
 # Errors of which a single one is certain.
 ACCOUNT_CODES = tuple(error.code for error in (MissingAccountError, ProtectedAccountError, SuspendedAccountError))
-CERTAIN_CODES = (*ACCOUNT_CODES, *REFUSAL_CODES)
+CERTAIN_CODES = (*ACCOUNT_CODES, CredentialsError.code, NotAllowedError.code)
 FAILURES_THAT_COUNT = 2  # consecutive; readers are not warned about a single failure
 LATE_BY = timedelta(minutes=10)  # tolerated delay of a poll
 

@@ -13,7 +13,7 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
-from aggregator.services.billing_ledger import reconcile
+from aggregator.services.usage_reports import read_usage
 from aggregator.source_api.kind import ProfileSource
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
@@ -54,7 +54,7 @@ class ProfileUpkeep:
         await refresh_profiles(self._runtime)
         context = await self._runtime.context()
         for kind in kinds().values():
-            await reconcile(self._runtime.store, kind, context)
+            await read_usage(self._runtime.store, kind, context)
 
 
 class ProfileRefresher:

@@ -237,3 +237,18 @@ class UsageReporter(Protocol):
             SourceError: the response was not usable.
         """
         ...
+
+
+@runtime_checkable
+class BalanceReporter(Protocol):
+    """A kind of source whose service is prepaid and reports the balance."""
+
+    service: str
+
+    async def balance(self, context: PollContext) -> int | None:
+        """Return the balance of the prepaid credits in micros, or None if the service does not report it.
+
+        Raises:
+            SourceError: the response was not usable.
+        """
+        ...

@@ -29,9 +29,12 @@ class ApiRefusals:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def all(self) -> list[Refusal]:
-        """Return all refusals."""
-        return [Refusal(*row) for row in self._connection.execute(select(*_COLUMNS).order_by(*_COLUMNS[:3]))]
+    def all(self, service: str | None = None) -> list[Refusal]:
+        """Return all refusals, or those of a service."""
+        chosen = select(*_COLUMNS).order_by(*_COLUMNS[:3])
+        if service is not None:
+            chosen = chosen.where(api_refusal.c.service == service)
+        return [Refusal(*row) for row in self._connection.execute(chosen)]
 
     def affecting(self, call: ApiCall) -> list[Refusal]:
         """Return the refusals that affect a call, the latest probe last."""

@@ -149,6 +149,10 @@ class Compliance(Removals):
         ).returning(checked.c.key)
         return self._connection.execute(claimed.values(key=what, at=until)).first() is not None
 
+    def extend(self, what: str, until: datetime) -> None:
+        """Keep a claim until a later time."""
+        self._connection.execute(update(checked).where(checked.c.key == what).values(at=until))
+
     def release(self, what: str, until: datetime) -> None:
         """Release a claim that was made until this time."""
         self._connection.execute(delete(checked).where(and_(checked.c.key == what, checked.c.at == until)))

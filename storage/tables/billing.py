@@ -22,6 +22,8 @@ meter = Table(
     Column("blocked_reason", Text),
     Column("reported", Integer),  # posts of this cycle by the service's own count
     Column("reported_at", UtcDateTime),
+    Column("balance", BigInteger),  # of prepaid credits, in micros
+    Column("balance_at", UtcDateTime),
 )
 # The ledger of requests and results, by UTC day. `source_id` is 0 for requests without a source.
 spend = Table(

@@ -252,14 +252,16 @@ def test_x_12_a_success_that_was_the_last_one_has_the_same_effect(fake: FakeX, f
 # 13: caps
 
 
-@pytest.mark.parametrize(("status", "body"), [(429, CAPPED), (402, {"title": "Payment Required"})])
+@pytest.mark.parametrize(
+    "body",
+    [CAPPED, {"title": "SpendingLimitReached", "type": "https://api.x.com/2/problems/spending-limit"}],
+    ids=["usage-cap", "spending-limit"],
+)
 def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
-    fake: FakeX, follower: Follower, time: Time, status: int, body: dict[str, str]
+    fake: FakeX, follower: Follower, time: Time, body: dict[str, str]
 ) -> None:
     capped = [True]
-    installation, script = following(
-        follower, fake, lambda *_: Reply(body, status) if capped[0] else NOTHING, accounts=3
-    )
+    installation, script = following(follower, fake, lambda *_: Reply(body, 429) if capped[0] else NOTHING, accounts=3)
     installation.poll()
     assert len(script.requests) == 1
     for number in (1, 2, 3):
@@ -284,3 +286,17 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     capped[0] = False
     time.now = time.now.replace(day=1, month=6)
     assert {report.outcome for report in installation.poll()} == {"unchanged"}
+
+
+def test_x_13_a_daily_cap_ends_with_the_day(fake: FakeX, follower: Follower, time: Time) -> None:
+    replies = [Reply({**CAPPED, "period": "Daily"}, 429)]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
+    installation.poll()
+    time.now = time.now.replace(hour=23, minute=50)
+    installation.poll()
+    assert len(script.requests) == 1
+    replies.append(Reply(NOTHING))
+    time.passes(minutes=11)
+    installation.poll()
+    assert len(script.requests) == 2
+    assert installation.source("desk-1").poll.last_success == time.now

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.x.scripted import NOTHING, Reply, Script, page, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following, Time
@@ -216,6 +218,50 @@ def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follo
     assert len(script.requests) == kind_module.MOST_OUTAGES
     codes = [installation.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
+
+
+# 13: credits
+
+DEPLETED = {"title": "CreditsDepleted", "type": f"{PROBLEMS}/credits", "detail": "No credits are left."}
+
+
+def test_x_13_used_up_credits_are_tried_after_minutes_then_hours(fake: FakeX, follower: Follower, time: Time) -> None:
+    replies = [Reply(DEPLETED, 402)]
+    installation, script = following(follower, fake, lambda *_: replies[-1], accounts=3)
+    other = installation.beside()
+    calls: list[datetime] = []
+    for _ in range(12 * 24):  # a day
+        before = len(script.requests)
+        installation.tick()
+        other.tick()
+        calls += [time.now] * (len(script.requests) - before)
+        time.passes(minutes=5)
+    gaps = [later - earlier for earlier, later in pairwise(calls)]
+    assert len(calls) == len(set(calls)) <= 12  # never two at once
+    assert gaps[0] <= timedelta(minutes=15)
+    assert timedelta(hours=2) < gaps[-1] <= timedelta(hours=8)
+    source = installation.source("desk-1")
+    assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, "credits")
+    assert "No credits are left" in str(source.poll.last_error)
+    replies.append(Reply(NOTHING))
+    time.passes(hours=8)
+    script.requests.clear()
+    while installation.tick():
+        pass
+    assert len(script.requests) == 3
+
+
+def test_x_13_after_buying_credits_a_command_tries_at_once(fake: FakeX, follower: Follower) -> None:
+    installation, script = following(follower, fake, lambda *_: Reply(DEPLETED, 402), accounts=2)
+    installation.poll()
+    Script(fake, answering(lambda *_: NOTHING))
+    now = installation.time.now
+    with installation.container.store.writing() as tx:
+        tx.api.refusals.probe_now(["x"], now)
+        assert tx.polling.schedule.wake(("credits",), now) == 2
+    assert installation.tick() == 2
+    assert installation.source("desk-2").poll.last_success == now
+    assert len(script.requests) == 1
 
 
 # 16: one at a time

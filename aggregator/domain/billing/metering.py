@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     PROFILE = "profile"  # names and pictures of profiles
     COMPLIANCE = "compliance"  # checks of published posts, paid from the reserve
     LOOKUP = "lookup"  # adding a source
+    USAGE = "usage"  # the service's own counts, which are free
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Spending(Protocol):
         """Record the results of a call in the ledger; return the cost in dollars."""
         ...
 
-    async def block(self, service: str, reason: str) -> datetime:
-        """Block calls to a service that reported a cap; return the end of the block."""
+    async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
+        """Block calls to a service that reported a cap, until its cycle ends by default; return the end."""
         ...
 
     async def ration(self, service: str) -> Ration | None:
@@ -90,10 +91,10 @@ class Unmetered:
         del token, returned
         return 0.0
 
-    async def block(self, service: str, reason: str) -> datetime:
+    async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block nothing: each call gets the service's own error."""
         del service, reason
-        return datetime.now(UTC)
+        return until or datetime.now(UTC)
 
     async def ration(self, service: str) -> Ration | None:
         """Set no limit."""

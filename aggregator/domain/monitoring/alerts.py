@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from aggregator.domain.errors import CreditsError
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceState
 from aggregator.domain.source_health import ACCOUNT_CODES, is_stale
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SOURCE = "source-stopped"
 QUEUE = "queue-old"
 REFUSAL = "calls-refused"
+_TOP_UP = timedelta(minutes=30)
 _SURE = 5  # consecutive failures that show more than a brief outage
 _LONG = timedelta(hours=24)
 _FIRST_RETRY = timedelta(minutes=2)
@@ -59,6 +61,8 @@ def detect(
     """Yield the current conditions: stopped or failing sources, an old queue, and services that refuse calls."""
     refused = [refusal for refusal in refusals if refusal.stops_polls]
     for refusal in refused:
+        if refusal.code == CreditsError.code and now - refusal.since < _TOP_UP:
+            continue  # probably an automatic top-up
         yield Condition(REFUSAL, f"calls:{refusal.service}:{refusal.credential}:{refusal.endpoint}", refusal.reason)
     for source in stale:
         if refused and source.state is SourceState.ACTIVE and source.last_error_code in REFUSAL_CODES:

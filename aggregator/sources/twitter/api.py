@@ -161,10 +161,10 @@ class Api:
         call = Call(SERVICE, "/2/compliance/jobs/:id", Purpose.COMPLIANCE)
         return await self._request(call, partial(self._client.get_compliance_job, job_id))
 
-    async def usage(self) -> Mapping[str, Any]:
-        """Fetch the number of posts that X has counted in its own billing cycle."""
-        call = Call(SERVICE, "/2/usage/tweets", Purpose.LOOKUP)
-        send = partial(self._client._make_request, "GET", "/2/usage/tweets")  # noqa: SLF001 - tweepy has no method for it
+    async def usage(self, what: str = "tweets") -> Mapping[str, Any]:
+        """Fetch X's own count of posts in its billing cycle ("tweets"), or the balance of the credits ("credits")."""
+        call = Call(SERVICE, f"/2/usage/{what}", Purpose.USAGE)
+        send = partial(self._client._make_request, "GET", call.endpoint)  # noqa: SLF001 - tweepy has no method for it
         return await self._request(call, send)
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
@@ -198,7 +198,7 @@ class Api:
             except PausedError as error:
                 raise await self._paused(call, error) from None
             except CapReachedError as error:
-                error.until = await self._context.spending.block(SERVICE, str(error))
+                error.until = await self._context.spending.block(SERVICE, str(error), error.until)
                 raise
             except RefusedError as error:
                 error.until = await self._context.refusals.refused(scope, error)

@@ -34,6 +34,7 @@ _LONGEST_QUOTE = 200  # characters
 _RESOURCE_PROBLEMS = frozenset(  # about the account or post, not about our access
     {"resource-not-found", "not-authorized-for-resource", "disallowed-resource", "resource-unavailable"}
 )
+_CAP = re.compile(r"(?i)usage.?cap|spend(ing)?.?(cap|limit)")
 _SPACES = re.compile(r"\s+")
 _UNKNOWN_PARAMETER = re.compile(r"query parameter \[([A-Za-z0-9_.]+)\]")
 _BRACKETED = re.compile(r"\[([A-Za-z0-9_.]+)\]")
@@ -73,6 +74,7 @@ def _limited(reason: str, headers: Mapping[str, str], body: bytes, now: datetime
             f"X's usage cap or spending limit is reached ({reason}). X is not called before its next cycle; raise "
             "the limit at X and run 'aggregator budget resume' to resume sooner.",
             status=status,
+            until=_next_day(now) if (_decoded(body) or {}).get("period") == "Daily" else None,
         )
     return PausedError("X's rate limit is reached", until=reset_time(headers, now), status=status)
 
@@ -198,9 +200,14 @@ def error_message(body: bytes) -> str:
 
 
 def _is_cap(body: bytes) -> bool:
+    """Return whether a 429 is a usage cap or a spending limit instead of a rate limit."""
     decoded = _decoded(body) or {}
-    title, type_ = str(decoded.get("title", "")), str(decoded.get("type", ""))
-    return title == "UsageCapExceeded" or type_.endswith("/usage-capped")
+    return any(_CAP.search(str(decoded.get(name, ""))) for name in ("title", "type", "detail"))
+
+
+def _next_day(now: datetime) -> datetime:
+    """Return the next midnight, UTC."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def _type_of(problem: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ from aggregator.domain.source_options import OptionType, SourceOption, parse_opt
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
 from aggregator.sources.twitter import addresses, read_budget, search, timeline
 from aggregator.sources.twitter import errors as problems
+from aggregator.sources.twitter.account_reports import ReportsAccounts
 from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
@@ -55,7 +56,7 @@ FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, SourceKind):
+class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
@@ -223,50 +224,6 @@ class Twitter(ReportsTakedowns, SourceKind):
             floor=_floor(api),
             options={"user_id": actor.native_id},
         )
-
-    async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
-        """Fetch the profiles of up to 100 accounts by their ids.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        api = _connect(context)
-        try:
-            payload = await api.users(native_ids)
-        finally:
-            api.close()
-        found = payload.get("data")
-        users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
-        return [actor_of(user) for user in users if USER_ID.fullmatch(str(user.get("id")))]
-
-    async def owner(self, handle: str, context: PollContext) -> str | None:
-        """Return the id of the account that has a handle now, or None if it is unused.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        api = _connect(context)
-        try:
-            user = (await api.user(handle)).get("data")
-        finally:
-            api.close()
-        return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
-
-    async def counted(self, context: PollContext) -> int | None:
-        """Return the number of posts that X has counted in its own billing cycle, or None if X does not report it.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        if not context.settings.get("x_bearer_token"):
-            return None
-        api = _connect(context)
-        try:
-            usage = (await api.usage()).get("data")
-        finally:
-            api.close()
-        posts = str(usage.get("project_usage")) if isinstance(usage, dict) else ""
-        return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""

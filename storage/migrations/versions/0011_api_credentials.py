@@ -41,10 +41,15 @@ def upgrade() -> None:
         sa.Column("replaced_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("service", "credential", "endpoint", name="pk_api_refusal"),
     )
+    op.add_column("meter", sa.Column("balance", sa.BigInteger(), nullable=True))
+    op.add_column("meter", sa.Column("balance_at", UtcDateTime(), nullable=True))
     # Former releases stopped them for good; now they are probed. They were polled when they were stopped, so are due.
     stopped = (_source.c.state == "stopped") & _source.c.last_error_code.in_(_ENDED)
     op.execute(_source.update().where(stopped).values(state="active", state_reason="", due_reason="probed again"))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("meter") as table:
+        table.drop_column("balance_at")
+        table.drop_column("balance")
     op.drop_table("api_refusal")
