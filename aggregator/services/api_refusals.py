@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aggregator.domain.polling.api_refusals import Refusal, next_probe, scope_of
+from aggregator.domain.polling.api_refusals import VALUES_KEPT, Refusal, next_probe, scope_of
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from aggregator.domain.clock import Clock
@@ -42,6 +43,25 @@ class StoreRefusals:
     async def answered(self, call: ApiCall) -> None:
         """End the refusals that a successful probe disproves, and make the waiting sources due."""
         await in_database_thread(self._answered, call, self._clock())
+
+    async def values(self, host: str, endpoint: str) -> frozenset[str]:
+        """Return the parameter values that an endpoint has refused in the last days."""
+
+        def read() -> frozenset[str]:
+            with self._store.reading() as tx:
+                return tx.api.refusals.values(host, endpoint, self._clock() - VALUES_KEPT)
+
+        return await in_database_thread(read)
+
+    async def refuse_values(self, host: str, endpoint: str, values: Collection[str]) -> None:
+        """Store parameter values that an endpoint refused."""
+
+        def write() -> None:
+            with self._store.writing(lock_stream=False) as tx:
+                tx.api.refusals.refuse_values(host, endpoint, values, self._clock())
+
+        log.warning("parameter values refused", host=host, endpoint=endpoint, values=sorted(values))
+        await in_database_thread(write)
 
     def _check(self, call: ApiCall, now: datetime, by_person: bool) -> bool:  # passed on by position
         with self._store.reading() as tx:

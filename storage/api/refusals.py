@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES, STORED, Refusal
 from storage.engine import upsert
 from storage.polling.schedule import Schedule
-from storage.tables.api import api_refusal
+from storage.tables.api import api_refusal, refused_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -78,8 +78,22 @@ class ApiRefusals:
         self._connection.execute(update(api_refusal).where(former).values(replaced_by=credential))
         return Schedule(self._connection).wake(REFUSAL_CODES, now)
 
+    def values(self, host: str, endpoint: str, since: datetime) -> frozenset[str]:
+        """Return the parameter values that an endpoint has refused since a time."""
+        known = and_(refused_value.c.host == host, refused_value.c.endpoint == endpoint, refused_value.c.since >= since)
+        return frozenset(self._connection.execute(select(refused_value.c.value).where(known)).scalars())
+
+    def refuse_values(self, host: str, endpoint: str, values: Collection[str], now: datetime) -> None:
+        """Store parameter values that an endpoint refused."""
+        statement = upsert.statement(
+            self._connection, refused_value, index=["host", "endpoint", "value"], changing=["since"]
+        )
+        rows = [{"host": host, "endpoint": endpoint, "value": value, "since": now} for value in sorted(values)]
+        self._connection.execute(statement, rows)
+
     def forget(self, before: datetime) -> int:
-        """Delete refusals that nothing has probed since a time; return the number."""
+        """Delete refusals that nothing has probed, and values that nothing has refused, since a time."""
+        self._connection.execute(delete(refused_value).where(refused_value.c.since < before))
         return self._connection.execute(delete(api_refusal).where(api_refusal.c.until < before)).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Tables of the APIs of services: their refusals."""
+"""Tables of the APIs of services: their refusals, and the parameter values that they refuse."""
 
 from __future__ import annotations
 
@@ -27,4 +27,13 @@ api_refusal = Table(
     Column("probes", Integer, nullable=False),
     Column("polls", Boolean, nullable=False),  # whether it keeps sources from being read
     Column("replaced_by", Text),  # the new credential of the settings, for which the sources were made due
+)
+# Parameter values that an endpoint refuses, such as expansions that a plan doesn't include.
+refused_value = Table(
+    "refused_value",
+    metadata,
+    Column("host", Text, primary_key=True),  # name and port
+    Column("endpoint", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
 )

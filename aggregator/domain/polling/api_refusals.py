@@ -7,10 +7,16 @@ refusal; until its next probe nothing else is sent.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aggregator.domain.errors import CredentialsError, CreditsError, NotAllowedError, RefusedError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+VALUES_KEPT = timedelta(
+    days=7
+)  # then a refused parameter value is sent once more: the plan or the API may have changed
 PROBE_EVERY = timedelta(hours=1)  # refused calls are free, and the operator may have changed something at the service
 FIRST_CREDIT_PROBE = timedelta(minutes=5)  # the usual time until an automatic top-up
 LONGEST_CREDIT_PROBE = timedelta(hours=6)
@@ -72,6 +78,14 @@ def next_probe(error: RefusedError, probes: int) -> timedelta:
 class Refusals(Protocol):
     """Refusals of services, shared by all workers through the database."""
 
+    async def values(self, host: str, endpoint: str) -> frozenset[str]:
+        """Return the parameter values that an endpoint has refused in the last days."""
+        ...
+
+    async def refuse_values(self, host: str, endpoint: str, values: Collection[str]) -> None:
+        """Store parameter values that an endpoint refused, so that no process sends them again for days."""
+        ...
+
     async def check(self, call: ApiCall, *, by_person: bool = False) -> bool:
         """Return whether a call is the probe of a refusal; False means that nothing is refused.
 
@@ -94,7 +108,18 @@ class Refusals(Protocol):
 
 
 class NoRefusals:
-    """A `Refusals` port that remembers nothing."""
+    """A `Refusals` port of one process, which remembers parameter values alone."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], frozenset[str]] = {}
+
+    async def values(self, host: str, endpoint: str) -> frozenset[str]:
+        """Return the refused values."""
+        return self._values.get((host, endpoint), frozenset())
+
+    async def refuse_values(self, host: str, endpoint: str, values: Collection[str]) -> None:
+        """Add refused values."""
+        self._values[host, endpoint] = self._values.get((host, endpoint), frozenset()) | frozenset(values)
 
     async def check(self, call: ApiCall, *, by_person: bool = False) -> bool:
         """Allow all calls."""

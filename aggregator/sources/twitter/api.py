@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -43,8 +42,6 @@ MOST_AT_ONCE = 100  # ids or handles in a request
 
 _TWEEPY_HOST = "https://api.twitter.com/"
 _NAME_LOOKUP = 5.0  # seconds above the transport's limits: DNS lookup has no timeout of its own
-# Expansions that a host has refused, kept for the life of the process. A response without them is still useful.
-_refused: defaultdict[str, set[str]] = defaultdict(set)
 
 
 def _is_safe_record(record: logging.LogRecord) -> bool:
@@ -172,19 +169,19 @@ class Api:
         return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
 
     async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
-        """Request all fields; repeat without an expansion that X refused."""
+        """Request all fields; repeat without an expansion that X refused for this endpoint."""
+        refusals, endpoint = self._context.refusals, call.endpoint
         while True:
             fields = dict(POSTS[self._vocabulary])
-            fields["expansions"] = [
-                expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
-            ]
+            known = await refusals.values(self.host, endpoint)
+            fields["expansions"] = [expansion for expansion in fields["expansions"] if expansion not in known]
             try:
                 return await self._request(call, partial(send, **fields))
             except SourceError:
                 refused = errors.refused_expansions(self.exchange.body, fields["expansions"])
                 if self.exchange.status != requests.codes.bad_request or not refused:
                     raise
-                _refused[self.host] |= refused
+                await refusals.refuse_values(self.host, endpoint, refused)
 
     async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
         scope = ApiCall(SERVICE, self._token_id, call.endpoint, polls=call.purpose is Purpose.POLL)

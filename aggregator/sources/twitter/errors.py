@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LONGEST_PAUSE = timedelta(hours=25)  # X's longest window is a day; a later reset time means a wrong clock
 _SHORTEST_PAUSE = timedelta(seconds=5)
+# The prefixes of the headers of rate limit windows: the usual one, and those of a day for the app and for the user.
+_WINDOWS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")
 _LONGEST_QUOTE = 200  # characters
 _RESOURCE_PROBLEMS = frozenset(  # about the account or post, not about our access
     {"resource-not-found", "not-authorized-for-resource", "disallowed-resource", "resource-unavailable"}
@@ -176,17 +178,31 @@ def from_errors(errors: object, who: str, status: int = 200) -> SourceError:
 
 
 def reset_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return the end of a response's rate limit window, within plausible limits, or None if it is not given."""
-    text = headers.get("x-rate-limit-reset", "")
-    if not text.isascii() or not text.isdigit() or len(text) > len("9999999999"):
-        return None
-    moment = datetime.fromtimestamp(int(text), UTC)
-    return min(max(moment, now + _SHORTEST_PAUSE), now + _LONGEST_PAUSE)
+    """Return the end of a response's rate limit, within plausible limits, or None if it is not given.
+
+    Windows that are used up count, the longest one last; X has windows of 15 minutes and of 24 hours. If none is
+    reported as used up, it is the usual window.
+    """
+    windows = [window for window in _WINDOWS if _remaining(headers, window) == 0] or [_WINDOWS[0]]
+    resets = [reset for window in windows if (reset := _reset(headers, window)) is not None]
+    return min(max(*resets, now + _SHORTEST_PAUSE), now + _LONGEST_PAUSE) if resets else None
 
 
 def is_exhausted(headers: Mapping[str, str]) -> bool:
-    """Return whether a successful response used the last call of the rate limit window."""
-    return headers.get("x-rate-limit-remaining", "").strip() == "0"
+    """Return whether a successful response used the last call of a rate limit window."""
+    return any(_remaining(headers, window) == 0 for window in _WINDOWS)
+
+
+def _reset(headers: Mapping[str, str], window: str) -> datetime | None:
+    text = headers.get(f"{window}-reset", "").strip()
+    if not text.isascii() or not text.isdigit() or len(text) > len("9999999999"):
+        return None
+    return datetime.fromtimestamp(int(text), UTC)
+
+
+def _remaining(headers: Mapping[str, str], window: str) -> int | None:
+    text = headers.get(f"{window}-remaining", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len("9999999999") else None
 
 
 def error_message(body: bytes) -> str:

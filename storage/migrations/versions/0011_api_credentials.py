@@ -41,6 +41,14 @@ def upgrade() -> None:
         sa.Column("replaced_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("service", "credential", "endpoint", name="pk_api_refusal"),
     )
+    op.create_table(
+        "refused_value",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("host", "endpoint", "value", name="pk_refused_value"),
+    )
     op.add_column("meter", sa.Column("balance", sa.BigInteger(), nullable=True))
     op.add_column("meter", sa.Column("balance_at", UtcDateTime(), nullable=True))
     # Former releases stopped them for good; now they are probed. They were polled when they were stopped, so are due.
@@ -52,4 +60,5 @@ def downgrade() -> None:
     with op.batch_alter_table("meter") as table:
         table.drop_column("balance_at")
         table.drop_column("balance")
+    op.drop_table("refused_value")
     op.drop_table("api_refusal")

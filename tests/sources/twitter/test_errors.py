@@ -106,6 +106,21 @@ def test_reset_is_kept_within_reason() -> None:
     assert reset_time({"x-rate-limit-reset": "9999999999"}, NOW) == NOW + timedelta(hours=25)
 
 
+def test_the_longest_window_that_is_used_up_counts() -> None:
+    soon, late, later = (str(int((NOW + timedelta(hours=hours)).timestamp())) for hours in (0.25, 9, 20))
+    windows = {
+        "x-rate-limit-reset": soon,
+        "x-app-limit-24hour-reset": late,
+        "x-user-limit-24hour-reset": later,
+    }
+    assert reset_time(windows, NOW) == NOW + timedelta(hours=0.25)
+    app = {**windows, "x-app-limit-24hour-remaining": "0", "x-user-limit-24hour-remaining": "3"}
+    assert reset_time(app, NOW) == NOW + timedelta(hours=9)
+    assert reset_time({**app, "x-user-limit-24hour-remaining": "0"}, NOW) == NOW + timedelta(hours=20)
+    assert is_exhausted(app)
+    assert reset_time({"x-app-limit-24hour-remaining": "0", "x-rate-limit-reset": soon}, NOW) is None
+
+
 def test_exhausted() -> None:
     assert is_exhausted({"x-rate-limit-remaining": "0"})
     assert not is_exhausted({"x-rate-limit-remaining": "10"})

@@ -121,3 +121,17 @@ def test_refusals_that_nothing_probes_are_deleted(store: Store) -> None:
     with store.writing() as tx:
         assert tx.api.refusals.forget(NOON) == 0
         assert tx.api.refusals.forget(NOON + 2 * HOUR) == 1
+
+
+def test_refused_values_are_kept_by_endpoint_for_a_while(store: Store) -> None:
+    with store.writing() as tx:
+        tx.api.refusals.refuse_values("x:443", "/posts", ["b", "a"], NOON)
+        tx.api.refusals.refuse_values("x:443", "/posts", ["a"], NOON + 2 * HOUR)
+    with store.reading() as tx:
+        assert tx.api.refusals.values("x:443", "/posts", NOON) == {"a", "b"}
+        assert tx.api.refusals.values("x:443", "/posts", NOON + HOUR) == {"a"}
+        assert tx.api.refusals.values("x:443", "/people", NOON) == frozenset()
+        assert tx.api.refusals.values("other:443", "/posts", NOON) == frozenset()
+    with store.writing() as tx:
+        tx.api.refusals.forget(NOON + HOUR)
+        assert tx.api.refusals.values("x:443", "/posts", NOON) == {"a"}
