@@ -18,6 +18,7 @@ from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.api_refusals import StoreRefusals
 from aggregator.services.billing_ledger import StoreSpending
+from aggregator.services.credentials import StoreCredentials
 from aggregator.services.dispatch import Added, Dispatcher, Limits
 from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
 from aggregator.services.subscribe import Subscription, subscribe, subscribe_all
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from aggregator.services.backfill import Backfill
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
+    from aggregator.services.connect_account import AccountConnection
     from aggregator.services.poll_now import PollNow
     from aggregator.services.polling import Polling
     from aggregator.services.profiles import ProfileUpkeep
@@ -317,6 +319,7 @@ class Container:
             spending=self._spending,
             parser=self._parser,
             refusals=StoreRefusals(self.store, self.clock),
+            credentials=self._credentials,
         )
 
     def _client(self, limiter: RateLimiter) -> Http:
@@ -330,6 +333,17 @@ class Container:
             clock=self.clock,
             proxy=settings.proxy.reveal() if settings.proxy else None,
         )
+
+    @property
+    def account_connection(self) -> AccountConnection:
+        """Connects accounts."""
+        from aggregator.services.connect_account import AccountConnection
+
+        return AccountConnection(self, lambda: self.seal)
+
+    @cached_property
+    def _credentials(self) -> StoreCredentials:
+        return StoreCredentials(self.store, self.clock, lambda: self.seal)
 
     @cached_property
     def seal(self) -> HeaderCipher:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from storage.access.accounts import Accounts
 from storage.access.api_tokens import Tokens
+from storage.api.credentials import ConnectedAccounts
 from storage.api.refusals import ApiRefusals
 from storage.billing.ledger import Spendings
 from storage.moderation.audit_log import Audit
@@ -162,6 +163,11 @@ class ApiRepositories(_Group):
     def refusals(self) -> ApiRefusals:
         """The current refusals."""
         return ApiRefusals(self._connection)
+
+    @cached_property
+    def credentials(self) -> ConnectedAccounts:
+        """The connected accounts."""
+        return ConnectedAccounts(self._connection)
 
 
 class AccessRepositories(_Group):

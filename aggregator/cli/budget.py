@@ -143,10 +143,11 @@ class View:
             ]
             self.reported = tx.billing.ledger.reported(metering.service)
             appetites = tx.billing.ledger.appetites(metering.kind)
+            owned = tx.api.credentials.owned_sources(metering.service, metering.kind, self.now)
             which = SourceFilter(kinds=[metering.kind])
             sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
             kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _RECENT)
-        wants = reckoning.presumed(appetites.values(), self.terms)
+        wants = reckoning.presumed(appetites, self.terms, owned)
         settled = first is not None and first < recent_entries.isoformat()
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_RECENT / DAY)
         others = _other_costs(recent, _RECENT, followed, settled=settled)
@@ -182,7 +183,7 @@ class View:
             else {"dollars": self.balance.micros / DOLLAR, "at": self.balance.at, "days": self.balance.days},
             "purposes": [
                 {"purpose": row.purpose, "requests": row.requests, "posts": row.posts, "users": row.users,
-                 "cost": row.micros / DOLLAR}
+                 "owned": row.owned, "cost": row.micros / DOLLAR}
                 for row in self.entries
             ],
             "advice": [row._asdict() for row in advice(self.accounts)],
@@ -194,7 +195,6 @@ class View:
 
     def show(self) -> None:
         """Print it as text."""
-        forecast = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
         length = (self.cycle.end - self.cycle.start).days
@@ -203,6 +203,17 @@ class View:
             click.echo(f"Paused until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
         for refusal in self.refusals:
             click.echo(f"Refused: {refusal.reason} One call tries again {ago(refusal.until, self.now)}.\n")
+        self._show_money()
+        self._show_reports()
+        if self.entries:
+            self._show_entries()
+        if useful := advice(self.accounts):
+            click.echo("\nPossible savings per month:")
+            for row in useful:
+                click.echo(f"  ${row.saves:,.2f}  {row.change}")
+
+    def _show_money(self) -> None:
+        forecast = self.forecast
         limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", no budget is set"
         click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._reserve_text()}")
         if self.standing.reserved:
@@ -213,6 +224,9 @@ class View:
                 f"Rationed:  each account may cost ${forecast.ration:,.4f} a day; "
                 f"{counted(forecast.limited, 'account')} would exceed that and are read in part, newest posts first."
             )
+
+    def _show_reports(self) -> None:
+        """Print the service's own count and balance."""
         if self.reported:
             posts, at = self.reported
             own_count = sum(entry.posts for entry in self.entries)
@@ -222,20 +236,20 @@ class View:
             )
         if self.balance:
             click.echo(f"Credits:   {self.balance.sentence} ({ago(self.balance.at, self.now)})")
-        if self.entries:
-            click.echo()
-            print_table(
-                ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
-                [
-                    (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
-                     dollars(row.micros))
-                    for row in self.entries
-                ],
-            )  # fmt: skip
-        if useful := advice(self.accounts):
-            click.echo("\nPossible savings per month:")
-            for row in useful:
-                click.echo(f"  ${row.saves:,.2f}  {row.change}")
+
+    def _show_entries(self) -> None:
+        click.echo()
+        print_table(
+            ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
+            [
+                (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                 dollars(row.micros))
+                for row in self.entries
+            ],
+        )  # fmt: skip
+        if owned := sum(row.owned for row in self.entries):
+            full, price = dollars(self.terms.prices.post), dollars(self.terms.prices.owned)
+            click.echo(f"Own posts of connected accounts: {owned:,}, at {price} instead of {full}.")
 
     def _reserve_text(self) -> str:
         if self.terms.budget is None:

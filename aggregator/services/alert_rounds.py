@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from aggregator.domain.access.credentials import expiry_conditions
 from aggregator.domain.billing.credits import condition
 from aggregator.domain.errors import AggregatorError
 from aggregator.domain.monitoring.alerts import SOURCE, body_of, detect, next_try
@@ -54,7 +55,7 @@ class AlertNotifier:
                         now,
                         tx.api.refusals.all(),
                     ),
-                    *self._credits(tx, now),
+                    *self._money_and_access(tx, now),
                 ],
                 now,
             )
@@ -72,14 +73,16 @@ class AlertNotifier:
                     # Not the present: an alert that has ended by then still has to be delivered.
                     tx.monitoring.alerts.mark_delivered(alert.id, now)
 
-    def _credits(self, tx: Transaction, now: datetime) -> Iterator[Condition]:
-        """Yield the services whose prepaid credits are about to end."""
+    def _money_and_access(self, tx: Transaction, now: datetime) -> Iterator[Condition]:
+        """Yield the services whose prepaid credits, and the connected accounts whose access, are about to end."""
         for kind in kinds().values():
             metered = kind.metered(self._settings.kinds)
             if metered is not None:
                 balance = tx.billing.ledger.balance(metered.service, now)
                 if (found := condition(metered.service, metered.label, balance)) is not None:
                     yield found
+                connected = tx.api.credentials.all(metered.service)
+                yield from expiry_conditions(connected, metered.label, now)
 
     def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Deliver an alert through every channel, even if another one fails; yield the errors.

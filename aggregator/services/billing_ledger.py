@@ -69,7 +69,7 @@ class StoreSpending:
 
     def _reserve(self, call: Call, now: datetime) -> str:
         terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)
-        most = terms.prices.of(call.posts, call.users)
+        most = terms.prices.of(call.posts, call.users, call.owned)
         token = uuid4().hex
         with self._store.writing(lock_stream=False) as tx:
             block = tx.billing.ledger.lock(call.service)
@@ -103,9 +103,10 @@ class StoreSpending:
         with self._store.reading() as tx:
             free = tx.billing.ledger.standing(service, cycle).free(metered.terms, compliance=False)
             appetites = tx.billing.ledger.appetites(metered.kind)
+            owned = tx.api.credentials.owned_sources(service, metered.kind, now)
         if free is None:
             return None
-        per_day = budget.ration(budget.presumed(appetites.values(), metered.terms), free, cycle.left(now))
+        per_day = budget.ration(budget.presumed(appetites, metered.terms, owned), free, cycle.left(now))
         price = metered.terms.prices.post
         if not price:
             return None

@@ -13,6 +13,7 @@ from aggregator.domain.polling.api_refusals import NoRefusals, Refusals
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import InProcessParser, Json, Parser, Source
 from aggregator.domain.source_options import SourceOption, parse_options
+from aggregator.source_api.account_connection import Credentials, NoCredentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -46,6 +47,7 @@ class PollContext:
     spending: Spending = field(default_factory=Unmetered)
     parser: Parser = field(default_factory=InProcessParser)
     refusals: Refusals = field(default_factory=NoRefusals)
+    credentials: Credentials = field(default_factory=NoCredentials)
 
 
 class QueueClass(StrEnum):

@@ -78,6 +78,11 @@ class ApiRefusals:
         self._connection.execute(update(api_refusal).where(former).values(replaced_by=credential))
         return Schedule(self._connection).wake(REFUSAL_CODES, now)
 
+    def forget_credential(self, service: str, key: str) -> None:
+        """Delete the refusals of a credential that was renewed or replaced."""
+        former = (api_refusal.c.service == service) & (api_refusal.c.credential == key)
+        self._connection.execute(delete(api_refusal).where(former))
+
     def values(self, host: str, endpoint: str, since: datetime) -> frozenset[str]:
         """Return the parameter values that an endpoint has refused since a time."""
         known = and_(refused_value.c.host == host, refused_value.c.endpoint == endpoint, refused_value.c.since >= since)

@@ -32,7 +32,7 @@ RECENT = timedelta(days=7)  # over which the present cost is averaged
 BILLED_KEPT = timedelta(days=2)
 LOST = "lost"  # the purpose of reserved money that was never settled
 
-_SUMS = ("requests", "posts", "users", "micros")
+_SUMS = ("requests", "posts", "users", "micros", "owned")
 _BILL = upsert.Upsert(
     billed,
     index=["service", "day", "item"],
@@ -60,6 +60,7 @@ class Entry(NamedTuple):
     posts: int
     users: int
     micros: int
+    owned: int = 0  # the part of the posts that was billed at the owner's price
 
 
 class Block(NamedTuple):
@@ -152,12 +153,13 @@ class Spendings:
         ).one_or_none()
         if row is None:  # already reclaimed; the new request reads the same results
             return 0
-        posts = self._newly_billed(row, "post", returned.posts, now)
+        owned = self._newly_billed(row, "post", returned.owned, now)
+        posts = owned + self._newly_billed(row, "post", returned.posts, now)
         users = self._newly_billed(row, "user", returned.users, now)
-        cost = prices[row.service].of(posts, users)
+        cost = prices[row.service].of(posts, users, owned)
         if posts or users:
             line = _Line(row.service, _day(now), row.source_id, row.endpoint, row.purpose)
-            self._enter(line, posts=posts, users=users, micros=cost)
+            self._enter(line, posts=posts, users=users, micros=cost, owned=owned)
         return cost
 
     def ledger(self, service: str, since: str, by: Sequence[str] = ("source_id", "endpoint", "purpose")) -> list[Entry]:

@@ -38,6 +38,7 @@ spend = Table(
     Column("posts", Integer, nullable=False),  # each counts once a day
     Column("users", Integer, nullable=False),
     Column("micros", BigInteger, nullable=False),  # millionths of a dollar
+    Column("owned", Integer, nullable=False, server_default="0"),  # of the posts: those at the owner's price
 )
 # Money reserved for running requests, so that all workers together stay within the budget.
 reservation = Table(

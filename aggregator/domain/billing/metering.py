@@ -31,6 +31,7 @@ class Call:
     posts: int = 0
     users: int = 0
     source_id: int = 0  # source id; 0: none
+    owned: int = 0  # the part of the posts that is billed at the owner's price
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,22 @@ class Returned:
 
     posts: Collection[str] = ()
     users: Collection[str] = ()
+    owned: Collection[str] = ()  # further posts, which are billed at the owner's price
 
 
 @dataclass(frozen=True, slots=True)
 class Ration:
-    """The quota of a source within the budget."""
+    """The quota of a source within the budget; numbers of posts are at the full price."""
 
     first: int  # posts of the first poll
     most: int  # posts that the remaining budget covers
     dollars: float | None = None  # dollars a day; None: unlimited
     posts: float | None = None  # the same in posts
+
+    def cheaper(self, ratio: float) -> Ration:
+        """Return the quota of a source whose posts cost this part of the full price."""
+        posts = None if self.posts is None else self.posts / ratio
+        return Ration(int(self.first / ratio), int(self.most / ratio), self.dollars, posts)
 
 
 class Spending(Protocol):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aggregator.sources.twitter.addresses import USER_ID
 from aggregator.sources.twitter.normalise import actor_of
 from aggregator.sources.twitter.pricing import balance_in
+from aggregator.sources.twitter.tokens import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from aggregator.domain.activity import Actor
     from aggregator.source_api.kind import PollContext
-    from aggregator.sources.twitter.api import Api
 
 
 class ReportsAccounts:
@@ -26,7 +25,7 @@ class ReportsAccounts:
         Raises:
             SourceError: X gave no usable response. The methods below raise it, too.
         """
-        with _connected(context) as api:
+        async with connected(context) as api:
             payload = await api.users(native_ids)
         found = payload.get("data")
         users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
@@ -34,7 +33,7 @@ class ReportsAccounts:
 
     async def owner(self, handle: str, context: PollContext) -> str | None:
         """Return the id of the account that has a handle now, or None if it is unused."""
-        with _connected(context) as api:
+        async with connected(context) as api:
             user = (await api.user(handle)).get("data")
         return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
 
@@ -42,7 +41,7 @@ class ReportsAccounts:
         """Return the number of posts that X has counted in its own billing cycle, or None if X does not report it."""
         if not context.settings.get("x_bearer_token"):
             return None
-        with _connected(context) as api:
+        async with connected(context) as api:
             usage = (await api.usage()).get("data")
         posts = str(usage.get("project_usage")) if isinstance(usage, dict) else ""
         return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
@@ -51,16 +50,5 @@ class ReportsAccounts:
         """Return the balance of the credits in micros, or None if X does not report it."""
         if not context.settings.get("x_bearer_token"):
             return None
-        with _connected(context) as api:
+        async with connected(context) as api:
             return balance_in(await api.usage("credits"))
-
-
-@contextmanager
-def _connected(context: PollContext) -> Iterator[Api]:
-    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only requests need it
-
-    api = Api(context)
-    try:
-        yield api
-    finally:
-        api.close()

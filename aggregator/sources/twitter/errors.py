@@ -28,6 +28,8 @@ from aggregator.domain.errors import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from aggregator.sources.twitter.tokens import ReadToken
+
 _LONGEST_PAUSE = timedelta(hours=25)  # X's longest window is a day; a later reset time means a wrong clock
 _SHORTEST_PAUSE = timedelta(seconds=5)
 # The prefixes of the headers of rate limit windows: the usual one, and those of a day for the app and for the user.
@@ -42,7 +44,9 @@ _UNKNOWN_PARAMETER = re.compile(r"query parameter \[([A-Za-z0-9_.]+)\]")
 _BRACKETED = re.compile(r"\[([A-Za-z0-9_.]+)\]")
 
 
-def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> SourceError:
+def from_status(
+    status: int, headers: Mapping[str, str], body: bytes, now: datetime, token: ReadToken | None = None
+) -> SourceError:
     """Return the error for a response with a status other than 2xx.
 
     A `PausedError` without `until` is a rate limit without a reset time.
@@ -52,6 +56,7 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
         headers: of the response, names in lower case.
         body: of the response, JSON or not.
         now: aware, UTC.
+        token: of the request.
     """
     reason = error_message(body)
     if status == HTTPStatus.PAYMENT_REQUIRED:
@@ -63,7 +68,7 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _limited(reason, headers, body, now)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _refused(status, reason, body)
+        return _refused(status, reason, body, token)
     if status == HTTPStatus.BAD_REQUEST:
         return _malformed(reason, body)
     return StatusError(f"X responded with status {status} ({reason}).", status=status)
@@ -81,7 +86,7 @@ def _limited(reason: str, headers: Mapping[str, str], body: bytes, now: datetime
     return PausedError("X's rate limit is reached", until=reset_time(headers, now), status=status)
 
 
-def _refused(status: int, reason: str, body: bytes) -> SourceError:
+def _refused(status: int, reason: str, body: bytes, token: ReadToken | None) -> SourceError:
     """Return the error for 401 or 403. Only X's own problem JSON is a decision of X; a CDN may answer in its place."""
     problem = _decoded(body)
     is_token = status == HTTPStatus.UNAUTHORIZED
@@ -93,11 +98,8 @@ def _refused(status: int, reason: str, body: bytes) -> SourceError:
         outage.failure_weight = 0.25
         return outage
     if is_token:
-        return CredentialsError(
-            f"X refused the bearer token ({reason}). Replace AGGREGATOR_X_BEARER_TOKEN; sources then resume by"
-            " themselves.",
-            status=status,
-        )
+        name, remedy = (token.name, token.remedy) if token else ("the token", "")
+        return CredentialsError(f"X refused {name} ({reason}). {remedy}".strip(), status=status)
     if _type_of(problem or {}) in _RESOURCE_PROBLEMS:
         return from_errors([problem], "the requested account", status)
     return NotAllowedError(

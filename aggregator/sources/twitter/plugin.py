@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -14,6 +15,8 @@ from aggregator.domain.errors import (
     AccountError,
     BadRequestError,
     BudgetError,
+    CredentialsError,
+    NotAllowedError,
     PausedError,
     ProtectedAccountError,
     RefusedError,
@@ -37,10 +40,12 @@ from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
-from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, token_id
+from aggregator.sources.twitter.oauth import ConnectsAccounts
+from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, price_ratio, token_id
+from aggregator.sources.twitter.tokens import ClientPool, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.billing.budget import Metered
@@ -50,13 +55,15 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
+# Errors after which another token may read the source.
+_OTHER_TOKEN = (ProtectedAccountError, CredentialsError, NotAllowedError)
 MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
+class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
@@ -164,13 +171,11 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
             return None
         if headers or options.keys() - {"exclude"}:
             raise BadRequestError("A source on X accepts no credentials, and only the option exclude.")
-        api = _connect(context)
-        try:
+        async with connected(context) as api:
             if query is not None:
                 return search.discovered(query, api.host, _floor(api), self.name)
-            return self._account(await api.user(str(handle)), str(handle), api)
-        finally:
-            api.close()
+            own = {credential.subject for credential in await context.credentials.all(SERVICE)}
+            return self._account(await api.user(str(handle)), str(handle), api, own)
 
     async def discover_all(
         self, addresses: Sequence[str], context: PollContext
@@ -183,16 +188,13 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
         handles = {address: handle for address in addresses if (handle := handle_in(address)) is not None}
         if len(handles) <= 1:
             return {}
-        api = _connect(context)
         found: dict[str, Discovery | SourceError] = {}
-        try:
+        async with connected(context) as api:
             every_address = list(handles)
             for start in range(0, len(every_address), self.most_people):
                 some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
                 found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
-        finally:
-            api.close()
         return found
 
     def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
@@ -207,12 +209,13 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
         except SourceError as error:
             return error
 
-    def _account(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery:
+    def _account(self, payload: Mapping[str, Any], handle: str, api: Api, own: Collection[str] = ()) -> Discovery:
+        """Return the account in a response; `own` are the ids of connected accounts, which can be read if protected."""
         user = payload.get("data")
         if not isinstance(user, dict) or not USER_ID.fullmatch(str(user.get("id"))):
             raise problems.from_errors(payload.get("errors"), f"@{handle}")
         actor = actor_of(user)
-        if user.get("protected") is True:
+        if user.get("protected") is True and actor.native_id not in own:
             raise ProtectedAccountError(f"@{handle} on X is protected: only approved followers can see its posts.")
         return Discovery(
             kind=self.name,
@@ -227,14 +230,7 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""
-        try:
-            api = _connect(context)
-        except SourceError as error:
-            if isinstance(error, RefusedError):
-                error.until = await context.refusals.refused(ApiCall(SERVICE, "", ""), error)
-            for source in batch:
-                yield PollOutcome(source.id, Failure(error))
-            return
+        pool = ClientPool(context)
         try:
             outages = 0
             for source in batch:
@@ -243,13 +239,28 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
                 if outages >= MOST_OUTAGES:
                     yield PollOutcome(source.id, Failure(_skipped(context.clock())))
                     continue
-                outcome = await self._polled(source, api, context)
+                outcome = await self._polled(source, pool, context)
                 outages = outages + 1 if isinstance(outcome, Failure) and problems.is_outage(outcome.error) else 0
                 yield PollOutcome(source.id, outcome)
         finally:
-            api.close()
+            pool.close()
 
-    async def _polled(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
+    async def _polled(self, source: Source, pool: ClientPool, context: PollContext) -> FetchResult | Failure:
+        """Poll a source with the cheapest token that may read it."""
+        outcome: FetchResult | Failure | None = None
+        try:
+            async with aclosing(pool.for_account(str(source.options.get("user_id", "")))) as clients:
+                async for api in clients:
+                    outcome = await self._polled_with(source, api, context)
+                    if not isinstance(outcome, Failure) or not isinstance(outcome.error, _OTHER_TOKEN):
+                        break
+        except SourceError as error:
+            if outcome is None and isinstance(error, RefusedError):
+                error.until = await context.refusals.refused(ApiCall(SERVICE, "", ""), error)
+            outcome = outcome or Failure(error)
+        return outcome or Failure(UnreadableError("There is no token for X."))
+
+    async def _polled_with(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
         started, began = context.clock(), time.monotonic()
         api.begin()
 
@@ -260,6 +271,8 @@ class Twitter(ReportsTakedowns, ReportsAccounts, SourceKind):
 
         try:
             ration = await context.spending.ration(api.service)
+            if ration is not None and api.token.owner is not None:
+                ration = ration.cheaper(price_ratio(context.settings))
             quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
             reading = await self._read(source, api, mark, quota, started)
@@ -343,12 +356,6 @@ def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
 
 def _floor(api: Api) -> timedelta:
     return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
-
-
-def _connect(context: PollContext) -> Api:
-    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only polling needs it
-
-    return Api(context)
 
 
 KIND = Twitter()

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 _MOST = 1_000_000_000  # dollars; more is no balance
 
 
-def returned_in(payload: object) -> Returned:
-    """Return the ids of all posts and accounts in a response, in either vocabulary."""
+def returned_in(payload: object, *, owned: bool = False) -> Returned:
+    """Return the ids of all posts and accounts in a response, in either vocabulary.
+
+    If the call is `owned`, the posts in `data` have the owner's price. X doesn't document the price of included posts,
+    so they count in full.
+    """
     if not isinstance(payload, dict):
         return Returned()
     given = payload.get("includes")
@@ -25,9 +29,10 @@ def returned_in(payload: object) -> Returned:
     posts = [
         item for item in data if "text" in item or "edit_history_tweet_ids" in item or "edit_history_post_ids" in item
     ]
+    own, posts = (posts, []) if owned else ([], posts)
     posts += [*_objects(includes, "tweets"), *_objects(includes, "posts")]
     people += _objects(includes, "users")
-    return Returned(posts=_ids(posts), users=_ids(people))
+    return Returned(posts=_ids(posts), users=_ids(people), owned=_ids(own))
 
 
 def balance_in(payload: Mapping[str, Any]) -> int | None:
