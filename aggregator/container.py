@@ -280,7 +280,16 @@ class Container:
         def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
             return self.preview(address, Subscription(options=options))
 
-        return sections(desk, publish=store, subscribe=add, preview=preview, import_document=import_, kinds=forms())
+        return sections(
+            desk,
+            publish=store,
+            subscribe=add,
+            preview=preview,
+            import_document=import_,
+            kinds=forms(),
+            connection=self.account_connection,
+            public_url=self.settings.public_url,
+        )
 
     async def _sweep(self) -> list[SweepReport]:
         from aggregator.services.compliance_sweep import ComplianceSweep

@@ -11,12 +11,7 @@ from aggregator.cli.output import ago, print_json, print_table
 from aggregator.text.plain import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from aggregator.container import Container
-    from aggregator.domain.access.credentials import Credential
-    from storage.store import Transaction
+    from aggregator.domain.access.credentials import TokenFacts
 
 REDIRECT_URL = "http://127.0.0.1:8000/callback"  # nothing needs to listen there
 
@@ -33,10 +28,10 @@ def credentials(context: click.Context, as_json: bool) -> None:
         return
     with opened() as container:
         now = container.clock()
-        rows = list(_rows(container))
+        rows = container.account_connection.tokens()
     if as_json:
         for row in rows:
-            print_json(row)
+            print_json(_json(row))
         return
     if not rows:
         click.echo("There are no tokens for networks.")
@@ -45,14 +40,14 @@ def credentials(context: click.Context, as_json: bool) -> None:
         ("NAME", "SERVICE", "ID", "FOR", "EXPIRES", "RENEWED", "LAST USED", "PROBLEM"),
         [
             (
-                row["name"],
-                row["service"],
-                row["id"],
-                one_line(row["for"], 80),
-                f"{row['expires']:%Y-%m-%d}" if row["expires"] else "never",
-                ago(row["renewed"], now) if row["renewed"] else "-",
-                ago(row["last_used"], now),
-                one_line(row["problem"] or "-", 100),
+                row.name,
+                row.service,
+                row.key,
+                one_line(row.purpose, 80),
+                f"{row.expires:%Y-%m-%d}" if row.expires else "never",
+                ago(row.renewed, now) if row.renewed else "-",
+                ago(row.last_used, now),
+                one_line(row.problem or "-", 100),
             )
             for row in rows
         ],
@@ -121,46 +116,17 @@ def _connect(service: str, client_id: str | None, redirect_url: str, *, is_owner
     click.echo(f"{connected.name}: connected until {connected.expires:%Y-%m-%d}, renewed by itself while it is used.")
 
 
-def _rows(container: Container) -> Iterator[dict[str, Any]]:
-    """Yield the facts about each token, without its secrets."""
-    from aggregator.sources import kinds
-
-    with container.store.reading() as tx:
-        uses = tx.api.credentials.uses()
-        connected = tx.api.credentials.all()
-        for kind in kinds().values():
-            configured = kind.credential(container.settings.kinds)
-            if configured is None:
-                continue
-            service, key = configured
-            if key:
-                yield _facts("settings", service, key, "everything else", uses.get((service, key)))
-            for credential in (row for row in connected if row.service == service):
-                purpose = _purpose(tx, kind.name, credential)
-                last_used = uses.get((service, credential.key))
-                yield _facts(credential.name, service, credential.key, purpose, last_used, credential)
-
-
-def _facts(
-    name: str, service: str, key: str, purpose: str, last_used: datetime | None, row: Credential | None = None
-) -> dict[str, Any]:
+def _json(row: TokenFacts) -> dict[str, Any]:
     return {
-        "name": name,
-        "service": service,
-        "id": key,
-        "for": purpose,
-        "app": row.app if row else None,
-        "owner": row.is_owner if row else None,
-        "expires": row.expires if row else None,
-        "access_expires": row.access_expires if row else None,
-        "renewed": row.renewed if row else None,
-        "last_used": last_used,
-        "problem": row.problem if row else None,
+        "name": row.name,
+        "service": row.service,
+        "id": row.key,
+        "for": row.purpose,
+        "app": row.app,
+        "owner": row.is_owner,
+        "expires": row.expires,
+        "access_expires": row.access_expires,
+        "renewed": row.renewed,
+        "last_used": row.last_used,
+        "problem": row.problem,
     }
-
-
-def _purpose(tx: Transaction, kind: str, credential: Credential) -> str:
-    """Return what a connected account is for, in words."""
-    slugs = [source.slug for source in tx.polling.sources.following(kind, [credential.subject])]
-    price = " at the owner's price" if credential.is_owner else ""
-    return f"its own posts{price} ({', '.join(slugs) or 'no source follows it'})"

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from aggregator.domain.access.credentials import Credential
+from aggregator.domain.access.credentials import ConnectableService, Credential, TokenFacts
 from aggregator.domain.errors import BadRequestError, NotFoundError, SignInError
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.services.credentials import closed
@@ -20,7 +20,7 @@ from aggregator.system.thread_pools import in_database_thread
 from storage.api.credentials import AuthorizationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.config.credential_encryption import HeaderCipher
@@ -48,6 +48,31 @@ class AccountConnection:
     def app(self, service: str) -> App | None:
         """Return the app in the settings."""
         return _connector(service).configured_app(self._runtime.settings.kinds)
+
+    def services(self) -> list[ConnectableService]:
+        """Return the services whose accounts can be connected."""
+        values = self._runtime.settings.kinds
+        return [
+            ConnectableService(service, _label(service, values), found.configured_app(values) is not None)
+            for service, found in connectors().items()
+        ]
+
+    def tokens(self) -> list[TokenFacts]:
+        """Return the facts about each token, without its secrets."""
+        values = self._runtime.settings.kinds
+        found: list[TokenFacts] = []
+        with self._runtime.store.reading() as tx:
+            uses, connected = tx.api.credentials.uses(), tx.api.credentials.all()
+            for kind in kinds().values():
+                service, key = kind.credential(values) or ("", "")
+                label = _label(service, values)
+                if key:
+                    used = uses.get((service, key))
+                    found.append(TokenFacts("settings", service, label, key, "everything else", last_used=used))
+                for row in (row for row in connected if row.service == service):
+                    slugs = [source.slug for source in tx.polling.sources.following(kind.name, [row.subject])]
+                    found.append(_facts(row, label, slugs, uses.get((service, row.key))))
+        return found
 
     def begin(self, service: str, who: str, redirect_url: str, app: App | None = None, *, is_owner: bool) -> str:
         """Store a begun authorization; return the address at which a person grants access.
@@ -158,6 +183,31 @@ class AccountConnection:
                 prices = metered.terms.prices
                 tx.polling.sources.change(source.id, appetite=source.poll.daily_cost * prices.owned / prices.post)
         tx.polling.schedule.ask([source.id for source in sources], now)
+
+
+def _facts(row: Credential, label: str, slugs: Sequence[str], last_used: datetime | None) -> TokenFacts:
+    price = " at the owner's price" if row.is_owner else ""
+    return TokenFacts(
+        row.name,
+        row.service,
+        label,
+        row.key,
+        f"its own posts{price} ({', '.join(slugs) or 'no source follows it'})",
+        row.id,
+        row.app,
+        row.is_owner,
+        row.expires,
+        row.access_expires,
+        row.renewed,
+        last_used,
+        row.problem,
+    )
+
+
+def _label(service: str, values: Mapping[str, Any]) -> str:
+    """Return the name of a service for people."""
+    services = (kind.metered(values) for kind in kinds().values())
+    return next((found.label for found in services if found is not None and found.service == service), service)
 
 
 def _connector(service: str) -> AccountConnector:

@@ -43,6 +43,32 @@ class Credential:
         return self.problem is None and now < self.expires
 
 
+class TokenFacts(NamedTuple):
+    """The facts about a token that people see; never the token."""
+
+    name: str
+    service: str
+    label: str  # the network, for people
+    key: str  # its id in refusals, rate limits and the record of uses
+    purpose: str
+    number: int | None = None  # of a connected account
+    app: str | None = None
+    is_owner: bool | None = None
+    expires: datetime | None = None  # None: never
+    access_expires: datetime | None = None
+    renewed: datetime | None = None
+    last_used: datetime | None = None
+    problem: str | None = None
+
+
+class ConnectableService(NamedTuple):
+    """A service whose accounts can be connected."""
+
+    service: str
+    label: str
+    has_app: bool  # there is an app in the settings
+
+
 class Choice(NamedTuple):
     """A credential for reading an account; None is that of the settings."""
 
