@@ -10,7 +10,7 @@ import structlog
 from aggregator.domain.access.credentials import expiry_conditions
 from aggregator.domain.billing.credits import condition
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.monitoring.alerts import SOURCE, body_of, detect, next_try
+from aggregator.domain.monitoring.alerts import body_of, detect, next_try
 from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
 from aggregator.sources import kinds
 
@@ -90,8 +90,7 @@ class AlertNotifier:
         After an error, all channels are tried again: a duplicate is better than a lost alert.
         """
         settings = self._settings
-        page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
-        link = f"{settings.public_url}{page}" if settings.public_url else None
+        link = f"{settings.public_url}/review{alert.page}" if settings.public_url else None
         if settings.webhook_url is not None and settings.webhook_secret is not None:
             body = body_of(alert, link)
             name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"

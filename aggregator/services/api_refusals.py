@@ -99,7 +99,8 @@ class StoreRefusals:
                 )
             )
         if not known:
-            log.warning("calls refused", service=call.service, endpoint=endpoint or "all", reason=str(error))
+            note = log.warning if call.polls or not endpoint else log.info  # a plan needn't include all others
+            note("calls refused", service=call.service, endpoint=endpoint or "all", reason=str(error))
         return until
 
     def _answered(self, call: ApiCall, now: datetime) -> None:

@@ -50,6 +50,13 @@ class Alert:
     closed: datetime | None
     tries: int
 
+    @property
+    def page(self) -> str:
+        """The page of the desk about it, a path relative to the desk."""
+        what, _, rest = self.subject.partition(":")
+        pages = {"source": f"/sources/{rest}", "credential": "/connections", "calls": "/sources", "credits": "/sources"}
+        return pages.get(what, "")
+
 
 def detect(
     stale: Iterable[StaleSource],
