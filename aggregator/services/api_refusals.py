@@ -16,9 +16,29 @@ if TYPE_CHECKING:
     from aggregator.domain.clock import Clock
     from aggregator.domain.errors import RefusedError
     from aggregator.domain.polling.api_refusals import ApiCall
+    from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store
 
 log = structlog.get_logger(__name__)
+
+
+async def follow_settings(store: Store, kind: SourceKind, context: PollContext) -> None:
+    """Make the sources due that wait for another credential than that of the settings."""
+    service, key = kind.credential(context.settings) or ("", "")
+    if not key:
+        return
+    now = context.clock()
+
+    def waits() -> bool:
+        with store.reading() as tx:
+            return any(row.credential != key for row in tx.api.refusals.all(service))
+
+    def wake() -> int:
+        with store.writing() as tx:
+            return tx.api.refusals.follow_settings(service, key, now)
+
+    if await in_database_thread(waits) and (due := await in_database_thread(wake)):
+        log.info("new credential", service=service, sources=due)
 
 
 class StoreRefusals:

@@ -86,7 +86,6 @@ class Dispatcher:
             tx.moderation.reviews.apply_due(now)
             tx.moderation.reviews.apply_unpinning(now)
             _measure_paces(tx, now)
-            self._follow_settings(tx, now)
             claimed = tx.polling.schedule.claim(
                 now,
                 lease=self.settings.lease,
@@ -105,12 +104,6 @@ class Dispatcher:
             math.floor(moment.timestamp() / 60 * self.settings.polls_per_minute) for moment in (since, now)
         )
         return max(now_begun - begun, 0)
-
-    def _follow_settings(self, tx: Transaction, now: datetime) -> None:
-        """Make the sources due that wait for another credential than that of the settings."""
-        for kind in kinds().values():
-            if (configured := kind.credential(self.settings.kinds)) is not None:
-                tx.api.refusals.follow_settings(*configured, now)
 
     def give_back(self, batch: Batch) -> None:
         """Release the leases of a batch that could not be sent."""

@@ -13,6 +13,7 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
+from aggregator.services.api_refusals import follow_settings
 from aggregator.services.usage_reports import read_usage
 from aggregator.source_api.kind import ProfileSource
 from aggregator.sources import kinds
@@ -41,7 +42,10 @@ async def refresh_profiles(runtime: Runtime) -> None:
 
 
 class ProfileUpkeep:
-    """Refreshes profiles, and reads the services' own usage counts daily."""
+    """Refreshes profiles, reads the services' own usage counts, and notices new credentials in the settings.
+
+    It runs where the credentials are, unlike the dispatcher.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -51,8 +55,10 @@ class ProfileUpkeep:
         self._runtime.run(self._refresh())
 
     async def _refresh(self) -> None:
-        await refresh_profiles(self._runtime)
         context = await self._runtime.context()
+        for kind in kinds().values():
+            await follow_settings(self._runtime.store, kind, context)
+        await refresh_profiles(self._runtime)
         for kind in kinds().values():
             await read_usage(self._runtime.store, kind, context)
 
