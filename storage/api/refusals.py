@@ -48,7 +48,7 @@ class ApiRefusals:
 
     def put(self, refusal: Refusal) -> None:
         """Store a refusal; an earlier one of the same calls keeps its begin."""
-        changing = ["code", "reason", "until", "probes", "polls"]
+        changing = ["code", "reason", "until", "probes", "polls", "replaced_by"]
         statement = upsert.statement(self._connection, api_refusal, index=_KEY, changing=changing)
         self._connection.execute(statement, [refusal._asdict()])
 

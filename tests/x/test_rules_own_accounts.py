@@ -41,6 +41,7 @@ def desk(x: SimulatedUpstream) -> Account:
     return account
 
 
+@pytest.mark.slow
 def test_a_month_of_an_own_account_costs_twelve_cents_and_its_lookups(
     x: SimulatedUpstream, follower: Follower, time: Time, desk: Account
 ) -> None:
@@ -328,3 +329,15 @@ def test_connecting_again_replaces_the_tokens(x: SimulatedUpstream, follower: Fo
     assert first.id == second.id
     with installation.container.store.reading() as tx:
         assert len(tx.api.credentials.all()) == 1
+
+
+def test_a_token_that_is_refused_at_once_leaves_nothing(
+    x: SimulatedUpstream, follower: Follower, desk: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = follower(x.url, **SETTINGS)
+    monkeypatch.setattr(x.x.oauth, "user_of", lambda _: None)
+    with pytest.raises(CredentialsError, match="new token"):
+        connect(installation, x, desk)
+    with installation.container.store.reading() as tx:
+        assert tx.api.refusals.all() == []
+        assert tx.api.credentials.all() == []

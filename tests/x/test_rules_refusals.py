@@ -81,6 +81,10 @@ def test_x_14_a_new_token_is_used_at_once(fake: FakeX, follower: Follower, time:
     time.passes(seconds=10)
     renewed.container.profiles.run()
     assert renewed.tick() == 0  # the change of the token counts once
+    renewed.container.notifier.attend()
+    with renewed.container.store.reading() as tx:
+        assert not any(refusal.stops_polls for refusal in tx.api.refusals.all())
+        assert tx.monitoring.alerts.open() == []
 
 
 def test_x_14_a_missing_token_stops_nothing(fake: FakeX, follower: Follower, time: Time) -> None:

@@ -49,11 +49,12 @@ class Refusal(NamedTuple):
     until: datetime  # the next probe
     probes: int
     polls: bool  # whether it keeps sources from being read
+    replaced_by: str | None = None  # the credential that the settings have now instead
 
     @property
     def stops_polls(self) -> bool:
         """Whether sources can't be read, as opposed to calls that a plan needn't include."""
-        return self.polls or not self.endpoint
+        return (self.polls or not self.endpoint) and self.replaced_by is None
 
     def error(self) -> RefusedError:
         """Return the error for a call that is not sent because of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -18,7 +19,8 @@ from aggregator.domain.errors import (
     UnreachableError,
     UnreadableError,
 )
-from aggregator.source_api.account_connection import App, ConnectedAccount, Grant
+from aggregator.domain.polling.api_refusals import NoRefusals
+from aggregator.source_api.account_connection import App, ConnectedAccount, Grant, NoCredentials
 from aggregator.sources.twitter.addresses import USER_ID
 from aggregator.sources.twitter.settings import DEFAULT_BASE
 from aggregator.sources.twitter.transport import BoundedAdapter, host_of
@@ -75,7 +77,9 @@ class ConnectsAccounts:
 
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_url}
         grant = await _token(app, {**form, "code_verifier": verifier}, context)
-        api = Api(context, ReadToken.unknown(grant.access_token))
+        # A refusal of a token that isn't stored concerns no source.
+        alone = replace(context, refusals=NoRefusals(), credentials=NoCredentials())
+        api = Api(alone, ReadToken.unknown(grant.access_token))
         try:
             user = (await api.me()).get("data")
         finally:
