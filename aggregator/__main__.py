@@ -30,6 +30,7 @@ _WORDS = {
     "freeze": "freeze",
     "topics": "topics",
     "status": "status",
+    "credentials": "credentials",
     "settings": "setup",
     "migrate": "setup",
 }
@@ -40,12 +41,16 @@ class _Words(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_WORDS)
+        from aggregator.cli.credentials import services
+
+        return [*_WORDS, *services()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in _WORDS:
-            return None
+            from aggregator.cli.credentials import commands_of, services
+
+            return commands_of(cmd_name) if cmd_name in services() else None
         command: click.Command = getattr(import_module(f"aggregator.cli.{_WORDS[cmd_name]}"), cmd_name)
         return command
 

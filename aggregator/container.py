@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from aggregator.services.billing_ledger import StoreSpending
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
+    from aggregator.services.connect_account import AccountConnection
+    from aggregator.services.credentials import StoreCredentials
     from aggregator.services.dispatch import Added
     from aggregator.services.poll_now import PollNow
     from aggregator.services.polling import Polling
@@ -314,7 +316,16 @@ class Container:
         def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
             return self.preview(address, Subscription(options=options))
 
-        return sections(desk, publish=store, subscribe=add, preview=preview, import_document=import_, kinds=forms())
+        return sections(
+            desk,
+            publish=store,
+            subscribe=add,
+            preview=preview,
+            import_document=import_,
+            kinds=forms(),
+            connection=self.account_connection,
+            public_url=self.settings.public_url,
+        )
 
     async def _sweep(self) -> list[SweepReport]:
         from aggregator.services.compliance_sweep import ComplianceSweep
@@ -330,6 +341,7 @@ class Container:
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""
+        from aggregator.services.api_refusals import StoreRefusals
         from aggregator.services.billing_ledger import StoreSpending
         from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
         from aggregator.source_api.kind import PollContext
@@ -358,6 +370,8 @@ class Container:
             deadline,
             spending=self._spending,
             parser=self._parser,
+            refusals=StoreRefusals(self.store, self.clock),
+            credentials=self._credentials,
         )
 
     def _client(self, limiter: RateLimiter) -> Http:
@@ -371,6 +385,19 @@ class Container:
             clock=self.clock,
             proxy=settings.proxy.reveal() if settings.proxy else None,
         )
+
+    @property
+    def account_connection(self) -> AccountConnection:
+        """Connects accounts."""
+        from aggregator.services.connect_account import AccountConnection
+
+        return AccountConnection(self, lambda: self.seal)
+
+    @cached_property
+    def _credentials(self) -> StoreCredentials:
+        from aggregator.services.credentials import StoreCredentials
+
+        return StoreCredentials(self.store, self.clock, lambda: self.seal)
 
     @cached_property
     def seal(self) -> HeaderCipher:

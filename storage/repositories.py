@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from storage.access.accounts import Accounts
     from storage.access.api_tokens import Tokens
+    from storage.api.credentials import ConnectedAccounts
+    from storage.api.refusals import ApiRefusals
     from storage.billing.ledger import Spendings
     from storage.moderation.audit_log import Audit
     from storage.moderation.decisions import Decisions
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 def preload() -> None:
     """Import every table class, so that the child processes of a worker share them."""
-    for package in ("access", "billing", "compliance", "moderation", "monitoring", "polling", "stream"):
+    for package in ("access", "api", "billing", "compliance", "moderation", "monitoring", "polling", "stream"):
         folder = str(Path(__file__).parent / package)
         for module in pkgutil.iter_modules([folder], f"storage.{package}."):
             import_module(module.name)
@@ -207,6 +209,24 @@ class BillingRepositories(_Group):
         from storage.billing.ledger import Spendings
 
         return Spendings(self._connection)
+
+
+class ApiRepositories(_Group):
+    """The APIs of services, within one transaction."""
+
+    @cached_property
+    def refusals(self) -> ApiRefusals:
+        """The current refusals."""
+        from storage.api.refusals import ApiRefusals
+
+        return ApiRefusals(self._connection)
+
+    @cached_property
+    def credentials(self) -> ConnectedAccounts:
+        """The connected accounts."""
+        from storage.api.credentials import ConnectedAccounts
+
+        return ConnectedAccounts(self._connection)
 
 
 class AccessRepositories(_Group):

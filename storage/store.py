@@ -28,6 +28,7 @@ from storage.engine.connect import make_engine
 from storage.engine.waiting import READ_ONLY, longest, longest_ping
 from storage.repositories import (
     AccessRepositories,
+    ApiRepositories,
     BillingRepositories,
     ModerationRepositories,
     MonitoringRepositories,
@@ -61,6 +62,7 @@ class Transaction:
         self.moderation = ModerationRepositories(connection)
         self.billing = BillingRepositories(connection)
         self.access = AccessRepositories(connection)
+        self.api = ApiRepositories(connection)
         self.monitoring = MonitoringRepositories(connection)
 
     @cached_property

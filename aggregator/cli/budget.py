@@ -14,6 +14,7 @@ from aggregator.domain.billing import budget as reckoning
 from aggregator.domain.billing.budget import DAY, DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceFilter
 from aggregator.text.plain import counted
 
@@ -34,6 +35,7 @@ _PURPOSES = {
     Purpose.PROFILE.value: "profiles",
     Purpose.COMPLIANCE.value: "takedown checks",
     Purpose.LOOKUP.value: "lookups of new sources",
+    Purpose.USAGE.value: "usage counts of the service",
     "lost": "requests of crashed workers",
 }
 
@@ -82,9 +84,9 @@ def budget(context: click.Context, as_json: bool, days: bool, service: str | Non
 @budget.command()
 @click.pass_obj
 def resume(service: str | None) -> None:
-    """Resume calls to a service after its cap was raised.
+    """Resume calls to a service after its cap was raised or credits were bought.
 
-    Without it, they resume with the next cycle.
+    Without it, they resume with the next cycle, or within hours after credits were bought.
     """
     with opened() as container:
         metering = metered_service(container, service)
@@ -92,8 +94,10 @@ def resume(service: str | None) -> None:
         with container.store.writing() as tx:
             block = tx.billing.ledger.blocked(metering.service)
             tx.billing.ledger.block(metering.service, None, None)
-            due = tx.polling.schedule.wake(("budget", "cap-reached"), now)
-        was_blocked = block is not None and block.until > now
+            refused = tx.api.refusals.all(metering.service)
+            tx.api.refusals.probe_now([metering.service], now)
+            due = tx.polling.schedule.wake(("budget", "cap-reached", *REFUSAL_CODES), now)
+        was_blocked = bool(refused) or (block is not None and block.until > now)
         result = "calls resumed" if was_blocked else "was not blocked"
         click.echo(f"{metering.label}: {result}; {counted(due, 'source')} due now.")
 
@@ -133,12 +137,17 @@ class View:
             recent = tx.billing.ledger.ledger(metering.service, recent_entries.isoformat(), by=("purpose",))
             first = tx.billing.ledger.first_day(metering.service)
             self.block = tx.billing.ledger.blocked(metering.service)
+            self.balance = tx.billing.ledger.balance(metering.service, self.now)
+            self.refusals = [
+                row for row in tx.api.refusals.all() if row.service == metering.service and row.stops_polls
+            ]
             self.reported = tx.billing.ledger.reported(metering.service)
             appetites = tx.billing.ledger.appetites(metering.kind)
+            owned = tx.api.credentials.owned_sources(metering.service, metering.kind, self.now)
             which = SourceFilter(kinds=[metering.kind])
             sources = [source for source in tx.polling.sources.each(which) if source.id in appetites]
             kinds = tx.stream.activities.kinds_by_source([source.id for source in sources], self.now - _RECENT)
-        wants = reckoning.presumed(appetites.values(), self.terms)
+        wants = reckoning.presumed(appetites, self.terms, owned)
         settled = first is not None and first < recent_entries.isoformat()
         followed = len(appetites) * self.terms.prices.user / DOLLAR / (_RECENT / DAY)
         others = _other_costs(recent, _RECENT, followed, settled=settled)
@@ -167,10 +176,14 @@ class View:
             "ration": forecast.ration,
             "limited": forecast.limited,
             "blocked": self._block._asdict() if self._block else None,
+            "refusals": [refusal._asdict() for refusal in self.refusals],
             "reported": self.reported,
+            "balance": None
+            if self.balance is None
+            else {"dollars": self.balance.micros / DOLLAR, "at": self.balance.at, "days": self.balance.days},
             "purposes": [
                 {"purpose": row.purpose, "requests": row.requests, "posts": row.posts, "users": row.users,
-                 "cost": row.micros / DOLLAR}
+                 "owned": row.owned, "cost": row.micros / DOLLAR}
                 for row in self.entries
             ],
             "advice": [row._asdict() for row in advice(self.accounts)],
@@ -182,13 +195,25 @@ class View:
 
     def show(self) -> None:
         """Print it as text."""
-        forecast = self.forecast
         last = self.cycle.end - timedelta(days=1)
         day = (self.now.date() - self.cycle.start).days + 1
         length = (self.cycle.end - self.cycle.start).days
         click.echo(f"{self.label}, {self.cycle.start} to {last} (day {day} of {length})\n")
         if self._block:
             click.echo(f"Paused until {self._block.until:%Y-%m-%d}: {self._block.reason}\n")
+        for refusal in self.refusals:
+            click.echo(f"Refused: {refusal.reason} One call tries again {ago(refusal.until, self.now)}.\n")
+        self._show_money()
+        self._show_reports()
+        if self.entries:
+            self._show_entries()
+        if useful := advice(self.accounts):
+            click.echo("\nPossible savings per month:")
+            for row in useful:
+                click.echo(f"  ${row.saves:,.2f}  {row.change}")
+
+    def _show_money(self) -> None:
+        forecast = self.forecast
         limit = f" of {dollars(self.terms.budget)}" if self.terms.budget is not None else ", no budget is set"
         click.echo(f"Spent:     {dollars(self.standing.spent)}{limit}{self._reserve_text()}")
         if self.standing.reserved:
@@ -199,6 +224,9 @@ class View:
                 f"Rationed:  each account may cost ${forecast.ration:,.4f} a day; "
                 f"{counted(forecast.limited, 'account')} would exceed that and are read in part, newest posts first."
             )
+
+    def _show_reports(self) -> None:
+        """Print the service's own count and balance."""
         if self.reported:
             posts, at = self.reported
             own_count = sum(entry.posts for entry in self.entries)
@@ -206,20 +234,22 @@ class View:
                 f"{f'{self.label} counts:':<10} {posts:,} posts in its own cycle ({ago(at, self.now)}); "
                 f"we count {own_count:,} in ours."
             )
-        if self.entries:
-            click.echo()
-            print_table(
-                ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
-                [
-                    (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
-                     dollars(row.micros))
-                    for row in self.entries
-                ],
-            )  # fmt: skip
-        if useful := advice(self.accounts):
-            click.echo("\nPossible savings per month:")
-            for row in useful:
-                click.echo(f"  ${row.saves:,.2f}  {row.change}")
+        if self.balance:
+            click.echo(f"Credits:   {self.balance.sentence} ({ago(self.balance.at, self.now)})")
+
+    def _show_entries(self) -> None:
+        click.echo()
+        print_table(
+            ("FOR", "REQUESTS", "POSTS", "USERS", "COST"),
+            [
+                (_PURPOSES.get(row.purpose, row.purpose), f"{row.requests:,}", f"{row.posts:,}", f"{row.users:,}",
+                 dollars(row.micros))
+                for row in self.entries
+            ],
+        )  # fmt: skip
+        if owned := sum(row.owned for row in self.entries):
+            full, price = dollars(self.terms.prices.post), dollars(self.terms.prices.owned)
+            click.echo(f"Own posts of connected accounts: {owned:,}, at {price} instead of {full}.")
 
     def _reserve_text(self) -> str:
         if self.terms.budget is None:

@@ -1,4 +1,4 @@
-"""`source add|list|show|pause|resume|remove`; `source_edit` changes sources, `source_io` exports and imports them."""
+"""`source add|list|show|remove`; `source_edit` and `source_state` change sources, `source_io` exports them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from aggregator.cli.source_edit import (
 )
 from aggregator.cli.source_io import export_, import_
 from aggregator.cli.source_preview import preview
-from aggregator.domain.errors import AggregatorError, BadRequestError, GoneError
+from aggregator.cli.source_state import pause, resume
+from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL
 from aggregator.domain.source import Policy, SourceState
 from aggregator.text.durations import spoken
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 10
 _TABLE = 500  # sources per printed table
-_GONE_PERIOD = timedelta(days=30)
 
 
 @click.group()
@@ -54,7 +54,7 @@ def source() -> None:
     """Add, list, show, change and remove sources."""
 
 
-for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_, preview):
+for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_, preview, pause, resume):
     source.add_command(_command)
 add_alias(source, "sign-in", sign_in)
 
@@ -237,42 +237,6 @@ def _print_log(lines: Sequence[Mapping[str, Any]], now: datetime) -> None:
 
 
 @source.command()
-@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
-def pause(slugs: Sequence[str]) -> None:
-    """Stop polling sources until they are resumed. Their items stay."""
-    _set_state(slugs, SourceState.PAUSED, "paused by hand", "paused")
-
-
-@source.command()
-@click.argument("slugs", nargs=-1, required=True, metavar="SLUG...")
-@click.option(
-    "--anyway",
-    is_flag=True,
-    help="Resume even if the source returned 410 Gone less than a month ago.",
-)
-def resume(slugs: Sequence[str], anyway: bool) -> None:
-    """Resume and poll sources now."""
-    if not anyway:
-        with opened() as container, container.store.reading() as tx:
-            for row in [existing(tx, slug) for slug in slugs]:
-                _check_not_gone(row, container.clock())
-    _set_state(slugs, SourceState.ACTIVE, "", "resumed")
-
-
-def _check_not_gone(row: Source, now: datetime) -> None:
-    """Raise an error if the publisher recently reported that the source is gone permanently."""
-    if (
-        row.poll.last_error_code == GoneError.code
-        and row.poll.last_polled
-        and now - row.poll.last_polled < _GONE_PERIOD
-    ):
-        raise BadRequestError(
-            f"{row.slug} answered 410 Gone {ago(row.poll.last_polled, now)}; such a source is polled once a month "
-            "at most. To resume it now, add --anyway."
-        )
-
-
-@source.command()
 @click.argument("slug")
 @click.option(
     "--items",
@@ -305,16 +269,6 @@ def remove(slug: str, items: str | None) -> None:
     of_them = counted(touched, "item")
     done = {"keep": "its items stay", "hide": f"{of_them} hidden", "purge": f"{of_them} purged"}[items]
     click.echo(f"{slug}: removed, {done}.")
-
-
-def _set_state(slugs: Sequence[str], state: SourceState, reason: str, word: str) -> None:
-    with opened() as container:
-        now = container.clock()
-        with container.store.writing() as tx:
-            for row in [existing(tx, slug) for slug in slugs]:
-                tx.polling.sources.set_state(row.id, state, reason, now)
-                tx.moderation.audit.note(now, ACTOR, f"{word} a source", f"source:{row.slug}", {})
-                click.echo(f"{row.slug}: {word}.")
 
 
 def _addresses(listed: TextIO | None) -> Iterator[str]:

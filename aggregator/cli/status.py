@@ -43,10 +43,12 @@ def status(as_json: bool, ticking: bool) -> None:
             count = tx.polling.sources.count()
             sources = [] if as_json else _sources(tx, now)
             paused = tx.polling.hosts.paused(now)
+            refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
         workers = _workers(container)
         if as_json:
             paused_hosts = [pause._asdict() for pause in paused]
-            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts})
+            system = {"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts}
+            print_json({**system, "refusals": [refusal._asdict() for refusal in refusals]})
             with container.store.reading() as tx:
                 for source in tx.polling.sources.each():
                     print_json(source_facts(source))
@@ -56,6 +58,11 @@ def status(as_json: bool, ticking: bool) -> None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none responds'}")
         for pause in paused:
             click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
+        for refusal in refusals:
+            click.echo(
+                f"Refused: {one_line(refusal.reason, 300)} Since {ago(refusal.since, now)}; one call tries again "
+                f"{ago(refusal.until, now)}, or at once: aggregator source resume --all"
+            )
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")

@@ -65,7 +65,7 @@ class XApi:
 
     def respond(self, endpoint: str, answer: Answer, request: Request) -> Response:
         """Answer a call that has the token and is within the rate limit."""
-        if request.headers.get("authorization") != f"Bearer {SAMPLE_TOKEN}":
+        if not self.is_allowed(request.headers.get("authorization", "")):
             return problem(401, "Unauthorized")
         reset, limit = (int(self.world.clock().timestamp()) // WINDOW + 1) * WINDOW, self.limits[endpoint]
         self._calls[endpoint, reset] += 1
@@ -77,6 +77,10 @@ class XApi:
         response.headers["x-rate-limit-remaining"] = str(max(remaining, 0))
         response.headers["x-rate-limit-reset"] = str(reset)
         return response
+
+    def is_allowed(self, authorization: str) -> bool:
+        """Return whether a call has a valid token."""
+        return authorization == f"Bearer {SAMPLE_TOKEN}"
 
     def users(self, parameter: str, call: ApiCall) -> Payload:
         """Return the accounts that a parameter names."""

@@ -39,9 +39,11 @@ AggregatorError
      ├─ AccountError            the account can't be read
      │   ├─ MissingAccountError   it doesn't exist
      │   ├─ SuspendedAccountError the network suspended it
-     │   ├─ ProtectedAccountError it is visible to accepted followers only
+     │   └─ ProtectedAccountError it is visible to accepted followers only
+     ├─ RefusedError            the service refuses all calls of a kind
      │   ├─ CredentialsError      our credentials are missing or were rejected
-     │   └─ NotAllowedError       our credentials don't allow this call
+     │   ├─ NotAllowedError       our credentials don't allow this call
+     │   └─ CreditsError          the prepaid credits are used up
      └─ BudgetError             our own budget is used up
          └─ CapReachedError       the service reported a usage cap or spending limit
 
@@ -50,6 +52,7 @@ Each has a stable `code` for programs and a message for people with the problem,
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -133,6 +136,7 @@ class SourceError(AggregatorError):
 
     Attributes:
         permanent: retrying is pointless until a person changes something.
+        probed_every: the time between retries, however often it fails; None: increasing delays.
         failure_weight: the weight of this failure: 1 is hard, 0.5 soft, 0.25 temporary.
         until: the earliest retry (aware UTC), if the other side named it.
         status: the HTTP status, if there was a response.
@@ -140,6 +144,7 @@ class SourceError(AggregatorError):
 
     code = "source-failed"
     permanent: ClassVar[bool] = False
+    probed_every: ClassVar[timedelta | None] = None
     failure_weight: float = 1.0
 
     def __init__(self, message: str, *, until: datetime | None = None, status: int | None = None) -> None:
@@ -310,33 +315,50 @@ class AccountError(SourceError):
 
 
 class MissingAccountError(AccountError):
-    """The account doesn't exist."""
+    """The account doesn't exist, or its owner has deactivated it for now."""
 
     code = "account-missing"
+    permanent = False
 
 
 class SuspendedAccountError(AccountError):
-    """The network suspended the account."""
+    """The network suspended the account, which may be reversed."""
 
     code = "account-suspended"
+    permanent = False
+    probed_every = timedelta(days=1)
 
 
 class ProtectedAccountError(AccountError):
-    """The account is visible to accepted followers only."""
+    """The account is visible to accepted followers only, until its owner opens it again."""
 
     code = "account-protected"
+    permanent = False
+    probed_every = timedelta(days=1)
 
 
-class CredentialsError(AccountError):
+class RefusedError(SourceError):
+    """The service refuses all calls of a kind, so that no other source needs to try; see `api_refusals`."""
+
+    code = "refused"
+
+
+class CredentialsError(RefusedError):
     """Our credentials are missing or were rejected."""
 
     code = "credentials"
 
 
-class NotAllowedError(AccountError):
+class NotAllowedError(RefusedError):
     """Our credentials don't allow this call."""
 
     code = "not-allowed"
+
+
+class CreditsError(RefusedError):
+    """The prepaid credits are used up."""
+
+    code = "credits"
 
 
 class BudgetError(SourceError):

@@ -36,6 +36,7 @@ MENU: Sequence[tuple[str, str, Role]] = (
     ("Freeze", f"{HOME}/freezes", Role.VIEWER),
     ("History", f"{HOME}/history", Role.VIEWER),
     ("Users", f"{HOME}/people", Role.ADMIN),
+    ("Connections", f"{HOME}/connections", Role.ADMIN),
 )
 
 

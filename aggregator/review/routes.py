@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aggregator.review.accounts import UserPages
+from aggregator.review.connections import ConnectionPages
 from aggregator.review.decisions import DecisionPages
 from aggregator.review.editorial import EditorialPages
 from aggregator.review.freezes import FreezePages, freeze_banners
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aggregator.domain.source_options import KindForm
+    from aggregator.review.connections import Connection
     from aggregator.review.context import DeskContext, Section
     from aggregator.review.editorial import Publish
     from aggregator.review.source_import import ImportDocument
@@ -36,6 +38,8 @@ def sections(
     preview: Preview,
     import_document: ImportDocument,
     kinds: Sequence[KindForm],
+    connection: Connection,
+    public_url: str | None = None,
 ) -> Iterable[Section]:
     """Yield the sections; what they need of the container are arguments."""
     yield QueuePages(desk)
@@ -49,4 +53,5 @@ def sections(
     yield FreezePages(desk)
     yield HistoryPages(desk)
     yield UserPages(desk)
+    yield ConnectionPages(desk, connection, public_url)
     desk.banners.extend([partial(freeze_banners, desk.pages.dates), alert_banners])

@@ -262,13 +262,11 @@ def options_in(form: Form, kinds: Iterable[KindForm]) -> dict[str, Json]:
 
 
 def alert_banners(tx: Transaction, now: datetime) -> Iterable[Banner]:
-    """Return notices about stopped sources and an old queue."""
+    """Return notices about open alerts."""
     del now
     alerts = tx.monitoring.alerts.open()
     for alert in alerts[:_SHOWN_ALERTS]:
-        slug = alert.subject.removeprefix("source:")
-        link = f"{HOME}/sources/{slug}" if slug != alert.subject else HOME
-        yield Banner(alert.sentence, link=link, action="View")
+        yield Banner(alert.sentence, link=HOME + alert.page, action="View")
     if len(alerts) > _SHOWN_ALERTS:
         yield Banner(f"And {len(alerts) - _SHOWN_ALERTS} more.", link=f"{HOME}/sources", action="Sources")
 

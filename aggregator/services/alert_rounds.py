@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from aggregator.domain.access.credentials import expiry_conditions
+from aggregator.domain.billing.credits import condition
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.monitoring.alerts import SOURCE, body_of, detect, next_try
+from aggregator.domain.monitoring.alerts import body_of, detect, next_try
 from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
+from aggregator.sources import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +20,9 @@ if TYPE_CHECKING:
 
     from aggregator.config.settings import Settings
     from aggregator.domain.clock import Clock
-    from aggregator.domain.monitoring.alerts import Alert
+    from aggregator.domain.monitoring.alerts import Alert, Condition
     from aggregator.domain.secrets import Secret
-    from storage.store import Store
+    from storage.store import Store, Transaction
 
     # Sends a body with headers to an address; raises an AggregatorError that names the reason for a failure.
     Post = Callable[[Secret, bytes, Mapping[str, str]], None]
@@ -44,9 +47,16 @@ class AlertNotifier:
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
             tx.monitoring.alerts.hold(
-                detect(
-                    tx.polling.sources.each_stale(now), tx.monitoring.alerts.oldest_waiting(), settings.queue_age, now
-                ),
+                [
+                    *detect(
+                        tx.polling.sources.each_stale(now),
+                        tx.monitoring.alerts.oldest_waiting(),
+                        settings.queue_age,
+                        now,
+                        tx.api.refusals.all(),
+                    ),
+                    *self._money_and_access(tx, now),
+                ],
                 now,
             )
             if settings.webhook_url is None and settings.mail_server is None:
@@ -63,14 +73,24 @@ class AlertNotifier:
                     # Not the present: an alert that has ended by then still has to be delivered.
                     tx.monitoring.alerts.mark_delivered(alert.id, now)
 
+    def _money_and_access(self, tx: Transaction, now: datetime) -> Iterator[Condition]:
+        """Yield the services whose prepaid credits, and the connected accounts whose access, are about to end."""
+        for kind in kinds().values():
+            metered = kind.metered(self._settings.kinds)
+            if metered is not None:
+                balance = tx.billing.ledger.balance(metered.service, now)
+                if (found := condition(metered.service, metered.label, balance)) is not None:
+                    yield found
+                connected = tx.api.credentials.all(metered.service)
+                yield from expiry_conditions(connected, metered.label, now)
+
     def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Deliver an alert through every channel, even if another one fails; yield the errors.
 
         After an error, all channels are tried again: a duplicate is better than a lost alert.
         """
         settings = self._settings
-        page = f"/review/sources/{alert.subject.removeprefix('source:')}" if alert.kind == SOURCE else "/review"
-        link = f"{settings.public_url}{page}" if settings.public_url else None
+        link = f"{settings.public_url}/review{alert.page}" if settings.public_url else None
         if settings.webhook_url is not None and settings.webhook_secret is not None:
             body = body_of(alert, link)
             name = f"alert-{alert.id}-{'ended' if alert.closed else 'began'}"

@@ -6,13 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import structlog
-
 from aggregator.domain.billing import budget
 from aggregator.domain.billing.budget import DOLLAR, Cycle, dollars
 from aggregator.domain.billing.metering import Purpose, Ration
-from aggregator.domain.errors import BudgetError, CapReachedError, SourceError
-from aggregator.source_api.kind import UsageReporter
+from aggregator.domain.errors import BudgetError, CapReachedError
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -22,16 +19,12 @@ if TYPE_CHECKING:
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Call, Returned
     from aggregator.domain.clock import Clock
-    from aggregator.source_api.kind import PollContext, SourceKind
     from storage.store import Store, Transaction
 
 HOLD = timedelta(seconds=60)  # longer than any request takes; a worker that holds one longer is dead
 ASK_AGAIN = timedelta(hours=1)  # our own refusal costs nothing, and the budget may have been raised meanwhile
-COUNTED_AFTER = timedelta(hours=20)  # between reads of the service's own usage count
 FIRST_READING = 0.1  # share of the remaining budget for the first polls of all sources together
 _RATION_KEPT = timedelta(minutes=1)
-
-log = structlog.get_logger(__name__)
 
 
 class StoreSpending:
@@ -56,9 +49,9 @@ class StoreSpending:
         """Record what a call returned; return the cost in dollars."""
         return await in_database_thread(self._settle, token, returned, self._clock())
 
-    async def block(self, service: str, reason: str) -> datetime:
+    async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block a service until its next cycle or until an operator lifts the block; return when the block ends."""
-        until = self._cycle(service, self._clock()).ends()
+        until = until or self._cycle(service, self._clock()).ends()
         await in_database_thread(self._written, lambda tx: tx.billing.ledger.block(service, until, reason))
         return until
 
@@ -76,7 +69,7 @@ class StoreSpending:
 
     def _reserve(self, call: Call, now: datetime) -> str:
         terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)
-        most = terms.prices.of(call.posts, call.users)
+        most = terms.prices.of(call.posts, call.users, call.owned)
         token = uuid4().hex
         with self._store.writing(lock_stream=False) as tx:
             block = tx.billing.ledger.lock(call.service)
@@ -110,9 +103,10 @@ class StoreSpending:
         with self._store.reading() as tx:
             free = tx.billing.ledger.standing(service, cycle).free(metered.terms, compliance=False)
             appetites = tx.billing.ledger.appetites(metered.kind)
+            owned = tx.api.credentials.owned_sources(service, metered.kind, now)
         if free is None:
             return None
-        per_day = budget.ration(budget.presumed(appetites.values(), metered.terms), free, cycle.left(now))
+        per_day = budget.ration(budget.presumed(appetites, metered.terms, owned), free, cycle.left(now))
         price = metered.terms.prices.post
         if not price:
             return None
@@ -135,22 +129,3 @@ class StoreSpending:
 
     def _cycle(self, service: str, now: datetime) -> Cycle:
         return Cycle.at(now, self._metered[service].terms.cycle_day)
-
-
-async def reconcile(store: Store, kind: SourceKind, context: PollContext) -> None:
-    """Store the service's own usage count once a day, to compare with the ledger."""
-    if not isinstance(kind, UsageReporter):
-        return
-    now = context.clock()
-    with store.reading() as tx:
-        known = tx.billing.ledger.reported(kind.service)
-    if known is not None and now - known[1] < COUNTED_AFTER:
-        return
-    try:
-        posts = await kind.counted(context)
-    except SourceError as problem:  # some plans don't allow it, and nothing depends on it
-        log.info("usage not read", service=kind.service, reason=str(problem))
-        return
-    if posts is not None:
-        with store.writing(lock_stream=False) as tx:
-            tx.billing.ledger.report(kind.service, posts, now)

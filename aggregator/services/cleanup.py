@@ -34,6 +34,7 @@ class Cleanup:
                 "bills": tx.billing.ledger.forget_billed(now),
                 "checks": tx.compliance.forget_checked(before),
                 "sign-ins": tx.access.accounts.forget(now, now - _SIGN_INS_KEPT),
+                "refusals": tx.api.refusals.forget(before),
                 "alerts": tx.monitoring.alerts.forget(before),
                 "versions": versions,
             }

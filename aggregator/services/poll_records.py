@@ -11,6 +11,8 @@ from aggregator.domain.activity import (
 from aggregator.domain.errors import (
     BudgetError,
     PausedError,
+    RefusedError,
+    SourceError,
     WorkerLostError,
 )
 from aggregator.domain.polling import schedule
@@ -103,10 +105,9 @@ def failure_record(source: Source, failure: Failure, now: datetime, token: str) 
     if isinstance(error, PausedError | BudgetError):  # not the source's failure: no request was sent
         upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
     else:
-        failures, weight = failures + 1, weight + error.failure_weight
-        upcoming = schedule.after_failure(
-            now, _terms(source), usual=source.poll.interval, failures=failures, failure_weight=weight, until=error.until
-        )
+        failures += 1
+        weight += 0 if _is_refusal(error) else error.failure_weight
+        upcoming = _next_try(source, error, now, failures, weight)
     return PollRecord(
         source_id=source.id,
         token=token,
@@ -130,6 +131,20 @@ def failure_record(source: Source, failure: Failure, now: datetime, token: str) 
         # After the pause it is polled alone, and fails again if that poll doesn't end either.
         unfinished=MOST_UNFINISHED - 1 if isinstance(error, WorkerLostError) else 0,
     )
+
+
+def _is_refusal(error: SourceError) -> bool:
+    """Return whether the service answered as it should, so that nothing is gained by longer delays."""
+    return isinstance(error, RefusedError) or error.probed_every is not None
+
+
+def _next_try(source: Source, error: SourceError, now: datetime, failures: int, weight: float) -> schedule.NextPoll:
+    terms, usual = _terms(source), source.poll.interval
+    if isinstance(error, RefusedError):
+        return schedule.after_silence(now, terms, usual=usual, until=error.until, why="refused")
+    if error.probed_every is not None:
+        return schedule.after_account_refusal(now, terms, usual=usual, every=error.probed_every)
+    return schedule.after_failure(now, terms, usual=usual, failures=failures, failure_weight=weight, until=error.until)
 
 
 def lost_worker(source: Source) -> WorkerLostError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aggregator.domain.polling.schedule import PollBudget
+from aggregator.services.api_refusals import follow_settings
 from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.services.profiles import refresh_profiles
 from aggregator.services.push_listener import claim_of, push_sources
@@ -41,12 +42,18 @@ class Polling:
     def poll_now(self, ids: Sequence[int]) -> list[Report]:
         """Poll sources now, due or not, except those leased elsewhere; refresh the profiles of new authors."""
         runtime, token = self._runtime, uuid4().hex
+        runtime.run(self._follow_settings())
         with runtime.store.writing() as tx:
             claimed = tx.polling.schedule.claim_these(ids, runtime.clock(), lease=runtime.settings.lease, token=token)
         reports = self.poll([source.id for source in claimed], token)
         if any(report.new or report.changed for report in reports):
             runtime.run(refresh_profiles(runtime))
         return reports
+
+    async def _follow_settings(self) -> None:
+        context = await self._runtime.context()
+        for kind in kinds().values():
+            await follow_settings(self._runtime.store, kind, context)
 
     def _paces(self, tx: Transaction) -> dict[str, PollBudget]:
         """Return the pace of each kind of source."""

@@ -13,7 +13,8 @@ import structlog
 
 from aggregator.domain.errors import SourceError
 from aggregator.domain.source import Place
-from aggregator.services.billing_ledger import reconcile
+from aggregator.services.api_refusals import follow_settings
+from aggregator.services.usage_reports import read_usage
 from aggregator.source_api.kind import ProfileSource
 from aggregator.sources import kinds
 from aggregator.system.thread_pools import in_database_thread
@@ -41,7 +42,10 @@ async def refresh_profiles(runtime: Runtime) -> None:
 
 
 class ProfileUpkeep:
-    """Refreshes profiles, and reads the services' own usage counts daily."""
+    """Refreshes profiles, reads the services' own usage counts, and notices new credentials in the settings.
+
+    It runs where the credentials are, unlike the dispatcher.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -51,10 +55,12 @@ class ProfileUpkeep:
         self._runtime.run(self._refresh())
 
     async def _refresh(self) -> None:
-        await refresh_profiles(self._runtime)
         context = await self._runtime.context()
         for kind in kinds().values():
-            await reconcile(self._runtime.store, kind, context)
+            await follow_settings(self._runtime.store, kind, context)
+        await refresh_profiles(self._runtime)
+        for kind in kinds().values():
+            await read_usage(self._runtime.store, kind, context)
 
 
 class ProfileRefresher:

@@ -135,7 +135,7 @@ class PushListener:
 
     async def _extend(self, claim: _Claim) -> bool:
         until = self._runtime.clock() + CLAIMED
-        if not await self._write(lambda tx: tx.compliance.extend(self.claim_name, claim.until, until)):
+        if not await self._write(lambda tx: tx.compliance.renew(self.claim_name, claim.until, until)):
             return False
         claim.until, claim.extended = until, time.monotonic()
         return True

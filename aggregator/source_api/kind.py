@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from aggregator.domain.billing.metering import Spending, Unmetered
 from aggregator.domain.errors import BadRequestError
+from aggregator.domain.polling.api_refusals import NoRefusals, Refusals
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import InProcessParser, Json, Parser, Source
 from aggregator.domain.source_options import SourceOption, parse_options
+from aggregator.source_api.account_connection import Credentials, NoCredentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -44,6 +46,8 @@ class PollContext:
     deadline: float = float("inf")  # from time.monotonic(); a source not started by then is left for the next tick
     spending: Spending = field(default_factory=Unmetered)
     parser: Parser = field(default_factory=InProcessParser)
+    refusals: Refusals = field(default_factory=NoRefusals)
+    credentials: Credentials = field(default_factory=NoCredentials)
 
 
 class QueueClass(StrEnum):
@@ -148,6 +152,11 @@ class SourceKind:
         """Return the URL of a page for people, or ""."""
         return source.address if source.address.startswith(("http://", "https://")) else ""
 
+    def credential(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the service that it calls and the id of the credential in the settings, or None."""
+        del values
+        return None
+
     def metered(self, values: Mapping[str, Any]) -> Metered | None:
         """Return the metered service that it calls, or None, from the values of its settings."""
         del values
@@ -225,6 +234,21 @@ class UsageReporter(Protocol):
 
     async def counted(self, context: PollContext) -> int | None:
         """Return the number of posts that the service has counted in its cycle, or None if it does not report it.
+
+        Raises:
+            SourceError: the response was not usable.
+        """
+        ...
+
+
+@runtime_checkable
+class BalanceReporter(Protocol):
+    """A kind of source whose service is prepaid and reports the balance."""
+
+    service: str
+
+    async def balance(self, context: PollContext) -> int | None:
+        """Return the balance of the prepaid credits in micros, or None if the service does not report it.
 
         Raises:
             SourceError: the response was not usable.

@@ -5,13 +5,14 @@ A service's row in `meter` is the lock: its holder sees all other reservations a
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.domain.billing.budget import Standing
+from aggregator.domain.billing.credits import Balance, per_day
 from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.source import SourceState
 from storage.engine import upsert
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from aggregator.domain.billing.budget import Cycle, Prices
     from aggregator.domain.billing.metering import Call, Returned
 
+RECENT = timedelta(days=7)  # over which the present cost is averaged
 BILLED_KEPT = timedelta(days=2)
 LOST = "lost"  # the purpose of reserved money that was never settled
 
-_SUMS = ("requests", "posts", "users", "micros")
+_SUMS = ("requests", "posts", "users", "micros", "owned")
 _BILL = upsert.Upsert(
     billed,
     index=["service", "day", "item"],
@@ -58,6 +60,7 @@ class Entry(NamedTuple):
     posts: int
     users: int
     micros: int
+    owned: int = 0  # the part of the posts that was billed at the owner's price
 
 
 class Block(NamedTuple):
@@ -150,12 +153,13 @@ class Spendings:
         ).one_or_none()
         if row is None:  # already reclaimed; the new request reads the same results
             return 0
-        posts = self._newly_billed(row, "post", returned.posts, now)
+        owned = self._newly_billed(row, "post", returned.owned, now)
+        posts = owned + self._newly_billed(row, "post", returned.posts, now)
         users = self._newly_billed(row, "user", returned.users, now)
-        cost = prices[row.service].of(posts, users)
+        cost = prices[row.service].of(posts, users, owned)
         if posts or users:
             line = _Line(row.service, _day(now), row.source_id, row.endpoint, row.purpose)
-            self._enter(line, posts=posts, users=users, micros=cost)
+            self._enter(line, posts=posts, users=users, micros=cost, owned=owned)
         return cost
 
     def ledger(self, service: str, since: str, by: Sequence[str] = ("source_id", "endpoint", "purpose")) -> list[Entry]:
@@ -215,6 +219,24 @@ class Spendings:
         self._connection.execute(
             update(meter).where(meter.c.service == service).values(reported=posts, reported_at=now)
         )
+
+    def balance(self, service: str, now: datetime) -> Balance | None:
+        """Return the balance of prepaid credits as the service last reported it, and the cost of the last days."""
+        row = self._connection.execute(select(meter).where(meter.c.service == service)).one_or_none()
+        if row is None or row.balance_at is None:
+            return None
+        since = _day(now - RECENT)
+        chosen = select(func.coalesce(func.sum(spend.c.micros), 0), func.min(spend.c.day))
+        spent, first = self._connection.execute(
+            chosen.where(spend.c.service == service, spend.c.day >= since, spend.c.micros > 0)
+        ).one()
+        days = (now.date() - date.fromisoformat(first)) if first else timedelta()
+        return Balance(row.balance, row.balance_at, per_day(int(spent), days))
+
+    def report_balance(self, service: str, micros: int, now: datetime) -> None:
+        """Store the balance of prepaid credits."""
+        self.lock(service)
+        self._connection.execute(update(meter).where(meter.c.service == service).values(balance=micros, balance_at=now))
 
     def forget_billed(self, now: datetime) -> int:
         """Delete the billed items of past days; return the number."""

@@ -162,7 +162,11 @@ class Compliance(Removals):
         ).returning(checked.c.key)
         return self._connection.execute(claimed.values(key=what, at=until)).first() is not None
 
-    def extend(self, what: str, until: datetime, new_until: datetime) -> bool:
+    def extend(self, what: str, until: datetime) -> None:
+        """Keep a claim until a later time."""
+        self._connection.execute(update(checked).where(checked.c.key == what).values(at=until))
+
+    def renew(self, what: str, until: datetime, new_until: datetime) -> bool:
         """Extend a claim that was made until this time; return False if it was lost."""
         ours = and_(checked.c.key == what, checked.c.at == until)
         return self._connection.execute(update(checked).where(ours).values(at=new_until)).rowcount == 1

@@ -11,7 +11,7 @@ from sqlalchemy import Float, String, cast, func, or_, select, union
 
 from aggregator.domain.activity import SourceRef
 from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
-from aggregator.domain.source_health import FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
+from aggregator.domain.source_health import CERTAIN_CODES, FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
 from storage.tables.polling import source, source_address
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class SourceLists:
             select(source.c.id).where(source.c.state == SourceState.STOPPED.value),
             select(source.c.id).where(active, source.c.failures >= FAILURES_THAT_COUNT),
             select(source.c.id).where(active, source.c.failures > 0, source.c.last_success.is_(None)),
+            select(source.c.id).where(active, source.c.failures > 0, source.c.last_error_code.in_(CERTAIN_CODES)),
             select(source.c.id).where(active, late, overdue),
         )
         return select(*_HEALTH).where(source.c.id.in_(union(*parts)))

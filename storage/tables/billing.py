@@ -22,6 +22,8 @@ meter = Table(
     Column("blocked_reason", Text),
     Column("reported", Integer),  # posts of this cycle by the service's own count
     Column("reported_at", UtcDateTime),
+    Column("balance", BigInteger),  # of prepaid credits, in micros
+    Column("balance_at", UtcDateTime),
 )
 # The ledger of requests and results, by UTC day. `source_id` is 0 for requests without a source.
 spend = Table(
@@ -36,6 +38,7 @@ spend = Table(
     Column("posts", Integer, nullable=False),  # each counts once a day
     Column("users", Integer, nullable=False),
     Column("micros", BigInteger, nullable=False),  # millionths of a dollar
+    Column("owned", Integer, nullable=False, server_default="0"),  # of the posts: those at the owner's price
 )
 # Money reserved for running requests, so that all workers together stay within the budget.
 reservation = Table(

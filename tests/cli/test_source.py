@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aggregator.demo import SAMPLE_TOKEN
+from aggregator.domain.polling.api_refusals import Refusal
 from aggregator.domain.stream import Query
 from tests.upstream import refused
 from tests.x_api.upstream import SimulatedUpstream
@@ -169,6 +171,38 @@ def test_pause_and_resume(cli: CommandLine, publisher: Publisher) -> None:
     assert "is paused" in cli("pull", "feed-1", code=2).stderr
     cli("source", "resume", "feed-1")
     cli("pull", "feed-1")
+
+
+def test_all_that_do_not_run_are_resumed_together(cli: CommandLine, publisher: Publisher) -> None:
+    for number in (1, 2, 3):
+        cli("source", "add", publisher.url(f"/good/{number}.xml"))
+    cli("source", "pause", "feed-1", "feed-2")
+    assert cli("source", "resume", "--kind", "twitter").stdout == "0 sources resumed.\n"
+    assert cli("source", "resume", "--kind", "rss").stdout == "feed-1: resumed.\nfeed-2: resumed.\n2 sources resumed.\n"
+    cli("source", "pause", "feed-3")
+    assert cli("source", "resume", "--all").stdout == "feed-3: resumed.\n1 source resumed.\n"
+    assert "Unknown kind 'fax'" in cli("source", "resume", "--kind", "fax", code=2).stderr
+    assert "Give SLUG..., --all or --kind KIND." in cli("source", "resume", "feed-1", "--all", code=2).stderr
+    assert "Give SLUG..., --all or --kind KIND." in cli("source", "resume", code=2).stderr
+
+
+def test_status_names_a_refusal_and_what_to_do(cli: CommandLine, sqlite_store: Store) -> None:
+    now = datetime.now(UTC)
+    refusals = [
+        Refusal("x", "app", "", "credentials", "X refused the token.", now, now + timedelta(hours=1), 0, polls=True),
+        Refusal("x", "app", "/2/jobs", "not-allowed", "No jobs.", now, now + timedelta(hours=1), 0, polls=False),
+    ]
+    with sqlite_store.writing() as tx:
+        for refusal in refusals:
+            tx.api.refusals.put(refusal)
+    printed = cli("status").stdout
+    assert "Refused: X refused the token. Since " in printed
+    assert "aggregator source resume --all" in printed
+    assert "No jobs" not in printed  # a plan needn't include them
+    assert [row["code"] for row in cli.json("status")[0]["refusals"]] == ["credentials"]
+    cli("source", "resume", "--kind", "twitter")  # the next poll probes
+    with sqlite_store.reading() as tx:
+        assert all(refusal.until <= datetime.now(UTC) for refusal in tx.api.refusals.all())
 
 
 @pytest.mark.parametrize(("items", "left"), [("keep", 3), ("hide", 0), ("purge", 0)])

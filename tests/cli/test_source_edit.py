@@ -132,6 +132,7 @@ def test_who_is_gone_is_asked_once_a_month_at_most(cli: CommandLine, scripted: S
     cli("source", "add", scripted.says("/f", Says(feed(1)), Says(status=410)), "--slug", "f")
     cli("pull", "f", code=1)
     assert "f answered 410 Gone 0 s ago; " in cli("source", "resume", "f", code=2).stderr
+    assert "f: not resumed. f answered 410 Gone" in cli("source", "resume", "--all").stderr
     assert len(scripted.requests) == 2
     assert cli("source", "resume", "f", "--anyway").stdout == "f: resumed.\n"
 

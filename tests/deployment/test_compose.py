@@ -26,7 +26,8 @@ def _settings(service: Service, folder: Path) -> Settings:
         "database_url": "postgresql://aggregator:word@postgres/aggregator",
         "secret_key": "k" * 43,
         "broker_url": "redis://:word@redis:6379/0",
-        **dict.fromkeys(("x_bearer_token", "rate_store", "webhook_url", "webhook_secret", "mail_server"), ""),
+        **dict.fromkeys(("x_bearer_token", "x_client_secret", "rate_store"), ""),
+        **dict.fromkeys(("webhook_url", "webhook_secret", "mail_server"), ""),
     }
     environ = dict(service.environment)
     for name, value in environ.items():

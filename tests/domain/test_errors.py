@@ -56,4 +56,4 @@ def test_what_passes_by_itself_weighs_less(error: SourceError, strain: float) ->
 
 def test_only_what_a_person_must_mend_is_permanent() -> None:
     permanent = {kind for kind in OURS if issubclass(kind, SourceError) and kind.permanent}
-    assert permanent == {errors.GoneError, errors.SignInError, *_below(errors.AccountError)}
+    assert permanent == {errors.GoneError, errors.SignInError, errors.AccountError}

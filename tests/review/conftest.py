@@ -24,7 +24,7 @@ from aggregator.config import passwords
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Actor, Content, Media, Occasion
-from aggregator.domain.errors import BadRequestError, UnreachableError
+from aggregator.domain.errors import BadRequestError, NotFoundError, UnreachableError
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
@@ -42,10 +42,12 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from aggregator.domain.access.credentials import ConnectableService, Credential, TokenFacts
     from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.source import Policy, Source
     from aggregator.domain.source_import import ImportReport, UploadedDocument
     from aggregator.fetching.client import Http
+    from aggregator.review.connections import Connection
     from aggregator.review.source_import import ImportDocument
     from storage.store import Store
 
@@ -214,8 +216,29 @@ def _importing(store: Store, clock: Stopped) -> ImportDocument:
     return import_
 
 
+class NoConnections:
+    """A desk without networks whose accounts can be connected."""
+
+    def services(self) -> Sequence[ConnectableService]:
+        return ()
+
+    def tokens(self) -> Sequence[TokenFacts]:
+        return ()
+
+    def begin(self, service: str, who: str, redirect_url: str, *, is_owner: bool) -> str:
+        raise BadRequestError(f"{service} {who} {redirect_url} {is_owner}")
+
+    def finish(self, answer: str, who: str) -> Credential:
+        raise BadRequestError(f"This authorization of {who} is unknown: {answer}")
+
+    def remove(self, name: str, who: str) -> Credential:
+        raise NotFoundError(f"{who} has no {name}.")
+
+
 @contextmanager
-def installed(store: Store, clock: Stopped, *, public_url: str | None = None) -> Iterator[Installation]:
+def installed(
+    store: Store, clock: Stopped, *, public_url: str | None = None, connection: Connection | None = None
+) -> Iterator[Installation]:
     """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
     listener = socket.create_server(("127.0.0.1", 0))
     reader = app_of(store, clock=clock, public_url=public_url)
@@ -234,6 +257,8 @@ def installed(store: Store, clock: Stopped, *, public_url: str | None = None) ->
             preview=previewed,
             import_document=_importing(store, clock),
             kinds=forms(),
+            connection=connection or NoConnections(),
+            public_url=public_url,
         ),
     )
     server = uvicorn.Server(

@@ -28,7 +28,7 @@ __all__ = ["browser"]
 pytestmark = pytest.mark.browser
 PAGES = [
     "", "?pile=all", "/items/1", "/items/9", "/rules", "/rules/1", "/rules/new", "/sources", "/sources/add",
-    "/sources/news", "/freezes", "/history", "/people", "/add", "/account", "/account?from=outside",
+    "/sources/news", "/freezes", "/history", "/people", "/connections", "/add", "/account", "/account?from=outside",
 ]  # fmt: skip
 MAIN_PAGES = ["", "/items/1", "/rules/1", "/sources", "/account?from=outside"]
 

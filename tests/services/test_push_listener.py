@@ -170,7 +170,7 @@ def test_polls_become_rare_while_posts_are_pushed_and_return_to_normal_after(
     with following.container.store.writing() as tx:
         until_ = tx.compliance.claimed_until(claim_of("x"))
         assert until_ is not None
-        tx.compliance.extend(claim_of("x"), until_, now() - timedelta(seconds=1))  # the listener died
+        tx.compliance.renew(claim_of("x"), until_, now() - timedelta(seconds=1))  # the listener died
     following.poll()
     due = following.source("desk-example").poll.due
     assert due is not None

@@ -38,7 +38,7 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 11)]
+    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 12)]
     full = _tables(engine)
     assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
@@ -72,7 +72,7 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], [f"{number:04}" for number in range(1, 11)]]
+    assert sorted(applied) == [[], [], [], [f"{number:04}" for number in range(1, 12)]]
 
 
 def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
@@ -100,6 +100,25 @@ def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
     assert unpolled.poll.due is not None
 
 
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [("credentials", "active"), ("account-suspended", "active"), ("gone", "stopped")],
+    ids=["token", "account", "gone"],
+)
+def test_sources_that_a_refusal_stopped_are_polled_again(engine: Engine, code: str, state: str) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    store = Store(engine)
+    add_source(store, "desk")
+    command.downgrade(schema.configuration(engine), "0010")
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(text("UPDATE source SET state = 'stopped', last_error_code = :code"), {"code": code})
+    command.upgrade(schema.configuration(engine), "head")
+    with store.reading() as tx:
+        [source] = tx.polling.sources.each()
+    assert source.state == state
+    assert source.poll.due is not None
+
+
 def test_a_missing_schema_is_named(engine: Engine) -> None:
     with pytest.raises(SchemaError, match="no schema yet; run 'aggregator migrate'"):
         schema.check(engine)
@@ -123,8 +142,8 @@ def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr(schema, "_known", lambda: ("0010", "9998"))
-    with pytest.raises(SchemaError, match=r"\(0010\) is older than this version needs \(9998\)"):
+    monkeypatch.setattr(schema, "_known", lambda: ("0011", "9998"))
+    with pytest.raises(SchemaError, match=r"\(0011\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 
@@ -165,6 +184,7 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         "0008",
         "0009",
         "0010",
+        "0011",
     ]
     with Store(engine).reading() as tx:
         sources = {source.slug: source for source in tx.polling.sources.each()}

@@ -12,9 +12,9 @@ import pytest
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter.read_budget import FIRST_RUN, PAGE, PAGES
 from tests.building import due_of
-from tests.x.asking import CAPPED, following, timelines
+from tests.x.asking import CAPPED, answering, following, timelines
 from tests.x.following import START
-from tests.x.scripted import NOTHING, Reply, page, post
+from tests.x.scripted import NOTHING, Reply, Script, page, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ def test_x_08_an_unknown_parameter_is_reported_as_a_changed_api(fake: FakeX, fol
     assert installation.source("desk-1").state is SourceState.ACTIVE
 
 
-def test_x_21_a_refused_expansion_is_left_out(fake: FakeX, follower: Follower) -> None:
+def test_x_21_a_refused_expansion_is_left_out(fake: FakeX, follower: Follower, time: Time) -> None:
     def timeline(_: str, query: Asked) -> Reply | dict[str, Any]:
         if "attachments.media_keys" in query["expansions"].split(","):
             message = "The `expansions` query parameter value [attachments.media_keys] is not one of [author_id]"
@@ -141,6 +141,51 @@ def test_x_21_a_refused_expansion_is_left_out(fake: FakeX, follower: Follower) -
     assert len(timelines(script)) == 2
     installation.poll()
     assert len(timelines(script)) == 3  # remembered
+    installation.beside().poll()
+    assert len(timelines(script)) == 4  # by all processes
+    time.passes(days=8)
+    installation.poll()
+    assert len(timelines(script)) == 6  # sent again, since the plan may have changed
+
+
+def test_x_21_an_expansion_is_refused_for_one_endpoint(fake: FakeX, follower: Follower) -> None:
+    def answer(path: str, query: Asked) -> Reply | dict[str, Any]:
+        if path == "/2/tweets/search/recent" and "attachments.media_keys" in query["expansions"].split(","):
+            message = "The `expansions` query parameter value [attachments.media_keys] is not one of [author_id]"
+            return Reply({"errors": [{"parameters": {"expansions": [query["expansions"]]}, "message": message}]}, 400)
+        return answering(lambda *_: NOTHING)(path, query)
+
+    script = Script(fake, answer)
+    installation = follower(fake.url)
+    installation.follow("@desk_1", "search:budget")
+    installation.poll()
+    sent = {path: query["expansions"].split(",") for path, query in script.requests if "expansions" in query}
+    assert "attachments.media_keys" in sent["/2/users/1/tweets"]
+    assert "attachments.media_keys" not in sent["/2/tweets/search/recent"]
+
+
+@pytest.mark.parametrize("whose", ["app", "user"])
+def test_x_12_a_used_up_day_lasts_until_its_own_reset(fake: FakeX, follower: Follower, time: Time, whose: str) -> None:
+    soon, late = (int((time.now + timedelta(hours=hours)).timestamp()) for hours in (0.25, 20))
+    headers = {
+        "x-rate-limit-remaining": "880",
+        "x-rate-limit-reset": str(soon),
+        f"x-{whose}-limit-24hour-limit": "100",
+        f"x-{whose}-limit-24hour-remaining": "0",
+        f"x-{whose}-limit-24hour-reset": str(late),
+    }
+    replies = [Reply({"title": "Too Many Requests"}, 429, headers)]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
+    for _ in range(19):
+        installation.poll()
+        time.passes(hours=1)
+    assert len(script.requests) == 1
+    replies.append(Reply(NOTHING, 200, {**headers, f"x-{whose}-limit-24hour-reset": str(late + 86_400)}))
+    time.passes(hours=2)
+    installation.poll()  # the last call of the next day
+    time.passes(hours=1)
+    installation.poll()
+    assert len(script.requests) == 2
 
 
 # 11: nothing takes for ever
@@ -252,14 +297,16 @@ def test_x_12_a_success_that_was_the_last_one_has_the_same_effect(fake: FakeX, f
 # 13: caps
 
 
-@pytest.mark.parametrize(("status", "body"), [(429, CAPPED), (402, {"title": "Payment Required"})])
+@pytest.mark.parametrize(
+    "body",
+    [CAPPED, {"title": "SpendingLimitReached", "type": "https://api.x.com/2/problems/spending-limit"}],
+    ids=["usage-cap", "spending-limit"],
+)
 def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
-    fake: FakeX, follower: Follower, time: Time, status: int, body: dict[str, str]
+    fake: FakeX, follower: Follower, time: Time, body: dict[str, str]
 ) -> None:
     capped = [True]
-    installation, script = following(
-        follower, fake, lambda *_: Reply(body, status) if capped[0] else NOTHING, accounts=3
-    )
+    installation, script = following(follower, fake, lambda *_: Reply(body, 429) if capped[0] else NOTHING, accounts=3)
     installation.poll()
     assert len(script.requests) == 1
     for number in (1, 2, 3):
@@ -284,3 +331,17 @@ def test_x_13_a_cap_stops_all_calls_until_the_next_cycle_or_an_operator(
     capped[0] = False
     time.now = time.now.replace(day=1, month=6)
     assert {report.outcome for report in installation.poll()} == {"unchanged"}
+
+
+def test_x_13_a_daily_cap_ends_with_the_day(fake: FakeX, follower: Follower, time: Time) -> None:
+    replies = [Reply({**CAPPED, "period": "Daily"}, 429)]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
+    installation.poll()
+    time.now = time.now.replace(hour=23, minute=50)
+    installation.poll()
+    assert len(script.requests) == 1
+    replies.append(Reply(NOTHING))
+    time.passes(minutes=11)
+    installation.poll()
+    assert len(script.requests) == 2
+    assert installation.source("desk-1").poll.last_success == time.now

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from aggregator.cli.budget import View, metered_service
 from aggregator.domain.source import SourceState
 from aggregator.services.subscribe import Subscription
 from tests.building import due_of
@@ -203,6 +206,73 @@ def test_x_15_the_ledger_is_compared_with_x_s_own_count(fake: FakeX, follower: F
     assert directory.count("/2/usage/tweets") == 1
     with installation.container.store.reading() as tx:
         assert tx.billing.ledger.reported("x") == (1234, time.now)
+
+
+def _with_credits(fake: FakeX, directory: Directory, balance: Any) -> None:
+    usual = directory.answer
+
+    def answer(path: str, query: Asked) -> Reply | dict[str, Any]:
+        if path == "/2/usage/credits":
+            return balance if isinstance(balance, Reply) else {"data": balance}
+        return usual(path, query)
+
+    directory.script = Script(fake, answer)
+
+
+@pytest.mark.parametrize("total", [2.5, "2.50"], ids=["number", "text"])
+def test_x_15_the_balance_stands_beside_the_ledger(
+    fake: FakeX, follower: Follower, time: Time, total: float | str
+) -> None:
+    directory = Directory(fake)
+    _with_credits(fake, directory, {"total_balance": total, "prepaid_balance": -1, "free_balance": 3.5})
+    installation = follower(fake.url)
+    installation.follow("@desk_example")  # a lookup costs a cent
+    for _ in range(6):
+        installation.container.profiles.run()
+        time.passes(minutes=10)
+    assert directory.count("/2/usage/credits") == 1
+    time.passes(hours=1)
+    installation.container.profiles.run()
+    assert directory.count("/2/usage/credits") == 2
+    view = View(installation.container, metered_service(installation.container, None))
+    assert view.json()["balance"]["dollars"] == 2.5
+    assert view.balance is not None
+    assert not view.balance.is_low
+
+
+def test_x_15_an_alert_opens_before_the_credits_end(fake: FakeX, follower: Follower, time: Time) -> None:
+    directory = Directory(fake)
+    _with_credits(fake, directory, {"total_balance": 0.02})
+    installation = follower(fake.url)
+    installation.follow("@desk_example")
+    installation.container.profiles.run()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        [alert] = [alert for alert in tx.monitoring.alerts.open() if alert.kind == "credits-low"]
+    assert "$0.0200 are left, for 2.0 days" in alert.sentence
+    _with_credits(fake, directory, {"total_balance": 25})
+    time.passes(hours=2)
+    installation.container.profiles.run()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        assert tx.monitoring.alerts.open() == []
+
+
+@pytest.mark.parametrize("status", [403, 404], ids=["forbidden", "not-found"])
+def test_x_15_a_plan_without_the_balance_is_asked_once_a_day(
+    fake: FakeX, follower: Follower, time: Time, status: int
+) -> None:
+    directory = Directory(fake)
+    _with_credits(fake, directory, Reply({"title": "Not Found", "type": "about:blank"}, status))
+    installation = follower(fake.url)
+    for _ in range(23):
+        installation.container.profiles.run()
+        time.passes(hours=1)
+    assert directory.count("/2/usage/credits") == 1
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        assert tx.billing.ledger.balance("x", time.now) is None
+        assert tx.monitoring.alerts.open() == []
 
 
 def test_x_22_one_command_tells_how_an_account_stands(fake: FakeX, follower: Follower, time: Time) -> None:

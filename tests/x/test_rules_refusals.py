@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,13 @@ from aggregator.domain.polling.schedule import LOOK_AFTER
 from aggregator.domain.source import SourceState
 from aggregator.sources.twitter import plugin as kind_module
 from tests.building import due_of
-from tests.x.asking import following, timelines
+from tests.x.asking import answering, following, timelines
 from tests.x.following import START
-from tests.x.scripted import NOTHING, Reply, page, post
+from tests.x.scripted import NOTHING, Reply, Script, page, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following, Time
@@ -32,15 +34,138 @@ if TYPE_CHECKING:
 # 14: refusals
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "credentials"), (403, "not-allowed")])
-def test_x_14_a_refusal_stops_the_source_after_one_try(fake: FakeX, follower: Follower, status: int, code: str) -> None:
-    installation, script = following(follower, fake, lambda *_: Reply({"title": "No", "detail": "not for you"}, status))
+PROBLEMS = "https://api.x.com/2/problems"
+REFUSED = {"title": "No", "type": "about:blank", "detail": "not for you"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "credentials"), (403, "not-allowed")], ids=["unauthorized", "forbidden"]
+)
+def test_x_14_a_refusal_is_shared_and_one_call_an_hour_tries_again(
+    fake: FakeX, follower: Follower, time: Time, status: int, code: str
+) -> None:
+    replies = [Reply(REFUSED, status)]
+    installation, script = following(follower, fake, lambda *_: replies[-1], accounts=5)
+    installation.poll()
+    installation.beside().poll()  # another process knows it, too
+    assert len(script.requests) == 1
+    sources = [installation.source(f"desk-{number}") for number in range(1, 6)]
+    assert {(source.state, source.poll.last_error_code) for source in sources} == {(SourceState.ACTIVE, code)}
+    assert all("not for you" in str(source.poll.last_error) for source in sources)
+    for _ in range(6):  # hours
+        time.passes(hours=1, minutes=1)
+        installation.tick()
+    assert 6 <= len(script.requests) <= 7
+    replies.append(Reply(NOTHING))
+    time.passes(hours=1, minutes=1)
+    script.requests.clear()
+    installation.poll("desk-3")
+    assert installation.tick() == 4  # all others are due at once
+    assert len(script.requests) == 5
+    assert all(installation.source(f"desk-{number}").poll.failures == 0 for number in range(1, 6))
+
+
+def test_x_14_a_new_token_is_used_at_once(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, script = following(follower, fake, lambda *_: Reply(REFUSED, 401), accounts=3)
+    installation.tick()
+    assert len(script.requests) == 1
+    Script(fake, answering(lambda *_: NOTHING))
+    renewed = installation.beside(x_bearer_token="the-new-token")
+    time.passes(seconds=10)
+    installation.container.profiles.run()  # a process that still has the former token
+    assert renewed.tick() == 0
+    renewed.container.profiles.run()
+    time.passes(seconds=10)
+    assert renewed.tick() == 3
+    assert all(renewed.source(f"desk-{number}").poll.last_success == time.now for number in (1, 2, 3))
+    time.passes(seconds=10)
+    renewed.container.profiles.run()
+    assert renewed.tick() == 0  # the change of the token counts once
+    renewed.container.notifier.attend()
+    with renewed.container.store.reading() as tx:
+        assert not any(refusal.stops_polls for refusal in tx.api.refusals.all())
+        assert tx.monitoring.alerts.open() == []
+
+
+def test_x_14_a_missing_token_stops_nothing(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, script = following(follower, fake, lambda *_: NOTHING, accounts=2)
+    without = installation.beside(x_bearer_token="")
+    without.tick()
+    assert without.source("desk-1").poll.last_error_code == "credentials"
+    time.passes(seconds=10)
+    without.container.profiles.run()
+    assert installation.tick() == 0
+    installation.container.profiles.run()
+    time.passes(seconds=10)
+    assert installation.tick() == 2
+    assert len(timelines(script)) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403], ids=["unauthorized", "forbidden"])
+def test_x_14_the_page_of_a_cdn_is_an_outage(fake: FakeX, follower: Follower, time: Time, status: int) -> None:
+    replies = [Reply(b"<html><title>Just a moment...</title></html>", status)]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
     installation.poll()
     source = installation.source("desk-1")
-    assert (source.state, source.poll.last_error_code) == (SourceState.STOPPED, code)
-    assert "not for you" in source.state_reason
+    assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, "http-status")
+    replies.append(Reply(page(post(5))))
+    time.now = due_of(source)
+    installation.tick()
+    assert installation.ids() == ["5"]
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ({"type": f"{PROBLEMS}/resource-not-found", "detail": "User has been suspended."}, "suspended"),
+        ({"type": f"{PROBLEMS}/not-authorized-for-resource", "detail": "Not authorized."}, "protected"),
+    ],
+    ids=["suspended", "protected"],
+)
+def test_x_14_an_account_that_returns_is_read_again(
+    fake: FakeX, follower: Follower, time: Time, problem: dict[str, str], code: str
+) -> None:
+    replies: list[dict[str, Any]] = [{"errors": [problem]}]
+    installation, script = following(follower, fake, lambda *_: replies[-1])
+    for day in range(1, 12):
+        before = time.now
+        installation.tick()
+        source = installation.source("desk-1")
+        assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, f"account-{code}")
+        assert timedelta(days=1) <= due_of(source) - before <= timedelta(days=1.1)
+        assert len(script.requests) == day
+        time.now = due_of(source)
+    replies.append(page(post(5)))
+    installation.tick()
+    assert installation.ids() == ["5"]
+
+
+def test_x_14_a_403_about_an_account_is_that_accounts(fake: FakeX, follower: Follower) -> None:
+    problem = {"type": f"{PROBLEMS}/not-authorized-for-resource", "title": "No", "detail": "No."}
+    answers = {"1": Reply(problem, 403)}
+    installation, _ = following(
+        follower, fake, lambda path, _: answers.get(path.split("/")[3], Reply(page(post(7, 2)))), accounts=2
+    )
     installation.poll()
-    assert len(script.requests) == 1
+    assert installation.source("desk-1").poll.last_error_code == "account-protected"
+    assert installation.ids() == ["7"]
+
+
+def test_x_14_one_alert_tells_of_a_refusal(fake: FakeX, follower: Follower, time: Time) -> None:
+    installation, _ = following(follower, fake, lambda *_: Reply(REFUSED, 401), accounts=3)
+    installation.poll()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        [alert] = tx.monitoring.alerts.open()
+    assert alert.kind == "calls-refused"
+    assert "AGGREGATOR_X_BEARER_TOKEN" in alert.sentence
+    Script(fake, answering(lambda *_: NOTHING))
+    time.passes(hours=2)
+    installation.poll()
+    installation.container.notifier.attend()
+    with installation.container.store.reading() as tx:
+        assert tx.monitoring.alerts.open() == []
 
 
 def test_x_14_a_refused_token_is_not_tried_for_the_rest_of_a_batch(fake: FakeX, follower: Follower) -> None:
@@ -106,6 +231,50 @@ def test_x_14_when_x_is_away_the_rest_of_a_batch_is_not_asked(fake: FakeX, follo
     assert len(script.requests) == kind_module.MOST_OUTAGES
     codes = [installation.source(f"desk-{n}").poll.last_error_code for n in range(1, 10)]
     assert (codes.count("http-status"), codes.count("host-paused")) == (3, 6)
+
+
+# 13: credits
+
+DEPLETED = {"title": "CreditsDepleted", "type": f"{PROBLEMS}/credits", "detail": "No credits are left."}
+
+
+def test_x_13_used_up_credits_are_tried_after_minutes_then_hours(fake: FakeX, follower: Follower, time: Time) -> None:
+    replies = [Reply(DEPLETED, 402)]
+    installation, script = following(follower, fake, lambda *_: replies[-1], accounts=3)
+    other = installation.beside()
+    calls: list[datetime] = []
+    for _ in range(12 * 24):  # a day
+        before = len(script.requests)
+        installation.tick()
+        other.tick()
+        calls += [time.now] * (len(script.requests) - before)
+        time.passes(minutes=5)
+    gaps = [later - earlier for earlier, later in pairwise(calls)]
+    assert len(calls) == len(set(calls)) <= 12  # never two at once
+    assert gaps[0] <= timedelta(minutes=15)
+    assert timedelta(hours=2) < gaps[-1] <= timedelta(hours=8)
+    source = installation.source("desk-1")
+    assert (source.state, source.poll.last_error_code) == (SourceState.ACTIVE, "credits")
+    assert "No credits are left" in str(source.poll.last_error)
+    replies.append(Reply(NOTHING))
+    time.passes(hours=8)
+    script.requests.clear()
+    while installation.tick():
+        pass
+    assert len(script.requests) == 3
+
+
+def test_x_13_after_buying_credits_a_command_tries_at_once(fake: FakeX, follower: Follower) -> None:
+    installation, script = following(follower, fake, lambda *_: Reply(DEPLETED, 402), accounts=2)
+    installation.poll()
+    Script(fake, answering(lambda *_: NOTHING))
+    now = installation.time.now
+    with installation.container.store.writing() as tx:
+        tx.api.refusals.probe_now(["x"], now)
+        assert tx.polling.schedule.wake(("credits",), now) == 2
+    assert installation.tick() == 2
+    assert installation.source("desk-2").poll.last_success == now
+    assert len(script.requests) == 1
 
 
 # 16: one at a time

@@ -12,11 +12,22 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from aggregator.demo.x_api import RATE_LIMIT, WINDOW, XApi, nonempty, not_found, not_included, split
+from aggregator.demo.x_api import (
+    PROBLEMS,
+    RATE_LIMIT,
+    WINDOW,
+    XApi,
+    nonempty,
+    not_found,
+    not_included,
+    problem,
+    split,
+)
 from tests.x_api.activity import Activity
 from tests.x_api.bill import Bill
 from tests.x_api.compliance import TYPES, Compliance
 from tests.x_api.faults import Faults
+from tests.x_api.oauth import READER, OAuth
 from tests.x_api.parameters import check, span
 from tests.x_api.problems import HIDDEN, InvalidError, hidden_post, hidden_user, not_authorized, usage_capped
 from tests.x_api.search import SEARCH_REACH, query_of
@@ -36,6 +47,7 @@ if TYPE_CHECKING:
 
 JOBS = "/2/compliance/jobs"
 USAGE = "/2/usage/tweets"
+CREDITS = "/2/usage/credits"
 
 
 class SimulatedX(XApi):
@@ -60,17 +72,22 @@ class SimulatedX(XApi):
         self.faults = Faults()
         self.activity = Activity(world)
         self.compliance = Compliance(world)
+        self.oauth = OAuth(world.clock)
+        self.credits: float | None = 1000.0  # bought, in dollars; None: the plan does not report them
         self._vocabulary = vocabulary
         self._has_search = search
 
     def routes(self) -> list[Route]:
         """Return the routes; those of the files of jobs need no token, since their URLs are secret."""
         jobs = Route(JOBS, self._create_job, methods=["POST"])
-        return [jobs, *self.activity.routes(), *super().routes(), *self.compliance.routes()]
+        own = [*self.oauth.routes(), *self.activity.routes()]
+        return [jobs, *own, *super().routes(), *self.compliance.routes()]
 
     def endpoints(self) -> dict[str, Answer]:
         """Return the function of each endpoint."""
         return {
+            "/2/users/me": partial(self._me, None),  # `respond` replaces the account
+            CREDITS: self._credits,
             **super().endpoints(),
             "/2/users/{id}": partial(self.users, "id"),
             "/2/tweets/search/recent": self._search,
@@ -84,12 +101,20 @@ class SimulatedX(XApi):
         time.sleep(self.delay)
         reset = (int(self.world.clock().timestamp()) // WINDOW + 1) * WINDOW
         fault = self.faults.answer(request.url.path, reset)
-        return fault or super().respond(endpoint, partial(self._checked, endpoint, answer), request)
+        user = self.oauth.user_of(request.headers.get("authorization", ""))
+        if endpoint == "/2/users/me":
+            answer = partial(self._me, user)
+        return fault or super().respond(endpoint, partial(self._checked, endpoint, answer, user), request)
 
-    def _checked(self, endpoint: str, answer: Answer, call: ApiCall) -> Payload | Response:
+    def is_allowed(self, authorization: str) -> bool:
+        """Return whether a call has the app's token, or a valid one of an account."""
+        return super().is_allowed(authorization) or self.oauth.user_of(authorization) is not None
+
+    def _checked(self, endpoint: str, answer: Answer, user: str | None, call: ApiCall) -> Payload | Response:
         """Answer a call in its vocabulary and charge for the response."""
-        if self.bill.is_capped and endpoint != USAGE and not endpoint.startswith(JOBS):
+        if self.bill.is_capped and endpoint not in {USAGE, CREDITS} and not endpoint.startswith(JOBS):
             return usage_capped()
+        READER.set(user)
         try:
             newer = is_newer(call, self._vocabulary)
             older = older_call(call) if newer else call
@@ -99,7 +124,8 @@ class SimulatedX(XApi):
             return error.response()
         if not isinstance(response, dict):
             return response
-        self.bill.charge(endpoint, response)
+        is_owned = user is not None and user == self.oauth.owner == call.path.get("id")
+        self.bill.charge(endpoint, response, owned=is_owned)
         answered: Payload = newer_answer(response) if newer else response
         return answered
 
@@ -108,7 +134,7 @@ class SimulatedX(XApi):
     def timeline(self, call: ApiCall) -> Payload:
         """Return a page of an account's posts."""
         user_id = call.path["id"]
-        if self.world.restricted.get(user_id) == "protected":
+        if self.world.restricted.get(user_id) == "protected" and READER.get() != user_id:
             return {"errors": [not_authorized("user", "id", user_id)]}
         return super().timeline(call)
 
@@ -138,6 +164,18 @@ class SimulatedX(XApi):
         """Return the number of posts in responses; in the newer vocabulary, numbers are text."""
         del call
         return self.bill.usage(as_text=self._vocabulary == "posts")
+
+    def _credits(self, call: ApiCall) -> Payload | Response:
+        del call
+        if self.credits is None:
+            return not_included()
+        left = self.credits - self.bill.dollars
+        return {"data": {"total_balance": max(left, 0), "prepaid_balance": left, "free_balance": 0}}
+
+    def _me(self, user: str | None, call: ApiCall) -> Payload | Response:
+        if user is None:
+            return problem(403, "Unsupported Authentication", type=f"{PROBLEMS}/unsupported-authentication")
+        return {"data": self.shapes(call).user(self.world.accounts[user])}
 
     def user(self, parameter: str, value: str) -> Account | Error:
         """Return an account by its id or its handle, or the error of a call that names it."""

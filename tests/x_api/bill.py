@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 POST_PRICE, USER_PRICE = 0.005, 0.010  # dollars
+OWNED_PRICE = 0.001  # of a post of its own that the account that owns the app reads
 
 
 class Bill:
@@ -21,6 +22,7 @@ class Bill:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.requests: Counter[str] = Counter()  # by endpoint
         self.posts: set[tuple[str, str]] = set()  # (day, id)
+        self.owned: set[tuple[str, str]] = set()  # those of the posts that have the owner's price
         self.users: set[tuple[str, str]] = set()
         self.cap: int | None = None
         self._clock = clock
@@ -33,22 +35,25 @@ class Bill:
 
     def of(self, month: str) -> float:
         """Return the total of a month ("2026-06")."""
-        posts, users = (sum(day.startswith(month) for day, _ in things) for things in (self.posts, self.users))
-        return posts * POST_PRICE + users * USER_PRICE
+        every = (self.posts - self.owned, self.owned, self.users)
+        posts, owned, users = (sum(day.startswith(month) for day, _ in things) for things in every)
+        return posts * POST_PRICE + owned * OWNED_PRICE + users * USER_PRICE
 
     @property
     def is_capped(self) -> bool:
         """Return whether the cap is reached."""
         return self.cap is not None and len(self.posts) >= self.cap
 
-    def charge(self, endpoint: str, answer: Mapping[str, Any]) -> None:
-        """Charge for a response in the older vocabulary."""
+    def charge(self, endpoint: str, answer: Mapping[str, Any], *, owned: bool = False) -> None:
+        """Charge for a response in the older vocabulary; `owned`: it has the owner's own posts, read by the owner."""
         day = self._clock().date().isoformat()
         data = answer.get("data") or []
         found = [*(data if isinstance(data, list) else [data]), *answer.get("includes", {}).get("tweets", ())]
         users = [*answer.get("includes", {}).get("users", ()), *(item for item in found if "username" in item)]
         with self._lock:
             self.requests[endpoint] += 1
+            if owned:
+                self.owned |= {(day, item["id"]) for item in data} - self.posts
             self.posts |= {(day, item["id"]) for item in found if "text" in item}
             self.users |= {(day, item["id"]) for item in users}
 

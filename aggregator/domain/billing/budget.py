@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 DOLLAR = 1_000_000  # micros
 DAY = timedelta(days=1)
@@ -23,10 +23,11 @@ class Prices(NamedTuple):
 
     post: int
     user: int
+    owned: int = 0  # a post that is read by the account that owns the app
 
-    def of(self, posts: int, users: int) -> int:
-        """Return the price of `count` objects."""
-        return posts * self.post + users * self.user
+    def of(self, posts: int, users: int, owned: int = 0) -> int:
+        """Return the price of results; `owned` is the number of posts that the owner's account reads of its own."""
+        return (posts - owned) * self.post + owned * self.owned + users * self.user
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,19 @@ def ration(appetites: Iterable[float], left: int | None, time_left: timedelta) -
     return None  # unreachable: some source is above its share, since the sum is
 
 
-def presumed(appetites: Iterable[float | None], terms: Terms) -> list[float]:
-    """Return the cost of each source in dollars a day; sources without reads yet get the usual cost."""
-    usual = USUAL_POSTS * terms.prices.post / DOLLAR
-    return [usual if appetite is None else appetite for appetite in appetites]
+def presumed(appetites: Mapping[int, float | None], terms: Terms, owned: Collection[int] = ()) -> list[float]:
+    """Return the cost of each source in dollars a day; sources without reads yet get the usual cost.
+
+    Args:
+        appetites: the known costs, by source.
+        terms: the prices.
+        owned: the sources that are read at the owner's price.
+    """
+    prices = terms.prices
+    usual = {source: prices.owned if source in owned else prices.post for source in appetites}
+    return [
+        USUAL_POSTS * usual[source] / DOLLAR if appetite is None else appetite for source, appetite in appetites.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     PROFILE = "profile"  # names and pictures of profiles
     COMPLIANCE = "compliance"  # checks of published posts, paid from the reserve
     LOOKUP = "lookup"  # adding a source
+    USAGE = "usage"  # the service's own counts, which are free
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Call:
     posts: int = 0
     users: int = 0
     source_id: int = 0  # source id; 0: none
+    owned: int = 0  # the part of the posts that is billed at the owner's price
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,22 @@ class Returned:
 
     posts: Collection[str] = ()
     users: Collection[str] = ()
+    owned: Collection[str] = ()  # further posts, which are billed at the owner's price
 
 
 @dataclass(frozen=True, slots=True)
 class Ration:
-    """The quota of a source within the budget."""
+    """The quota of a source within the budget; numbers of posts are at the full price."""
 
     first: int  # posts of the first poll
     most: int  # posts that the remaining budget covers
     dollars: float | None = None  # dollars a day; None: unlimited
     posts: float | None = None  # the same in posts
+
+    def cheaper(self, ratio: float) -> Ration:
+        """Return the quota of a source whose posts cost this part of the full price."""
+        posts = None if self.posts is None else self.posts / ratio
+        return Ration(int(self.first / ratio), int(self.most / ratio), self.dollars, posts)
 
 
 class Spending(Protocol):
@@ -65,8 +73,8 @@ class Spending(Protocol):
         """Record the results of a call in the ledger; return the cost in dollars."""
         ...
 
-    async def block(self, service: str, reason: str) -> datetime:
-        """Block calls to a service that reported a cap; return the end of the block."""
+    async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
+        """Block calls to a service that reported a cap, until its cycle ends by default; return the end."""
         ...
 
     async def ration(self, service: str) -> Ration | None:
@@ -90,10 +98,10 @@ class Unmetered:
         del token, returned
         return 0.0
 
-    async def block(self, service: str, reason: str) -> datetime:
+    async def block(self, service: str, reason: str, until: datetime | None = None) -> datetime:
         """Block nothing: each call gets the service's own error."""
         del service, reason
-        return datetime.now(UTC)
+        return until or datetime.now(UTC)
 
     async def ration(self, service: str) -> Ration | None:
         """Set no limit."""

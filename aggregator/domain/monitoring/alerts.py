@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from aggregator.domain.errors import CreditsError
+from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceState
-from aggregator.domain.source_health import is_stale
+from aggregator.domain.source_health import ACCOUNT_CODES, is_stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from aggregator.domain.polling.api_refusals import Refusal
     from aggregator.domain.source_health import StaleSource
 
 
 SOURCE = "source-stopped"
 QUEUE = "queue-old"
+REFUSAL = "calls-refused"
+_TOP_UP = timedelta(minutes=30)
 _SURE = 5  # consecutive failures that show more than a brief outage
 _LONG = timedelta(hours=24)
 _FIRST_RETRY = timedelta(minutes=2)
@@ -28,7 +33,7 @@ _LONGEST_RETRY = timedelta(hours=6)
 class Condition:
     """A condition that operators should know about."""
 
-    kind: str  # SOURCE or QUEUE
+    kind: str  # SOURCE, QUEUE, REFUSAL
     subject: str  # "source:nasa", "queue"
     sentence: str
 
@@ -45,12 +50,30 @@ class Alert:
     closed: datetime | None
     tries: int
 
+    @property
+    def page(self) -> str:
+        """The page of the desk about it, a path relative to the desk."""
+        what, _, rest = self.subject.partition(":")
+        pages = {"source": f"/sources/{rest}", "credential": "/connections", "calls": "/sources", "credits": "/sources"}
+        return pages.get(what, "")
+
 
 def detect(
-    stale: Iterable[StaleSource], oldest_waiting: datetime | None, queue_age: timedelta | None, now: datetime
+    stale: Iterable[StaleSource],
+    oldest_waiting: datetime | None,
+    queue_age: timedelta | None,
+    now: datetime,
+    refusals: Iterable[Refusal] = (),
 ) -> Iterator[Condition]:
-    """Yield the current conditions: stopped or failing sources, and an old queue."""
+    """Yield the current conditions: stopped or failing sources, an old queue, and services that refuse calls."""
+    refused = [refusal for refusal in refusals if refusal.stops_polls]
+    for refusal in refused:
+        if refusal.code == CreditsError.code and now - refusal.since < _TOP_UP:
+            continue  # probably an automatic top-up
+        yield Condition(REFUSAL, f"calls:{refusal.service}:{refusal.credential}:{refusal.endpoint}", refusal.reason)
     for source in stale:
+        if refused and source.state is SourceState.ACTIVE and source.last_error_code in REFUSAL_CODES:
+            continue  # one alert for all of them
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")
@@ -85,5 +108,7 @@ def body_of(alert: Alert, link: str | None) -> bytes:
 
 
 def _for_long(source: StaleSource, now: datetime) -> bool:
+    if source.last_error_code in ACCOUNT_CODES:
+        return True
     last = source.last_success or source.created
     return source.failures >= _SURE or now - last > _LONG

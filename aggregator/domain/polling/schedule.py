@@ -244,13 +244,21 @@ def after_failure(
     return NextPoll(now + wait, f"{times}: again after {spoken(wait)}", usual)
 
 
-def after_silence(now: datetime, terms: Terms, *, usual: timedelta, until: datetime | None = None) -> NextPoll:
+def after_account_refusal(now: datetime, terms: Terms, *, usual: timedelta, every: timedelta) -> NextPoll:
+    """Return the next try of a source whose account can't be read for now."""
+    wait = max(every, terms.floor) * (1 + JITTER * _spread(terms.source_id))
+    return NextPoll(now + wait, f"its account can't be read: again after {spoken(wait)}", usual)
+
+
+def after_silence(
+    now: datetime, terms: Terms, *, usual: timedelta, until: datetime | None = None, why: str = "host paused"
+) -> NextPoll:
     """Return the next try of a source that was not polled because its host is paused."""
     at = now + max(min(usual, LONGEST_FAILING), terms.floor)
     if until is not None:
         # Spread the sources that wait for this host.
         at = max(until, now) + min(usual, timedelta(hours=1)) * _spread(terms.source_id)
-    return NextPoll(at, f"host paused: again after {spoken(at - now)}", usual)
+    return NextPoll(at, f"{why}: again after {spoken(at - now)}", usual)
 
 
 def _spread(source_id: int) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import ipaddress
 import logging
-from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,32 +16,32 @@ from aggregator.domain.billing.metering import Call, Purpose, Returned
 from aggregator.domain.errors import (
     CapReachedError,
     CredentialsError,
-    ForbiddenAddressError,
     PausedError,
+    RefusedError,
     SlowError,
     SourceError,
     UnreachableError,
     UnreadableError,
 )
+from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
-from aggregator.sources.twitter.settings import SERVICE
-from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange
+from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE
+from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange, host_of, is_loopback
 from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from aggregator.domain.access.credentials import Credential
     from aggregator.source_api.kind import PollContext
+    from aggregator.sources.twitter.tokens import ReadToken
 
-DEFAULT_BASE = "https://api.x.com"
 MOST_AT_ONCE = 100  # ids or handles in a request
 
 _TWEEPY_HOST = "https://api.twitter.com/"
 _NAME_LOOKUP = 5.0  # seconds above the transport's limits: DNS lookup has no timeout of its own
-# Expansions that a host has refused, kept for the life of the process. A response without them is still useful.
-_refused: defaultdict[str, set[str]] = defaultdict(set)
 
 
 def _is_safe_record(record: logging.LogRecord) -> bool:
@@ -57,33 +55,30 @@ _log.warn = _log.warning  # type: ignore[method-assign]  # tweepy calls the depr
 
 
 class Api:
-    """A poll's client for X's API; close it after use.
+    """A client for X's API with one token; close it after use.
+
+    Args:
+        context: clients, clock and settings.
+        token: for reading.
+        credential: the connected account of the token; None: it is that of the settings.
 
     Raises:
-        CredentialsError: there is no bearer token.
         ForbiddenAddressError: the base URL would send the token unencrypted.
     """
 
     service = SERVICE
 
-    def __init__(self, context: PollContext) -> None:
-        bearer = context.settings.get("x_bearer_token")
-        if not bearer:
-            raise CredentialsError(
-                "There is no bearer token for X, so no request was sent. Set AGGREGATOR_X_BEARER_TOKEN, or"
-                " AGGREGATOR_X_BEARER_TOKEN_FILE to the path of a file that holds it."
-            )
-        token = bearer.reveal()
+    def __init__(self, context: PollContext, token: ReadToken, credential: Credential | None = None) -> None:
+        self.token = token
+        self._credential = credential
         base = context.settings.get("x_base_url") or DEFAULT_BASE
         self.host = host_of(base)
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
         self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
-        self._token_id = hashlib.sha256(token.encode()).hexdigest()[:8]  # identifies the token without revealing it
         self._context = context
-        self._adapter = BoundedAdapter(base, token)
-        self._client = tweepy.Client(bearer_token=token, return_type=dict, wait_on_rate_limit=False)
-        self._rejection: CredentialsError | None = None  # X rejected the token; further requests are pointless
+        self._adapter = BoundedAdapter(base, token.text)
+        self._client = tweepy.Client(bearer_token=token.text, return_type=dict, wait_on_rate_limit=False)
         session = self._client.session
         session.trust_env = False  # no .netrc in place of the token, no proxy for loopback
         session.headers["Accept-Encoding"] = "gzip, deflate"
@@ -103,12 +98,18 @@ class Api:
         """Close the connections."""
         self._client.session.close()
 
-    async def user(self, handle: str) -> Mapping[str, Any]:
-        """Fetch an account by its handle (without "@").
+    async def me(self) -> Mapping[str, Any]:
+        """Fetch the account that granted the token.
 
         Raises:
             SourceError: X gave no usable response. The methods below raise it, too.
         """
+        call = Call(SERVICE, "/2/users/me", Purpose.LOOKUP, users=1)
+        send = partial(self._client._make_request, "GET", call.endpoint)  # noqa: SLF001 - tweepy's needs OAuth 1
+        return await self._request(call, send)
+
+    async def user(self, handle: str) -> Mapping[str, Any]:
+        """Fetch an account by its handle (without "@")."""
         call = Call(SERVICE, "/2/users/by/username/:username", Purpose.LOOKUP, users=1)
         return await self._request(call, partial(self._client.get_user, username=handle, user_fields=USER_FIELDS))
 
@@ -132,7 +133,9 @@ class Api:
             source_id: the source in whose ledger the cost is booked.
             **parameters: `since_id`, `until_id` (exclusive), `max_results` (5..100), `pagination_token`, `exclude`.
         """
-        call = self._call("/2/users/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
+        most = parameters["max_results"]
+        call = self._call("/2/users/:id/tweets", Purpose.POLL, most, source_id)
+        call = replace(call, owned=most if user_id == self.token.owner else 0)
         return await self._request_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
     async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
@@ -161,58 +164,68 @@ class Api:
         call = Call(SERVICE, "/2/compliance/jobs/:id", Purpose.COMPLIANCE)
         return await self._request(call, partial(self._client.get_compliance_job, job_id))
 
-    async def usage(self) -> Mapping[str, Any]:
-        """Fetch the number of posts that X has counted in its own billing cycle."""
-        return await self.send("GET", "/2/usage/tweets")
+    async def usage(self, what: str = "tweets") -> Mapping[str, Any]:
+        """Fetch X's own count of posts in its billing cycle ("tweets"), or the balance of the credits ("credits")."""
+        return await self.send("GET", f"/2/usage/{what}", purpose=Purpose.USAGE)
 
     async def send(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        purpose: Purpose = Purpose.LOOKUP,
     ) -> Mapping[str, Any]:
         """Send a request for which tweepy has no method, and which is free."""
-        call = Call(SERVICE, path, Purpose.LOOKUP)
         send = self._client._make_request  # noqa: SLF001 - the only way to send other requests
         query = {"params": dict(params or {}), "endpoint_parameters": tuple(params or ())}
-        return await self._request(call, partial(send, method, path, **query, json=json))
+        return await self._request(Call(SERVICE, path, purpose), partial(send, method, path, **query, json=json))
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
         people = MOST_PEOPLE_PER_POST[self._vocabulary]
         return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
 
     async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
-        """Request all fields; repeat without an expansion that X refused."""
+        """Request all fields; repeat without an expansion that X refused for this endpoint."""
+        refusals, endpoint = self._context.refusals, call.endpoint
         while True:
             fields = dict(POSTS[self._vocabulary])
-            fields["expansions"] = [
-                expansion for expansion in fields["expansions"] if expansion not in _refused[self.host]
-            ]
+            known = await refusals.values(self.host, endpoint)
+            fields["expansions"] = [expansion for expansion in fields["expansions"] if expansion not in known]
             try:
                 return await self._request(call, partial(send, **fields))
             except SourceError:
                 refused = errors.refused_expansions(self.exchange.body, fields["expansions"])
                 if self.exchange.status != requests.codes.bad_request or not refused:
                     raise
-                _refused[self.host] |= refused
+                await refusals.refuse_values(self.host, endpoint, refused)
 
     async def _request(self, call: Call, send: Callable[[], Any]) -> Mapping[str, Any]:
-        if self._rejection is not None:
-            raise self._rejection
-        async with self._context.rate_limiter.acquire(self.host, f"{call.endpoint}@{self._token_id}") as turn:
+        scope = ApiCall(SERVICE, self.token.id, call.endpoint, polls=call.purpose is Purpose.POLL)
+        is_probe = await self._context.refusals.check(scope, by_person=call.purpose is Purpose.LOOKUP)
+        async with self._context.rate_limiter.acquire(self.host, f"{call.endpoint}@{self.token.id}") as turn:
             token = await self._context.spending.reserve(call)
             returned = Returned()
             try:
                 payload = await self._in_thread(send)
-                returned = returned_in(payload)
+                returned = returned_in(payload, owned=call.owned > 0)
             except PausedError as error:
                 raise await self._paused(call, error) from None
             except CapReachedError as error:
-                error.until = await self._context.spending.block(SERVICE, str(error))
+                error.until = await self._context.spending.block(SERVICE, str(error), error.until)
                 raise
-            except CredentialsError as error:
-                self._rejection = error
+            except RefusedError as error:
+                error.until = await self._context.refusals.refused(scope, error)
+                if self._credential is not None and isinstance(error, CredentialsError):
+                    await self._context.credentials.rejected(self._credential)
                 raise
             finally:
                 self.cost += await self._context.spending.settle(token, returned)
             turn.answered = True
+            await self._context.credentials.used(SERVICE, self.token.id)
+            if is_probe:
+                await self._context.refusals.answered(scope)
             await self._pause_if_exhausted(call)
         if not isinstance(payload, dict):
             raise UnreadableError(f"X returned a JSON {type(payload).__name__} instead of an object.")
@@ -223,7 +236,7 @@ class Api:
     async def _paused(self, call: Call, error: PausedError) -> PausedError:
         """Pause the endpoint for all workers, and return the error with the end of the pause."""
         reason = f"{error} for {call.endpoint}"
-        scope = f"{call.endpoint}@{self._token_id}"
+        scope = f"{call.endpoint}@{self.token.id}"
         until = await self._context.rate_limiter.pause(self.host, error.until, reason, scope)
         message = f"{reason}; paused until {until:%Y-%m-%d %H:%M:%S} UTC."
         return PausedError(message, until=until, status=error.status)
@@ -234,7 +247,7 @@ class Api:
         until = errors.reset_time(headers, self._context.clock()) if errors.is_exhausted(headers) else None
         if until is not None:
             reason = f"X's rate limit window has no calls left for {call.endpoint}"
-            await self._context.rate_limiter.pause(self.host, until, reason, f"{call.endpoint}@{self._token_id}")
+            await self._context.rate_limiter.pause(self.host, until, reason, f"{call.endpoint}@{self.token.id}")
 
     async def _in_thread(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
@@ -255,7 +268,7 @@ class Api:
         """Return the project's error for a failure. X's response takes precedence over tweepy's exception."""
         seen = self.exchange
         if seen.status is not None and not requests.codes.ok <= seen.status < requests.codes.multiple_choices:
-            return errors.from_status(seen.status, seen.headers, seen.body, self._context.clock())
+            return errors.from_status(seen.status, seen.headers, seen.body, self._context.clock(), self.token)
         if seen.status is not None:
             return UnreadableError(
                 f"X returned something other than JSON ({len(seen.body)} bytes); check AGGREGATOR_X_BASE_URL.",
@@ -270,26 +283,3 @@ class Api:
                 f"X can't be reached at {self.host}: the connection was refused, reset or not found."
             )
         return UnreachableError(f"The request to X at {self.host} failed ({type(error).__name__}).")
-
-
-def host_of(base: str) -> str:
-    """Return "host:port" of a base URL.
-
-    Raises:
-        ForbiddenAddressError: the URL is neither https nor on loopback.
-    """
-    parts = urlsplit(base)
-    name = parts.hostname or ""
-    if not name or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))):
-        raise ForbiddenAddressError(
-            f"AGGREGATOR_X_BASE_URL is {base!r}, which would send the token unencrypted; use an https:// address."
-        )
-    return f"{name}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def is_loopback(name: str) -> bool:
-    """Return whether a host name or address is on this machine."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from aggregator.domain.compliance.takedowns import (
 )
 from aggregator.domain.errors import BudgetError, UnreadableError
 from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
+from aggregator.sources.twitter.tokens import connected
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
 from aggregator.system.thread_pools import in_api_thread
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from aggregator.domain.activity import Actor, NewActivity
     from aggregator.source_api.kind import PollContext
-    from aggregator.sources.twitter.api import Api
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +48,7 @@ class ReportsTakedowns:
             NotAllowedError: the plan does not include compliance jobs.
             SourceError: X gave no usable response. The methods below raise it, too.
         """
-        with _connected(context) as api:
+        async with connected(context) as api:
             job_data = _job_in(await api.create_job(type_.value))
         if not job_data.get("upload_url"):
             raise UnreadableError("X created a compliance job without an upload URL; its API may have changed.")
@@ -59,14 +58,14 @@ class ReportsTakedowns:
         """Upload a job's list of ids."""
         from aggregator.sources.twitter import jobs  # imported late: only these requests need their HTTP client
 
-        with _connected(context) as api:
+        async with connected(context) as api:
             await in_api_thread(jobs.upload, job.upload_url, ids, on_loopback=api.is_local)
 
     async def look_at_job(self, job_id: str, type_: IdType, context: PollContext) -> JobReport:
         """Fetch the status of a job; download its result once it is complete."""
         from aggregator.sources.twitter import jobs  # imported late, see `give_ids`
 
-        with _connected(context) as api:
+        async with connected(context) as api:
             job_data = _job_in(await api.job(job_id))
             try:
                 status = JobStatus(str(job_data.get("status")))
@@ -88,7 +87,7 @@ class ReportsTakedowns:
             people: known accounts, by native id.
             context: clients, clock and settings.
         """
-        with _connected(context) as api:
+        async with connected(context) as api:
             page = older_names(await api.posts(list(keys)))
             later = [newest for post in _objects(page, "data") if (newest := _newest(post)) != str(post["id"])]
             pages = [_only(page, lambda post: _newest(post) == str(post["id"]))]
@@ -191,14 +190,3 @@ def _job_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(data, dict) or not data.get("id"):
         raise UnreadableError("X's response has no compliance job; its API may have changed.")
     return data
-
-
-@contextmanager
-def _connected(context: PollContext) -> Iterator[Api]:
-    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only requests need it
-
-    api = Api(context)
-    try:
-        yield api
-    finally:
-        api.close()

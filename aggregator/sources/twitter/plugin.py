@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,15 @@ from aggregator.domain.errors import (
     AccountError,
     BadRequestError,
     BudgetError,
+    CredentialsError,
+    NotAllowedError,
     PausedError,
     ProtectedAccountError,
-    SlowError,
+    RefusedError,
     SourceError,
-    UnreachableError,
     UnreadableError,
 )
+from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.domain.polling.results import (
     Discovery,
     Failure,
@@ -33,15 +35,18 @@ from aggregator.domain.source_options import OptionType, SourceOption, parse_opt
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
 from aggregator.sources.twitter import addresses, read_budget, search, timeline
 from aggregator.sources.twitter import errors as problems
+from aggregator.sources.twitter.account_reports import ReportsAccounts
 from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
+from aggregator.sources.twitter.oauth import ConnectsAccounts
 from aggregator.sources.twitter.push import PushesActivity
-from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
+from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, price_ratio, token_id
+from aggregator.sources.twitter.tokens import ClientPool, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.billing.budget import Metered
@@ -51,13 +56,15 @@ if TYPE_CHECKING:
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
+# Errors after which another token may read the source.
+_OTHER_TOKEN = (ProtectedAccountError, CredentialsError, NotAllowedError)
 MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
 FLOOR = timedelta(minutes=1)
 FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
+class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivity, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
@@ -103,6 +110,11 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
                 "expected the account's numeric id."
             )
         return parsed
+
+    def credential(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the name of the service and the id of the configured token."""
+        bearer = values.get("x_bearer_token")
+        return SERVICE, token_id(bearer.reveal()) if bearer else ""
 
     def metered(self, values: Mapping[str, Any]) -> Metered:
         """Return the configured prices and budget for X."""
@@ -160,13 +172,11 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
             return None
         if headers or options.keys() - {"exclude"}:
             raise BadRequestError("A source on X accepts no credentials, and only the option exclude.")
-        api = _connect(context)
-        try:
+        async with connected(context) as api:
             if query is not None:
                 return search.discovered(query, api.host, _floor(api), self.name)
-            return self._account(await api.user(str(handle)), str(handle), api)
-        finally:
-            api.close()
+            own = {credential.subject for credential in await context.credentials.all(SERVICE)}
+            return self._account(await api.user(str(handle)), str(handle), api, own)
 
     async def discover_all(
         self, addresses: Sequence[str], context: PollContext
@@ -179,16 +189,13 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
         handles = {address: handle for address in addresses if (handle := handle_in(address)) is not None}
         if len(handles) <= 1:
             return {}
-        api = _connect(context)
         found: dict[str, Discovery | SourceError] = {}
-        try:
+        async with connected(context) as api:
             every_address = list(handles)
             for start in range(0, len(every_address), self.most_people):
                 some = every_address[start : start + self.most_people]
                 payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
                 found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
-        finally:
-            api.close()
         return found
 
     def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
@@ -203,12 +210,13 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
         except SourceError as error:
             return error
 
-    def _account(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery:
+    def _account(self, payload: Mapping[str, Any], handle: str, api: Api, own: Collection[str] = ()) -> Discovery:
+        """Return the account in a response; `own` are the ids of connected accounts, which can be read if protected."""
         user = payload.get("data")
         if not isinstance(user, dict) or not USER_ID.fullmatch(str(user.get("id"))):
             raise problems.from_errors(payload.get("errors"), f"@{handle}")
         actor = actor_of(user)
-        if user.get("protected") is True:
+        if user.get("protected") is True and actor.native_id not in own:
             raise ProtectedAccountError(f"@{handle} on X is protected: only approved followers can see its posts.")
         return Discovery(
             kind=self.name,
@@ -221,58 +229,9 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
             options={"user_id": actor.native_id},
         )
 
-    async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
-        """Fetch the profiles of up to 100 accounts by their ids.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        api = _connect(context)
-        try:
-            payload = await api.users(native_ids)
-        finally:
-            api.close()
-        found = payload.get("data")
-        users = [user for user in found if isinstance(user, dict)] if isinstance(found, list) else []
-        return [actor_of(user) for user in users if USER_ID.fullmatch(str(user.get("id")))]
-
-    async def owner(self, handle: str, context: PollContext) -> str | None:
-        """Return the id of the account that has a handle now, or None if it is unused.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        api = _connect(context)
-        try:
-            user = (await api.user(handle)).get("data")
-        finally:
-            api.close()
-        return str(user["id"]) if isinstance(user, dict) and user.get("id") else None
-
-    async def counted(self, context: PollContext) -> int | None:
-        """Return the number of posts that X has counted in its own billing cycle, or None if X does not report it.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        if not context.settings.get("x_bearer_token"):
-            return None
-        api = _connect(context)
-        try:
-            usage = (await api.usage()).get("data")
-        finally:
-            api.close()
-        posts = str(usage.get("project_usage")) if isinstance(usage, dict) else ""
-        return int(posts) if posts.isascii() and posts.isdigit() and len(posts) < len("9999999999") else None
-
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""
-        try:
-            api = _connect(context)
-        except SourceError as error:
-            for source in batch:
-                yield PollOutcome(source.id, Failure(error))
-            return
+        pool = ClientPool(context)
         try:
             outages = 0
             for source in batch:
@@ -281,13 +240,28 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
                 if outages >= MOST_OUTAGES:
                     yield PollOutcome(source.id, Failure(_skipped(context.clock())))
                     continue
-                outcome = await self._polled(source, api, context)
-                outages = outages + 1 if isinstance(outcome, Failure) and _is_outage(outcome.error) else 0
+                outcome = await self._polled(source, pool, context)
+                outages = outages + 1 if isinstance(outcome, Failure) and problems.is_outage(outcome.error) else 0
                 yield PollOutcome(source.id, outcome)
         finally:
-            api.close()
+            pool.close()
 
-    async def _polled(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
+    async def _polled(self, source: Source, pool: ClientPool, context: PollContext) -> FetchResult | Failure:
+        """Poll a source with the cheapest token that may read it."""
+        outcome: FetchResult | Failure | None = None
+        try:
+            async with aclosing(pool.for_account(str(source.options.get("user_id", "")))) as clients:
+                async for api in clients:
+                    outcome = await self._polled_with(source, api, context)
+                    if not isinstance(outcome, Failure) or not isinstance(outcome.error, _OTHER_TOKEN):
+                        break
+        except SourceError as error:
+            if outcome is None and isinstance(error, RefusedError):
+                error.until = await context.refusals.refused(ApiCall(SERVICE, "", ""), error)
+            outcome = outcome or Failure(error)
+        return outcome or Failure(UnreadableError("There is no token for X."))
+
+    async def _polled_with(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
         started, began = context.clock(), time.monotonic()
         api.begin()
 
@@ -298,6 +272,8 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
 
         try:
             ration = await context.spending.ration(api.service)
+            if ration is not None and api.token.owner is not None:
+                ration = ration.cheaper(price_ratio(context.settings))
             quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
             reading = await self._read(source, api, mark, quota, started)
@@ -322,12 +298,6 @@ class Twitter(ReportsTakedowns, PushesActivity, SourceKind):
         account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
         return await timeline.read(ask, source.address, mark, account, quota)
-
-
-def _is_outage(error: SourceError) -> bool:
-    """Return whether an error means that X itself is unavailable, as opposed to the account."""
-    server_failed = error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, SlowError | UnreachableError) or server_failed
 
 
 def _skipped(now: datetime) -> PausedError:
@@ -361,7 +331,7 @@ def _result(
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.shortest_interval(ration, cost)
-    paused = error.until if isinstance(error, PausedError | BudgetError) else None
+    paused = error.until if isinstance(error, PausedError | BudgetError | RefusedError) else None
     return FetchResult(
         activities=reading.activities,
         state=reading.mark.state(),
@@ -387,12 +357,6 @@ def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
 
 def _floor(api: Api) -> timedelta:
     return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
-
-
-def _connect(context: PollContext) -> Api:
-    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only polling needs it
-
-    return Api(context)
 
 
 KIND = Twitter()

@@ -1,17 +1,25 @@
-"""Count the billed objects of a response: each post and each account in `data` and `includes`. Pure."""
+"""Count the billed objects of a response: each post and each account in `data` and `includes`; read balances. Pure."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from aggregator.domain.billing.budget import DOLLAR
 from aggregator.domain.billing.metering import Returned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_MOST = 1_000_000_000  # dollars; more is no balance
 
-def returned_in(payload: object) -> Returned:
-    """Return the ids of all posts and accounts in a response, in either vocabulary."""
+
+def returned_in(payload: object, *, owned: bool = False) -> Returned:
+    """Return the ids of all posts and accounts in a response, in either vocabulary.
+
+    If the call is `owned`, the posts in `data` have the owner's price. X doesn't document the price of included posts,
+    so they count in full.
+    """
     if not isinstance(payload, dict):
         return Returned()
     given = payload.get("includes")
@@ -21,9 +29,21 @@ def returned_in(payload: object) -> Returned:
     posts = [
         item for item in data if "text" in item or "edit_history_tweet_ids" in item or "edit_history_post_ids" in item
     ]
+    own, posts = (posts, []) if owned else ([], posts)
     posts += [*_objects(includes, "tweets"), *_objects(includes, "posts")]
     people += _objects(includes, "users")
-    return Returned(posts=_ids(posts), users=_ids(people))
+    return Returned(posts=_ids(posts), users=_ids(people), owned=_ids(own))
+
+
+def balance_in(payload: Mapping[str, Any]) -> int | None:
+    """Return the balance of the credits in micros, or None if a response doesn't have it."""
+    data = payload.get("data")
+    given = data.get("total_balance") if isinstance(data, dict) else None
+    try:
+        amount = Decimal(str(given))
+    except ArithmeticError:
+        return None
+    return round(amount * DOLLAR) if amount.is_finite() and abs(amount) < _MOST else None
 
 
 def _objects(holder: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:

@@ -6,8 +6,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.billing.metering import Call, Purpose, Returned
-from aggregator.domain.errors import BudgetError
-from aggregator.sources.twitter.settings import SERVICE
+from aggregator.domain.errors import BudgetError, CredentialsError
+from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE
+from aggregator.sources.twitter.tokens import ReadToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
@@ -37,9 +38,10 @@ class PushesActivity:
         from aggregator.sources.twitter import activity_stream  # imported late: only a listener needs it
         from aggregator.sources.twitter.api import Api
 
+        token = _app_token(context)
         room = await context.spending.room(SERVICE, Purpose.POLL)
         events = activity_stream.EVENTS if room is None or room > 0 else (activity_stream.DELETED,)
-        api = Api(context)
+        api = Api(context, token)
         try:
             return await activity_stream.subscribe(api, accounts, events)
         finally:
@@ -52,18 +54,29 @@ class PushesActivity:
             SourceError: X refused the connection, or it broke.
         """
         from aggregator.sources.twitter import activity_stream  # imported late, see `subscribe`
-        from aggregator.sources.twitter.api import DEFAULT_BASE, host_of
+        from aggregator.sources.twitter.transport import host_of
 
-        base = context.settings.get("x_base_url") or DEFAULT_BASE
+        base, token = context.settings.get("x_base_url") or DEFAULT_BASE, _app_token(context)
         host_of(base)  # refuses an address that would send the token unencrypted
-        token = context.settings["x_bearer_token"].reveal()
-        async with aclosing(activity_stream.listen(base, token, context)) as events:
+        async with aclosing(activity_stream.listen(base, token.text, context)) as events:
             async for event in events:
                 if isinstance(event, activity_stream.PostCreated):
                     await _book(event.native_id, context)
                     yield event.account
                 else:
                     yield event
+
+
+def _app_token(context: PollContext) -> ReadToken:
+    """Return the app's token: X pushes nothing to the tokens of accounts.
+
+    Raises:
+        CredentialsError: there is none.
+    """
+    token = ReadToken.configured(context)
+    if token is None:
+        raise CredentialsError("X's Activity API needs AGGREGATOR_X_BEARER_TOKEN.")
+    return token
 
 
 async def _book(native_id: str, context: PollContext) -> None:

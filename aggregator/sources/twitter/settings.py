@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.billing.budget import DOLLAR, Metered, Prices, Terms
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVICE = "x"  # name in the ledger
+DEFAULT_BASE = "https://api.x.com"
 
 SETTINGS: tuple[Option[Any], ...] = (
     Option("X_BEARER_TOKEN", secret(1), "a token without spaces", "app-only bearer token for the X API", secret=True),
@@ -20,7 +22,7 @@ SETTINGS: tuple[Option[Any], ...] = (
         secure_address,
         "an https address, or http on loopback",
         "base URL of the X API",
-        "https://api.x.com",
+        DEFAULT_BASE,
     ),
     Option(
         "X_VOCABULARY",
@@ -74,12 +76,38 @@ SETTINGS: tuple[Option[Any], ...] = (
         "no",
     ),
     Option("X_POST_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned post", "0.005"),
+    Option(
+        "X_OWNED_PRICE",
+        number(0, 100),
+        "dollars, 0 to 100",
+        "price of a returned post of a connected account that owns the app",
+        "0.001",
+    ),
+    Option("X_CLIENT_ID", str, "the OAuth 2.0 client ID of an app", "app for connecting own accounts"),
+    Option(
+        "X_CLIENT_SECRET",
+        secret(1),
+        "a secret without spaces",
+        "client secret of that app, unless it is a public client",
+        secret=True,
+    ),
     Option("X_USER_PRICE", number(0, 100), "dollars, 0 to 100", "price of a returned account", "0.01"),
 )
 
 
 def metered(kind: str, values: Mapping[str, Any]) -> Metered:
     """Return the configured prices and budget for X."""
-    prices = Prices(round(values["x_post_price"] * DOLLAR), round(values["x_user_price"] * DOLLAR))
+    prices = Prices(*(round(values[f"x_{what}_price"] * DOLLAR) for what in ("post", "user", "owned")))
     budget = None if values["x_budget"] is None else round(values["x_budget"] * DOLLAR)
     return Metered(SERVICE, "X", kind, Terms(prices, budget, values["x_reserve"], values["x_cycle_day"]))
+
+
+def token_id(token: str) -> str:
+    """Return a name for a token that doesn't reveal it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:8]
+
+
+def price_ratio(values: Mapping[str, Any]) -> float:
+    """Return the owner's price as a part of the full price of a post."""
+    full, owned = values.get("x_post_price") or 0.0, values.get("x_owned_price") or 0.0
+    return float(owned / full) if full and owned else 1.0

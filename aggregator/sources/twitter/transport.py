@@ -6,6 +6,7 @@ its session controls all four, so one adapter replaces them.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import time
@@ -20,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from aggregator.domain.errors import RedirectError, SlowError, TooLargeError, UnreachableError
+from aggregator.domain.errors import ForbiddenAddressError, RedirectError, SlowError, TooLargeError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,3 +179,26 @@ class BoundedAdapter(HTTPAdapter):
             ConnectionCls = _Secure
 
         return {"http": _PlainPool, "https": _SecurePool}
+
+
+def host_of(base: str) -> str:
+    """Return "host:port" of a base URL.
+
+    Raises:
+        ForbiddenAddressError: the URL is neither https nor on loopback.
+    """
+    parts = urlsplit(base)
+    name = parts.hostname or ""
+    if not name or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))):
+        raise ForbiddenAddressError(
+            f"AGGREGATOR_X_BASE_URL is {base!r}, which would send the token unencrypted; use an https:// address."
+        )
+    return f"{name}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether a host name or address is on this machine."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -96,7 +97,13 @@ def test_a_forecast_says_what_is_lacking() -> None:
 
 
 def test_a_source_that_was_never_read_counts_as_a_usual_one() -> None:
-    assert presumed([0.5, None], terms(1)) == [0.5, pytest.approx(0.025)]
+    assert presumed({1: 0.5, 2: None}, terms(1)) == [0.5, pytest.approx(0.025)]
+
+
+def test_a_source_that_is_read_at_the_owners_price_counts_for_less() -> None:
+    whole = replace(terms(1), prices=PRICES._replace(owned=1_000))
+    assert presumed({1: None, 2: None}, whole, owned=[2]) == [pytest.approx(0.025), pytest.approx(0.005)]
+    assert whole.prices.of(posts=10, users=1, owned=4) == 6 * 5_000 + 4 * 1_000 + 10_000
 
 
 @pytest.mark.parametrize(

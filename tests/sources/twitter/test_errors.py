@@ -13,6 +13,7 @@ from aggregator.domain.errors import (
     ApiChangedError,
     CapReachedError,
     CredentialsError,
+    CreditsError,
     MissingAccountError,
     NotAllowedError,
     PausedError,
@@ -43,8 +44,13 @@ def body(**fields: Any) -> bytes:
     [
         (400, body(title="Invalid Request", errors=[{"message": "The `x` is not one of [y]"}]), StatusError),
         (401, body(title="Unauthorized"), CredentialsError),
-        (402, body(title="Payment Required"), CapReachedError),
+        (401, b"", CredentialsError),
+        (401, b"<html>proxy</html>", StatusError),
+        (402, body(title="Payment Required"), CreditsError),
         (403, body(title="Forbidden", detail="client-not-enrolled"), NotAllowedError),
+        (403, b"<html>Just a moment...</html>", StatusError),
+        (403, b"", StatusError),
+        (403, body(title="No", type="https://api.x.com/2/problems/disallowed-resource"), ProtectedAccountError),
         (404, b"", StatusError),
         (429, b"<html>slow down</html>", PausedError),
         (429, b"[]", PausedError),
@@ -98,6 +104,21 @@ def test_reset_that_is_no_time_is_ignored(text: str) -> None:
 def test_reset_is_kept_within_reason() -> None:
     assert reset_time({"x-rate-limit-reset": "0"}, NOW) == NOW + timedelta(seconds=5)
     assert reset_time({"x-rate-limit-reset": "9999999999"}, NOW) == NOW + timedelta(hours=25)
+
+
+def test_the_longest_window_that_is_used_up_counts() -> None:
+    soon, late, later = (str(int((NOW + timedelta(hours=hours)).timestamp())) for hours in (0.25, 9, 20))
+    windows = {
+        "x-rate-limit-reset": soon,
+        "x-app-limit-24hour-reset": late,
+        "x-user-limit-24hour-reset": later,
+    }
+    assert reset_time(windows, NOW) == NOW + timedelta(hours=0.25)
+    app = {**windows, "x-app-limit-24hour-remaining": "0", "x-user-limit-24hour-remaining": "3"}
+    assert reset_time(app, NOW) == NOW + timedelta(hours=9)
+    assert reset_time({**app, "x-user-limit-24hour-remaining": "0"}, NOW) == NOW + timedelta(hours=20)
+    assert is_exhausted(app)
+    assert reset_time({"x-app-limit-24hour-remaining": "0", "x-rate-limit-reset": soon}, NOW) is None
 
 
 def test_exhausted() -> None:

@@ -20,6 +20,7 @@ from aggregator.domain.errors import (
     BadRequestError,
     CapReachedError,
     CredentialsError,
+    CreditsError,
     ForbiddenAddressError,
     NotAllowedError,
     PausedError,
@@ -140,7 +141,7 @@ def test_second_poll_brings_only_what_is_new(upstream: SimulatedUpstream) -> Non
 
 def test_wrong_token_is_said(upstream: SimulatedUpstream) -> None:
     error = failure(source(), context(upstream.url))
-    assert isinstance(error, AccountError)
+    assert isinstance(error, CredentialsError)
     assert "AGGREGATOR_X_BEARER_TOKEN" in str(error)
 
 
@@ -168,9 +169,9 @@ def test_real_rate_limit_stops_the_rest_of_the_batch() -> None:
 
 def test_without_a_token_the_setting_is_named(x: FakeX) -> None:
     error = failure_without_facts(source(), context(x.url, token=""))
-    assert isinstance(error, AccountError)
+    assert isinstance(error, CredentialsError)
     assert "AGGREGATOR_X_BEARER_TOKEN_FILE" in str(error)
-    with pytest.raises(AccountError, match="AGGREGATOR_X_BEARER_TOKEN"):
+    with pytest.raises(CredentialsError, match="AGGREGATOR_X_BEARER_TOKEN"):
         discovered("@desk_example", context(x.url, token=""))
     assert x.requests == []
 
@@ -219,8 +220,9 @@ def test_token_is_in_no_log_and_no_message(x: FakeX, caplog: pytest.LogCaptureFi
             ApiChangedError,
         ),
         (401, b"{}", CredentialsError),
-        (402, b'{"title":"Payment Required"}', CapReachedError),
-        (403, b"<html>no</html>", NotAllowedError),
+        (402, b'{"title":"Payment Required"}', CreditsError),
+        (403, b"<html>no</html>", StatusError),
+        (403, b'{"title":"Client Forbidden"}', NotAllowedError),
         (404, b"[]", StatusError),
         (
             429,

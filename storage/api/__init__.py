@@ -1,0 +1,1 @@
+"""Store refusals and credentials of the APIs of services."""
