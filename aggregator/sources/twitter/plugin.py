@@ -38,6 +38,7 @@ from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
 from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -314,13 +315,17 @@ class Twitter(ReportsTakedowns, SourceKind):
         options = self.parse_options(source.options)
         if "query" in options:
             ask = search.as_timeline(partial(api.search, options["query"], source.id), now)
-            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.clamped_quota(quota))
+            mark, lost = search.within_reach(mark, now)
+            who, quota = f"the search {options['query']!r}", search.clamped_quota(quota)
+            result = await timeline.read(ask, who, mark, None, quota, now)
+            result.lost |= lost
+            return result
         user_id = str(options["user_id"])
         left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
         handle = handle_in(source.address)
         account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, quota)
+        return await timeline.read(ask, source.address, mark, account, quota, now)
 
 
 def _is_outage(error: SourceError) -> bool:
@@ -373,11 +378,19 @@ def _result(
 
 
 def _note(reading: timeline.ReadResult) -> str | None:
+    notes = []
     if reading.error:
-        return f"Not everything was read: {reading.error}"
+        notes.append(f"Not everything was read: {reading.error}")
     if reading.skipped:
-        return "Older posts were left out to stay within the budget; see 'aggregator budget'."
-    return None
+        notes.append("Older posts were left out to stay within the budget; see 'aggregator budget'.")
+    if reading.lost:
+        notes.append("Posts of an earlier gap are lost: X does not return posts that old any more.")
+    if reading.empty_pages:
+        pages = counted(reading.empty_pages, "page")
+        notes.append(f"X returned {pages} without posts, since it leaves posts out after it has cut the pages.")
+        if reading.mark.token:
+            notes.append("The next poll continues after them.")
+    return " ".join(notes) or None
 
 
 def _account_of(user_id: str, name: str, handle: str | None) -> Actor:

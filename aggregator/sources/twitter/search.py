@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.results import Discovery
+from aggregator.sources.twitter.snowflakes import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from aggregator.sources.twitter.read_budget import ReadQuota
-    from aggregator.sources.twitter.timeline import PageFetcher
+    from aggregator.sources.twitter.timeline import PageFetcher, Watermark
 
 LONGEST_QUERY = 512  # characters, on self-service plans
 _LEAST_PAGE = 10  # posts; X's minimum page size
 _REACH = timedelta(days=7) - timedelta(hours=1)  # X's search window, less a margin for clock differences
-_X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids contain milliseconds since this instant
 _PREFIX = re.compile(r"(?:x-)?search:\s*(.*)", re.IGNORECASE | re.DOTALL)
 _SPACES = re.compile(r"\s+")
 
@@ -65,6 +66,13 @@ def clamped_quota(quota: ReadQuota) -> ReadQuota:
     return replace(quota, first=max(quota.first, _LEAST_PAGE), page=max(quota.page, _LEAST_PAGE))
 
 
+def within_reach(mark: Watermark, now: datetime) -> tuple[Watermark, bool]:
+    """Return the position without a gap that is too old for X, and whether there was one."""
+    if mark.until is None or now - time_of(mark.until) <= _REACH:
+        return mark, False
+    return mark.without_gap(), True
+
+
 def as_timeline(fetch: PageFetcher, now: datetime) -> PageFetcher:
     """Wrap the search call as a timeline call: map the token's name, and drop ids that are too old."""
 
@@ -72,12 +80,8 @@ def as_timeline(fetch: PageFetcher, now: datetime) -> PageFetcher:
         if "pagination_token" in parameters:
             parameters["next_token"] = parameters.pop("pagination_token")
         since = parameters.get("since_id")
-        if since is not None and now - _time_of(int(since)) > _REACH:
+        if since is not None and now - time_of(int(since)) > _REACH:
             del parameters["since_id"]  # all results are newer
         return await fetch(**parameters)
 
     return page
-
-
-def _time_of(post_id: int) -> datetime:
-    return _X_EPOCH + timedelta(milliseconds=post_id >> 22)
