@@ -16,7 +16,7 @@ POST_PRICE, USER_PRICE = 0.005, 0.010  # dollars
 
 
 class Bill:
-    """The charges. `cap` is the most posts that may be returned; None means no cap."""
+    """The charges; a list costs as much as a post. `cap` is the most posts that may be returned; None means no cap."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.requests: Counter[str] = Counter()  # by endpoint
@@ -49,7 +49,7 @@ class Bill:
         users = [*answer.get("includes", {}).get("users", ()), *(item for item in found if "username" in item)]
         with self._lock:
             self.requests[endpoint] += 1
-            self.posts |= {(day, item["id"]) for item in found if "text" in item}
+            self.posts |= {(day, item["id"]) for item in found if "text" in item or "member_count" in item}
             self.users |= {(day, item["id"]) for item in users}
 
     def usage(self, *, as_text: bool = False) -> dict[str, Any]:

@@ -1,13 +1,10 @@
-"""Define the kind of source for X: an account's timeline, or a search."""
+"""Define the kind of source for X: timelines of accounts, mentions, quotes, lists and searches."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.activity import ActivityKind, Actor
@@ -16,14 +13,12 @@ from aggregator.domain.errors import (
     BadRequestError,
     BudgetError,
     PausedError,
-    ProtectedAccountError,
     SlowError,
     SourceError,
     UnreachableError,
     UnreadableError,
 )
 from aggregator.domain.polling.results import (
-    Discovery,
     Failure,
     FetchFacts,
     FetchResult,
@@ -31,10 +26,10 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, read_budget, search, timeline
-from aggregator.sources.twitter import errors as problems
-from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
+from aggregator.sources.twitter import addresses, feeds, read_budget, timeline
+from aggregator.sources.twitter.addresses import USER_ID, handle_in
 from aggregator.sources.twitter.compliance import ReportsTakedowns
+from aggregator.sources.twitter.discovery import MOST_HANDLES, DiscoversFeeds, connect
 from aggregator.sources.twitter.network import X
 from aggregator.sources.twitter.normalise import NETWORK, actor_of
 from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered
@@ -53,20 +48,18 @@ if TYPE_CHECKING:
 
 MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
-FLOOR = timedelta(minutes=1)
-FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, SourceKind):
+class Twitter(DiscoversFeeds, ReportsTakedowns, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
-    label = "an account or search on X"
+    label = "an account, list or search on X"
     queue = QueueClass.API
     former_queue = "twitter"
     eagerness = 12.0  # polls without new posts are free
     per_host: int | None = 100  # X's own rate limits apply, and all accounts share one host
-    address_form = "an X handle (@name)"
+    address_form = "an X handle (@name), mentions:@name, quotes:@name, list:ID or search:QUERY"
     options = (
         SourceOption(
             "exclude",
@@ -76,33 +69,25 @@ class Twitter(ReportsTakedowns, SourceKind):
             choices=("replies", "retweets"),
         ),
         SourceOption("user_id", OptionType.TEXT, "Account id", "The account's numeric id.", discovered=True),
+        SourceOption("feed", OptionType.TEXT, "Feed", "Mentions or quotes of the account.", discovered=True),
+        SourceOption("list_id", OptionType.TEXT, "List id", "The numeric id of a list.", discovered=True),
         SourceOption("query", OptionType.TEXT, "Search", "The query of a search.", discovered=True),
     )
     settings = SETTINGS
     networks = (X,)
     service = SERVICE
     network = NETWORK
-    most_people = 100
+    most_people = MOST_HANDLES
     people_kept = timedelta(days=7)  # names and pictures seldom change, and each returned account is billed
     others_kept = timedelta(days=28)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Validate the options `user_id`, `query` and `exclude`.
+        """Validate the options of an account, a list or a search.
 
         Raises:
             BadRequestError: an option is unknown or its value is invalid.
         """
-        parsed = parse_options(self.options, options, self.label)
-        if "query" in parsed:
-            if "exclude" in parsed:
-                raise BadRequestError("For a search, exclude posts in the query: -is:retweet, -is:reply.")
-            return {"query": search.checked(parsed["query"])}
-        if not USER_ID.fullmatch(user_id := parsed.get("user_id", "")):
-            raise BadRequestError(
-                f"Invalid value {user_id!r} for the option 'user_id' of {self.label}; "
-                "expected the account's numeric id."
-            )
-        return parsed
+        return feeds.checked_options(parse_options(self.options, options, self.label), self.label)
 
     def metered(self, values: Mapping[str, Any]) -> Metered:
         """Return the configured prices and budget for X."""
@@ -110,6 +95,8 @@ class Twitter(ReportsTakedowns, SourceKind):
 
     def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
         """Return the savings from leaving out reposts or replies."""
+        if feeds.feed_of(options) is not addresses.Feed.ACCOUNT:
+            return []
         reposts, replies = parts.get(ActivityKind.REPOST, 0.0), parts.get(ActivityKind.REPLY, 0.0)
         excluded = options.get("exclude", ())
         return [
@@ -125,13 +112,19 @@ class Twitter(ReportsTakedowns, SourceKind):
         return mode
 
     def address_key(self, address: str) -> str | None:
-        """Return the normalized form of a handle or a search."""
-        if handle := handle_in(address):
-            return f"@{handle.casefold()}"
-        return address if address.startswith("search:") or is_on_x(address) else None
+        """Return the canonical form of an address on X; pages that can't be followed keep their own."""
+        try:
+            found = addresses.parse(address)
+        except BadRequestError:
+            return address
+        if found is None:
+            return None
+        return str(found) if found.feed is addresses.Feed.SEARCH else str(found).casefold()
 
     def web_page(self, source: Source) -> str:
-        """Return the URL of an account's profile; a search has no page."""
+        """Return the URL of an account's profile or of a list; a search has no page."""
+        if list_id := source.options.get("list_id"):
+            return f"https://x.com/i/lists/{list_id}"
         handle = handle_in(source.address)
         return X.profile.format(handle=handle) if handle else ""
 
@@ -139,95 +132,13 @@ class Twitter(ReportsTakedowns, SourceKind):
     account_id = staticmethod(addresses.account_id)
     handle = staticmethod(addresses.handle_in)
 
-    async def discover(
-        self,
-        address: str,
-        context: PollContext,
-        options: Mapping[str, Json] = MappingProxyType({}),
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> Discovery | None:
-        """Resolve "@handle", a profile URL or "search:QUERY" to a source.
-
-        Raises:
-            MissingAccountError, SuspendedAccountError, ProtectedAccountError: the account does not exist or can't be
-                read.
-            BadRequestError: the query is invalid, or an option is not supported for X.
-            SourceError: X gave no usable response.
-        """
-        query = search.query_in(address)
-        handle = handle_in(address)
-        if query is None and handle is None:
-            return None
-        if headers or options.keys() - {"exclude"}:
-            raise BadRequestError("A source on X accepts no credentials, and only the option exclude.")
-        api = _connect(context)
-        try:
-            if query is not None:
-                return search.discovered(query, api.host, _floor(api), self.name)
-            return self._account(await api.user(str(handle)), str(handle), api)
-        finally:
-            api.close()
-
-    async def discover_all(
-        self, addresses: Sequence[str], context: PollContext
-    ) -> Mapping[str, Discovery | SourceError]:
-        """Resolve many accounts, up to a hundred per request.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        handles = {address: handle for address in addresses if (handle := handle_in(address)) is not None}
-        if len(handles) <= 1:
-            return {}
-        api = _connect(context)
-        found: dict[str, Discovery | SourceError] = {}
-        try:
-            every_address = list(handles)
-            for start in range(0, len(every_address), self.most_people):
-                some = every_address[start : start + self.most_people]
-                payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
-                found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
-        finally:
-            api.close()
-        return found
-
-    def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
-        """Return the outcome for one account from a response about several."""
-        data, errors = payload.get("data"), payload.get("errors")
-        users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
-        reported = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-        user = next((user for user in users if str(user.get("username")).casefold() == handle.casefold()), None)
-        about = [error for error in reported if str(error.get("value")).casefold() == handle.casefold()]
-        try:
-            return self._account({"data": user, "errors": about}, handle, api)
-        except SourceError as error:
-            return error
-
-    def _account(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery:
-        user = payload.get("data")
-        if not isinstance(user, dict) or not USER_ID.fullmatch(str(user.get("id"))):
-            raise problems.from_errors(payload.get("errors"), f"@{handle}")
-        actor = actor_of(user)
-        if user.get("protected") is True:
-            raise ProtectedAccountError(f"@{handle} on X is protected: only approved followers can see its posts.")
-        return Discovery(
-            kind=self.name,
-            address=f"@{actor.handle or handle}",
-            host=api.host,
-            name=actor.name,
-            slug=(actor.handle or handle).casefold().replace("_", "-").strip("-") or f"x-{actor.native_id}",
-            every=None,
-            floor=_floor(api),
-            options={"user_id": actor.native_id},
-        )
-
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
         """Fetch the profiles of up to 100 accounts by their ids.
 
         Raises:
             SourceError: X gave no usable response.
         """
-        api = _connect(context)
+        api = connect(context)
         try:
             payload = await api.users(native_ids)
         finally:
@@ -242,7 +153,7 @@ class Twitter(ReportsTakedowns, SourceKind):
         Raises:
             SourceError: X gave no usable response.
         """
-        api = _connect(context)
+        api = connect(context)
         try:
             user = (await api.user(handle)).get("data")
         finally:
@@ -257,7 +168,7 @@ class Twitter(ReportsTakedowns, SourceKind):
         """
         if not context.settings.get("x_bearer_token"):
             return None
-        api = _connect(context)
+        api = connect(context)
         try:
             usage = (await api.usage()).get("data")
         finally:
@@ -268,7 +179,7 @@ class Twitter(ReportsTakedowns, SourceKind):
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""
         try:
-            api = _connect(context)
+            api = connect(context)
         except SourceError as error:
             for source in batch:
                 yield PollOutcome(source.id, Failure(error))
@@ -300,7 +211,7 @@ class Twitter(ReportsTakedowns, SourceKind):
             ration = await context.spending.ration(api.service)
             quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
-            reading = await self._read(source, api, mark, quota, started)
+            reading = await feeds.read(source, self.parse_options(source.options), api, mark, quota, started)
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:
@@ -308,24 +219,6 @@ class Twitter(ReportsTakedowns, SourceKind):
         except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
             return Failure(UnreadableError(f"X's response could not be read ({type(error).__name__})."), facts())
         return _result(source, reading, mark, ration, api.cost, facts())
-
-    async def _read(
-        self, source: Source, api: Api, mark: timeline.Watermark, quota: read_budget.ReadQuota, now: datetime
-    ) -> timeline.ReadResult:
-        options = self.parse_options(source.options)
-        if "query" in options:
-            ask = search.as_timeline(partial(api.search, options["query"], source.id), now)
-            mark, lost = search.within_reach(mark, now)
-            who, quota = f"the search {options['query']!r}", search.clamped_quota(quota)
-            result = await timeline.read(ask, who, mark, None, quota, now)
-            result.lost |= lost
-            return result
-        user_id = str(options["user_id"])
-        left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
-        handle = handle_in(source.address)
-        account = replace(_account_of(user_id, source.name, handle), partial=True)
-        ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, quota, now)
 
 
 def _is_outage(error: SourceError) -> bool:
@@ -391,20 +284,6 @@ def _note(reading: timeline.ReadResult) -> str | None:
         if reading.mark.token:
             notes.append("The next poll continues after them.")
     return " ".join(notes) or None
-
-
-def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
-    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
-
-
-def _floor(api: Api) -> timedelta:
-    return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
-
-
-def _connect(context: PollContext) -> Api:
-    from aggregator.sources.twitter.api import Api  # importing tweepy is slow, and only polling needs it
-
-    return Api(context)
 
 
 KIND = Twitter()

@@ -9,6 +9,9 @@ from aggregator.domain.billing.metering import Returned
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# A list, which has a `member_count`, costs as much as a post.
+_FIELDS_OF_POSTS = frozenset({"text", "edit_history_tweet_ids", "edit_history_post_ids", "member_count"})
+
 
 def returned_in(payload: object) -> Returned:
     """Return the ids of all posts and accounts in a response, in either vocabulary."""
@@ -18,9 +21,7 @@ def returned_in(payload: object) -> Returned:
     includes = given if isinstance(given, dict) else {}
     data = list(_objects(payload, "data"))
     people = [item for item in data if "username" in item]
-    posts = [
-        item for item in data if "text" in item or "edit_history_tweet_ids" in item or "edit_history_post_ids" in item
-    ]
+    posts = [item for item in data if not _FIELDS_OF_POSTS.isdisjoint(item)]
     posts += [*_objects(includes, "tweets"), *_objects(includes, "posts")]
     people += _objects(includes, "users")
     return Returned(posts=_ids(posts), users=_ids(people))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.results import Discovery
 from aggregator.sources.twitter.snowflakes import time_of
 
@@ -18,33 +17,12 @@ if TYPE_CHECKING:
     from aggregator.sources.twitter.read_budget import ReadQuota
     from aggregator.sources.twitter.timeline import PageFetcher, Watermark
 
-LONGEST_QUERY = 512  # characters, on self-service plans
 _LEAST_PAGE = 10  # posts; X's minimum page size
 _REACH = timedelta(days=7) - timedelta(hours=1)  # X's search window, less a margin for clock differences
-_PREFIX = re.compile(r"(?:x-)?search:\s*(.*)", re.IGNORECASE | re.DOTALL)
-_SPACES = re.compile(r"\s+")
-
-
-def query_in(address: str) -> str | None:
-    """Return the query of "search:QUERY"; None for any other address."""
-    found = _PREFIX.fullmatch(address.strip())
-    return checked(found[1]) if found else None
-
-
-def checked(query: str) -> str:
-    """Return a query with whitespace collapsed.
-
-    Raises:
-        BadRequestError: it is empty or too long.
-    """
-    words = _SPACES.sub(" ", query).strip()
-    if not words:
-        raise BadRequestError("The search is empty; write it as 'search:from:opengovpart OR #opengov'.")
-    if len(words) > LONGEST_QUERY:
-        raise BadRequestError(
-            f"The search has {len(words)} characters, more than X's limit of {LONGEST_QUERY}; split it in two."
-        )
-    return words
+# A change of 2026-05-04 by X.
+NO_REPOSTS = (
+    "X's search has returned no reposts for words and hashtags since May 2026; add accounts to get what they repost."
+)
 
 
 def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
@@ -54,11 +32,17 @@ def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
         address=f"search:{query}",
         host=host,
         name=f"X: {query}"[:80],
-        slug=("x-" + re.sub(r"[^a-z0-9]+", "-", query.casefold()).strip("-"))[:40].strip("-"),
+        slug=slug_of(query),
         every=None,
         floor=floor,
         options={"query": query},
+        notes=(NO_REPOSTS,),
     )
+
+
+def slug_of(words: str) -> str:
+    """Return the proposed slug of a source without a handle."""
+    return ("x-" + re.sub(r"[^a-z0-9]+", "-", words.casefold()).strip("-"))[:40].strip("-")
 
 
 def clamped_quota(quota: ReadQuota) -> ReadQuota:
