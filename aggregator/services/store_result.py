@@ -19,6 +19,7 @@ from aggregator.domain.polling.results import PollStatus
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all
+from aggregator.services.upstream_updates import update_embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,8 @@ def store_result(
     )
     if stored.pending_edits:
         log.info("edits held for review", source=source.slug, count=stored.pending_edits)
+    if edits_always_show:
+        update_embedding(tx, result.activities, now)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
     sighting, note = _follow_redirect(tx, source, result, stored, now)

@@ -172,6 +172,10 @@ class Api:
         call = self._call("/2/tweets", purpose, len(ids))
         return await self._request_posts(call, partial(self._client.get_tweets, list(ids)))
 
+    async def room(self) -> int | None:
+        """Return how many posts may be looked up now within the reserve; None: unlimited."""
+        return await self._context.spending.room(SERVICE, Purpose.COMPLIANCE)
+
     async def create_job(self, type_: str) -> Mapping[str, Any]:
         """Create a compliance job for a list of ids; `type_` is "tweets" or "users"."""
         call = Call(SERVICE, "/2/compliance/jobs", Purpose.COMPLIANCE)

@@ -11,6 +11,7 @@ from aggregator.domain.errors import BadRequestError
 from aggregator.sources.twitter import search, timeline
 from aggregator.sources.twitter.addresses import LIST_ID, USER_ID, Feed, checked, handle_in, parse
 from aggregator.sources.twitter.normalise import NETWORK
+from aggregator.sources.twitter.quoted import with_quoted
 from aggregator.sources.twitter.read_budget import PAGES
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
 
@@ -71,13 +72,13 @@ async def read(
             user_id, handle = str(options["user_id"]), handle_in(source.address)
             left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
             account = replace(account_of(user_id, source.name, handle), partial=True)
-            ask = partial(api.timeline, user_id, source.id, **left_out)
+            ask = with_quoted(partial(api.timeline, user_id, source.id, **left_out), api)
             return await timeline.read(ask, source.address, mark, account, quota, now)
         case Feed.MENTIONS:
-            ask = partial(api.mentions, str(options["user_id"]), source.id)
+            ask = with_quoted(partial(api.mentions, str(options["user_id"]), source.id), api)
             return await timeline.read(ask, source.address, mark, None, quota, now)
         case Feed.LIST:
-            ask = _without_bounds(partial(api.list_posts, str(options["list_id"]), source.id))
+            ask = with_quoted(_without_bounds(partial(api.list_posts, str(options["list_id"]), source.id)), api)
             return await timeline.read(ask, source.address, mark, None, list_quota(quota), now)
         case Feed.QUOTES | Feed.SEARCH:
             return await _search(options.get("query") or _quotes(source), source, api, mark, quota, now)
@@ -89,7 +90,7 @@ def _quotes(source: Source) -> str:
 
 
 async def _search(query: str, source: Source, api: Api, mark: Watermark, quota: ReadQuota, now: datetime) -> ReadResult:
-    ask = search.as_timeline(partial(api.search, query, source.id), now)
+    ask = with_quoted(search.as_timeline(partial(api.search, query, source.id), now), api)
     mark, lost = search.within_reach(mark, now)
     result = await timeline.read(ask, f"the search {query!r}", mark, None, search.clamped_quota(quota), now)
     result.lost |= lost

@@ -10,6 +10,7 @@ from aggregator.domain.errors import SourceError
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.normalise import moment_of, normalise
 from aggregator.sources.twitter.read_budget import PAGES
+from aggregator.sources.twitter.references import editable_until, with_edit_windows
 from aggregator.sources.twitter.snowflakes import id_at
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ class ReadResult:
 
     def add_page(self, payload: Mapping[str, Any], account: Actor | None) -> None:
         """Add a page."""
-        self.activities += normalise(payload, account=account)
+        self.activities += with_edit_windows(normalise(payload, account=account), payload)
         found = [post for post in payload.get("data") or [] if isinstance(post, dict)]
         times = [moment for post in found if (moment := moment_of(post.get("created_at")))]
-        editable = [moment for post in found if (moment := _editable(post))]
+        editable = [moment for post in found if (moment := editable_until(post))]
         self.posts += len(found)
         self.oldest = _first([self.oldest, *times])
         self.newest = _last([self.newest, *times])
@@ -281,13 +282,6 @@ def _ids(payload: Mapping[str, Any]) -> list[int]:
 def _id(value: object) -> int | None:
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= len("9223372036854775807") else None
-
-
-def _editable(post: Mapping[str, Any]) -> datetime | None:
-    controls = post.get("edit_controls")
-    if not isinstance(controls, dict) or controls.get("is_edit_eligible") is False:
-        return None
-    return moment_of(controls.get("editable_until"))
 
 
 def _first(moments: Iterable[datetime | None]) -> datetime | None:
