@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.matching.edit_decisions import EditPolicy
-from aggregator.domain.matching.embedding import originals_in, with_current_object
+from aggregator.domain.matching.embedding import newest, originals_in, with_current_object
 from aggregator.domain.source import Policy
 from aggregator.services.screen_entries import screened
 
@@ -42,7 +42,10 @@ def update_embedding(tx: Transaction, activities: Sequence[NewActivity], now: da
     if not originals:
         return 0
     again = []
-    for row in tx.compliance.embedding(list(originals), MOST_EMBEDDING):
+    rows = tx.compliance.embedding(list(originals), MOST_EMBEDDING)
+    # A response may include an older version than another activity already shows.
+    originals = newest([*originals.values(), *(row.activity.object for row in rows if row.activity.object)])
+    for row in rows:
         new = with_current_object(row.activity, originals)
         if new is not None:
             again.append(

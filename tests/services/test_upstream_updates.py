@@ -183,3 +183,15 @@ def test_the_rota_stays_within_the_reserve(following: Callable[..., Following], 
     time.passes(days=9)
     container.container.sweep()
     assert len(x.looked_up) == before
+
+
+def test_an_older_version_that_x_includes_later_does_not_stay(
+    following: Callable[..., Following], x: CompliantX, time: Time
+) -> None:
+    container = following(x_sweep="lookup")
+    x.edit(ORIGINAL, 150, "The vote is on Tuesday")
+    time.passes(days=2)
+    container.container.sweep()
+    x.post(400, ME, "And this", about=(("quoted", ORIGINAL),))  # with the first version, as X includes it
+    container.poll()
+    assert originals(container)[400] == originals(container)[REPOST] == TUESDAY

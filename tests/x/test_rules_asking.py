@@ -360,11 +360,11 @@ def test_x_04_a_gap_that_x_no_longer_has_is_given_up_and_reported(
     later = id_at(time.passes(days=9)) - 1000
     ids.append(later)
     if checked == "by X":
-        monkeypatch.setattr(search, "within_reach", lambda mark, _: (mark, False))
+        monkeypatch.setattr(search, "within_reach", lambda mark, *_: (mark, False))
     script.requests.clear()
     [report] = installation.poll()
     assert report.error is None
     assert str(later) in installation.ids()
-    assert "earlier gap are lost" in installation.note(source.slug)
+    assert "Posts since an earlier poll are lost" in installation.note(source.slug)
     assert refusals == (["until_id"] if checked == "by X" else [])
     assert installation.source(source.slug).poll.fetch_state == {"since_id": str(later)}

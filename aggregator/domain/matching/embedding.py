@@ -19,15 +19,23 @@ def originals_in(activities: Iterable[NewActivity]) -> dict[str, Original]:
 
     Posts that are withheld everywhere are left out.
     """
-    newest: dict[str, Original] = {}
+    found: list[Original] = []
     for new in activities:
-        own = None if new.content.kind is ActivityKind.REPOST else Original(new.key, new.native_id, new.content)
-        for original in filter(None, (own, new.object)):
-            known = newest.get(original.key)
-            is_shown = WITHHELD_EVERYWHERE.isdisjoint(original.content.withheld)
-            if is_shown and (known is None or _version(known.content) < _version(original.content)):
-                newest[original.key] = original
-    return newest
+        if new.content.kind is not ActivityKind.REPOST:
+            found.append(Original(new.key, new.native_id, new.content))
+        if new.object is not None:
+            found.append(new.object)
+    return newest(original for original in found if WITHHELD_EVERYWHERE.isdisjoint(original.content.withheld))
+
+
+def newest(originals: Iterable[Original]) -> dict[str, Original]:
+    """Return the newest version of each post by its key; of equal versions the first."""
+    found: dict[str, Original] = {}
+    for original in originals:
+        known = found.get(original.key)
+        if known is None or _version(known.content) < _version(original.content):
+            found[original.key] = original
+    return found
 
 
 def with_current_object(stored: Activity, originals: Mapping[str, Original]) -> NewActivity | None:

@@ -91,7 +91,7 @@ def _quotes(source: Source) -> str:
 
 async def _search(query: str, source: Source, api: Api, mark: Watermark, quota: ReadQuota, now: datetime) -> ReadResult:
     ask = with_quoted(search.as_timeline(partial(api.search, query, source.id), now), api)
-    mark, lost = search.within_reach(mark, now)
+    mark, lost = search.within_reach(mark, now, source.poll.last_success)
     result = await timeline.read(ask, f"the search {query!r}", mark, None, search.clamped_quota(quota), now)
     result.lost |= lost
     return result

@@ -277,7 +277,7 @@ def _note(reading: timeline.ReadResult) -> str | None:
     if reading.skipped:
         notes.append("Older posts were left out to stay within the budget; see 'aggregator budget'.")
     if reading.lost:
-        notes.append("Posts of an earlier gap are lost: X does not return posts that old any more.")
+        notes.append("Posts since an earlier poll are lost: X does not return posts that old any more.")
     if reading.empty_pages:
         pages = counted(reading.empty_pages, "page")
         notes.append(f"X returned {pages} without posts, since it leaves posts out after it has cut the pages.")

@@ -50,11 +50,17 @@ def clamped_quota(quota: ReadQuota) -> ReadQuota:
     return replace(quota, first=max(quota.first, _LEAST_PAGE), page=max(quota.page, _LEAST_PAGE))
 
 
-def within_reach(mark: Watermark, now: datetime) -> tuple[Watermark, bool]:
-    """Return the position without a gap that is too old for X, and whether there was one."""
-    if mark.until is None or now - time_of(mark.until) <= _REACH:
-        return mark, False
-    return mark.without_gap(), True
+def within_reach(mark: Watermark, now: datetime, last_success: datetime | None) -> tuple[Watermark, bool]:
+    """Return the position without a gap that is too old for X, and whether posts are lost.
+
+    Args:
+        mark: the last position.
+        now: the present time.
+        last_success: when the search was last read, or None.
+    """
+    if mark.until is not None and now - time_of(mark.until) > _REACH:
+        return mark.without_gap(), True
+    return mark, mark.since is not None and last_success is not None and now - last_success > _REACH
 
 
 def as_timeline(fetch: PageFetcher, now: datetime) -> PageFetcher:
