@@ -29,8 +29,13 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], list[str]]:
 
     def answering(answer: bool) -> list[str]:
         questions: list[str] = []
+
+        def confirm(question: str, **_: object) -> bool:
+            questions.append(question)
+            return answer
+
         monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-        monkeypatch.setattr(click, "confirm", lambda question, **_: questions.append(question) or answer)
+        monkeypatch.setattr(click, "confirm", confirm)
         return questions
 
     return answering
