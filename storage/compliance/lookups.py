@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, exists, func, literal, or_, select
+from sqlalchemy import and_, exists, func, literal, or_, select
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.compliance.records import Embedding, Held
@@ -66,20 +66,28 @@ class Lookups(Removals):
         return [Held(row.object_key, None) for row in rows]
 
     def longest_unchecked(self, network: str, now: datetime, most: int) -> list[Held]:
-        """Return visible posts by the time of their last check, those that were never checked first."""
+        """Return visible posts that are due for a check, those that were not checked for longest first.
+
+        Half of them are from the last week, if there are enough, so that a long backlog delays no new post.
+        """
+        is_young = activity.c.position > now - YOUNG
+        young = self._longest_unchecked(network, is_young, now - YOUNG_AGAIN, most)
+        old = self._longest_unchecked(network, ~is_young, now - OLD_AGAIN, most)
+        half = max(most - most // 2, most - len(old))
+        return list({post.key: post for post in (*young[:half], *old)}.values())[:most]
+
+    def _longest_unchecked(self, network: str, which: ColumnElement[bool], before: datetime, most: int) -> list[Held]:
         seen = func.coalesce(checked.c.at, activity.c.first_seen)
-        again, later = (literal(now - span, UtcDateTime()) for span in (YOUNG_AGAIN, OLD_AGAIN))
-        due = seen < case((activity.c.position > now - YOUNG, again), else_=later)
-        shown = and_(_live(network), activity.c.visible)
+        due = and_(_live(network), activity.c.visible, which, seen < literal(before, UtcDateTime()))
         own = (
             select(activity.c.key, activity.c.url, seen.label("seen"))
             .outerjoin(checked, checked.c.key == activity.c.key)
-            .where(shown, due)
+            .where(due)
         )
         embedded = (
             select(activity.c.object_key, activity.c.object, seen.label("seen"))
             .outerjoin(checked, checked.c.key == activity.c.object_key)
-            .where(shown, activity.c.object.is_not(None), due)
+            .where(due, activity.c.object.is_not(None))
         )
         found = []
         for chosen in (own, embedded):
