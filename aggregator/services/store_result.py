@@ -19,7 +19,7 @@ from aggregator.domain.polling.results import PollStatus
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all
-from aggregator.services.upstream_updates import update_embedding
+from aggregator.services.upstream_updates import update_embedding, with_known_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,8 @@ def store_result(
     edits_always_show: bool = False,
 ) -> PollRecord:
     """Write a result and the source's new schedule in one transaction."""
+    if edits_always_show:
+        screening = with_known_objects(tx, screening)
     stored = tx.stream.activities.store(
         source.id,
         screening,

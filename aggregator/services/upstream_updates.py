@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.matching.edit_decisions import EditPolicy
-from aggregator.domain.matching.embedding import newest, originals_in, with_current_object
+from aggregator.domain.matching.embedding import newest, originals_in, with_current_object, with_known_object
+from aggregator.domain.matching.fingerprint import fingerprint
+from aggregator.domain.search_text import search_text
 from aggregator.domain.source import Policy
 from aggregator.services.screen_entries import screened
 
@@ -42,16 +44,34 @@ def update_embedding(tx: Transaction, activities: Sequence[NewActivity], now: da
     if not originals:
         return 0
     again = []
-    rows = tx.compliance.embedding(list(originals), MOST_EMBEDDING)
-    # A response may include an older version than another activity already shows.
-    originals = newest([*originals.values(), *(row.activity.object for row in rows if row.activity.object)])
-    for row in rows:
+    for row in tx.compliance.embedding(list(originals), MOST_EMBEDDING):
         new = with_current_object(row.activity, originals)
         if new is not None:
             again.append(
                 (row.source_id, _with_its_tags(replace(new, object_editable_until=row.editable_until), row, now))
             )
     return _stored(tx, again, now)
+
+
+def with_known_objects(tx: Transaction, screening: Sequence[ScreenedActivity]) -> Sequence[ScreenedActivity]:
+    """Return new activities with the newest stored versions of the posts that they embed."""
+    keys = [entry.new.object.key for entry in screening if entry.new.object]
+    if not keys:
+        return screening
+    rows = tx.compliance.embedding(keys, MOST_EMBEDDING)
+    known = newest(row.activity.object for row in rows if row.activity.object)
+    return [_rescreened(entry, with_known_object(entry.new, known)) for entry in screening]
+
+
+def _rescreened(entry: ScreenedActivity, new: NewActivity) -> ScreenedActivity:
+    if new is entry.new:
+        return entry
+    return replace(
+        entry,
+        new=new,
+        fingerprint=fingerprint(new.content, new.object),
+        search_text=search_text(new.content, new.object),
+    )
 
 
 def _with_its_tags(new: NewActivity, row: Embedding, now: datetime) -> ScreenedActivity:

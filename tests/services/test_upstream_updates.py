@@ -195,3 +195,17 @@ def test_an_older_version_that_x_includes_later_does_not_stay(
     x.post(400, ME, "And this", about=(("quoted", ORIGINAL),))  # with the first version, as X includes it
     container.poll()
     assert originals(container)[400] == originals(container)[REPOST] == TUESDAY
+
+
+def test_reading_a_repost_again_with_an_older_version_changes_nothing(
+    following: Callable[..., Following], x: CompliantX, store: Store, time: Time
+) -> None:
+    container = following(x_sweep="lookup")
+    x.edit(ORIGINAL, 150, "The vote is on Tuesday")
+    time.passes(days=2)
+    container.container.sweep()
+    with store.writing() as tx:
+        for source in tx.polling.sources.each():
+            tx.polling.sources.change(source.id, fetch_state={})
+    assert [report.changed for report in container.poll()] == [0, 0]
+    assert originals(container) == {REPOST: TUESDAY, SECOND: TUESDAY, QUOTE: TUESDAY}

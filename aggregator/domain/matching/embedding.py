@@ -59,6 +59,14 @@ def with_current_object(stored: Activity, originals: Mapping[str, Original]) -> 
     return NewActivity(**{**same, "content": content, "object": original, "entry_digest": digest})
 
 
+def with_known_object(new: NewActivity, known: Mapping[str, Original]) -> NewActivity:
+    """Return an activity with the known version of the post that it embeds, if the response has an older one."""
+    stored = known.get(new.object.key) if new.object else None
+    if new.object is None or stored is None or _version(stored.content) <= _version(new.object.content):
+        return new
+    return replace(new, object=stored)
+
+
 def _supersedes(original: Original, stored: Original | None) -> bool:
     if stored is None:
         return True
