@@ -45,12 +45,15 @@ def run(installation: Following, *arguments: str, input_: str | None = None) -> 
     return CliRunner().invoke(aggregator, arguments, env=dict(installation.environ), input=input_)
 
 
-def test_x_22_mentions_of_an_account_are_a_source(x: SimulatedUpstream, follower: Follower, time: Time) -> None:
+@pytest.mark.parametrize("vocabulary", ["tweets", "posts"])
+def test_x_22_mentions_of_an_account_are_a_source(
+    x: SimulatedUpstream, follower: Follower, time: Time, vocabulary: str
+) -> None:
     desk, river = accounts(x)
     time.passes(minutes=1)
     first = x.world.write(river, "Thanks @desk_example for the data")
     x.world.write(river, "Words about something else")
-    installation = follower(x.url)
+    installation = follower(x.url, x_vocabulary=vocabulary)
     [added] = installation.follow("mentions:@Desk_Example")
     assert (added.address, added.slug) == ("mentions:@desk_example", "mentions-of-desk-example")
     time.passes(minutes=1)
