@@ -304,8 +304,11 @@ class Container:
         from aggregator.services.subscribe import Subscription
         from aggregator.services.subscription_lists.importer import import_document
 
-        def add(address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json]) -> Source:
-            return self.subscribe(address, Subscription(policy=policy, delay=delay, options=options))[0]
+        def add(
+            address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json], confirmed: bool
+        ) -> Source:
+            terms = Subscription(policy=policy, delay=delay, options=options)
+            return self.subscribe(address, replace(terms, approve=lambda _: True) if confirmed else terms)[0]
 
         def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
             return publish(tx, content, native_id, who, now, self.configuration.tagger)

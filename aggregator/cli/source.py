@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from aggregator.cli.context import ACTOR, FAILED, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
 from aggregator.cli.output import ago, newest_id, print_json, print_table, source_facts
 from aggregator.cli.source_apply import apply
+from aggregator.cli.source_costs import approved
 from aggregator.cli.source_edit import (
     backfill,
     credential_options,
@@ -78,6 +80,7 @@ add_alias(source, "sign-in", sign_in)
     help="auto publishes items at once, delay after a delay, hold after review.",
 )
 @click.option("--delay", type=click.IntRange(60, 7 * 24 * 3600), metavar="SECONDS", help="Delay of --policy delay.")
+@click.option("--yes", is_flag=True, help="Add sources with a recurring cost without asking.")
 @credential_options
 def add(
     addresses: Sequence[str],
@@ -87,6 +90,7 @@ def add(
     every: int | None,
     policy: str,
     delay: int | None,
+    yes: bool,
     user: str | None,
     header: Sequence[str],
     **parameters: Any,  # noqa: ANN401  # the options of kinds
@@ -113,6 +117,7 @@ def add(
         delay=timedelta(seconds=delay) if delay else None,
         options=given(parameters),
         headers=prompted_headers(user, header),
+        approve=partial(approved, yes=yes),
     )
     if not _add_all(every_address, terms):
         sys.exit(FAILED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aggregator.cli.context import ACTOR, FAILED, opened
+from aggregator.cli.source_costs import approved
 from aggregator.domain.errors import AggregatorError, BadRequestError
 from aggregator.domain.source import SourceFilter, SourceState
 from aggregator.services.subscription_lists.document import tables_in
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
-def apply(file: Path, dry_run: bool) -> None:
+@click.option("--yes", is_flag=True, help="Add sources with a recurring cost without asking.")
+def apply(file: Path, dry_run: bool, yes: bool) -> None:
     """Add and change sources as FILE (TOML) defines them.
 
     The review desk can't change these. Each source is a table [[source]] with address and slug, and, optionally, name,
@@ -38,7 +41,7 @@ def apply(file: Path, dry_run: bool) -> None:
     with opened() as container:
         for entry in entries:
             try:
-                click.echo(f"{entry.slug}: {_applied(container, entry, file.name, dry_run=dry_run)}.")
+                click.echo(f"{entry.slug}: {_applied(container, entry, file.name, dry_run=dry_run, yes=yes)}.")
             except AggregatorError as problem:
                 failed = True
                 click.echo(f"{entry.slug}: not applied. {problem}", err=True)
@@ -73,7 +76,7 @@ def read(file: Path) -> list[Entry]:
     return entries
 
 
-def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) -> str:
+def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool, yes: bool) -> str:
     """Add or change a source, and return a description of the change."""
     from aggregator.services.subscribe import Subscription
 
@@ -83,7 +86,13 @@ def _applied(container: Container, entry: Entry, name: str, *, dry_run: bool) ->
     if source is None:
         if dry_run:
             return f"would be added from {entry.address}"
-        terms = Subscription(slug=entry.slug, policy=entry.policy, delay=entry.delay, options=entry.options)
+        terms = Subscription(
+            slug=entry.slug,
+            policy=entry.policy,
+            delay=entry.delay,
+            options=entry.options,
+            approve=partial(approved, yes=yes),
+        )
         source, _ = container.subscribe(entry.address, terms)
     current = _current(source)
     target = {**entry.changes, "managed": name, **_options(source, entry)}

@@ -75,6 +75,7 @@ def _facts(found: SourcePreview) -> dict[str, object]:
         "slug": found.slug,
         "followed_as": found.followed_as,
         "floor": found.floor.total_seconds(),
+        "cost": found.cost or None,
         "entries": found.entries,
         "notes": found.notes,
         "items": [

@@ -101,23 +101,21 @@ class XApi:
         return {"data": {"cap_reset_day": 1, **usage}}
 
     def page(self, posts: Iterable[Post], call: ApiCall) -> Payload:
-        """Return a page of posts within the bounds of a call; they are in order, newest first."""
+        """Return a page of posts within the bounds of a call; they are in order, newest first.
+
+        As at X, posts are left out after the page is cut, so a page can be empty although older ones follow.
+        """
         since = int(call.params.get("since_id", 0))
         bounds = [int(call.params[name]) for name in ("until_id", "pagination_token") if name in call.params]
         excluded = {_EXCLUDED[name] for name in call.values("exclude")}
-        found = [
-            post
-            for post in posts
-            if post.id > since
-            and all(post.id < bound for bound in bounds)
-            and excluded.isdisjoint(kind for kind, _ in post.references)
-        ]
-        page = found[: int(call.params.get("max_results", 10))]
-        if not page:
-            return {"meta": {"result_count": 0}}
-        meta: Payload = {"result_count": len(page), "newest_id": str(page[0].id), "oldest_id": str(page[-1].id)}
-        if len(found) > len(page):
-            meta["next_token"] = str(page[-1].id)
+        found = [post for post in posts if post.id > since and all(post.id < bound for bound in bounds)]
+        cut = found[: int(call.params.get("max_results", 10))]
+        page = [post for post in cut if excluded.isdisjoint(kind for kind, _ in post.references)]
+        meta: Payload = {"result_count": len(page)}
+        if page:
+            meta |= {"newest_id": str(page[0].id), "oldest_id": str(page[-1].id)}
+        if len(found) > len(cut):
+            meta["next_token"] = str(cut[-1].id)
         return self.payload(page, call) | {"meta": meta}
 
     def payload(self, found: Iterable[Post | Error], call: ApiCall) -> Payload:

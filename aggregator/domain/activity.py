@@ -174,6 +174,7 @@ class NewActivity:
     object: Original | None = None
     object_key: str | None = None
     raw: bytes = b""
+    object_editable_until: datetime | None = None  # when its author can no longer edit the object
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ AggregatorError
  ├─ BadRequestError             a reader's or operator's request is invalid
  │   ├─ BadCursorError
  │   ├─ BadSearchError          the search has no words, or too many
+ │   ├─ UnconfirmedCostError    the source has a recurring cost that was not confirmed
  │   └─ NotFoundError           no such source or activity
  └─ SourceError                 polling one source failed; other sources of the batch aren't affected
      ├─ FetchError              the HTTP request had no usable response
@@ -123,6 +124,12 @@ class BadSearchError(BadRequestError):
     """The search has no words, or too many."""
 
     code = "bad-search"
+
+
+class UnconfirmedCostError(BadRequestError):
+    """The source has a recurring cost that was not confirmed."""
+
+    code = "unconfirmed-cost"
 
 
 class NotFoundError(BadRequestError):

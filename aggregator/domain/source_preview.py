@@ -43,6 +43,7 @@ class SourcePreview:
     shown: tuple[PreviewedEntry, ...]  # newest first
     notes: tuple[str, ...]
     followed_as: str | None = None  # the slug of the source at this address
+    cost: str = ""  # a recurring cost to confirm, also among the notes
 
 
 def preview_of(
@@ -76,6 +77,7 @@ def preview_of(
             for entry in newest
         ),
         notes=tuple(_source_notes(found, screened, now)),
+        cost=found.cost,
     )
 
 
@@ -109,6 +111,8 @@ def _event_notes(content: Content) -> Iterator[str]:
 
 
 def _source_notes(found: Discovery, screened: Sequence[ScreenedActivity], now: datetime) -> Iterator[str]:
+    if found.cost:
+        yield found.cost
     yield from found.notes
     result = found.first_result
     if result is None:

@@ -45,13 +45,14 @@ class PreviewPages:
             found = self._preview(form.needed("address", most=2000), options_in(form, self._kinds))
         except AggregatorError as problem:
             filled = {"complaint": str(problem), "form": form, "kinds": self._kinds, "policies": POLICIES}
-            return self._desk.page(request, "source-add.html", filled, 422)
+            return self._desk.page(request, "source-add.html", {**filled, "confirmed": ""}, 422)
         names = ["address", "policy", "delay"]
         names += [option_field(kind, option) for kind in self._kinds for option in kind.options]
         fields = [(name, texts[0]) for name in names if (texts := form.texts(name)) and texts[0]]
         values = {
             "found": found,
             "fields": fields,
+            "confirmed": form.needed("address", most=2000),
             "pause": spoken(found.floor),
             "source": f"{HOME}/sources/{found.followed_as}" if found.followed_as else None,
         }

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import Review
-from aggregator.domain.errors import AggregatorError, NotFoundError
+from aggregator.domain.errors import AggregatorError, NotFoundError, UnconfirmedCostError
 from aggregator.domain.networks import that_replace_edits
 from aggregator.domain.source import OnEdit, Policy, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import is_stale
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 # Detects the kind of source at an address and adds it; raises an AggregatorError with the reason if it can't.
-Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]"], Source]
+# Adds the source at an address; the last argument confirms a recurring cost.
+Subscribe = Callable[[str, Policy, "timedelta | None", "Mapping[str, Json]", bool], Source]
 
 _PAGE = 50  # sources
 _DAYS = 30  # days in the charts
@@ -132,18 +133,22 @@ class SourcePages:
         return self._desk.page(
             request,
             "source-add.html",
-            {"complaint": "", "form": request.form, "kinds": self._kinds.values(), **_words(request)},
+            {"complaint": "", "confirmed": "", "form": request.form, "kinds": self._kinds.values(), **_words(request)},
         )
 
     def add(self, request: DeskRequest) -> Response:
         """Detect the kind of source at an address and add it."""
+        form, kinds = request.form, self._kinds.values()
+        address = (form.texts("address") or [""])[0]
         try:
-            policy, delay = policy_of(request.form)
-            source = self._subscribe(
-                request.form.needed("address", most=2000), policy, delay, options_in(request.form, self._kinds.values())
-            )
+            policy, delay = policy_of(form)
+            is_confirmed = form.texts("confirmed") == [address]
+            address = form.needed("address", most=2000)
+            source = self._subscribe(address, policy, delay, options_in(form, kinds), is_confirmed)
         except AggregatorError as problem:
-            values = {"complaint": str(problem), "form": request.form, "kinds": self._kinds.values(), **_words(request)}
+            confirmed = address if isinstance(problem, UnconfirmedCostError) else ""
+            shown = {"complaint": str(problem), "confirmed": confirmed, "form": form, "kinds": kinds}
+            values = {**shown, **_words(request)}
             return self._desk.page(request, "source-add.html", values, 422)
         with self._desk.store.writing() as tx:
             self._note(tx, request, "added a source", source, {"policy": policy.value})

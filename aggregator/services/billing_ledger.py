@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HOLD = timedelta(seconds=60)  # longer than any request takes; a worker that holds one longer is dead
 ASK_AGAIN = timedelta(hours=1)  # our own refusal costs nothing, and the budget may have been raised meanwhile
 FIRST_READING = 0.1  # share of the remaining budget for the first polls of all sources together
+SPARE_A_DAY = 10  # posts that are looked up without a reason, however little was spent
 _RATION_KEPT = timedelta(minutes=1)
 
 
@@ -66,6 +67,27 @@ class StoreSpending:
     async def room(self, service: str, purpose: Purpose) -> int | None:
         """Return how many posts may be read now: today's share of the remaining budget, if there is one."""
         return await in_database_thread(self._room, service, purpose, self._clock())
+
+    async def spare(self, service: str) -> int | None:
+        """Return how many posts may be read now to see whether they changed.
+
+        With a budget, that is today's share of the reserve. Without one, it is the reserve's part of the costs of the
+        cycle so far, but some posts on each day.
+        """
+        now = self._clock()
+        terms = self._metered[service].terms
+        if terms.budget is not None or not terms.prices.post:
+            return await self.room(service, Purpose.COMPLIANCE)
+        return await in_database_thread(self._spare, service, now)
+
+    def _spare(self, service: str, now: datetime) -> int:
+        terms = self._metered[service].terms
+        with self._store.reading() as tx:
+            standing = tx.billing.ledger.standing(service, self._cycle(service, now))
+            today = tx.billing.ledger.spent_today(service, Purpose.COMPLIANCE, now)
+        least = SPARE_A_DAY * terms.prices.post - today if terms.reserve else 0
+        part = round((standing.spent - standing.compliance) * terms.reserve) - standing.compliance
+        return max(least, part, 0) // terms.prices.post
 
     def _reserve(self, call: Call, now: datetime) -> str:
         terms, cycle = self._metered[call.service].terms, self._cycle(call.service, now)

@@ -27,7 +27,7 @@ from aggregator.services.upstream_updates import store_updates
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from aggregator.domain.compliance.records import Held
@@ -118,11 +118,16 @@ class ComplianceSweep:
         refused = False
         if self._how is not Sweeping.LOOKUP:
             refused = await self._by_jobs()
-        if self._how is Sweeping.LOOKUP or (refused and self._how is Sweeping.AUTO):
-            try:
+        if self._how is Sweeping.JOBS:
+            return
+        try:
+            await self._by_reason()
+            if refused or self._how is Sweeping.LOOKUP:
                 await self._by_lookup()
-            except SourceError as problem:
-                self.report.note(str(problem))
+            else:
+                await self._by_rota()
+        except SourceError as problem:
+            self.report.note(str(problem))
 
     # Jobs
 
@@ -188,11 +193,37 @@ class ComplianceSweep:
 
     # Lookup
 
+    async def _by_reason(self) -> None:
+        """Look up posts that could be edited when they were read, and originals that the network did not return."""
+        network, now = self._kind.network, self._context.clock()
+        left = await self._read(lambda tx: tx.compliance.edited_since(network, now, _MOST_LOOKED_UP))
+        left += await self._read(lambda tx: tx.compliance.incomplete(network, now, _MOST_LOOKED_UP))
+        await self._look_up_all(list({post.key: post for post in left}.values()), self._room)
+
     async def _by_lookup(self) -> None:
-        kind, now = self._kind, self._context.clock()
-        left = await self._read(lambda tx: tx.compliance.unchecked(kind.network, now - LOOK_AGAIN, _MOST_LOOKED_UP))
+        """Look up every post that was not checked lately."""
+        before, network = self._context.clock() - LOOK_AGAIN, self._kind.network
+        left = await self._read(lambda tx: tx.compliance.unchecked(network, before, _MOST_LOOKED_UP))
+        await self._look_up_all(left, self._room)
+
+    async def _by_rota(self) -> None:
+        """Look up visible posts, the longest unchecked first: jobs report neither withheld nor edited posts."""
+        spare = await self._context.spending.spare(self._kind.service)
+        most = _MOST_LOOKED_UP if spare is None else min(spare // self._kind.bill_of_one, _MOST_LOOKED_UP)
+        if most < 1:
+            return
+        network, now = self._kind.network, self._context.clock()
+        left = await self._read(lambda tx: tx.compliance.longest_unchecked(network, now, most))
+        await self._look_up_all(left, partial(self._context.spending.spare, self._kind.service))
+
+    async def _room(self) -> int | None:
+        return await self._context.spending.room(self._kind.service, Purpose.COMPLIANCE)
+
+    async def _look_up_all(self, left: list[Held], room_now: Callable[[], Awaitable[int | None]]) -> None:
+        """Look posts up in batches, as long as the budget allows."""
+        kind = self._kind
         while left and time.monotonic() < self._context.deadline:
-            room = await self._context.spending.room(kind.service, Purpose.COMPLIANCE)
+            room = await room_now()
             size = kind.most_looked_up if room is None else min(kind.most_looked_up, room // kind.bill_of_one)
             if size < 1:
                 self.report.note("Today's compliance budget is used up; a later sweep continues.")
@@ -203,7 +234,8 @@ class ComplianceSweep:
     async def _look_up(self, batch: Sequence[Held]) -> set[str]:
         """Look posts up; return the keys of all that the network answered for."""
         keys = {_version(post): post.key for post in batch}
-        people = await self._read(lambda tx: tx.compliance.authors([post.key for post in batch]))
+        stored = [post.key for post in batch]
+        people = await self._read(lambda tx: tx.compliance.original_authors(stored) | tx.compliance.authors(stored))
         looked = await self._kind.look_up(keys, people, self._context)
         self.report.looked_up += len(batch)
         await self._apply(looked.verdicts, "lookup")

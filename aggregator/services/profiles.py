@@ -105,11 +105,12 @@ class ProfileRefresher:
         ]
         renamed = []
         for source, account in followed:
-            if account is None or account.handle is None or not source.address.startswith("@"):
+            former = source.address.rpartition("@")[2]  # of "@name" or "mentions:@name"
+            if account is None or account.handle is None or former == source.address:
                 continue
-            if source.address.casefold() != f"@{account.handle}".casefold():
-                owner = await kind.owner(source.address.removeprefix("@"), self._context)
-                taken = f"; {source.address} belongs to another account now, which is not followed" if owner else ""
+            if former.casefold() != account.handle.casefold():
+                owner = await kind.owner(former, self._context)
+                taken = f"; @{former} belongs to another account now, which is not followed" if owner else ""
                 renamed.append((source, account, f"its owner renamed it{taken}"))
         return renamed
 
@@ -137,6 +138,6 @@ class ProfileRefresher:
             tx.stream.actors.refresh_after(kind.network, ours, now + kind.people_kept)
             tx.stream.actors.refresh_after(kind.network, others, now + kind.others_kept)
             for source, account, reason in renamed:
-                place = Place(f"@{account.handle}", source.own_host)
+                place = Place(f"{source.address.rpartition('@')[0]}@{account.handle}", source.own_host)
                 if tx.polling.sources.move(source, place, reason, now, who="system"):
                     log.info("account renamed", source=source.slug, address=place.address)

@@ -19,6 +19,7 @@ from aggregator.domain.polling.results import PollStatus
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all
+from aggregator.services.upstream_updates import update_embedding, with_known_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,8 @@ def store_result(
     edits_always_show: bool = False,
 ) -> PollRecord:
     """Write a result and the source's new schedule in one transaction."""
+    if edits_always_show:
+        screening = with_known_objects(tx, screening)
     stored = tx.stream.activities.store(
         source.id,
         screening,
@@ -60,6 +63,8 @@ def store_result(
     )
     if stored.pending_edits:
         log.info("edits held for review", source=source.slug, count=stored.pending_edits)
+    if edits_always_show:
+        update_embedding(tx, result.activities, now)
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
     sighting, note = _follow_redirect(tx, source, result, stored, now)

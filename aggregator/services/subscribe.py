@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError
+from aggregator.domain import networks
+from aggregator.domain.errors import AggregatorError, BadRequestError, SourceError, UnconfirmedCostError
 from aggregator.domain.source import Policy
 from aggregator.fetching.request_target import display_url
 from aggregator.services.screen_entries import screened_all
@@ -46,6 +48,7 @@ class Subscription:
     options: Mapping[str, Json] = field(default_factory=dict)  # of its kind
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # secret headers, sent to its host only
     columns: Mapping[str, Json] = field(default_factory=dict)  # set before the first entries are screened
+    approve: Callable[[Discovery], bool] = lambda found: not found.cost  # whether to add a source, at its cost
 
 
 Found = Mapping[str, "Discovery | SourceError"]  # by address: the results of a bulk discovery
@@ -82,7 +85,10 @@ async def discover(
         SourceError: the address belongs to a kind but can't be read; the message has the reason.
         BadRequestError: no kind accepts the address, or an option is unknown to its kind.
     """
+    network = networks.network_at(_host_of(address))
     for kind in sorted(kinds, key=lambda kind: kind.any_address):
+        if network is not None and network not in kind.networks:
+            continue  # the pages of a network with an API are not read as web pages
         found = known.get(address) or await kind.discover(address, context, terms.options, terms.headers)
         if isinstance(found, SourceError):
             raise found
@@ -108,8 +114,8 @@ async def subscribe(
     Returns the source, and the record of its first poll if discovery was one.
 
     Raises:
-        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is invalid, or `every` is
-            too short.
+        SourceError, BadRequestError: as `discover`; or the address or slug is taken, the slug is invalid, `every` is
+            too short, or the recurring cost was not approved.
     """
     if terms.slug is not None:
         _check_slug(terms.slug)
@@ -119,6 +125,8 @@ async def subscribe(
             f"{found.address} may be polled at most every {spoken(found.floor)}; "
             "only hosts in AGGREGATOR_PRIVATE_NETWORKS may be polled faster."
         )
+    if not terms.approve(found):
+        raise UnconfirmedCostError(f"{found.cost} The source is added once this cost is confirmed.")
     found = replace(found, every=terms.every or found.every, name=(terms.name or "").strip() or found.name)
     sealed = seal().close(found.host, terms.headers) if terms.headers else None
     always_show = any(kind.edits_always_show for kind in kinds if kind.name == found.kind)
@@ -181,6 +189,14 @@ def _add(
             edits_always_show=edits_always_show,
         )
         return tx.polling.sources.get(added.slug) or added, settlement
+
+
+def _host_of(address: str) -> str:
+    """Return the host of a URL, or "" for other addresses."""
+    try:
+        return urlsplit(address.strip()).hostname or ""
+    except ValueError:  # a bracket that is not part of an IPv6 address
+        return ""
 
 
 def _check_slug(slug: str) -> None:

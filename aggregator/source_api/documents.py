@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from aggregator.domain.errors import BadRequestError, ForbiddenAddressError, SourceError, UnreadableError
+from aggregator.domain.errors import BadRequestError, ForbiddenAddressError, NoFeedError, SourceError, UnreadableError
+from aggregator.domain.networks import network_at
 from aggregator.domain.polling.results import Discovery, Failure, FetchFacts, PollOutcome
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR, PRIVATE_FLOOR
 from aggregator.domain.source import Place
@@ -92,7 +93,9 @@ def facts_of(response: Response) -> FetchFacts:
 def moved_to(response: Response, address: str) -> Place | None:
     """Return the target of permanent redirects if it differs from the source's address."""
     url = canonical_url(response.permanent_url) if response.permanent_url else None
-    return Place(url, host_key(url)) if url and url != address else None
+    if url is None or url == address or network_at(urlsplit(url).hostname or ""):
+        return None  # the pages of a network with an API are not read as web pages
+    return Place(url, host_key(url))
 
 
 async def discovered(
@@ -114,6 +117,8 @@ async def discovered(
         default_slug: the slug if neither name nor host gives one.
     """
     address = canonical_url(response.permanent_url or url) or url
+    if network := network_at(urlsplit(response.url).hostname or ""):
+        raise NoFeedError(f"{display_url(url)} leads to a page of {network.label}, which is not read as a web page.")
     floor = PRIVATE_FLOOR if response.private else DOCUMENT_FLOOR
     result = await read(address, floor)
     name = result.name or host_key(address).rpartition(":")[0]

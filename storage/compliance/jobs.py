@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, exists, func, or_, select, update
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.compliance.records import Held, Job, Shown
-from storage.compliance.removals import Removals
+from storage.compliance.lookups import Lookups
 from storage.engine import upsert
 from storage.stream.actors import Actors
 from storage.tables.compliance import checked, compliance_job
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WORDS = ("post gone", "account gone", "post purged", "account purged", "network purged")
 
 
-class Compliance(Removals):
+class Compliance(Lookups):
     """The stored posts of networks and their compliance jobs, within one transaction."""
 
     # Stored posts
@@ -75,7 +75,9 @@ class Compliance(Removals):
         live = activity.c.gone.is_(None)
         own = select(activity.c.key).where(activity.c.key.in_(keys), live)
         embedded = select(activity.c.object_key).where(activity.c.object_key.in_(keys), live)
-        kept = embedded.where(activity.c.object.is_not(None) | (activity.c.kind == ActivityKind.REPOST.value))
+        # A repost that only reports that its original is unavailable has nothing to withdraw.
+        truncated = (activity.c.kind == ActivityKind.REPOST.value) & (func.coalesce(activity.c.text, "") != "")
+        kept = embedded.where(activity.c.object.is_not(None) | truncated)
         return {str(key) for key in self._connection.execute(own.union(kept)).scalars()}
 
     def authors(self, keys: Collection[str]) -> dict[str, Actor]:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 # Kind and network of a removed row stay: they reveal nothing that the key doesn't.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-           "reasons", "story", "search_text", "actor_id", "object_actor_id", "headline", "note",
-           "pinned_until")  # fmt: skip
+           "reasons", "story", "search_text", "actor_id", "object_actor_id", "object_editable_until",
+           "headline", "note", "pinned_until")  # fmt: skip
 _AT_ONCE = 10_000  # keys per query
 
 _STRIP = (

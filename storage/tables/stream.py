@@ -82,6 +82,7 @@ activity = Table(
     Column("updated", UtcDateTime),
     Column("detail", json_document),  # media, links, hashtags, mentions, event, flags
     Column("object", json_document),  # the embedded original of a repost or quote
+    Column("object_editable_until", UtcDateTime),  # when its author can no longer edit it
     Column("object_actor_id", big_integer),  # its author, whose name and avatar are stored in `actor` only
     Column("topics", json_document),
     Column("countries", json_document),
@@ -130,6 +131,12 @@ activity = Table(
         "object_actor_id",
         postgresql_where=text("object_actor_id IS NOT NULL"),
         sqlite_where=text("object_actor_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_activity_object_editable_until",
+        "object_editable_until",
+        postgresql_where=text("object_editable_until IS NOT NULL"),
+        sqlite_where=text("object_editable_until IS NOT NULL"),
     ),
     # The public stream in page order. `activity_tag` serves its filters.
     Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),

@@ -1,4 +1,4 @@
-"""Test `aggregator listen`: it reports what is missing, listens until it is stopped, and can be checked."""
+"""Test `aggregator listen`: it reports a missing setting, listens until it is stopped, and can be checked."""
 
 from __future__ import annotations
 

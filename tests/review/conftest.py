@@ -24,7 +24,7 @@ from aggregator.config import passwords
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.access.accounts import Role
 from aggregator.domain.activity import ActivityKind, Actor, Content, Media, Occasion
-from aggregator.domain.errors import BadRequestError, NotFoundError, UnreachableError
+from aggregator.domain.errors import BadRequestError, NotFoundError, UnconfirmedCostError, UnreachableError
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source_preview import PreviewedEntry, SourcePreview, entry_notes
 from aggregator.review.app import create_desk
@@ -166,7 +166,11 @@ class Installation:
         return visitor
 
 
-def _no_address(address: str, _policy: Policy, _delay: timedelta | None, options: Mapping[str, Any]) -> Source:
+def _no_address(
+    address: str, _policy: Policy, _delay: timedelta | None, options: Mapping[str, Any], confirmed: bool
+) -> Source:
+    if "costly" in address and not confirmed:
+        raise UnconfirmedCostError("That costs up to $0.30 a day.")
     if options:
         raise BadRequestError(f"{address} was given {dict(options)}.")
     raise UnreachableError(f"{address} can't be reached from a test.")
@@ -197,9 +201,11 @@ def previewed(address: str, options: Mapping[str, Any]) -> SourcePreview:
     )
     notes = ("https://tide.example/ announces this feed.", f"Options: {dict(options)}.")
     followed = "news" if "known" in address else None
+    cost = "That costs up to $0.30 a day." if "costly" in address else ""
     return SourcePreview(
-        "rss", "https://tide.example/feed", "The Tide", "the-tide", timedelta(minutes=5), 3, entries, notes, followed
-    )
+        "rss", "https://tide.example/feed", "The Tide", "the-tide", timedelta(minutes=5), 3, entries, notes, followed,
+        cost,
+    )  # fmt: skip
 
 
 def _importing(store: Store, clock: Stopped) -> ImportDocument:

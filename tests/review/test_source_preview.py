@@ -60,3 +60,19 @@ def test_a_preview_needs_the_role_that_may_add_sources_and_a_token(sqlite_house:
     assert sqlite_house.visitor("rita", Role.REVIEWER).post(PATH, FIELDS).status == 403
     assert sqlite_house.visitor("ana", Role.EDITOR).post(PATH, FIELDS, csrf="0" * 64).status in {400, 403}
     assert sqlite_house.somebody().post(PATH, FIELDS, csrf="x").status in {303, 401, 403}
+
+
+def test_a_recurring_cost_is_confirmed_before_the_source_is_added(sqlite_house: Installation) -> None:
+    ana = sqlite_house.visitor("ana", Role.EDITOR)
+    costly = {**FIELDS, "address": "https://costly.example/", "option.rss.identity": ""}
+    first = ana.post("/review/sources/add", costly)
+    assert first.status == 422
+    assert "That costs up to $0.30 a day." in first.text
+    assert "Add at this cost" in first.text
+    hidden = '<input type="hidden" name="confirmed" value="https://costly.example/">'
+    assert hidden in first.text
+    assert hidden in ana.post(PATH, costly).text
+    other = ana.post("/review/sources/add", {**costly, "confirmed": "https://another.example/"})
+    assert "Add at this cost" in other.text
+    done = ana.post("/review/sources/add", {**costly, "confirmed": "https://costly.example/"})
+    assert "reached from a test" in done.text

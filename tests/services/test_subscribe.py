@@ -15,7 +15,7 @@ from sqlalchemy import event, insert, select
 
 from aggregator.config.credential_encryption import HeaderCipher
 from aggregator.domain.activity import Review
-from aggregator.domain.errors import BadRequestError, UnreachableError
+from aggregator.domain.errors import BadRequestError, UnconfirmedCostError, UnreachableError
 from aggregator.domain.polling.results import Discovery, FetchResult
 from aggregator.domain.secrets import Secret
 from aggregator.domain.source import Policy, SourceState
@@ -239,3 +239,27 @@ def test_a_removed_source_comes_back_under_its_slug(store: Store) -> None:
         tx.polling.sources.set_state(former.id, SourceState.REMOVED, "removed by hand", NOON)
     again, _ = _add(store, "news", kind)
     assert (again.id, again.slug, again.state) == (former.id, "ours", SourceState.ACTIVE)
+
+
+def test_a_recurring_cost_needs_a_confirmation(store: Store) -> None:
+    costly = Knowing({NEWS.address: replace(NEWS, cost="It costs $0.30 a day.")})
+    with pytest.raises(UnconfirmedCostError, match=r"\$0\.30 a day"):
+        _add(store, NEWS.address, costly)
+    assert _sources(store) == []
+    seen: list[Discovery] = []
+
+    def approve(found: Discovery) -> bool:
+        seen.append(found)
+        return True
+
+    added, _ = _add(store, NEWS.address, costly, approve=approve)
+    assert added.address == NEWS.address
+    assert [found.cost for found in seen] == ["It costs $0.30 a day."]
+
+
+@pytest.mark.parametrize("address", ["https://x.com/desk", "https://www.twitter.com/desk/status/1"])
+def test_pages_of_a_network_are_only_offered_to_its_own_kind(store: Store, address: str) -> None:
+    page = Knowing({address: NEWS}, any_address=True)
+    with pytest.raises(BadRequestError):
+        _add(store, address, page)
+    assert page.addresses == []

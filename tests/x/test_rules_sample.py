@@ -200,6 +200,7 @@ def test_x_22_a_search_is_a_source_where_the_plan_has_it(follower: Follower, tim
         installation.poll()
         assert installation.ids() == [str(post.id), str(last.id)]
         assert newer.id < last.id
+        assert "Posts since an earlier poll are lost" in installation.note(added.slug)
 
 
 def test_x_22_a_search_beyond_the_plan_says_so(x: SimulatedUpstream, follower: Follower) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -23,19 +24,20 @@ from aggregator.demo.x_api import (
     problem,
     split,
 )
+from aggregator.sources.twitter.snowflakes import time_of
 from tests.x_api.activity import Activity
 from tests.x_api.bill import Bill
 from tests.x_api.compliance import TYPES, Compliance
 from tests.x_api.faults import Faults
 from tests.x_api.oauth import READER, OAuth
 from tests.x_api.parameters import check, span
-from tests.x_api.problems import HIDDEN, InvalidError, hidden_post, hidden_user, not_authorized, usage_capped
+from tests.x_api.problems import HIDDEN, InvalidError, hidden_post, hidden_user, not_authorized, too_old, usage_capped
 from tests.x_api.search import SEARCH_REACH, query_of
 from tests.x_api.shapes import SimulatedShapes
 from tests.x_api.vocabulary import is_newer, newer_answer, older_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -90,6 +92,9 @@ class SimulatedX(XApi):
             CREDITS: self._credits,
             **super().endpoints(),
             "/2/users/{id}": partial(self.users, "id"),
+            "/2/users/{id}/mentions": self._mentions,
+            "/2/lists/{id}": self._list,
+            "/2/lists/{id}/tweets": self._list_posts,
             "/2/tweets/search/recent": self._search,
             "/2/tweets/{id}": self._tweet,
             JOBS: self._jobs,
@@ -196,16 +201,40 @@ class SimulatedX(XApi):
         payload = self.payload([self.post("id", call.path["id"])], call)
         return payload | ({"data": payload["data"][0]} if "data" in payload else {})
 
+    def _mentions(self, call: ApiCall) -> Payload:
+        account = self.user("id", call.path["id"])
+        if isinstance(account, dict):
+            return {"errors": [account]}
+        mention = re.compile(rf"@{account.username}\b", re.IGNORECASE)
+        return self.page(self._visible(lambda post: mention.search(post.text) is not None), call)
+
+    def _list(self, call: ApiCall) -> Payload:
+        id_, fields = call.path["id"], {"id", "name", *call.values("list.fields")}
+        known = self.world.lists.get(id_)
+        if known is None:
+            return {"errors": [not_found("list", "id", id_)]}
+        whole = {"id": id_, "name": known.name, "member_count": len(known.members), "private": False}
+        return {"data": {name: value for name, value in whole.items() if name in fields}}
+
+    def _list_posts(self, call: ApiCall) -> Payload:
+        known = self.world.lists.get(call.path["id"])
+        if known is None:
+            return {"errors": [not_found("list", "id", call.path["id"])]}
+        return self.page(self._visible(lambda post: post.author in known.members), call)
+
+    def _visible(self, which: Callable[[Post], bool]) -> list[Post]:
+        """Return matching posts that are visible to everyone, newest first."""
+        return [post for post in reversed(self.world.posts) if self.world.fate(post.id) is None and which(post)]
+
     def _search(self, call: ApiCall) -> Payload | Response:
         if not self._has_search:
             return not_included()
         matches = query_of(call.params.get("query", ""), self.world)
         since = self.world.clock() - SEARCH_REACH
-        found = [
-            post
-            for post in reversed(self.world.posts)
-            if post.created > since and self.world.fate(post.id) is None and matches(post)
-        ]
+        found = self._visible(lambda post: post.created > since and matches(post))
+        for name in ("since_id", "until_id"):
+            if name in call.params and time_of(int(call.params[name])) < since:
+                raise too_old(name, call.params[name], since)
         names = {"next_token": "pagination_token"}
         return self.page(
             found, replace(call, params={names.get(name, name): value for name, value in call.params.items()})

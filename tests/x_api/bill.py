@@ -17,7 +17,7 @@ OWNED_PRICE = 0.001  # of a post of its own that the account that owns the app r
 
 
 class Bill:
-    """The charges. `cap` is the most posts that may be returned; None means no cap."""
+    """The charges; a list costs as much as a post. `cap` is the most posts that may be returned; None means no cap."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.requests: Counter[str] = Counter()  # by endpoint
@@ -54,7 +54,7 @@ class Bill:
             self.requests[endpoint] += 1
             if owned:
                 self.owned |= {(day, item["id"]) for item in data} - self.posts
-            self.posts |= {(day, item["id"]) for item in found if "text" in item}
+            self.posts |= {(day, item["id"]) for item in found if "text" in item or "member_count" in item}
             self.users |= {(day, item["id"]) for item in users}
 
     def usage(self, *, as_text: bool = False) -> dict[str, Any]:

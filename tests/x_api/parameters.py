@@ -38,7 +38,7 @@ _PATTERNS = {
     "usernames": _USERNAME,
 }
 _REQUIRED = {"/2/users": "ids", "/2/tweets": "ids", "/2/users/by": "usernames"}
-_LEAST = {"/2/tweets/search/recent": 10}  # posts in a page
+_LEAST = {"/2/tweets/search/recent": 10, "/2/lists/{id}/tweets": 1}  # posts in a page
 _MOST = 100  # posts in a page, values in a list
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from aggregator.demo.x_api import PROBLEMS, not_found, problem
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.responses import Response
 
 HIDDEN = frozenset({"suspended", "deactivated"})  # states of accounts that are visible to no one
@@ -28,6 +30,13 @@ class InvalidError(Exception):
             detail="One or more parameters to your request was invalid.",
             type=f"{PROBLEMS}/invalid-request",
         )
+
+
+def too_old(name: str, value: str, since: datetime) -> InvalidError:
+    """Return the error for a position before the reach of search."""
+    return InvalidError(
+        name, value, f"'{name}' must be a tweet id created after [{since:%Y-%m-%dT%H:%MZ}]. Use a larger '{name}'."
+    )
 
 
 def not_authorized(resource: str, parameter: str, value: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aggregator.demo.world import World
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from aggregator.demo.world import Account, Post
 
 
+@dataclass
+class AccountList:
+    """A list of accounts, by their ids."""
+
+    name: str
+    members: set[str]
+
+
 class SimulatedWorld(World):
     """A world whose posts and accounts change. `empty` omits the portal's page and the sample content."""
 
@@ -23,6 +31,7 @@ class SimulatedWorld(World):
         self.restricted: dict[str, str] = {}  # user id -> "protected", "suspended" or "deactivated"
         self.deleted: set[int] = set()  # ids of posts, all versions
         self.withheld: dict[int, tuple[str, ...]] = {}  # post id -> countries
+        self.lists: dict[str, AccountList] = {}  # by id
         self._versions: dict[int, tuple[int, ...]] = {}  # id of an edited post -> ids of all versions, oldest first
         if not empty:
             self.fill()

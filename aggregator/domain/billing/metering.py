@@ -85,6 +85,10 @@ class Spending(Protocol):
         """Return the number of posts that can be read now for a purpose; None: unlimited."""
         ...
 
+    async def spare(self, service: str) -> int | None:
+        """Return the number of posts whose current state can be read now without a reason; None: unlimited."""
+        ...
+
 
 class Unmetered:
     """A `Spending` port without costs."""
@@ -111,4 +115,9 @@ class Unmetered:
     async def room(self, service: str, purpose: Purpose) -> int | None:
         """Set no limit."""
         del service, purpose
+        return None
+
+    async def spare(self, service: str) -> int | None:
+        """Set no limit."""
+        del service
         return None

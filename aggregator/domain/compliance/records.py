@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from aggregator.domain.activity import Activity
+
 
 class Held(NamedTuple):
     """A stored post, as its own row or embedded, with its key and newest known version."""
@@ -24,6 +26,14 @@ class Shown(NamedTuple):
     url: str | None
     detail: Mapping[str, Any] | None
     object: Mapping[str, Any] | None
+
+
+class Embedding(NamedTuple):
+    """An activity that embeds another post, or lacks it."""
+
+    source_id: int
+    activity: Activity
+    editable_until: datetime | None  # of the embedded post
 
 
 class Job(NamedTuple):

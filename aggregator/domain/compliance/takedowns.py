@@ -83,4 +83,5 @@ class LookedUp:
 
     verdicts: Sequence[Takedown] = ()
     activities: Sequence[NewActivity] = ()
+    originals: Sequence[NewActivity] = ()  # posts that were only included; what they embed may be missing
     seen: Collection[str] = ()  # keys of all posts in the response, besides the requested ones

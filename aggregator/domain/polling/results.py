@@ -133,3 +133,4 @@ class Discovery:
     options: Mapping[str, Json] = field(default_factory=dict)
     first_result: FetchResult | None = None
     notes: Sequence[str] = ()  # how the address was found, for people
+    cost: str = ""  # a recurring cost that people confirm before the source is added

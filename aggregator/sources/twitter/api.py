@@ -28,7 +28,7 @@ from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
 from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange, host_of, is_loopback
-from aggregator.sources.twitter.vocabulary import MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
+from aggregator.sources.twitter.vocabulary import LIST_FIELDS, MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
@@ -138,6 +138,27 @@ class Api:
         call = replace(call, owned=most if user_id == self.token.owner else 0)
         return await self._request_posts(call, partial(self._client.get_users_tweets, user_id, **parameters))
 
+    async def mentions(self, user_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Fetch a page of the posts that mention an account, newest first; the parameters are those of `timeline`."""
+        call = self._call("/2/users/:id/mentions", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._request_posts(call, partial(self._client.get_users_mentions, user_id, **parameters))
+
+    async def list_(self, list_id: str) -> Mapping[str, Any]:
+        """Fetch a list; X bills it like a post."""
+        call = Call(SERVICE, "/2/lists/:id", Purpose.LOOKUP, posts=1)
+        return await self._request(call, partial(self._client.get_list, list_id, list_fields=LIST_FIELDS))
+
+    async def list_posts(self, list_id: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Fetch a page of the posts of a list's members, newest first.
+
+        Args:
+            list_id: numeric.
+            source_id: the source in whose ledger the cost is booked.
+            **parameters: `max_results` (1..100), `pagination_token`; X has no bounds for lists.
+        """
+        call = self._call("/2/lists/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
+        return await self._request_posts(call, partial(self._client.get_list_tweets, list_id, **parameters))
+
     async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Fetch a page of the posts of the last seven days that match a query, newest first.
 
@@ -153,6 +174,10 @@ class Api:
         """Fetch up to 100 posts by their ids; the response has the shape of a timeline page."""
         call = self._call("/2/tweets", purpose, len(ids))
         return await self._request_posts(call, partial(self._client.get_tweets, list(ids)))
+
+    async def room(self) -> int | None:
+        """Return how many posts may be looked up now within the reserve; None: unlimited."""
+        return await self._context.spending.room(SERVICE, Purpose.COMPLIANCE)
 
     async def create_job(self, type_: str) -> Mapping[str, Any]:
         """Create a compliance job for a list of ids; `type_` is "tweets" or "users"."""

@@ -20,12 +20,22 @@ from aggregator.domain.compliance.takedowns import (
 )
 from aggregator.domain.errors import BudgetError, UnreadableError
 from aggregator.sources.twitter.normalise import NETWORK, normalise, older_names
+from aggregator.sources.twitter.references import (
+    history_of,
+    included_in,
+    newest_of,
+    outdated,
+    posts_in,
+    with_edit_windows,
+    with_included,
+    with_newest,
+)
 from aggregator.sources.twitter.tokens import connected
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aggregator.domain.activity import Actor, NewActivity
     from aggregator.source_api.kind import PollContext
@@ -87,18 +97,22 @@ class ReportsTakedowns:
             people: known accounts, by native id.
             context: clients, clock and settings.
         """
+        later: Mapping[str, Any] = {}
         async with connected(context) as api:
             page = older_names(await api.posts(list(keys)))
-            later = [newest for post in _objects(page, "data") if (newest := _newest(post)) != str(post["id"])]
-            pages = [_only(page, lambda post: _newest(post) == str(post["id"]))]
-            if later:
+            newer = outdated(page)
+            for start in range(0, len(newer), self.most_looked_up):
                 try:
-                    pages.append(older_names(await api.posts(later)))
+                    found = older_names(await api.posts(newer[start : start + self.most_looked_up]))
                 except BudgetError:  # the others are looked up on another day
-                    later = []
-        verdicts = [verdict for result in (page, *pages[1:]) for verdict in verdicts_in(result, keys)]
-        activities = [activity for result in pages for activity in _activities(result, people)]
-        return LookedUp(verdicts, activities, {f"{NETWORK}:{_first(post)}" for post in _included(page)})
+                    break
+                later = {**with_included(later, found), "data": [*posts_in(later), *posts_in(found)]}
+        verdicts = [verdict for result in (page, later) for verdict in verdicts_in(result, keys)]
+        current = with_newest(_only(page, lambda post: newest_of(post) == post["id"]), later)
+        current["data"] += [post for post in posts_in(later) if f"{NETWORK}:{history_of(post)[0]}" in keys.values()]
+        originals = _activities({**current, "data": _missing(current)}, people)
+        seen = {f"{NETWORK}:{history_of(post)[0]}" for post in included_in(page)}
+        return LookedUp(verdicts, list(_activities(current, people)), list(originals), seen)
 
 
 def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Takedown]:
@@ -108,21 +122,21 @@ def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Ta
         page: in the older vocabulary.
         keys: keys by the native ids that were looked up.
     """
-    for error in _objects(page, "errors"):
+    for error in _errors(page):
         native_id = str(error.get("resource_id") or error.get("value") or "")
         if str(error.get("resource_type", "tweet")) not in _POSTS or not native_id.isdigit():
             continue
         found = _fate_of(error)
         if found is not None:
             yield Takedown(keys.get(native_id, f"{NETWORK}:{native_id}"), *found)
-    for post in (*_objects(page, "data"), *_included(page)):
+    for post in (*posts_in(page), *included_in(page)):
         held_back = post.get("withheld")
         if not isinstance(held_back, dict):
             continue
         codes = {str(code).upper() for code in held_back.get("country_codes") or []}
         if held_back.get("copyright") is True or not WITHHELD_EVERYWHERE.isdisjoint(codes):
             why = "for copyright" if held_back.get("copyright") is True else "everywhere"
-            yield Takedown(f"{NETWORK}:{_first(post)}", Fate.WITHHELD, f"withheld on X {why}")
+            yield Takedown(f"{NETWORK}:{history_of(post)[0]}", Fate.WITHHELD, f"withheld on X {why}")
 
 
 def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:
@@ -142,47 +156,34 @@ def _fate_of(error: Mapping[str, Any]) -> tuple[Fate, str] | None:
 
 def _activities(page: Mapping[str, Any], people: Mapping[str, Actor]) -> Iterator[NewActivity]:
     """Return the posts of a page as activities, as their authors' timelines would give them."""
-    posts = sorted(_objects(page, "data"), key=_author)
+    posts = sorted(posts_in(page), key=_author)
     for author, own in groupby(posts, key=_author):
         known = people.get(author)
         account = replace(known, partial=True) if known else None
         try:
-            yield from normalise({**page, "data": list(own)}, account=account)
+            payload = {**page, "data": list(own)}
+            yield from with_edit_windows(normalise(payload, account=account), payload)
         except UnreadableError as error:  # An unreadable post must not block the checks of the others.
             log.warning("looked-up posts not read", author=author, reason=str(error))
 
 
-def _only(page: Mapping[str, Any], which: Any) -> Mapping[str, Any]:  # noqa: ANN401  # a function of a post
-    return {**page, "data": [post for post in _objects(page, "data") if which(post)]}
+def _only(page: Mapping[str, Any], which: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+    return {**page, "data": [post for post in posts_in(page) if which(post)]}
+
+
+def _missing(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the included posts that are not posts of the page themselves."""
+    own = {post["id"] for post in posts_in(page)}
+    return [post for post in included_in(page) if post["id"] not in own and newest_of(post) == post["id"]]
 
 
 def _author(post: Mapping[str, Any]) -> str:
     return str(post.get("author_id") or "")
 
 
-def _history(post: Mapping[str, Any]) -> list[str]:
-    return [str(id_) for id_ in post.get("edit_history_tweet_ids") or []] or [str(post["id"])]
-
-
-def _first(post: Mapping[str, Any]) -> str:
-    return _history(post)[0]
-
-
-def _newest(post: Mapping[str, Any]) -> str:
-    return max(_history(post), key=lambda id_: (len(id_), id_))
-
-
-def _included(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    includes = page.get("includes")
-    return _objects(includes, "tweets") if isinstance(includes, dict) else []
-
-
-def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = holder.get(name)
-    objects: list[Mapping[str, Any]] = (
-        [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    )
-    return objects if name == "errors" else [item for item in objects if str(item.get("id", "")).isdigit()]
+def _errors(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = page.get("errors")
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _job_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -41,7 +41,22 @@ _RESOURCE_PROBLEMS = frozenset(  # about the account or post, not about our acce
 _CAP = re.compile(r"(?i)usage.?cap|spend(ing)?.?(cap|limit)")
 _SPACES = re.compile(r"\s+")
 _UNKNOWN_PARAMETER = re.compile(r"query parameter \[([A-Za-z0-9_.]+)\]")
+_QUOTED = re.compile(r"['`\"](since_id|until_id|pagination_token|next_token)['`\"]")
 _BRACKETED = re.compile(r"\[([A-Za-z0-9_.]+)\]")
+_CURSORS = {
+    "since_id": "since_id",
+    "until_id": "until_id",
+    "pagination_token": "pagination_token",
+    "next_token": "pagination_token",
+}
+
+
+class CursorError(StatusError):
+    """X refused a position in a timeline: too old, or no longer known."""
+
+    def __init__(self, message: str, cursors: Collection[str]) -> None:
+        super().__init__(message, status=HTTPStatus.BAD_REQUEST)
+        self.cursors = frozenset(cursors)  # of `since_id`, `until_id`, `pagination_token`
 
 
 def from_status(
@@ -128,6 +143,8 @@ def _malformed(reason: str, body: bytes) -> StatusError:
             "other AGGREGATOR_X_VOCABULARY, or a newer version of this program.",
             status=HTTPStatus.BAD_REQUEST,
         )
+    if cursors := _refused_cursors(body):
+        return CursorError(f"X refused {', '.join(sorted(cursors))} ({reason}).", cursors)
     return StatusError(
         f"X refused the request as malformed ({reason}). Its API may have changed; look for a newer version of this"
         " program.",
@@ -138,6 +155,12 @@ def _malformed(reason: str, body: bytes) -> StatusError:
 def refused_expansions(body: bytes, sent: Collection[str]) -> set[str]:
     """Return the requested expansions that an error response rejects."""
     return _rejected_parameters(body).get("expansions", set()) & set(sent)
+
+
+def _refused_cursors(body: bytes) -> set[str]:
+    """Return the positions that an error response rejects, by the names that timelines use."""
+    named = set(_rejected_parameters(body)) | set(_QUOTED.findall(error_message(body)))
+    return {_CURSORS[name] for name in named if name in _CURSORS}
 
 
 def _rejected_parameters(body: bytes) -> dict[str, set[str]]:

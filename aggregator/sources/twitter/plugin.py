@@ -1,16 +1,13 @@
-"""Define the kind of source for X: an account's timeline, or a search."""
+"""Define the kind of source for X: timelines of accounts, mentions, quotes, lists and searches."""
 
 from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.activity import ActivityKind, Actor
+from aggregator.domain.activity import ActivityKind
 from aggregator.domain.errors import (
     AccountError,
     BadRequestError,
@@ -25,7 +22,6 @@ from aggregator.domain.errors import (
 )
 from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.domain.polling.results import (
-    Discovery,
     Failure,
     FetchFacts,
     FetchResult,
@@ -33,20 +29,22 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, read_budget, search, timeline
+from aggregator.sources.twitter import addresses, feeds, read_budget, timeline
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter.account_reports import ReportsAccounts
-from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
+from aggregator.sources.twitter.addresses import handle_in
 from aggregator.sources.twitter.compliance import ReportsTakedowns
+from aggregator.sources.twitter.discovery import MOST_HANDLES, DiscoversFeeds
 from aggregator.sources.twitter.network import X
-from aggregator.sources.twitter.normalise import NETWORK, actor_of
+from aggregator.sources.twitter.normalise import NETWORK
 from aggregator.sources.twitter.oauth import ConnectsAccounts
 from aggregator.sources.twitter.push import PushesActivity
 from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, price_ratio, token_id
-from aggregator.sources.twitter.tokens import ClientPool, connected
+from aggregator.sources.twitter.tokens import ClientPool
+from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.billing.budget import Metered
@@ -60,20 +58,18 @@ if TYPE_CHECKING:
 _OTHER_TOKEN = (ProtectedAccountError, CredentialsError, NotAllowedError)
 MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batch is then skipped
 RECOVERING = timedelta(minutes=5)
-FLOOR = timedelta(minutes=1)
-FLOOR_ON_LOOPBACK = timedelta(seconds=1)  # a sample server on this machine bills nothing
 
 
-class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivity, SourceKind):
+class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivity, SourceKind):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
-    label = "an account or search on X"
+    label = "an account, list or search on X"
     queue = QueueClass.API
     former_queue = "twitter"
     eagerness = 12.0  # polls without new posts are free
     per_host: int | None = 100  # X's own rate limits apply, and all accounts share one host
-    address_form = "an X handle (@name)"
+    address_form = "an X handle (@name), mentions:@name, quotes:@name, list:ID or search:QUERY"
     options = (
         SourceOption(
             "exclude",
@@ -83,33 +79,25 @@ class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivit
             choices=("replies", "retweets"),
         ),
         SourceOption("user_id", OptionType.TEXT, "Account id", "The account's numeric id.", discovered=True),
+        SourceOption("feed", OptionType.TEXT, "Feed", "Mentions or quotes of the account.", discovered=True),
+        SourceOption("list_id", OptionType.TEXT, "List id", "The numeric id of a list.", discovered=True),
         SourceOption("query", OptionType.TEXT, "Search", "The query of a search.", discovered=True),
     )
     settings = SETTINGS
     networks = (X,)
     service = SERVICE
     network = NETWORK
-    most_people = 100
+    most_people = MOST_HANDLES
     people_kept = timedelta(days=7)  # names and pictures seldom change, and each returned account is billed
     others_kept = timedelta(days=28)
 
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Validate the options `user_id`, `query` and `exclude`.
+        """Validate the options of an account, a list or a search.
 
         Raises:
             BadRequestError: an option is unknown or its value is invalid.
         """
-        parsed = parse_options(self.options, options, self.label)
-        if "query" in parsed:
-            if "exclude" in parsed:
-                raise BadRequestError("For a search, exclude posts in the query: -is:retweet, -is:reply.")
-            return {"query": search.checked(parsed["query"])}
-        if not USER_ID.fullmatch(user_id := parsed.get("user_id", "")):
-            raise BadRequestError(
-                f"Invalid value {user_id!r} for the option 'user_id' of {self.label}; "
-                "expected the account's numeric id."
-            )
-        return parsed
+        return feeds.checked_options(parse_options(self.options, options, self.label), self.label)
 
     def credential(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """Return the name of the service and the id of the configured token."""
@@ -122,6 +110,8 @@ class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivit
 
     def savings(self, options: Mapping[str, Json], parts: Mapping[ActivityKind, float]) -> Sequence[Saving]:
         """Return the savings from leaving out reposts or replies."""
+        if feeds.feed_of(options) is not addresses.Feed.ACCOUNT:
+            return []
         reposts, replies = parts.get(ActivityKind.REPOST, 0.0), parts.get(ActivityKind.REPLY, 0.0)
         excluded = options.get("exclude", ())
         return [
@@ -137,97 +127,25 @@ class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivit
         return mode
 
     def address_key(self, address: str) -> str | None:
-        """Return the normalized form of a handle or a search."""
-        if handle := handle_in(address):
-            return f"@{handle.casefold()}"
-        return address if address.startswith("search:") or is_on_x(address) else None
+        """Return the canonical form of an address on X; pages that can't be followed keep their own."""
+        try:
+            found = addresses.parse(address)
+        except BadRequestError:
+            return address
+        if found is None:
+            return None
+        return str(found) if found.feed is addresses.Feed.SEARCH else str(found).casefold()
 
     def web_page(self, source: Source) -> str:
-        """Return the URL of an account's profile; a search has no page."""
+        """Return the URL of an account's profile or of a list; a search has no page."""
+        if list_id := source.options.get("list_id"):
+            return f"https://x.com/i/lists/{list_id}"
         handle = handle_in(source.address)
         return X.profile.format(handle=handle) if handle else ""
 
     post_id = staticmethod(addresses.post_id)
     account_id = staticmethod(addresses.account_id)
     handle = staticmethod(addresses.handle_in)
-
-    async def discover(
-        self,
-        address: str,
-        context: PollContext,
-        options: Mapping[str, Json] = MappingProxyType({}),
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> Discovery | None:
-        """Resolve "@handle", a profile URL or "search:QUERY" to a source.
-
-        Raises:
-            MissingAccountError, SuspendedAccountError, ProtectedAccountError: the account does not exist or can't be
-                read.
-            BadRequestError: the query is invalid, or an option is not supported for X.
-            SourceError: X gave no usable response.
-        """
-        query = search.query_in(address)
-        handle = handle_in(address)
-        if query is None and handle is None:
-            return None
-        if headers or options.keys() - {"exclude"}:
-            raise BadRequestError("A source on X accepts no credentials, and only the option exclude.")
-        async with connected(context) as api:
-            if query is not None:
-                return search.discovered(query, api.host, _floor(api), self.name)
-            own = {credential.subject for credential in await context.credentials.all(SERVICE)}
-            return self._account(await api.user(str(handle)), str(handle), api, own)
-
-    async def discover_all(
-        self, addresses: Sequence[str], context: PollContext
-    ) -> Mapping[str, Discovery | SourceError]:
-        """Resolve many accounts, up to a hundred per request.
-
-        Raises:
-            SourceError: X gave no usable response.
-        """
-        handles = {address: handle for address in addresses if (handle := handle_in(address)) is not None}
-        if len(handles) <= 1:
-            return {}
-        found: dict[str, Discovery | SourceError] = {}
-        async with connected(context) as api:
-            every_address = list(handles)
-            for start in range(0, len(every_address), self.most_people):
-                some = every_address[start : start + self.most_people]
-                payload = await api.users_by(list(dict.fromkeys(handles[address] for address in some)))
-                found |= {address: self._outcome_for(payload, handles[address], api) for address in some}
-        return found
-
-    def _outcome_for(self, payload: Mapping[str, Any], handle: str, api: Api) -> Discovery | SourceError:
-        """Return the outcome for one account from a response about several."""
-        data, errors = payload.get("data"), payload.get("errors")
-        users = [user for user in data if isinstance(user, dict)] if isinstance(data, list) else []
-        reported = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-        user = next((user for user in users if str(user.get("username")).casefold() == handle.casefold()), None)
-        about = [error for error in reported if str(error.get("value")).casefold() == handle.casefold()]
-        try:
-            return self._account({"data": user, "errors": about}, handle, api)
-        except SourceError as error:
-            return error
-
-    def _account(self, payload: Mapping[str, Any], handle: str, api: Api, own: Collection[str] = ()) -> Discovery:
-        """Return the account in a response; `own` are the ids of connected accounts, which can be read if protected."""
-        user = payload.get("data")
-        if not isinstance(user, dict) or not USER_ID.fullmatch(str(user.get("id"))):
-            raise problems.from_errors(payload.get("errors"), f"@{handle}")
-        actor = actor_of(user)
-        if user.get("protected") is True and actor.native_id not in own:
-            raise ProtectedAccountError(f"@{handle} on X is protected: only approved followers can see its posts.")
-        return Discovery(
-            kind=self.name,
-            address=f"@{actor.handle or handle}",
-            host=api.host,
-            name=actor.name,
-            slug=(actor.handle or handle).casefold().replace("_", "-").strip("-") or f"x-{actor.native_id}",
-            every=None,
-            floor=_floor(api),
-            options={"user_id": actor.native_id},
-        )
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""
@@ -271,12 +189,13 @@ class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivit
             return FetchFacts(started, spent, seen.status, seen.wire_bytes, seen.requests)
 
         try:
+            options = self.parse_options(source.options)
             ration = await context.spending.ration(api.service)
-            if ration is not None and api.token.owner is not None:
+            if ration is not None and feeds.is_owned(options, api.token.owner):
                 ration = ration.cheaper(price_ratio(context.settings))
             quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
-            reading = await self._read(source, api, mark, quota, started)
+            reading = await feeds.read(source, options, api, mark, quota, started)
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:
@@ -284,20 +203,6 @@ class Twitter(ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivit
         except Exception as error:  # noqa: BLE001  # one odd answer must never cost the other accounts their poll
             return Failure(UnreadableError(f"X's response could not be read ({type(error).__name__})."), facts())
         return _result(source, reading, mark, ration, api.cost, facts())
-
-    async def _read(
-        self, source: Source, api: Api, mark: timeline.Watermark, quota: read_budget.ReadQuota, now: datetime
-    ) -> timeline.ReadResult:
-        options = self.parse_options(source.options)
-        if "query" in options:
-            ask = search.as_timeline(partial(api.search, options["query"], source.id), now)
-            return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.clamped_quota(quota))
-        user_id = str(options["user_id"])
-        left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
-        handle = handle_in(source.address)
-        account = replace(_account_of(user_id, source.name, handle), partial=True)
-        ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, quota)
 
 
 def _skipped(now: datetime) -> PausedError:
@@ -344,19 +249,19 @@ def _result(
 
 
 def _note(reading: timeline.ReadResult) -> str | None:
+    notes = []
     if reading.error:
-        return f"Not everything was read: {reading.error}"
+        notes.append(f"Not everything was read: {reading.error}")
     if reading.skipped:
-        return "Older posts were left out to stay within the budget; see 'aggregator budget'."
-    return None
-
-
-def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
-    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
-
-
-def _floor(api: Api) -> timedelta:
-    return FLOOR_ON_LOOPBACK if api.is_local else FLOOR
+        notes.append("Older posts were left out to stay within the budget; see 'aggregator budget'.")
+    if reading.lost:
+        notes.append("Posts since an earlier poll are lost: X does not return posts that old any more.")
+    if reading.empty_pages:
+        pages = counted(reading.empty_pages, "page")
+        notes.append(f"X returned {pages} without posts, since it leaves posts out after it has cut the pages.")
+        if reading.mark.token:
+            notes.append("The next poll continues after them.")
+    return " ".join(notes) or None
 
 
 KIND = Twitter()

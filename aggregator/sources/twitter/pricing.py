@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MOST = 1_000_000_000  # dollars; more is no balance
+# A list, which has a `member_count`, costs as much as a post.
+_FIELDS_OF_POSTS = frozenset({"text", "edit_history_tweet_ids", "edit_history_post_ids", "member_count"})
 
 
 def returned_in(payload: object, *, owned: bool = False) -> Returned:
@@ -26,9 +28,7 @@ def returned_in(payload: object, *, owned: bool = False) -> Returned:
     includes = given if isinstance(given, dict) else {}
     data = list(_objects(payload, "data"))
     people = [item for item in data if "username" in item]
-    posts = [
-        item for item in data if "text" in item or "edit_history_tweet_ids" in item or "edit_history_post_ids" in item
-    ]
+    posts = [item for item in data if not _FIELDS_OF_POSTS.isdisjoint(item)]
     own, posts = (posts, []) if owned else ([], posts)
     posts += [*_objects(includes, "tweets"), *_objects(includes, "posts")]
     people += _objects(includes, "users")

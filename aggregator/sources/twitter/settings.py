@@ -49,8 +49,8 @@ SETTINGS: tuple[Option[Any], ...] = (
         "X_SWEEP",
         Sweeping,
         "auto, jobs, lookup or off",
-        "how shown posts are checked for takedowns: jobs (compliance jobs, free), lookup (within the reserve), "
-        "auto (lookup if jobs are refused), or off",
+        "how shown posts are checked for takedowns and edits: jobs (free), lookup (within the reserve), "
+        "auto (jobs, and lookup of posts that may have changed; of all posts if jobs are refused), or off",
         "auto",
     ),
     Option(

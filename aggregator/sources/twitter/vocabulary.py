@@ -17,6 +17,7 @@ Fields = Mapping[str, Sequence[str]]
 USER_FIELDS = [
     "id", "name", "username", "profile_image_url", "verified", "verified_type", "protected", "withheld", "url",
 ]  # fmt: skip
+LIST_FIELDS = ["id", "name", "member_count", "private"]
 _MEDIA_FIELDS = [
     "media_key", "type", "url", "preview_image_url", "alt_text", "width", "height", "duration_ms", "variants",
 ]  # fmt: skip

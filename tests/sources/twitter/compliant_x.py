@@ -28,6 +28,7 @@ class APost:
     about: tuple[tuple[str, int], ...] = ()
     history: list[int] = field(default_factory=list)
     withheld: dict[str, Any] | None = None
+    editable_until: str = ""
 
     def shape(self) -> dict[str, Any]:
         shape: dict[str, Any] = {
@@ -37,17 +38,22 @@ class APost:
             "created_at": "2026-05-04T11:00:00.000Z",
             "edit_history_tweet_ids": [str(version) for version in self.history or [self.id]],
         }
+        if self.editable_until:
+            shape["edit_controls"] = {
+                "edits_remaining": 5, "is_edit_eligible": True, "editable_until": self.editable_until
+            }  # fmt: skip
         if self.about:
             shape["referenced_tweets"] = [{"type": type_, "id": str(id_)} for type_, id_ in self.about]
         return shape | ({"withheld": self.withheld} if self.withheld else {})
 
 
 class CompliantX:
-    """The server; change `posts`, `gone` and `jobs_as` at any time."""
+    """The server; change `posts`, `gone` and `forgotten` at any time."""
 
     def __init__(self) -> None:
         self.accounts: dict[int, str] = {}
         self.posts: dict[int, APost] = {}
+        self.forgotten: set[int] = set()  # posts that it does not include, without an error
         self.gone: dict[int, str] = {}  # post -> "deleted", "protected" or "suspended"
         self.people_gone: dict[int, str] = {}
         self.refusing = 0  # status that everything about jobs is answered with
@@ -56,6 +62,7 @@ class CompliantX:
         self.upload_status = 200
         self.uploaded: dict[str, list[str]] = {}
         self.requests: list[str] = []  # method and path
+        self.looked_up: list[list[int]] = []  # ids of each lookup
         x = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -135,7 +142,8 @@ class CompliantX:
         if route[0] == "users" and route[2:] == ["tweets"]:
             return self._timeline(int(route[1]), int(query.get("since_id", 0)))
         if route == ["tweets"]:
-            return self._page([int(id_) for id_ in query["ids"].split(",")])
+            self.looked_up.append([int(id_) for id_ in query["ids"].split(",")])
+            return self._page(self.looked_up[-1])
         return self._of_jobs(route, body) if route[0] == "compliance" else {"_status": 404, "title": "Not Found"}
 
     def _of_jobs(self, route: list[str], body: bytes) -> dict[str, Any]:
@@ -165,7 +173,7 @@ class CompliantX:
 
     def _page(self, ids: list[int]) -> dict[str, Any]:
         found = [self.posts[id_] for id_ in ids if id_ in self.posts and id_ not in self.gone]
-        refs = dict.fromkeys(id_ for post in found for _, id_ in post.about)
+        refs = dict.fromkeys(id_ for post in found for _, id_ in post.about if id_ not in self.forgotten)
         there = [self.posts[id_].shape() for id_ in refs if id_ in self.posts and id_ not in self.gone]
         errors = [self._error(id_, "ids") for id_ in ids if id_ not in self.posts or id_ in self.gone]
         errors += [

@@ -24,6 +24,7 @@ from aggregator.domain.errors import (
     UnreadableError,
 )
 from aggregator.sources.twitter.errors import (
+    CursorError,
     from_errors,
     from_status,
     is_exhausted,
@@ -171,3 +172,26 @@ def test_samples_of_the_two_429(name: str, kind: type[SourceError]) -> None:
     sample = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
     error = from_status(sample["status"], sample["headers"], json.dumps(sample["body"]).encode(), NOW)
     assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "parameters", "cursors"),
+    [
+        ("'until_id' must be a tweet id created after [2026]", {"until_id": ["5"]}, {"until_id"}),
+        ("Invalid 'since_id':'5'. Use a 'since_id' that is larger than 7", {}, {"since_id"}),
+        ("`pagination_token` is not valid", {"pagination_token": ["x"]}, {"pagination_token"}),
+        ("next_token is not valid", {"next_token": ["x"]}, {"pagination_token"}),
+        ("no such", {"since_id": ["1"], "until_id": ["2"]}, {"since_id", "until_id"}),
+    ],
+    ids=["until", "since in words", "token", "token of a search", "two"],
+)
+def test_a_refused_position_is_named(message: str, parameters: dict[str, list[str]], cursors: set[str]) -> None:
+    error = from_status(400, {}, body(errors=[{"message": message, "parameters": parameters}]), NOW)
+    assert isinstance(error, CursorError)
+    assert error.cursors == cursors
+
+
+def test_an_unknown_parameter_is_no_refused_position() -> None:
+    message = "The query parameter [foo] is not one of [id,since_id,until_id,pagination_token]"
+    error = from_status(400, {}, body(errors=[{"message": message, "parameters": {"foo": ["1"]}}]), NOW)
+    assert type(error) is StatusError

@@ -92,9 +92,6 @@ def test_handles_and_profiles_are_discovered(upstream: SimulatedUpstream, addres
 @pytest.mark.parametrize(
     "address",
     [
-        "https://x.com/",
-        "https://x.com/home",
-        "https://x.com/opengovpart/status/123",
         "https://example.org/opengovpart",
         "https://notx.com/opengovpart",
         "opengovpart",
@@ -106,6 +103,20 @@ def test_handles_and_profiles_are_discovered(upstream: SimulatedUpstream, addres
 def test_other_addresses_are_left_alone_without_a_request(x: FakeX, address: str) -> None:
     assert discovered(address, context(x.url)) is None
     assert x.requests == []
+
+
+@pytest.mark.parametrize("address", ["https://x.com/", "https://x.com/home", "https://x.com/opengovpart/status/123"])
+def test_pages_of_x_that_cannot_be_followed_are_refused_without_a_request(x: FakeX, address: str) -> None:
+    with pytest.raises(BadRequestError):
+        discovered(address, context(x.url))
+    assert x.requests == []
+
+
+def test_an_account_is_discovered_by_its_id(upstream: SimulatedUpstream) -> None:
+    account = upstream.world.by_username["opengovpart"]
+    found = discovered(f"https://x.com/i/user/{account.id}", context(upstream.url, token=SAMPLE_TOKEN))
+    assert found is not None
+    assert (found.address, found.options) == ("@opengovpart", {"user_id": account.id})
 
 
 def test_portal_timeline_has_its_three_retweets_with_both_people(upstream: SimulatedUpstream) -> None:
