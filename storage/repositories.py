@@ -27,6 +27,7 @@ from storage.stream.activities import Activities
 from storage.stream.actors import Actors
 from storage.stream.stories import Stories
 from storage.stream.tags import Tagging
+from storage.stream.unread_entries import UnreadEntries
 from storage.stream.versions import Versions
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class StreamRepositories(_Group):
     def tags(self) -> Tagging:
         """The tags."""
         return Tagging(self._connection)
+
+    @cached_property
+    def unread(self) -> UnreadEntries:
+        """The entries that can't be read yet."""
+        return UnreadEntries(self._connection)
 
     @cached_property
     def versions(self) -> Versions:

@@ -43,26 +43,38 @@ def status(as_json: bool, ticking: bool) -> None:
             count = tx.polling.sources.count()
             sources = [] if as_json else _sources(tx, now)
             paused = tx.polling.hosts.paused(now)
+            unread = tx.stream.unread.counts()
         workers = _workers(container)
         if as_json:
             paused_hosts = [pause._asdict() for pause in paused]
-            print_json({"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts})
+            print_json(
+                {
+                    "last_tick": last_tick,
+                    "revision": revision,
+                    "workers": workers,
+                    "paused_hosts": paused_hosts,
+                    "unread_entries": sum(unread.values()),
+                }
+            )
             with container.store.reading() as tx:
                 for source in tx.polling.sources.each():
-                    print_json(source_facts(source))
+                    print_json({**source_facts(source), "unread_entries": unread.get(source.id, 0)})
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none responds'}")
         for pause in paused:
             click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
+        if unread:
+            kept = f"{counted(sum(unread.values()), 'item')} of {counted(len(unread), 'source')}"
+            click.echo(f"Not readable: {kept}, kept until a newer version can read them")
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return
         print_table(
             ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "PROBLEM"),
-            [_row(source, now) for source in sources],
+            [_row(source, now, unread.get(source.id, 0)) for source in sources],
         )
         if count > len(sources):
             click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
@@ -104,8 +116,9 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
     return f"ticking (last {ago(last_tick, now)})"
 
 
-def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    problem = source.poll.last_error or source.poll.document_note or ""
+def _row(source: Source, now: datetime, unread: int) -> tuple[str, ...]:
+    kept = f"{counted(unread, 'item')} not readable" if unread else ""
+    problem = source.poll.last_error or source.poll.document_note or kept
     if source.state is not SourceState.ACTIVE:
         problem = source.state_reason
     upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"

@@ -10,6 +10,7 @@ from uuid import uuid4
 from aggregator.domain.polling.schedule import PollBudget
 from aggregator.services.ingest import Ingest
 from aggregator.services.profiles import refresh_profiles
+from aggregator.services.read_again import read_again
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Polling:
             paces = self._paces(tx)
         if not batch:
             return []
+        if any(kinds()[source.kind].reads_again for source in batch):
+            read_again(runtime.store, kinds(), runtime.clock(), runtime.configuration.tagger)
         return runtime.run(self._ingest(batch, token, paces, time.monotonic() + runtime.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:

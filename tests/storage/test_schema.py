@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+ALL = [*(f"{number:04}" for number in range(1, 11)), "0012"]
 TODAY = date(2026, 3, 2)
 
 
@@ -38,7 +39,7 @@ def _tables(engine: Engine) -> set[str]:
 
 def test_up_down_up(engine: Engine) -> None:
     config = schema.configuration(engine)
-    assert schema.migrate(engine, "test.invalid", TODAY) == [f"{number:04}" for number in range(1, 11)]
+    assert schema.migrate(engine, "test.invalid", TODAY) == ALL
     full = _tables(engine)
     assert {"activity", "source", "host", "transition", "fetch_log", "raw_payload", "activity_version", "audit"} <= full
     command.downgrade(config, "base")
@@ -72,7 +73,7 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == [[], [], [], [f"{number:04}" for number in range(1, 11)]]
+    assert sorted(applied) == [[], [], [], ALL]
 
 
 def test_a_source_that_is_never_polled_has_no_due_date(engine: Engine) -> None:
@@ -123,8 +124,8 @@ def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr(schema, "_known", lambda: ("0010", "9998"))
-    with pytest.raises(SchemaError, match=r"\(0010\) is older than this version needs \(9998\)"):
+    monkeypatch.setattr(schema, "_known", lambda: ("0012", "9998"))
+    with pytest.raises(SchemaError, match=r"\(0012\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 
@@ -165,6 +166,7 @@ def test_a_newer_schema_keeps_the_sources_that_were_there(engine: Engine) -> Non
         "0008",
         "0009",
         "0010",
+        "0012",
     ]
     with Store(engine).reading() as tx:
         sources = {source.slug: source for source in tx.polling.sources.each()}

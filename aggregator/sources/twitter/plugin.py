@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
+    from aggregator.domain.activity import NewActivity
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Ration
     from aggregator.domain.compliance.sweep_mode import Sweeping
@@ -286,6 +286,10 @@ class Twitter(ReportsTakedowns, SourceKind):
         finally:
             api.close()
 
+    def read_again(self, raw: bytes, source: Source) -> Sequence[NewActivity]:
+        """Read a stored page of one post."""
+        return timeline.read_again(raw, timeline.account_of(source) if "user_id" in source.options else None)
+
     async def _polled(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
         started, began = context.clock(), time.monotonic()
         api.begin()
@@ -317,10 +321,8 @@ class Twitter(ReportsTakedowns, SourceKind):
             return await timeline.read(ask, f"the search {options['query']!r}", mark, None, search.clamped_quota(quota))
         user_id = str(options["user_id"])
         left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
-        handle = handle_in(source.address)
-        account = replace(_account_of(user_id, source.name, handle), partial=True)
         ask = partial(api.timeline, user_id, source.id, **left_out)
-        return await timeline.read(ask, source.address, mark, account, quota)
+        return await timeline.read(ask, source.address, mark, timeline.account_of(source), quota)
 
 
 def _is_outage(error: SourceError) -> bool:
@@ -356,7 +358,7 @@ def _result(
     daily_cost = read_budget.updated_daily_cost(
         known, read_cost, now - source.poll.last_success if source.poll.last_success else None
     )
-    if not reading.activities and reading.mark == before and reading.error is None:
+    if not reading.activities and not reading.unread and reading.mark == before and reading.error is None:
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.shortest_interval(ration, cost)
@@ -369,19 +371,18 @@ def _result(
         appetite=daily_cost,
         note=_note(reading),
         facts=facts,
+        unread=reading.unread,
     )
 
 
 def _note(reading: timeline.ReadResult) -> str | None:
     if reading.error:
         return f"Not everything was read: {reading.error}"
+    if reading.unread:
+        return reading.unread_note
     if reading.skipped:
         return "Older posts were left out to stay within the budget; see 'aggregator budget'."
     return None
-
-
-def _account_of(user_id: str, name: str, handle: str | None) -> Actor:
-    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
 
 
 def _floor(api: Api) -> timedelta:
