@@ -99,10 +99,7 @@ def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
     if content.kind is ActivityKind.REPOST:
         yield _reposted(item, content, terms)
     else:
-        yield _post(content, terms, in_thread=item.thread is not None)
-    quoting = quoting_post(item)
-    if quoting and terms.audience.gets(quoting.network):
-        yield _quote(item, quoting, terms)
+        yield _post(content, terms, in_thread=item.thread is not None) + _quote(item, terms)
     if others := terms.others.get(item.id):
         yield _also(others, terms.audience)
 
@@ -116,13 +113,16 @@ def _reposted(item: Activity, content: Content, terms: Terms) -> str:
         return f"{begin}<p>{_NO_ORIGINAL}</p>"
     if original is None:
         return begin + _blockquote(content, _post(content, terms))
-    hidden = item.object is not None and original is not item.object.content
-    return begin + (_pointer(original) if hidden else _blockquote(original, _post(original, terms)))
+    if item.object is not None and original is not item.object.content:  # hidden by the network's terms
+        return begin + _pointer(original)
+    return begin + _blockquote(original, _post(original, terms) + _quote(item, terms))
 
 
-def _quote(item: Activity, quoting: Content, terms: Terms) -> str:
-    """Return the quoted post, or why there is none."""
-    quoted = quoted_post(item)
+def _quote(item: Activity, terms: Terms) -> str:
+    """Return the quoted post, or why there is none; "" if nothing is quoted."""
+    quoting, quoted = quoting_post(item), quoted_post(item)
+    if quoting is None or not terms.audience.gets(quoting.network):
+        return ""
     if quoted is None:
         return _unquoted(quoting)
     visible = terms.audience.content(quoted)

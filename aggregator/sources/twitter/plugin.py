@@ -30,7 +30,7 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, read_budget, search, timeline
+from aggregator.sources.twitter import addresses, read_budget, search, threads, timeline
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
@@ -322,6 +322,8 @@ class Twitter(ReportsTakedowns, SourceKind):
         user_id = str(options["user_id"])
         left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
         ask = partial(api.timeline, user_id, source.id, **left_out)
+        if "replies" in options.get("exclude", ()) and (handle := handle_in(source.address)):
+            ask = threads.kept(ask, threads.search_for(handle, partial(api.search, source_id=source.id), now), user_id)
         return await timeline.read(ask, source.address, mark, timeline.account_of(source), quota)
 
 
