@@ -17,7 +17,7 @@ from aggregator.sources.twitter import search
 from aggregator.sources.twitter.payload import author_of, identified, older_names, references_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from datetime import datetime
 
     from aggregator.sources.twitter.payload import Record
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 _LISTS = ("tweets", "users", "media", "polls")
 
 
-def search_for(handle: str, fetch: Callable[..., Awaitable[Mapping[str, Any]]], now: datetime) -> PageFetcher:
+def search_for(handle: str, fetch: Callable[..., Coroutine[Any, Any, Mapping[str, Any]]], now: datetime) -> PageFetcher:
     """Return the search for an account's replies to its own posts, with the parameters of a timeline.
 
     Args:
