@@ -42,10 +42,10 @@ class X:
     def ids(self, *questions: dict[str, Any]) -> list[list[str]]:
         fetch = threads.kept(self.timeline, threads.search_for("desk", self.search, NOW), "1")
 
-        async def all_() -> list[list[str]]:
-            return [[entry["id"] for entry in (await fetch(**asked)).get("data", ())] for asked in questions]
+        async def answers() -> list[list[str]]:
+            return [[entry["id"] for entry in (await fetch(**parameters)).get("data", ())] for parameters in questions]
 
-        return asyncio.run(all_())
+        return asyncio.run(answers())
 
 
 def test_own_replies_are_added_and_replies_to_others_are_not() -> None:
