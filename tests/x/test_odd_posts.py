@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 ODD = post(12, words="An odd post") | {"entities": 5}
 
 
-def answers(path: str, asked: Asked) -> dict[str, Any]:
+def answers(path: str, query: Asked) -> dict[str, Any]:
     """Answer like an account whose newest post but one is odd."""
     del path
     posts = [post(13), ODD, post(11)]
-    return page(*posts) if "since_id" not in asked else NOTHING
+    return page(*posts) if "since_id" not in query else NOTHING
 
 
 def test_the_account_goes_on_and_the_post_is_counted(fake: FakeX, follower: Follower) -> None:
