@@ -127,14 +127,16 @@ def _quote(item: Activity, terms: Terms) -> str:
         return _unquoted(quoting)
     visible = terms.audience.content(quoted)
     begin = f"<p>{_person(visible.actor)}:</p>" if _name(visible.actor) else ""
-    missing = _unquoted(visible) if visible.quote_of else ""
-    return _blockquote(visible, begin + (_post(visible, terms) or _pointer(visible)) + missing)
+    inner = _quotes(visible) if visible.quote_of else ""  # a link, whether its network has it or not
+    return _blockquote(visible, begin + (_post(visible, terms) or _pointer(visible)) + inner)
 
 
 def _unquoted(quoting: Content) -> str:
-    if quoting.lacks_quote:
-        return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
-    return "<p>The quoted post is not available.</p>"
+    return _quotes(quoting) if quoting.lacks_quote else "<p>The quoted post is not available.</p>"
+
+
+def _quotes(quoting: Content) -> str:
+    return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
 
 
 def _also(others: Sequence[Activity], audience: Audience) -> str:
