@@ -14,6 +14,7 @@ from aggregator.domain.source import SourceState
 from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from aggregator.container import Container
@@ -46,28 +47,15 @@ def status(as_json: bool, ticking: bool) -> None:
             unread = tx.stream.unread.counts()
         workers = _workers(container)
         if as_json:
-            paused_hosts = [pause._asdict() for pause in paused]
-            print_json(
-                {
-                    "last_tick": last_tick,
-                    "revision": revision,
-                    "workers": workers,
-                    "paused_hosts": paused_hosts,
-                    "unread_entries": sum(unread.values()),
-                }
-            )
-            with container.store.reading() as tx:
-                for source in tx.polling.sources.each():
-                    print_json({**source_facts(source), "unread_entries": unread.get(source.id, 0)})
+            facts = {"last_tick": last_tick, "revision": revision, "workers": workers}
+            _print_json(container, {**facts, "paused_hosts": [pause._asdict() for pause in paused]}, unread)
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none responds'}")
         for pause in paused:
             click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
-        if unread:
-            kept = f"{counted(sum(unread.values()), 'item')} of {counted(len(unread), 'source')}"
-            click.echo(f"Not readable: {kept}, kept until a newer version can read them")
+        _print_unread(unread)
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
@@ -78,6 +66,19 @@ def status(as_json: bool, ticking: bool) -> None:
         )
         if count > len(sources):
             click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
+
+
+def _print_json(container: Container, system: Mapping[str, object], unread: Mapping[int, int]) -> None:
+    print_json({**system, "unread_entries": sum(unread.values())})
+    with container.store.reading() as tx:
+        for source in tx.polling.sources.each():
+            print_json({**source_facts(source), "unread_entries": unread.get(source.id, 0)})
+
+
+def _print_unread(unread: Mapping[int, int]) -> None:
+    if unread:
+        kept = f"{counted(sum(unread.values()), 'item')} of {counted(len(unread), 'source')}"
+        click.echo(f"Not readable: {kept}, kept until a newer version can read them")
 
 
 def _sources(tx: Transaction, now: datetime) -> list[Source]:

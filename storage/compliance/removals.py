@@ -103,9 +103,11 @@ class Removals:
         reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
         for buried in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
             _count(removal, buried, "reposts")
-        for buried in self._tombstones.strip(embedding, most=most):
-            _count(removal, buried, "quotes")
-        for buried in self._tombstones.strip_quoted(activity.c.quoted_actor_id == who, most=most):
+        quoted = activity.c.quoted_actor_id == who
+        for buried in (
+            *self._tombstones.strip(embedding, most=most),
+            *self._tombstones.strip_quoted(quoted, most=most),
+        ):
             _count(removal, buried, "quotes")
         removal.more = max(removal.posts, removal.reposts, removal.quotes) >= most
         revision = self._anonymise(actor.c.id == who, _SLICE)
