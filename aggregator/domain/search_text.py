@@ -22,6 +22,10 @@ def search_text(content: Content, original: Original | None) -> str:
 def _words(content: Content) -> Iterator[str]:
     yield content.title or ""
     yield content.text
+    yield from content.poll.options if content.poll else ()
+    for link in content.links:
+        yield link.title or ""
+        yield link.description or ""
     yield from content.hashtags
     if content.actor:
         yield content.actor.name

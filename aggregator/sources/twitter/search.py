@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.sources.twitter.timeline import PageFetcher
 
 LONGEST_QUERY = 512  # characters, on self-service plans
-LEAST_PAGE = 10  # posts; X's minimum page size
+_LEAST_PAGE = 10  # posts; X's minimum page size
 _REACH = timedelta(days=7) - timedelta(hours=1)  # X's search window, less a margin for clock differences
 _X_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # post ids contain milliseconds since this instant
 _PREFIX = re.compile(r"(?:x-)?search:\s*(.*)", re.IGNORECASE | re.DOTALL)
@@ -62,7 +62,7 @@ def discovered(query: str, host: str, floor: timedelta, kind: str) -> Discovery:
 
 def clamped_quota(quota: ReadQuota) -> ReadQuota:
     """Return a quota with page sizes that X accepts for searches."""
-    return replace(quota, first=max(quota.first, LEAST_PAGE), page=max(quota.page, LEAST_PAGE))
+    return replace(quota, first=max(quota.first, _LEAST_PAGE), page=max(quota.page, _LEAST_PAGE))
 
 
 def as_timeline(fetch: PageFetcher, now: datetime) -> PageFetcher:

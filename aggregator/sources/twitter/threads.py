@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LEAST_PAGE = 10  # posts; a search's minimum page size
+_BOUNDS = ("since_id", "until_id")
 _LISTS = ("tweets", "users", "media", "polls")
 
 
@@ -39,7 +41,7 @@ def search_for(handle: str, fetch: Callable[..., Coroutine[Any, Any, Mapping[str
     ask = search.as_timeline(partial(fetch, f"from:{handle} to:{handle} is:reply"), now)
 
     async def page(**parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
-        return await ask(**{**parameters, "max_results": max(int(parameters["max_results"]), search.LEAST_PAGE)})
+        return await ask(**{**parameters, "max_results": max(int(parameters["max_results"]), _LEAST_PAGE)})
 
     return page
 
@@ -54,12 +56,15 @@ def kept(timeline: PageFetcher, searching: PageFetcher, user_id: str) -> PageFet
     """
     waiting: list[Record] = []  # thread posts that are older than the pages so far
     included: Record = {}
+    searched: list[Record] = []  # the bounds of the last search: pages of the same range share it
 
     async def page(**parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401  # X's own parameters
         answer: Record = older_names(dict(await timeline(**parameters)))
-        if "pagination_token" not in parameters:
-            waiting[:], found = [], await _searched(searching, parameters)
-            waiting.extend(_own_replies(found, user_id))
+        bounds = {name: parameters[name] for name in _BOUNDS if name in parameters}
+        if searched != [bounds]:
+            searched[:] = [bounds]
+            found = await _searched(searching, {**bounds, "max_results": parameters["max_results"]})
+            waiting[:] = _own_replies(found, user_id)
             included.update(found)
         posts = [post for entry in _listed(answer, "data") if (post := identified(entry)) is not None]
         oldest = min((int(post["id"]) for post in posts), default=0) if _has_more(answer) else 0

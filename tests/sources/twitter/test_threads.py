@@ -68,6 +68,19 @@ def test_older_thread_posts_wait_for_the_page_of_their_time() -> None:
     assert len(x.searches) == 1
 
 
+def test_each_range_of_a_timeline_is_searched_once() -> None:
+    x = X([page(post(30), token="t"), page(post(20)), page(post(50))], page(reply(21, 20)))
+    gap = {"max_results": 5, "since_id": 2051000000000000000, "until_id": 2051000000000000900}
+    questions: list[dict[str, Any]] = [
+        {**gap, "pagination_token": "kept"},
+        {**gap, "pagination_token": "t"},
+        {"max_results": 5, "since_id": 30},
+    ]
+    x.ids(*questions)
+    assert len(x.searches) == 2
+    assert all("next_token" not in parameters for _, parameters in x.searches)  # a timeline's token
+
+
 def test_what_is_included_with_a_thread_post_is_kept() -> None:
     found = page(
         reply(11, 10) | {"attachments": {"media_keys": ["3_1"]}}, media=[{"media_key": "3_1", "type": "photo"}]
