@@ -50,7 +50,7 @@ def test_a_newer_version_reads_it_with_the_next_poll(
     installation.poll()
     assert installation.ids() == ["11", "13"]
     monkeypatch.setattr(read_again, "product_version", lambda: "99")
-    monkeypatch.setattr("aggregator.sources.twitter.timeline.json.loads", lambda _: page(post(12, words="Understood")))
+    monkeypatch.setattr("aggregator.sources.twitter.unread_posts.json.loads", lambda _: page(post(12, words="Understood")))
     installation.poll()
     assert installation.ids() == ["11", "12", "13"]
     assert {item.content.text for item in installation.items()} >= {"Understood"}

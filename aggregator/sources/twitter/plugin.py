@@ -30,7 +30,7 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, read_budget, search, threads, timeline
+from aggregator.sources.twitter import addresses, read_budget, search, threads, timeline, unread_posts
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter.addresses import USER_ID, handle_in, is_on_x
 from aggregator.sources.twitter.compliance import ReportsTakedowns
@@ -288,7 +288,7 @@ class Twitter(ReportsTakedowns, SourceKind):
 
     def read_again(self, raw: bytes, source: Source) -> Sequence[NewActivity]:
         """Read a stored page of one post."""
-        return timeline.read_again(raw, timeline.account_of(source) if "user_id" in source.options else None)
+        return unread_posts.read_again(raw, source)
 
     async def _polled(self, source: Source, api: Api, context: PollContext) -> FetchResult | Failure:
         started, began = context.clock(), time.monotonic()
@@ -324,7 +324,7 @@ class Twitter(ReportsTakedowns, SourceKind):
         ask = partial(api.timeline, user_id, source.id, **left_out)
         if "replies" in options.get("exclude", ()) and (handle := handle_in(source.address)):
             ask = threads.kept(ask, threads.search_for(handle, partial(api.search, source_id=source.id), now), user_id)
-        return await timeline.read(ask, source.address, mark, timeline.account_of(source), quota)
+        return await timeline.read(ask, source.address, mark, unread_posts.account_of(source), quota)
 
 
 def _is_outage(error: SourceError) -> bool:
@@ -381,7 +381,7 @@ def _note(reading: timeline.ReadResult) -> str | None:
     if reading.error:
         return f"Not everything was read: {reading.error}"
     if reading.unread:
-        return reading.unread_note
+        return unread_posts.note_of(reading.unread)
     if reading.skipped:
         return "Older posts were left out to stay within the budget; see 'aggregator budget'."
     return None

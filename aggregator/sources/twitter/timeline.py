@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aggregator.domain.activity import Actor
 from aggregator.domain.errors import SourceError
 from aggregator.sources.twitter import errors
-from aggregator.sources.twitter.addresses import handle_in
-from aggregator.sources.twitter.markup import SITE
-from aggregator.sources.twitter.normalise import NETWORK, moment_of, normalise_page
-from aggregator.text.plain import counted
+from aggregator.sources.twitter.normalise import moment_of, normalise_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from aggregator.domain.activity import NewActivity
+    from aggregator.domain.activity import Actor, NewActivity
     from aggregator.domain.polling.results import UnreadEntry
-    from aggregator.domain.source import Source
     from aggregator.sources.twitter.read_budget import ReadQuota
 
 
@@ -88,12 +82,6 @@ class ReadResult:
     skipped: bool = False  # posts were left out permanently
     unread: list[UnreadEntry] = field(default_factory=list)
 
-    @property
-    def unread_note(self) -> str:
-        """The note for people about posts that could not be read."""
-        count = counted(len(self.unread), "post")
-        return f"{count} could not be read ({self.unread[0].reason}). A newer version will try again."
-
     def add_page(self, payload: Mapping[str, Any], account: Actor | None) -> None:
         """Add a page."""
         content = normalise_page(payload, account=account)
@@ -148,22 +136,6 @@ async def read(fetch: PageFetcher, who: str, mark: Watermark, account: Actor | N
     newest_first = {activity.key: activity for activity in reversed(reading.activities)}  # edited during the read
     reading.activities = sorted(newest_first.values(), key=lambda activity: int(activity.native_id))
     return reading
-
-
-def account_of(source: Source) -> Actor:
-    """Return the account of a source, as far as its address and options contain it."""
-    handle = handle_in(source.address)
-    url = f"{SITE}/{handle}" if handle else None
-    return Actor(NETWORK, str(source.options["user_id"]), source.name, handle, url=url, partial=True)
-
-
-def read_again(raw: bytes, account: Actor | None) -> list[NewActivity]:
-    """Read a post again from its stored page.
-
-    Raises:
-        UnreadableError: the page can't be read.
-    """
-    return normalise_page(json.loads(raw), account=account).activities
 
 
 def _question(mark: Watermark, token: str | None, quota: ReadQuota) -> dict[str, object]:
