@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aggregator.services import read_again
+from aggregator.sources.twitter import unread_posts
+from aggregator.sources.twitter.normalise import normalise_page
 from tests.x.asking import following
 from tests.x.scripted import NOTHING, page, post
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from aggregator.domain.activity import Actor
+    from aggregator.sources.twitter.normalise import PageContent
     from tests.sources.twitter.fake_x import FakeX
     from tests.x.following import Following
     from tests.x.scripted import Asked
@@ -27,6 +31,12 @@ def answers(path: str, query: Asked) -> dict[str, Any]:
     del path
     posts = [post(13), ODD, post(11)]
     return page(*posts) if "since_id" not in query else NOTHING
+
+
+def newer(payload: dict[str, Any], *, account: Actor | None) -> PageContent:
+    """Read what this version can't."""
+    assert payload["data"] == [ODD]
+    return normalise_page({**payload, "data": [ODD | {"entities": {}}]}, account=account)
 
 
 def test_the_account_goes_on_and_the_post_is_counted(fake: FakeX, follower: Follower) -> None:
@@ -50,8 +60,8 @@ def test_a_newer_version_reads_it_with_the_next_poll(
     installation.poll()
     assert installation.ids() == ["11", "13"]
     monkeypatch.setattr(read_again, "product_version", lambda: "99")
-    monkeypatch.setattr("aggregator.sources.twitter.unread_posts.json.loads", lambda _: page(post(12, words="Understood")))
+    monkeypatch.setattr(unread_posts, "normalise_page", newer)
     installation.poll()
     assert installation.ids() == ["11", "12", "13"]
-    assert {item.content.text for item in installation.items()} >= {"Understood"}
+    assert {item.content.text for item in installation.items()} >= {"An odd post"}
     assert installation.rows("SELECT id FROM unread_entry") == []
