@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from storage.stream.actors import Actors
     from storage.stream.stories import Stories
     from storage.stream.tags import Tagging
+    from storage.stream.unread_entries import UnreadEntries
     from storage.stream.versions import Versions
 
 
@@ -92,6 +93,13 @@ class StreamRepositories(_Group):
         from storage.stream.tags import Tagging
 
         return Tagging(self._connection)
+
+    @cached_property
+    def unread(self) -> UnreadEntries:
+        """The entries that can't be read yet."""
+        from storage.stream.unread_entries import UnreadEntries
+
+        return UnreadEntries(self._connection)
 
     @cached_property
     def versions(self) -> Versions:

@@ -14,9 +14,11 @@ from aggregator.domain.source import SourceState
 from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from aggregator.container import Container
+    from aggregator.domain.polling.api_refusals import Refusal
     from aggregator.domain.source import Source
     from storage.store import Transaction
 
@@ -44,35 +46,51 @@ def status(as_json: bool, ticking: bool) -> None:
             sources = [] if as_json else _sources(tx, now)
             paused = tx.polling.hosts.paused(now)
             refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
+            unread = tx.stream.unread.counts()
         workers = _workers(container)
         if as_json:
             paused_hosts = [pause._asdict() for pause in paused]
             system = {"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts}
-            print_json({**system, "refusals": [refusal._asdict() for refusal in refusals]})
-            with container.store.reading() as tx:
-                for source in tx.polling.sources.each():
-                    print_json(source_facts(source))
+            _print_json(container, {**system, "refusals": [refusal._asdict() for refusal in refusals]}, unread)
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
             click.echo(f"Workers: {', '.join(workers) if workers else 'none responds'}")
         for pause in paused:
             click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
-        for refusal in refusals:
-            click.echo(
-                f"Refused: {one_line(refusal.reason, 300)} Since {ago(refusal.since, now)}; one call tries again "
-                f"{ago(refusal.until, now)}, or at once: aggregator source resume --all"
-            )
+        _print_refusals(refusals, now)
+        _print_unread(unread)
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
             return
         print_table(
             ("SOURCE", "KIND", "STATE", "LAST SUCCESS", "LAST NEW", "NEXT POLL", "PROBLEM"),
-            [_row(source, now) for source in sources],
+            [_row(source, now, unread.get(source.id, 0)) for source in sources],
         )
         if count > len(sources):
             click.echo(f"\n{count - len(sources)} more; 'aggregator source list' and 'status --json' show all of them.")
+
+
+def _print_json(container: Container, system: Mapping[str, object], unread: Mapping[int, int]) -> None:
+    print_json({**system, "unread_entries": sum(unread.values())})
+    with container.store.reading() as tx:
+        for source in tx.polling.sources.each():
+            print_json({**source_facts(source), "unread_entries": unread.get(source.id, 0)})
+
+
+def _print_refusals(refusals: Sequence[Refusal], now: datetime) -> None:
+    for refusal in refusals:
+        click.echo(
+            f"Refused: {one_line(refusal.reason, 300)} Since {ago(refusal.since, now)}; one call tries again "
+            f"{ago(refusal.until, now)}, or at once: aggregator source resume --all"
+        )
+
+
+def _print_unread(unread: Mapping[int, int]) -> None:
+    if unread:
+        kept = f"{counted(sum(unread.values()), 'item')} of {counted(len(unread), 'source')}"
+        click.echo(f"Not readable: {kept}, kept until a newer version can read them")
 
 
 def _sources(tx: Transaction, now: datetime) -> list[Source]:
@@ -111,8 +129,9 @@ def _scheduler(last_tick: datetime | None, now: datetime) -> str:
     return f"ticking (last {ago(last_tick, now)})"
 
 
-def _row(source: Source, now: datetime) -> tuple[str, ...]:
-    problem = source.poll.last_error or source.poll.document_note or ""
+def _row(source: Source, now: datetime, unread: int) -> tuple[str, ...]:
+    kept = f"{counted(unread, 'item')} not readable" if unread else ""
+    problem = source.poll.last_error or source.poll.document_note or kept
     if source.state is not SourceState.ACTIVE:
         problem = source.state_reason
     upcoming = ago(source.poll.due, now) if source.state is SourceState.ACTIVE and source.poll.due else "-"

@@ -95,6 +95,17 @@ class Link:
     url: str  # the target
     text: str | None = None  # the link text
     via: str | None = None  # the publisher's short link (t.co)
+    title: str | None = None  # of the linked page, as the network shows it; title, description and image are its card
+    description: str | None = None
+    image: str | None = None  # URL
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A vote among options. Counts are not kept: they change until the end."""
+
+    options: tuple[str, ...]
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +155,34 @@ class Content:
     event: Occasion | None = None
     sensitive: bool = False
     edited: bool = False
-    complete: bool = True  # False: the source truncated the text and the full text isn't available
+    complete: bool = True  # False: the source gave less than there is, see `lacks_quote` and `is_excerpt`
     in_reply_to: str | None = None  # URL of the post that this one answers
     withheld: tuple[str, ...] = ()  # codes of the countries in which its network withholds it
+    quote_of: str | None = None  # URL of the post that this one quotes
+    poll: Poll | None = None
+
+    @property
+    def lacks_quote(self) -> bool:
+        """Whether the quoted post is missing, although its network did not report it as unavailable."""
+        return not self.complete and self.quote_of is not None
+
+    @property
+    def is_excerpt(self) -> bool:
+        """Whether the text is truncated."""
+        return not self.complete and self.quote_of is None
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The object of a repost or quote: another author's post with its own time and URL."""
+    """The object of a repost or quote: another author's post with its own time and URL.
+
+    `object` is the post that a reposted quote is about. It is an object of a repost only, and never nests further.
+    """
 
     key: str
     native_id: str
     content: Content
+    object: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +202,7 @@ class NewActivity:
     object_key: str | None = None
     raw: bytes = b""
     object_editable_until: datetime | None = None  # when its author can no longer edit the object
+    thread: str | None = None  # shared by an author's post and their own replies to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +278,15 @@ class Activity:
     countries: tuple[str, ...] = field(default=())
     reasons: Mapping[str, str] = field(default_factory=dict)  # topic or country -> the matching word
     story: str | None = None  # shared by all items of a story
+    thread: str | None = None  # as in `NewActivity`
 
 
 _CLEAN = frozenset({bool, int, float, bytes, ActivityKind, Upstream, Review})  # types whose values are always storable
+
+
+def quoted_in(new: NewActivity) -> Original | None:
+    """Return the post that a reposted quote is about, if it is embedded."""
+    return new.object.object if new.object else None
 
 
 def storable(new: NewActivity) -> NewActivity:

@@ -49,7 +49,7 @@ class Network:
     terms: LegalTerms = LegalTerms()
     has_accounts: bool = True  # its actors are accounts; posts have ids
     profile: str = ""  # the address of a profile, with {handle}
-    icon: str = ""  # SVG path data on a 20 by 20 grid
+    icon: str = ""  # its logo: SVG path data on a 20 by 20 grid, to be filled
 
     def owns(self, host: str) -> bool:
         """Return whether a host name belongs to the network."""

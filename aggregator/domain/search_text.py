@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 def search_text(content: Content, original: Original | None) -> str:
     """Return the words of an activity and its object, split by `text.words` and joined by spaces."""
-    return " ".join(search_terms.words(*_words(content), *(_words(original.content) if original else ())))
+    quoted = original.object if original else None
+    shown = [content, *(part.content for part in (original, quoted) if part)]
+    return " ".join(search_terms.words(*(word for part in shown for word in _words(part))))
 
 
 def _words(content: Content) -> Iterator[str]:
     yield content.title or ""
     yield content.text
+    yield from content.poll.options if content.poll else ()
+    for link in content.links:
+        yield link.title or ""
+        yield link.description or ""
     yield from content.hashtags
     if content.actor:
         yield content.actor.name

@@ -120,5 +120,7 @@ class EmbedRoutes:
         with self._store.reading() as tx:
             refuse_unknown(query.sources, tx.polling.sources.slug_taken)
             found = tx.stream.activities.page(query)
+            threads = tx.stream.activities.thread_sizes(found.items)
         more = "/" + query_string(values, limit=None)
-        return {"items": found.items, "linked_only": self._linked_only, "more": more}, counted
+        shown = {"items": found.items, "others": found.others, "threads": threads, "more": more}
+        return {**shown, "linked_only": self._linked_only}, counted

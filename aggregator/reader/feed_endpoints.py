@@ -2,7 +2,7 @@
 
 # Annotations are evaluated: FastAPI reads them when the routes are added.
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.domain.errors import BadCursorError, BadRequestError
+from aggregator.domain.matching.repost_grouping import entry_of, stitched
 from aggregator.domain.stream import MOST, Cursor, Order
 from aggregator.reader import archive, ical_feed
 from aggregator.reader.errors import GoneError
+from aggregator.reader.feed_params import FEED, collapses
 from aggregator.reader.feeds import activitystreams, atom, jsonfeed, rss
 from aggregator.reader.feeds.feed import Feed, Terms, newest
 from aggregator.reader.lookup import shown
 from aggregator.reader.openapi import REFUSED_FILTERS, problem_responses
 from aggregator.reader.query_params import (
-    FEED,
     FILTERS,
     given,
     query_of,
@@ -101,7 +102,7 @@ class Feeds:
                 self._endpoint(format_),
                 operation_id=f"feed{format_.extension.capitalize()}",
                 summary=f"Feed in {format_.name}",
-                description="Accepts all filters. Reposts of the same original are not merged.",
+                description="Accepts all filters. Reposts of the same original are merged, as on the page.",
                 tags=["feeds"],
                 response_class=Response,
                 responses=_responses("The feed", format_.media_type, format_.shape, "bad-limit", "bad-cursor"),
@@ -169,8 +170,9 @@ class Feeds:
         values = given(request.scope["query_string"], FEED)
         if len({"cursor", "archive", "page"} & set(values)) > 1:
             raise BadRequestError("Only one of cursor, archive and page can be given.")
-        filters = {name: value for name, value in values.items() if name not in {"archive", "page"}}
-        query = replace(query_of(filters, self._configuration.vocabulary.cohorts), stitch=False)
+        filters = {name: value for name, value in values.items() if name not in {"archive", "page", "collapse"}}
+        query = query_of(filters, self._configuration.vocabulary.cohorts)
+        query = replace(query, stitch=collapses(values))
         caller, counted = self._admission.admit(request, values)
         base, now = self._base(request), self._clock()
         with self._store.reading() as tx:
@@ -180,7 +182,7 @@ class Feeds:
         feed = Feed(
             title=_TITLE,
             description="Posts, news and events from all sources, in order of time.",
-            home=f"{base}/{query_string(values, **_NOWHERE, limit=None)}",
+            home=f"{base}/{query_string(values, **_NOWHERE, limit=None, collapse=None)}",
             **_links(f"{base}/feed.{written.extension}", values, entries),
             archive="archive" in values,
             whole=not {"cursor", "archive", "page"} & set(values),
@@ -191,6 +193,7 @@ class Feeds:
             base=base,
             now=now,
             dates=self._dates,
+            others=entries.others,
         )
         made = answer(request, written.render(feed), written.media_type)
         made.headers.update({**headers_for(caller.token, FRESH), **counted})
@@ -210,6 +213,7 @@ class _Entries:
     prev: Cursor | None = None
     older: Cursor | None = None  # archives
     newer: Cursor | None = None
+    others: "Mapping[int, Sequence[Activity]]" = field(default_factory=dict)  # merged reposts, by the id shown
 
 
 class _Links(TypedDict):
@@ -250,13 +254,23 @@ def _entries(tx: "Transaction", query: "Query", values: "Mapping[str, Sequence[s
         place = Cursor.parse(values["archive"][0])
         if place.back:  # a position of a page, never of an archive
             raise BadCursorError(values["archive"][0])
-        return _archive(tx, query, place)
+        return _merged(_archive(tx, replace(query, stitch=False), place), query)
     if query.after is not None:
         page = tx.stream.activities.page(query)
-        return _Entries(page.items, page.next, page.prev)
-    items, beginning = archive.run(_reader(tx, query), None, query.limit)
+        return _Entries(page.items, page.next, page.prev, others=page.others)
+    items, beginning = archive.run(_reader(tx, replace(query, stitch=False)), None, query.limit)
     next_ = Cursor(items[-1].position, items[-1].id) if beginning else None
-    return _Entries(items, next=next_, older=_place(beginning))
+    return _merged(_Entries(items, next=next_, older=_place(beginning)), query)
+
+
+def _merged(entries: _Entries, query: "Query") -> _Entries:
+    """Merge reposts of the same original within a document, so that an archive depends on no newer entry."""
+    if not query.stitch:
+        return entries
+    listed = [entry_of(item, item.content.kind, item.key, item.object_key) for item in entries.items]
+    groups, _ = stitched(listed, (), len(listed), furthest=len(listed) + 1)
+    others = {group.item.id: group.others for group in groups if group.others}
+    return replace(entries, items=[group.item for group in groups], others=others)
 
 
 def _archive(tx: "Transaction", query: "Query", place: Cursor) -> _Entries:

@@ -125,8 +125,10 @@ class StreamPages:
             menu = SourceMenu(tx.polling.sources.choices(_CHOICES, query.sources), tx.polling.sources.count())
             health = read_health(tx, self._clock())
             found = tx.stream.activities.page(query)
+            threads = tx.stream.activities.thread_sizes([*found.items, *found.pinned])
         shown = {**self._front(values, query, found, menu, health), **_about(values, query, vocabulary, self._language)}
-        made = answer(request, self._pages.render("front.html", {**shown, "portal": portal}), HTML)
+        shown |= {"portal": portal, "threads": threads}
+        made = answer(request, self._pages.render("front.html", shown), HTML)
         made.headers.update(counted)
         return made
 
@@ -135,12 +137,14 @@ class StreamPages:
         with self._store.reading() as tx:
             failing = read_health(tx, now).stale
             blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
+            threads = tx.stream.activities.thread_sizes(item for block in blocks for item in block.items)
             revision = tx.stream.state.revision()
         shown = next((block for block in blocks if block.page is not None), None)
         stream, filters = (shown.page, shown.filters) if shown else (None, {})
         return {
             "portal": portal,
             "blocks": blocks,
+            "threads": threads,
             "world": world(),
             "now": now,
             "days": self._days(stream.items) if stream else [],
@@ -161,13 +165,21 @@ class StreamPages:
 
     def _page(self, request: Request, activity_id: str) -> Response:
         item = shown(self._store, activity_id)
-        return answer(request, self._pages.render("activity.html", {"item": item}), HTML)
+        return answer(
+            request, self._pages.render("activity.html", {"item": item, "threads": self._threads(item)}), HTML
+        )
 
     def card(self, request: Request, activity_id: str) -> Response:
         """Return the card of an activity for an open page."""
         item = shown(self._store, activity_id)
         (day,) = self._days([item])
-        return answer(request, self._pages.render("fragment.html", {"day": day}), HTML)
+        return answer(request, self._pages.render("fragment.html", {"day": day, "threads": self._threads(item)}), HTML)
+
+    def _threads(self, item: "Activity") -> "Mapping[str, int]":
+        if item.thread is None:
+            return {}
+        with self._store.reading() as tx:
+            return tx.stream.activities.thread_sizes([item])
 
     def _front(
         self, values: "Mapping[str, list[str]]", query: "Query", found: "Page", menu: "SourceMenu", health: "Health"

@@ -51,7 +51,8 @@ def _has(item: Activity, what: str) -> bool:
 
 
 def _withheld(item: Activity) -> list[frozenset[str]]:
-    shown: list[Content] = [item.content, *([item.object.content] if item.object else [])]
+    embedded = (item.object, item.object.object if item.object else None)
+    shown: list[Content] = [item.content, *(part.content for part in embedded if part)]
     return [frozenset(content.withheld) for content in shown]
 
 

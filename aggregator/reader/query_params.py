@@ -174,19 +174,6 @@ FILTERS: Sequence[Parameter] = (
 )
 STREAM: Sequence[Parameter] = (LIMIT, CURSOR, *FILTERS, ORDER, STITCH, COLLAPSE, FIELDS)
 PAGE: Sequence[Parameter] = (CURSOR, *FILTERS)
-ARCHIVE = Parameter(
-    "archive",
-    "An archive document (RFC 5005). The feed links to the newest; each links to the previous one.",
-    {"type": "string"},
-    "MS4xMzk2NDUxMDQ1MDAwMDAwLjE3",
-)
-FIRST = Parameter(
-    "page",
-    "For `/feed.as2`: the first page instead of the collection.",
-    {"type": "string", "enum": ["first"]},
-    "first",
-)
-FEED: Sequence[Parameter] = (LIMIT, CURSOR, ARCHIVE, FIRST, *FILTERS)
 AFTER = Parameter(
     "after",
     "The last revision you have: `next` of an earlier response, or the id of an event. 0: from the start.",
@@ -244,7 +231,7 @@ def query_of(
     Raises:
         BadRequestError: a value is invalid.
     """
-    order = Order(_one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
+    order = Order(one_of("order", values["order"][0], tuple(Order))) if "order" in values else Order.PUBLISHED
     return Query(
         kinds=frozenset(_kind(value) for value in values.get("kind", ())),
         networks=_matching("network", values, _NETWORK, "letters, digits and dashes, such as web"),
@@ -254,7 +241,7 @@ def query_of(
         languages=frozenset(
             map(str.lower, _matching("lang", values, _LANGUAGE, "a language tag, such as en or pt-BR"))
         ),
-        has=frozenset(_one_of("has", value, _HAS) for value in values.get("has", ())),
+        has=frozenset(one_of("has", value, _HAS) for value in values.get("has", ())),
         since=_moment("since", values["since"][0]) if "since" in values else None,
         until=_moment("until", values["until"][0]) if "until" in values else None,
         search=Search.parse(values["q"][0]) if "q" in values else None,
@@ -262,7 +249,7 @@ def query_of(
         limit=_limit(values["limit"][0]) if "limit" in values else DEFAULT_LIMIT,
         after=Cursor.parse(values["cursor"][0], order) if "cursor" in values else None,
         stitch=_yes(values["stitch"][0]) if "stitch" in values else True,
-        by_story="collapse" in values and _one_of("collapse", values["collapse"][0], ("story",)) == "story",
+        by_story="collapse" in values and one_of("collapse", values["collapse"][0], ("story",)) == "story",
         not_withheld_in=frozenset(_country(value) for value in values.get("not_withheld_in", ())),
     )
 
@@ -273,7 +260,7 @@ def fields_of(values: Mapping[str, Sequence[str]]) -> frozenset[str]:
     Raises:
         BadRequestError: items have no such field.
     """
-    return frozenset(_one_of("fields", value, ITEM_FIELDS) for value in values.get("fields", ()))
+    return frozenset(one_of("fields", value, ITEM_FIELDS) for value in values.get("fields", ()))
 
 
 def whole_number(name: str, values: Mapping[str, Sequence[str]], *, default: int, least: int = 0, most: int) -> int:
@@ -370,7 +357,12 @@ def _country(value: str) -> str:
     return value.upper()
 
 
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return a value that is one of those allowed.
+
+    Raises:
+        BadRequestError: it isn't.
+    """
     if value not in allowed:
         raise BadRequestError(f"{name} is {value[:_SHOWN]!r}, but it must be one of: {', '.join(allowed)}.")
     return value

@@ -53,6 +53,16 @@ class LinkItem(Struct, frozen=True):
 
     url: Annotated[str, _doc("Target URL", "https://example.org/apply")]
     text: Annotated[str | None, _doc("Link text as the publisher shows it", "example.org/apply")]
+    title: Annotated[str | None, _doc("Title of the linked page, if there is a preview", "Call for applications")]
+    description: Annotated[str | None, _doc("Description in the preview")]
+    image: Annotated[str | None, _doc("URL of the image in the preview")]
+
+
+class PollItem(Struct, frozen=True):
+    """A vote among options. Counts are not given: they change until the end."""
+
+    options: Annotated[tuple[str, ...], _doc("Options in their order; empty: not known here", ["Yes", "No"])]
+    ends_at: Annotated[Instant | None, _doc("End of the vote, UTC")]
 
 
 class MentionItem(Struct, frozen=True):
@@ -137,8 +147,10 @@ class _Item(Struct, frozen=True):
     event: Annotated[EventItem | None, _doc("Time and place, for events")]
     sensitive: Annotated[bool, _doc("True: the publisher marked it as sensitive")]
     edited: Annotated[bool, _doc("True: the publisher changed it after publication")]
-    complete: Annotated[bool, _doc("False: the source gave only an excerpt")]
+    complete: Annotated[bool, _doc("False: the source gave only an excerpt, or not the post that this one quotes")]
     in_reply_to: Annotated[str | None, _doc("Permalink of the post that this one replies to")]
+    quote_of: Annotated[str | None, _doc("Permalink of the post that this one quotes")]
+    poll: Annotated[PollItem | None, _doc("Options of a vote")]
     withheld_in: Annotated[tuple[str, ...], _doc("Countries (ISO 3166) in which its network does not show it", ["DE"])]
     content_withheld: Annotated[
         bool, _doc("True: the network's terms allow ID and permalink only; follow `url` for the content")
@@ -147,6 +159,7 @@ class _Item(Struct, frozen=True):
     countries: tuple[str, ...]
     editors: EditorsWords | None
     pinned_until: Instant | None
+    thread: str | None
     object: object
     also_reposted_by: tuple[RepostItem, ...]
     story: tuple[ToldItem, ...]
@@ -165,7 +178,8 @@ class ObjectItem(_Item, frozen=True):
     countries: Annotated[tuple[str, ...], _doc("Always empty")]
     editors: Annotated[None, _doc("Always null")]
     pinned_until: Annotated[None, _doc("Always null")]
-    object: Annotated[None, _doc("Always null")]
+    thread: Annotated[None, _doc("Always null")]
+    object: Annotated["ObjectItem | None", _doc("The quoted post, where a quote is reposted; it never nests further")]
     also_reposted_by: Annotated[tuple[RepostItem, ...], _doc("Always empty")]
     story: Annotated[tuple[ToldItem, ...], _doc("Always empty")]
 
@@ -185,6 +199,10 @@ class ActivityItem(_Item, frozen=True):
     countries: Annotated[tuple[str, ...], _doc("Countries that it is about (ISO 3166)", ["GH"])]
     editors: Annotated[EditorsWords | None, _doc("Editors' headline and note; not by the author")]
     pinned_until: Annotated[Instant | None, _doc("Pinned to the top until this time, UTC")]
+    thread: Annotated[
+        str | None,
+        _doc("Shared by a post and its author's own replies to it", "x:454545454545454545@2001"),
+    ]
     object: Annotated[ObjectItem | None, _doc("Original of a repost or quote, with its own author")]
     also_reposted_by: Annotated[
         tuple[RepostItem, ...],

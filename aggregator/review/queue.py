@@ -86,6 +86,7 @@ class QueuePages:
         with self._desk.store.reading() as tx:
             listed = tx.moderation.queue.page(query, request.now)
             cards = queue_items(tx, listed.items, request.now)
+            threads = tx.stream.activities.thread_sizes(listed.items)
             sources = tx.polling.sources.choices(CHOICES, [query.source] if query.source else [])
             revision = tx.stream.state.revision()
             latest = tx.moderation.decisions.latest(request.account.name)
@@ -101,6 +102,7 @@ class QueuePages:
             {
                 **card_values(),
                 "cards": cards,
+                "threads": threads,
                 "query": query,
                 "piles": [
                     (name, HOME + _query(query, pile=pile.value), pile is query.pile) for pile, name in _TABS.items()

@@ -12,6 +12,7 @@ from aggregator.services.api_refusals import follow_settings
 from aggregator.services.ingest import Ingest, PollTerms
 from aggregator.services.profiles import refresh_profiles
 from aggregator.services.push_listener import claim_of, push_sources
+from aggregator.services.read_again import read_again
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Polling:
             terms = PollTerms(token, self._paces(tx), self._pushed(tx, {source.kind for source in batch}))
         if not batch:
             return []
+        if any(kinds()[source.kind].reads_again for source in batch):
+            read_again(runtime.store, kinds(), runtime.clock(), runtime.configuration.tagger)
         return runtime.run(self._ingest(batch, terms, time.monotonic() + runtime.limits.begin))
 
     def poll_now(self, ids: Sequence[int]) -> list[Report]:

@@ -18,6 +18,7 @@ from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.polling.results import PollStatus
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
+from aggregator.services.product_version import product_version
 from aggregator.services.screen_entries import screened_all
 from aggregator.services.upstream_updates import update_embedding, with_known_objects
 
@@ -61,6 +62,11 @@ def store_result(
         judge=partial(_apply_rules, tx, source, now, source.poll.last_success if source.poll.last_new else None),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
+    if result.unread:
+        tx.stream.unread.keep(source.id, result.unread, product_version(), now)
+        log.warning(
+            "entries not readable", source=source.slug, count=len(result.unread), reason=result.unread[0].reason
+        )
     if stored.pending_edits:
         log.info("edits held for review", source=source.slug, count=stored.pending_edits)
     if edits_always_show:
@@ -83,20 +89,33 @@ def store_archive(
     edits_always_show: bool = False,
 ) -> Report:
     """Write a page of a source's archive: old entries are no burst, and the schedule doesn't change."""
-    screening = screened_all(source, result, now, tagger)
     with store.writing() as tx:
-        recognising = source.options.get("identity", "layers") == "layers"
-        judge = partial(_apply_rules, tx, source, now, None)
-        edit_policy = EditPolicy(source.on_edit, edits_always_show)
-        stored = tx.stream.activities.store(
-            source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
-        )
+        stored = store_entries(tx, source, result, now, tagger, edits_always_show=edits_always_show)
     return Report(
         source.slug,
         PollStatus.NEW if stored.new else PollStatus.UNCHANGED,
         stored.new,
         stored.changed,
         stored.unchanged,
+    )
+
+
+def store_entries(
+    tx: Transaction,
+    source: Source,
+    result: FetchResult,
+    now: datetime,
+    tagger: Tagger | None = None,
+    *,
+    edits_always_show: bool = False,
+) -> Stored:
+    """Write entries that are no news of the source: old ones, which are no burst."""
+    screening = screened_all(source, result, now, tagger)
+    recognising = source.options.get("identity", "layers") == "layers"
+    judge = partial(_apply_rules, tx, source, now, None)
+    edit_policy = EditPolicy(source.on_edit, edits_always_show)
+    return tx.stream.activities.store(
+        source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy
     )
 
 

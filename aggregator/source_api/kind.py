@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import timedelta
 
-    from aggregator.domain.activity import ActivityKind, Actor
+    from aggregator.domain.activity import ActivityKind, Actor, NewActivity
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.clock import Clock
     from aggregator.domain.errors import SourceError
@@ -87,6 +87,11 @@ class SourceKind:
         """Return whether a network's terms require that edits show at once, even of approved activities."""
         return any(network.terms.edits_replace for network in self.networks)
 
+    @property
+    def reads_again(self) -> bool:
+        """Return whether entries of this kind are kept until a newer version can read them."""
+        return type(self).read_again is not SourceKind.read_again
+
     def parse_options(self, options: Mapping[str, Json]) -> Mapping[str, Json]:
         """Validate options and return them in stored form.
 
@@ -118,6 +123,14 @@ class SourceKind:
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources, each failing separately, and yield each outcome when it is ready."""
         raise NotImplementedError  # every kind defines this method
+
+    def read_again(self, raw: bytes, source: Source) -> Sequence[NewActivity]:
+        """Read an entry that a former version could not read; return nothing if it still can't be read.
+
+        Kinds whose results have `unread` entries define this method.
+        """
+        del raw, source
+        return ()
 
     async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
         """Read the archive of a source page by page, newest first; yield nothing if it has no archive.

@@ -9,7 +9,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from aggregator.domain.networks import network_of
+from aggregator.domain.post_parts import preview_of, quoted_post, quoting_post, without_original
 from aggregator.domain.tagging import countries
+from aggregator.text.directions import is_right_to_left
 from aggregator.text.html import excerpt
 from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
@@ -49,6 +51,8 @@ class Pages:
         )
         self._environment.filters.update(_FILTERS, sentence=lambda item: sentence(item, dates.language))
         self._environment.tests["web"] = lambda address: web_address(address) is not None
+        self._environment.tests["right_to_left"] = lambda content: is_right_to_left(content.lang, content.text)
+        self._environment.tests["without_original"] = without_original
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
             dates=dates,
@@ -103,6 +107,9 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "noun_of_posts": noun_of_posts,
     "past_of_repost": past_of_repost,
     "player": player,
+    "preview_of": preview_of,
+    "quoted_post": quoted_post,
+    "quoting_post": quoting_post,
     "own_markup": Markup,  # for icons in our own templates
     "site_name": site_name,
     "still": pictures.still,

@@ -36,22 +36,28 @@ class Compliance(Lookups):
         """Return the keys of all stored posts, as own rows or embedded, newest first."""
         own = select(activity.c.key).where(_live(network))
         embedded = select(activity.c.object_key).where(_live(network), activity.c.object.is_not(None))
-        keys = self._connection.execute(own.union(embedded)).scalars()
+        quoted = select(activity.c.quoted_key).where(_live(network), activity.c.quoted_key.is_not(None))
+        keys = self._connection.execute(own.union(embedded, quoted)).scalars()
         return sorted((key for key in keys if key), key=_newest, reverse=True)
 
     def people_held(self, network: str) -> list[str]:
         """Return the native ids of all authors with stored posts."""
         wrote = exists().where(activity.c.actor_id == actor.c.id, activity.c.gone.is_(None))
         embedded = exists().where(activity.c.object_actor_id == actor.c.id, activity.c.gone.is_(None))
-        chosen = select(actor.c.native_id).where(actor.c.network == network, wrote | embedded)
+        quoted = exists().where(activity.c.quoted_actor_id == actor.c.id, activity.c.gone.is_(None))
+        chosen = select(actor.c.native_id).where(actor.c.network == network, wrote | embedded | quoted)
         return list(self._connection.execute(chosen.order_by(actor.c.native_id)).scalars())
 
     def unchecked(self, network: str, before: datetime, most: int) -> list[Held]:
         """Return posts that were not checked since a time, newest first."""
         lately = select(checked.c.key).where(checked.c.at > before)
-        due = activity.c.key.not_in(lately) | (activity.c.object.is_not(None) & activity.c.object_key.not_in(lately))
+        due = or_(
+            activity.c.key.not_in(lately),
+            activity.c.object.is_not(None) & activity.c.object_key.not_in(lately),
+            activity.c.quoted_key.is_not(None) & activity.c.quoted_key.not_in(lately),
+        )
         rows = self._connection.execute(
-            select(activity.c.key, activity.c.url, activity.c.object_key, activity.c.object)
+            select(activity.c.key, activity.c.url, activity.c.object_key, activity.c.object, activity.c.quoted_key)
             .where(_live(network), due)
             .order_by(activity.c.position.desc(), activity.c.id.desc())
             .limit(most)
@@ -61,6 +67,8 @@ class Compliance(Lookups):
             found.setdefault(row.key, Held(row.key, row.url))
             if row.object:
                 found.setdefault(row.object_key, Held(row.object_key, row.object["content"].get("url")))
+            if row.quoted_key:
+                found.setdefault(row.quoted_key, Held(row.quoted_key, row.object["object"]["content"].get("url")))
         recent = set(self._connection.execute(lately.where(checked.c.key.in_(found.keys()))).scalars())
         return [post for key, post in found.items() if key not in recent]
 
@@ -78,7 +86,8 @@ class Compliance(Lookups):
         # A repost that only reports that its original is unavailable has nothing to withdraw.
         truncated = (activity.c.kind == ActivityKind.REPOST.value) & (func.coalesce(activity.c.text, "") != "")
         kept = embedded.where(activity.c.object.is_not(None) | truncated)
-        return {str(key) for key in self._connection.execute(own.union(kept)).scalars()}
+        quoted = select(activity.c.quoted_key).where(activity.c.quoted_key.in_(keys), live)
+        return {str(key) for key in self._connection.execute(own.union(kept, quoted)).scalars()}
 
     def authors(self, keys: Collection[str]) -> dict[str, Actor]:
         """Return the authors of the posts with these keys, by native id."""
@@ -95,13 +104,15 @@ class Compliance(Lookups):
         """Return the keys of posts whose newest stored version is this one."""
         ending = f"/{version}"
         own = select(activity.c.key).where(_live(network), activity.c.url.endswith(ending, autoescape=True))
-        embedded = select(activity.c.object_key, activity.c.object).where(
+        embedded = select(activity.c.object_key, activity.c.object, activity.c.quoted_key).where(
             _live(network), activity.c.object.is_not(None), activity.c.object_key.is_not(None)
         )
         keys = {str(key) for key in self._connection.execute(own).scalars()}
         for row in self._connection.execute(embedded):
             if str(row.object["content"].get("url")).endswith(ending):
                 keys.add(str(row.object_key))
+            if row.quoted_key and str(row.object["object"]["content"].get("url")).endswith(ending):
+                keys.add(str(row.quoted_key))
         return keys
 
     def keys_by(self, network: str, author: str, version: str) -> set[str]:
@@ -137,7 +148,8 @@ class Compliance(Lookups):
 
     def _has_words(self, network: str, native_id: str) -> bool:
         who = select(actor.c.id).where(actor.c.network == network, actor.c.native_id == native_id).scalar_subquery()
-        words = (activity.c.actor_id == who) | (activity.c.object_actor_id == who)
+        authors = (activity.c.actor_id, activity.c.object_actor_id, activity.c.quoted_actor_id)
+        words = or_(*(author == who for author in authors))
         return self._connection.execute(select(activity.c.id).where(words).limit(1)).first() is not None
 
     def held_of(self, network: str, before: datetime) -> int:

@@ -11,13 +11,14 @@ from aggregator.domain.compliance.removal import Removal
 from storage.engine import erasure, upsert
 from storage.revision import Stream
 from storage.stream.tombstones import Tombstones, person_key
+from storage.stream.unread_entries import UnreadEntries
 from storage.tables.billing import billed
 from storage.tables.compliance import checked, compliance_job, gone_key
 from storage.tables.polling import source
 from storage.tables.stream import activity, actor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -63,6 +64,10 @@ class Removals:
                 _count(removals[str(buried.object_key)], buried, "reposts")
             for buried in self._tombstones.strip(embedding):
                 _count(removals[str(buried.object_key)], buried, "quotes")
+            for buried in self._tombstones.strip_quoted(activity.c.quoted_key.in_(keys)):
+                _count(removals[str(buried.object_key)], buried, "quotes")
+        for network, ids in _by_network(reasons).items():
+            UnreadEntries(self._connection).forget_mentioning(network, ids)
         return removals
 
     def withdraw_person(
@@ -87,6 +92,7 @@ class Removals:
         who = self._connection.execute(
             select(actor.c.id).where(actor.c.network == network, actor.c.native_id == native_id)
         ).scalar()
+        UnreadEntries(self._connection).forget_mentioning(network, [native_id])
         if who is None:
             return removal
         own = self._tombstones.bury(activity.c.actor_id == who, reason, now, upstream=upstream, most=most)
@@ -97,9 +103,13 @@ class Removals:
         reposts = embedding & (activity.c.kind == ActivityKind.REPOST.value)
         for buried in self._tombstones.bury(reposts, f"its original: {reason}", now, upstream=upstream, most=most):
             _count(removal, buried, "reposts")
-        for buried in self._tombstones.strip(embedding, most=most):
+        quoted = activity.c.quoted_actor_id == who
+        for buried in (
+            *self._tombstones.strip(embedding, most=most),
+            *self._tombstones.strip_quoted(quoted, most=most),
+        ):
             _count(removal, buried, "quotes")
-        removal.more = max(removal.posts, removal.reposts, removal.quotes) == most
+        removal.more = max(removal.posts, removal.reposts, removal.quotes) >= most
         revision = self._anonymise(actor.c.id == who, _SLICE)
         removal.revision = max(filter(None, (removal.revision, revision)), default=None)
         return removal
@@ -107,6 +117,7 @@ class Removals:
     def withdraw_network(self, network: str, reason: str, now: datetime, *, most: int = _SLICE) -> Removal:
         """Remove a part of a network's content; repeat until `more` is False."""
         removal = Removal()
+        UnreadEntries(self._connection).forget_network(network)
         for buried in self._tombstones.bury(activity.c.network == network, reason, now, most=most):
             _count(removal, buried, "posts")
         removal.more = removal.posts == most
@@ -151,6 +162,15 @@ class Removals:
         for offset, id_ in enumerate(ids):
             self._connection.execute(update(actor).where(actor.c.id == id_).values(**nameless, revision=first + offset))
         return first + len(ids) - 1
+
+
+def _by_network(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Return the native ids in keys of posts, by network."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        network, _, native_id = key.partition(":")
+        found.setdefault(network, []).append(native_id)
+    return found
 
 
 def _count(removal: Removal, buried: Buried, what: str) -> None:

@@ -34,7 +34,7 @@ _object_actor = actor.alias("object_actor")
 
 # The columns of each field, besides those that every item has.
 _COLUMNS: Mapping[Field, tuple[str, ...]] = {
-    Field.TEXT: ("words", "title", "text", "object"),
+    Field.TEXT: ("words", "title", "text", "detail", "object"),
     Field.TITLE: ("words", "title", "object"),
     Field.AUTHOR: ("name", "handle", "object_name", "object_handle"),
     Field.URL: ("url", "detail", "object"),
@@ -201,9 +201,7 @@ def _facts(slug: str, arrived: datetime, kind: str, columns: Mapping[str, Any]) 
         arrived=arrived,
         kind=kind,
         title="\n".join(filter(None, (columns.get("title"), original.get("title")))),
-        text="\n".join(
-            filter(None, (columns.get("title"), columns.get("text"), original.get("title"), original.get("text")))
-        ),
+        text="\n".join(filter(None, _texts(columns, original))),
         words=columns.get("words") or "",
         authors=tuple(filter(None, (columns.get("name"), columns.get("object_name"), *handles))),
         urls=tuple(filter(None, (columns.get("url"), original.get("url"), *links))),
@@ -215,6 +213,17 @@ def _facts(slug: str, arrived: datetime, kind: str, columns: Mapping[str, Any]) 
         undescribed=any(medium["type"] == "image" and not medium.get("alt") for medium in media),
         keys=tuple(filter(None, (columns.get("key"), columns.get("object_key")))),
     )
+
+
+def _texts(columns: Mapping[str, Any], original: Mapping[str, Any]) -> Iterator[str | None]:
+    """Yield the texts that people see, as `conditions.facts_of` does."""
+    own = {**(columns.get("detail") or {}), "title": columns.get("title"), "text": columns.get("text")}
+    quoted = ((columns.get("object") or {}).get("object") or {}).get("content") or {}
+    for content in (own, original, quoted):
+        yield from (content.get("title"), content.get("text"))
+        yield from (content.get("poll") or {}).get("options") or ()
+        for link in content.get("links") or ():
+            yield from (link.get("title"), link.get("description"))
 
 
 def _values(changed: Rule) -> dict[str, Any]:

@@ -103,6 +103,10 @@ class SourceLists:
             return cast(func.extract("epoch", column), Float)
         return cast(func.strftime("%s", column), Float)
 
+    def with_ids(self, ids: Collection[int]) -> list[Source]:
+        """Return sources by their ids, also removed ones."""
+        return [source_of(row) for row in self._connection.execute(select(source).where(source.c.id.in_(ids)))]
+
     def with_slugs(self, slugs: Collection[str]) -> list[Source]:
         """Return the sources with these slugs by slug, except removed ones."""
         chosen = select(source).where(source.c.slug.in_(slugs), _PRESENT).order_by(source.c.slug)

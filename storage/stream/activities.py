@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from aggregator.domain.activity import BY_RULE, Review, Upstream
+from aggregator.domain.activity import BY_RULE, Review, Upstream, quoted_in
 from aggregator.domain.matching import edit_decisions
 from aggregator.domain.matching.edit_decisions import EditIntent, EditPolicy, Entry, StoredEntry
 from aggregator.domain.search_text import search_text
@@ -23,6 +23,7 @@ from storage.stream.payloads import RawPayloads
 from storage.stream.stories import Stories
 from storage.stream.tags import rules_tags
 from storage.stream.tombstones import Tombstones
+from storage.stream.unread_entries import UnreadEntries
 from storage.stream.versions import COLUMNS as VERSIONED
 from storage.stream.versions import Versions
 from storage.tables.stream import activity, transition
@@ -49,6 +50,9 @@ _CONTENT = (
     "actor_id",
     "object_actor_id",
     "object_editable_until",
+    "quoted_key",
+    "quoted_actor_id",
+    "thread",
     "topics",
     "countries",
     "reasons",
@@ -280,7 +284,8 @@ class Activities(StreamReading):
         return self._withdraw((activity.c.source_id == source_id) & activity.c.key.in_(keys), reason, now)
 
     def withdraw_all(self, source_id: int, reason: str, now: datetime) -> int:
-        """Remove all activities of a source; return the number."""
+        """Remove all activities of a source, and its unread entries; return the number."""
+        UnreadEntries(self._connection).forget_source(source_id)
         return self._withdraw(activity.c.source_id == source_id, reason, now)
 
     def _withdraw(self, which: ColumnElement[bool], reason: str, now: datetime) -> int:
@@ -297,6 +302,8 @@ def _authors(writes: Iterable[ScreenedActivity]) -> Iterator[Actor | None]:
         yield entry.new.content.actor
         if entry.new.object is not None:
             yield entry.new.object.content.actor
+        if (quoted := quoted_in(entry.new)) is not None:
+            yield quoted.content.actor
 
 
 def _row(
@@ -304,7 +311,9 @@ def _row(
 ) -> dict[str, Any]:
     new = screened.new
     who = new.content.actor
-    quoted = new.object.content.actor if new.object else None
+    author = new.object.content.actor if new.object else None
+    quoted = quoted_in(new)
+    quoted_author = quoted.content.actor if quoted else None
     return {
         **columns_of(new.content),
         "source_id": source_id,
@@ -315,8 +324,11 @@ def _row(
         "likeness": screened.content_key,
         "object": json_of(new.object),
         "actor_id": actors[who.network, who.native_id] if who else None,
-        "object_actor_id": actors[quoted.network, quoted.native_id] if quoted else None,
+        "object_actor_id": actors[author.network, author.native_id] if author else None,
         "object_editable_until": new.object_editable_until if new.object else None,
+        "quoted_key": quoted.key if quoted else None,
+        "quoted_actor_id": actors[quoted_author.network, quoted_author.native_id] if quoted_author else None,
+        "thread": new.thread,
         "topics": list(screened.topics) or None,
         "countries": list(screened.countries) or None,
         "reasons": dict(screened.reasons) or None,

@@ -86,10 +86,11 @@ class Actors:
         due = actor.c.refresh_after.is_(None) | (actor.c.refresh_after <= now)
         lately = (activity.c.position >= shown_since) & activity.c.gone.is_(None)
         wrote = exists().where(activity.c.actor_id == actor.c.id, lately)
-        quoted = exists().where(activity.c.object_actor_id == actor.c.id, lately)
+        reposted = exists().where(activity.c.object_actor_id == actor.c.id, lately)
+        quoted = exists().where(activity.c.quoted_actor_id == actor.c.id, lately)
         due_actors = (
             select(actor.c.id)
-            .where(actor.c.network == network, due, wrote | quoted)
+            .where(actor.c.network == network, due, wrote | reposted | quoted)
             .order_by(actor.c.refresh_after.is_not(None), actor.c.refresh_after, actor.c.id)
             .limit(most)
             .with_for_update(skip_locked=True)

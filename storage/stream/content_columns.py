@@ -42,12 +42,14 @@ _SAME = (  # columns with the same names as an activity's fields
     "gone",
     "gone_reason",
     "story",
+    "thread",
 )
 ACTOR = ("network", "native_id", "name", "handle", "url", "avatar")
 COLUMNS = ("kind", "network", "url", "title", "text", "html", "lang", "published", "updated")
+ACTORS = ("actor", "object_actor", "quoted_actor")
 OWN = (*_SAME, *COLUMNS, "detail", "object", "upstream", "review", "topics", "countries", "reasons")
-_ACTOR_COLUMNS = {prefix: tuple(f"{prefix}_{name}" for name in ACTOR) for prefix in ("actor", "object_actor")}
-WHOLE = (*OWN, "source_slug", "source_name", *_ACTOR_COLUMNS["actor"], *_ACTOR_COLUMNS["object_actor"])
+_ACTOR_COLUMNS = {prefix: tuple(f"{prefix}_{name}" for name in ACTOR) for prefix in ACTORS}
+WHOLE = (*OWN, "source_slug", "source_name", *(name for prefix in ACTORS for name in _ACTOR_COLUMNS[prefix]))
 _UPSTREAM = {state.value: state for state in Upstream}
 _REVIEW = {state.value: state for state in Review}
 
@@ -62,11 +64,11 @@ def columns_of(content: Content) -> dict[str, Any]:
 
 
 def json_of(original: Original | None) -> dict[str, Any] | None:
-    """Return the JSON value of an embedded object; its actor has a row of its own."""
+    """Return the JSON value of an embedded object; its actor has a row of its own, also that of a quoted post in it."""
     if original is None:
         return None
     value: dict[str, Any] = adapter(Original).dump_python(
-        original, mode="json", exclude_defaults=True, exclude={"content": {"actor"}}
+        original, mode="json", exclude_defaults=True, exclude={"content": {"actor"}, "object": {"content": {"actor"}}}
     )
     return value
 
@@ -98,8 +100,14 @@ def activity_of(row: Row[Any]) -> Activity:
 
 def _original_of(values: Mapping[str, Any]) -> Original:
     original = adapter(Original).validate_python(values["object"])
-    actor = _actor_of(values, "object_actor")
-    return replace(original, content=replace(original.content, actor=actor)) if actor else original
+    quoted = original.object
+    return replace(
+        original,
+        content=replace(original.content, actor=_actor_of(values, "object_actor")),
+        object=replace(quoted, content=replace(quoted.content, actor=_actor_of(values, "quoted_actor")))
+        if quoted
+        else None,
+    )
 
 
 def _actor_of(values: Mapping[str, Any], prefix: str) -> Actor | None:

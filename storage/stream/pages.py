@@ -22,7 +22,7 @@ from aggregator.domain.stream import (
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.stream.actors import Actors
-from storage.stream.content_columns import ACTOR, OWN, activity_of
+from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of
 from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import StreamQuery
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from storage.stream.item_cache import ItemCache
 
 
-_object_actor = actor.alias("object_actor")
+_object_actor, _quoted_actor = actor.alias("object_actor"), actor.alias("quoted_actor")
 
 
 class StreamReading:
@@ -139,6 +139,17 @@ class StreamReading:
                 kept.put(row.id, list(row[-len(_VERSION) :]), item)
         return items
 
+    def thread_sizes(self, items: Iterable[Activity]) -> dict[str, int]:
+        """Return the number of visible posts in the threads of these items."""
+        threads = {item.thread for item in items if item.thread}
+        if not threads:
+            return {}
+        counted = select(activity.c.thread, func.count(activity.c.key.distinct()).label("posts"))
+        rows = self._connection.execute(
+            counted.where(activity.c.thread.in_(threads), activity.c.visible).group_by(activity.c.thread)
+        )
+        return {row.thread: row.posts for row in rows}
+
     def in_review(self, state: Review, limit: int) -> list[Activity]:
         """Return the oldest activities in a review state."""
         # The partial index excludes published items; the condition is a literal because planners don't use parameters.
@@ -228,7 +239,7 @@ def _visible_of(is_postgresql: bool) -> Select[Any]:
 
 
 # The versions of the rows that an item is read from, see `item_cache`.
-_VERSION = [literal_column(f"{name}.xmin", Text) for name in ("activity", "source", "actor", "object_actor")]
+_VERSION = [literal_column(f"{name}.xmin", Text) for name in ("activity", "source", *ACTORS)]
 
 
 @cache
@@ -254,6 +265,7 @@ def whole() -> Select[Any]:
             source.c.name.label("source_name"),
             *(actor.c[name].label(f"actor_{name}") for name in ACTOR),
             *(_object_actor.c[name].label(f"object_actor_{name}") for name in ACTOR),
+            *(_quoted_actor.c[name].label(f"quoted_actor_{name}") for name in ACTOR),
         )
     )
 
@@ -264,6 +276,7 @@ def _joined(selection: Select[Any]) -> Select[Any]:
         selection.join(source, source.c.id == activity.c.source_id)
         .outerjoin(actor, actor.c.id == activity.c.actor_id)
         .outerjoin(_object_actor, _object_actor.c.id == activity.c.object_actor_id)
+        .outerjoin(_quoted_actor, _quoted_actor.c.id == activity.c.quoted_actor_id)
     )
 
 

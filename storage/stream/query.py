@@ -389,6 +389,7 @@ def _directed(
 
 def _not_withheld(countries: Iterable[str]) -> Iterator[ColumnElement[bool]]:
     """Return the condition for items not withheld in some countries; too rare to need an index. Quoted posts count."""
+    quoted = activity.c.object["object", "content", "withheld"]
     for country in sorted(countries):
-        for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"]):
+        for codes in (activity.c.detail["withheld"], activity.c.object["content", "withheld"], quoted):
             yield func.coalesce(codes.as_string(), "").not_like(f'%"{country}"%')

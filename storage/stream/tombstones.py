@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from aggregator.domain.activity import ActivityKind, Upstream
+from aggregator.domain.activity import ActivityKind, Upstream, quoted_in
 from aggregator.domain.matching.fingerprint import fingerprint
 from aggregator.domain.networks import network_of
 from aggregator.domain.search_text import search_text
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from aggregator.domain.activity import Actor, Content, NewActivity, ScreenedActivity
+    from aggregator.domain.activity import Actor, Content, NewActivity, Original, ScreenedActivity
 
 # Kind and network of a removed row stay: they reveal nothing that the key doesn't.
 EMPTIED = ("url", "title", "text", "html", "lang", "published", "updated", "detail", "object", "topics", "countries",
-           "reasons", "story", "search_text", "actor_id", "object_actor_id", "object_editable_until",
-           "headline", "note", "pinned_until")  # fmt: skip
+           "reasons", "story", "search_text", "actor_id", "object_actor_id", "object_editable_until", "quoted_key",
+           "quoted_actor_id", "thread", "headline", "note", "pinned_until")  # fmt: skip
 _AT_ONCE = 10_000  # keys per query
 
 _STRIP = (
@@ -43,6 +43,8 @@ _STRIP = (
     .values(
         object=None,
         object_actor_id=None,
+        quoted_key=None,
+        quoted_actor_id=None,
         search_text=bindparam("words"),
         fingerprint=bindparam("looks"),
         revision=bindparam("next"),
@@ -118,6 +120,29 @@ class Tombstones:
         )
         return stripped
 
+    def strip_quoted(self, which: ColumnElement[bool], *, most: int | None = None) -> list[Buried]:
+        """Remove the quoted posts from the objects of reposted quotes; `object_key` of the result is the quoted post's.
+
+        The reposted quote keeps its own text.
+        """
+        stream = Stream(self._connection)
+        stream.require_lock()
+        columns = (activity.c.id, activity.c.key, activity.c.quoted_key, activity.c.object)
+        live = select(*columns).where(which, activity.c.quoted_key.is_not(None), activity.c.gone.is_(None))
+        rows = self._connection.execute(live.order_by(activity.c.id).limit(most)).all()
+        if not rows:
+            return []
+        self._forget([row.id for row in rows])
+        first = stream.take(len(rows))
+        stripped = [Buried(row.id, row.key, row.quoted_key, first + offset) for offset, row in enumerate(rows)]
+        for row, change in zip(rows, stripped, strict=True):
+            remaining = {name: value for name, value in row.object.items() if name != "object"}
+            changed = update(activity).where(activity.c.id == row.id)
+            nothing = {"quoted_key": None, "quoted_actor_id": None}
+            self._connection.execute(changed.values(object=remaining, revision=change.revision, **nothing))
+            self._connection.execute(changed.values(**self._derived(row.id)))
+        return stripped
+
     def among(self, keys: Collection[str]) -> set[str]:
         """Return which of these keys of posts ("x:1") and people ("x:@9") are removed."""
         listed = list(keys)
@@ -136,9 +161,12 @@ class Tombstones:
             writes: the entries to write.
             stored: by native id, the fingerprints of the stored entries.
         """
-        gone = self.among({key for entry in writes for key in (*_own(entry.new), *_embedded(entry.new))})
+        gone = self.among(
+            {key for entry in writes for key in (*_own(entry.new), *_embedded(entry.new), *_quoted(entry.new))}
+        )
         if not gone:
             return list(writes)
+        writes = [entry if gone.isdisjoint(_quoted(entry.new)) else _without_quoted(entry) for entry in writes]
         admitted = []
         for entry in writes:
             if not gone.isdisjoint(_own(entry.new)):
@@ -158,6 +186,14 @@ class Tombstones:
             "words": search_text(content, None) if content else "",
             "looks": fingerprint(content, None) if content else "",
         }
+
+    def _derived(self, activity_id: int) -> dict[str, str]:
+        """Return the values that follow from the stored content."""
+        stored = StreamReading(self._connection).get(activity_id)
+        if stored is None:
+            return {}
+        words, looks = search_text(stored.content, stored.object), fingerprint(stored.content, stored.object)
+        return {"search_text": words, "fingerprint": looks}
 
     def _forget(self, ids: Collection[int]) -> None:
         """Delete raw entries, older versions and pending edits."""
@@ -187,6 +223,13 @@ def _embedded(new: NewActivity) -> Iterator[str]:
         yield from _names(new.object.content)
 
 
+def _quoted(new: NewActivity) -> Iterator[str]:
+    """Yield every key by which the quoted post of a reposted quote may be removed."""
+    if (quoted := quoted_in(new)) is not None:
+        yield quoted.key
+        yield from _names(quoted.content)
+
+
 def _names(content: Content) -> Iterator[str]:
     """Yield the keys of the author and of the visible version: an edited post is known by its newest id."""
     actor: Actor | None = content.actor
@@ -201,10 +244,20 @@ def _names(content: Content) -> Iterator[str]:
 
 def _without_object(entry: ScreenedActivity) -> ScreenedActivity:
     """Return an activity without its embedded object."""
+    return _with_object(entry, None)
+
+
+def _without_quoted(entry: ScreenedActivity) -> ScreenedActivity:
+    """Return a reposted quote without the post that it quotes."""
+    original = entry.new.object
+    return _with_object(entry, replace(original, object=None) if original else None)
+
+
+def _with_object(entry: ScreenedActivity, original: Original | None) -> ScreenedActivity:
     content = entry.new.content
     return replace(
         entry,
-        new=replace(entry.new, object=None, raw=b""),
-        fingerprint=fingerprint(content, None),
-        search_text=search_text(content, None),
+        new=replace(entry.new, object=original, raw=b""),
+        fingerprint=fingerprint(content, original),
+        search_text=search_text(content, original),
     )

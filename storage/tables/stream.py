@@ -84,6 +84,9 @@ activity = Table(
     Column("object", json_document),  # the embedded original of a repost or quote
     Column("object_editable_until", UtcDateTime),  # when its author can no longer edit it
     Column("object_actor_id", big_integer),  # its author, whose name and avatar are stored in `actor` only
+    Column("quoted_key", Text),  # the post that a reposted quote is about, while it is embedded in the object
+    Column("quoted_actor_id", big_integer),  # its author
+    Column("thread", Text),  # shared by the posts of an author's thread
     Column("topics", json_document),
     Column("countries", json_document),
     Column("reasons", json_document),  # topic or country -> the matching word
@@ -132,11 +135,14 @@ activity = Table(
         postgresql_where=text("object_actor_id IS NOT NULL"),
         sqlite_where=text("object_actor_id IS NOT NULL"),
     ),
-    Index(
-        "ix_activity_object_editable_until",
-        "object_editable_until",
-        postgresql_where=text("object_editable_until IS NOT NULL"),
-        sqlite_where=text("object_editable_until IS NOT NULL"),
+    *(
+        Index(
+            f"ix_activity_{name}",
+            name,
+            postgresql_where=text(f"{name} IS NOT NULL"),
+            sqlite_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in ("thread", "quoted_key", "quoted_actor_id", "object_editable_until")
     ),
     # The public stream in page order. `activity_tag` serves its filters.
     Index("ix_activity_stream", "position", "id", postgresql_where=text("visible"), sqlite_where=text("visible = 1")),
@@ -203,6 +209,21 @@ raw_payload = Table(
     Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
     Column("payload", LargeBinary, nullable=False),
     Column("stored", UtcDateTime, nullable=False),
+)
+# Entries with an unknown structure, as their source sent them, zlib-compressed. `version` is the last one that tried.
+unread_entry = Table(
+    "unread_entry",
+    metadata,
+    Column("id", big_integer, primary_key=True, autoincrement=True),
+    Column("source_id", big_integer, ForeignKey("source.id"), nullable=False),
+    Column("native_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    UniqueConstraint("source_id", "native_id"),
+    sqlite_autoincrement=True,
 )
 # Scheduled transitions: applied as a write with a revision, never evaluated at read time.
 transition = Table(

@@ -14,9 +14,10 @@ from sqlalchemy import text
 
 from aggregator.config.settings import Settings
 from aggregator.container import Container, utc_now
-from aggregator.domain.polling.results import PollStatus
+from aggregator.domain.polling.results import PollStatus, UnreadEntry
 from aggregator.domain.stream import Query
 from aggregator.services.poll_report import Report
+from tests.building import NOON, add_source
 from tests.upstream import Entry
 
 if TYPE_CHECKING:
@@ -247,7 +248,8 @@ def test_every_word_says_that_the_schema_does_not_fit(
     assert "is newer than this version of the program" in cli(*words, code=1).stderr
     cli.environ["AGGREGATOR_DATABASE_URL"] = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
     assert "no schema yet; run 'aggregator migrate'" in cli(*words, code=1).stderr
-    assert cli("migrate").stdout == "Applied 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011.\n"
+    applied = ", ".join(f"{number:04}" for number in range(1, 14))
+    assert cli("migrate").stdout == f"Applied {applied}.\n"
     assert cli("migrate").stdout == "The schema is up to date.\n"
 
 
@@ -295,3 +297,14 @@ def test_help_shows_every_word(cli: CommandLine) -> None:
     output = cli("--help").stdout
     for word in ("run", "serve", "demo", "source", "pull", "review", "status", "settings", "migrate"):
         assert f"\n  {word} " in output
+
+
+def test_status_counts_what_could_not_be_read(cli: CommandLine, sqlite_store: Store) -> None:
+    source = add_source(sqlite_store)
+    with sqlite_store.writing() as tx:
+        tx.stream.unread.keep(source.id, [UnreadEntry("1", "x:1", "odd", b"{}")], "1", NOON)
+    shown = cli("status").stdout
+    assert "Not readable: 1 item of 1 source, kept until a newer version can read them" in shown
+    assert "1 item not readable" in shown
+    system, listed = cli.json("status")
+    assert (system["unread_entries"], listed["unread_entries"]) == (1, 1)

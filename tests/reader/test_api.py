@@ -21,7 +21,7 @@ ITEM = {
     "updated_at", "first_seen_at", "revision", "media", "links", "hashtags", "mentions", "object", "sensitive",
     "edited", "complete", "in_reply_to", "event",
     "withheld_in", "content_withheld", "also_reposted_by", "position_at", "topics", "countries", "editors",
-    "pinned_until", "story",
+    "pinned_until", "story", "thread", "quote_of", "poll",
 }  # fmt: skip
 
 
@@ -68,7 +68,10 @@ def test_a_repost_tells_reposter_and_author_apart(store: Store, reader: Reader) 
     }
     assert original["native_id"] == "900"
     assert original["published_at"] == "2026-03-02T09:00:00Z"
-    assert original["links"] == [{"url": "https://example.org/apply", "text": "example.org/apply"}]
+    assert original["links"] == [
+        {"url": "https://example.org/apply", "text": "example.org/apply", "title": None, "description": None}
+        | {"image": None}
+    ]
     assert original["mentions"] == [{"handle": "opengovpart", "url": "https://x.com/opengovpart"}]
     assert original["hashtags"] == ["applytoday"]
     assert [original[name] for name in ("id", "source", "first_seen_at", "revision", "object")] == [None] * 5

@@ -23,7 +23,8 @@ _CHOICES = {
     "media.fields": "alt_text duration_ms height media_key preview_image_url public_metrics type url variants width",
     "expansions": "author_id referenced_tweets.id referenced_tweets.id.author_id attachments.media_keys"
     " referenced_tweets.id.attachments.media_keys in_reply_to_user_id edit_history_tweet_ids"
-    " entities.mentions.username",
+    " entities.mentions.username attachments.poll_ids article.cover_media",
+    "poll.fields": "duration_minutes end_datetime id options voting_status",
     "exclude": "replies retweets",
 }
 _ID, _USERNAME = "[0-9]{1,19}", "[A-Za-z0-9_]{1,15}"

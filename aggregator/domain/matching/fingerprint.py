@@ -41,6 +41,8 @@ def fingerprint(content: Content, obj: Original | None) -> str:
     digest = hashlib.sha256(_seen(content))
     if obj is not None:
         digest.update(b"\nof\n" + _seen(obj.content))
+        if obj.object is not None:
+            digest.update(b"\nof\n" + _seen(obj.object.content))
     return _SCHEME + digest.hexdigest()
 
 

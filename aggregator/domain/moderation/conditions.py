@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import re2
 
+from aggregator.domain.activity import quoted_in
 from aggregator.domain.errors import BadRequestError
 from aggregator.text import search_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aggregator.domain.activity import Content, NewActivity
     from aggregator.domain.matching.near_duplicates import MinHashIndex
@@ -148,7 +149,7 @@ def facts_of(new: NewActivity, words: str, source: str, now: datetime) -> Facts:
         arrived=now,
         kind=new.content.kind.value,
         title="\n".join(filter(None, (content.title for content in contents))),
-        text="\n".join(part for content in contents for part in (content.title, content.text) if part),
+        text="\n".join(part for content in (*contents, *_quoted(new)) for part in _parts(content) if part),
         words=words,
         authors=tuple(name for content in contents for name in _names(content)),
         urls=tuple(address for content in contents for address in _addresses(content)),
@@ -160,6 +161,19 @@ def facts_of(new: NewActivity, words: str, source: str, now: datetime) -> Facts:
         undescribed=any(medium.type == "image" and not medium.alt for medium in media),
         keys=tuple(filter(None, (new.key, new.object_key))),
     )
+
+
+def _quoted(new: NewActivity) -> list[Content]:
+    quoted = quoted_in(new)
+    return [quoted.content] if quoted else []
+
+
+def _parts(content: Content) -> Iterator[str | None]:
+    """Yield the texts that people see: also the options of a vote and the previews of links."""
+    yield from (content.title, content.text)
+    yield from content.poll.options if content.poll else ()
+    for link in content.links:
+        yield from (link.title, link.description)
 
 
 def described(condition: Condition) -> str:

@@ -38,6 +38,16 @@ class PublisherHints:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadEntry:
+    """An entry with an unknown structure, kept as the source sent it until a newer version can read it."""
+
+    native_id: str
+    key: str  # as in `NewActivity`
+    reason: str
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FetchResult:
     """The result of fetching one source.
 
@@ -61,6 +71,7 @@ class FetchResult:
     moved_to: Place | None = None  # the target of permanent redirects
     note: str | None = None  # a note for people that isn't an error
     facts: FetchFacts | None = None
+    unread: Sequence[UnreadEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)

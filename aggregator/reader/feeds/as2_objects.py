@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aggregator.domain.activity import ActivityKind
+from aggregator.domain.post_parts import quoted_post, quoting_post, without_original
 from aggregator.reader.feeds.enclosures import PLAYED, enclosures_of
 from aggregator.reader.feeds.entry_html import named, original_of
 from aggregator.reader.feeds.feed import past
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _TYPES = {ActivityKind.ARTICLE: "Article", ActivityKind.EVENT: "Event", ActivityKind.VIDEO: "Video"}
 _ATTACHED = {"image": "Image", "video": "Video", "animation": "Video", "audio": "Audio"}
+_UNAVAILABLE = {"type": "Tombstone", "formerType": "Note"}
 _QUOTED = "https://misskey-hub.net/ns#_misskey_quote"  # the relation that identifies a quote (FEP-e232)
 
 
@@ -53,23 +55,59 @@ def object_of(item: Activity, terms: Terms) -> dict[str, Any]:
     """Return the object of an activity, with the quoted post as an attachment."""
     page, content = terms.page_of(item.id), terms.audience.content(item.content)
     made = _object(content, f"{page}#object", actor_id(item, terms), terms)
-    quoted = original_of(item, terms.audience)
     tags = [*made.pop("tag", []), *_named("topic", item.topics, terms), *_named("country", item.countries, terms)]
-    attached = made.pop("attachment", [])
-    if quoted:
-        inner = _original(item, quoted, terms)
-        attached.append(inner)
-        tags.append({"type": "Link", "rel": [_QUOTED], "href": inner["id"], "name": "Quoted post"})
-    return made | without_none({"attachment": attached or None, "tag": tags or None})
+    return _quoting(made | without_none({"tag": tags or None}), item, terms)
 
 
 def original_of_activity(item: Activity, terms: Terms) -> dict[str, Any]:
-    """Return the reposted object; if it isn't available, the facts in the repost."""
+    """Return the reposted object; without an object, the facts in the repost; a tombstone if it isn't available."""
+    shares = _shares(item, terms)
+    if without_original(item):
+        return {"id": f"{terms.page_of(item.id)}#original", **_UNAVAILABLE, **shares}
     if original := original_of(item, terms.audience):
-        return _original(item, original, terms)
+        return _quoting(_original(item, original, terms), item, terms) | shares
     made = _original(item, terms.audience.content(item.content), terms)
     of_the_repost = {"attributedTo", "url", "published", "updated"}
-    return {name: value for name, value in made.items() if name not in of_the_repost}
+    return {name: value for name, value in made.items() if name not in of_the_repost} | shares
+
+
+def _quoting(made: dict[str, Any], item: Activity, terms: Terms) -> dict[str, Any]:
+    """Add the quoted post: embedded, as a link, or as a tombstone."""
+    quoting, quoted = quoting_post(item), quoted_post(item)
+    if quoting is None or not terms.audience.gets(quoting.network):
+        return made
+    attached, tags = list(made.get("attachment", [])), list(made.get("tag", []))
+    if quoted:
+        name = "quoted" if item.content.kind is ActivityKind.REPOST else "original"
+        page = terms.page_of(item.id)
+        author = "quoted-author" if name == "quoted" else "author"
+        attached.append(_object(terms.audience.content(quoted), f"{page}#{name}", f"{page}#{author}", terms))
+        tags.append({"type": "Link", "rel": [_QUOTED], "href": attached[-1]["id"], "name": "Quoted post"})
+    elif quoting.lacks_quote and (url := address(quoting.quote_of)):
+        tags.append({"type": "Link", "rel": [_QUOTED], "href": url, "name": "Quoted post"})
+    else:
+        attached.append({**_UNAVAILABLE, "name": "The quoted post is not available."})
+    return made | without_none({"attachment": attached or None, "tag": tags or None})
+
+
+def _shares(item: Activity, terms: Terms) -> dict[str, Any]:
+    """Return the other reposts of the same original."""
+    others = terms.others.get(item.id, ())
+    if not others:
+        return {}
+    items = [
+        without_none(
+            {
+                "id": terms.page_of(other.id),
+                "type": "Announce",
+                "actor": person(actor, actor_id(other, terms)) if actor else None,
+                "url": address(other.content.url),
+            }
+        )
+        for other in others
+        for actor in (terms.audience.content(other.content).actor,)
+    ]
+    return {"shares": {"type": "Collection", "totalItems": len(items), "items": items}}
 
 
 def _original(item: Activity, content: Content, terms: Terms) -> dict[str, Any]:
@@ -94,7 +132,7 @@ def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[st
     return without_none(
         {
             "id": id_,
-            "type": _TYPES.get(content.kind, "Note"),
+            "type": "Question" if content.poll else _TYPES.get(content.kind, "Note"),
             "url": url,
             "attributedTo": person(content.actor, author_id) if content.actor else None,
             "name": named(content),
@@ -107,6 +145,7 @@ def _object(content: Content, id_: str, author_id: str, terms: Terms) -> dict[st
             "inReplyTo": {"type": "Note", "url": reply} if (reply := address(content.in_reply_to)) else None,
             "duration": _duration(film),
             **_occasion(content),
+            **_vote(content),
             "attachment": [_attached(enclosure) for enclosure in enclosures] or None,
             "tag": list(_tags(content)) or None,
         }
@@ -126,6 +165,16 @@ def _occasion(content: Content) -> dict[str, Any]:
         "startTime": machine_time(content.event.start),
         "endTime": machine_time(end) if end else None,
         "location": {"type": "Place", "name": place} if place else None,
+    }
+
+
+def _vote(content: Content) -> dict[str, Any]:
+    if content.poll is None:
+        return {}
+    ends = content.poll.ends
+    return {
+        "oneOf": [{"type": "Note", "name": option} for option in content.poll.options] or None,
+        "endTime": machine_time(ends) if ends else None,
     }
 
 

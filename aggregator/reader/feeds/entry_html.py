@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.domain.activity import ActivityKind
 from aggregator.domain.networks import network_of
+from aggregator.domain.post_parts import preview_of, quoted_post, quoting_post, without_original
 from aggregator.reader.feeds.enclosures import enclosures_of
 from aggregator.reader.feeds.sanitize import address, language, legible
 from aggregator.text.html import excerpt, paragraphs
@@ -14,7 +15,8 @@ from aggregator.web.addresses import site_name
 from aggregator.web.dates import machine_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from aggregator.domain.activity import Activity, Actor, Content, Occasion
     from aggregator.reader.feeds.feed import Terms
@@ -26,7 +28,8 @@ _TITLED = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDE
 _TITLE_LENGTH = 100  # characters of a text used as title
 _CANCELLED = "Cancelled"
 _BEGINNING = "This is an excerpt."
-_GONE_BEGINNING = "The original is no longer available; this is an excerpt."
+_NO_ORIGINAL = "The original is not available."
+_MOST_NAMED = 3  # of the people who reposted the same
 
 
 def noun(content: Content) -> str:
@@ -62,7 +65,8 @@ def title_of(item: Activity, audience: Audience) -> str:
     if title := own_title(item, audience):
         return title
     if content.kind is ActivityKind.REPOST:
-        return _repost_title(content, original_of(item, audience))
+        title = _repost_title(content, original_of(item, audience))
+        return f"{title}: the original is not available" if without_original(item) else title
     words = excerpt(_line(content.text), _TITLE_LENGTH)
     if content.kind in _TITLED:
         found = words or site_name(content.url) or noun(content)
@@ -78,7 +82,7 @@ def html_of(item: Activity, terms: Terms) -> str:
     content = terms.audience.content(item.content)
     if content is not item.content:
         return _pointer(content)
-    return "".join(_parts(item, content, original_of(item, terms.audience), terms.dates)) or _pointer(content)
+    return "".join(_parts(item, content, terms)) or _pointer(content)
 
 
 def _repost_title(content: Content, original: Content | None) -> str:
@@ -89,40 +93,112 @@ def _repost_title(content: Content, original: Content | None) -> str:
     return f"{begin}: {excerpt(words, _TITLE_LENGTH)}" if words else begin
 
 
-def _parts(item: Activity, content: Content, original: Content | None, dates: Dates) -> Iterator[str]:
+def _parts(item: Activity, content: Content, terms: Terms) -> Iterator[str]:
     if content.event:
-        yield _occasion(content.event, dates)
-    if content.in_reply_to:
-        yield f"<p>In reply to {_linked(content.in_reply_to, 'this post')}</p>"
+        yield _occasion(content.event, terms.dates)
     if content.kind is ActivityKind.REPOST:
-        yield _reposted(item, content, original)
+        yield _reposted(item, content, terms)
     else:
-        yield _words(content)
-        if original:
-            yield _quoted(original, f"<p>{_person(original.actor)}:</p>" if _name(original.actor) else "")
-        elif item.object_key and content.kind not in _TITLED:  # an occurrence has the key of its series
-            yield "<p>The quoted post is not available.</p>"
-        if not content.complete:
-            yield f"<p>{_BEGINNING}</p>"
+        yield _post(content, terms, in_thread=item.thread is not None) + _quote(item, terms)
+    if others := terms.others.get(item.id):
+        yield _also(others, terms.audience)
 
 
-def _reposted(item: Activity, content: Content, original: Content | None) -> str:
+def _reposted(item: Activity, content: Content, terms: Terms) -> str:
+    original = original_of(item, terms.audience)
     whom = f" {_person(original.actor)}" if original and _name(original.actor) else ""
     who = _person(content.actor) if _name(content.actor) else ""
     begin = f"<p>{who} reposted{whom}:</p>" if who else ""
-    cut = "" if (original or content).complete else f"<p>{_GONE_BEGINNING}</p>"
-    withheld = item.object is not None and original is not item.object.content
+    if without_original(item):
+        return f"{begin}<p>{_NO_ORIGINAL}</p>"
     if original is None:
-        return f"{begin}{_quoted(content, '')}{cut}"
-    return begin + (_pointer(original) if withheld else _quoted(original, "")) + cut
+        return begin + _blockquote(content, _post(content, terms))
+    if item.object is not None and original is not item.object.content:  # hidden by the network's terms
+        return begin + _pointer(original)
+    return begin + _blockquote(original, _post(original, terms) + _quote(item, terms))
 
 
-def _quoted(content: Content, begin: str) -> str:
+def _quote(item: Activity, terms: Terms) -> str:
+    """Return the quoted post, or why there is none; "" if nothing is quoted."""
+    quoting, quoted = quoting_post(item), quoted_post(item)
+    if quoting is None or not terms.audience.gets(quoting.network):
+        return ""
+    if quoted is None:
+        return _unquoted(quoting)
+    visible = terms.audience.content(quoted)
+    begin = f"<p>{_person(visible.actor)}:</p>" if _name(visible.actor) else ""
+    inner = _quotes(visible) if visible.quote_of else ""  # a link, whether its network has it or not
+    return _blockquote(visible, begin + (_post(visible, terms) or _pointer(visible)) + inner)
+
+
+def _unquoted(quoting: Content) -> str:
+    return _quotes(quoting) if quoting.lacks_quote else "<p>The quoted post is not available.</p>"
+
+
+def _quotes(quoting: Content) -> str:
+    return f"<p>Quotes {_linked(quoting.quote_of, 'this post')}.</p>"
+
+
+def _also(others: Sequence[Activity], audience: Audience) -> str:
+    """Name the other people who reposted the same original."""
+    people = [person for other in others if (person := _person(audience.content(other.content).actor))]
+    named = people[:_MOST_NAMED]
+    if more := len(others) - len(named):
+        named.append(f"{more} other{'s' if more > 1 else ''}")
+    return f"<p>Also reposted by {', '.join(named[:-1])}{' and ' if len(named) > 1 else ''}{named[-1]}.</p>"
+
+
+def _post(content: Content, terms: Terms, *, in_thread: bool = False) -> str:
+    """Return what a post shows besides its author and what it quotes."""
+    parts = [_words(content), *_ballot(content, terms), *_preview(content)]
+    if content.in_reply_to:
+        begin = "Thread, continues" if in_thread else "In reply to"
+        parts.insert(0, f"<p>{begin} {_linked(content.in_reply_to, 'this post')}</p>")
+    if content.is_excerpt:
+        parts.append(f"<p>{_BEGINNING}</p>")
+    if content.edited and content.kind not in _TITLED:
+        parts.append(f"<p>{_edited(content.updated, terms)}</p>")
+    return "".join(parts)
+
+
+def _ballot(content: Content, terms: Terms) -> Iterator[str]:
+    """Yield the options of a vote."""
+    if content.poll:
+        ends = content.poll.ends
+        until = (
+            f', open until <time datetime="{machine_time(ends)}">{escape(terms.dates.moment(ends))}</time>'
+            if ends
+            else ""
+        )
+        yield f"<p>Poll{until}</p>"
+        if content.poll.options:
+            yield f"<ul>{''.join(f'<li>{escape(legible(option))}</li>' for option in content.poll.options)}</ul>"
+
+
+def _preview(content: Content) -> Iterator[str]:
+    """Yield the preview of a link."""
+    preview = preview_of(content)
+    if preview and preview.title:
+        text = f"<br>{escape(legible(preview.description))}" if preview.description else ""
+        yield f"<p>{_linked(preview.via or preview.url, _line(preview.title))}{text}</p>"
+        if (image := address(preview.image)) and not content.sensitive:
+            yield f'<p><img src="{escape(image)}" alt=""></p>'
+
+
+def _edited(moment: datetime | None, terms: Terms) -> str:
+    return f"Edited {_time(moment, terms)}." if moment else "Edited."
+
+
+def _time(moment: datetime, terms: Terms) -> str:
+    return f'<time datetime="{machine_time(moment)}">{escape(terms.dates.moment(moment))}</time>'
+
+
+def _blockquote(content: Content, html: str) -> str:
     """Return a quotation; for hidden content, a link to it."""
     url, lang = address(content.url), language(content.lang)
     cite = f' cite="{escape(url)}"' if url else ""
     tongue = f' lang="{lang}"' if lang else ""
-    return f"<blockquote{cite}{tongue}>{begin}{_words(content) or _pointer(content)}</blockquote>"
+    return f"<blockquote{cite}{tongue}>{html or _pointer(content)}</blockquote>"
 
 
 def _words(content: Content) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from aggregator.web.dates import Dates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.activity import Activity
@@ -30,6 +30,7 @@ class Terms:
     base: str  # public URL without a trailing slash
     dates: Dates  # the formats for event times
     now: datetime  # publishers' later dates are ignored
+    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # merged reposts, by the id shown
 
     def page_of(self, activity_id: int) -> str:
         """Return the URL of our page about an activity, which is also its ActivityStreams id."""
@@ -60,11 +61,12 @@ class Feed:
     now: datetime
     language: str | None = None  # BCP 47, of our own texts
     dates: Dates = IN_UTC
+    others: Mapping[int, Sequence[Activity]] = field(default_factory=dict)  # merged reposts, by the id shown
 
     @property
     def terms(self) -> Terms:
         """Return the terms for its items."""
-        return Terms(self.authority, self.audience, self.base, self.dates, self.now)
+        return Terms(self.authority, self.audience, self.base, self.dates, self.now, self.others)
 
     @property
     def id(self) -> str:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.activity import Actor
 from aggregator.domain.errors import BadRequestError
-from aggregator.sources.twitter import search, timeline
+from aggregator.sources.twitter import search, threads, timeline
 from aggregator.sources.twitter.addresses import LIST_ID, USER_ID, Feed, checked, handle_in, parse
-from aggregator.sources.twitter.normalise import NETWORK
 from aggregator.sources.twitter.quoted import with_quoted
 from aggregator.sources.twitter.read_budget import PAGES
+from aggregator.sources.twitter.unread_posts import account_of
 from aggregator.sources.twitter.vocabulary import MOST_PER_POST
 
 if TYPE_CHECKING:
@@ -74,11 +73,8 @@ async def read(
     ask: PageFetcher
     match feed_of(options):
         case Feed.ACCOUNT:
-            user_id, handle = str(options["user_id"]), handle_in(source.address)
-            left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
-            account = replace(account_of(user_id, source.name, handle), partial=True)
-            ask = with_quoted(partial(api.timeline, user_id, source.id, **left_out), api)
-            return await timeline.read(ask, source.address, mark, account, quota, now)
+            ask = with_quoted(_account(source, options, api, now), api)
+            return await timeline.read(ask, source.address, mark, account_of(source), quota, now)
         case Feed.MENTIONS:
             ask = with_quoted(partial(api.mentions, str(options["user_id"]), source.id), api)
             return await timeline.read(ask, source.address, mark, None, quota, now)
@@ -87,6 +83,17 @@ async def read(
             return await timeline.read(ask, source.address, mark, None, list_quota(quota), now)
         case Feed.QUOTES | Feed.SEARCH:
             return await _search(options.get("query") or _quotes(source), source, api, mark, quota, now)
+
+
+def _account(source: Source, options: Mapping[str, Any], api: Api, now: datetime) -> PageFetcher:
+    """Return the call for an account's posts, with its own threads where its replies are left out."""
+    user_id, handle = str(options["user_id"]), handle_in(source.address)
+    left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
+    ask: PageFetcher = partial(api.timeline, user_id, source.id, **left_out)
+    if "replies" in left_out.get("exclude", ()) and handle:
+        searching = threads.search_for(handle, partial(api.search, source_id=source.id), now)
+        return threads.kept(ask, searching, user_id)
+    return ask
 
 
 def _quotes(source: Source) -> str:
@@ -121,11 +128,6 @@ def list_cost(post_price: float) -> str:
         f"them, and the posts that they quote or answer, again on each UTC day. That costs up to ${daily:,.2f} a day "
         f"(${daily * DAYS_A_MONTH:,.2f} a month) besides its new posts; following its accounts instead does not."
     )
-
-
-def account_of(user_id: str, name: str, handle: str | None) -> Actor:
-    """Return the actor of a followed account."""
-    return Actor(NETWORK, user_id, name, handle, url=f"https://x.com/{handle}" if handle else None)
 
 
 def _without_bounds(fetch: PageFetcher) -> PageFetcher:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from aggregator.domain.activity import Link, Mention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _T = TypeVar("_T")
 
@@ -59,7 +59,7 @@ class _Span:
 
 
 def render(text: str, entities: Mapping[str, Any], shown: Shown) -> Markup:
-    """Return plain text and HTML of a text with X's entities; entities with wrong offsets are not linked."""
+    """Return plain text and HTML of a text with X's entities; those that are not in the text are not linked."""
     urls = _given(entities, "urls")
     mentions = _given(entities, "mentions")
     hashtags = _given(entities, "hashtags")
@@ -110,16 +110,31 @@ def _spans(
     entities: Iterable[Mapping[str, Any]],
     build: Callable[[Mapping[str, Any]], tuple[str, _Span] | None],
 ) -> list[_Span]:
-    """Locate entities in the text; `build` returns the text expected there, to detect wrong offsets."""
-    placed = []
+    """Locate entities in the text, by their offsets or, where these don't fit, by the string itself.
+
+    `build` returns the string expected there.
+    """
+    plain = text.replace("\uff20", "@").replace("\uff03", "#")  # the full-width signs of mentions and hashtags
+    placed: list[_Span] = []
+    lost: list[tuple[str, _Span]] = []
     for entity in entities:
-        built = build(entity)
-        start, end = entity.get("start"), entity.get("end")
-        if built is None or not isinstance(start, int) or not isinstance(end, int) or start < 0:
+        if (built := build(entity)) is None:
             continue
         words, span = built
-        if text[start:end].replace("\uff20", "@").replace("\uff03", "#").casefold() == words.casefold():
-            placed.append(_Span(start, end, span.plain, span.html, span.hidden))
+        start, end = entity.get("start"), entity.get("end")
+        numbers = isinstance(start, int) and isinstance(end, int) and start >= 0
+        if numbers and plain[start:end].casefold() == words.casefold():
+            placed.append(replace(span, start=int(start or 0), end=int(end or 0)))
+        elif len(words) > 1:
+            lost.append((words, span))
+    taken = {span.start for span in placed}
+    searches: dict[str, Iterator[re.Match[str]]] = {}
+    for words, span in lost:
+        if words not in searches:
+            searches[words] = re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", plain, re.IGNORECASE)
+        place = next((match for match in searches[words] if match.start() not in taken), None)
+        if place is not None:
+            placed.append(replace(span, start=place.start(), end=place.end()))
     return placed
 
 
@@ -188,8 +203,28 @@ def _quoted(entity: Mapping[str, Any], name: str) -> str:
 def _link(entity: Mapping[str, Any]) -> Link:
     wrapped = str(entity.get("url"))
     target = web_address(entity.get("unwound_url")) or web_address(entity.get("expanded_url")) or wrapped
-    display = entity.get("display_url")
-    return Link(url=target, text=display if isinstance(display, str) else None, via=wrapped)
+    title = line_of(entity.get("title"))
+    return Link(
+        url=target,
+        text=display if isinstance(display := entity.get("display_url"), str) else None,
+        via=wrapped,
+        title=title,
+        description=line_of(entity.get("description")) if title else None,
+        image=_widest(entity.get("images")) if title else None,
+    )
+
+
+def line_of(value: object) -> str | None:
+    """Return a text of X as one unescaped line, or None for anything else."""
+    return " ".join(unescape(value).split()) or None if isinstance(value, str) else None
+
+
+def _widest(images: object) -> str | None:
+    """Return the URL of the largest image; X gives some in several sizes."""
+    found = [image for image in images if isinstance(image, dict)] if isinstance(images, list) else []
+    sized = [(width if isinstance(width := image.get("width"), int) else 0, url) for image in found
+             if (url := web_address(image.get("url")))]  # fmt: skip
+    return max(sized, key=lambda pair: pair[0])[1] if sized else None
 
 
 def _mention(entity: Mapping[str, Any]) -> Mention:

@@ -11,6 +11,9 @@ X = Network(
     label="X",
     hosts=frozenset({"x.com", "twitter.com"}),
     profile="https://x.com/{handle}",
+    # X's logo, which its display requirements want beside a post.
+    icon="M15.203 1.875h2.757l-6.023 6.883 7.085 9.367h-5.547L9.130 12.444 4.158 18.125H1.400l6.442-7.363"
+    "L1.045 1.875h5.688l3.928 5.193zM14.236 16.475h1.527L5.903 3.438H4.264z",
     nouns={
         ActivityKind.POST: Noun("Tweet", "Tweets"),
         ActivityKind.REPOST: Noun("Retweet", "Retweets", "retweeted"),

@@ -29,7 +29,7 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, feeds, read_budget, timeline
+from aggregator.sources.twitter import addresses, feeds, read_budget, timeline, unread_posts
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter.account_reports import ReportsAccounts
 from aggregator.sources.twitter.addresses import handle_in
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
+    from aggregator.domain.activity import NewActivity
     from aggregator.domain.billing.budget import Metered
     from aggregator.domain.billing.metering import Ration
     from aggregator.domain.compliance.sweep_mode import Sweeping
@@ -164,6 +165,10 @@ class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccount
         finally:
             pool.close()
 
+    def read_again(self, raw: bytes, source: Source) -> Sequence[NewActivity]:
+        """Read a stored page of one post."""
+        return unread_posts.read_again(raw, source)
+
     async def _polled(self, source: Source, pool: ClientPool, context: PollContext) -> FetchResult | Failure:
         """Poll a source with the cheapest token that may read it."""
         outcome: FetchResult | Failure | None = None
@@ -232,7 +237,7 @@ def _result(
     daily_cost = read_budget.updated_daily_cost(
         known, read_cost, now - source.poll.last_success if source.poll.last_success else None
     )
-    if not reading.activities and reading.mark == before and reading.error is None:
+    if not reading.activities and not reading.unread and reading.mark == before and reading.error is None:
         return FetchResult(state=source.poll.fetch_state, unchanged=True, appetite=daily_cost, facts=facts)
     error = reading.error
     rest = read_budget.shortest_interval(ration, cost)
@@ -245,6 +250,7 @@ def _result(
         appetite=daily_cost,
         note=_note(reading),
         facts=facts,
+        unread=reading.unread,
     )
 
 
@@ -252,6 +258,8 @@ def _note(reading: timeline.ReadResult) -> str | None:
     notes = []
     if reading.error:
         notes.append(f"Not everything was read: {reading.error}")
+    if reading.unread:
+        notes.append(unread_posts.note_of(reading.unread))
     if reading.skipped:
         notes.append("Older posts were left out to stay within the budget; see 'aggregator budget'.")
     if reading.lost:

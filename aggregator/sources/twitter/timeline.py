@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aggregator.domain.errors import SourceError
 from aggregator.sources.twitter import errors
-from aggregator.sources.twitter.normalise import moment_of, normalise
+from aggregator.sources.twitter.normalise import moment_of, normalise_page
 from aggregator.sources.twitter.read_budget import PAGES
 from aggregator.sources.twitter.references import editable_until, with_edit_windows
 from aggregator.sources.twitter.snowflakes import id_at
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.activity import Actor, NewActivity
+    from aggregator.domain.polling.results import UnreadEntry
     from aggregator.sources.twitter.read_budget import ReadQuota
 
 CLOCK_MARGIN = timedelta(hours=1)  # by which our clock may be ahead of X's
@@ -109,12 +110,15 @@ class ReadResult:
     editable: datetime | None = None  # end of the edit window of the newest post
     whole: bool = True  # False: posts remain, or were left out
     skipped: bool = False  # posts were left out permanently
+    unread: list[UnreadEntry] = field(default_factory=list)
     lost: bool = False  # posts of an earlier gap can't be read any more
     empty_pages: int = 0  # pages without posts at the end of the poll, although older pages followed
 
     def add_page(self, payload: Mapping[str, Any], account: Actor | None) -> None:
         """Add a page."""
-        self.activities += with_edit_windows(normalise(payload, account=account), payload)
+        content = normalise_page(payload, account=account)
+        self.activities += with_edit_windows(content.activities, payload)
+        self.unread += content.unread
         found = [post for post in payload.get("data") or [] if isinstance(post, dict)]
         times = [moment for post in found if (moment := moment_of(post.get("created_at")))]
         editable = [moment for post in found if (moment := editable_until(post))]

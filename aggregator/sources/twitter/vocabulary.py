@@ -21,6 +21,7 @@ LIST_FIELDS = ["id", "name", "member_count", "private"]
 _MEDIA_FIELDS = [
     "media_key", "type", "url", "preview_image_url", "alt_text", "width", "height", "duration_ms", "variants",
 ]  # fmt: skip
+_POLL_FIELDS = ["id", "options", "end_datetime"]  # no state and no counts: they change without an edit
 
 # Keyed by tweepy's parameter name; tweepy passes unknown names on unchanged.
 POSTS: Mapping[str, Fields] = {
@@ -28,18 +29,26 @@ POSTS: Mapping[str, Fields] = {
         "tweet_fields": [
             "id", "text", "created_at", "author_id", "conversation_id", "in_reply_to_user_id", "referenced_tweets",
             "entities", "attachments", "public_metrics", "lang", "possibly_sensitive", "withheld", "edit_controls",
-            "edit_history_tweet_ids", "note_tweet", "display_text_range",
+            "edit_history_tweet_ids", "note_tweet", "display_text_range", "article",
         ],
-        "expansions": ["referenced_tweets.id", "attachments.media_keys", "referenced_tweets.id.attachments.media_keys"],
+        "expansions": [
+            "referenced_tweets.id", "attachments.media_keys", "referenced_tweets.id.attachments.media_keys",
+            "attachments.poll_ids", "article.cover_media",
+        ],
         "media_fields": _MEDIA_FIELDS,
+        "poll_fields": _POLL_FIELDS,
     },
     "posts": {
         "post.fields": [
             "id", "text", "created_at", "conversation_id", "entities", "attachments", "public_metrics", "lang",
-            "possibly_sensitive", "withheld", "edit_controls", "note_post",
+            "possibly_sensitive", "withheld", "edit_controls", "note_post", "article",
         ],
-        "expansions": ["author_id", "referenced_posts", "attachments.media_keys", "in_reply_to_user_id"],
+        "expansions": [
+            "author_id", "referenced_posts", "attachments.media_keys", "in_reply_to_user_id", "edit_history_post_ids",
+            "attachments.poll_ids", "article.cover_media",
+        ],
         "media_fields": _MEDIA_FIELDS,
+        "poll_fields": _POLL_FIELDS,
         "user_fields": USER_FIELDS,
     },
 }  # fmt: skip

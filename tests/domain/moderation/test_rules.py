@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from aggregator.domain.activity import (
     Media,
     NewActivity,
     Original,
+    Poll,
     Review,
 )
 from aggregator.domain.errors import BadRequestError
@@ -259,3 +261,26 @@ def test_a_rule_reads_as_a_sentence() -> None:
         "If the text contains “casino” and not (it is a repost): hide it."
     )
     assert described(Condition(Field.NEAR_DUPLICATE, value="6")) == "it is a near-duplicate within 6 hours"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param({"poll": Poll(("Chess", "Roulette at nine"))}, id="option-of-a-poll"),
+        pytest.param({"links": (Link("https://a.example/", title="Roulette at nine"),)}, id="title-of-a-preview"),
+        pytest.param(
+            {"links": (Link("https://a.example/", title="A", description="Roulette at nine"),)}, id="description"
+        ),
+    ],
+)
+def test_every_shown_text_can_be_matched(shown: dict[str, Any]) -> None:
+    conditions = [Condition(Field.TEXT, CONTAINS, "roulette"), Condition(Field.TEXT, MATCHES, "Roulette at n.ne")]
+    assert [holds(condition, facts(**{"links": (), **shown})) for condition in conditions] == [True, True]
+    assert [holds(condition, facts()) for condition in conditions] == [False, False]
+
+
+def test_the_quoted_post_of_a_reposted_quote_can_be_matched() -> None:
+    quoted = Original("x:1", "1", an_activity("1", text="Roulette").content)
+    repost = replace(an_activity("3"), object=Original("x:2", "2", an_activity("2").content, quoted), object_key="x:2")
+    for condition in (Condition(Field.TEXT, CONTAINS, "roulette"), Condition(Field.TEXT, MATCHES, "R.ulette")):
+        assert holds(condition, facts(repost))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from aggregator.domain.errors import UnreadableError
 from aggregator.sources.twitter.markup import Shown, render
 from aggregator.sources.twitter.normalise import normalise
 
+EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of the times in ids
 POST: dict[str, Any] = {
     "id": "2051000000000000100",
     "text": "Hello",
@@ -108,8 +109,15 @@ def test_entries_that_are_no_posts_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("created", [None, "yesterday", 5])
-def test_time_that_is_none_stays_unknown(created: object) -> None:
-    assert normalise(page(POST | {"created_at": created}))[0].content.published is None
+def test_without_a_valid_time_the_id_gives_it(created: object) -> None:
+    published = normalise(page(POST | {"created_at": created}))[0].content.published
+    assert published is not None
+    assert published == EPOCH + timedelta(milliseconds=int(POST["id"]) >> 22)
+
+
+@pytest.mark.parametrize("id_", ["20", "29700859246", "9" * 30])
+def test_ids_without_a_time_leave_it_unknown(id_: str) -> None:
+    assert normalise({"data": [{"id": id_, "text": "t", "author_id": "7001"}]})[0].content.published is None
 
 
 def test_time_is_read_in_utc() -> None:
@@ -122,8 +130,37 @@ def test_language(code: str, lang: str | None) -> None:
     assert normalise(page(POST | {"lang": code}))[0].content.lang == lang
 
 
-def test_offsets_that_do_not_fit_leave_the_text_whole() -> None:
-    entities = {"mentions": [{"start": 1, "end": 4, "username": "abc"}], "urls": [{"start": 0, "end": 99, "url": 7}]}
+@pytest.mark.parametrize(
+    "offsets",
+    [{}, {"start": 1, "end": 24}, {"start": -1, "end": 3}, {"start": "6", "end": None}, {"start": 0, "end": 1}],
+)
+def test_entities_whose_offsets_do_not_fit_are_found_by_their_string(offsets: dict[str, Any]) -> None:
+    entities = {
+        "urls": [{**offsets, "url": "https://t.co/hhhhhhhhhh", "display_url": "example.org/h"}],
+        "mentions": [{**offsets, "username": "abc"}],
+        "hashtags": [{**offsets, "tag": "Open"}],
+    }
+    found = render("Hello @ABC #openness #open x@abc https://t.co/hhhhhhhhhh", entities, Shown())
+    assert found.html == (
+        'Hello <a href="https://x.com/abc" rel="nofollow noopener">@abc</a> #openness '
+        '<a href="https://x.com/hashtag/Open" rel="nofollow noopener">#Open</a> x@abc '
+        '<a href="https://t.co/hhhhhhhhhh" rel="nofollow noopener">example.org/h</a>'
+    )
+    assert found.text == "Hello @abc #openness #Open x@abc https://t.co/hhhhhhhhhh"
+
+
+def test_repeated_entities_are_found_one_after_the_other() -> None:
+    urls = [{"start": 0, "end": 1, "url": "https://t.co/a", "display_url": "a.example"}] * 3
+    found = render("https://t.co/a https://t.co/a https://t.co/ab", {"urls": urls}, Shown())
+    assert found.html.count("a.example</a>") == 2
+    assert found.html.endswith(" https://t.co/ab")
+
+
+def test_entities_that_are_not_in_the_text_leave_it_whole() -> None:
+    entities = {
+        "mentions": [{"start": 1, "end": 4, "username": "abcd"}, {}],
+        "urls": [{"start": 0, "end": 9, "url": 7}],
+    }
     found = render("Hello @abc", entities, Shown())
     assert found.text == found.html == "Hello @abc"
 

@@ -249,7 +249,6 @@ def test_token_is_in_no_log_and_no_message(x: FakeX, caplog: pytest.LogCaptureFi
         (200, b'{"data": [', UnreadableError),
         (200, b'{"status": "ok"}', UnreadableError),
         (200, b'{"data": {"id": "1"}}', UnreadableError),
-        (200, b'{"data": [{"id": "1", "entities": 5}]}', UnreadableError),
         (200, b'{"errors": [{"title": "Odd"}]}', UnreadableError),
         (302, b"", RedirectError),
         (304, b"", StatusError),

@@ -18,7 +18,9 @@ from aggregator.domain.activity import (
     Upstream,
 )
 from aggregator.domain.compliance.records import Job
+from aggregator.domain.search_query import Search
 from aggregator.domain.source import Policy, SourceState
+from aggregator.domain.stream import Query
 from aggregator.services.screen_entries import screened
 from storage.compliance.removals import NAMELESS
 from storage.revision import Stream
@@ -312,3 +314,72 @@ def test_what_a_table_still_holds_is_found(store: Store, source: Source) -> None
     with store.reading() as tx:
         assert tx.compliance.remaining(["x:1"]) == {"x:1"}
     assert source.state is SourceState.ACTIVE
+
+
+# The post that a reposted quote is about
+
+CID = Actor("x", "7", "Cid", "cid")
+
+
+def _reposted_quote(store: Store) -> Source:
+    """Store Ben's repost of Cid's quote of Ana's post."""
+    first = _post("1", version="2")
+    quote = _post("5", by=CID, kind=ActivityKind.QUOTE, words="Cid's words")
+    embedded = Original("x:5", "5", quote.content, Original("x:1", "1", first.content))
+    source = add_source(store, kind="twitter")
+    repost = _post("9", by=BEN, kind=ActivityKind.REPOST, words="", object=embedded, object_key="x:5")
+    ingest_now(store, source, [repost])
+    return source
+
+
+def _stored_quote(store: Store) -> tuple[str | None, str | None]:
+    with store.reading() as tx:
+        item = tx.stream.activities.page(Query()).items[0]
+    assert item.object is not None
+    quoted = item.object.object
+    return item.object.content.text, quoted.content.text if quoted and quoted.content.actor else None
+
+
+def test_a_reposted_quote_is_stored_with_the_post_that_it_quotes(store: Store) -> None:
+    _reposted_quote(store)
+    assert _stored_quote(store) == ("Cid's words", "Ana's words")
+    with store.reading() as tx:
+        assert tx.compliance.keys_held("x") == ["x:9", "x:5", "x:1"]
+        assert tx.compliance.people_held("x") == ["7", "8", "9"]
+        assert [post.key for post in tx.compliance.unchecked("x", NOON, 9)] == ["x:9", "x:5", "x:1"]
+        assert tx.compliance.keys_at("x", "2") == {"x:1"}
+        assert tx.compliance.still_held(["x:1", "x:2"]) == {"x:1"}
+        found = tx.stream.activities.page(Query(search=Search.parse("Ana's words"))).items
+        assert [item.native_id for item in found] == ["9"]
+
+
+@pytest.mark.parametrize("how", ["post", "person"])
+def test_its_quoted_post_goes_alone_and_does_not_come_back(store: Store, how: str) -> None:
+    source = _reposted_quote(store)
+    with store.writing() as tx:
+        if how == "post":
+            removal = tx.compliance.withdraw({"x:1": "deleted"}, Upstream.GONE, LATER)["x:1"]
+        else:
+            removal = tx.compliance.withdraw_person("x", "9", "deleted", LATER)
+        assert removal.quotes == 1
+    assert _stored_quote(store) == ("Cid's words", None)
+    with store.reading() as tx:
+        assert tx.compliance.remaining(["x:1", "x:@9"]) == set()
+        assert tx.stream.activities.page(Query(search=Search.parse("Ana's words"))).items == []
+        assert tx.stream.activities.raw(1) is None
+    first = _post("1", version="2")
+    quote = _post("5", by=CID, kind=ActivityKind.QUOTE, words="Cid's words, edited")
+    embedded = Original("x:5", "5", quote.content, Original("x:1", "1", first.content))
+    again = _post("9", by=BEN, kind=ActivityKind.REPOST, words="", object=embedded, object_key="x:5")
+    ingest_now(store, source, [replace(again, entry_digest="another")])
+    assert _stored_quote(store) == ("Cid's words, edited", None)
+
+
+def test_with_the_quote_itself_everything_goes(store: Store) -> None:
+    _reposted_quote(store)
+    with store.writing() as tx:
+        tx.compliance.withdraw({"x:5": "deleted"}, Upstream.GONE, LATER)
+    with store.reading() as tx:
+        assert tx.stream.activities.page(Query()).items == []
+        assert tx.compliance.keys_held("x") == []
+        assert tx.compliance.remaining(["x:1", "x:5", "x:@9", "x:@7"]) == set()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.domain.activity import ActivityKind, Actor, Media, Review
+from aggregator.domain.activity import ActivityKind, Actor, Link, Media, Poll, Review
 from aggregator.domain.moderation.conditions import Condition, Field, Operator
 from aggregator.domain.moderation.rule_preview import preview_rule, rulebook_with
 from aggregator.domain.moderation.rules import Action, Rule
@@ -285,6 +285,7 @@ CANDIDATES = [
     (Condition(Field.SENSITIVE, negated=True),),
     (Condition(Field.DAILY_CAP, value="20"),),
     (Condition(Field.NEAR_DUPLICATE, value="48"),),
+    (Condition(Field.TEXT, MATCHES, r"Roulette|card \d*1\b"),),  # a poll's option, a link's preview
 ]
 
 
@@ -300,6 +301,8 @@ def _some(number: int) -> NewActivity:
         in_reply_to="https://x.com/1" if number % 7 == 0 else None,
         media=(Media("image", "https://p.example/1"),) if number % 6 == 0 else (),
         sensitive=number % 9 == 0,
+        poll=Poll(("Roulette", "Chess")) if number % 8 == 0 else None,
+        links=(Link("https://card.example/", title=f"A card {number}"),) if number % 11 == 0 else (),
     )
 
 
