@@ -93,6 +93,10 @@ def test_a_reposted_quote_contains_what_it_quotes_if_x_includes_it() -> None:
     lacking = single(page(repost, tweets=[quote]))
     assert lacking.object is not None
     assert (lacking.object.object, lacking.object.content.lacks_quote) == (None, True)
+    lost = single(page(repost, tweets=[quote]) | {"errors": [gone(4)]})
+    assert lost.object is not None
+    assert (lost.object.object, lost.object.content.lacks_quote) == (None, False)
+    assert single(json.loads(lost.raw)) == lost
     quoting = single(page(post(8, **about("quoted", 6)), tweets=[quote, quoted]))  # nests no further
     assert quoting.object is not None
     assert (quoting.object.object, quoting.object.content.lacks_quote) == (None, True)
