@@ -161,7 +161,8 @@ def _quoted(quoted: str | None, page: Page) -> Original | None:
 
 def _original(post: Record, page: Page, quoted: Original | None) -> Original:
     first = first_id(post)
-    return Original(key_of(first), first, _content(post, page, embedded=quoted), quoted)
+    content = _content(post, page, embedded=None)  # its text keeps the link to what it quotes
+    return Original(key_of(first), first, replace(content, complete=True) if quoted else content, quoted)
 
 
 def _repost(post: Record, page: Page, original: Original | None) -> Content:
