@@ -161,7 +161,8 @@ def _quoted(quoted: str | None, page: Page) -> Original | None:
 
 def _original(post: Record, page: Page, quoted: Original | None) -> Original:
     first = first_id(post)
-    return Original(key_of(first), first, _content(post, page, embedded=quoted), quoted)
+    content = _content(post, page, embedded=None)  # its text keeps the link to what it quotes
+    return Original(key_of(first), first, replace(content, complete=True) if quoted else content, quoted)
 
 
 def _repost(post: Record, page: Page, original: Original | None) -> Content:
@@ -315,8 +316,8 @@ def _language(post: Record) -> str | None:
 def _raw(post: Record, page: Page) -> Record:
     """Return the post with its referenced objects as a page of its own, so that it can be normalized again later."""
     references = references_of(post)
-    about = [page.posts[id_] for id_ in dict.fromkeys(references.values()) if id_ in page.posts]
-    about += [page.posts[id_] for id_ in _quoted_by_reposted(references, page) if id_ in page.posts]
+    quoted = _quoted_by_reposted(references, page)
+    about = [page.posts[id_] for id_ in dict.fromkeys([*references.values(), *quoted]) if id_ in page.posts]
     answered = {references.get("replied_to")} - {references.get("quoted"), references.get("retweeted")}
     about = [_without_text(other) if other["id"] in answered else other for other in about]
     keys = [key for p in (post, *about) for key in _media_keys(p)]
@@ -328,8 +329,8 @@ def _raw(post: Record, page: Page) -> Record:
         "tweets": about,
         "users": [page.users[id_] for id_ in dict.fromkeys(authors) if id_ in page.users],
     }
-    shown = {references.get("retweeted"), references.get("quoted")}
-    errors = [_error(page.unavailable[id_]) for id_ in references.values() if id_ in shown & page.unavailable.keys()]
+    shown = [references[kind] for kind in ("retweeted", "quoted") if kind in references]
+    errors = [_error(page.unavailable[id_]) for id_ in (*shown, *quoted) if id_ in page.unavailable]
     raw = {"data": [post], "includes": {name: found for name, found in includes.items() if found}}
     return raw | ({"errors": errors} if errors else {})
 

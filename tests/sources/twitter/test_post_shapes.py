@@ -22,6 +22,7 @@ def about(kind: str, id_: int) -> dict[str, Any]:
     return {"referenced_tweets": [{"type": kind, "id": str(id_)}]}
 
 
+LINK = {"url": "https://t.co/q", "expanded_url": "https://x.com/c/status/4"}
 ANSWER = {"conversation_id": "3", **about("replied_to", 4)}
 
 
@@ -81,18 +82,22 @@ def test_a_quote_says_whether_its_quoted_post_is_only_missing(extra: dict[str, A
 def test_a_reposted_quote_contains_what_it_quotes_if_x_includes_it() -> None:
     repost, quote, quoted = (
         post(7, **about("retweeted", 6)),
-        post(6, 2, **about("quoted", 4)),
+        post(6, 2, "Look https://t.co/q", **about("quoted", 4), entities={"urls": [LINK]}),
         post(4, 3, "First words"),
     )
     whole = single(page(repost, tweets=[quote, quoted]))
     assert whole.object is not None
     assert whole.object.object is not None
     assert (whole.object.object.key, whole.object.object.content.text) == ("x:4", "First words")
-    assert whole.object.content.complete
+    assert (whole.object.content.complete, whole.object.content.text) == (True, "Look https://x.com/c/status/4")
     assert single(json.loads(whole.raw)) == whole
     lacking = single(page(repost, tweets=[quote]))
     assert lacking.object is not None
     assert (lacking.object.object, lacking.object.content.lacks_quote) == (None, True)
+    lost = single(page(repost, tweets=[quote]) | {"errors": [gone(4)]})
+    assert lost.object is not None
+    assert (lost.object.object, lost.object.content.lacks_quote) == (None, False)
+    assert single(json.loads(lost.raw)) == lost
     quoting = single(page(post(8, **about("quoted", 6)), tweets=[quote, quoted]))  # nests no further
     assert quoting.object is not None
     assert (quoting.object.object, quoting.object.content.lacks_quote) == (None, True)
