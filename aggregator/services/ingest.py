@@ -169,6 +169,7 @@ class Ingest:
                     token=self._token,
                     pace=pace,
                     edits_always_show=self._kinds[source.kind].edits_always_show,
+                    may_backdate=self._kinds[source.kind].may_backdate,
                 )
         if record is None:
             log.warning("lease lost, nothing stored", source=source.slug)

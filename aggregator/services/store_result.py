@@ -49,8 +49,10 @@ def store_result(
     token: str,
     pace: PollBudget | None,
     edits_always_show: bool = False,
+    may_backdate: bool = True,
 ) -> PollRecord:
     """Write a result and the source's new schedule in one transaction."""
+    last_look = source.poll.last_success if may_backdate and source.poll.last_new else None
     if edits_always_show:
         screening = with_known_objects(tx, screening)
     stored = tx.stream.activities.store(
@@ -59,7 +61,7 @@ def store_result(
         now,
         present=result.present,
         recognising=source.poll.last_new is not None and source.options.get("identity", "layers") == "layers",
-        judge=partial(_apply_rules, tx, source, now, source.poll.last_success if source.poll.last_new else None),
+        judge=partial(_apply_rules, tx, source, now, last_look),
         edit_policy=EditPolicy(source.on_edit, edits_always_show),
     )
     if result.unread:

@@ -79,6 +79,7 @@ class SourceKind:
     address_form: str = ""  # form of an address, for errors and help: "an X handle (@name)"
     options: tuple[SourceOption, ...] = ()
     settings: tuple[Option[Any], ...] = ()  # its AGGREGATOR_* variables; values are in `PollContext.settings`
+    may_backdate: bool = True  # publishers set the dates, so that old entries in a burst are suspicious
     late_modules: tuple[str, ...] = ()  # modules that only polls import
     networks: tuple[Network, ...] = ()  # networks on which its content is published, apart from the web
 

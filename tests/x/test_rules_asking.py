@@ -100,6 +100,17 @@ def test_x_04_a_page_budget_leaves_a_place_to_go_on_from(fake: FakeX, follower: 
     assert installation.ledger()[1] == len(ids)  # nothing was read twice
 
 
+def test_x_04_late_posts_are_no_burst_since_x_dates_them(fake: FakeX, follower: Follower, time: Time) -> None:
+    written = [post(1, created_at=time().isoformat())]
+    installation, _ = following(follower, fake, lambda *_: page(*written))
+    installation.poll()
+    missed = (time() - timedelta(days=9)).isoformat()
+    written[:] = [post(number, created_at=missed) for number in range(60, 10, -1)]  # X did not return them before
+    time.passes(hours=1)
+    installation.poll()
+    assert len(installation.items()) == 51
+
+
 # 8: both vocabularies
 
 

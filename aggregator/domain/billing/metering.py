@@ -17,7 +17,7 @@ class Purpose(StrEnum):
     POLL = "poll"
     PROFILE = "profile"  # names and pictures of profiles
     COMPLIANCE = "compliance"  # checks of published posts, paid from the reserve
-    LOOKUP = "lookup"  # adding a source
+    LOOKUP = "lookup"  # adding a source, and what completes its items
     USAGE = "usage"  # the service's own counts, which are free
 
 

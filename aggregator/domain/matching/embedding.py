@@ -22,7 +22,7 @@ def originals_in(activities: Iterable[NewActivity]) -> dict[str, Original]:
     found: list[Original] = []
     for new in activities:
         if new.content.kind is not ActivityKind.REPOST:
-            found.append(Original(new.key, new.native_id, new.content))
+            found.append(Original(new.key, new.native_id, new.content, new.object))
         if new.object is not None:
             found.append(new.object)
     return newest(original for original in found if WITHHELD_EVERYWHERE.isdisjoint(original.content.withheld))

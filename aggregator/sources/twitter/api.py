@@ -159,15 +159,22 @@ class Api:
         call = self._call("/2/lists/:id/tweets", Purpose.POLL, parameters["max_results"], source_id)
         return await self._request_posts(call, partial(self._client.get_list_tweets, list_id, **parameters))
 
-    async def search(self, query: str, source_id: int = 0, **parameters: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    async def search(
+        self,
+        query: str,
+        source_id: int = 0,
+        purpose: Purpose = Purpose.POLL,
+        **parameters: Any,  # noqa: ANN401
+    ) -> Mapping[str, Any]:
         """Fetch a page of the posts of the last seven days that match a query, newest first.
 
         Args:
             query: in X's query language.
             source_id: the source in whose ledger the cost is booked.
+            purpose: `POLL` if the source can't be read without it.
             **parameters: `since_id`, `until_id` (both exclusive), `max_results` (10..100), `next_token`.
         """
-        call = self._call("/2/tweets/search/recent", Purpose.POLL, parameters["max_results"], source_id)
+        call = self._call("/2/tweets/search/recent", purpose, parameters["max_results"], source_id)
         return await self._request_posts(call, partial(self._client.search_recent_tweets, query, **parameters))
 
     async def posts(self, ids: Collection[str], purpose: Purpose = Purpose.COMPLIANCE) -> Mapping[str, Any]:

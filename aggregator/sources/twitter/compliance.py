@@ -134,7 +134,8 @@ def verdicts_in(page: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Ta
         if not isinstance(held_back, dict):
             continue
         codes = {str(code).upper() for code in held_back.get("country_codes") or []}
-        if held_back.get("copyright") is True or not WITHHELD_EVERYWHERE.isdisjoint(codes):
+        for_copyright = held_back.get("copyright") is True and not codes
+        if for_copyright or not WITHHELD_EVERYWHERE.isdisjoint(codes):
             why = "for copyright" if held_back.get("copyright") is True else "everywhere"
             yield Takedown(f"{NETWORK}:{history_of(post)[0]}", Fate.WITHHELD, f"withheld on X {why}")
 

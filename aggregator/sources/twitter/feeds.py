@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aggregator.domain.billing.metering import Purpose
 from aggregator.domain.errors import BadRequestError
 from aggregator.sources.twitter import search, threads, timeline
 from aggregator.sources.twitter.addresses import LIST_ID, USER_ID, Feed, checked, handle_in, parse
@@ -91,7 +92,8 @@ def _account(source: Source, options: Mapping[str, Any], api: Api, now: datetime
     left_out = {"exclude": options["exclude"]} if "exclude" in options else {}
     ask: PageFetcher = partial(api.timeline, user_id, source.id, **left_out)
     if "replies" in left_out.get("exclude", ()) and handle:
-        searching = threads.search_for(handle, partial(api.search, source_id=source.id), now)
+        search_call = partial(api.search, source_id=source.id, purpose=Purpose.LOOKUP)  # a plan needn't include it
+        searching = threads.search_for(handle, search_call, now)
         return threads.kept(ask, searching, user_id)
     return ask
 

@@ -84,6 +84,7 @@ class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccount
         SourceOption("list_id", OptionType.TEXT, "List id", "The numeric id of a list.", discovered=True),
         SourceOption("query", OptionType.TEXT, "Search", "The query of a search.", discovered=True),
     )
+    may_backdate = False  # X dates posts: old ones that come late were missed before
     settings = SETTINGS
     networks = (X,)
     service = SERVICE
