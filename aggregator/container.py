@@ -23,6 +23,7 @@ from storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from aggregator.config.credential_encryption import HeaderCipher
     from aggregator.config.portal_folder import Configuration
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from aggregator.domain.source_preview import SourcePreview
     from aggregator.fetching.client import Http
     from aggregator.review.context import DeskContext, Section
+    from aggregator.services.account_archive import AccountArchiveImport
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
     from aggregator.services.billing_ledger import StoreSpending
@@ -217,6 +219,12 @@ class Container:
         from aggregator.services.backfill import Backfill
 
         return Backfill(self)
+
+    def account_archive(self, source: Source, path: Path) -> AccountArchiveImport:
+        """Return the import of an account's archive into a source."""
+        from aggregator.services.account_archive import AccountArchiveImport
+
+        return AccountArchiveImport(self, source, path)
 
     @property
     def cleanup(self) -> Cleanup:

@@ -20,6 +20,7 @@ from aggregator.cli.source_edit import (
     backfill,
     credential_options,
     drop,
+    import_archive,
     prompted_headers,
     release,
     revert,
@@ -56,7 +57,21 @@ def source() -> None:
     """Add, list, show, change and remove sources."""
 
 
-for _command in (set_, sign_in, revert, release, drop, backfill, apply, export_, import_, preview, pause, resume):
+for _command in (
+    set_,
+    sign_in,
+    revert,
+    release,
+    drop,
+    backfill,
+    import_archive,
+    apply,
+    export_,
+    import_,
+    preview,
+    pause,
+    resume,
+):
     source.add_command(_command)
 add_alias(source, "sign-in", sign_in)
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.domain.errors import UnconfirmedCostError
-from aggregator.text.plain import one_line
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from aggregator.domain.polling.results import Discovery
+    from aggregator.services.backfill import BackfillCost
 
 _LONGEST = 600  # characters of a note
 
@@ -27,10 +28,26 @@ def approved(found: Discovery, *, yes: bool) -> bool:
             click.echo(f"{one_line(found.address)}: {one_line(note, _LONGEST)}")
     if not found.cost:
         return True
-    cost = one_line(found.cost, _LONGEST)
+    return confirmed(f"{one_line(found.address)}: {one_line(found.cost, _LONGEST)}", "Add it?", yes=yes)
+
+
+def confirmed(cost: str, question: str, *, yes: bool) -> bool:
+    """Print a cost, and return whether it is confirmed.
+
+    Raises:
+        UnconfirmedCostError: there is no terminal to confirm it, and no --yes.
+    """
     if yes:
-        click.echo(f"{one_line(found.address)}: {cost}")
+        click.echo(cost)
         return True
     if not sys.stdin.isatty():
         raise UnconfirmedCostError(f"{cost} Confirm this cost with --yes.")
-    return click.confirm(f"{one_line(found.address)}: {cost}\nAdd it?", default=False)
+    return click.confirm(f"{cost}\n{question}", default=False)
+
+
+def cost_sentence(backfill: BackfillCost) -> str:
+    """Return what a backfill may cost, as a sentence."""
+    cost = backfill.cost
+    expected = f"; about ${cost.expected:,.2f} by what it costs at present" if cost.expected is not None else ""
+    room = f" The budget has room for {counted(backfill.room, 'post')}." if backfill.room is not None else ""
+    return f"Up to {counted(cost.items, 'post')}, at most ${cost.dollars:,.2f}{expected}.{room}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from aggregator.cli.context import ACTOR, existing, opened
 from aggregator.cli.kind_options import KindOptionsCommand, given
+from aggregator.cli.source_costs import confirmed, cost_sentence
 from aggregator.domain.errors import BadRequestError
 from aggregator.domain.polling.schedule import LONGEST_INTERVAL, SHORTEST_FLOOR
 from aggregator.domain.source import OnEdit, Policy
@@ -16,6 +19,7 @@ from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from aggregator.domain.source import Source
     from aggregator.services.poll_report import Report
@@ -249,23 +253,64 @@ def drop(slug: str) -> None:
     click.echo(f"{slug}: {counted(count, 'item')} dropped.")
 
 
-@click.command()
+@click.command("import-archive")
 @click.argument("slug")
-@click.option("--pages", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most pages to read.")
-def backfill(slug: str, pages: int) -> None:
-    """Read the archive of a feed (RFC 5005).
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--check", is_flag=True, help="Look each post up, and store those that exist; this costs money.")
+@click.option("--yes", is_flag=True, help="Confirm the cost.")
+def import_archive(slug: str, file: Path, check: bool, yes: bool) -> None:
+    """Import the archive that a network offers to an account's owner.
 
-    Its pages are read one per minute, and new items are stored.
+    An archive contains deleted posts, too. So new posts wait for review, unless --check looks up which of them exist.
+    Reposts are imported with --check only: an archive has their beginning.
     """
     with opened() as container:
         with container.store.reading() as tx:
             source = existing(tx, slug)
+        work = container.account_archive(source, file)
+        posts = work.count(check=check)
+        cost = work.cost(posts)
+        sentence = f"{counted(posts, 'new post')}; looking them up costs about ${cost.expected or 0:,.2f}, at most "
+        if check and not confirmed(f"{sentence}${cost.dollars:,.2f}.", "Look them up?", yes=yes):
+            return
+        done = work.done
+        try:
+            work.run(check=check, report=lambda: click.echo(f"{done.posts} of {posts} posts", err=True))
+        finally:
+            missing = f", {counted(done.missing, 'post')} no longer exist" if done.missing else ""
+            waiting = "" if check else ", which wait for review"
+            click.echo(f"{slug}: {counted(done.stored, 'post')} imported{waiting}{missing}.")
+        with container.store.writing() as tx:
+            detail = {"file": file.name, "posts": done.stored, "missing": done.missing}
+            tx.moderation.audit.note(container.clock(), ACTOR, "imported an archive", f"source:{slug}", detail)
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Read no items published before this day (UTC).")
+@click.option("--pages", type=click.IntRange(1, 1000), help="Most pages to read; default: 20 of a feed.")
+@click.option("--budget", type=click.FloatRange(0, 100_000), metavar="DOLLARS", help="Most to spend.")
+@click.option("--yes", is_flag=True, help="Confirm the cost.")
+def backfill(slug: str, since: datetime | None, pages: int | None, budget: float | None, yes: bool) -> None:
+    """Read older items of a source.
+
+    They come from the archive of a feed (RFC 5005), one page per minute, or from the timeline of an account, for which
+    its network may charge: the cost is shown first. Reading goes on below the oldest stored item, so
+    that a further run continues where one ended.
+    """
+    with opened() as container:
+        with container.store.reading() as tx:
+            source = existing(tx, slug)
+        request = container.backfill.request(source, pages, since.replace(tzinfo=UTC) if since else None, budget)
+        cost = container.backfill.cost(source, request)
+        if cost is not None and not confirmed(cost_sentence(cost), "Read them?", yes=yes):
+            return
         reports: list[Report] = []
 
         def tell(report: Report) -> None:
             reports.append(report)
             click.echo(f"Page {len(reports)}: {report.new} new, {report.changed} changed, {report.unchanged} known.")
 
-        container.backfill.run(source, pages, tell)
+        container.backfill.run(source, request, tell)
     count = len(reports)
-    click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: no archive links.")
+    click.echo(f"{slug}: {counted(count, 'archive page')} read." if count else f"{slug}: no older items.")

@@ -12,7 +12,7 @@ from aggregator.domain.matching.edit_decisions import EditPolicy
 from aggregator.domain.moderation.conditions import facts_of
 from aggregator.domain.moderation.freezes import frozen_until
 from aggregator.domain.moderation.rules import Rulebook
-from aggregator.domain.moderation.screening import under_freeze, under_rules
+from aggregator.domain.moderation.screening import held_for_review, under_freeze, under_rules
 from aggregator.domain.polling import permanent_redirects
 from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.polling.results import PollStatus
@@ -93,6 +93,8 @@ def store_archive(
     """Write a page of a source's archive: old entries are no burst, and the schedule doesn't change."""
     with store.writing() as tx:
         stored = store_entries(tx, source, result, now, tagger, edits_always_show=edits_always_show)
+        if result.unread:
+            tx.stream.unread.keep(source.id, result.unread, product_version(), now)
     return Report(
         source.slug,
         PollStatus.NEW if stored.new else PollStatus.UNCHANGED,
@@ -110,11 +112,19 @@ def store_entries(
     tagger: Tagger | None = None,
     *,
     edits_always_show: bool = False,
+    hold: str = "",
 ) -> Stored:
-    """Write entries that are no news of the source: old ones, which are no burst."""
+    """Write entries that are no news of the source: old ones, which are no burst.
+
+    With `hold`, a reason, new ones wait for review.
+    """
     screening = screened_all(source, result, now, tagger)
     recognising = source.options.get("identity", "layers") == "layers"
-    judge = partial(_apply_rules, tx, source, now, None)
+
+    def judge(fresh: Sequence[ScreenedActivity]) -> list[ScreenedActivity]:
+        judged = _apply_rules(tx, source, now, None, fresh)
+        return [held_for_review(entry, hold) for entry in judged] if hold else judged
+
     edit_policy = EditPolicy(source.on_edit, edits_always_show)
     return tx.stream.activities.store(
         source.id, screening, now, recognising=recognising, judge=judge, edit_policy=edit_policy

@@ -16,8 +16,8 @@ from aggregator.domain.source_options import SourceOption, parse_options
 from aggregator.source_api.account_connection import Credentials, NoCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from aggregator.domain.activity import ActivityKind, Actor, NewActivity
     from aggregator.domain.billing.budget import Metered
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aggregator.domain.settings_schema import Option
     from aggregator.fetching.client import Http
     from aggregator.fetching.ip_policy import Network as IpNetwork
+    from aggregator.source_api.archive import ArchiveCost, ArchiveRequest
 
 _NO_OPTIONS: Mapping[str, Json] = MappingProxyType({})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -79,6 +80,7 @@ class SourceKind:
     address_form: str = ""  # form of an address, for errors and help: "an X handle (@name)"
     options: tuple[SourceOption, ...] = ()
     settings: tuple[Option[Any], ...] = ()  # its AGGREGATOR_* variables; values are in `PollContext.settings`
+    archive_pages: int = 20  # read by default
     may_backdate: bool = True  # publishers set the dates, so that old entries in a burst are suspicious
     late_modules: tuple[str, ...] = ()  # modules that only polls import
     networks: tuple[Network, ...] = ()  # networks on which its content is published, apart from the web
@@ -133,13 +135,26 @@ class SourceKind:
         del raw, source
         return ()
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
+    def archive_cost(
+        self, source: Source, request: ArchiveRequest, values: Mapping[str, Any], now: datetime
+    ) -> ArchiveCost | None:
+        """Return what older items may cost, from the values of the kind's settings; None: nothing.
+
+        Raises:
+            BadRequestError: the source has no archive.
+        """
+        del source, request, values, now
+        return None
+
+    async def archive(
+        self, source: Source, context: PollContext, request: ArchiveRequest
+    ) -> AsyncGenerator[FetchResult]:
         """Read the archive of a source page by page, newest first; yield nothing if it has no archive.
 
         Raises:
             SourceError: a page can't be read.
         """
-        del source, context, pages
+        del source, context, request
         for result in tuple[FetchResult, ...]():
             yield result
 

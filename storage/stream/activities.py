@@ -274,6 +274,18 @@ class Activities(StreamReading):
             found.setdefault(source_id, {})[kind] = count
         return found
 
+    def native_ids(self, source_id: int) -> frozenset[str]:
+        """Return all native ids of a source, also of removed activities."""
+        chosen = select(activity.c.native_id).where(activity.c.source_id == source_id)
+        return frozenset(self._connection.execute(chosen).scalars())
+
+    def lowest_id(self, source_id: int) -> str | None:
+        """Return the lowest of a source's native ids, also of removed activities, if they are numbers."""
+        length = func.length(activity.c.native_id)
+        chosen = select(activity.c.native_id).where(activity.c.source_id == source_id)
+        lowest = self._connection.execute(chosen.order_by(length, activity.c.native_id).limit(1)).scalar()
+        return str(lowest) if lowest is not None and str(lowest).isdigit() else None
+
     def drop_quarantined(self, source_id: int, now: datetime) -> int:
         """Remove a source's quarantined activities permanently; return the number."""
         quarantined = (activity.c.source_id == source_id) & (activity.c.review == Review.QUARANTINED.value)

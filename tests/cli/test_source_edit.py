@@ -143,7 +143,7 @@ def test_an_archive_is_read_page_by_page(cli: CommandLine, scripted: Scripted) -
     cli("source", "add", scripted.says("/f", Says(feed(3, extra=link))), "--slug", "f")
     assert cli("source", "backfill", "f").stdout == "Page 1: 2 new, 0 changed, 0 known.\nf: 1 archive page read.\n"
     scripted.says("/f", Says(feed(3)))
-    assert cli("source", "backfill", "f").stdout == "f: no archive links.\n"
+    assert cli("source", "backfill", "f").stdout == "f: no older items.\n"
 
 
 def test_hosts_are_grouped_as_operators_say(cli: CommandLine, added: str, sqlite_store: Store) -> None:

@@ -55,7 +55,8 @@ def test_rule_38_an_archive_is_read_only_when_asked_for(polling: Polling, publis
     polling.poll()
     assert publisher.paths == ["/f"]
     reports: list[Report] = []
-    polling.container.backfill.run(polling.source(), 20, reports.append)
+    backfill = polling.container.backfill
+    backfill.run(polling.source(), backfill.request(polling.source()), reports.append)
     assert publisher.paths == ["/f", "/f", "/p2", "/p1"]
     assert [report.new for report in reports] == [2, 2]
     assert len(polling.items()) == 6

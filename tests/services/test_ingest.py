@@ -26,12 +26,13 @@ from aggregator.source_api.kind import PollContext, SourceKind
 from tests.building import NOON, add_source, an_activity, due_of, token
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
     from aggregator.services.poll_report import Report
+    from aggregator.source_api.archive import ArchiveRequest
     from storage.store import Store
 
 LEASE = timedelta(minutes=5)
@@ -63,8 +64,10 @@ class Scripted(SourceKind):
         del address, context, options, headers
         return None
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        del source, context, pages
+    async def archive(
+        self, source: Source, context: PollContext, request: ArchiveRequest
+    ) -> AsyncGenerator[FetchResult]:
+        del source, context, request
         for page in tuple[FetchResult, ...]():
             yield page
 

@@ -26,12 +26,13 @@ from storage.tables.polling import source
 from tests.building import NOON, an_activity, due_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 
     from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import PollOutcome, PollRecord
     from aggregator.domain.source import Json, Source
     from aggregator.fetching.client import Http
+    from aggregator.source_api.archive import ArchiveRequest
     from storage.store import Store
 
 QUARTER = timedelta(minutes=15)
@@ -76,8 +77,8 @@ class Knowing(SourceKind):
             raise found
         return found
 
-    def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        raise NotImplementedError(source, context, pages)  # adding a source reads no archive
+    def archive(self, source: Source, context: PollContext, request: ArchiveRequest) -> AsyncGenerator[FetchResult]:
+        raise NotImplementedError(source, context, request)  # adding a source reads no archive
 
     def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         raise NotImplementedError(batch, context)  # adding a source polls nothing but what discovery brought

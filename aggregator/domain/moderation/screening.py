@@ -47,6 +47,13 @@ def under_rules(item: ScreenedActivity, verdict: Verdict, now: datetime) -> Scre
     return replace(item, pinned_until=pinned)
 
 
+def held_for_review(item: ScreenedActivity, reason: str) -> ScreenedActivity:
+    """Let an item that would be published wait for review."""
+    if item.review is not Review.PUBLISHED:
+        return item
+    return replace(item, review=Review.WAITING, review_reason=reason, later=None)
+
+
 def under_freeze(item: ScreenedActivity, freeze: Freeze | None) -> ScreenedActivity:
     """Hold an item that would be published during a freeze; scheduled ones are held when they are due."""
     if freeze is None or item.review is not Review.PUBLISHED:

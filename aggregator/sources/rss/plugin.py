@@ -22,11 +22,12 @@ from aggregator.sources.rss.polling_hints import announced_json, announced_of, h
 from aggregator.text.urls import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from aggregator.domain.polling.results import Discovery, FetchFacts, PublisherHints
     from aggregator.domain.source import Json, Parser, Source
     from aggregator.fetching.response import Response, TransferStats
+    from aggregator.source_api.archive import ArchiveRequest
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.rss.document import Announced
     from aggregator.sources.rss.parse import ParsedFeed
@@ -117,15 +118,17 @@ class RssKind(DocumentKind):
 
         return await FeedSearch(context, headers, request, source_at).run(url)
 
-    async def archive(self, source: Source, context: PollContext, pages: int) -> AsyncIterator[FetchResult]:
-        """Follow a feed's links to older documents (RFC 5005), one page per minute, at most `pages` of them.
+    async def archive(
+        self, source: Source, context: PollContext, request: ArchiveRequest
+    ) -> AsyncGenerator[FetchResult]:
+        """Follow a feed's links to older documents (RFC 5005), one page per minute, at most `request.pages` of them.
 
         Raises:
             SourceError: a page can't be read, or links back to a previous one.
         """
         headers = context.unsealed(source)
         url, read = source.address, {source.address}
-        for number in range(pages + 1):
+        for number in range(request.pages + 1):
             secret = headers if host_key(url) == source.own_host else {}
             response = await context.http.get(url, accept=ACCEPT, headers=secret)
             feed = await _read(response, "", context.parser)

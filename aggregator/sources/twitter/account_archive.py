@@ -89,10 +89,10 @@ class AccountArchive:
                 return ArchivedAccount(str(account["accountId"]), str(account.get("username", "")))
         raise BadRequestError(f"{self._name} has no data/{_ACCOUNT} with the account's id; is it an archive of X?")
 
-    def posts(self) -> Iterator[dict[str, Any]]:
-        """Yield the posts in X's current format, in the order of the archive, apart from reposts.
+    def posts(self, *, reposts: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the posts in X's current format, in the order of the archive.
 
-        An archive names the original of a repost by its cut text only, so reposts can't be read from it.
+        An archive names the original of a repost by its cut text only: with `reposts`, they look like posts.
 
         Raises:
             BadRequestError: it has no posts, or exceeds a limit.
@@ -102,7 +102,7 @@ class AccountArchive:
         count = 0
         for entry in self._posts:
             for item in self._objects(entry):
-                post = current_format(item.get("tweet", item))
+                post = current_format(item.get("tweet", item), reposts=reposts)
                 if post is None:
                     continue
                 count += 1
@@ -187,12 +187,12 @@ def _check_directory(file: BinaryIO, name: str) -> None:
     file.seek(0)
 
 
-def current_format(old: object) -> dict[str, Any] | None:
-    """Return an archived post in the format of X's API 2; None for a repost and for anything else."""
+def current_format(old: object, *, reposts: bool = False) -> dict[str, Any] | None:
+    """Return an archived post in the format of X's API 2, or None; a repost only if `reposts` is set."""
     if not isinstance(old, dict) or not str(old.get("id_str")).isdigit():
         return None
     text = str(old.get("full_text") or old.get("text") or "")
-    if text.startswith("RT @") or old.get("retweeted_status"):
+    if not reposts and (text.startswith("RT @") or old.get("retweeted_status")):
         return None
     post: dict[str, Any] = {
         "id": str(old["id_str"]),

@@ -29,10 +29,11 @@ from aggregator.domain.polling.results import (
 )
 from aggregator.domain.source_options import OptionType, SourceOption, parse_options
 from aggregator.source_api.kind import QueueClass, Saving, SourceKind
-from aggregator.sources.twitter import addresses, feeds, read_budget, timeline, unread_posts
+from aggregator.sources.twitter import addresses, feeds, history, read_budget, timeline, unread_posts
 from aggregator.sources.twitter import errors as problems
 from aggregator.sources.twitter.account_reports import ReportsAccounts
 from aggregator.sources.twitter.addresses import handle_in
+from aggregator.sources.twitter.archive_import import ImportsArchives
 from aggregator.sources.twitter.compliance import ReportsTakedowns
 from aggregator.sources.twitter.discovery import MOST_HANDLES, DiscoversFeeds
 from aggregator.sources.twitter.network import X
@@ -40,11 +41,11 @@ from aggregator.sources.twitter.normalise import NETWORK
 from aggregator.sources.twitter.oauth import ConnectsAccounts
 from aggregator.sources.twitter.push import PushesActivity
 from aggregator.sources.twitter.settings import SERVICE, SETTINGS, metered, price_ratio, token_id
-from aggregator.sources.twitter.tokens import ClientPool
+from aggregator.sources.twitter.tokens import ClientPool, connected
 from aggregator.text.plain import counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.activity import NewActivity
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from aggregator.domain.billing.metering import Ration
     from aggregator.domain.compliance.sweep_mode import Sweeping
     from aggregator.domain.source import Json, Source
+    from aggregator.source_api.archive import ArchiveCost, ArchiveRequest
     from aggregator.source_api.kind import PollContext
     from aggregator.sources.twitter.api import Api
 
@@ -61,7 +63,9 @@ MOST_OUTAGES = 3  # consecutive accounts for which X fails; the rest of the batc
 RECOVERING = timedelta(minutes=5)
 
 
-class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivity, SourceKind):
+class Twitter(
+    DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccounts, PushesActivity, ImportsArchives, SourceKind
+):
     """Polls timelines by numeric account ids, so that a renamed account stays the same source."""
 
     name = "twitter"
@@ -84,6 +88,7 @@ class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccount
         SourceOption("list_id", OptionType.TEXT, "List id", "The numeric id of a list.", discovered=True),
         SourceOption("query", OptionType.TEXT, "Search", "The query of a search.", discovered=True),
     )
+    archive_pages = history.MOST_POSTS // read_budget.PAGE
     may_backdate = False  # X dates posts: old ones that come late were missed before
     settings = SETTINGS
     networks = (X,)
@@ -148,6 +153,33 @@ class Twitter(DiscoversFeeds, ReportsTakedowns, ReportsAccounts, ConnectsAccount
     post_id = staticmethod(addresses.post_id)
     account_id = staticmethod(addresses.account_id)
     handle = staticmethod(addresses.handle_in)
+
+    def archive_cost(
+        self, source: Source, request: ArchiveRequest, values: Mapping[str, Any], now: datetime
+    ) -> ArchiveCost:
+        """Return what older posts of an account may cost.
+
+        Raises:
+            BadRequestError: the source is no account.
+        """
+        history.check(source.options)
+        return history.cost_of(source, request, (values["x_post_price"], values["x_post_price"]), now)
+
+    async def archive(
+        self, source: Source, context: PollContext, request: ArchiveRequest
+    ) -> AsyncGenerator[FetchResult]:
+        """Read an account's older posts, with the cheapest token that may read them.
+
+        Raises:
+            SourceError: X gave no usable response; the pages before it are complete.
+        """
+        history.check(source.options)
+        async with connected(context, str(source.options["user_id"])) as api:
+            price = context.settings["x_post_price"]
+            own = price * (price_ratio(context.settings) if feeds.is_owned(source.options, api.token.owner) else 1)
+            async with aclosing(history.read(source, api, context, request, (own, price))) as pages:
+                async for page in pages:
+                    yield page
 
     async def poll(self, batch: Sequence[Source], context: PollContext) -> AsyncIterator[PollOutcome]:
         """Poll sources one after the other, since they share an endpoint and its rate limit."""

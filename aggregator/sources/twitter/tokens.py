@@ -113,15 +113,15 @@ class ClientPool:
 
 
 @asynccontextmanager
-async def connected(context: PollContext) -> AsyncIterator[Api]:
-    """Open a client for calls that any token may make.
+async def connected(context: PollContext, account: str = "") -> AsyncIterator[Api]:
+    """Open a client for calls that any token may make, with the cheapest one for an account.
 
     Raises:
         CredentialsError: there is no token, or it can't be renewed.
     """
     pool = ClientPool(context)
     try:
-        async with aclosing(pool.for_account()) as clients:
+        async with aclosing(pool.for_account(account)) as clients:
             yield await anext(clients)
     finally:
         pool.close()
