@@ -108,9 +108,9 @@ def metered_service(container: Container, name: str | None) -> Metered:
     Raises:
         BadRequestError: the name is unknown, or there are several services.
     """
-    from aggregator.container import metered
+    from aggregator.sources import metered
 
-    services = metered(container.settings)
+    services = metered(container.settings.kinds)
     if name is None and len(services) == 1:
         return next(iter(services.values()))
     if name not in services:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from aggregator.domain.billing.budget import Metered
     from aggregator.domain.settings_schema import Option
 
 GROUP = "aggregator.sources"
@@ -60,6 +61,12 @@ def forms() -> list[KindForm]:
         )
         for kind in kinds().values()
     ]
+
+
+def metered(values: Mapping[str, Any]) -> dict[str, Metered]:
+    """Return the services that bill per result, by name, from the values of the kinds' settings."""
+    services = (kind.metered(values) for kind in kinds().values())
+    return {service.service: service for service in services if service is not None}
 
 
 def _built_in() -> Iterator[SourceKind]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ import structlog
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
-from aggregator.sources import forms, kinds
+from aggregator.sources import kinds
 from storage import repositories
 from storage.store import Store
 
@@ -28,40 +27,30 @@ if TYPE_CHECKING:
     from aggregator.config.credential_encryption import HeaderCipher
     from aggregator.config.portal_folder import Configuration
     from aggregator.config.settings import Settings
-    from aggregator.domain.activity import Content
-    from aggregator.domain.billing.budget import Metered
+    from aggregator.container.clients import PollClients
     from aggregator.domain.clock import Clock
     from aggregator.domain.errors import AggregatorError
-    from aggregator.domain.polling.host_limits import RateLimiter
     from aggregator.domain.polling.results import PollRecord
     from aggregator.domain.secrets import Secret
-    from aggregator.domain.source import Json, Policy, Source
-    from aggregator.domain.source_import import ImportReport, UploadedDocument
+    from aggregator.domain.source import Source
     from aggregator.domain.source_preview import SourcePreview
-    from aggregator.fetching.client import Http
     from aggregator.review.context import DeskContext, Section
     from aggregator.services.account_archive import AccountArchiveImport
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
-    from aggregator.services.billing_ledger import StoreSpending
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.connect_account import AccountConnection
-    from aggregator.services.credentials import StoreCredentials
     from aggregator.services.dispatch import Added
     from aggregator.services.poll_now import PollNow
     from aggregator.services.polling import Polling
     from aggregator.services.profiles import ProfileUpkeep
     from aggregator.services.purge import PurgeService
     from aggregator.services.push_listener import PushListener
-    from aggregator.services.rate_limiter import HostRateLimiter
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
     from aggregator.source_api.kind import PollContext
-    from aggregator.source_api.parser_pool import ParserPool
-    from storage.store import Transaction
 
-PRODUCT = "ActivityStreamAggregator"
 _POLLING_MODULES = (
     "aggregator.config.portal_folder",
     "aggregator.domain.tagging.vocabulary",
@@ -80,12 +69,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def metered(settings: Settings) -> dict[str, Metered]:
-    """Return the settings of services that bill per result."""
-    services = (kind.metered(settings.kinds) for kind in kinds().values())
-    return {service.service: service for service in services if service is not None}
-
-
 class Container:
     """The object graph of a process.
 
@@ -98,10 +81,6 @@ class Container:
         self.clock = clock
         self.limits = Limits.of(settings)
         self._loop = EventLoop("polling")
-        self._http: Http | None = None
-        self._rate_limiter: HostRateLimiter | None = None
-        self._parser: ParserPool | None = None
-        self._spending: StoreSpending | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -183,7 +162,7 @@ class Container:
         async def work() -> SourcePreview:
             limiter = ReadOnlyRateLimiter(self.store, self.clock, spacing=self.settings.host_spacing)
             usual = await self.context()
-            async with self._client(limiter) as http:
+            async with self._clients.http(limiter) as http:
                 context = replace(usual, http=http, rate_limiter=limiter)
                 chosen, tagger = terms or Subscription(), self.configuration.tagger
                 return await preview(address, kinds().values(), context, chosen, tagger=tagger, most=most)
@@ -307,36 +286,9 @@ class Container:
 
     def sections(self, desk: DeskContext) -> Iterable[Section]:
         """Return the sections of the review desk, connected to this container."""
-        from aggregator.review.routes import sections
-        from aggregator.services.editorial import publish
-        from aggregator.services.subscribe import Subscription
-        from aggregator.services.subscription_lists.importer import import_document
+        from aggregator.container.desk import desk_sections
 
-        def add(
-            address: str, policy: Policy, delay: timedelta | None, options: Mapping[str, Json], confirmed: bool
-        ) -> Source:
-            terms = Subscription(policy=policy, delay=delay, options=options)
-            return self.subscribe(address, replace(terms, approve=lambda _: True) if confirmed else terms)[0]
-
-        def store(tx: Transaction, content: Content, native_id: str | None, who: str, now: datetime) -> int:
-            return publish(tx, content, native_id, who, now, self.configuration.tagger)
-
-        def import_(document: UploadedDocument, who: str) -> ImportReport:
-            return self.run(import_document(document, self.import_target(who, document.name), self.context))
-
-        def preview(address: str, options: Mapping[str, Json]) -> SourcePreview:
-            return self.preview(address, Subscription(options=options))
-
-        return sections(
-            desk,
-            publish=store,
-            subscribe=add,
-            preview=preview,
-            import_document=import_,
-            kinds=forms(),
-            connection=self.account_connection,
-            public_url=self.settings.public_url,
-        )
+        return desk_sections(self, desk)
 
     async def _sweep(self) -> list[SweepReport]:
         from aggregator.services.compliance_sweep import ComplianceSweep
@@ -352,50 +304,7 @@ class Container:
 
     async def context(self, deadline: float = float("inf")) -> PollContext:
         """Return the context of kinds of source; call it on this container's event loop (`run`)."""
-        from aggregator.services.api_refusals import StoreRefusals
-        from aggregator.services.billing_ledger import StoreSpending
-        from aggregator.services.rate_limiter import LONGEST_HOLD, HostRateLimiter
-        from aggregator.source_api.kind import PollContext
-        from aggregator.source_api.parser_pool import ParserPool
-
-        settings = self.settings
-        if self._http is None or self._rate_limiter is None:
-            self._rate_limiter = HostRateLimiter(
-                self.store,
-                self.clock,
-                spacing=settings.host_spacing,
-                concurrency=settings.host_concurrency,
-                hold=min(LONGEST_HOLD, settings.lease),
-            )
-            self._http = await self._client(self._rate_limiter).__aenter__()
-        if self._parser is None:
-            self._parser = ParserPool()
-        if self._spending is None:
-            self._spending = StoreSpending(self.store, self.clock, metered(settings))
-        return PollContext(
-            self._http,
-            self.clock,
-            self._rate_limiter,
-            settings.kinds,
-            self._unsealed,
-            deadline,
-            spending=self._spending,
-            parser=self._parser,
-            refusals=StoreRefusals(self.store, self.clock),
-            credentials=self._credentials,
-        )
-
-    def _client(self, limiter: RateLimiter) -> Http:
-        from aggregator.fetching.client import Http  # imported late: commands rarely need it
-
-        settings = self.settings
-        return Http(
-            user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
-            private_networks=settings.private_networks,
-            rate_limiter=limiter,
-            clock=self.clock,
-            proxy=settings.proxy.reveal() if settings.proxy else None,
-        )
+        return await self._clients.context(deadline)
 
     @property
     def account_connection(self) -> AccountConnection:
@@ -405,10 +314,10 @@ class Container:
         return AccountConnection(self, lambda: self.seal)
 
     @cached_property
-    def _credentials(self) -> StoreCredentials:
-        from aggregator.services.credentials import StoreCredentials
+    def _clients(self) -> PollClients:
+        from aggregator.container.clients import PollClients
 
-        return StoreCredentials(self.store, self.clock, lambda: self.seal)
+        return PollClients(self.store, self.settings, self.clock, lambda: self.seal)
 
     @cached_property
     def seal(self) -> HeaderCipher:
@@ -416,9 +325,6 @@ class Container:
         from aggregator.config.credential_encryption import HeaderCipher
 
         return HeaderCipher(self.settings.secret())
-
-    def _unsealed(self, source: Source) -> Mapping[str, str]:
-        return self.seal.open(source.own_host, source.sealed) if source.sealed is not None else {}
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on the event loop of the process and wait for it; see `EventLoop.run`."""
@@ -436,17 +342,10 @@ class Container:
             self.store.close()
 
     async def _end(self) -> None:
-        # The rate limiter's transactions may finish: they run in a thread, which would lose its connection.
-        serving = {self._rate_limiter.serving} if self._rate_limiter is not None else set()
-        others = asyncio.all_tasks() - {asyncio.current_task()} - serving
+        clients: PollClients | None = self.__dict__.get("_clients")
+        others = asyncio.all_tasks() - {asyncio.current_task()} - (clients.serving if clients else set())
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        if self._rate_limiter is not None:
-            await self._rate_limiter.close()
-        if self._http is not None:
-            await self._http.__aexit__(None, None, None)
-            self._http = None
-        if self._parser is not None:
-            await self._parser.close()
-            self._parser = None
+        if clients is not None:
+            await clients.close()
