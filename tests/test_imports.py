@@ -191,3 +191,13 @@ def test_the_command_line_answers_before_anything_heavy_is_loaded() -> None:
     script = f"import sys, aggregator.__main__; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_commands_about_sources_load_no_client_and_no_parser() -> None:
+    heavy = ["celery", "tweepy", "requests", "feedparser", "fastapi", "aiohttp", "pydantic", "nh3", "alembic"]
+    heavy += ["storage.stream.activities", "storage.moderation.rules", "aggregator.services.subscribe"]
+    modules = "aggregator.container, aggregator.cli.source, aggregator.cli.status, aggregator.cli.budget"
+    kinds = "from aggregator.sources import kinds; kinds()"
+    script = f"import sys, {modules}; {kinds}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

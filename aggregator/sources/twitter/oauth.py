@@ -6,10 +6,9 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-
-import requests
 
 from aggregator.domain.errors import (
     CredentialsError,
@@ -23,7 +22,6 @@ from aggregator.domain.polling.api_refusals import NoRefusals
 from aggregator.source_api.account_connection import App, ConnectedAccount, Grant, NoCredentials
 from aggregator.sources.twitter.addresses import USER_ID
 from aggregator.sources.twitter.settings import DEFAULT_BASE
-from aggregator.sources.twitter.transport import BoundedAdapter, host_of
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
@@ -99,10 +97,12 @@ class ConnectsAccounts:
 
 
 async def _token(app: App, form: Mapping[str, str], context: PollContext) -> Grant:
+    from aggregator.sources.twitter.transport import host_of  # imported late, see `_sent`
+
     base = context.settings.get("x_base_url") or DEFAULT_BASE
     host_of(base)  # raises an error if the secrets would be sent unencrypted
     status, payload = await in_api_thread(_sent, base, app, form)
-    if not requests.codes.ok <= status < requests.codes.multiple_choices:
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise _refusal(status, payload)
     return grant_in(payload, context.clock())
 
@@ -124,6 +124,10 @@ def grant_in(payload: object, now: datetime) -> Grant:
 
 def _sent(base: str, app: App, form: Mapping[str, str]) -> tuple[int, object]:
     """Send a request for tokens and return the status and the JSON of the response."""
+    import requests  # imported late: its start costs more than most commands
+
+    from aggregator.sources.twitter.transport import BoundedAdapter
+
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     if app.client_secret:
         pair = f"{quote(app.client_id, safe='')}:{quote(app.client_secret, safe='')}"
