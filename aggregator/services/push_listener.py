@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from aggregator.domain.compliance.takedowns import Fate, Takedown
-from aggregator.domain.errors import AggregatorError, SourceError
+from aggregator.domain.errors import AggregatorError, RefusedError, SourceError, StoreUnavailableError
 from aggregator.domain.networks import network_of
 from aggregator.services.takedowns import withdraw_posts
 from aggregator.source_api.push import AccountChanged, PostDeleted, PushSource
@@ -38,6 +38,7 @@ _EXTEND_EVERY = 20.0  # seconds
 _CLAIM_AGAIN = 15.0  # seconds between attempts while another process listens
 _SUBSCRIBE_EVERY = 300.0  # seconds; a change of the followed accounts is applied at the next sign of life
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds after a broken connection
+_APPLY_AGAIN = 1.0  # seconds
 _REFUSED_PAUSE = 3600.0  # seconds after a refusal
 _STEADY = 60.0  # seconds after which a connection counts as a success
 
@@ -83,12 +84,15 @@ class PushListener:
                 log.warning("push connection failed", network=self.network, reason=str(error))
                 pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY else min(2 * pause, _LONGEST_PAUSE)
                 wait = self._wait_after(error, pause)
+            except Exception:  # a bug ends no process that also serves and polls
+                log.exception("push listener failed", network=self.network)
+                pause = wait = min(2 * pause, _LONGEST_PAUSE)
             await asyncio.sleep(wait)
 
     def _wait_after(self, error: AggregatorError, pause: float) -> float:
         if isinstance(error, SourceError) and error.until is not None:
             return max((error.until - self._runtime.clock()).total_seconds(), pause)
-        return _REFUSED_PAUSE if isinstance(error, SourceError) and error.permanent else pause
+        return _REFUSED_PAUSE if isinstance(error, RefusedError) else pause
 
     async def _listen_if_free(self) -> bool:
         """Listen until the connection ends; return False if another process listens.
@@ -141,8 +145,17 @@ class PushListener:
         return True
 
     async def _apply(self, event: PushEvent) -> None:
+        """Apply an event; a deletion waits for a database that is away, since it is not sent again."""
         if isinstance(event, PostDeleted):
-            await self._write(partial(self._withdraw, event=event, noticed=self._runtime.clock()), lock_stream=True)
+            noticed = self._runtime.clock()
+            while True:
+                try:
+                    await self._write(partial(self._withdraw, event=event, noticed=noticed), lock_stream=True)
+                except StoreUnavailableError as error:
+                    log.warning("pushed deletion waits for the database", reason=str(error))
+                    await asyncio.sleep(_APPLY_AGAIN)
+                else:
+                    return
         elif isinstance(event, AccountChanged):
             await self._poll([event.native_id])
 

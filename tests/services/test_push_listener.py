@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.responses import JSONResponse
 
 from aggregator.cli.listen import start_listening
+from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services import push_listener
 from aggregator.services.ingest import PUSHED_INTERVAL
 from aggregator.services.push_listener import claim_of
@@ -229,6 +230,28 @@ def test_a_broken_connection_is_opened_again_and_what_was_missed_is_polled(
     until(lambda: x.x.activity.connections == 1 and is_asked(following))
     following.tick()
     assert [item.content.text for item in following.items()] == ["While away"]
+
+
+def test_a_deletion_waits_for_a_database_that_is_away(
+    x: SimulatedUpstream, desk: Account, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = x.world.write(desk, "Doomed words")
+    listening(following, x)
+    following.poll()
+    failures: list[object] = []
+    real = push_listener.withdraw_posts
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if len(failures) < 3:
+            failures.append(arguments)
+            raise StoreUnavailableError("The database doesn't respond.")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(push_listener, "_APPLY_AGAIN", 0.02)
+    monkeypatch.setattr(push_listener, "withdraw_posts", failing)
+    x.world.delete(post)
+    until(lambda: following.items() == [])
+    assert len(failures) == 3
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
