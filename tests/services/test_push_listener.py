@@ -14,6 +14,7 @@ from aggregator.domain.errors import StoreUnavailableError
 from aggregator.services import push_listener
 from aggregator.services.ingest import PUSHED_INTERVAL
 from aggregator.services.push_listener import claim_of
+from aggregator.services.takedowns import withdraw_posts
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving, until
 from tests.x.following import Following
@@ -239,13 +240,12 @@ def test_a_deletion_waits_for_a_database_that_is_away(
     listening(following, x)
     following.poll()
     failures: list[object] = []
-    real = push_listener.withdraw_posts
 
     def failing(*arguments: Any, **options: Any) -> Any:
         if len(failures) < 3:
             failures.append(arguments)
             raise StoreUnavailableError("The database doesn't respond.")
-        return real(*arguments, **options)
+        return withdraw_posts(*arguments, **options)
 
     monkeypatch.setattr(push_listener, "_APPLY_AGAIN", 0.02)
     monkeypatch.setattr(push_listener, "withdraw_posts", failing)
