@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -31,6 +32,8 @@ _WORDS = {
     "topics": "topics",
     "status": "status",
     "credentials": "credentials",
+    "export": "transfer",
+    "import": "transfer",
     "settings": "setup",
     "migrate": "setup",
 }
@@ -51,7 +54,8 @@ class _Words(click.Group):
             from aggregator.cli.credentials import commands_of, services
 
             return commands_of(cmd_name) if cmd_name in services() else None
-        command: click.Command = getattr(import_module(f"aggregator.cli.{_WORDS[cmd_name]}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"aggregator.cli.{_WORDS[cmd_name]}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

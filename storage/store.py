@@ -40,7 +40,7 @@ from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     from sqlalchemy import Connection, Engine
@@ -188,6 +188,29 @@ class Store:
         """
         with _translating_errors():
             schema.check(self.engine)
+
+    def dump(self, write: Callable[[bytes], object]) -> dict[str, int]:
+        """Write the whole content as lines; see `storage.transfer`.
+
+        Raises:
+            SchemaError, StoreUnavailableError: the database can't be read.
+        """
+        from storage import transfer
+
+        with _translating_errors():
+            return transfer.dump(self.engine, write)
+
+    def load(self, read_line: Callable[[int], bytes]) -> dict[str, int]:
+        """Read the lines of another database into this new one; see `storage.transfer`.
+
+        Raises:
+            BadRequestError: the lines are damaged, or this database is in use.
+            SchemaError, StoreUnavailableError: the database can't be written.
+        """
+        from storage import transfer
+
+        with _translating_errors():
+            return transfer.load(self.engine, read_line)
 
     def watch(self, stopping: threading.Event) -> Iterator[StreamNews | None]:
         """Yield the stream's revision after each change and once a second; None while the database is unavailable."""
