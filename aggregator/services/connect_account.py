@@ -38,6 +38,10 @@ def connectors() -> dict[str, AccountConnector]:
     return {kind.service: kind for kind in kinds().values() if isinstance(kind, AccountConnector)}
 
 
+_CONFIGURED = "token in the settings"
+_OTHERS = "all sources without a token of their own"
+
+
 class AccountConnection:
     """Begins and finishes authorizations, and removes connected accounts."""
 
@@ -68,7 +72,7 @@ class AccountConnection:
                 label = _label(service, values)
                 if key:
                     used = uses.get((service, key))
-                    found.append(TokenFacts("settings", service, label, key, "everything else", last_used=used))
+                    found.append(TokenFacts(_CONFIGURED, service, label, key, _OTHERS, last_used=used))
                 for row in (row for row in connected if row.service == service):
                     slugs = [source.slug for source in tx.polling.sources.following(kind.name, [row.subject])]
                     found.append(_facts(row, label, slugs, uses.get((service, row.key))))

@@ -57,7 +57,12 @@ def browser(x: SimulatedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_token_of_the_settings_is_listed(ready: CommandLine) -> None:
     [row] = ready.json("credentials")
-    assert (row["name"], row["service"], row["for"], row["expires"]) == ("settings", "x", "everything else", None)
+    assert (row["name"], row["service"], row["for"], row["expires"]) == (
+        "token in the settings",
+        "x",
+        "all sources without a token of their own",
+        None,
+    )
     assert SAMPLE_TOKEN not in ready("credentials").stdout
 
 

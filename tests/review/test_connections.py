@@ -77,7 +77,7 @@ def ana(house: Installation) -> Visitor:
 
 
 def test_an_account_is_connected_and_removed(house: Installation, x: SimulatedUpstream, ana: Visitor) -> None:
-    assert "For everything else." in ana.get("/review/connections").text
+    assert "For all sources without a token of their own." in ana.get("/review/connections").text
     begun = ana.post("/review/connections", FORM)
     assert f"{house.address}/review/connections/callback" in begun.text
     page = ana.follow(ana.get(granted(x, begun)))
