@@ -17,7 +17,7 @@ import structlog
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
-from aggregator.sources import forms, kinds
+from aggregator.sources import forms, ids_only, kinds
 from storage import repositories
 from storage.store import Store
 
@@ -104,7 +104,11 @@ class Container:
     @cached_property
     def store(self) -> Store:
         """The database."""
-        return Store.open(self.settings.database_url.reveal(), versions_kept=self.settings.versions_kept)
+        return Store.open(
+            self.settings.database_url.reveal(),
+            versions_kept=self.settings.versions_kept,
+            ids_only=frozenset(ids_only(self.settings.kinds)),
+        )
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -123,7 +127,10 @@ class Container:
         """Upgrade the schema; return the applied revisions."""
         public = self.settings.public_url
         authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
-        return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
+        authority = authority or f"{uuid4().hex[:12]}.invalid"
+        applied = self.store.migrate(authority=authority, today=self.clock().date())
+        self.reduce_content()
+        return applied
 
     def installation(self) -> str:
         """Return the unique name of the database.
@@ -184,7 +191,10 @@ class Container:
             async with self._client(limiter) as http:
                 context = replace(usual, http=http, rate_limiter=limiter)
                 chosen, tagger = terms or Subscription(), self.configuration.tagger
-                return await preview(address, kinds().values(), context, chosen, tagger=tagger, most=most)
+                reduced = self.store.ids_only
+                return await preview(
+                    address, kinds().values(), context, chosen, tagger=tagger, most=most, ids_only=reduced
+                )
 
         found = self.run(work())
         with self.store.reading() as tx:
@@ -224,6 +234,12 @@ class Container:
         from aggregator.services.cleanup import Cleanup
 
         return Cleanup(self.store, self.settings, self.clock)
+
+    def reduce_content(self) -> int:
+        """Remove stored content of networks of which only ids may be stored; return the number of items."""
+        from aggregator.services.content_reduction import reduce_content
+
+        return reduce_content(self.store, ids_only(self.settings.kinds))
 
     @property
     def profiles(self) -> ProfileUpkeep:
@@ -265,6 +281,7 @@ class Container:
 
     def sweep(self) -> list[SweepReport]:
         """Apply upstream removals and edits to stored posts; return the results by network."""
+        self.reduce_content()
         return self.run(self._sweep())
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:

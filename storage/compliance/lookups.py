@@ -112,7 +112,7 @@ class Lookups(Removals):
             .order_by(activity.c.id.desc())
             .limit(most)
         )
-        return [Embedding(row.of_source, activity_of(row), row.object_editable_until) for row in rows]
+        return [Embedding(row.of_source, activity_of(row, self._connection), row.object_editable_until) for row in rows]
 
 
 def _live(network: str) -> ColumnElement[bool]:

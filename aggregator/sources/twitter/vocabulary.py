@@ -52,6 +52,14 @@ POSTS: Mapping[str, Fields] = {
         "user_fields": USER_FIELDS,
     },
 }  # fmt: skip
+# Where only ids are stored: X bills no object besides the post itself. It returns the text in any case.
+IDS_ONLY: Mapping[str, Fields] = {
+    "tweets": {
+        "tweet_fields": ["id", "created_at", "author_id", "in_reply_to_user_id", "referenced_tweets", "withheld",
+                         "edit_history_tweet_ids"],
+    },
+    "posts": {"post.fields": ["id", "created_at", "withheld"]},
+}  # fmt: skip
 VOCABULARIES = tuple(POSTS)
 MOST_PER_POST = 3  # a post with its replied-to and its quoted post
 MOST_PEOPLE_PER_POST = {"tweets": 0, "posts": 4}  # their authors and the replied-to account, if expanded
