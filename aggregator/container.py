@@ -127,10 +127,7 @@ class Container:
         """Upgrade the schema; return the applied revisions."""
         public = self.settings.public_url
         authority = public.split("//", 1)[1].split("/", 1)[0].split(":", 1)[0] if public else None
-        authority = authority or f"{uuid4().hex[:12]}.invalid"
-        applied = self.store.migrate(authority=authority, today=self.clock().date())
-        self.reduce_content()
-        return applied
+        return self.store.migrate(authority=authority or f"{uuid4().hex[:12]}.invalid", today=self.clock().date())
 
     def installation(self) -> str:
         """Return the unique name of the database.

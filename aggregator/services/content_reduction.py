@@ -9,7 +9,8 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from storage.store import Store
+    from aggregator.domain.source import Source
+    from storage.store import Store, Transaction
 
 _AT_ONCE = 500  # activities per transaction
 
@@ -27,10 +28,6 @@ def reduce_content(store: Store, kinds_by_network: Mapping[str, str]) -> int:
     """
     if not kinds_by_network:
         return 0
-    with store.reading() as tx:
-        kinds = set(kinds_by_network.values())
-        sources = [source for source in tx.polling.sources.each() if source.kind in kinds]
-        followed = {str(source.options["user_id"]) for source in sources if "user_id" in source.options}
     total = 0
     while True:
         with store.writing() as tx:
@@ -39,8 +36,24 @@ def reduce_content(store: Store, kinds_by_network: Mapping[str, str]) -> int:
         if not count:
             break
     with store.writing() as tx:
-        accounts = tx.stream.reduction.reduce_actors(followed)
+        followed = [
+            (network, source)
+            for source in tx.polling.sources.each()
+            for network, kind in kinds_by_network.items()
+            if source.kind == kind and "user_id" in source.options
+        ]
+        for network, source in followed:
+            _without_display_name(tx, network, source)
+        accounts = tx.stream.reduction.reduce_actors({str(source.options["user_id"]) for _, source in followed})
         tx.stream.reduction.forget_unread()
     if total or accounts:
         log.info("content removed, ids kept", networks=sorted(kinds_by_network), items=total, accounts=accounts)
     return total
+
+
+def _without_display_name(tx: Transaction, network: str, source: Source) -> None:
+    """Rename a source that was named after its account's display name."""
+    native_id = str(source.options["user_id"])
+    account = tx.stream.actors.known(network, [native_id]).get(native_id)
+    if account is not None and account.handle and account.name != f"@{account.handle}" and account.name in source.name:
+        tx.polling.sources.change(source.id, name=source.name.replace(account.name, f"@{account.handle}"))

@@ -35,6 +35,7 @@ from aggregator.sources.twitter.vocabulary import (
     MOST_PER_POST,
     POSTS,
     USER_FIELDS,
+    without_content,
 )
 from aggregator.system.thread_pools import in_api_thread
 
@@ -229,7 +230,7 @@ class Api:
     async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
         """Request all fields that may be stored; repeat without an expansion that X refused for this endpoint."""
         if self.ids_only:
-            return await self._request(call, partial(send, **IDS_ONLY[self._vocabulary]))
+            return without_content(await self._request(call, partial(send, **IDS_ONLY[self._vocabulary])))
         refusals, endpoint = self._context.refusals, call.endpoint
         while True:
             fields = dict(POSTS[self._vocabulary])
