@@ -62,8 +62,12 @@ class Network:
     @property
     def embed_origin(self) -> str:
         """The origin of that address, for security policies."""
-        address = urlsplit(self.embed)
-        return f"{address.scheme}://{address.netloc}" if self.embed else ""
+        return f"https://{self.embed_host}" if self.embed else ""
+
+    @property
+    def embed_host(self) -> str:
+        """The host of that address."""
+        return urlsplit(self.embed).netloc
 
     def owns(self, host: str) -> bool:
         """Return whether a host name belongs to the network."""

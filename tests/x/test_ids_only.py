@@ -112,7 +112,8 @@ def test_requests_name_no_expansion_and_no_field_with_content(fake: FakeX, follo
 
 def test_a_post_that_can_not_be_read_is_not_kept(fake: FakeX, follower: Follower) -> None:
     odd = post(12, words=WORDS) | {"referenced_tweets": 5}
-    installation, _ = following(follower, fake, lambda _path, _query: page(odd, post(11, words=WORDS)), x_display="embed")
+    answer = page(odd, post(11, words=WORDS))
+    installation, _ = following(follower, fake, lambda _path, _query: answer, x_display="embed")
     [report] = installation.poll()
     assert report.new == 1
     assert not contains_words(installation)

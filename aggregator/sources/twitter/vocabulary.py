@@ -61,7 +61,7 @@ IDS_ONLY: Mapping[str, Fields] = {
     },
     "posts": {"post.fields": ["id", "created_at", "withheld"]},
 }  # fmt: skip
-# What is kept of a post, in both vocabularies.
+# The fields that are kept of a post, in both vocabularies.
 _IDS = frozenset({
     "id", "created_at", "author_id", "in_reply_to_user_id", "withheld", "referenced_tweets", "referenced_posts",
     "edit_history_tweet_ids", "edit_history_post_ids",

@@ -1,4 +1,4 @@
-"""Test that of some networks only ids are stored and read, whatever a source delivers."""
+"""Test that of some networks only ids are stored and read, even if a source delivers more."""
 
 from __future__ import annotations
 
