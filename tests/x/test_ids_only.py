@@ -226,3 +226,21 @@ def test_a_month_costs_its_posts_alone(x: SimulatedUpstream, follower: Follower,
         installation.poll()
         installation.container.profiles.run()
     assert round(x.x.bill.dollars - before, 6) == round(10 * POST_PRICE, 6)
+
+
+def test_where_jobs_work_nothing_is_looked_up_for_money(
+    x: SimulatedUpstream, follower: Follower, time: Time, desk: Account
+) -> None:
+    installation = follower(x.url, **EMBED)
+    installation.follow("@desk_example")
+    installation.poll()
+    before = x.x.bill.dollars
+    own = [item for item in x.world.timeline(desk.id) if not item.references]
+    x.world.delete(own[0])
+    for _ in range(3 * 24):
+        time.passes(hours=1)
+        installation.container.sweep()
+        installation.container.profiles.run()
+    assert x.x.bill.requests["/2/tweets"] == 0
+    assert x.x.bill.dollars == before
+    assert str(own[0].id) not in installation.ids()
