@@ -116,6 +116,7 @@ def test_a_post_that_can_not_be_read_is_not_kept(fake: FakeX, follower: Follower
     installation, _ = following(follower, fake, lambda _path, _query: answer, x_display="embed")
     [report] = installation.poll()
     assert report.new == 1
+    assert installation.note("desk-1").endswith("(TypeError: references that are not a list).")
     assert not contains_words(installation)
 
 
