@@ -35,13 +35,14 @@ def reduce_content(store: Store, kinds_by_network: Mapping[str, str]) -> int:
         total += count
         if not count:
             break
-    with store.writing() as tx:
+    with store.reading() as tx:
         followed = [
             (network, source)
             for source in tx.polling.sources.each()
             for network, kind in kinds_by_network.items()
             if source.kind == kind and "user_id" in source.options
         ]
+    with store.writing() as tx:
         for network, source in followed:
             _without_display_name(tx, network, source)
         accounts = tx.stream.reduction.reduce_actors({str(source.options["user_id"]) for _, source in followed})

@@ -18,7 +18,7 @@ from storage.stream.pages import whole
 from storage.stream.unread_entries import UnreadEntries
 from storage.stream.versions import Versions
 from storage.tables.moderation import held_edit
-from storage.tables.stream import activity, activity_link, activity_version, actor, raw_payload
+from storage.tables.stream import activity, activity_link, activity_version, actor, raw_payload, unread_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -110,7 +110,9 @@ class ContentReduction:
     def forget_unread(self) -> None:
         """Delete the entries that could not be read."""
         for network in sorted(self._networks):
-            UnreadEntries(self._connection).forget_network(network)
+            theirs = unread_entry.c.key.startswith(f"{network}:", autoescape=True)
+            if self._connection.execute(select(exists().where(theirs))).scalar():
+                UnreadEntries(self._connection).forget_network(network)
 
     def _with_content(self) -> ColumnElement[bool]:
         attached = (exists().where(table.c.activity_id == activity.c.id) for table in _ATTACHED)
