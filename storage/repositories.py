@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from storage.revision import Stream
     from storage.stream.activities import Activities
     from storage.stream.actors import Actors
+    from storage.stream.content_reduction import ContentReduction
     from storage.stream.stories import Stories
     from storage.stream.tags import Tagging
     from storage.stream.unread_entries import UnreadEntries
@@ -93,6 +94,13 @@ class StreamRepositories(_Group):
         from storage.stream.tags import Tagging
 
         return Tagging(self._connection)
+
+    @cached_property
+    def reduction(self) -> ContentReduction:
+        """The content that may no longer be stored."""
+        from storage.stream.content_reduction import ContentReduction
+
+        return ContentReduction(self._connection)
 
     @cached_property
     def unread(self) -> UnreadEntries:

@@ -36,6 +36,7 @@ from storage.repositories import (
     StreamRepositories,
 )
 from storage.revision import STREAM_LOCKED
+from storage.stream.content_columns import IDS_ONLY
 from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
 
@@ -76,23 +77,29 @@ class Transaction:
 class Store:
     """The database, connected on first use, so that a worker may fork after creating the store."""
 
-    def __init__(self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> None:
+    def __init__(
+        self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT, ids_only: frozenset[str] = frozenset()
+    ) -> None:
         self.engine = engine
+        self.ids_only = ids_only
         items = ItemCache() if engine.dialect.name == "postgresql" else None
-        self._options = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items}
+        self._options = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items, IDS_ONLY: ids_only}
         self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
         self._answered = -math.inf  # when a statement last ended, monotonic
         event.listen(engine, "after_cursor_execute", self._note_answer)
 
     @classmethod
-    def open(cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT) -> Store:
+    def open(
+        cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT, ids_only: frozenset[str] = frozenset()
+    ) -> Store:
         """Create a store for a database URL; nothing is connected yet.
 
         Args:
             url: the database.
             versions_kept: former versions kept per activity.
+            ids_only: networks whose content is neither stored nor read.
         """
-        return cls(make_engine(url), versions_kept=versions_kept)
+        return cls(make_engine(url), versions_kept=versions_kept, ids_only=ids_only)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -115,6 +115,7 @@ def _initialize(container: Container) -> None:
     container.settings.secret()  # created at the first start, so that signatures survive restarts
     if container.settings.embedded_database:
         container.migrate()
+        container.reduce_content()
 
 
 def _started_thread(reader: Reader) -> threading.Thread:

@@ -10,6 +10,7 @@ import click
 from aggregator.cli.context import opened
 from aggregator.cli.output import ago, print_json, print_table, source_facts
 from aggregator.domain.errors import SetupError
+from aggregator.domain.networks import network_of
 from aggregator.domain.source import SourceState
 from aggregator.text.plain import counted, one_line
 
@@ -47,11 +48,13 @@ def status(as_json: bool, ticking: bool) -> None:
             paused = tx.polling.hosts.paused(now)
             refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
             unread = tx.stream.unread.counts()
+            content = tx.stream.reduction.count()
         workers = _workers(container)
         if as_json:
             paused_hosts = [pause._asdict() for pause in paused]
             system = {"last_tick": last_tick, "revision": revision, "workers": workers, "paused_hosts": paused_hosts}
-            _print_json(container, {**system, "refusals": [refusal._asdict() for refusal in refusals]}, unread)
+            system |= {"refusals": [refusal._asdict() for refusal in refusals], "content_to_remove": content}
+            _print_json(container, system, unread)
             return
         click.echo(f"Scheduler: {_scheduler(last_tick, now)}")
         if workers is not None:
@@ -60,6 +63,7 @@ def status(as_json: bool, ticking: bool) -> None:
             click.echo(f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})")
         _print_refusals(refusals, now)
         _print_unread(unread)
+        _print_ids_only(container, content)
         click.echo(f"Stream: revision {revision}, {counted(count, 'source')}\n")
         if not sources:
             click.echo("There are no sources yet; add one with 'aggregator source add URL'.")
@@ -91,6 +95,13 @@ def _print_unread(unread: Mapping[int, int]) -> None:
     if unread:
         kept = f"{counted(sum(unread.values()), 'item')} of {counted(len(unread), 'source')}"
         click.echo(f"Not readable: {kept}, kept until a newer version can read them")
+
+
+def _print_ids_only(container: Container, content: int) -> None:
+    """Show the networks of which only ids are stored, and how much of their content is still to be removed."""
+    for network in sorted(container.store.ids_only):
+        rest = f"{counted(content, 'item')} still have content, which 'aggregator migrate' removes at once"
+        click.echo(f"Ids only: {network_of(network).label}; {rest if content else 'no content is stored'}")
 
 
 def _sources(tx: Transaction, now: datetime) -> list[Source]:

@@ -16,7 +16,7 @@ import structlog
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
-from aggregator.sources import kinds
+from aggregator.sources import ids_only, kinds
 from storage import repositories
 from storage.store import Store
 
@@ -85,7 +85,11 @@ class Container:
     @cached_property
     def store(self) -> Store:
         """The database."""
-        return Store.open(self.settings.database_url.reveal(), versions_kept=self.settings.versions_kept)
+        return Store.open(
+            self.settings.database_url.reveal(),
+            versions_kept=self.settings.versions_kept,
+            ids_only=frozenset(ids_only(self.settings.kinds)),
+        )
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -165,7 +169,10 @@ class Container:
             async with self._clients.http(limiter) as http:
                 context = replace(usual, http=http, rate_limiter=limiter)
                 chosen, tagger = terms or Subscription(), self.configuration.tagger
-                return await preview(address, kinds().values(), context, chosen, tagger=tagger, most=most)
+                reduced = self.store.ids_only
+                return await preview(
+                    address, kinds().values(), context, chosen, tagger=tagger, most=most, ids_only=reduced
+                )
 
         found = self.run(work())
         with self.store.reading() as tx:
@@ -212,6 +219,12 @@ class Container:
 
         return Cleanup(self.store, self.settings, self.clock)
 
+    def reduce_content(self) -> int:
+        """Remove stored content of networks of which only ids may be stored; return the number of items."""
+        from aggregator.services.content_reduction import reduce_content
+
+        return reduce_content(self.store, ids_only(self.settings.kinds))
+
     @property
     def profiles(self) -> ProfileUpkeep:
         """Refreshes profiles and reads the services' own usage counts."""
@@ -252,6 +265,7 @@ class Container:
 
     def sweep(self) -> list[SweepReport]:
         """Apply upstream removals and edits to stored posts; return the results by network."""
+        self.reduce_content()
         return self.run(self._sweep())
 
     def _post(self, url: Secret, body: bytes, headers: Mapping[str, str]) -> None:

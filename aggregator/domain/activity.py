@@ -160,6 +160,7 @@ class Content:
     withheld: tuple[str, ...] = ()  # codes of the countries in which its network withholds it
     quote_of: str | None = None  # URL of the post that this one quotes
     poll: Poll | None = None
+    ids_only: bool = False  # everything else was left out, see `compliance.ids_only`
 
     @property
     def lacks_quote(self) -> bool:

@@ -7,13 +7,15 @@ look them up without importing a kind.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aggregator.domain.activity import ActivityKind
 
+BY_NETWORK = "embed"  # the setting's value: pages show the network's own embed after a click
 WEB = "web"  # documents on the open web: feeds, calendars, and items that editors write
 
 
@@ -36,6 +38,11 @@ class LegalTerms:
     link_to_post: bool = False  # cards name the network, and their time links to the post there
     public_text_setting: str = ""  # name of the setting by which operators state that the network agreed
     embeddable_setting: str = ""
+    display_setting: str = ""  # name of the setting that is `BY_NETWORK` where only the network may show its posts
+
+    def allows_ids_only(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the operators may only store ids, from the values of the settings."""
+        return bool(self.display_setting) and values.get(self.display_setting) == BY_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,17 @@ class Network:
     has_accounts: bool = True  # its actors are accounts; posts have ids
     profile: str = ""  # the address of a profile, with {handle}
     icon: str = ""  # its logo: SVG path data on a 20 by 20 grid, to be filled
+    embed: str = ""  # the address at which the network itself shows a post in a frame, with {id} and {theme}
+
+    @property
+    def embed_origin(self) -> str:
+        """The origin of that address, for security policies."""
+        return f"https://{self.embed_host}" if self.embed else ""
+
+    @property
+    def embed_host(self) -> str:
+        """The host of that address."""
+        return urlsplit(self.embed).netloc
 
     def owns(self, host: str) -> bool:
         """Return whether a host name belongs to the network."""

@@ -15,6 +15,8 @@ _TITLED = frozenset({ActivityKind.ARTICLE, ActivityKind.EVENT, ActivityKind.VIDE
 def without_original(item: Activity) -> bool:
     """Return whether an item is a repost of which only the reposter is known: its original is not available."""
     content = item.content
+    if content.ids_only:
+        return False
     return content.kind is ActivityKind.REPOST and item.object is None and not (content.text or content.html)
 
 
@@ -22,6 +24,8 @@ def quoting_post(item: Activity) -> Content | None:
     """Return the shown content that quotes a post: the item's own, or the original of a repost."""
     if item.content.kind is ActivityKind.REPOST:
         return item.object.content if item.object and item.object.content.quote_of else None
+    if item.content.ids_only:
+        return None
     if item.content.kind in _TITLED:  # an occurrence has the key of its series
         return None
     return item.content if item.object_key or item.content.quote_of else None

@@ -156,7 +156,13 @@ def create_app(
     configuration = configuration or Configuration(None)
     configuration.check()
     prefix = urlsplit(public_url).path if public_url else ""
-    pages = Pages(["aggregator.reader"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=prefix)
+    pages = Pages(
+        ["aggregator.reader"],
+        dates=Dates.of(timezone, locale),
+        public_url=public_url,
+        prefix=prefix,
+        ids_only=store.ids_only,
+    )
     pages.know(stills=fetch is not None)
     problems = Problems(pages, PROBLEMS, api_prefix="/api/")
     background = _Background(store, clock, audience)

@@ -158,7 +158,7 @@ def _repost(item: Activity, audience: Audience) -> RepostItem:
         id=str(item.id),
         native_id=item.native_id,
         url=item.content.url,
-        actor=_maybe_actor(audience.actor(item.content.actor)),
+        actor=_maybe_actor(audience.content(item.content).actor),
     )
 
 

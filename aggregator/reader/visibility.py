@@ -30,7 +30,7 @@ class Audience:
 
     def content(self, content: Content) -> Content:
         """Return the visible part of a content: all, or only its type and link."""
-        if self.gets(content.network):
+        if self.gets(content.network) and not content.ids_only:
             return content
         return Content(
             kind=content.kind,

@@ -55,10 +55,15 @@ _HEADERS = {
 
 
 class DeskHeaders:
-    """Adds headers that forbid framing and caching; static files may be cached."""
+    """Adds headers that forbid framing and caching; static files may be cached.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Pages may frame the origins in `frames`.
+    """
+
+    def __init__(self, app: ASGIApp, frames: Sequence[str] = ()) -> None:
         self._app = app
+        framing = f"; frame-src {' '.join(frames)}" if frames else ""
+        self._headers = {**_HEADERS, "Content-Security-Policy": _HEADERS["Content-Security-Policy"] + framing}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and complete the response headers."""
@@ -66,7 +71,7 @@ class DeskHeaders:
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
+                headers.update(self._headers)
                 if f"{HOME}/static/" not in scope["path"]:
                     headers["Cache-Control"] = NO_STORE
                     if "etag" in headers:
@@ -95,7 +100,12 @@ def create_desk(
     """
     parts = urlsplit(public_url or "")
     pages = Pages(
-        ["aggregator.review"], dates=Dates.of(timezone, locale), public_url=public_url, prefix=parts.path, home=HOME
+        ["aggregator.review"],
+        dates=Dates.of(timezone, locale),
+        public_url=public_url,
+        prefix=parts.path,
+        home=HOME,
+        ids_only=store.ids_only,
     )
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
@@ -108,7 +118,7 @@ def create_desk(
         problems=problems,
         trusted_proxies=trusted_proxies,
         prefix=parts.path,
-        within=[Middleware(DeskHeaders)],
+        within=[Middleware(DeskHeaders, frames=pages.frames)],
     )
     _add_routes(app, desk, gate, sections(desk), probe)
     return app

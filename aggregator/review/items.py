@@ -52,7 +52,7 @@ class ItemPages:
             values = {
                 "card": card,
                 "notes": tx.moderation.audit.of(f"activity:{id_}", _NOTES),
-                "versions": _versions(item, tx.stream.versions.of(id_)),
+                "versions": [] if item.content.ids_only else _versions(item, tx.stream.versions.of(id_)),
                 "source": tx.polling.sources.get(item.source.slug),
                 "latest": tx.moderation.decisions.latest(request.account.name),
                 "revision": tx.stream.state.revision(),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from aggregator.domain.compliance.ids_only import reduced_entry
 from aggregator.domain.polling.backoff import FIRST_PAUSE
 from aggregator.domain.polling.host_groups import HostGroups
 from aggregator.domain.polling.host_limits import HostTurn
@@ -82,8 +83,9 @@ async def preview(
     *,
     tagger: Tagger | None,
     most: int,
+    ids_only: frozenset[str] = frozenset(),
 ) -> SourcePreview:
-    """Return what would be stored of an address.
+    """Return what would be stored of an address; `ids_only` are the networks of which that is ids.
 
     Raises:
         SourceError, BadRequestError: as `discover`.
@@ -96,4 +98,5 @@ async def preview(
         screened(named_by_link(activity) if by_link else activity, terms.policy, now, tagger, terms.slug or found.slug)
         for activity in activities
     ]
+    entries = [reduced_entry(entry) if entry.new.content.network in ids_only else entry for entry in entries]
     return preview_of(found, display_url(found.address), entries, now, most)

@@ -69,6 +69,16 @@ def metered(values: Mapping[str, Any]) -> dict[str, Metered]:
     return {service.service: service for service in services if service is not None}
 
 
+def ids_only(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return, from the values of the settings, the networks of which only ids may be stored, with their kinds."""
+    return {
+        network.name: kind.name
+        for kind in kinds().values()
+        for network in kind.networks
+        if network.terms.allows_ids_only(values)
+    }
+
+
 def _built_in() -> Iterator[SourceKind]:
     for package in pkgutil.iter_modules(__path__):
         yield import_module(f"{__name__}.{package.name}.plugin").KIND

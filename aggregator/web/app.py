@@ -57,7 +57,7 @@ def framed(
     app.add_middleware(LastResort, problems=problems)
     app.add_middleware(CompressMiddleware)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, frames=pages.frames)
     for layer in reversed(within):
         app.add_middleware(layer.cls, *layer.args, **layer.kwargs)
     app.add_middleware(Forwarded, trusted=trusted_proxies, prefix=prefix)

@@ -61,6 +61,15 @@ def label(content: Content) -> str:
     return noun.singular if noun else _SINGULARS[content.kind]
 
 
+def announced(content: Content) -> str:
+    """Return a post without its words as a phrase: "A repost on Mastodon by @name"."""
+    thing = content.kind.value
+    label = network_of(content.network).label
+    where = f" on {label}" if label else ""
+    who = f" by @{content.actor.handle}" if content.actor and content.actor.handle else ""
+    return f"{'An' if thing[0] in 'ae' else 'A'} {thing}{where}{who}"
+
+
 def plurals() -> Mapping[ActivityKind, str]:
     """Return the plural labels of all kinds, such as "Tweets" or "News"."""
     return {kind: plural(kind, default) for kind, default in _PLURALS.items()}

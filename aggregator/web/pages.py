@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from aggregator.domain.compliance.ids_only import embedded_id
 from aggregator.domain.networks import network_of
 from aggregator.domain.post_parts import preview_of, quoted_post, quoting_post, without_original
 from aggregator.domain.tagging import countries
@@ -17,11 +18,11 @@ from aggregator.web import pictures
 from aggregator.web.addresses import site_name, web_address
 from aggregator.web.assets import assets_of
 from aggregator.web.dates import machine_time
-from aggregator.web.labels import label, noun_of_posts, past_of_repost, sentence
+from aggregator.web.labels import announced, label, noun_of_posts, past_of_repost, sentence
 from aggregator.web.video_players import player
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aggregator.web.assets import Asset
     from aggregator.web.dates import Dates
@@ -32,12 +33,21 @@ _OURS = "aggregator.web"
 class Pages:
     """Renders the templates of some packages, then those of this one.
 
-    `home` is the path of the app, where its static files are also served.
+    `home` is the path of the app, where its static files are also served. `ids_only` are the networks whose posts only
+    their own embeds show.
     """
 
     def __init__(
-        self, packages: Sequence[str], *, dates: Dates, public_url: str | None, prefix: str, home: str = ""
+        self,
+        packages: Sequence[str],
+        *,
+        dates: Dates,
+        public_url: str | None,
+        prefix: str,
+        home: str = "",
+        ids_only: Collection[str] = (),
     ) -> None:
+        self.frames = sorted(filter(None, (network_of(name).embed_origin for name in ids_only)))
         self.assets: Mapping[str, Asset] = assets_of([_OURS, *packages])
         self.dates = dates
         self.home = home
@@ -56,6 +66,7 @@ class Pages:
         self._environment.globals.update(
             asset=lambda name: self.link(home + self.assets[name].path),
             dates=dates,
+            framed=frozenset(ids_only),
             item_home=f"{home}/items/" if home else "/activities/",
             link=self.link,
             stills=False,
@@ -94,8 +105,10 @@ def _length_of_time(seconds: float) -> str:
 
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
+    "announced": announced,
     "attached": pictures.attached,
     "cleaned": _cleaned,
+    "embedded_id": embedded_id,
     "excerpt": excerpt,
     "gallery": pictures.visible,
     "label": label,

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from aggregator.web.video_players import FRAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +34,11 @@ def policy(changes: Mapping[str, str] = MappingProxyType({})) -> str:
     return "; ".join(f"{name} {value}" for name, value in {**_POLICY, **changes}.items())
 
 
+def with_frames(origins: Iterable[str]) -> str:
+    """Return the policy for pages that may also frame other sites."""
+    return policy({"frame-src": " ".join((*FRAMES, *origins))})
+
+
 HEADERS = {
     "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
@@ -46,10 +51,11 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds the headers; routes can override values."""
+    """Adds the headers; routes can override values. `frames` are the origins that pages may also frame."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, frames: Sequence[str] = ()) -> None:
         self._app = app
+        self._headers = {**HEADERS, "Content-Security-Policy": with_frames(frames)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add the headers."""
@@ -57,7 +63,7 @@ class SecurityHeaders:
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

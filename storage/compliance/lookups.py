@@ -12,7 +12,7 @@ from aggregator.domain.compliance.records import Embedding, Held
 from storage.compliance.removals import Removals
 from storage.engine.connect import UtcDateTime
 from storage.stream.actors import Actors
-from storage.stream.content_columns import activity_of
+from storage.stream.content_columns import activity_of, ids_only_of
 from storage.stream.pages import whole
 from storage.tables.compliance import checked, gone_key
 from storage.tables.stream import activity, actor
@@ -51,7 +51,12 @@ class Lookups(Removals):
         return list({row.object_key: Held(row.object_key, row.object["content"].get("url")) for row in rows}.values())
 
     def incomplete(self, network: str, now: datetime, most: int) -> list[Held]:
-        """Return originals of reposts and quotes that the network did not return, and that were not removed."""
+        """Return originals of reposts and quotes that the network did not return, and that were not removed.
+
+        None where only ids are stored: the network's own embeds show the current state of each post.
+        """
+        if network in ids_only_of(self._connection):
+            return []
         removed = exists().where(gone_key.c.key == activity.c.object_key)
         lately = exists().where(checked.c.key == activity.c.object_key, checked.c.at > now - MISSING_AGAIN)
         newest = func.max(activity.c.id)
@@ -68,8 +73,11 @@ class Lookups(Removals):
     def longest_unchecked(self, network: str, now: datetime, most: int) -> list[Held]:
         """Return visible posts that are due for a check, those that were not checked for longest first.
 
-        Half of them are from the last week, if there are enough, so that a long backlog delays no new post.
+        Half of them are from the last week, if there are enough, so that a long backlog delays no new post. None where
+        only ids are stored, which no edit changes.
         """
+        if network in ids_only_of(self._connection):
+            return []
         is_young = activity.c.position > now - YOUNG
         young = self._longest_unchecked(network, is_young, now - YOUNG_AGAIN, most)
         old = self._longest_unchecked(network, ~is_young, now - OLD_AGAIN, most)
@@ -112,7 +120,7 @@ class Lookups(Removals):
             .order_by(activity.c.id.desc())
             .limit(most)
         )
-        return [Embedding(row.of_source, activity_of(row), row.object_editable_until) for row in rows]
+        return [Embedding(row.of_source, activity_of(row, self._connection), row.object_editable_until) for row in rows]
 
 
 def _live(network: str) -> ColumnElement[bool]:

@@ -53,7 +53,7 @@ class Queue:
     def items(self, ids: Collection[int]) -> list[Activity]:
         """Return activities by id in any state, except removed ones."""
         rows = self._connection.execute(whole().where(activity.c.id.in_(ids), activity.c.gone.is_(None)))
-        return [activity_of(row) for row in rows]
+        return [activity_of(row, self._connection) for row in rows]
 
     def touched(self, after: int, ids: Collection[int]) -> set[int]:
         """Return which of these activities have changed since a revision."""

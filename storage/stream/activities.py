@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from aggregator.domain.activity import BY_RULE, Review, Upstream, quoted_in
+from aggregator.domain.compliance.ids_only import reduced_entry
 from aggregator.domain.matching import edit_decisions
 from aggregator.domain.matching.edit_decisions import EditIntent, EditPolicy, Entry, StoredEntry
 from aggregator.domain.search_text import search_text
@@ -16,7 +17,7 @@ from storage.engine.upsert import Upsert
 from storage.moderation.pending_edits import PendingEdits
 from storage.revision import Stream
 from storage.stream.actors import Actors
-from storage.stream.content_columns import COLUMNS, columns_of, json_of
+from storage.stream.content_columns import COLUMNS, columns_of, ids_only_of, json_of
 from storage.stream.entries import StoredEntries
 from storage.stream.pages import StreamReading
 from storage.stream.payloads import RawPayloads
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from aggregator.domain.activity import Actor, ScheduledTransition, ScreenedActivity
+    from aggregator.domain.activity import Actor, NewActivity, ScheduledTransition, ScreenedActivity
     from storage.stream.actors import Identity
 
 Judge = Callable[["Sequence[ScreenedActivity]"], "list[ScreenedActivity]"]
@@ -99,6 +100,7 @@ class Activities(StreamReading):
         super().__init__(connection)
         self._entries = StoredEntries(connection)
         self._payloads = RawPayloads(connection)
+        self._ids_only = ids_only_of(connection)
 
     def known(self, source_id: int, native_ids: Collection[str]) -> dict[str, StoredEntry]:
         """Return the stored state of these entries of a source, in one query."""
@@ -128,12 +130,23 @@ class Activities(StreamReading):
         """
         # Decisions depend on this read, such as a person's approval; the lock keeps other writers from changing it.
         Stream(self._connection).require_lock()
+        screened = [self._storable(entry) for entry in screened]
         entries = self._entries.match(source_id, screened, present, recognising=recognising)
         new = judge([entry.screened for entry in entries if entry.stored is None])
         entries = [*(Entry(screened, None) for screened in new), *(entry for entry in entries if entry.stored)]
         facts = self._entries.facts(entries)
         decided = [(entry, edit_decisions.decide(entry, facts, edit_policy, now)) for entry in entries]
         return self._apply(source_id, decided, len(screened), now)
+
+    def _storable(self, entry: ScreenedActivity) -> ScreenedActivity:
+        """Return an entry without content that may not be stored."""
+        return reduced_entry(entry) if self._reduces(entry.new) else entry
+
+    def _reduces(self, new: NewActivity) -> bool:
+        return new.content.network in self._ids_only
+
+    def _keeps_version(self, new: NewActivity, edited: Collection[str]) -> bool:
+        return new.native_id in edited and not self._reduces(new)
 
     def _apply(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], count: int, now: datetime) -> Stored:
         """Apply the decisions on `count` entries of a source."""
@@ -173,8 +186,9 @@ class Activities(StreamReading):
             return {}
         actors = Actors(self._connection).store(_authors(writes))
         replaced = [edited[write.new.native_id] for write in writes if write.new.native_id in edited]
-        if replaced:
-            Versions(self._connection).keep(replaced, now)
+        former = [edited[write.new.native_id] for write in writes if self._keeps_version(write.new, edited)]
+        if former:
+            Versions(self._connection).keep(former, now)
         writes = self._with_rules_tags(source_id, writes, stored.keys())
         rows = [_row(source_id, write, now, first + offset, actors) for offset, write in enumerate(writes)]
         ids = {row.native_id: row.id for row in _UPSERT.run(self._connection, rows)}
@@ -240,7 +254,7 @@ class Activities(StreamReading):
         """Apply an edit to an activity; the former content becomes a version."""
         names = select(activity.c.native_id).where(activity.c.id == activity_id)
         native_id: str = self._connection.execute(names).scalar_one()
-        edit = replace(screened, new=replace(screened.new, native_id=native_id))
+        edit = self._storable(replace(screened, new=replace(screened.new, native_id=native_id)))
         stored = StoredEntry(activity_id, entry_digest="", fingerprint="", gone=None, approved=True)
         self._write(source_id, [(Entry(edit, stored), EditIntent.EDIT)], now)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, select, tuple_, update
 
 from aggregator.domain.activity import Actor
+from aggregator.domain.compliance.ids_only import reduced_actor
 from storage.engine.upsert import Upsert
 from storage.revision import Stream
+from storage.stream.content_columns import ids_only_of
 from storage.tables.stream import activity, actor
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ class Actors:
         Partial actors only fill gaps. The caller locks the stream's row (`Stream.take`).
         """
         by_identity: dict[Identity, Actor] = {}
-        for author in authors:
+        ids_only = ids_only_of(self._connection)
+        for given in authors:
+            author = reduced_actor(given) if given is not None and given.network in ids_only else given
             if author is not None and not (author.partial and (author.network, author.native_id) in by_identity):
                 by_identity[author.network, author.native_id] = author
         if not by_identity:

@@ -15,12 +15,14 @@ from aggregator.domain.activity import (
     Upstream,
 )
 from aggregator.domain.adapters import adapter
+from aggregator.domain.compliance.ids_only import reduced_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
+IDS_ONLY = "ids_only"  # execution option of a connection: networks whose content is neither stored nor read
 _SAME = (  # columns with the same names as an activity's fields
     "id",
     "native_id",
@@ -73,8 +75,19 @@ def json_of(original: Original | None) -> dict[str, Any] | None:
     return value
 
 
-def activity_of(row: Row[Any]) -> Activity:
+def ids_only_of(connection: Connection) -> frozenset[str]:
+    """Return the networks whose content a connection neither stores nor reads."""
+    networks: frozenset[str] = connection.get_execution_options().get(IDS_ONLY, frozenset())
+    return networks
+
+
+def activity_of(row: Row[Any], connection: Connection) -> Activity:
     """Build the activity of a row of `pages.whole`, whose first columns are `WHOLE`."""
+    item = _whole_activity(row)
+    return reduced_item(item) if item.content.network in ids_only_of(connection) else item
+
+
+def _whole_activity(row: Row[Any]) -> Activity:
     values = dict(zip(WHOLE, row, strict=False))
     content = adapter(Content).validate_python(
         {

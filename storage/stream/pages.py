@@ -22,7 +22,7 @@ from aggregator.domain.stream import (
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.stream.actors import Actors
-from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of
+from storage.stream.content_columns import ACTOR, ACTORS, OWN, activity_of, ids_only_of
 from storage.stream.facets import facets
 from storage.stream.item_cache import ITEM_CACHE
 from storage.stream.query import StreamQuery
@@ -53,7 +53,7 @@ class StreamReading:
     def get(self, activity_id: int) -> Activity | None:
         """Return one activity in any state."""
         row = self._connection.execute(_by_id(), {"wanted": activity_id}).one_or_none()
-        return None if row is None else activity_of(row)
+        return None if row is None else activity_of(row, self._connection)
 
     def page(self, query: Query) -> Page:
         """Return one visible page, by keyset: its cost doesn't grow with depth or history."""
@@ -129,13 +129,13 @@ class StreamReading:
         kept: ItemCache | None = self._connection.get_execution_options().get(ITEM_CACHE)
         if kept is None:
             rows = self._connection.execute(_visible_of(self._is_postgresql), {"ids": list(ids)}).all()
-            return {row.id: activity_of(row) for row in rows}
+            return {row.id: activity_of(row, self._connection) for row in rows}
         versions = self._connection.execute(_versions_of(), {"ids": list(ids)}).all()
         items = {id_: item for id_, *version in versions if (item := kept.get(id_, version)) is not None}
         missing = [row.id for row in versions if row.id not in items]
         if missing:
             for row in self._connection.execute(_missing_of(), {"ids": missing}).all():
-                items[row.id] = item = activity_of(row)
+                items[row.id] = item = activity_of(row, self._connection)
                 kept.put(row.id, list(row[-len(_VERSION) :]), item)
         return items
 
@@ -160,13 +160,14 @@ class StreamReading:
             .order_by(activity.c.id)
             .limit(limit)
         )
-        return [activity_of(row) for row in self._connection.execute(statement)]
+        return [activity_of(row, self._connection) for row in self._connection.execute(statement)]
 
     def changes(self, after: int, limit: int) -> Changes:
         """Return changes after a revision, each item once in its current state, in revision order."""
         # The statements below see all changes up to this revision; later commits follow in the next request.
         newest = Stream(self._connection).revision()
-        activities = [activity_of(row) for row in self._changed(whole(), activity.c.revision, after, newest, limit)]
+        changed_rows = self._changed(whole(), activity.c.revision, after, newest, limit)
+        activities = [activity_of(row, self._connection) for row in changed_rows]
         sources = [source_of(row) for row in self._changed(select(source), source.c.revision, after, newest, limit)]
         actors = self._changed(select(actor), actor.c.revision, after, newest, limit)
         revisions = sorted(changed.revision for many in (activities, sources, actors) for changed in many)
@@ -180,7 +181,11 @@ class StreamReading:
                 if not changed.visible and changed.revision <= upto
             ],
             sources=[changed for changed in sources if changed.revision <= upto],
-            actors=[(Actors.actor_of(row), row.revision) for row in actors if row.revision <= upto],
+            actors=[
+                (Actors.actor_of(row), row.revision)
+                for row in actors
+                if row.revision <= upto and row.network not in ids_only_of(self._connection)
+            ],
             upto=upto,
             more=more,
         )

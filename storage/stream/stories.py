@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, union
 
 from aggregator.domain.matching.stories import Related, links_of
+from storage.stream.content_columns import ids_only_of
 from storage.tables.polling import source
 from storage.tables.stream import activity, activity_link
 
@@ -52,7 +53,7 @@ class Stories:
         ).subquery()
         columns = (activity.c.kind, source.c.name, activity.c.title, activity.c.text, activity.c.review)
         rows = self._connection.execute(
-            select(by_key.c.about, activity.c.id, *columns, activity.c.position)
+            select(by_key.c.about, activity.c.network, activity.c.id, *columns, activity.c.position)
             .join(activity, activity.c.id == by_key.c.id)
             .join(source, source.c.id == activity.c.source_id)
             .where(activity.c.gone.is_(None))
@@ -60,8 +61,11 @@ class Stories:
             .limit(_MOST)
         ).all()
         found: dict[int, dict[int, Related]] = defaultdict(dict)
-        for about_key, *rest in rows:
+        ids_only = ids_only_of(self._connection)
+        for about_key, network, *rest in rows:
             related = Related(*rest)
+            if network in ids_only:
+                related = related._replace(title=None, text=None)
             for id_, keys_of in about.items():
                 if about_key in keys_of and related.id != id_:
                     found[id_][related.id] = related

@@ -69,7 +69,7 @@ class Tagging:
         ).all()
         if not rows:
             return None
-        looked_at = [_retagged(activity_of(row), tagger) for row in rows]
+        looked_at = [_retagged(activity_of(row, self._connection), tagger) for row in rows]
         return Batch(rows[-1].id, len(rows), [retagged for retagged in looked_at if _differs(retagged)])
 
     def write(self, retagged: Sequence[Retagged]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, func, select, update
 
 from storage.engine import erasure
 from storage.engine.upsert import Upsert
+from storage.stream.content_columns import ids_only_of
 from storage.tables.stream import activity, unread_entry
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class UnreadEntries:
         self._connection = connection
 
     def keep(self, source_id: int, entries: Sequence[UnreadEntry], version: str, now: datetime) -> None:
-        """Store entries of a source that this version can't read."""
+        """Store entries of a source that this version can't read, except those of networks without stored content."""
+        ids_only = ids_only_of(self._connection)
+        entries = [entry for entry in entries if entry.key.partition(":")[0] not in ids_only]
         if not entries:
             return
         rows = [

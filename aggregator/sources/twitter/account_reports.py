@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aggregator.sources.twitter.addresses import USER_ID
 from aggregator.sources.twitter.normalise import actor_of
 from aggregator.sources.twitter.pricing import balance_in
+from aggregator.sources.twitter.settings import stores_ids_only
 from aggregator.sources.twitter.tokens import connected
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ class ReportsAccounts:
     """The part of X's kind of source that implements `ProfileSource`, `UsageReporter` and `BalanceReporter`."""
 
     async def people(self, native_ids: Sequence[str], context: PollContext) -> Sequence[Actor]:
-        """Fetch the profiles of up to 100 accounts by their ids.
+        """Fetch the profiles of up to 100 accounts by their ids; none if they may not be stored.
 
         Raises:
             SourceError: X gave no usable response. The methods below raise it, too.
         """
+        if stores_ids_only(context.settings):
+            return []
         async with connected(context) as api:
             payload = await api.users(native_ids)
         found = payload.get("data")

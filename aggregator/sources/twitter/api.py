@@ -26,9 +26,17 @@ from aggregator.domain.errors import (
 from aggregator.domain.polling.api_refusals import ApiCall
 from aggregator.sources.twitter import errors
 from aggregator.sources.twitter.pricing import returned_in
-from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE
+from aggregator.sources.twitter.settings import DEFAULT_BASE, SERVICE, stores_ids_only
 from aggregator.sources.twitter.transport import TOTAL, BoundedAdapter, Exchange, host_of, is_loopback
-from aggregator.sources.twitter.vocabulary import LIST_FIELDS, MOST_PEOPLE_PER_POST, MOST_PER_POST, POSTS, USER_FIELDS
+from aggregator.sources.twitter.vocabulary import (
+    IDS_ONLY,
+    LIST_FIELDS,
+    MOST_PEOPLE_PER_POST,
+    MOST_PER_POST,
+    POSTS,
+    USER_FIELDS,
+    without_content,
+)
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
@@ -76,6 +84,7 @@ class Api:
         self.is_local = is_loopback(urlsplit(base).hostname or "")
         self.cost = 0.0  # dollars since `begin`
         self._vocabulary = context.settings.get("x_vocabulary") or "tweets"
+        self.ids_only = stores_ids_only(context.settings)
         self._context = context
         self._adapter = BoundedAdapter(base, token.text)
         self._client = tweepy.Client(bearer_token=token.text, return_type=dict, wait_on_rate_limit=False)
@@ -215,11 +224,13 @@ class Api:
         return await self._request(Call(SERVICE, path, purpose), partial(send, method, path, **query, json=json))
 
     def _call(self, endpoint: str, purpose: Purpose, most: int, source_id: int = 0) -> Call:
-        people = MOST_PEOPLE_PER_POST[self._vocabulary]
-        return Call(SERVICE, endpoint, purpose, most * MOST_PER_POST, most * people, source_id)
+        posts, people = (1, 0) if self.ids_only else (MOST_PER_POST, MOST_PEOPLE_PER_POST[self._vocabulary])
+        return Call(SERVICE, endpoint, purpose, most * posts, most * people, source_id)
 
     async def _request_posts(self, call: Call, send: Callable[..., Any]) -> Mapping[str, Any]:
-        """Request all fields; repeat without an expansion that X refused for this endpoint."""
+        """Request all fields that may be stored; repeat without an expansion that X refused for this endpoint."""
+        if self.ids_only:
+            return without_content(await self._request(call, partial(send, **IDS_ONLY[self._vocabulary])))
         refusals, endpoint = self._context.refusals, call.endpoint
         while True:
             fields = dict(POSTS[self._vocabulary])

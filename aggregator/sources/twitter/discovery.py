@@ -118,7 +118,7 @@ class DiscoversFeeds:
             kind=self.name,
             address=str(Address(found.feed, handle)),
             host=api.host,
-            name=_NAMES[found.feed].format(actor.name),
+            name=_NAMES[found.feed].format(f"@{handle}" if api.ids_only else actor.name),
             slug=slug if is_account else f"{found.feed}-of-{slug}",
             every=None,
             floor=floor(api),
@@ -132,7 +132,7 @@ class DiscoversFeeds:
             raise MissingAccountError(
                 f"X has no public list {found.value}. Check the id: it is the number in the list's address.", status=200
             )
-        name = str(data.get("name") or found.value)
+        name = found.value if api.ids_only else str(data.get("name") or found.value)
         return Discovery(
             kind=self.name,
             address=str(found),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +235,8 @@ class Twitter(
             quota = read_budget.read_quota(ration, source.poll.daily_cost)
             mark = timeline.Watermark.of(source.poll.fetch_state)
             reading = await feeds.read(source, options, api, mark, quota, started)
+            if api.ids_only:
+                reading.unread = [replace(entry, raw=b"") for entry in reading.unread]
         except SourceError as error:
             return Failure(error, facts())
         except BadRequestError as error:

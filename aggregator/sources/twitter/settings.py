@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.billing.budget import DOLLAR, Metered, Prices, Terms
 from aggregator.domain.compliance.sweep_mode import Sweeping
+from aggregator.domain.networks import BY_NETWORK
 from aggregator.domain.settings_schema import Option, number, one_of, secret, secure_address, whole, yes_or_no
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ SETTINGS: tuple[Option[Any], ...] = (
         "no",
     ),
     Option(
+        "X_DISPLAY",
+        one_of(("full", BY_NETWORK)),
+        f"full or {BY_NETWORK}",
+        "full: posts are stored and shown; embed: only ids are stored, and pages show X's own embed of a post after a "
+        "click, for operators who may not show its content",
+        "full",
+    ),
+    Option(
         "X_PUBLIC_TEXT",
         yes_or_no,
         "yes or no",
@@ -100,6 +109,11 @@ def metered(kind: str, values: Mapping[str, Any]) -> Metered:
     prices = Prices(*(round(values[f"x_{what}_price"] * DOLLAR) for what in ("post", "user", "owned")))
     budget = None if values["x_budget"] is None else round(values["x_budget"] * DOLLAR)
     return Metered(SERVICE, "X", kind, Terms(prices, budget, values["x_reserve"], values["x_cycle_day"]))
+
+
+def stores_ids_only(values: Mapping[str, Any]) -> bool:
+    """Return whether only ids of posts may be requested and stored."""
+    return bool(values.get("x_display") == BY_NETWORK)
 
 
 def token_id(token: str) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def note_of(unread: Sequence[UnreadEntry]) -> str:
     """Return the note for people about posts that could not be read."""
-    return f"{counted(len(unread), 'post')} could not be read ({unread[0].reason}). A newer version will try again."
+    later = " A newer version will try again." if unread[0].raw else ""
+    return f"{counted(len(unread), 'post')} could not be read ({unread[0].reason}).{later}"
 
 
 def account_of(source: Source) -> Actor:

@@ -11,6 +11,7 @@ embedded post.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -52,6 +53,28 @@ POSTS: Mapping[str, Fields] = {
         "user_fields": USER_FIELDS,
     },
 }  # fmt: skip
+# Where only ids are stored: X bills no object besides the post itself. It returns the text in any case.
+IDS_ONLY: Mapping[str, Fields] = {
+    "tweets": {
+        "tweet_fields": ["id", "created_at", "author_id", "in_reply_to_user_id", "referenced_tweets", "withheld",
+                         "edit_history_tweet_ids"],
+    },
+    "posts": {"post.fields": ["id", "created_at", "withheld"]},
+}  # fmt: skip
+# The fields that are kept of a post, in both vocabularies.
+_IDS = frozenset({
+    "id", "created_at", "author_id", "in_reply_to_user_id", "withheld", "referenced_tweets", "referenced_posts",
+    "edit_history_tweet_ids", "edit_history_post_ids",
+})  # fmt: skip
 VOCABULARIES = tuple(POSTS)
 MOST_PER_POST = 3  # a post with its replied-to and its quoted post
 MOST_PEOPLE_PER_POST = {"tweets": 0, "posts": 4}  # their authors and the replied-to account, if expanded
+
+
+def without_content(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a page of posts without their content, since X sends the text of a post unrequested."""
+    kept = {name: payload[name] for name in ("data", "errors", "meta") if name in payload}
+    if isinstance(kept.get("data"), list):
+        posts = (post if isinstance(post, dict) else {} for post in kept["data"])
+        kept["data"] = [{name: value for name, value in post.items() if name in _IDS} for post in posts]
+    return kept

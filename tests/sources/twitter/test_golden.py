@@ -34,7 +34,8 @@ def readable(activity: NewActivity) -> dict[str, Any]:
 
 def _told(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _told(item) for name, item in value.items() if item not in (None, [], "", "b''")}
+        shown = {name: item for name, item in value.items() if (name, item) != ("ids_only", False)}
+        return {name: _told(item) for name, item in shown.items() if item not in (None, [], "", "b''")}
     return [_told(item) for item in value] if isinstance(value, list) else value
 
 
