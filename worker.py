@@ -28,8 +28,8 @@ from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
+from aggregator.services.broker_probe import CONTROL, QUEUES, key_prefix
 from aggregator.services.database_wait import await_database
-from aggregator.source_api.kind import QueueClass
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from kombu import Connection
 
     from aggregator.services.dispatch import Batch
+    from aggregator.source_api.kind import QueueClass
 
-CONTROL = "control"  # the queue of all tasks except polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
 # Task names of the last release, which its schedulers and messages may still use.
@@ -199,11 +199,11 @@ def _ending_early(container: Container, what: str, **fields: int) -> Iterator[No
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [CONTROL, *QueueClass, *sorted(former_queues())]
+    names = [*QUEUES, *sorted(former_queues())]
     # Longer than a task and its wait, or messages are delivered twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
-        transport["global_keyprefix"] = f"aggregator:{installation}:"  # other programs may use the same Redis database
+        transport["global_keyprefix"] = key_prefix(installation)
     return {
         # Sent by queue name only, without bindings in Redis that a FLUSHALL would delete.
         "task_queues": [Queue(name) for name in names],
