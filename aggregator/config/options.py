@@ -219,7 +219,7 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "METRICS_NETWORKS",
             _networks_or_off,
             "comma-separated addresses or CIDR blocks, token, or off",
-            "clients that may read /metrics without a token; token: none; off: nobody may read it",
+            "clients that may read /metrics without a token; token: none may; off: there is no /metrics",
             "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         ),
         Option(

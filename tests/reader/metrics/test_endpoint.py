@@ -22,11 +22,12 @@ from tests.reader.serving import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aggregator.config.settings import Network
     from aggregator.domain.monitoring.system_facts import SystemFacts
     from storage.store import Store
     from tests.reader.serving import Answer, Reader
 
-LOCAL = (ipaddress.ip_network("127.0.0.0/8"),)
+LOCAL: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"),)
 SECRET = "secret-in-an-address"
 
 
@@ -46,7 +47,7 @@ class Facts:
         with self.store.reading() as tx:
             return tx.monitoring.facts.read(NOON)
 
-    def options(self, networks: tuple[ipaddress.IPv4Network, ...] = LOCAL) -> MetricsOptions:
+    def options(self, networks: tuple[Network, ...] = LOCAL) -> MetricsOptions:
         return MetricsOptions(FactReaders(self.system, lambda: self.broker), networks)
 
 

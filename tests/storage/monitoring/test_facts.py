@@ -30,13 +30,14 @@ def _set(store: Store, source_id: int, **values: object) -> None:
 
 
 def test_sources_are_counted_by_what_matters(store: Store) -> None:
-    for slug, values in {
+    changes: dict[str, dict[str, object]] = {
         "due": {"due": NOON - MINUTE},
         "later": {"due": NOON + MINUTE, "failures": 3},
         "overdue": {"due": NOON - 50 * MINUTE, "interval": 900, "last_polled": NOON - HOUR},
         "leased": {"due": NOON - MINUTE, "lease_token": "t", "lease_until": NOON + MINUTE, "unfinished": 1},
         "lost": {"due": NOON - 2 * MINUTE, "lease_token": "t", "lease_until": NOON - MINUTE, "unfinished": 1},
-    }.items():
+    }
+    for slug, values in changes.items():
         _set(store, add_source(store, slug).id, **values)
     stopped = add_source(store, "stopped", "ical", address="https://stopped.example/cal")
     with store.writing() as tx:
