@@ -332,13 +332,13 @@ def __getattr__(name: str) -> Celery:
     raise AttributeError(name)
 
 
-def answering(container: Container) -> list[str]:
-    """Return the names of the workers that respond within a second."""
+def responding_workers(container: Container) -> dict[str, list[str]]:
+    """Return the queues of each worker that responds within a second, by the worker's name."""
     try:
-        app = create_app(container, container.installation())
-        return sorted(name for answer in app.control.ping(timeout=1.0) or () for name in answer)
+        found = create_app(container, container.installation()).control.inspect(timeout=1.0).active_queues() or {}
     except (OperationalError, OSError):
-        return []
+        return {}
+    return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(found.items())}
 
 
 class Embedded:
