@@ -9,6 +9,7 @@ import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
+from aggregator.system.heartbeat import OLDEST, Heartbeat
 from tests.deployment.compose import FOLDER, ROOT, Service, document, services
 from worker import create_app, former_queues
 
@@ -83,7 +84,7 @@ def test_every_lasting_service_is_watched_and_started_again(service: Service) ->
     assert service.options["restart"] == "unless-stopped"
     check = service.options["healthcheck"]
     assert set(check) <= {"test", "interval", "timeout", "retries", "start_period"}  # what old engines know as well
-    if service.ours and service.health[0] != "python":
+    if service.ours and "aggregator" in service.health:
         assert check["interval"] == "60s"  # loading all of our code costs a second of processor time
     assert service.options["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
 
@@ -176,9 +177,11 @@ def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Pat
     assert OURS[name].grace >= app.conf.worker_soft_shutdown_timeout + MARGIN
 
 
-@pytest.mark.parametrize("name", ["worker-feeds", "worker-api"])
-def test_a_worker_s_health_check_asks_that_worker(name: str) -> None:
+@pytest.mark.parametrize("name", ["worker-feeds", "worker-api", "scheduler"])
+def test_a_health_check_looks_at_the_heartbeat_of_that_process(name: str, tmp_path: Path) -> None:
     words = OURS[name].command
-    called = words[words.index("--hostname") + 1]
+    called = words[words.index("--hostname") + 1] if "--hostname" in words else ""
     # Celery fills in %h, the shell $HOSTNAME; in a container both are its id.
-    assert OURS[name].health[-1].endswith(f"--destination {called.replace('%h', '$HOSTNAME')}")
+    file = Heartbeat(tmp_path, f"worker-{called}".replace("%h", "$HOSTNAME") if called else name).path.name
+    assert f"{file} " in OURS[name].health[-1].replace('"', "")
+    assert f'-newermt "{OLDEST} seconds ago"' in OURS[name].health[-1]

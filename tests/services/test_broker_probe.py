@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
@@ -28,7 +28,8 @@ def test_messages_that_celery_sends_are_counted(redis_url: str, tmp_path: Path) 
     assert (found.problem, found.queues, found.unacknowledged) == (None, {"control": 1, "feeds": 3, "api": 0}, 0)
     assert queue_lengths(Secret(redis_url), "elsewhere", QUEUES).queues["feeds"] == 0
     with app.connection_for_read() as connection:
-        message = connection.default_channel.basic_get("feeds")
+        channel: Any = connection.default_channel
+        message = channel.basic_get("feeds")
         assert message is not None
         assert queue_lengths(Secret(redis_url), "here", QUEUES).unacknowledged == 1
     app.close()
