@@ -30,6 +30,7 @@ _WORDS = {
     "freeze": "freeze",
     "topics": "topics",
     "status": "status",
+    "doctor": "doctor",
     "credentials": "credentials",
     "settings": "setup",
     "migrate": "setup",

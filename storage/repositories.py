@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from storage.monitoring.alerts import Alerts
     from storage.monitoring.counts import Counts
     from storage.monitoring.facts import Facts
+    from storage.monitoring.server import Server
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
@@ -280,3 +281,10 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.facts import Facts
 
         return Facts(self._connection)
+
+    @cached_property
+    def server(self) -> Server:
+        """The database server's own settings."""
+        from storage.monitoring.server import Server
+
+        return Server(self._connection)
