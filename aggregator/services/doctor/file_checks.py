@@ -37,7 +37,7 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
     """Check that the data folder and the folder for temporary files can be written, and have space."""
     settings = subject.settings
     folder = _existing(settings.data_dir)
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         yield error(
             "data-dir-unwritable",
             f"{settings.data_dir} can't be written.",
