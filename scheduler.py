@@ -15,9 +15,12 @@ from kombu.common import ignore_errors
 from kombu.exceptions import OperationalError
 
 from aggregator.config.broker import WAITING, Availability
+from aggregator.config.settings import Settings
+from aggregator.system.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from celery import Celery
     from kombu import Connection
@@ -56,10 +59,24 @@ SCHEDULE: Mapping[str, Any] = {
 class Scheduler(beat.Scheduler):
     """Celery's scheduler without a traceback for each task that can't be sent; its schedule is kept in memory."""
 
+    folder: Path  # of the heartbeat
+
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._broker = Availability()
+        self.heartbeat = Heartbeat(self.folder, "scheduler")
         app.conf.task_publish_retry = False  # kombu would go on with the closed channel of a connection it replaced
         super().__init__(app, *args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401
+        """Send a due task; beat, whether the broker responds or not."""
+        delay: float = super().tick(*args, **kwargs)
+        self.heartbeat.beat()
+        return delay
+
+    def close(self) -> None:
+        """Stop, and remove the heartbeat."""
+        super().close()
+        self.heartbeat.end()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401
         """Send a task, by a new connection where the present one fails; else it is sent when it is next due."""
@@ -89,7 +106,11 @@ class Scheduler(beat.Scheduler):
             ignore_errors(connection, connection.release)
 
     def _ensure_connected(self) -> Connection:
-        connection = self.connection.ensure_connection(lambda problem, _: self._broker.away(problem), **WAITING)
+        connection = self.connection.ensure_connection(
+            lambda problem, _: self._broker.away(problem),
+            callback=lambda: self.heartbeat.beat("waiting for the broker"),
+            **WAITING,
+        )
         self._broker.back()
         return connection
 
@@ -100,6 +121,7 @@ def __getattr__(name: str) -> Celery:
         from worker import app
 
         app.conf.beat_schedule = dict(SCHEDULE)
-        app.conf.beat_scheduler = Scheduler
+        folder = Settings.from_environment().data_dir
+        app.conf.beat_scheduler = type("Scheduler", (Scheduler,), {"folder": folder})
         return app
     raise AttributeError(name)

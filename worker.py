@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
-from celery import Celery, beat, signals
+from celery import Celery, beat, bootsteps, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.worker import WorkController, consumer, state
 from kombu import Queue
@@ -28,19 +28,21 @@ from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
+from aggregator.services.broker_probe import CONTROL, QUEUES, key_prefix
 from aggregator.services.database_wait import await_database
-from aggregator.source_api.kind import QueueClass
 from aggregator.sources import kinds
+from aggregator.system.heartbeat import EVERY, Heartbeat, notify_watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from celery import Task
     from kombu import Connection
 
     from aggregator.services.dispatch import Batch
+    from aggregator.source_api.kind import QueueClass
 
-CONTROL = "control"  # the queue of all tasks except polls
 VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
 # Task names of the last release, which its schedulers and messages may still use.
@@ -70,6 +72,7 @@ def create_app(container: Container, installation: str = "") -> Celery:
     broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
     app = Celery("aggregator", broker=broker, set_as_current=False)
     app.conf.update(_configuration(container, installation))
+    app.steps["consumer"].add(Beating)
     _add_polling(app, container)
     _add_others(app, container)
     for former, name in FORMER_TASKS.items():
@@ -133,33 +136,39 @@ def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> 
 
 
 def _add_others(app: Celery, container: Container) -> None:
-    @app.task(shared=False, name="refresh_profiles")
-    def refresh_profiles() -> None:
-        """Refresh outdated profiles, and the usage counts of networks."""
-        with _ending_early(container, "refresh_profiles"):
-            container.profiles.run()
+    """Add the tasks without arguments. After an interruption, the next run of each continues."""
 
-    @app.task(shared=False, name="compliance_sweep")
-    def compliance_sweep() -> None:
-        """Remove posts that networks have taken down; the next run continues from here."""
-        with _ending_early(container, "compliance_sweep"):
-            container.sweep()
+    def add(name: str, run: Callable[[Container], object]) -> None:
+        @app.task(shared=False, name=name)
+        def task() -> None:
+            with _ending_early(container, name):
+                run(container)
 
-    @app.task(shared=False, name="send_alerts")
-    def send_alerts() -> None:
-        """Open and close alerts, and deliver them."""
-        with _ending_early(container, "send_alerts"):
-            container.notifier.attend()
+    add("refresh_profiles", lambda container: container.profiles.run())
+    add("compliance_sweep", Container.sweep)
+    add("send_alerts", lambda container: container.notifier.attend())
+    add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run()))
 
-    @app.task(shared=False, name="cleanup")
-    def cleanup() -> None:
-        """Delete old log lines, versions and idle hosts."""
-        with _ending_early(container, "cleanup"):
-            log.info("cleaned up", counts=container.cleanup.run())
+
+class Beating(bootsteps.StartStopStep):
+    """Beats from the consumer's event loop; started again with each connection, which clears all timers."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, c: Any) -> None:  # noqa: ANN401  # the consumer
+        """Beat now and every few seconds."""
+        c.heartbeat.beat()
+        c.timer.call_repeatedly(EVERY, c.heartbeat.beat)
+
+    def shutdown(self, c: Any) -> None:  # noqa: ANN401
+        """Remove the file."""
+        c.heartbeat.end()
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer, which waits for its broker without limit."""
+    """Celery's consumer, which waits for its broker without limit, and beats meanwhile."""
+
+    folder: Path  # of the heartbeat
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._broker = Availability()
@@ -167,12 +176,16 @@ class Consumer(consumer.Consumer):
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
         super().__init__(*args, **kwargs)
+        self.heartbeat = Heartbeat(self.folder, f"worker-{self.hostname}")
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Connect, retrying without limit."""
-        connection = conn.ensure_connection(
-            lambda problem, _: self._broker.away(problem), callback=state.maybe_shutdown, **WAITING
-        )
+
+        def waiting() -> None:
+            state.maybe_shutdown()
+            self.heartbeat.beat("waiting for the broker")
+
+        connection = conn.ensure_connection(lambda problem, _: self._broker.away(problem), callback=waiting, **WAITING)
         self.first_connection_attempt = False
         self._broker.back()
         return connection
@@ -199,11 +212,11 @@ def _ending_early(container: Container, what: str, **fields: int) -> Iterator[No
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [CONTROL, *QueueClass, *sorted(former_queues())]
+    names = [*QUEUES, *sorted(former_queues())]
     # Longer than a task and its wait, or messages are delivered twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
-        transport["global_keyprefix"] = f"aggregator:{installation}:"  # other programs may use the same Redis database
+        transport["global_keyprefix"] = key_prefix(installation)
     return {
         # Sent by queue name only, without bindings in Redis that a FLUSHALL would delete.
         "task_queues": [Queue(name) for name in names],
@@ -218,7 +231,7 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "task_soft_time_limit": container.limits.soft,
         "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
-        "worker_consumer": Consumer,
+        "worker_consumer": type("Consumer", (Consumer,), {"folder": container.settings.data_dir}),
         "task_publish_retry_policy": dict(PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Running requests may finish. Celery waits this long while a task runs; the container's grace is longer.
@@ -312,7 +325,8 @@ def _installation(container: Container) -> str:
     """Return the name of the installation; wait for a database that doesn't respond yet."""
     configure_logging(container.settings.log_level, container.settings.log_format)  # Celery does so only later
     try:
-        await_database(container.store, embedded=container.settings.embedded_database)
+        embedded = container.settings.embedded_database
+        await_database(container.store, embedded=embedded, meanwhile=notify_watchdog)
         return container.installation()
     except AggregatorError as problem:
         _refuse(str(problem))
@@ -332,13 +346,13 @@ def __getattr__(name: str) -> Celery:
     raise AttributeError(name)
 
 
-def answering(container: Container) -> list[str]:
-    """Return the names of the workers that respond within a second."""
+def responding_workers(container: Container) -> dict[str, list[str]]:
+    """Return the queues of each worker that responds within a second, by the worker's name."""
     try:
-        app = create_app(container, container.installation())
-        return sorted(name for answer in app.control.ping(timeout=1.0) or () for name in answer)
+        found = create_app(container, container.installation()).control.inspect(timeout=1.0).active_queues() or {}
     except (OperationalError, OSError):
-        return []
+        return {}
+    return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(found.items())}
 
 
 class Embedded:

@@ -31,6 +31,7 @@ _WORDS = {
     "freeze": "freeze",
     "topics": "topics",
     "status": "status",
+    "doctor": "doctor",
     "credentials": "credentials",
     "export": "transfer",
     "import": "transfer",

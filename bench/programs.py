@@ -24,7 +24,7 @@ from aggregator.container import Container
 from aggregator.services.dispatch import BATCH
 from scheduler import SCHEDULE
 from tests.processes import eventually
-from worker import answering, create_app
+from worker import create_app, responding_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def celery_worker(container: Container, environ: Mapping[str, str], folder: Path
             stderr=output,
         )
     try:
-        eventually("the worker answers", lambda: process.poll() is not None or answering(container))
+        eventually("the worker answers", lambda: process.poll() is not None or responding_workers(container))
         if process.returncode is not None:
             raise RuntimeError(f"The worker ended:\n{log.read_text(errors='replace')[-2000:]}")
         yield CeleryWorker(container, create_app(container, container.installation()), process.pid)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from storage.moderation.review_states import Reviews
     from storage.moderation.rules import Rules
     from storage.monitoring.alerts import Alerts
+    from storage.monitoring.counts import Counts
+    from storage.monitoring.facts import Facts
+    from storage.monitoring.server import Server
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
@@ -272,3 +275,24 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.alerts import Alerts
 
         return Alerts(self._connection)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The counts of polls and items."""
+        from storage.monitoring.counts import Counts
+
+        return Counts(self._connection)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The facts about the present state that metrics and `status` show."""
+        from storage.monitoring.facts import Facts
+
+        return Facts(self._connection)
+
+    @cached_property
+    def server(self) -> Server:
+        """The database server's own settings."""
+        from storage.monitoring.server import Server
+
+        return Server(self._connection)

@@ -73,7 +73,8 @@ FENCES = {
     "fastapi": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "starlette": ("aggregator.web", "aggregator.reader", "aggregator.review", "aggregator.demo"),
     "limits": ("aggregator.reader.rate_limits",),
-    "redis": ("aggregator.reader.rate_limits",),
+    "prometheus_client": ("aggregator.reader.metrics",),
+    "redis": ("aggregator.reader.rate_limits", "aggregator.services.broker_probe"),
     "uvicorn": ("aggregator.demo", "aggregator.cli.serve", "aggregator.web.http_protocol"),
 }
 

@@ -204,10 +204,14 @@ class Reader:
     def _create_app(self) -> FastAPI:
         # Imported here rather than in the serving thread: concurrent imports interfere with each other's warning
         # filters.
-        from aggregator.reader.app import create_app
+        from aggregator.reader.app import MetricsOptions, create_app
+        from aggregator.reader.metrics.snapshot import FactReaders
         from aggregator.reader.visibility import Audience
+        from aggregator.services.system_facts import SystemFactsReader
 
         settings = self._container.settings
+        facts = SystemFactsReader(self._container.store, settings, self._container.clock)
+        networks = settings.metrics_networks
         return create_app(
             self._container.store,
             clock=self._container.clock,
@@ -222,6 +226,7 @@ class Reader:
             rate_store=settings.rate_store,
             configuration=self._container.configuration,
             fetch=self._container.fetched,
+            metrics=None if networks is None else MetricsOptions(FactReaders(facts.system, facts.broker), networks),
         )
 
     def _with_desk(self, app: FastAPI) -> ASGIApp:

@@ -54,6 +54,12 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _networks_or_off(text: str) -> tuple[Network, ...] | None:
+    if text.lower() == "off":
+        return None
+    return () if text.lower() == "token" else _networks(text)
+
+
 def _proxy(text: str) -> Secret:
     parts = urlsplit(text)
     if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
@@ -208,6 +214,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "comma-separated addresses or CIDR blocks",
             "proxies whose X-Forwarded-* headers are trusted",
             "",
+        ),
+        Option(
+            "METRICS_NETWORKS",
+            _networks_or_off,
+            "comma-separated addresses or CIDR blocks, token, or off",
+            "clients that may read /metrics without a token; token: none may; off: there is no /metrics",
+            "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         ),
         Option(
             "CORS_ORIGINS",

@@ -49,6 +49,7 @@ class Settings:
     public_url: str | None
     listen: tuple[str, int]
     trusted_proxies: tuple[Network, ...]
+    metrics_networks: tuple[Network, ...] | None  # None: there is no /metrics
     cors_origins: tuple[str, ...]  # or ("*",)
     rate_limit: Rate | None  # None: unlimited
     rate_store: Secret
@@ -189,7 +190,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
-        return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE"} else "-"
+        return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE", "METRICS_NETWORKS"} else "-"
     if isinstance(value, Secret):
         return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"
     if option.name == "LISTEN" and isinstance(value, tuple):

@@ -331,7 +331,7 @@ class Container:
     def _clients(self) -> PollClients:
         from aggregator.container.clients import PollClients
 
-        return PollClients(self.store, self.settings, self.clock, lambda: self.seal)
+        return PollClients(self.store, self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
 
     @cached_property
     def seal(self) -> HeaderCipher:

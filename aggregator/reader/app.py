@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from aggregator.reader.embed import EmbedRoutes
 from aggregator.reader.errors import PROBLEMS
 from aggregator.reader.feed_endpoints import Feeds
 from aggregator.reader.html_pages import DocumentationPages, StreamPages
+from aggregator.reader.metrics.endpoint import PATH as METRICS_PATH
+from aggregator.reader.metrics.endpoint import MetricsEndpoint
 from aggregator.reader.openapi import document
 from aggregator.reader.rate_limits import Admission, RateLimits
 from aggregator.reader.response_cache import ResponseCache
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from aggregator.config.options import Rate
     from aggregator.config.settings import Network
     from aggregator.domain.clock import Clock
+    from aggregator.reader.metrics.snapshot import FactReaders
     from aggregator.reader.visibility import Audience
     from storage.store import Store
 
@@ -68,9 +72,11 @@ class ReaderApp(FastAPI):
         threads: DatabaseThreads,
         *,
         across_origins: bool,
+        metrics: MetricsEndpoint | None = None,
         **options: Any,  # noqa: ANN401  # FastAPI's own
     ) -> None:
         super().__init__(**options)
+        self._metrics = metrics
         self._hot = hot
         self._threads = threads
         self._across_origins = across_origins
@@ -82,14 +88,21 @@ class ReaderApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        began = time.perf_counter()
+        metrics = self._metrics if scope["type"] == "http" else None
+        if metrics is not None and scope["path"] == METRICS_PATH:
+            metrics.requests.observe(METRICS_PATH, await metrics.respond(scope, send), began)
+            return
         headers = headers_of(scope) if scope["type"] == "http" else None
         ready = None if headers is None else self._hot.ready(scope, headers)
         if ready is None:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, metrics.requests.observing(scope, send, began) if metrics else send)
             return
         start, body = ready
         await send(_by_origin(start) if self._across_origins else start)
         await send(body)
+        if metrics is not None:
+            metrics.requests.observe(scope["path"], start["status"], began, cached=True)
 
 
 class _Background:
@@ -100,6 +113,7 @@ class _Background:
         self.threads = DatabaseThreads(self.pulse)
         self.live = LiveStream(store, self.pulse, clock)
         self.callers = Authenticator(store, clock, audience, threads=self.threads)
+        self.metrics: MetricsEndpoint | None = None
         self.pulse.hooks.append(self.callers.recheck)
 
     @asynccontextmanager
@@ -112,7 +126,17 @@ class _Background:
         await self.live.stop()
         await self.pulse.stop()
         self.threads.close()
+        if self.metrics is not None:
+            self.metrics.close()
         await asyncio.to_thread(self.callers.settle, _PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """How `/metrics` reads the state of the system, and the networks whose clients may read it without a token."""
+
+    readers: FactReaders
+    networks: Sequence[Network]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +170,13 @@ def create_app(
     configuration: Configuration | None = None,
     fetch: Callable[[str], bytes] | None = None,
     embeddable: frozenset[str] = frozenset(),
+    metrics: MetricsOptions | None = None,
 ) -> FastAPI:
     """Return the ASGI app; it uses the database only for requests.
 
     The server must not apply forwarding headers itself (uvicorn: `proxy_headers=False`): `trusted_proxies` decides
     which ones are trusted. `audience` is the visibility of machine-readable output without a token; our own pages show
-    everything. `fetch` downloads video thumbnails; without it there are none.
+    everything. `fetch` downloads video thumbnails; without it there are none. Without `metrics` there is no `/metrics`.
     """
     configuration = configuration or Configuration(None)
     configuration.check()
@@ -168,8 +193,19 @@ def create_app(
     background = _Background(store, clock, audience)
     admission = Admission(background.callers, RateLimits(rate, rate_store))
     site = _Site(store, clock, background, admission, pages, problems, configuration, public_url, prefix, locale)
+    if metrics is not None:
+        background.metrics = MetricsEndpoint(
+            metrics.readers,
+            metrics.networks,
+            store=store,
+            threads=background.threads,
+            trusted_proxies=trusted_proxies,
+            prefix=prefix,
+        )
     app = _framed_app(site, trusted_proxies, cors_origins)
     _add_routes(app, site, fetch, cors_origins, embeddable)
+    if background.metrics is not None:
+        background.metrics.requests.know(app.router.routes)
     return app
 
 
@@ -182,6 +218,7 @@ def _framed_app(site: _Site, trusted_proxies: Sequence[Network], cors_origins: S
         hot,
         background.threads,
         across_origins=bool(cors_origins),
+        metrics=background.metrics,
         openapi_url=None,
         redirect_slashes=False,
         lifespan=lambda _app: background.running(refresher),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from aggregator.domain.access.api_tokens import Scope as TokenScope
 from aggregator.domain.access.api_tokens import digest_of, id_in, is_same
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.reader.cache_key import CALLER
@@ -124,7 +125,7 @@ class Authenticator:
 
     def known(self, authorization: bytes) -> Caller | None:
         """Return the caller for an Authorization header if its token is known to be valid without a query."""
-        text = _bearer([authorization.decode("latin-1")])
+        text = bearer_token([authorization.decode("latin-1")])
         known = None if text is None else self._remembered(digest_of(text))
         if known is None or known.token is None:
             return None
@@ -151,13 +152,13 @@ class Authenticator:
             BadTokenError, StoreUnavailableError: as for `audience_of`.
         """
         given = request.headers.getlist("authorization")
-        text = _bearer(given) if given else None
+        text = bearer_token(given) if given else None
         if text is None or self._remembered(digest_of(text)) is not None:
             return self.caller_of(request)
         return await self._threads.run(self.caller_of, request)
 
     def _by_token(self, given: list[str]) -> Caller:
-        text = _bearer(given)
+        text = bearer_token(given)
         token = None if text is None else self._token(digest_of(text))
         if token is None:
             raise BadTokenError
@@ -196,7 +197,8 @@ class Authenticator:
             if before is None or not trusted:
                 return self._keep(digest, _Known(None, now, _NEVER))
             return self._keep(digest, _Known(before.token, now, before.sure, before.noted))
-        token = found.id if found is not None and is_same(found.digest, digest) else None
+        is_valid = found is not None and found.scope is TokenScope.READ and is_same(found.digest, digest)
+        token = found.id if found is not None and is_valid else None
         return self._keep(digest, _Known(token, began, began, before.noted if before is not None else 0.0))
 
     def _keep(self, digest: str, known: _Known) -> _Known:
@@ -233,7 +235,7 @@ class Authenticator:
             _log.info("use of a token not noted", token=token, error=str(problem))
 
 
-def _bearer(given: list[str]) -> str | None:
+def bearer_token(given: list[str]) -> str | None:
     """Return the token in the values of Authorization headers, if it has the right format, or None."""
     if len(given) != 1:
         return None

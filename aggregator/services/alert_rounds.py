@@ -33,6 +33,30 @@ _AT_ONCE = 10
 log = structlog.get_logger(__name__)
 
 
+def current_conditions(tx: Transaction, settings: Settings, now: datetime) -> Iterator[Condition]:
+    """Yield all conditions that people should know about."""
+    yield from detect(
+        tx.polling.sources.each_stale(now),
+        tx.monitoring.alerts.oldest_waiting(),
+        settings.queue_age,
+        now,
+        tx.api.refusals.all(),
+    )
+    yield from _money_and_access(tx, settings, now)
+
+
+def _money_and_access(tx: Transaction, settings: Settings, now: datetime) -> Iterator[Condition]:
+    """Yield the services whose prepaid credits, and the connected accounts whose access, are about to end."""
+    for kind in kinds().values():
+        metered = kind.metered(settings.kinds)
+        if metered is not None:
+            balance = tx.billing.ledger.balance(metered.service, now)
+            if (found := condition(metered.service, metered.label, balance)) is not None:
+                yield found
+            connected = tx.api.credentials.all(metered.service)
+            yield from expiry_conditions(connected, metered.label, now)
+
+
 class AlertNotifier:
     """Opens and closes alerts, and delivers each opening and closing once."""
 
@@ -46,19 +70,7 @@ class AlertNotifier:
         """Update the alerts and deliver those that are due, if a channel is configured."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
-            tx.monitoring.alerts.hold(
-                [
-                    *detect(
-                        tx.polling.sources.each_stale(now),
-                        tx.monitoring.alerts.oldest_waiting(),
-                        settings.queue_age,
-                        now,
-                        tx.api.refusals.all(),
-                    ),
-                    *self._money_and_access(tx, now),
-                ],
-                now,
-            )
+            tx.monitoring.alerts.hold(current_conditions(tx, settings, now), now)
             if settings.webhook_url is None and settings.mail_server is None:
                 return
             due = tx.monitoring.alerts.claim(now, now + _CLAIM_TIME, _AT_ONCE)
@@ -72,17 +84,6 @@ class AlertNotifier:
                 else:
                     # Not the present: an alert that has ended by then still has to be delivered.
                     tx.monitoring.alerts.mark_delivered(alert.id, now)
-
-    def _money_and_access(self, tx: Transaction, now: datetime) -> Iterator[Condition]:
-        """Yield the services whose prepaid credits, and the connected accounts whose access, are about to end."""
-        for kind in kinds().values():
-            metered = kind.metered(self._settings.kinds)
-            if metered is not None:
-                balance = tx.billing.ledger.balance(metered.service, now)
-                if (found := condition(metered.service, metered.label, balance)) is not None:
-                    yield found
-                connected = tx.api.credentials.all(metered.service)
-                yield from expiry_conditions(connected, metered.label, now)
 
     def _deliver(self, alert: Alert, now: datetime) -> Iterator[str]:
         """Deliver an alert through every channel, even if another one fails; yield the errors.

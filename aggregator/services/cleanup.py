@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LOG_KEPT = timedelta(days=30)
 _SIGN_INS_KEPT = timedelta(days=1)
+_COUNTS_BY_DAY = timedelta(days=90)
 
 
 class Cleanup:
@@ -27,6 +28,8 @@ class Cleanup:
         now = self._clock()
         before = now - LOG_KEPT
         versions = self._delete_versions()
+        with self._store.writing() as tx:  # with the lock of polls, which add to the same rows
+            tx.monitoring.counts.merge((now - _COUNTS_BY_DAY).date().isoformat())
         with self._store.writing(lock_stream=False) as tx:
             return {
                 "log lines": tx.polling.schedule.prune_log(before),

@@ -10,6 +10,8 @@ import structlog
 from aggregator.domain.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from storage.store import Store
 
 _RETRY = 1.0  # seconds between attempts
@@ -17,7 +19,7 @@ _RETRY = 1.0  # seconds between attempts
 log = structlog.get_logger(__name__)
 
 
-def await_database(store: Store, *, embedded: bool) -> None:
+def await_database(store: Store, *, embedded: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Return once the database answers and has the schema of this code.
 
     A server that starts at the same time as its database needs no manual restart. A signal ends the wait.
@@ -25,6 +27,7 @@ def await_database(store: Store, *, embedded: bool) -> None:
     Args:
         store: the database.
         embedded: whether it is a file of this process; waiting would not help.
+        meanwhile: called again and again while it waits.
 
     Raises:
         SchemaError: the schema is missing, older or newer.
@@ -40,6 +43,7 @@ def await_database(store: Store, *, embedded: bool) -> None:
             if not waiting:
                 log.warning("waiting for the database", reason=str(error))
             waiting = True
+            meanwhile()
             time.sleep(_RETRY)
         else:
             if waiting:

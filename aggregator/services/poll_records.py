@@ -65,7 +65,16 @@ def success_record(
         changed=changed,
         unchanged=(stored.unchanged if stored else 0) + result.skipped,
         message=_message(source, [result.note, note], stored.quarantined if stored else 0),
+        kind=source.kind,
+        delays=_delays(source, stored, now),
     )
+
+
+def _delays(source: Source, stored: Stored | None, now: datetime) -> list[tuple[str, timedelta]]:
+    """Return the delays of new items; the first items of a source are old, which is no delay."""
+    if stored is None or source.poll.last_new is None:
+        return []
+    return [(network, max(now - published, timedelta())) for network, published in stored.shown]
 
 
 def _next_poll(
@@ -128,6 +137,7 @@ def failure_record(source: Source, failure: Failure, now: datetime, token: str) 
         pending_redirect=source.poll.pending_redirect,
         message=storable_json(str(error)),
         error_code=error.code,
+        kind=source.kind,
         # After the pause it is polled alone, and fails again if that poll doesn't end either.
         unfinished=MOST_UNFINISHED - 1 if isinstance(error, WorkerLostError) else 0,
     )

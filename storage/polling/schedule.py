@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
+from aggregator.domain.monitoring.counts import counts_of
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
+from storage.monitoring.counts import Counts
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.tables.polling import fetch_log, host, source
@@ -127,7 +129,7 @@ class Schedule:
         self._connection.execute(update(source).where(leased).values(given_back))
 
     def settle(self, records: Sequence[PollRecord]) -> int:
-        """End the polls of sources that are still ours and log them, with three statements for any number.
+        """End the polls of sources that are still ours, log and count them, with four statements for any number.
 
         Returns how many were still ours; the others get a log line, too.
         """
@@ -139,6 +141,7 @@ class Schedule:
         else:
             ended = self._connection.execute(_SETTLE_EACH, ends).rowcount
             self._connection.execute(fetch_log.insert(), lines)
+        Counts(self._connection).add(counts_of(records), max(record.now for record in records))
         return ended
 
     def wake(self, error_codes: Collection[str], now: datetime) -> int:

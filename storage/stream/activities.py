@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from aggregator.domain.activity import BY_RULE, Review, Upstream, quoted_in
+from aggregator.domain.activity import BY_RULE, ActivityKind, Review, Upstream, quoted_in
 from aggregator.domain.compliance.ids_only import reduced_entry
 from aggregator.domain.matching import edit_decisions
 from aggregator.domain.matching.edit_decisions import EditIntent, EditPolicy, Entry, StoredEntry
@@ -91,6 +91,7 @@ class Stored:
     quarantined: int = 0  # of the new ones
     pending_edits: int = 0  # edits of approved items, pending review
     times: Sequence[datetime] = ()  # publication times of the new ones, or when they were first seen if unknown
+    shown: Sequence[tuple[str, datetime]] = ()  # network and publication time of new ones that are visible at once
 
 
 class Activities(StreamReading):
@@ -171,6 +172,13 @@ class Activities(StreamReading):
             quarantined=sum(new.review is Review.QUARANTINED for new in inserted),
             pending_edits=pending,
             times=[new.new.content.published or now for new in inserted],
+            shown=[
+                (new.new.content.network, new.new.content.published)
+                for new in inserted
+                if new.review is Review.PUBLISHED
+                and new.new.content.published is not None
+                and new.new.content.kind is not ActivityKind.EVENT  # published when it was last edited, if at all
+            ],
         )
 
     def _write(self, source_id: int, decided: Sequence[tuple[Entry, EditIntent]], now: datetime) -> dict[str, int]:

@@ -121,7 +121,7 @@ def test_a_list_that_is_no_text_is_refused(cli: CommandLine, tmp_path: Path) -> 
 def test_one_item_is_no_items(cli: CommandLine, publisher: Publisher) -> None:
     del publisher.feeds["1"].entries[1:]
     assert cli("source", "add", publisher.url("/good/1.xml")).stdout.endswith(", 1 item).\n")
-    assert "1 source\n" in cli("status").stdout
+    assert "1 source\n" in cli("status", code=1).stdout
     assert cli("source", "remove", "feed-1", "--items", "hide").stdout == "feed-1: removed, 1 item hidden.\n"
 
 
@@ -195,11 +195,11 @@ def test_status_names_a_refusal_and_what_to_do(cli: CommandLine, sqlite_store: S
     with sqlite_store.writing() as tx:
         for refusal in refusals:
             tx.api.refusals.put(refusal)
-    printed = cli("status").stdout
+    printed = cli("status", code=1).stdout
     assert "Refused: X refused the token. Since " in printed
     assert "aggregator source resume --all" in printed
     assert "No jobs" not in printed  # a plan needn't include them
-    assert [row["code"] for row in cli.json("status")[0]["refusals"]] == ["credentials"]
+    assert [row["code"] for row in cli.json("status", code=1)[0]["refusals"]] == ["credentials"]
     cli("source", "resume", "--kind", "twitter")  # the next poll probes
     with sqlite_store.reading() as tx:
         assert all(refusal.until <= datetime.now(UTC) for refusal in tx.api.refusals.all())

@@ -9,7 +9,8 @@ import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
-from tests.deployment.compose import FOLDER, Service, document, services
+from aggregator.system.heartbeat import OLDEST, Heartbeat
+from tests.deployment.compose import FOLDER, ROOT, Service, document, services
 from worker import create_app, former_queues
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SERVICES = services()
 OURS = {name: service for name, service in SERVICES.items() if service.ours}
+SERVERS = ("postgres", "redis")
+MONITORING = ("prometheus", "grafana")
 MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were three
 
 
@@ -40,8 +43,9 @@ def _settings(service: Service, folder: Path) -> Settings:
 
 def test_the_stack_is_complete() -> None:
     ours = {"migrate", "worker-feeds", "worker-api", "scheduler", "listener", "reader"}
-    assert set(SERVICES) == {"postgres", "redis", *ours}
-    assert set(SERVICES) - set(OURS) == {"postgres", "redis"}
+    assert set(OURS) == ours
+    assert set(SERVICES) - set(OURS) == {*SERVERS, *MONITORING}
+    assert all(SERVICES[name].options["profiles"] == ["monitoring"] for name in MONITORING)
 
 
 def test_one_service_builds_the_image_and_all_others_wait_for_it() -> None:
@@ -80,14 +84,15 @@ def test_every_lasting_service_is_watched_and_started_again(service: Service) ->
     assert service.options["restart"] == "unless-stopped"
     check = service.options["healthcheck"]
     assert set(check) <= {"test", "interval", "timeout", "retries", "start_period"}  # what old engines know as well
-    if service.ours and service.health[0] != "python":
+    if service.ours and "aggregator" in service.health:
         assert check["interval"] == "60s"  # loading all of our code costs a second of processor time
     assert service.options["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
 
 
 def test_volumes_are_declared_and_used() -> None:
     used = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.options.get("volumes", ())]
-    assert sorted(used) == sorted(document()["volumes"])
+    assert sorted(name for name in used if not name.startswith("./")) == sorted(document()["volumes"])
+    assert [name for name in used if name.startswith("./") and not (ROOT / name).exists()] == []
 
 
 def test_secrets_are_declared_given_and_read() -> None:
@@ -125,13 +130,19 @@ def test_our_services_can_do_little(service: Service) -> None:
     assert not {"user", "privileged", "cap_add", "network_mode", "pid", "devices", "volumes"} & set(options)
 
 
-@pytest.mark.parametrize("name", ["postgres", "redis"])
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_servers_have_no_ports(name: str) -> None:
+    assert SERVICES[name].options["user"] == name  # the images start as root, and need capabilities to change the user
+    assert "ports" not in SERVICES[name].options
+
+
+@pytest.mark.parametrize("name", [*SERVERS, *MONITORING])
 def test_the_servers_can_do_little_either(name: str) -> None:
     options = SERVICES[name].options
-    assert options["user"] == name  # the images start as root, and need capabilities to change the user
+    assert options["user"] != "root"
     assert options["cap_drop"] == ["ALL"]
     assert options["security_opt"] == ["no-new-privileges:true"]
-    assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & set(options)
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & set(options)
 
 
 def test_no_secret_comes_by_the_environment() -> None:
@@ -140,10 +151,10 @@ def test_no_secret_comes_by_the_environment() -> None:
         assert not secret & set(service.environment), service.name
 
 
-def test_only_the_reader_is_published_and_only_on_loopback() -> None:
+def test_only_the_reader_and_the_dashboard_are_published_and_only_on_loopback() -> None:
     ports = {name: service.options["ports"] for name, service in SERVICES.items() if "ports" in service.options}
     port = SERVICES["reader"].environment["AGGREGATOR_LISTEN"].rpartition(":")[2]
-    assert ports == {"reader": [f"127.0.0.1:{port}:{port}"]}
+    assert ports == {"reader": [f"127.0.0.1:{port}:{port}"], "grafana": ["127.0.0.1:3000:3000"]}
 
 
 def test_redis_forgets_nothing_and_has_a_password() -> None:
@@ -166,9 +177,11 @@ def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Pat
     assert OURS[name].grace >= app.conf.worker_soft_shutdown_timeout + MARGIN
 
 
-@pytest.mark.parametrize("name", ["worker-feeds", "worker-api"])
-def test_a_worker_s_health_check_asks_that_worker(name: str) -> None:
+@pytest.mark.parametrize("name", ["worker-feeds", "worker-api", "scheduler"])
+def test_a_health_check_looks_at_the_heartbeat_of_that_process(name: str, tmp_path: Path) -> None:
     words = OURS[name].command
-    called = words[words.index("--hostname") + 1]
+    called = words[words.index("--hostname") + 1] if "--hostname" in words else ""
     # Celery fills in %h, the shell $HOSTNAME; in a container both are its id.
-    assert OURS[name].health[-1].endswith(f"--destination {called.replace('%h', '$HOSTNAME')}")
+    file = Heartbeat(tmp_path, f"worker-{called}".replace("%h", "$HOSTNAME") if called else name).path.name
+    assert f"{file} " in OURS[name].health[-1].replace('"', "")
+    assert f'-newermt "{OLDEST} seconds ago"' in OURS[name].health[-1]

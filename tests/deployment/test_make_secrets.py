@@ -146,8 +146,10 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
         "AGGREGATOR_PYTHON_IMAGE": "python",
         "AGGREGATOR_POSTGRES_IMAGE": "postgres",
         "AGGREGATOR_REDIS_IMAGE": "redis",
+        "AGGREGATOR_PROMETHEUS_IMAGE": "prom/prometheus",
+        "AGGREGATOR_GRAFANA_IMAGE": "grafana/grafana",
     }
-    assert all(re.fullmatch(r"\w+@sha256:[0-9a-f]{64}", value) for value in variables.values())
+    assert all(re.fullmatch(r"[\w/]+@sha256:[0-9a-f]{64}", value) for value in variables.values())
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     pinned = re.findall(
         r"^pin (\w+) (\S+)$", (ROOT / "scripts" / "pin-images").read_text(encoding="utf-8"), re.MULTILINE

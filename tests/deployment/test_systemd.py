@@ -102,6 +102,11 @@ def test_commands_of_people_are_not_started_again() -> None:
     assert "Restart=" not in (FOLDER / "aggregator-.service.d" / "common.conf").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", [*WORKERS, "aggregator-scheduler"])
+def test_a_hanging_process_is_restarted(name: str) -> None:
+    assert (UNITS[name].last("NotifyAccess"), UNITS[name].last("WatchdogSec")) == ("main", "2min")
+
+
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_may_end_its_polls_before_it_is_killed(name: str, tmp_path: Path) -> None:
     unit = UNITS[name]

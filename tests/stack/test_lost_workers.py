@@ -137,13 +137,14 @@ def test_two_installations_on_one_redis_do_not_hear_each_other(
     with Processes(folder, sqlite) as other, redis_client.Redis.from_url(redis_url) as redis:
         other.aggregator("migrate")
         stack.worker("first")
-        eventually("it runs", lambda: "first@test" in stack.aggregator("status").stdout)
+        eventually("it runs", lambda: "first@test" in stack.aggregator("status", code=None).stdout)
         other.scheduler("second")  # without a worker
         eventually("its messages wait", lambda: messages(redis) >= 2)
-        assert "none responds" in other.aggregator("status").stdout
-        assert "has never run" in stack.aggregator("status").stdout
+        assert "none responds" in other.aggregator("status", code=None).stdout
+        assert "has never run" in stack.aggregator("status", code=None).stdout
         other.worker("third", "--pool", "threads")
-        eventually("its own worker takes them", lambda: "ticking" in other.aggregator("status").stdout)
-        workers = [line for line in other.aggregator("status").stdout.splitlines() if line.startswith("Workers:")]
+        eventually("its own worker takes them", lambda: "ticking" in other.aggregator("status", code=None).stdout)
+        lines = other.aggregator("status", code=None).stdout.splitlines()
+        workers = [line for line in lines if line.startswith("Workers:")]
         assert workers == ["Workers: third@test"]
         assert {key.split(b":")[0] for key in redis.keys("*")} == {b"aggregator"}

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     """The permission of a token."""
 
     READ = "read"  # all published items with the content of posts on X
+    METRICS = "metrics"  # `/metrics`, and no items
 
 
 @dataclass(frozen=True, slots=True)

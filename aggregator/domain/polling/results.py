@@ -124,6 +124,8 @@ class PollRecord:
     message: str | None = None  # the error message, or a note
     error_code: str | None = None
     unfinished: int = 0  # earlier polls that never ended, if this one doesn't reset them
+    kind: str = ""  # of the source
+    delays: Sequence[tuple[str, timedelta]] = ()  # network and delay of new items: from publication until visible
 
 
 @dataclass(frozen=True, slots=True)

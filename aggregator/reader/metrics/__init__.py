@@ -1,0 +1,1 @@
+"""The metrics of `/metrics`, in Prometheus' exposition formats."""

@@ -1,0 +1,1 @@
+"""Find misconfigurations, and how to correct them. Nothing is changed."""

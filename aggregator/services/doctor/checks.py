@@ -1,0 +1,60 @@
+"""Run all checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aggregator.services.doctor.broker_checks import check_broker, check_rate_store, check_workers
+from aggregator.services.doctor.database_checks import check_clock, check_content, check_schema, check_server
+from aggregator.services.doctor.examination import examine, ordered
+from aggregator.services.doctor.file_checks import check_folders, check_modes, check_portal
+from aggregator.services.doctor.network_checks import (
+    check_feed_names,
+    check_names,
+    check_public_address,
+    check_servers,
+)
+from aggregator.services.doctor.setting_checks import (
+    check_contact,
+    check_encryption,
+    check_networks,
+    check_processes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aggregator.domain.monitoring.findings import Finding
+    from aggregator.services.doctor.examination import Subject
+
+    Checks = Mapping[str, Callable[[Subject], Iterable[Finding]]]
+
+_SCHEMA: Checks = {"schema": check_schema}
+# These need a database with the schema of this version.
+_STORED: Checks = {
+    "server": check_server,
+    "clock": check_clock,
+    "content": check_content,
+    "workers": check_workers,
+    "feed-names": check_feed_names,
+}
+_OTHERS: Checks = {
+    "broker": check_broker,
+    "rate-store": check_rate_store,
+    "contact": check_contact,
+    "networks": check_networks,
+    "processes": check_processes,
+    "encryption": check_encryption,
+    "portal": check_portal,
+    "folders": check_folders,
+    "modes": check_modes,
+    "names": check_names,
+    "servers": check_servers,
+    "public-address": check_public_address,
+}
+
+
+def examine_all(subject: Subject) -> list[Finding]:
+    """Return the findings of all checks; without a usable database, those that read it are left out."""
+    found = examine(subject, _SCHEMA)
+    return ordered([*found, *examine(subject, _OTHERS if found else {**_STORED, **_OTHERS})])

@@ -1,0 +1,210 @@
+"""Check the database: schema, clock, PostgreSQL's settings, and stored data."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aggregator.config.credential_encryption import HeaderCipher
+from aggregator.domain.errors import SchemaError, SignInError, StoreUnavailableError
+from aggregator.domain.monitoring.attention import is_ticking
+from aggregator.domain.monitoring.findings import error, warning
+from aggregator.services.alert_rounds import current_conditions
+from aggregator.services.system_facts import read_system_facts
+from aggregator.sources import kinds
+from aggregator.text.plain import one_line
+from storage.polling.clock_correction import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from aggregator.domain.monitoring.findings import Finding
+    from aggregator.domain.monitoring.system_facts import SystemFacts
+    from aggregator.services.doctor.examination import Subject
+    from storage.store import Transaction
+
+_CLOCKS_DIFFER = timedelta(seconds=5)
+_OLDEST_SERVER = 140_000
+_LEAST_CONNECTIONS = 50
+_CROWDED = 0.8  # of the allowed connections
+_TRIED = 20  # encrypted headers
+
+# Setting -> the value that it should have, whether others are an error, and what they mean.
+_EXPECTED: Mapping[str, tuple[str, bool, str]] = {
+    "fsync": ("on", True, "a crash of the machine can destroy the database"),
+    "full_page_writes": ("on", True, "a crash of the machine can destroy the database"),
+    "synchronous_commit": ("on", False, "the last decisions can be lost when the server crashes"),
+    "autovacuum": ("on", True, "tables grow without limit and queries slow down"),
+    "default_transaction_isolation": ("read committed", True, "concurrent polls fail with serialization errors"),
+    "server_encoding": ("UTF8", True, "text in most languages can't be stored"),
+    "session_replication_role": ("origin", True, "triggers don't run, so filters and search miss items"),
+}
+
+
+def check_schema(subject: Subject) -> Iterator[Finding]:
+    """Check that the database answers and has the schema of this version."""
+    try:
+        subject.store.check_schema()
+    except SchemaError as problem:
+        yield error("schema", str(problem), "Run 'aggregator migrate' with the version that you want to run.")
+    except StoreUnavailableError as problem:
+        if "read-only" in str(problem):
+            yield error(
+                "database-read-only",
+                str(problem),
+                "Connect to the primary server, and remove 'default_transaction_read_only' from database and user.",
+            )
+        else:
+            yield error(
+                "database-unreachable",
+                str(problem),
+                "Start the database, and check address, user and password in AGGREGATOR_DATABASE_URL.",
+            )
+
+
+def check_server(subject: Subject) -> Iterator[Finding]:
+    """Check PostgreSQL's settings."""
+    with subject.store.reading() as tx:
+        server = tx.monitoring.server
+        settings = server.settings()
+        database = tx.monitoring.facts.database()
+        may_write = server.may_write()
+    if not settings:
+        return
+    for name, (expected, is_error, means) in _EXPECTED.items():
+        if settings[name] != expected:
+            report = error if is_error else warning
+            yield report(
+                f"postgresql-{name.replace('_', '-')}",
+                f"PostgreSQL's {name} is {settings[name]!r}: {means}.",
+                f"Set it to {expected!r} (SHOW {name} as the user of AGGREGATOR_DATABASE_URL).",
+            )
+    yield from _check_limits(settings)
+    if (database.connections or 0) > _CROWDED * (database.most_connections or 0):
+        yield warning(
+            "postgresql-connections-used",
+            f"{database.connections} of {database.most_connections} connections are in use.",
+            "Raise max_connections, or run fewer processes; each has up to 10 connections.",
+        )
+    if not may_write:
+        yield error(
+            "database-privileges",
+            "The database's user may not write the tables.",
+            "Let the user own them, or GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public.",
+        )
+
+
+def _check_limits(settings: Mapping[str, str]) -> Iterator[Finding]:
+    if int(settings["server_version_num"]) < _OLDEST_SERVER:
+        yield error("postgresql-old", "PostgreSQL is older than 14.", "Upgrade the server.")
+    if int(settings["max_connections"]) < _LEAST_CONNECTIONS:
+        yield warning(
+            "postgresql-max-connections",
+            f"PostgreSQL allows {settings['max_connections']} connections; each of our processes has up to 10.",
+            "Set max_connections to 100 or more.",
+        )
+    for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        if settings[name] == "0":
+            yield warning(
+                f"postgresql-{name.replace('_', '-')}",
+                f"PostgreSQL's {name} is off, so a request that hangs keeps its locks.",
+                "Remove 'options' from AGGREGATOR_DATABASE_URL; then our own limits apply.",
+            )
+    if settings["is_superuser"] == "on":
+        yield warning(
+            "postgresql-superuser",
+            "The database's user is a superuser, which needs more rights than this program uses.",
+            "Create a user that only owns this database.",
+        )
+    if settings["log_statement"] in {"all", "mod"}:
+        yield warning(
+            "postgresql-log-statement",
+            "PostgreSQL logs statements, and so the content of items that are removed later.",
+            "Set log_statement to 'none' or 'ddl'.",
+        )
+
+
+def check_clock(subject: Subject) -> Iterator[Finding]:
+    """Check the clock against the database's, and against stored times."""
+    before = subject.now
+    with subject.store.reading() as tx:
+        theirs = tx.monitoring.server.clock()
+        is_behind = tx.polling.clock.is_behind(subject.now)
+        last_tick = tx.stream.state.last_tick()
+    if theirs is not None and not before - _CLOCKS_DIFFER <= theirs <= subject.now + _CLOCKS_DIFFER:
+        seconds = abs((theirs - before).total_seconds())
+        yield error(
+            "clock-differs",
+            f"The clocks of this machine and the database differ by {seconds:,.0f} s.",
+            "Synchronize both with NTP (timedatectl set-ntp true).",
+        )
+    if is_behind or (last_tick is not None and last_tick > subject.now + TOLERANCE):
+        yield error(
+            "clock-set-back",
+            "Stored times are in the future: a clock was ahead, or this one is behind.",
+            "Synchronize the clocks of all machines; the next dispatch corrects stored times.",
+        )
+
+
+def check_content(subject: Subject) -> Iterator[Finding]:
+    """Check sources, credentials and refusals."""
+    with subject.store.reading() as tx:
+        facts = read_system_facts(tx, subject.settings, subject.now)
+        last_tick = tx.stream.state.last_tick()
+        conditions = list(current_conditions(tx, subject.settings, subject.now))
+        findings = [*_check_kinds(tx, subject, facts), *_check_sealed(tx, subject)]
+    yield from findings
+    if not is_ticking(last_tick, subject.now):
+        yield error(
+            "scheduler-stopped",
+            "The scheduler has not run within a minute, so nothing is polled.",
+            "Start 'aggregator run', or the scheduler and a worker with the queue 'control'.",
+        )
+    for found in conditions:
+        if found.kind in {"calls-refused", "credits-low", "credential-expiring"}:
+            remedy = "See 'aggregator status' and 'aggregator credentials'."
+            yield error(found.kind, one_line(found.sentence, 300), remedy)
+
+
+def _check_kinds(tx: Transaction, subject: Subject, facts: SystemFacts) -> Iterator[Finding]:
+    known, active = kinds(), [found for found in facts.sources if found.state == "active"]
+    for found in active:
+        kind = known.get(found.kind)
+        if kind is None:
+            yield error(
+                "kind-unknown",
+                f"{found.sources} sources are of the kind {found.kind!r}, which this version does not have.",
+                "Install the version or package that has it, or remove the sources.",
+            )
+            continue
+        service = kind.credential(subject.settings.kinds)
+        if service is not None and not service[1] and not tx.api.credentials.all(service[0]):
+            yield error(
+                "token-missing",
+                f"{found.sources} sources of the kind {found.kind!r} need a token, and none is set.",
+                f"Set the token's variable ('aggregator settings' lists it), or run 'aggregator {service[0]} connect'.",
+            )
+    demand = sum(found.sources for found in active) * subject.settings.polls_per_hour / 60
+    if demand > subject.settings.polls_per_minute:
+        yield warning(
+            "polls-limited",
+            f"The sources need {demand:,.0f} polls a minute, and {subject.settings.polls_per_minute:,} are allowed.",
+            "Raise AGGREGATOR_POLLS_PER_MINUTE, or lower AGGREGATOR_POLLS_PER_HOUR.",
+        )
+
+
+def _check_sealed(tx: Transaction, subject: Subject) -> Iterator[Finding]:
+    """Check that stored credentials can be decrypted."""
+    sealed = tx.monitoring.server.sealed_headers(_TRIED)
+    if not sealed:
+        return
+    restore = "Restore the former AGGREGATOR_SECRET_KEY, or set the credentials again."
+    if subject.settings.secret_key is None and not (subject.settings.data_dir / "secret-key").exists():
+        yield error("secret-key-changed", "The key that encrypted the credentials of sources is missing.", restore)
+        return
+    cipher = HeaderCipher(subject.settings.secret())
+    try:
+        for host, headers in sealed:
+            cipher.open(host, headers)
+    except SignInError as problem:
+        yield error("secret-key-changed", str(problem), restore)
