@@ -30,6 +30,7 @@ _WORDS = {
     "freeze": "freeze",
     "topics": "topics",
     "status": "status",
+    "incidents": "incidents",
     "credentials": "credentials",
     "settings": "setup",
     "migrate": "setup",

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from storage.moderation.review_states import Reviews
     from storage.moderation.rules import Rules
     from storage.monitoring.alerts import Alerts
+    from storage.monitoring.incidents import Incidents
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
+    from storage.polling.outages import Outages
     from storage.polling.pace import PaceTable
     from storage.polling.schedule import Schedule
     from storage.polling.sources import Sources
@@ -154,6 +156,13 @@ class PollingRepositories(_Group):
 
         return Groups(self._connection)
 
+    @cached_property
+    def outages(self) -> Outages:
+        """The outages of host groups."""
+        from storage.polling.outages import Outages
+
+        return Outages(self._connection)
+
 
 class ModerationRepositories(_Group):
     """Moderation, within one transaction."""
@@ -264,3 +273,10 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.alerts import Alerts
 
         return Alerts(self._connection)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """The incidents."""
+        from storage.monitoring.incidents import Incidents
+
+        return Incidents(self._connection)

@@ -98,12 +98,16 @@ def _terms(source: Source) -> schedule.Terms:
     return schedule.Terms(source.id, source.every, source.floor, source.ceiling)
 
 
-def failure_record(source: Source, failure: Failure, now: datetime, token: str) -> PollRecord:
-    """Return the record of a poll that failed."""
+def failure_record(
+    source: Source, failure: Failure, now: datetime, token: str, *, in_outage: bool = False
+) -> PollRecord:
+    """Return the record of a poll that failed; failures during an outage of the host are not the source's."""
     error = failure.error
     failures, weight = source.poll.failures, source.poll.failure_weight
     if isinstance(error, PausedError | BudgetError):  # not the source's failure: no request was sent
         upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
+    elif in_outage:
+        upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, why="outage of its host")
     else:
         failures += 1
         weight += 0 if _is_refusal(error) else error.failure_weight

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
+from storage.polling.outages import held
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.tables.polling import fetch_log, host, source
@@ -194,7 +195,7 @@ def _ranked(claimable: ColumnElement[bool], now: datetime, per_host: int, per_ho
         )
         .outerjoin(hosts, hosts.c.group == source.c.host)
         .outerjoin(kinds, kinds.c.group == source.c.kind)
-        .where(claimable, source.c.host.not_in(paused))
+        .where(claimable, source.c.host.not_in(paused), ~held())
         .subquery()
     )
 

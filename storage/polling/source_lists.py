@@ -12,6 +12,7 @@ from sqlalchemy import Float, String, cast, func, or_, select, union
 from aggregator.domain.activity import SourceRef
 from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import CERTAIN_CODES, FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
+from storage.polling.outages import excused
 from storage.tables.polling import source, source_address
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ class SourceLists:
             after = rows[-1].slug
 
     def _stale(self, now: datetime) -> Select[Any]:
-        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone."""
-        active = source.c.state == SourceState.ACTIVE.value
+        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone.
+
+        Sources that are out of date because of their host's outage are left out: the outage is reported instead.
+        """
+        active = (source.c.state == SourceState.ACTIVE.value) & ~excused()
         late = source.c.due < now - LATE_BY
         overdue = self._seconds(source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp() + 1
         parts = (
