@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from storage.moderation.rules import Rules
     from storage.monitoring.alerts import Alerts
     from storage.monitoring.incidents import Incidents
+    from storage.monitoring.silences import Silences
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
@@ -280,3 +281,10 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.incidents import Incidents
 
         return Incidents(self._connection)
+
+    @cached_property
+    def silences(self) -> Silences:
+        """The silent sources."""
+        from storage.monitoring.silences import Silences
+
+        return Silences(self._connection)

@@ -10,8 +10,9 @@ import structlog
 from aggregator.domain.access.credentials import expiry_conditions
 from aggregator.domain.billing.credits import condition
 from aggregator.domain.errors import AggregatorError
-from aggregator.domain.monitoring.alerts import Condition, body_of, detect, next_try
+from aggregator.domain.monitoring.alerts import body_of, detect, next_try
 from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
+from aggregator.services.incidents import attend_incidents, incident_conditions
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from aggregator.config.settings import Settings
     from aggregator.domain.clock import Clock
-    from aggregator.domain.monitoring.alerts import Alert
+    from aggregator.domain.monitoring.alerts import Alert, Condition
     from aggregator.domain.secrets import Secret
     from storage.store import Store, Transaction
 
@@ -46,6 +47,7 @@ class AlertNotifier:
         """Update the alerts and deliver those that are due, if a channel is configured."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
+            attend_incidents(tx, now)
             tx.monitoring.alerts.hold(
                 [
                     *detect(
@@ -56,7 +58,7 @@ class AlertNotifier:
                         tx.api.refusals.all(),
                     ),
                     *self._money_and_access(tx, now),
-                    *_incidents(tx, now),
+                    *incident_conditions(tx, now),
                 ],
                 now,
             )
@@ -104,10 +106,3 @@ class AlertNotifier:
                 send_mail(settings.mail_server, mail_of(alert, settings.mail_from, settings.mail_to, link))
             except OSError as problem:
                 yield f"The e-mail: {problem}"
-
-
-def _incidents(tx: Transaction, now: datetime) -> Iterator[Condition]:
-    """Yield the open incidents that are neither snoozed nor muted."""
-    alerted = [incident for incident in tx.monitoring.incidents.open() if incident.alerts(now)]
-    tx.monitoring.incidents.mark_notified([incident.id for incident in alerted], now)
-    yield from (Condition(incident.kind.value, incident.subject, incident.sentence) for incident in alerted)

@@ -15,6 +15,7 @@ from aggregator.domain.errors import (
     SourceError,
     WorkerLostError,
 )
+from aggregator.domain.monitoring.watching import watched
 from aggregator.domain.polling import schedule
 from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord, PollStatus
 from aggregator.fetching.request_target import display_url
@@ -45,6 +46,7 @@ def success_record(
         schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
     )
     weight = schedule.poll_weight(profile, now)
+    watch = watched(source.poll.watch, stored.times if stored else (), now)
     upcoming = _next_poll(source, result, now, weight, pace)
     return PollRecord(
         source_id=source.id,
@@ -61,6 +63,8 @@ def success_record(
         poll_weight=weight if source.every is None else None,
         daily_cost=result.appetite,
         pending_redirect=pending_redirect,
+        watch=watch.stored,
+        silent_from=watch.silent_from,
         new=new,
         changed=changed,
         unchanged=(stored.unchanged if stored else 0) + result.skipped,

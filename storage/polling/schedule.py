@@ -232,12 +232,14 @@ def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollecti
             last_success=func.coalesce(given["success"], source.c.last_success),
             last_new=func.coalesce(given["brought"], source.c.last_new),
             last_error_code=given["to_last_error_code"],
+            watch=func.coalesce(given["to_watch"], source.c.watch),
+            silent_from=case((given["to_watch"].is_(None), source.c.silent_from), else_=given["silent"]),
             **{name: given[f"to_{name}"] for name in (*same, *outcome)},
         )
     )
 
 
-_MOMENTS = ("began", "polled", "success", "brought", "to_due")
+_MOMENTS = ("began", "polled", "success", "brought", "silent", "to_due")
 _GIVEN: Mapping[str, TypeEngine[Any]] = {
     "row": source.c.id.type,
     "token": source.c.lease_token.type,
@@ -254,6 +256,7 @@ _GIVEN: Mapping[str, TypeEngine[Any]] = {
             "speed",
             "appetite",
             "moving",
+            "watch",
             "fetch_state",
         )
     },
@@ -281,6 +284,8 @@ def _schedule_row(record: PollRecord) -> dict[str, Any]:
         "to_speed": record.poll_weight,
         "to_appetite": record.daily_cost,
         "to_moving": None if record.pending_redirect is None else dict(record.pending_redirect),
+        "to_watch": None if record.watch is None else dict(record.watch),
+        "silent": record.silent_from,
         "to_fetch_state": dict(record.fetch_state),
         "polled": record.now,
         "to_last_outcome": record.outcome.value,

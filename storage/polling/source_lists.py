@@ -252,6 +252,7 @@ def _poll_state(row: Any) -> PollState:  # noqa: ANN401  # as above
         leased_until=row.lease_until,
         publishing_profile=row.rhythm,
         pending_redirect=row.moving,
+        watch=row.watch,
         daily_cost=row.appetite,
         unfinished=row.unfinished,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -118,6 +118,8 @@ class PollRecord:
     poll_weight: float | None = None  # None: the schedule is not adaptive
     daily_cost: float | None = None  # dollars
     pending_redirect: Mapping[str, Json] | None = None
+    watch: Mapping[str, Any] | None = None  # facts for later polls, see `monitoring.watching`; None: as before
+    silent_from: datetime | None = None  # stored with `watch`
     new: int = 0
     changed: int = 0
     unchanged: int = 0
