@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from storage.monitoring.alerts import Alerts
     from storage.monitoring.incidents import Incidents
     from storage.monitoring.silences import Silences
+    from storage.monitoring.wrong_sources import WrongSources
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
@@ -288,3 +289,10 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.silences import Silences
 
         return Silences(self._connection)
+
+    @cached_property
+    def wrong_sources(self) -> WrongSources:
+        """The sources that answer with pages."""
+        from storage.monitoring.wrong_sources import WrongSources
+
+        return WrongSources(self._connection)

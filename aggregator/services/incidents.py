@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from aggregator.domain.monitoring import silence
 from aggregator.domain.monitoring.alerts import Condition
-from aggregator.domain.monitoring.incidents import Finding, IncidentKind
+from aggregator.domain.monitoring.incidents import PAGE, Finding, IncidentKind
 from aggregator.domain.monitoring.watching import history_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from aggregator.domain.monitoring.watching import Watch
+    from aggregator.domain.source import Source
     from storage.store import Transaction
+
+_BRIEF = timedelta(minutes=30)  # no alert for a document that is right again by then
 
 log = structlog.get_logger(__name__)
 
 
+def report_wrongness(tx: Transaction, source: Source, watch: Watch, now: datetime) -> None:
+    """Begin or end the incident of a source whose document seems wrong; usually neither, which needs no query."""
+    subject = f"source:{source.slug}"
+    if watch.began is not None:
+        sentence = f"{source.name} answers, but {watch.began.sentence}"
+        tx.monitoring.incidents.begin([Finding(IncidentKind.WRONG, subject, sentence, {"sign": watch.began.code})], now)
+        log.warning("incident began", kind="wrong", subject=subject, sentence=sentence)
+    elif watch.ended:
+        tx.monitoring.incidents.end_about(IncidentKind.WRONG, subject, now)
+
+
 def attend_incidents(tx: Transaction, now: datetime) -> None:
-    """Begin and end the incidents of sources that went silent."""
-    findings = [*_silences(tx, now)]
+    """Begin and end the incidents of sources that went silent, or that answer with a page instead of a feed."""
+    findings = [*_silences(tx, now), *_pages(tx)]
     tx.monitoring.incidents.begin(findings, now)
-    ended = tx.monitoring.incidents.end(tx.monitoring.silences.ended(now), now)
+    over = [*tx.monitoring.silences.ended(now), *tx.monitoring.wrong_sources.ended()]
+    ended = tx.monitoring.incidents.end(over, now)
     for finding in findings:
         log.warning("incident began", kind=finding.kind.value, subject=finding.subject, sentence=finding.sentence)
     if ended:
@@ -33,7 +50,11 @@ def attend_incidents(tx: Transaction, now: datetime) -> None:
 
 def incident_conditions(tx: Transaction, now: datetime) -> Iterator[Condition]:
     """Yield the open incidents that are neither snoozed nor muted."""
-    alerted = [incident for incident in tx.monitoring.incidents.open() if incident.alerts(now)]
+    alerted = [
+        incident
+        for incident in tx.monitoring.incidents.open()
+        if incident.alerts(now) and not (incident.kind is IncidentKind.WRONG and now - incident.began < _BRIEF)
+    ]
     tx.monitoring.incidents.mark_notified([incident.id for incident in alerted if incident.notified is None], now)
     yield from (Condition(incident.kind.value, incident.subject, incident.sentence) for incident in alerted)
 
@@ -52,6 +73,14 @@ def _silences(tx: Transaction, now: datetime) -> Iterator[Finding]:
         }
         sentence = silence.sentence_of(source.name, history, now)
         yield Finding(IncidentKind.SILENCE, f"source:{source.slug}", sentence, evidence)
+
+
+def _pages(tx: Transaction) -> Iterator[Finding]:
+    """Yield the sources that had a feed, and repeatedly answered with a web page instead: to sign in, or to sell it."""
+    for source in tx.monitoring.wrong_sources.pages():
+        sentence = f"{source.name} answers with a page instead of its feed: {source.last_error}"
+        evidence = {"sign": PAGE, "failures": source.failures}
+        yield Finding(IncidentKind.WRONG, f"source:{source.slug}", sentence, evidence)
 
 
 def _hours(seconds: float) -> float:

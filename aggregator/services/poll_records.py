@@ -15,7 +15,7 @@ from aggregator.domain.errors import (
     SourceError,
     WorkerLostError,
 )
-from aggregator.domain.monitoring.watching import watched
+from aggregator.domain.monitoring.watching import Watch
 from aggregator.domain.polling import schedule
 from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord, PollStatus
 from aggregator.fetching.request_target import display_url
@@ -39,6 +39,7 @@ def success_record(
     stored: Stored | None = None,
     pending_redirect: Mapping[str, Any] | None = None,
     note: str | None = None,
+    watch: Watch = Watch(),  # noqa: B008 - immutable
 ) -> PollRecord:
     """Return the record of a poll that succeeded."""
     new, changed = (stored.new, stored.changed) if stored else (0, 0)
@@ -46,7 +47,6 @@ def success_record(
         schedule.PublishingProfile.of(source.poll.publishing_profile, now), now, stored.times if stored else ()
     )
     weight = schedule.poll_weight(profile, now)
-    watch = watched(source.poll.watch, stored.times if stored else (), now)
     upcoming = _next_poll(source, result, now, weight, pace)
     return PollRecord(
         source_id=source.id,

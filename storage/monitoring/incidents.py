@@ -84,6 +84,11 @@ class Incidents:
         ending = update(incident).where(incident.c.id.in_(ids), incident.c.ended.is_(None)).values(ended=now)
         return self._connection.execute(ending).rowcount
 
+    def end_about(self, kind: IncidentKind, subject: str, now: datetime) -> None:
+        """End the open incident of a kind about a subject, if there is one."""
+        running = and_(incident.c.kind == kind.value, incident.c.subject == subject, incident.c.ended.is_(None))
+        self._connection.execute(update(incident).where(running).values(ended=now))
+
     def add_evidence(self, incident_id: int, evidence: Mapping[str, Any]) -> None:
         """Add facts to the evidence of an incident."""
         known = select(incident.c.evidence).where(incident.c.id == incident_id).with_for_update()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.errors import CreditsError
+from aggregator.domain.errors import CreditsError, NoFeedError
 from aggregator.domain.monitoring.incidents import INCIDENT_KINDS
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceState
@@ -77,6 +77,8 @@ def detect(
     for source in stale:
         if refused and source.state is SourceState.ACTIVE and source.last_error_code in REFUSAL_CODES:
             continue  # one alert for all of them
+        if source.state is SourceState.ACTIVE and source.last_error_code == NoFeedError.code and source.last_success:
+            continue  # an incident, see `services.incidents`
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")

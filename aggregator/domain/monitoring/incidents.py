@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LONGEST_SNOOZE = timedelta(days=365)
+PAGE = "page"  # the sign of a source that answers with a web page; others are in `wrongness`
 
 
 class IncidentKind(StrEnum):

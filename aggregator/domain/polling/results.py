@@ -48,6 +48,14 @@ class UnreadEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """Facts of a complete document that its entries don't show."""
+
+    size: int  # bytes, decompressed
+    built: datetime | None = None  # when the publisher made it
+
+
+@dataclass(frozen=True, slots=True)
 class FetchResult:
     """The result of fetching one source.
 
@@ -68,6 +76,7 @@ class FetchResult:
     skipped: int = 0  # entries with identical bytes as in the last poll
     present: Collection[str] = ()  # native ids of those
     entries: int | None = None  # entries in the document; None: there was no complete document
+    document: DocumentFacts | None = None  # None: there was no complete document, or its facts say nothing
     moved_to: Place | None = None  # the target of permanent redirects
     note: str | None = None  # a note for people that isn't an error
     facts: FetchFacts | None = None
