@@ -51,7 +51,7 @@ class AlertNotifier:
             tx.monitoring.alerts.hold(
                 [
                     *detect(
-                        tx.polling.sources.each_stale(now),
+                        tx.polling.sources.each_stale(now, excusing_outages=True),
                         tx.monitoring.alerts.oldest_waiting(),
                         settings.queue_age,
                         now,

@@ -73,11 +73,16 @@ class SourceLists:
         """Return up to `limit` sources that may show old items, by slug; see `domain.source_health.is_stale`."""
         return [*islice(self.each_stale(now), limit)]
 
-    def each_stale(self, now: datetime) -> Iterator[StaleSource]:
-        """Yield every source that may show old items, reading a page at a time."""
+    def each_stale(self, now: datetime, *, excusing_outages: bool = False) -> Iterator[StaleSource]:
+        """Yield every source that may show old items, reading a page at a time.
+
+        `excusing_outages` leaves out those that are out of date because of an outage of their host alone.
+        """
         after = ""
         while True:
             chosen = self._stale(now).where(source.c.slug > after).order_by(source.c.slug).limit(PAGE)
+            if excusing_outages:
+                chosen = chosen.where(or_(source.c.state != SourceState.ACTIVE.value, ~excused()))
             rows = self._connection.execute(chosen).all()
             yield from (found for found in map(_stale_source, rows) if is_stale(found.state, found, now))
             if len(rows) < PAGE:
@@ -85,11 +90,8 @@ class SourceLists:
             after = rows[-1].slug
 
     def _stale(self, now: datetime) -> Select[Any]:
-        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone.
-
-        Sources that are out of date because of their host's outage are left out: the outage is reported instead.
-        """
-        active = (source.c.state == SourceState.ACTIVE.value) & ~excused()
+        """Select what `is_stale` accepts, plus at most sources that become stale within a second, by indexes alone."""
+        active = source.c.state == SourceState.ACTIVE.value
         late = source.c.due < now - LATE_BY
         overdue = self._seconds(source.c.due) + 2 * source.c.interval <= (now - LATE_BY).timestamp() + 1
         parts = (

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from aggregator.config.settings import Settings
 from aggregator.container import Container
-from aggregator.domain.monitoring.incidents import IncidentKind
+from aggregator.domain.monitoring.incidents import Finding, IncidentKind
 from aggregator.domain.source import SourceState
 from aggregator.services.alert_rounds import AlertNotifier
 from storage.tables.polling import fetch_log, source
@@ -210,3 +210,30 @@ def test_a_request_by_a_person_is_sent_during_an_outage(
         tx.polling.schedule.ask([1], installation.now)
     installation.run(MINUTE)
     assert installation.polls_since(since) >= 1
+
+
+def test_sources_of_an_outage_are_stale_but_send_no_alerts(store: Store) -> None:
+    host, later = "youtube.com:443", NOON + 30 * HOUR
+    for slug in ("one", "two"):
+        add_source(store, slug, host=host)
+    add_source(store, "other", host="paper.example:443")
+    with store.writing() as tx:
+        finding = Finding(IncidentKind.OUTAGE, f"host:{host}", "It does not answer.", {})
+        tx.polling.outages.hold(host, tx.monitoring.incidents.begin([finding], NOON)[finding.subject], NOON, NOON)
+    with store.reading() as tx:
+        assert [source.slug for source in tx.polling.sources.each_stale(later)] == ["one", "other", "two"]
+        assert [source.slug for source in tx.polling.sources.each_stale(later, excusing_outages=True)] == ["other"]
+
+
+def test_an_outage_without_sources_ends(installation: Installation, store: Store) -> None:
+    source = add_source(store, host="youtube.com:443", every=DAY, now=NOON + DAY)
+    with store.writing() as tx:
+        finding = Finding(IncidentKind.OUTAGE, "host:youtube.com:443", "It does not answer.", {})
+        number = tx.monitoring.incidents.begin([finding], NOON)[finding.subject]
+        tx.polling.outages.hold("youtube.com:443", number, NOON, NOON + DAY)
+    installation.run(HOUR, MINUTE)
+    assert installation.incidents()[0].ended is None
+    with store.writing() as tx:
+        tx.polling.sources.set_state(source.id, SourceState.PAUSED, "by hand", NOON)
+    installation.run(HOUR, MINUTE)
+    assert installation.incidents()[0].ended is not None
