@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.domain.monitoring.outages import Outage
     from storage.store import Transaction
 
-_EXAMINED = timedelta(seconds=15)  # between two searches for new outages
+_EXAMINED = timedelta(seconds=30)  # between two searches for new outages
 
 log = structlog.get_logger(__name__)
 

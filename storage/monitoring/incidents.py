@@ -25,7 +25,7 @@ class Incidents:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def open(self, kind: IncidentKind | None = None, limit: int = 1000) -> list[Incident]:
+    def open(self, kind: IncidentKind | None = None, limit: int | None = None) -> list[Incident]:
         """Return open incidents, newest first."""
         chosen = select(incident).where(incident.c.ended.is_(None)).order_by(incident.c.id.desc()).limit(limit)
         if kind is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import String, cast, exists, literal, select
+from sqlalchemy import String, cast, exists, func, literal, select
 
 from aggregator.domain.monitoring.incidents import IncidentKind
 from aggregator.domain.source import SourceState
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 200  # new silences per round; the next round finds further ones
 _ACTIVE = source.c.state == SourceState.ACTIVE.value
-_SUBJECT = literal("source:") + cast(source.c.slug, String)
+SUBJECT = literal("source:") + cast(source.c.slug, String)  # finds the incidents of a source by their index
+IS_ABOUT = source.c.slug == func.substr(incident.c.subject, len("source:") + 1)  # finds the source of an incident
 
 
 class SilentSource(NamedTuple):
@@ -40,7 +41,7 @@ class Silences:
     def begun(self, now: datetime) -> list[SilentSource]:
         """Return sources without an open incident that were polled with success after they should have published."""
         known = exists().where(
-            incident.c.kind == IncidentKind.SILENCE.value, incident.c.subject == _SUBJECT, incident.c.ended.is_(None)
+            incident.c.kind == IncidentKind.SILENCE.value, incident.c.subject == SUBJECT, incident.c.ended.is_(None)
         )
         silent = (
             select(*(source.c[name] for name in SilentSource._fields))
@@ -49,6 +50,7 @@ class Silences:
                 source.c.silent_from <= now,
                 source.c.last_success > source.c.silent_from,
                 source.c.failures == 0,
+                source.c.watch.is_not(None),
                 ~known,
             )
             .order_by(source.c.silent_from)
@@ -58,6 +60,6 @@ class Silences:
 
     def ended(self, now: datetime) -> list[int]:
         """Return the open incidents of sources that publish again, or that are no longer polled."""
-        silent = exists().where(_ACTIVE, incident.c.subject == _SUBJECT, source.c.silent_from <= now)
+        silent = exists().where(_ACTIVE, IS_ABOUT, source.c.silent_from <= now)
         running = select(incident.c.id).where(incident.c.kind == IncidentKind.SILENCE.value, incident.c.ended.is_(None))
         return list(self._connection.execute(running.where(~silent)).scalars())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import String, and_, cast, exists, literal, or_, select
+from sqlalchemy import and_, exists, or_, select
 
 from aggregator.domain.errors import NoFeedError
 from aggregator.domain.monitoring.incidents import PAGE, IncidentKind
 from aggregator.domain.source import SourceState
 from aggregator.domain.source_health import FAILURES_THAT_COUNT
+from storage.monitoring.silences import IS_ABOUT, SUBJECT
 from storage.polling.outages import excused
 from storage.tables.monitoring import incident
 from storage.tables.polling import source
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST = 200  # per round; the next round finds further ones
 _ACTIVE = source.c.state == SourceState.ACTIVE.value
-_ABOUT = incident.c.subject == literal("source:") + cast(source.c.slug, String)
 _OPEN = and_(incident.c.kind == IncidentKind.WRONG.value, incident.c.ended.is_(None))
 
 
@@ -48,7 +48,7 @@ class WrongSources:
                 source.c.last_error_code == NoFeedError.code,
                 source.c.last_success.is_not(None),
                 ~excused(),
-                ~exists().where(_OPEN, _ABOUT),
+                ~exists().where(_OPEN, incident.c.subject == SUBJECT),
             )
             .order_by(source.c.slug)
             .limit(MOST)
@@ -58,7 +58,7 @@ class WrongSources:
     def ended(self) -> list[int]:
         """Return the open incidents of sources that have a feed again, or that are no longer polled."""
         still = and_(source.c.failures > 0, source.c.last_error_code == NoFeedError.code)
-        polled = exists().where(_ABOUT, _ACTIVE)
+        polled = exists().where(IS_ABOUT, _ACTIVE)
         page = incident.c.evidence["sign"].as_string() == PAGE
-        over = or_(~polled, and_(page, ~exists().where(_ABOUT, _ACTIVE, still)))
+        over = or_(~polled, and_(page, ~exists().where(IS_ABOUT, _ACTIVE, still)))
         return list(self._connection.execute(select(incident.c.id).where(_OPEN, over)).scalars())

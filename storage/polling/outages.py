@@ -37,7 +37,8 @@ MOST_HOSTS = 200  # host groups that are examined at once
 _SLICES = 24  # of a released group; each is polled some seconds after the one before
 _BLAMELESS = timedelta(hours=24)  # sources with a success since then are not blamed for an outage
 _ACTIVE = source.c.state == SourceState.ACTIVE.value
-_CODES = tuple(ALIKE)
+_FAILS_ALIKE = source.c.last_error_code.in_(tuple(ALIKE))
+_MOST_FAILURES = 40  # in a row; sources that fail for weeks are not even read
 _COLUMNS = [outage.c[name] for name in Outage._fields]
 
 
@@ -69,7 +70,7 @@ class Outages:
         failing = (
             select(source.c.host, words.label("words"), source.c.last_polled, source.c.last_error)
             .outerjoin(outage, outage.c.host == source.c.host)
-            .where(_ACTIVE, source.c.failures > 0, source.c.last_error_code.in_(_CODES), recent, fresh)
+            .where(_ACTIVE, source.c.failures.between(1, _MOST_FAILURES), _FAILS_ALIKE, recent, fresh)
             .subquery()
         )
         counts = [func.sum(case((failing.c.last_polled > now - window, 1), else_=0)) for window in WINDOWS]

@@ -111,7 +111,7 @@ def test_a_long_outage_is_one_message_with_few_requests(
     publisher.status = 500
     before = publisher.hits.total()
     installation.run(timedelta(minutes=10))
-    first = publisher.hits.total() - before
+    assert publisher.hits.total() - before <= 40  # requests until it is recognized
     failures = installation.column("failures")
     began = installation.now
     (incident,) = installation.incidents()
@@ -122,8 +122,7 @@ def test_a_long_outage_is_one_message_with_few_requests(
     before = publisher.hits.total()
     installation.run(timedelta(hours=2))
     installation.run(length - timedelta(hours=2, minutes=10), 5 * MINUTE)
-    probes = publisher.hits.total() - before
-    assert probes <= (installation.now - began) / QUARTER + 1
+    assert publisher.hits.total() - before <= (installation.now - began) / QUARTER + 1  # probes
     assert installation.column("failures") == failures  # they stand still
     assert set(installation.column("state")) == {SourceState.ACTIVE.value}
     assert len(installation.messages) == 1
@@ -142,7 +141,6 @@ def test_a_long_outage_is_one_message_with_few_requests(
     assert len(installation.messages) == 2
     assert b'"outage.began"' in installation.messages[0]
     assert b'"outage.ended"' in installation.messages[1]
-    print(f"requests until recognized: {first}; probes in 5 days: {probes}; fresh after {fresh - last_probe}")
 
 
 def first_success(store: Store, since: datetime) -> datetime:
