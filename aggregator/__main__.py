@@ -32,6 +32,7 @@ _WORDS = {
     "topics": "topics",
     "status": "status",
     "doctor": "doctor",
+    "incidents": "incidents",
     "credentials": "credentials",
     "export": "transfer",
     "import": "transfer",

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from storage.monitoring.alerts import Alerts
     from storage.monitoring.counts import Counts
     from storage.monitoring.facts import Facts
+    from storage.monitoring.incidents import Incidents
     from storage.monitoring.server import Server
+    from storage.monitoring.silences import Silences
+    from storage.monitoring.wrong_sources import WrongSources
     from storage.polling.clock_correction import Clock
     from storage.polling.host_groups import Groups
     from storage.polling.hosts import Hosts
+    from storage.polling.outages import Outages
     from storage.polling.pace import PaceTable
     from storage.polling.schedule import Schedule
     from storage.polling.sources import Sources
@@ -164,6 +168,13 @@ class PollingRepositories(_Group):
         from storage.polling.host_groups import Groups
 
         return Groups(self._connection)
+
+    @cached_property
+    def outages(self) -> Outages:
+        """The outages of host groups."""
+        from storage.polling.outages import Outages
+
+        return Outages(self._connection)
 
 
 class ModerationRepositories(_Group):
@@ -296,3 +307,24 @@ class MonitoringRepositories(_Group):
         from storage.monitoring.server import Server
 
         return Server(self._connection)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """The incidents."""
+        from storage.monitoring.incidents import Incidents
+
+        return Incidents(self._connection)
+
+    @cached_property
+    def silences(self) -> Silences:
+        """The silent sources."""
+        from storage.monitoring.silences import Silences
+
+        return Silences(self._connection)
+
+    @cached_property
+    def wrong_sources(self) -> WrongSources:
+        """The sources that answer with pages."""
+        from storage.monitoring.wrong_sources import WrongSources
+
+        return WrongSources(self._connection)

@@ -96,6 +96,7 @@ class Publisher:
         self.not_modified: Counter[str] = Counter()
         self.seen: list[Seen] = []
         self.hang: set[str] = set()  # paths that are not answered before the publisher stops
+        self.status: int | None = None  # of every response, during an outage
         self.files: dict[str, tuple[bytes, str]] = {}  # by path: body and content type
         self.port = port
         self._ready = threading.Event()
@@ -165,6 +166,8 @@ class Publisher:
         self.hits[path] += 1
         self.seen.append(Seen(path, {name.lower(): value for name, value in request.headers.items()}))
         area, _, rest = path.strip("/").partition("/")
+        if self.status is not None:
+            area, path = str(self.status), ""
         name = rest.removesuffix(".xml")
         if area == "slow" or path in self.hang:
             await self._stopping().wait()
@@ -205,7 +208,7 @@ class Publisher:
             return web.Response(status=302, headers={"Location": "/loop"})
         if area == "429":
             return web.Response(status=429, headers={"Retry-After": "120"}, text="Slow down.")
-        if area in {"410", "500"}:
+        if area in {"410", "500", "502"}:
             return web.Response(status=int(area), text=f"status {area} as asked for")
         return web.Response(status=404, text="nothing here")
 

@@ -64,6 +64,7 @@ class PollState:
     leased_until: datetime | None = None
     publishing_profile: Mapping[str, Json] | None = None  # see `schedule.PublishingProfile`
     pending_redirect: Mapping[str, Json] | None = None  # a permanent redirect that was seen, see `permanent_redirects`
+    watch: Mapping[str, Any] | None = None  # facts of earlier polls, see `monitoring.watching`
     daily_cost: float | None = None  # dollars a day for reading everything; None: free or unknown
     unfinished: int = 0  # polls in a row that started and never ended, including a running one
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of
+from aggregator.reader.public_sources import OVERDUE, error_code, sentence_of, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 MOST_STALE = 1000  # sources that responses name
+_MOST_AWAY = 5  # services that pages name
 _SILENCE = timedelta(seconds=60)  # without ticks, after which polling seems to have stopped
 
 
@@ -37,9 +38,10 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The stale sources. Equal values look the same to readers."""
+    """The stale sources, and the services that don't answer. Equal values look the same to readers."""
 
     stale: tuple[Stale, ...] = ()
+    away: tuple[str, ...] = ()  # public names of services
 
     def of(self, slugs: Collection[str]) -> tuple[Stale, ...]:
         """Return the stale sources among some slugs; an empty collection means all."""
@@ -48,7 +50,9 @@ class Health:
 
 def read_health(tx: Transaction, now: datetime) -> Health:
     """Return the stale sources with age and reason, the first ones by slug."""
-    return Health(tuple(_stale(source, now) for source in tx.polling.sources.stale(now, MOST_STALE)))
+    stale = tuple(_stale(source, now) for source in tx.polling.sources.stale(now, MOST_STALE))
+    away = {service_of(host): None for host in sorted(tx.polling.outages.held_hosts())}
+    return Health(stale, tuple(away)[:_MOST_AWAY])
 
 
 def _stale(source: StaleSource, now: datetime) -> Stale:

@@ -135,7 +135,7 @@ class StreamPages:
     def _portal(self, portal: "Portal", vocabulary: "Vocabulary") -> dict[str, Any]:
         now = self._clock()
         with self._store.reading() as tx:
-            failing = read_health(tx, now).stale
+            health = read_health(tx, now)
             blocks = Blocks(tx, portal, vocabulary, now, self._language).all()
             threads = tx.stream.activities.thread_sizes(item for block in blocks for item in block.items)
             revision = tx.stream.state.revision()
@@ -149,7 +149,8 @@ class StreamPages:
             "now": now,
             "days": self._days(stream.items) if stream else [],
             "older": "/" + query_string(filters, cursor=str(stream.next)) if stream and stream.next else None,
-            "failing": failing,
+            "failing": health.stale,
+            "away": health.away,
             "live": "/api/v1/live" + query_string(filters, after=str(stream.revision if stream else revision)),
             "kinds": _kind_choices({}, Query()),
             "feeds": _feeds(""),
@@ -194,6 +195,7 @@ class StreamPages:
             "sources": _source_choices(values, query, menu.listed, {source.slug for source in failing}),
             "source_count": menu.total,
             "failing": failing,
+            "away": health.away,
             "filtered": query.is_filtered,
             "search": values.get("q", [""])[0],
             "kept": [(name, value) for name in values if name not in {"q", "cursor"} for value in values[name]],

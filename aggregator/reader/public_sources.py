@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aggregator.domain.networks import profile_of
+from aggregator.domain.networks import network_at, profile_of
 from aggregator.domain.source import SourceState
 
 if TYPE_CHECKING:
@@ -80,7 +80,19 @@ def site_of(source: Source) -> str | None:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return None
-    is_public = _NAME.fullmatch(host) is not None and _PRIVATE.isdisjoint(host.split("."))
-    if not is_public or port not in _PORTS.get(parts.scheme, ()):
+    if not _is_public(host) or port not in _PORTS.get(parts.scheme, ()):
         return None
     return f"{parts.scheme}://{host}/"
+
+
+def service_of(host: str) -> str:
+    """Return the public name of a host group ("name:port"): its network's, or the host's unless it may be private."""
+    name, _, port = host.rpartition(":")
+    network = network_at(name)
+    if network is not None and network.label:
+        return network.label
+    return name if _is_public(name) and port in {"80", "443"} else "A publisher's server"
+
+
+def _is_public(host: str) -> bool:
+    return _NAME.fullmatch(host) is not None and _PRIVATE.isdisjoint(host.split("."))

@@ -34,6 +34,7 @@ MENU: Sequence[tuple[str, str, Role]] = (
     ("Rules", f"{HOME}/rules", Role.VIEWER),
     ("Sources", f"{HOME}/sources", Role.VIEWER),
     ("Freeze", f"{HOME}/freezes", Role.VIEWER),
+    ("Incidents", f"{HOME}/incidents", Role.VIEWER),
     ("History", f"{HOME}/history", Role.VIEWER),
     ("Users", f"{HOME}/people", Role.ADMIN),
     ("Connections", f"{HOME}/connections", Role.ADMIN),

@@ -11,6 +11,7 @@ from aggregator.review.decisions import DecisionPages
 from aggregator.review.editorial import EditorialPages
 from aggregator.review.freezes import FreezePages, freeze_banners
 from aggregator.review.history import HistoryPages
+from aggregator.review.incidents import IncidentPages
 from aggregator.review.items import ItemPages
 from aggregator.review.queue import QueuePages
 from aggregator.review.rules import RulePages
@@ -51,6 +52,7 @@ def sections(
     yield PreviewPages(desk, preview, kinds)
     yield SourcePages(desk, subscribe, kinds)
     yield FreezePages(desk)
+    yield IncidentPages(desk)
     yield HistoryPages(desk)
     yield UserPages(desk)
     yield ConnectionPages(desk, connection, public_url)

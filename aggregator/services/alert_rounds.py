@@ -12,6 +12,7 @@ from aggregator.domain.billing.credits import condition
 from aggregator.domain.errors import AggregatorError
 from aggregator.domain.monitoring.alerts import body_of, detect, next_try
 from aggregator.services.alert_delivery import mail_of, send_mail, signed, without_paths
+from aggregator.services.incidents import attend_incidents, incident_conditions, note_alerts
 from aggregator.sources import kinds
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ log = structlog.get_logger(__name__)
 def current_conditions(tx: Transaction, settings: Settings, now: datetime) -> Iterator[Condition]:
     """Yield all conditions that people should know about."""
     yield from detect(
-        tx.polling.sources.each_stale(now),
+        tx.polling.sources.each_stale(now, excusing_outages=True),
         tx.monitoring.alerts.oldest_waiting(),
         settings.queue_age,
         now,
         tx.api.refusals.all(),
     )
     yield from _money_and_access(tx, settings, now)
+    yield from incident_conditions(tx, now)
 
 
 def _money_and_access(tx: Transaction, settings: Settings, now: datetime) -> Iterator[Condition]:
@@ -70,7 +72,9 @@ class AlertNotifier:
         """Update the alerts and deliver those that are due, if a channel is configured."""
         now, settings = self._clock(), self._settings
         with self._store.writing(lock_stream=False) as tx:
+            attend_incidents(tx, now)
             tx.monitoring.alerts.hold(current_conditions(tx, settings, now), now)
+            note_alerts(tx, now)
             if settings.webhook_url is None and settings.mail_server is None:
                 return
             due = tx.monitoring.alerts.claim(now, now + _CLAIM_TIME, _AT_ONCE)

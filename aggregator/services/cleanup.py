@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 LOG_KEPT = timedelta(days=30)
 _SIGN_INS_KEPT = timedelta(days=1)
 _COUNTS_BY_DAY = timedelta(days=90)
+_INCIDENTS_KEPT = timedelta(days=365)
 
 
 class Cleanup:
@@ -39,6 +40,7 @@ class Cleanup:
                 "sign-ins": tx.access.accounts.forget(now, now - _SIGN_INS_KEPT),
                 "refusals": tx.api.refusals.forget(before),
                 "alerts": tx.monitoring.alerts.forget(before),
+                "incidents": tx.monitoring.incidents.forget(now - _INCIDENTS_KEPT),
                 "versions": versions,
             }
 

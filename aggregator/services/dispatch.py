@@ -12,6 +12,7 @@ import structlog
 
 from aggregator.domain.polling.pace import Measured
 from aggregator.domain.polling.schedule import levelled
+from aggregator.services.outages import attend_outages
 from aggregator.sources import kinds
 from storage.polling.clock_correction import TOLERANCE
 
@@ -86,6 +87,7 @@ class Dispatcher:
             tx.moderation.reviews.apply_due(now)
             tx.moderation.reviews.apply_unpinning(now)
             _measure_paces(tx, now)
+            attend_outages(tx, since, now)
             claimed = tx.polling.schedule.claim(
                 now,
                 lease=self.settings.lease,

@@ -49,6 +49,7 @@ class PollTerms:
     token: str  # of their leases
     paces: Mapping[str, PollBudget]  # by kind
     pushed: frozenset[str] = frozenset()  # kinds of source whose new items are pushed at present
+    in_outage: frozenset[str] = frozenset()  # host groups that have an outage
 
 
 class Ingest:
@@ -66,6 +67,7 @@ class Ingest:
         self._kinds = kinds
         self._context = context
         self._token, self._paces, self._pushed = terms.token, terms.paces, terms.pushed
+        self._in_outage = terms.in_outage
         self._tagger = tagger
         self._quiet: list[PollRecord] = []  # to be written together
         self._quiet_since = 0.0
@@ -129,10 +131,12 @@ class Ingest:
     async def _store_outcome(self, source: Source, outcome: FetchResult | Failure, now: datetime) -> None:
         if isinstance(outcome, Failure):
             log.warning("source failed", source=source.slug, code=outcome.error.code, reason=str(outcome.error))
-            if outcome.error.permanent:
+            in_outage = source.host in self._in_outage
+            if outcome.error.permanent and not in_outage:
                 await in_database_thread(self._stop, source, outcome, now)
             else:
-                await self._later(failure_record(source, outcome, now, self._token), source)
+                record = failure_record(source, outcome, now, self._token, in_outage=in_outage)
+                await self._later(record, source)
         elif outcome.unchanged and not outcome.gone and outcome.moved_to is None:
             pace = self._paces.get(source.kind)
             record = success_record(source, self._slowed(source, outcome), now, self._token, pace)

@@ -15,6 +15,7 @@ from aggregator.domain.errors import (
     SourceError,
     WorkerLostError,
 )
+from aggregator.domain.monitoring.watching import Watch
 from aggregator.domain.polling import schedule
 from aggregator.domain.polling.results import Failure, FetchFacts, FetchResult, PollRecord, PollStatus
 from aggregator.fetching.request_target import display_url
@@ -38,6 +39,7 @@ def success_record(
     stored: Stored | None = None,
     pending_redirect: Mapping[str, Any] | None = None,
     note: str | None = None,
+    watch: Watch = Watch(),  # noqa: B008 - immutable
 ) -> PollRecord:
     """Return the record of a poll that succeeded."""
     new, changed = (stored.new, stored.changed) if stored else (0, 0)
@@ -61,6 +63,8 @@ def success_record(
         poll_weight=weight if source.every is None else None,
         daily_cost=result.appetite,
         pending_redirect=pending_redirect,
+        watch=watch.stored,
+        silent_from=watch.silent_from,
         new=new,
         changed=changed,
         unchanged=(stored.unchanged if stored else 0) + result.skipped,
@@ -107,12 +111,16 @@ def _terms(source: Source) -> schedule.Terms:
     return schedule.Terms(source.id, source.every, source.floor, source.ceiling)
 
 
-def failure_record(source: Source, failure: Failure, now: datetime, token: str) -> PollRecord:
-    """Return the record of a poll that failed."""
+def failure_record(
+    source: Source, failure: Failure, now: datetime, token: str, *, in_outage: bool = False
+) -> PollRecord:
+    """Return the record of a poll that failed; failures during an outage of the host are not the source's."""
     error = failure.error
     failures, weight = source.poll.failures, source.poll.failure_weight
     if isinstance(error, PausedError | BudgetError):  # not the source's failure: no request was sent
         upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, until=error.until)
+    elif in_outage:
+        upcoming = schedule.after_silence(now, _terms(source), usual=source.poll.interval, why="outage of its host")
     else:
         failures += 1
         weight += 0 if _is_refusal(error) else error.failure_weight

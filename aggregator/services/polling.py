@@ -35,7 +35,8 @@ class Polling:
         runtime = self._runtime
         with runtime.store.writing() as tx:
             batch = tx.polling.schedule.renew(ids, token, runtime.clock() + runtime.settings.lease)
-            terms = PollTerms(token, self._paces(tx), self._pushed(tx, {source.kind for source in batch}))
+            pushed = self._pushed(tx, {source.kind for source in batch})
+            terms = PollTerms(token, self._paces(tx), pushed, tx.polling.outages.held_hosts())
         if not batch:
             return []
         if any(kinds()[source.kind].reads_again for source in batch):

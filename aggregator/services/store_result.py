@@ -13,9 +13,11 @@ from aggregator.domain.moderation.conditions import facts_of
 from aggregator.domain.moderation.freezes import frozen_until
 from aggregator.domain.moderation.rules import Rulebook
 from aggregator.domain.moderation.screening import held_for_review, under_freeze, under_rules
+from aggregator.domain.monitoring.watching import watched
 from aggregator.domain.polling import permanent_redirects
 from aggregator.domain.polling.backfill_detection import quarantined
 from aggregator.domain.polling.results import PollStatus
+from aggregator.services.incidents import report_wrongness
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
 from aggregator.services.product_version import product_version
@@ -76,8 +78,10 @@ def store_result(
     if result.gone:
         tx.stream.activities.withdraw(source.id, result.gone, "gone at the source", now)
     sighting, note = _follow_redirect(tx, source, result, stored, now)
-    record = success_record(source, result, now, token, pace, stored, sighting.moving, note)
-    tx.polling.schedule.settle([record])
+    watch = watched(source.poll.watch, result, stored.times, now)
+    record = success_record(source, result, now, token, pace, stored, sighting.moving, note, watch)
+    if tx.polling.schedule.settle([record]):
+        report_wrongness(tx, source, watch, now)
     return record
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, select, update
 from storage.tables.access import sign_in_failure
 from storage.tables.billing import meter, reservation
 from storage.tables.moderation import alert
+from storage.tables.monitoring import outage
 from storage.tables.polling import host, pace, source
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _FURTHEST = (
     (meter.c.blocked_until, 32 * _DAY),
     (reservation.c.until, _DAY),
     (alert.c.next_try, _DAY),
+    (outage.c.next_probe, timedelta(hours=1)),
+    (outage.c.began, timedelta()),
+    (outage.c.released, timedelta()),
     (sign_in_failure.c.blocked_until, _DAY),
 )
 

@@ -12,6 +12,7 @@ from aggregator.domain.monitoring.counts import counts_of
 from aggregator.domain.source import SourceState
 from storage.engine.recordset import as_json, recordset
 from storage.monitoring.counts import Counts
+from storage.polling.outages import held
 from storage.polling.source_lists import source_of
 from storage.revision import Stream
 from storage.tables.polling import fetch_log, host, source
@@ -197,7 +198,7 @@ def _ranked(claimable: ColumnElement[bool], now: datetime, per_host: int, per_ho
         )
         .outerjoin(hosts, hosts.c.group == source.c.host)
         .outerjoin(kinds, kinds.c.group == source.c.kind)
-        .where(claimable, source.c.host.not_in(paused))
+        .where(claimable, source.c.host.not_in(paused), ~held())
         .subquery()
     )
 
@@ -234,12 +235,14 @@ def _settlement(given: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollecti
             last_success=func.coalesce(given["success"], source.c.last_success),
             last_new=func.coalesce(given["brought"], source.c.last_new),
             last_error_code=given["to_last_error_code"],
+            watch=func.coalesce(given["to_watch"], source.c.watch),
+            silent_from=case((given["to_watch"].is_(None), source.c.silent_from), else_=given["silent"]),
             **{name: given[f"to_{name}"] for name in (*same, *outcome)},
         )
     )
 
 
-_MOMENTS = ("began", "polled", "success", "brought", "to_due")
+_MOMENTS = ("began", "polled", "success", "brought", "silent", "to_due")
 _GIVEN: Mapping[str, TypeEngine[Any]] = {
     "row": source.c.id.type,
     "token": source.c.lease_token.type,
@@ -256,6 +259,7 @@ _GIVEN: Mapping[str, TypeEngine[Any]] = {
             "speed",
             "appetite",
             "moving",
+            "watch",
             "fetch_state",
         )
     },
@@ -283,6 +287,8 @@ def _schedule_row(record: PollRecord) -> dict[str, Any]:
         "to_speed": record.poll_weight,
         "to_appetite": record.daily_cost,
         "to_moving": None if record.pending_redirect is None else dict(record.pending_redirect),
+        "to_watch": None if record.watch is None else dict(record.watch),
+        "silent": record.silent_from,
         "to_fetch_state": dict(record.fetch_state),
         "polled": record.now,
         "to_last_outcome": record.outcome.value,

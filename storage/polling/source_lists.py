@@ -12,6 +12,7 @@ from sqlalchemy import Float, String, cast, func, or_, select, union
 from aggregator.domain.activity import SourceRef
 from aggregator.domain.source import EVERY_SOURCE, OnEdit, Policy, PollState, Source, SourceFilter, SourceState
 from aggregator.domain.source_health import CERTAIN_CODES, FAILURES_THAT_COUNT, LATE_BY, StaleSource, is_stale
+from storage.polling.outages import excused
 from storage.tables.polling import source, source_address
 
 if TYPE_CHECKING:
@@ -72,11 +73,16 @@ class SourceLists:
         """Return up to `limit` sources that may show old items, by slug; see `domain.source_health.is_stale`."""
         return [*islice(self.each_stale(now), limit)]
 
-    def each_stale(self, now: datetime) -> Iterator[StaleSource]:
-        """Yield every source that may show old items, reading a page at a time."""
+    def each_stale(self, now: datetime, *, excusing_outages: bool = False) -> Iterator[StaleSource]:
+        """Yield every source that may show old items, reading a page at a time.
+
+        `excusing_outages` leaves out those that are out of date because of an outage of their host alone.
+        """
         after = ""
         while True:
             chosen = self._stale(now).where(source.c.slug > after).order_by(source.c.slug).limit(PAGE)
+            if excusing_outages:
+                chosen = chosen.where(or_(source.c.state != SourceState.ACTIVE.value, ~excused()))
             rows = self._connection.execute(chosen).all()
             yield from (found for found in map(_stale_source, rows) if is_stale(found.state, found, now))
             if len(rows) < PAGE:
@@ -248,6 +254,7 @@ def _poll_state(row: Any) -> PollState:  # noqa: ANN401  # as above
         leased_until=row.lease_until,
         publishing_profile=row.rhythm,
         pending_redirect=row.moving,
+        watch=row.watch,
         daily_cost=row.appetite,
         unfinished=row.unfinished,
     )

@@ -45,6 +45,8 @@ _AS_ADDED: Mapping[str, Any] = {
     "speed": None,
     "appetite": None,
     "moving": None,
+    "watch": None,
+    "silent_from": None,
 }
 
 

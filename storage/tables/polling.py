@@ -85,6 +85,8 @@ source = Table(
     Column("speed", Float),  # the poll weight; None: not adaptive
     Column("appetite", Float),  # dollars a day for reading everything; None: free or unknown
     Column("moving", json_document),  # a permanent redirect that was seen
+    Column("watch", json_document),  # the last publishing times and document facts, see `monitoring.watching`
+    Column("silent_from", UtcDateTime),  # if it publishes nothing until then, it has gone silent; None: unknown
     Column("sealed", Text),  # secret headers, encrypted
     Column("created", UtcDateTime, nullable=False),
     Column("last_polled", UtcDateTime),
@@ -98,6 +100,8 @@ source = Table(
     Index("ix_source_state_due", "state", "due"),
     Index("ix_source_state_failures", "state", "failures"),
     Index("ix_source_revision", "revision"),
+    Index("ix_source_host", "host"),
+    Index("ix_source_silent_from", "silent_from"),
     sqlite_autoincrement=True,
 )
 # Former addresses of sources.

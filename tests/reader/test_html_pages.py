@@ -18,6 +18,7 @@ from aggregator.domain.activity import (
     Occasion,
     Original,
 )
+from aggregator.domain.monitoring.incidents import Finding, IncidentKind
 from aggregator.domain.source import SourceState
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader import specimens
@@ -257,6 +258,23 @@ def test_a_failing_source_is_announced_and_hides_nothing(sqlite_store: Store, sq
     assert "One source is out of date" in after
     assert "<strong><bdi>Broken feed</bdi></strong>" in after
     assert after.count("<article") == 1
+
+
+def test_a_service_that_does_not_answer_is_named_unless_it_is_private(sqlite_store: Store) -> None:
+    for slug, host in (("tube", "youtube.com:443"), ("own", "hush-host.corp.example:8080"), ("x", "api.x.com:443")):
+        add_source(sqlite_store, slug, host=host)
+        finding = Finding(IncidentKind.OUTAGE, f"host:{host}", "It does not answer.", {"error": "HUSH"})
+        with sqlite_store.writing() as tx:
+            incident_id = tx.monitoring.incidents.begin([finding], NOON)[finding.subject]
+            tx.polling.outages.hold(host, incident_id, NOON, NOON)
+    with serving(app_of(sqlite_store)) as reader:
+        page = reader.ask("/").text
+
+    assert "Some sources are not responding" in page
+    assert "<p><bdi>youtube.com</bdi> does not answer.</p>" in page
+    assert "<p><bdi>X</bdi> does not answer.</p>" in page
+    assert "<p><bdi>A publisher&#39;s server</bdi> does not answer.</p>" in page
+    assert "hush" not in page.lower()
 
 
 @pytest.mark.parametrize(

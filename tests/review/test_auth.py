@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from tests.review.conftest import Stopped
 
 OPEN = {"/review/sign-in"}  # what can be sent without being signed in
-VALUES = {"key": "user-1", "item_id": "1", "rule_id": "1", "slug": "news", "name": "zoe", "freeze_id": "1"}
+VALUES = {
+    "key": "user-1",
+    "item_id": "1",
+    "rule_id": "1",
+    "slug": "news",
+    "name": "zoe",
+    "freeze_id": "1",
+    "incident_id": "1",
+}
 
 
 def posts(house: Installation) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 TODAY = date(2026, 3, 2)
-REVISIONS = [*(f"{number:04}" for number in range(1, 14)), "0015"]
+REVISIONS = [*(f"{number:04}" for number in range(1, 14)), "0015", "0016"]
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr(schema, "_known", lambda: ("0015", "9998"))
-    with pytest.raises(SchemaError, match=r"\(0015\) is older than this version needs \(9998\)"):
+    monkeypatch.setattr(schema, "_known", lambda: ("0016", "9998"))
+    with pytest.raises(SchemaError, match=r"\(0016\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.errors import CreditsError
+from aggregator.domain.errors import CreditsError, NoFeedError
+from aggregator.domain.monitoring.incidents import INCIDENT_KINDS
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceState
 from aggregator.domain.source_health import ACCOUNT_CODES, is_stale
@@ -33,7 +34,7 @@ _LONGEST_RETRY = timedelta(hours=6)
 class Condition:
     """A condition that operators should know about."""
 
-    kind: str  # SOURCE, QUEUE, REFUSAL
+    kind: str  # SOURCE, QUEUE, REFUSAL, or that of an incident
     subject: str  # "source:nasa", "queue"
     sentence: str
 
@@ -53,6 +54,8 @@ class Alert:
     @property
     def page(self) -> str:
         """The page of the desk about it, a path relative to the desk."""
+        if self.kind in INCIDENT_KINDS:
+            return "/incidents"
         what, _, rest = self.subject.partition(":")
         pages = {"source": f"/sources/{rest}", "credential": "/connections", "calls": "/sources", "credits": "/sources"}
         return pages.get(what, "")
@@ -74,6 +77,8 @@ def detect(
     for source in stale:
         if refused and source.state is SourceState.ACTIVE and source.last_error_code in REFUSAL_CODES:
             continue  # one alert for all of them
+        if source.state is SourceState.ACTIVE and source.last_error_code == NoFeedError.code and source.last_success:
+            continue  # an incident, see `services.incidents`
         if source.state is SourceState.STOPPED:
             why = source.state_reason or source.last_error or "it can't be polled"
             yield Condition(SOURCE, f"source:{source.slug}", f"{source.name} was stopped: {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,6 +48,14 @@ class UnreadEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """Facts of a complete document that its entries don't show."""
+
+    size: int  # bytes, decompressed
+    built: datetime | None = None  # when the publisher made it
+
+
+@dataclass(frozen=True, slots=True)
 class FetchResult:
     """The result of fetching one source.
 
@@ -68,6 +76,7 @@ class FetchResult:
     skipped: int = 0  # entries with identical bytes as in the last poll
     present: Collection[str] = ()  # native ids of those
     entries: int | None = None  # entries in the document; None: there was no complete document
+    document: DocumentFacts | None = None  # None: there was no complete document, or its facts say nothing
     moved_to: Place | None = None  # the target of permanent redirects
     note: str | None = None  # a note for people that isn't an error
     facts: FetchFacts | None = None
@@ -118,6 +127,8 @@ class PollRecord:
     poll_weight: float | None = None  # None: the schedule is not adaptive
     daily_cost: float | None = None  # dollars
     pending_redirect: Mapping[str, Json] | None = None
+    watch: Mapping[str, Any] | None = None  # facts for later polls, see `monitoring.watching`; None: as before
+    silent_from: datetime | None = None  # stored with `watch`
     new: int = 0
     changed: int = 0
     unchanged: int = 0

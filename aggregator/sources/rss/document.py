@@ -84,6 +84,7 @@ class Announced:
     update_frequency: str | None = None  # sy: times within the period
     complete: bool = False  # RFC 5005: the document is the complete feed
     previous: str | None = None  # RFC 5005: address of the previous archive document
+    built: str | None = None  # when the document was made: lastBuildDate, or Atom's updated
 
 
 NOTHING_ANNOUNCED = Announced()

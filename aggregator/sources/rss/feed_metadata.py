@@ -11,6 +11,7 @@ _HISTORY = "{http://purl.org/syndication/history/1.0}"
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _MOST = 50  # hours or days in a list
 _LONGEST = 2000  # characters of a value
+_LONGEST_DATE = 100
 
 
 def announced_in(body: bytes) -> Announced:
@@ -44,6 +45,8 @@ def announced_by(root: etree._Element) -> Announced:
             previous = (child.get("href") or "").strip()[:_LONGEST] or None
         elif tag == f"{_HISTORY}complete":
             complete = True
+        elif tag.lower() in {"lastbuilddate", f"{_ATOM.lower()}updated"}:
+            single.setdefault("built", _words(child)[:_LONGEST_DATE])
         elif tag.lower() in {"ttl", f"{_SYNDICATION}updateperiod", f"{_SYNDICATION}updatefrequency"}:
             single.setdefault(_local(child), _words(child))
         elif tag.lower() in {"skiphours", "skipdays"}:
@@ -56,6 +59,7 @@ def announced_by(root: etree._Element) -> Announced:
         update_frequency=single.get("updatefrequency") or None,
         complete=complete,
         previous=previous,
+        built=single.get("built") or None,
     )
 
 

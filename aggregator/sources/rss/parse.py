@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aggregator.domain.errors import NoFeedError
 from aggregator.sources.rss import detect, feedparser_reader, jsonfeed
 from aggregator.sources.rss.charset import UTF8, decoded
+from aggregator.sources.rss.dates import read_date
 from aggregator.sources.rss.document import NOTHING_ANNOUNCED, READER, Announced
 from aggregator.sources.rss.normalise import activity_of, name_of, setting_of
 from aggregator.sources.rss.repeated_ids import RepeatedIds
@@ -47,6 +48,7 @@ class ParsedFeed:
     present: tuple[str, ...] = ()  # native ids of entries seen before
     entries: int = 0  # entries in the document
     announced: Announced = NOTHING_ANNOUNCED
+    built: datetime | None = None  # when the document was made
 
 
 def normalise(body: bytes, content_type: str, url: str, seen: str = "", language: str = "") -> ParsedFeed:
@@ -117,6 +119,7 @@ def _parsed(document: Document, url: str, known: Seen) -> ParsedFeed:
         present=tuple(name for name in skipped.values() if name),
         entries=len(digests),
         announced=document.announced,
+        built=read_date(document.announced.built),
     )
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.domain.errors import UnreadableError
-from aggregator.domain.polling.results import FetchResult
+from aggregator.domain.polling.results import DocumentFacts, FetchResult
 from aggregator.domain.polling.schedule import DOCUMENT_FLOOR
 from aggregator.domain.source_options import OptionType, SourceOption
 from aggregator.fetching.request_target import display_url, host_key
@@ -229,6 +229,7 @@ async def _result(response: Response, request: _Request, facts: FetchFacts, pars
         skipped=feed.skipped,
         present=feed.present,
         entries=None if delta else feed.entries,
+        document=None if delta else DocumentFacts(len(response.body), feed.built),
         hints=hints,
         moved_to=moved_to(response, request.address),
         note=" ".join(filter(None, (suddenly, feed.note, note))) or None,
