@@ -53,7 +53,7 @@ class Paper:
         items = "".join(
             f"<item><guid isPermaLink='false'>{number}</guid><title>{self.title or f'Item {number}'}</title>"
             f"<link>{self.site}/{number}</link><description>{self.text}</description>"
-            f"<pubDate>{format_datetime(NOON + (number - 12) * HOUR - self.shifted)}</pubDate></item>"
+            f"<pubDate>{format_datetime(NOON + (number - 12) * DAY - self.shifted)}</pubDate></item>"
             for number in numbers
         )
         language = f"<language>{self.language}</language>" if self.language else ""
@@ -91,8 +91,8 @@ WRONG: dict[str, Change] = {
 }
 ORDINARY: dict[str, Callable[[Paper], Paper]] = {
     "nothing-new": lambda paper: paper,
-    "growth": lambda paper: replace(paper, items=60),
-    "rotation": lambda paper: replace(paper, first=paper.first + 12),
+    "growth": lambda paper: replace(paper, items=60, first=paper.first - 48),
+    "rotation": lambda paper: replace(paper, first=paper.first + 6),
     "half-as-many": lambda paper: replace(paper, items=6),
     "a-third-as-many": lambda paper: replace(paper, items=4),
     "excerpts-for-texts": lambda paper: replace(paper, text=paper.text[:120]),
@@ -136,22 +136,23 @@ class Press:
             self.publisher.serve(f"/{name}.xml", paper.body(), kind)
 
     def poll(self) -> None:
-        self.now += HOUR
+        self.now += DAY
         self.container.polling.poll_now(list(self.ids.values()))
 
     def usual(self) -> None:
-        """Let a week pass, with new items at every poll."""
+        """Let days pass, with a new item at every poll."""
         for number in range(6):
             self.publish(lambda _, paper: paper, number)
             self.poll()
 
     def alerted(self) -> dict[str, str]:
-        """Return the sentences of open alerts by source."""
+        """Return the sentences of open alerts about wrong responses by source."""
         found = {}
         for now in (self.now, self.now + 2 * HOUR):
             with self.store.writing(lock_stream=False) as tx:
                 attend_incidents(tx, now)
-                found = {condition.subject: condition.sentence for condition in incident_conditions(tx, now)}
+                conditions = [*incident_conditions(tx, now)]
+                found = {each.subject: each.sentence for each in conditions if each.kind == IncidentKind.WRONG.value}
         return found
 
     def signs(self) -> dict[str, str]:
@@ -193,7 +194,6 @@ def test_a_new_form_is_adopted_after_two_weeks(press: Press) -> None:
         press.publish(lambda _, paper: replace(paper, site="https://new.example"), 6 + day)
         press.poll()
         assert press.signs() == ({"moved": "site"} if day < 15 else {})
-        press.now += DAY - HOUR
 
 
 def test_a_brief_fault_sends_no_alert(press: Press) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.domain.monitoring import silence
@@ -51,7 +50,7 @@ def watched(
     if facts is None:
         return Watch(kept, silent_from)
     known = Fingerprint.of(kept.get(_DOCUMENT))
-    fingerprint, sign = judged(known, facts, timedelta() if history is None else silence.usual_gap(history), now)
+    fingerprint, sign = judged(known, facts, after, now)
     kept[_DOCUMENT] = fingerprint.json()
     began = sign if known.sign is None else None
     return Watch(kept, silent_from, began, known.sign is not None and sign is None)

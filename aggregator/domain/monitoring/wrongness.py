@@ -109,9 +109,14 @@ def facts_of(result: FetchResult) -> Facts | None:
     )
 
 
-def judged(known: Fingerprint, facts: Facts, usual_gap: timedelta, now: datetime) -> tuple[Fingerprint, Sign | None]:
-    """Compare a document with the ones before; return the new fingerprint, and the sign that it is wrong."""
-    sign = next(_signs(known, facts, usual_gap), None) if len(known.sizes) >= _LEAST_DOCUMENTS else None
+def judged(
+    known: Fingerprint, facts: Facts, silent_after: timedelta | None, now: datetime
+) -> tuple[Fingerprint, Sign | None]:
+    """Compare a document with the ones before; return the new fingerprint, and the sign that it is wrong.
+
+    `silent_after` is the gap between items that is improbable for the source, if its history suffices to judge.
+    """
+    sign = next(_signs(known, facts, silent_after), None) if len(known.sizes) >= _LEAST_DOCUMENTS else None
     if sign is None and known.sign is not None and _may_persist(known, facts):
         sign = Sign(known.sign, "")
     if sign is None:
@@ -122,7 +127,7 @@ def judged(known: Fingerprint, facts: Facts, usual_gap: timedelta, now: datetime
     return replace(known, sign=sign.code, since=since, open_lag=max(known.open_lag, _lag(known, facts))), sign
 
 
-def _signs(known: Fingerprint, facts: Facts, usual_gap: timedelta) -> Iterator[Sign]:
+def _signs(known: Fingerprint, facts: Facts, silent_after: timedelta | None) -> Iterator[Sign]:
     least = min(known.entries, default=0)
     if facts.entries == 0 and least >= _LEAST_ENTRIES:
         yield Sign("empty", f"its document has no items; it had at least {least} before.")
@@ -134,7 +139,7 @@ def _signs(known: Fingerprint, facts: Facts, usual_gap: timedelta) -> Iterator[S
         yield Sign("site", f"its items link to {strange}; they linked to {_names(known.sites)} before.")
     if strange := _strange(known.languages, facts.languages):
         yield Sign("language", f"its items are in {strange!r}; they were in {_names(known.languages)!r} before.")
-    yield from _aged(known, facts, usual_gap)
+    yield from _aged(known, facts, silent_after)
 
 
 def _may_persist(known: Fingerprint, facts: Facts) -> bool:
@@ -148,11 +153,10 @@ def _may_persist(known: Fingerprint, facts: Facts) -> bool:
     }.get(known.sign or "", False)
 
 
-def _aged(known: Fingerprint, facts: Facts, usual_gap: timedelta) -> Iterator[Sign]:
-    far = max(_FAR, 3 * usual_gap)
-    if known.newest is None:
+def _aged(known: Fingerprint, facts: Facts, silent_after: timedelta | None) -> Iterator[Sign]:
+    if known.newest is None or silent_after is None:
         return
-    newest = datetime.fromtimestamp(known.newest, UTC)
+    far, newest = max(_FAR, silent_after), datetime.fromtimestamp(known.newest, UTC)
     if facts.whole and facts.newest is not None and facts.newest < newest - far:
         yield Sign("older", f"its newest item is of {facts.newest:%Y-%m-%d}; it had one of {newest:%Y-%m-%d} before.")
     lag = timedelta(seconds=_lag(known, facts))
