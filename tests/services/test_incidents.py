@@ -10,7 +10,7 @@ import pytest
 from aggregator.domain.monitoring.incidents import IncidentKind
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import SourceState
-from aggregator.services.incidents import attend_incidents, incident_conditions
+from aggregator.services.incidents import attend_incidents, incident_conditions, note_alerts
 from aggregator.services.screen_entries import screened_all
 from aggregator.services.store_result import store_result
 from tests.building import NOON, add_source, an_activity
@@ -40,7 +40,9 @@ def attended(store: Store, now: datetime) -> list[str]:
     """Attend to the incidents; return the sentences of the alerts that are open."""
     with store.writing(lock_stream=False) as tx:
         attend_incidents(tx, now)
-        return [condition.sentence for condition in incident_conditions(tx, now)]
+        conditions = list(incident_conditions(tx, now))
+        note_alerts(tx, now)
+    return [condition.sentence for condition in conditions]
 
 
 def incidents(store: Store) -> list[Incident]:
