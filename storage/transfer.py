@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, LargeBinary, Text, delete, func, insert, select
+from sqlalchemy import JSON, LargeBinary, Text, delete, func, insert, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 
 from aggregator.domain.errors import BadRequestError
@@ -63,6 +63,7 @@ def load(engine: Engine, read_line: Callable[[int], bytes]) -> dict[str, int]:
     """
     schema.check(engine)
     with _connected(engine) as connection, connection.execution_options(writing=True).begin():
+        _lock(connection)
         _check_empty(connection)
         for table in reversed(_tables()):
             if table.name not in _KEPT:
@@ -119,10 +120,10 @@ def _dump(connection: Connection, write: Callable[[bytes], object]) -> dict[str,
 
 def _line(value: object) -> bytes:
     """Return a line; characters that PostgreSQL can't store, in rows of former versions, become U+FFFD."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    if "\\u0000" in text or _SURROGATE.search(text):
-        text = json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.encode() + b"\n"
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if "\\u0000" in written or _SURROGATE.search(written):
+        written = json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return written.encode() + b"\n"
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401  # any JSON
@@ -218,6 +219,13 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
         if isinstance(error, DBAPIError):  # the database failed
             raise
         raise problem from None
+
+
+def _lock(connection: Connection) -> None:
+    """Keep other writers out, such as a worker or a second import; SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
 
 
 def _check_empty(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, insert, text
+from sqlalchemy.exc import OperationalError
 
 from aggregator.cli.transfer import export, import_
 from aggregator.domain.errors import BadRequestError
@@ -123,6 +124,24 @@ def test_a_copy_goes_on_where_the_original_was(store: Store, other: Store) -> No
 def _instance(store: Store) -> str:
     with store.reading() as tx:
         return tx.stream.state.instance()
+
+
+def test_nobody_else_writes_during_an_import(sqlite_store: Store, postgresql_store: Store) -> None:
+    add_source(sqlite_store, "news")
+    lines = io.BytesIO(exported(sqlite_store))
+    refused: list[bool] = []
+
+    def read_line(size: int) -> bytes:
+        with postgresql_store.engine.connect() as connection, connection.begin():
+            connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            if not refused:
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    connection.execute(text("UPDATE source SET name = 'other'"))
+                refused.append(True)
+        return lines.readline(size)
+
+    load(postgresql_store.engine, read_line)
+    assert refused
 
 
 def test_a_database_in_use_takes_no_import(store: Store, other: Store) -> None:
