@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _POSTS = re.compile(r"(?:tweets?|tweets?-part\d{1,3})\.js")
 _ACCOUNT = "account.js"
 _MOST_FILES = 1_000_000  # in a ZIP file
-_LARGEST_DIRECTORY = 150_000_000  # bytes of a ZIP file's list of files
+_LARGEST_DIRECTORY = 100_000_000  # bytes of a ZIP file's list of files
 _LARGEST_FILE = 4_000_000_000  # bytes of `tweets.js`, unpacked
 _LARGEST_OBJECT = 2_000_000  # characters
 _MOST_POSTS = 1_000_000
