@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, LargeBinary, Text, delete, func, insert, select
+from sqlalchemy import JSON, LargeBinary, Text, delete, func, insert, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 
 from aggregator.domain.errors import BadRequestError
 from storage import schema
@@ -22,7 +24,7 @@ from storage.engine.connect import UtcDateTime, make_engine
 from storage.tables.metadata import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Column, Connection, Engine, Table
 
@@ -31,6 +33,7 @@ _FILLED_BY_TRIGGERS = frozenset({"activity_tag"})
 _KEPT = frozenset({"audit"})  # append-only, and empty in a new database
 _ROWS = 500  # per statement
 _LONGEST_LINE = 64 * 1024 * 1024  # bytes
+_SURROGATE, _UNSTORABLE = re.compile("[\ud800-\udfff]"), re.compile("[\0\ud800-\udfff]")
 _LIMIT = 24 * 3600.0  # seconds for a statement
 
 
@@ -60,6 +63,7 @@ def load(engine: Engine, read_line: Callable[[int], bytes]) -> dict[str, int]:
     """
     schema.check(engine)
     with _connected(engine) as connection, connection.execution_options(writing=True).begin():
+        _lock(connection)
         _check_empty(connection)
         for table in reversed(_tables()):
             if table.name not in _KEPT:
@@ -98,7 +102,7 @@ def _dump(connection: Connection, write: Callable[[bytes], object]) -> dict[str,
     seen, rows = hashlib.sha256(), dict[str, int]()
 
     def put(value: object) -> None:
-        line = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+        line = _line(value)
         seen.update(line)
         write(line)
 
@@ -112,6 +116,22 @@ def _dump(connection: Connection, write: Callable[[bytes], object]) -> dict[str,
             rows[table.name] += 1
     write(json.dumps({"end": sum(rows.values()), "sha256": seen.hexdigest()}).encode() + b"\n")
     return rows
+
+
+def _line(value: object) -> bytes:
+    """Return a line; characters that PostgreSQL can't store, in rows of former versions, become U+FFFD."""
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if "\\u0000" in written or _SURROGATE.search(written):
+        written = json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return written.encode() + b"\n"
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[Any]:
@@ -165,16 +185,47 @@ def _load(connection: Connection, lines: _Lines) -> str:
         while isinstance(line := lines.next(), list):
             if len(line) != len(decoders):
                 raise BadRequestError(f"The export is damaged: a row of {table.name} has {len(line)} values.")
-            batch.append({name: decode(value) for (name, decode), value in zip(decoders, line, strict=True)})
+            batch.append(_row(table, decoders, line))
             if len(batch) == _ROWS:
-                connection.execute(insert(table), batch)
+                _insert(connection, table, batch)
                 batch = []
         if batch:
-            connection.execute(insert(table), batch)
+            _insert(connection, table, batch)
     digest = lines.digest.hexdigest()
     if not isinstance(line, dict) or line.get("sha256") != digest:
         raise BadRequestError("The export is damaged or incomplete: its checksum is wrong.")
     return digest
+
+
+def _row(table: Table, decoders: Sequence[tuple[str, Callable[[Any], Any]]], line: list[Any]) -> dict[str, Any]:
+    try:
+        return {name: decode(value) for (name, decode), value in zip(decoders, line, strict=True)}
+    except (TypeError, ValueError):
+        raise BadRequestError(f"The export is damaged: a row of {table.name} has a malformed value.") from None
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Store rows.
+
+    Raises:
+        BadRequestError: the table doesn't take a value; the message has none, since values may be secret.
+    """
+    problem = BadRequestError(f"The export is damaged: the table {table.name} doesn't take a row.")
+    try:
+        connection.execute(insert(table), rows)
+    except (IntegrityError, DataError, ProgrammingError, OverflowError):
+        raise problem from None
+    except StatementError as error:
+        if isinstance(error, DBAPIError):  # the database failed
+            raise
+        raise problem from None
+
+
+def _lock(connection: Connection) -> None:
+    """Keep other writers out, such as a worker or a second import; SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
 
 
 def _check_empty(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -66,7 +67,8 @@ def _written(file: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        with open(file, "xb", opener=private_files.opener) as plain:  # Path.open has no opener
+        # Path.open has no opener.
+        with open(file, "xb", opener=private_files.opener) as plain, _deleted_on_failure(file):
             if file.suffix != ".gz":
                 yield plain
                 return
@@ -79,6 +81,16 @@ def _written(file: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def _deleted_on_failure(file: Path) -> Iterator[None]:
+    """Leave no file that looks like an export but is incomplete."""
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def _read(file: Path) -> Iterator[BinaryIO]:
     if str(file) == "-":
         yield sys.stdin.buffer
@@ -86,6 +98,6 @@ def _read(file: Path) -> Iterator[BinaryIO]:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as source:
             yield cast("BinaryIO", source)
-    except (OSError, EOFError) as problem:
+    except (OSError, EOFError, zlib.error) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else ""
         raise BadRequestError(f"{file} can't be read: {reason or problem}.") from None

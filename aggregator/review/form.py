@@ -15,10 +15,18 @@ _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LARGEST_ID = 2**63 - 1
 
 
+_ID = re.compile(r"[1-9][0-9]{0,18}")  # longer texts would make int() fail
+
+
 class BadFormError(BadRequestError):
     """A field is invalid; the message names it and the expected value."""
 
     code = "bad-form"
+
+
+def id_in(text: str) -> int | None:
+    """Return the id in a text, such as a part of a path; None if it is none."""
+    return int(text) if _ID.fullmatch(text) and int(text) <= _LARGEST_ID else None
 
 
 class Upload(NamedTuple):
@@ -91,9 +99,9 @@ class Form:
         """Return the distinct ids of a repeatable field."""
         found = []
         for value in self.texts(name):
-            if not re.fullmatch(r"[1-9][0-9]{0,18}", value) or int(value) > _LARGEST_ID:
+            if (id_ := id_in(value)) is None:
                 raise BadFormError(f"{name}: {value[:80]!r} isn't an id.")
-            found.append(int(value))
+            found.append(id_)
         if len(found) > most:
             raise BadFormError(f"{len(found)} are too many; the limit is {most}.")
         return list(dict.fromkeys(found))

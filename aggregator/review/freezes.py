@@ -9,7 +9,7 @@ from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.freezes import LONGEST
 from aggregator.review.context import CHOICES, HOME, Banner, DeskRoute
 from aggregator.review.errors import ConflictError
-from aggregator.review.form import BadFormError
+from aggregator.review.form import BadFormError, id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from storage.store import Transaction
 
 _LISTED = 30
-_LARGEST_ID = 2**63 - 1
 
 
 class FreezePages:
@@ -62,8 +61,8 @@ class FreezePages:
         """End a freeze now and publish the held items."""
         text = str(request.http.path_params["freeze_id"])
         with self._desk.store.writing() as tx:
-            known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            freeze = tx.moderation.freezes.get(int(text)) if known else None
+            id_ = id_in(text)
+            freeze = None if id_ is None else tx.moderation.freezes.get(id_)
             if freeze is None:
                 raise NotFoundError(f"No freeze {text[:40]!r}.")
             if freeze.ended is not None or freeze.until <= request.now:

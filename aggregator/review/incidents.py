@@ -9,6 +9,7 @@ from aggregator.domain.access.accounts import Role
 from aggregator.domain.errors import NotFoundError
 from aggregator.review.context import HOME, DeskRoute
 from aggregator.review.errors import ConflictError
+from aggregator.review.form import id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _OPEN = 200  # incidents of a page
 _PAST = 50
-_LARGEST_ID = 2**63 - 1
 _DAYS = ("1", "7", "30")  # of a snooze
 
 
@@ -75,8 +75,8 @@ class IncidentPages:
 
 def _existing(tx: Transaction, request: DeskRequest) -> Incident:
     text = str(request.http.path_params["incident_id"])
-    known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-    incident = tx.monitoring.incidents.get(int(text)) if known else None
+    id_ = id_in(text)
+    incident = None if id_ is None else tx.monitoring.incidents.get(id_)
     if incident is None:
         raise NotFoundError(f"No incident {text[:40]!r}.")
     return incident

@@ -10,6 +10,7 @@ from aggregator.domain.errors import NotFoundError
 from aggregator.domain.moderation.decisions import DecisionAction
 from aggregator.domain.moderation.text_diff import difference
 from aggregator.review.context import HOME, DeskRoute
+from aggregator.review.form import id_in
 from aggregator.review.queue import card_values, cards_part, queue_items
 
 if TYPE_CHECKING:
@@ -113,9 +114,10 @@ def id_of(request: DeskRequest) -> int:
         NotFoundError: it isn't an id.
     """
     text = str(request.http.path_params["item_id"])
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LARGEST_ID:
+    id_ = id_in(text)
+    if id_ is None:
         raise NotFoundError(f"No item {text[:40]!r}.")
-    return int(text)
+    return id_
 
 
 def held(tx: Transaction, id_: int) -> Activity:

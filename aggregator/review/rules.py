@@ -27,6 +27,7 @@ from aggregator.domain.moderation.rules import (
     checked,
 )
 from aggregator.review.context import CHOICES, HOME, DeskRoute
+from aggregator.review.form import id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from aggregator.review.context import DeskContext, DeskRequest
     from storage.store import Transaction
 
-_LARGEST_ID = 2**63 - 1
 _BEFORE = timedelta(days=8)  # the preview starts earlier for rules that count days or compare up to a week
 
 ACTIONS: Mapping[Action, str] = {
@@ -151,8 +151,8 @@ class RulePages:
     def _rule(self, request: DeskRequest) -> Rule:
         text = str(request.http.path_params["rule_id"])
         with self._desk.store.reading() as tx:
-            known = text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID
-            rule = tx.moderation.rules.get(int(text)) if known else None
+            id_ = id_in(text)
+            rule = None if id_ is None else tx.moderation.rules.get(id_)
         if rule is None:
             raise NotFoundError(f"No rule {text[:40]!r}; it may have been deleted.")
         return rule

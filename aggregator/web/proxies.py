@@ -132,6 +132,12 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
+def are_addresses(text: str) -> bool:
+    """Return whether a list of hops has at least one, and only addresses."""
+    hops = _parts(text)
+    return bool(hops) and all(_address(hop) is not None for hop in hops)
+
+
 def is_trusted(text: str, networks: Iterable[Network]) -> bool:
     """Return whether an address belongs to a trusted proxy."""
     address = _address(text)

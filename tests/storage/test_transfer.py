@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, insert, text
+from sqlalchemy.exc import OperationalError
 
 from aggregator.cli.transfer import export, import_
 from aggregator.domain.errors import BadRequestError
@@ -24,7 +26,7 @@ from storage.transfer import dump, load
 from tests.building import NOON, add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Column
@@ -124,6 +126,24 @@ def _instance(store: Store) -> str:
         return tx.stream.state.instance()
 
 
+def test_nobody_else_writes_during_an_import(sqlite_store: Store, postgresql_store: Store) -> None:
+    add_source(sqlite_store, "news")
+    lines = io.BytesIO(exported(sqlite_store))
+    refused: list[bool] = []
+
+    def read_line(size: int) -> bytes:
+        with postgresql_store.engine.connect() as connection, connection.begin():
+            connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            if not refused:
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    connection.execute(text("UPDATE source SET name = 'other'"))
+                refused.append(True)
+        return lines.readline(size)
+
+    load(postgresql_store.engine, read_line)
+    assert refused
+
+
 def test_a_database_in_use_takes_no_import(store: Store, other: Store) -> None:
     add_source(store, "news")
     add_source(other, "theirs")
@@ -160,6 +180,54 @@ def test_damaged_exports_are_refused_and_store_nothing(store: Store, other: Stor
     with other.reading() as tx:
         assert tx.polling.sources.count() == 0, name
         assert tx.stream.state.instance() == before
+
+
+def with_value(content: bytes, column: str, value: object) -> bytes:
+    """Return an export with another value in its first source, and the right checksum."""
+    lines = content.splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if b'"table":"source"' in line)
+    row = json.loads(lines[at + 1])
+    row[json.loads(lines[at])["columns"].index(column)] = value
+    lines[at + 1] = json.dumps(row).encode() + b"\n"
+    body = b"".join(lines[:-1])
+    return body + json.dumps({"end": 0, "sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        pytest.param("created", 5, id="a number for a time"),
+        pytest.param("created", "soon", id="a word for a time"),
+        pytest.param("created", "2026-01-01T00:00:00", id="a time without a zone"),
+        pytest.param("slug", None, id="nothing"),
+        pytest.param("slug", {"secret": "s3cret"}, id="an object for a text"),
+        pytest.param("id", "s3cret", id="a text for a number"),
+        pytest.param("id", 2**70, id="a number out of range"),
+    ],
+)
+def test_values_that_a_table_does_not_take_are_refused_and_not_shown(
+    store: Store, other: Store, column: str, value: object
+) -> None:
+    add_source(store, "news")
+    content = with_value(exported(store), column, value)
+    with pytest.raises(BadRequestError, match=r"export is damaged: .* source") as caught:
+        imported(other, content)
+    assert "s3cret" not in str(caught.value)
+    with other.reading() as tx:
+        assert tx.polling.sources.count() == 0
+
+
+def test_characters_that_postgresql_refuses_are_replaced(sqlite_store: Store, postgresql_store: Store) -> None:
+    ingest_now(sqlite_store, add_source(sqlite_store, "news"), [an_activity("1")])
+    with sqlite_store.engine.connect().execution_options(writing=True) as connection, connection.begin():
+        connection.execute(text("UPDATE source SET name = 'a' || char(0) || 'b'"))
+        connection.execute(text("UPDATE activity SET detail = :detail"), {"detail": r'{"\ud800":["a\u0000b\udfff"]}'})
+    content = exported(sqlite_store)
+    imported(postgresql_store, content)
+    assert exported(postgresql_store) == content
+    with postgresql_store.engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM source")).scalar() == "a\ufffdb"
+        assert connection.execute(text("SELECT detail FROM activity")).scalar() == {"\ufffd": ["a\ufffdb\ufffd"]}
 
 
 def test_an_export_is_of_one_moment(store: Store) -> None:
@@ -199,6 +267,30 @@ def test_the_commands_move_an_installation(
     assert "imported and compared" in done.output
     assert "in use" in str(CliRunner().invoke(import_, [str(path)]).exception)
     assert "can't be read" in str(CliRunner().invoke(import_, [str(tmp_path / "missing")]).exception)
+
+
+def test_a_damaged_compressed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGGREGATOR_DATABASE_URL", f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    monkeypatch.setenv("AGGREGATOR_DATA_DIR", str(tmp_path))
+    packed = gzip.compress(random.Random(1).randbytes(50).hex().encode() * 20)
+    (tmp_path / "damaged.gz").write_bytes(packed[:12] + b"\xff" * 30 + packed[42:])
+    problem = CliRunner().invoke(import_, [str(tmp_path / "damaged.gz")]).exception
+    assert isinstance(problem, BadRequestError)
+    assert "damaged.gz can't be read" in str(problem)
+
+
+def test_a_failed_export_leaves_no_file(sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGGREGATOR_DATABASE_URL", sqlite_store.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("AGGREGATOR_DATA_DIR", str(tmp_path))
+
+    def stopped(_store: Store, write: Callable[[bytes], object]) -> None:
+        write(b'{"format":1}\n')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "dump", stopped)
+    for name in ("all.jsonl", "all.jsonl.gz"):
+        assert CliRunner().invoke(export, [str(tmp_path / name)]).exit_code
+        assert not (tmp_path / name).exists()
 
 
 def test_now_is_no_part_of_an_export(store: Store) -> None:

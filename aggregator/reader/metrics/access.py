@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.access.api_tokens import Scope, digest_of, is_same
 from aggregator.domain.errors import StoreUnavailableError
 from aggregator.reader.authentication import bearer_token
-from aggregator.web.proxies import forwarded_by, is_trusted, origin
+from aggregator.web.proxies import are_addresses, forwarded_by, is_trusted, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 # Headers of proxies. With one of them, the address of the connection is not the client's.
-_PROXIED = (b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip", b"x-forwarded-host")
+_PROXIED = frozenset(
+    {b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip", b"fastly-client-ip", b"x-client-ip",
+     b"x-cluster-client-ip", b"x-original-forwarded-for"}
+)  # fmt: skip
 _TRUSTED_AWAY = 600.0  # seconds for which a valid token stays valid while the database is unavailable
 
 
@@ -53,12 +56,13 @@ class MetricsAccess:
         """Return whether the client is in an allowed network, however the request reached us.
 
         A proxy on this machine would make every visitor look local. So an address counts only if no proxy is involved,
-        or if a trusted proxy names the client.
+        or if a trusted proxy names the client. Beyond a hop that is no address, such as "unknown" or one with a port,
+        `origin` finds the proxy only.
         """
         forwarded: Mapping[bytes, str] = forwarded_by(headers)
         client = origin(peer, forwarded, self._trusted).client or peer
-        is_named = b"x-forwarded-for" in forwarded and is_trusted(peer, self._trusted)
-        is_proxied = bool(forwarded) or any(name in _PROXIED for name, _ in headers)
+        is_named = are_addresses(forwarded.get(b"x-forwarded-for", "")) and is_trusted(peer, self._trusted)
+        is_proxied = any(name in _PROXIED or name.startswith(b"x-forwarded-") for name, _ in headers)
         return (is_named or not is_proxied) and is_trusted(client, self._networks)
 
     async def _knows(self, digest: str) -> bool:

@@ -11,13 +11,15 @@ import json
 import re
 import struct
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from aggregator.domain.errors import BadRequestError
+from aggregator.sources.twitter.addresses import USER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
 _POSTS = re.compile(r"(?:tweets?|tweets?-part\d{1,3})\.js")
 _ACCOUNT = "account.js"
 _MOST_FILES = 1_000_000  # in a ZIP file
-_LARGEST_DIRECTORY = 200_000_000  # bytes of a ZIP file's list of files
+_LARGEST_DIRECTORY = 100_000_000  # bytes of a ZIP file's list of files
 _LARGEST_FILE = 4_000_000_000  # bytes of `tweets.js`, unpacked
 _LARGEST_OBJECT = 2_000_000  # characters
 _MOST_POSTS = 1_000_000
 _CHUNK = 262_144  # characters
-_END_RECORD = struct.Struct("<4s4H2LH")
+_SMALL_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,14 @@ def opened(path: Path) -> Iterator[AccountArchive]:
         BadRequestError: it is no archive of X, or exceeds a limit.
     """
     try:
-        with path.open("rb") as file:
+        with _BoundedFile(path.open("rb", buffering=0)) as file:
             if not zipfile.is_zipfile(file):
                 raise BadRequestError(f"{path.name} is no ZIP file; give the file that X offers for download.")
-            _check_directory(file, path.name)
-            with zipfile.ZipFile(file) as archive:
+            with _directory_read(file, path.name) as archive:
                 yield AccountArchive(archive, path.name)
     except OSError as error:
         raise BadRequestError(f"{path.name} can't be read: {error.strerror or error}.") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise BadRequestError(f"{path.name} is damaged or encrypted: {error}.") from None
 
 
@@ -85,7 +86,7 @@ class AccountArchive:
         """
         for item in self._objects(self._account) if self._account is not None else ():
             account = item.get("account")
-            if isinstance(account, dict) and str(account.get("accountId")).isdigit():
+            if isinstance(account, dict) and USER_ID.fullmatch(str(account.get("accountId"))):
                 return ArchivedAccount(str(account["accountId"]), str(account.get("username", "")))
         raise BadRequestError(f"{self._name} has no data/{_ACCOUNT} with the account's id; is it an archive of X?")
 
@@ -114,7 +115,7 @@ class AccountArchive:
         if entry.file_size > _LARGEST_FILE:
             raise BadRequestError(f"{entry.filename} in {self._name} has more than {_LARGEST_FILE:,} bytes.")
         with self._archive.open(entry) as file:
-            yield from objects_in(io.TextIOWrapper(file, encoding="utf-8", errors="replace"), entry.filename)
+            yield from objects_in(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace"), entry.filename)
 
 
 def objects_in(text: io.TextIOBase, name: str) -> Iterator[dict[str, Any]]:
@@ -155,6 +156,8 @@ def _object_at(buffer: str, at: int, name: str) -> tuple[object, int] | None:
         return None
     except RecursionError:
         raise BadRequestError(f"{name} has an object that is nested too deeply.") from None
+    except ValueError:
+        raise BadRequestError(f"{name} has a number that is too long.") from None
 
 
 _DECODER = json.JSONDecoder()
@@ -167,29 +170,34 @@ def _next_object(buffer: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _check_directory(file: BinaryIO, name: str) -> None:
-    """Check the size of a ZIP file's directory before it is loaded into memory.
+class _BoundedFile(io.BufferedReader):
+    """A file that refuses to read more than the limit at once, as for a ZIP file's whole directory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LARGEST_DIRECTORY:
+            raise BadRequestError(f"The ZIP file's list of files has more than {_LARGEST_DIRECTORY:,} bytes.")
+        return super().read(size)
+
+
+def _directory_read(file: _BoundedFile, name: str) -> zipfile.ZipFile:
+    """Read the list of files of a ZIP file.
 
     Raises:
-        BadRequestError: it is too large.
+        BadRequestError: it is malformed, or too long.
     """
-    end = file.seek(0, io.SEEK_END)
-    file.seek(max(end - 65_536 - _END_RECORD.size, 0))
-    tail = file.read()
-    at = tail.rfind(b"PK\5\6")
-    record = _END_RECORD.unpack_from(tail, at) if 0 <= at <= len(tail) - _END_RECORD.size else None
-    files, size = (record[4], record[5]) if record else (0, 0)
-    if b"PK\6\6" in tail:  # ZIP64 has its own record
-        at = tail.rfind(b"PK\6\6")
-        files, size = struct.unpack_from("<QQ", tail, at + 32) if at + 48 <= len(tail) else (files, size)
-    if files > _MOST_FILES or size > _LARGEST_DIRECTORY:
+    try:
+        archive = zipfile.ZipFile(file)
+    except (ValueError, struct.error) as error:  # such as names that are not UTF-8
+        raise BadRequestError(f"{name} is damaged: {error}.") from None
+    if len(archive.infolist()) > _MOST_FILES:
+        archive.close()
         raise BadRequestError(f"{name} contains more than {_MOST_FILES:,} files.")
-    file.seek(0)
+    return archive
 
 
 def current_format(old: object, *, reposts: bool = False) -> dict[str, Any] | None:
     """Return an archived post in the format of X's API 2, or None; a repost only if `reposts` is set."""
-    if not isinstance(old, dict) or not str(old.get("id_str")).isdigit():
+    if not isinstance(old, dict) or not USER_ID.fullmatch(str(old.get("id_str"))):
         return None
     text = str(old.get("full_text") or old.get("text") or "")
     if not reposts and (text.startswith("RT @") or old.get("retweeted_status")):
@@ -204,7 +212,7 @@ def current_format(old: object, *, reposts: bool = False) -> dict[str, Any] | No
     }
     if (moment := _moment(old.get("created_at"))) is not None:
         post["created_at"] = moment
-    if str(old.get("in_reply_to_status_id_str")).isdigit():
+    if USER_ID.fullmatch(str(old.get("in_reply_to_status_id_str"))):
         post["referenced_tweets"] = [{"type": "replied_to", "id": str(old["in_reply_to_status_id_str"])}]
         post["in_reply_to_user_id"] = str(old.get("in_reply_to_user_id_str") or "")
     post["attachments"] = {"media_keys": [media["media_key"] for media in post["_media"]]}
@@ -248,8 +256,15 @@ def _spans(items: object) -> Iterator[tuple[dict[str, Any], dict[str, int]]]:
     """Yield entities with their position in the text."""
     for item in items if isinstance(items, list) else []:
         indices = item.get("indices") if isinstance(item, dict) else None
-        if isinstance(indices, list) and len(indices) == 2 and all(str(index).isdigit() for index in indices):  # noqa: PLR2004
-            yield item, {"start": int(indices[0]), "end": int(indices[1])}
+        if isinstance(indices, list) and len(indices) == 2:  # noqa: PLR2004
+            start, end = map(_number, indices)
+            if start is not None and end is not None:
+                yield item, {"start": start, "end": end}
+
+
+def _number(value: object) -> int | None:
+    """Return a number below a billion, which archives write as a text, too."""
+    return int(str(value)) if isinstance(value, (str, int)) and _SMALL_NUMBER.fullmatch(str(value)) else None
 
 
 def _media(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -257,15 +272,15 @@ def _media(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     extended = old.get("extended_entities")
     items = extended.get("media") if isinstance(extended, dict) else None
     for item in items if isinstance(items, list) else []:
-        if not isinstance(item, dict) or not str(item.get("id_str")).isdigit():
+        if not isinstance(item, dict) or not USER_ID.fullmatch(str(item.get("id_str"))):
             continue
         kind, address = str(item.get("type")), str(item.get("media_url_https") or "")
         media: dict[str, Any] = {"media_key": f"3_{item['id_str']}", "type": kind}
         sizes = item.get("sizes")
         large = sizes.get("large") if isinstance(sizes, dict) else None
         for name, side in (("width", "w"), ("height", "h")):
-            if isinstance(large, dict) and str(large.get(side)).isdigit():
-                media[name] = int(large[side])
+            if isinstance(large, dict) and (pixels := _number(large.get(side))) is not None:
+                media[name] = pixels
         if kind == "photo":
             yield {**media, "url": address}
         elif kind in {"video", "animated_gif"}:
@@ -276,6 +291,6 @@ def _variants(info: object) -> Iterator[dict[str, Any]]:
     items = info.get("variants") if isinstance(info, dict) else None
     for item in items if isinstance(items, list) else []:
         if isinstance(item, dict):
-            rate = str(item.get("bitrate"))
-            known = {"bit_rate": int(rate)} if rate.isdigit() and len(rate) < len("9999999999") else {}
+            rate = _number(item.get("bitrate"))
+            known = {} if rate is None else {"bit_rate": rate}
             yield {"content_type": str(item.get("content_type")), "url": str(item.get("url")), **known}

@@ -168,8 +168,10 @@ def test_without_any_snapshot_the_readers_own_metrics_are_given(reader: Reader, 
         {"Forwarded": "for=127.0.0.1"},
         {"X-Real-IP": "127.0.0.1"},
         {"Via": "1.1 proxy"},
+        {"X-Forwarded-Port": "443"},
+        {"X-Client-IP": "127.0.0.1"},
     ],
-    ids=["forwarded-public", "forwarded-local", "forwarded-rfc", "real-ip", "via"],
+    ids=["forwarded-public", "forwarded-local", "forwarded-rfc", "real-ip", "via", "port", "client-ip"],
 )
 def test_visitors_behind_an_unknown_proxy_may_not_read_it(reader: Reader, headers: dict[str, str]) -> None:
     answer = reader.ask("/metrics", headers=headers)
@@ -183,6 +185,22 @@ def test_a_trusted_proxy_names_the_client(facts: Facts, client: str, status: int
     with serving(app) as reader:
         answer = reader.ask("/metrics", headers={"X-Forwarded-For": client, "X-Forwarded-Host": "stream.example"})
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        pytest.param("203.0.113.9:4711", id="with a port"),
+        pytest.param("[2001:db8::9]:4711", id="with a port, version 6"),
+        pytest.param("unknown", id="unknown"),
+        pytest.param("203.0.113.9, _hidden", id="hidden"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_a_trusted_proxy_that_names_no_address_is_not_the_client(facts: Facts, hops: str) -> None:
+    app = app_of(facts.store, metrics=facts.options(), trusted_proxies=(ipaddress.ip_network("127.0.0.1/32"),))
+    with serving(app) as reader:
+        assert reader.ask("/metrics", headers={"X-Forwarded-For": hops}).status == 401
 
 
 def test_other_networks_need_a_token_of_the_scope(facts: Facts) -> None:

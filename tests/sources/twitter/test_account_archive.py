@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING
@@ -111,6 +110,23 @@ def test_files_are_found_in_either_place(tmp_path: Path, folder: str) -> None:
         pytest.param(archived(12, "x", entities={"urls": [1, {"indices": ["0", "-1"]}]}), id="odd links"),
         pytest.param(archived(12, "x", created_at="yesterday"), id="no time"),
         pytest.param(archived(12, "x", extended_entities={"media": [1, {"type": "photo"}]}), id="odd media"),
+        pytest.param(archived(12, "x", id_str="²"), id="a digit that is no decimal"),
+        pytest.param(archived(12, "x", id_str="9" * 5000), id="an endless id"),
+        pytest.param(archived(12, "x", entities={"urls": [{"indices": ["²", 3]}]}), id="no decimal as a position"),
+        pytest.param(archived(12, "x", entities={"urls": [{"indices": [0, "9" * 5000]}]}), id="an endless position"),
+        pytest.param(
+            archived(
+                12,
+                "x",
+                extended_entities={
+                    "media": [
+                        {"id_str": "1", "type": "photo", "sizes": {"large": {"w": "²", "h": "9" * 5000}}},
+                        {"id_str": "2", "type": "video", "video_info": {"variants": [{"bitrate": "²"}]}},
+                    ]
+                },
+            ),
+            id="media with odd numbers",
+        ),
     ],
 )  # fmt: skip
 def test_odd_posts_cost_no_other_post(tmp_path: Path, odd: object) -> None:
@@ -126,6 +142,7 @@ def test_odd_posts_cost_no_other_post(tmp_path: Path, odd: object) -> None:
         pytest.param("[" * 200_000, "too deeply|malformed", id="nested"),
         pytest.param('[{"a": "' + "x" * 3_000_000, "too long", id="a long object"),
         pytest.param("<!doctype html>", "in the middle|malformed", id="a page"),
+        pytest.param('[{"a": ' + "1" * 5000 + "}]", "number that is too long", id="an endless number"),
     ],
 )
 def test_malformed_files_are_an_error(text: str, message: str) -> None:
@@ -153,14 +170,54 @@ def test_more_posts_than_the_limit_are_an_error(tmp_path: Path, monkeypatch: pyt
         read(archive(tmp_path / "a.zip", [archived(number, "x") for number in (1, 2, 3)]))
 
 
-def test_a_directory_that_claims_too_many_files_is_not_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("comment", [b"", b"PK\6\6" + bytes(52), b"x" * 65_535], ids=["none", "a record", "long"])
+def test_a_long_directory_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: bytes) -> None:
     path = archive(tmp_path / "a.zip", [archived(11, "One")])
-    body = bytearray(path.read_bytes())
-    at = body.rfind(b"PK\5\6")
-    struct.pack_into("<L", body, at + 12, 2**31)  # the size of the directory
-    path.write_bytes(body)
-    with pytest.raises(BadRequestError, match=r"more than|damaged"):
+    with zipfile.ZipFile(path, "a") as file:
+        for number in range(1000):
+            file.writestr(f"data/tweets_media/{number}-picture-of-a-long-name.jpg", b"")
+        file.comment = comment
+    monkeypatch.setattr(account_archive, "_LARGEST_DIRECTORY", 70_000)
+    with pytest.raises(BadRequestError, match=r"list of files has more than 70,000 bytes"):
         read(path)
+
+
+def test_more_files_than_the_limit_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_archive, "_MOST_FILES", 3)
+    with pytest.raises(BadRequestError, match="more than 3 files"):
+        read(archive(tmp_path / "a.zip", [archived(11, "One")]))
+
+
+@pytest.mark.parametrize(
+    ("marker", "offset", "junk"),
+    [
+        pytest.param(b"PK\5\6", 12, b"\xff\xff\xff\x7f", id="a directory of another size"),
+        pytest.param(b"PK\5\6", 16, b"\xff\xff\xff\x7f", id="a directory elsewhere"),
+        pytest.param(b"PK\1\2", 8, b"\x01\x00", id="encrypted"),
+        pytest.param(b"PK\1\2", 8, b"\x00\x08\x08\x00" + bytes(34) + b"\xff", id="a name that is no UTF-8"),
+        pytest.param(b"PK\1\2", 42, b"\xff\xff\xff\x7f", id="a file elsewhere"),
+        pytest.param(b"data/tweets.js", 14, b"\xff" * 40, id="content that can't be unpacked"),
+    ],
+)
+def test_damaged_files_are_an_error(tmp_path: Path, marker: bytes, offset: int, junk: bytes) -> None:
+    path = archive(tmp_path / "a.zip", [archived(number, "One") for number in range(100)])
+    body = bytearray(path.read_bytes())
+    if marker == b"PK\1\2":  # the entry of the posts in the directory
+        at = body.rfind(marker, 0, body.rfind(b"data/tweets.js")) + offset
+    else:
+        at = body.find(marker) + offset
+    body[at : at + len(junk)] = junk
+    path.write_bytes(body)
+    with pytest.raises(BadRequestError, match=r"a\.zip"):
+        read(path)
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("data/account.js", "\ufeff" + script("account", '[{"account": {"accountId": "7"}}]'))
+        file.writestr("data/tweets.js", "\ufeff" + script("tweets", [archived(11, "One")]))
+    assert [activity.content.text for activity in read(path)] == ["One"]
 
 
 @pytest.mark.parametrize("name", ["missing.zip", "page.html", "empty.zip", "folder"])
