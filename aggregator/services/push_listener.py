@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CLAIMED = timedelta(seconds=90)
 _EXTEND_EVERY = 20.0  # seconds
 _CLAIM_AGAIN = 15.0  # seconds between attempts while another process listens
+_LOOK_EVERY = 1.0  # seconds: a flood of events costs no more queries
 _SUBSCRIBE_EVERY = 300.0  # seconds; a change of the followed accounts is applied at the next sign of life
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds after a broken connection
 _APPLY_AGAIN = 1.0  # seconds
@@ -61,6 +62,7 @@ class _Claim:
     extended: float  # monotonic
     subscribed: float = float("-inf")  # monotonic
     accounts: frozenset[str] = frozenset()
+    looked: float = float("-inf")  # monotonic: when the followed accounts were last read
 
 
 class PushListener:
@@ -128,7 +130,10 @@ class PushListener:
                 await self._subscribe(claim, context)
 
     async def _subscribe(self, claim: _Claim, context: PollContext) -> None:
-        """Subscribe to the followed accounts when they change, and now and then."""
+        """Subscribe to the followed accounts when they change, and now and then; look at most once a second."""
+        if time.monotonic() - claim.looked < _LOOK_EVERY:
+            return
+        claim.looked = time.monotonic()
         accounts = await self._read(lambda tx: tx.polling.sources.accounts(self._kind.name))
         recently = time.monotonic() - claim.subscribed < _SUBSCRIBE_EVERY
         if recently and claim.accounts == frozenset(accounts):
