@@ -33,11 +33,12 @@ class _Link:
         self.writers: list[asyncio.StreamWriter] = []
         self.flowing = flowing
         self.is_reset = False
+        self.is_wrapped = False  # asyncio has the socket, also before there is a writer
 
     def reset(self) -> None:
         """Reset both ends at once, with a RST instead of a FIN."""
         self.is_reset = True
-        if not self.writers:
+        if not self.is_wrapped:
             self.client.close()
         for writer in self.writers:
             if not writer.transport.is_closing():
@@ -175,8 +176,11 @@ class TcpProxy:
             link.reset()
 
     async def _forward(self, link: _Link) -> None:
+        link.is_wrapped = True  # closing the socket now would let another one take its number
         reader, writer = await asyncio.open_connection(sock=link.client)
         link.writers.append(writer)
+        if link.is_reset:
+            return
         await link.flowing.wait()
         server_reader, server_writer = await asyncio.open_connection(*self.target)
         link.writers.append(server_writer)
