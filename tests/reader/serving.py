@@ -127,9 +127,9 @@ class _Picture(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def publishing_pictures() -> Iterator[str]:
-    """Serve pictures under an address until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Picture)
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests by a handler, under an address, until the block ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -138,3 +138,10 @@ def publishing_pictures() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+@contextmanager
+def publishing_pictures() -> Iterator[str]:
+    """Serve pictures under an address until the block ends."""
+    with answering(_Picture) as address:
+        yield address

@@ -41,15 +41,15 @@ class MetricsEndpoint:
         trusted_proxies: Sequence[Network],
         prefix: str = "",
     ) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = RequestMetrics(self._registry, prefix)
+        self._collectors = CollectorRegistry()
+        self.requests = RequestMetrics(self._collectors, prefix)
         self._snapshots = Snapshots(readers)
         self._access = MetricsAccess(store, threads, networks, trusted_proxies)
-        self._registry.register(self._snapshots)
-        ProcessCollector(registry=self._registry)
-        Gauge("aggregator_info", "The version of this program.", ["version"], registry=self._registry).labels(
-            version("activity-stream-aggregator")
-        ).set(1)
+        self._collectors.register(self._snapshots)
+        self._collectors.register(ProcessCollector(registry=None))
+        info = Gauge("aggregator_info", "The version of this program.", ["version"], registry=None)
+        info.labels(version("activity-stream-aggregator")).set(1)
+        self._collectors.register(info)
 
     async def respond(self, scope: Scope, send: Send) -> int:
         """Answer a request; return the status."""
@@ -61,7 +61,7 @@ class MetricsEndpoint:
         await self._snapshots.refresh()
         accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
         encode, media_type = choose_encoder(accepted)
-        return await _send(scope, send, 200, encode(self._registry), [(b"content-type", media_type.encode())])
+        return await _send(scope, send, 200, encode(self._collectors), [(b"content-type", media_type.encode())])
 
     def close(self) -> None:
         """Stop reading from the database."""

@@ -59,7 +59,8 @@ def opened(path: Path) -> Iterator[AccountArchive]:
                 yield AccountArchive(archive, path.name)
     except OSError as error:
         raise BadRequestError(f"{path.name} can't be read: {error.strerror or error}.") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    # zipfile raises RuntimeErrors for encrypted files and for methods of compression that it lacks.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise BadRequestError(f"{path.name} is damaged or encrypted: {error}.") from None
 
 

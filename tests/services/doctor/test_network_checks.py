@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from aggregator.services.doctor.network_checks import (
     check_servers,
 )
 from tests.building import add_source
+from tests.reader.serving import answering
 from tests.servers import free_port
 from tests.services.doctor.subjects import codes, subject
 
@@ -49,15 +49,8 @@ def _site(*, alive: int = True, protected: int = True, metrics: int = 401) -> It
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is http.server's
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with answering(Handler) as address:
+        yield address
 
 
 @pytest.mark.parametrize("variable", ["PUBLIC_URL", "CONTACT_URL"])
