@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pydantic_core import to_json
 from sqlalchemy import DateTime, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -80,7 +79,7 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
 
 def _json(value: object) -> str:
     """Serialize JSON, with times, in a third of the standard library's time."""
-    return to_json(value).decode()
+    return msgspec.json.encode(value).decode()
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401  # any JSON
