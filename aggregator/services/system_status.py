@@ -62,7 +62,6 @@ def read_status(
         conditions: list[Condition] = list(current_conditions(tx, settings, now))
         installation = tx.stream.state.instance()
         today = tx.monitoring.counts.totals(now.date().isoformat())
-        count = tx.polling.sources.count()
         paused = tx.polling.hosts.paused(now)
         refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
         unread = tx.stream.unread.counts()
@@ -82,7 +81,7 @@ def read_status(
     return SystemStatus(
         facts=facts,
         today=today,
-        sources=count,
+        sources=sum(found.sources for found in facts.sources),
         paused=paused,
         refusals=refusals,
         unread=unread,
