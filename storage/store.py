@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from aggregator.domain.stream import StreamNews
+    from storage.backfills import Backfills
     from storage.compliance.jobs import Compliance
 
 _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
@@ -72,6 +73,13 @@ class Transaction:
         from storage.compliance.jobs import Compliance
 
         return Compliance(self._connection)
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        """The backfills of migrations."""
+        from storage.backfills import Backfills
+
+        return Backfills(self._connection)
 
 
 class Store:

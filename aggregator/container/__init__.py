@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from aggregator.services.account_archive import AccountArchiveImport
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
+    from aggregator.services.background_migrations import BackgroundMigrations
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.connect_account import AccountConnection
@@ -218,6 +219,13 @@ class Container:
         from aggregator.services.cleanup import Cleanup
 
         return Cleanup(self.store, self.settings, self.clock)
+
+    @property
+    def background_migrations(self) -> BackgroundMigrations:
+        """Runs the backfills of migrations."""
+        from aggregator.services.background_migrations import BackgroundMigrations
+
+        return BackgroundMigrations(self.store)
 
     def reduce_content(self) -> int:
         """Remove stored content of networks of which only ids may be stored; return the number of items."""

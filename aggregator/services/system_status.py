@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aggregator.domain.monitoring.system_facts import BrokerFacts, SystemFacts
     from aggregator.domain.polling.api_refusals import Refusal
     from aggregator.domain.polling.host_limits import Pause
+    from storage.backfills import BackfillState
     from storage.store import Store
 
     Workers = Mapping[str, Collection[str]]  # name -> its queues
@@ -38,6 +39,7 @@ class SystemStatus:
     unread: Mapping[int, int]  # source -> entries
     ids_only: Sequence[str]  # networks of which only ids are stored
     content_to_remove: int  # items of them with content
+    migrations: Sequence[BackfillState]
     broker: BrokerFacts | None
     workers: Workers | None
     needs_attention: Sequence[str]
@@ -67,6 +69,7 @@ def read_status(
         refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
         unread = tx.stream.unread.counts()
         content = tx.stream.reduction.count()
+        migrations = tx.backfills.states()
     broker, workers = None, None
     if not settings.embedded_broker:
         broker = queue_lengths(settings.broker_url, installation, QUEUES)
@@ -88,6 +91,7 @@ def read_status(
         unread=unread,
         ids_only=sorted(store.ids_only),
         content_to_remove=content,
+        migrations=migrations,
         broker=broker,
         workers=workers,
         needs_attention=attention,

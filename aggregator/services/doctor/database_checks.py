@@ -27,6 +27,7 @@ _CLOCKS_DIFFER = timedelta(seconds=5)
 _OLDEST_SERVER = 140_000
 _LEAST_CONNECTIONS = 50
 _CROWDED = 0.8  # of the allowed connections
+_MIGRATION_STANDS = timedelta(minutes=15)
 _TRIED = 20  # encrypted headers
 
 # Setting -> the value that it should have, whether others are an error, and what they mean.
@@ -59,6 +60,25 @@ def check_schema(subject: Subject) -> Iterator[Finding]:
                 "database-unreachable",
                 str(problem),
                 "Start the database, and check address, user and password in AGGREGATOR_DATABASE_URL.",
+            )
+
+
+def check_migrations(subject: Subject) -> Iterator[Finding]:
+    """Check background migrations."""
+    with subject.store.reading() as tx:
+        states = [state for state in tx.backfills.states() if state.finished is None]
+    for state in states:
+        if state.problem is not None:
+            yield error(
+                "migration-failed",
+                f"The background migration {state.name!r} fails: {one_line(state.problem, 300)}",
+                "Correct the cause; it is tried again, and 'aggregator migrate --wait' tries at once.",
+            )
+        elif subject.now - (state.last_batch or state.created) > _MIGRATION_STANDS:
+            yield warning(
+                "migration-stopped",
+                f"The background migration {state.name!r} makes no progress.",
+                "Run the scheduler and a worker of this version, or 'aggregator migrate --wait'.",
             )
 
 
