@@ -58,7 +58,7 @@ SCHEDULE: Mapping[str, Any] = {
         "schedule": MIGRATE,
         "options": {"expires": MIGRATE, "queue": "control"},
     },
-    "cleanup": {"task": "cleanup", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
+    "cleanup": {"task": "cleanup", "schedule": crontab(minute="17"), "options": {"expires": 1800.0}},
 }
 
 

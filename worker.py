@@ -149,7 +149,7 @@ def _add_others(app: Celery, container: Container) -> None:
     add("compliance_sweep", Container.sweep)
     add("send_alerts", lambda container: container.notifier.attend())
     add("migrate_in_background", lambda container: container.background_migrations.run(MIGRATING))
-    add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run()))
+    add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run(container.limits.begin)))
 
 
 class Beating(bootsteps.StartStopStep):

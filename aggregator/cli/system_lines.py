@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from aggregator.domain.monitoring.counts import CountKey
     from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, DatabaseFacts
+    from aggregator.domain.retention import Retained
     from aggregator.services.system_status import SystemStatus
     from storage.backfills import BackfillState
 
@@ -57,6 +58,7 @@ def system_lines(found: SystemStatus, now: datetime) -> Iterator[str]:
         )
         yield f"Ids only: {network_of(network).label}; {rest if found.content_to_remove else 'no content is stored'}"
     yield from migration_lines(found.migrations)
+    yield f"Retention: {_retention(found.retained, now)}"
     yield f"Today: {_today(found.today)}"
     yield f"Stream: revision {facts.revision}, {counted(found.sources, 'source')}"
 
@@ -83,6 +85,10 @@ def system_json(found: SystemStatus) -> dict[str, object]:
         "background_migrations": [
             {**state._asdict(), "share": state.share} for state in found.migrations if state.finished is None
         ],
+        "retention": {
+            state.rule.records: {"kept": state.rule.age, "oldest": state.oldest, "deleted_today": state.deleted_today}
+            for state in found.retained
+        },
         "needs_attention": list(found.needs_attention),
     }
 
@@ -129,6 +135,13 @@ def _budget(budget: BudgetFacts, now: datetime) -> str:
     if budget.blocked_until is not None:
         text += f"; blocked by a cap of the service, which ends {ago(budget.blocked_until, now)}"
     return text
+
+
+def _retention(states: Sequence[Retained], now: datetime) -> str:
+    deleted = counted(sum(state.deleted_today for state in states), "record")
+    behind = [state for state in states if state.is_behind(now)]
+    late = ", ".join(f"{state.rule.records} (the oldest from {ago(state.oldest, now)})" for state in behind)
+    return f"{deleted} deleted today" + (f"; behind with {late}: aggregator prune" if late else "")
 
 
 def _today(counts: Mapping[CountKey, int]) -> str:

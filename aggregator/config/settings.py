@@ -24,7 +24,7 @@ from aggregator.config.options import (
 )
 from aggregator.domain.errors import SettingsError
 from aggregator.domain.secrets import Secret
-from aggregator.domain.settings_schema import PREFIX, Option
+from aggregator.domain.settings_schema import FOREVER, PREFIX, Option
 from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
 
@@ -62,6 +62,11 @@ class Settings:
     proxy: Secret | None
     versions_kept: int
     versions_age: timedelta
+    log_age: timedelta
+    raw_age: timedelta
+    hidden_age: timedelta | None  # None: forever
+    stream_age: timedelta | None  # None: forever
+    incidents_age: timedelta
     queue_age: timedelta | None  # None: no alert about an old queue
     webhook_url: Secret | None
     webhook_secret: Secret | None
@@ -190,6 +195,8 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
+        if option.name in {"HIDDEN_AGE", "STREAM_AGE"}:
+            return FOREVER
         return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE", "METRICS_NETWORKS"} else "-"
     if isinstance(value, Secret):
         return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"

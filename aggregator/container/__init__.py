@@ -90,6 +90,7 @@ class Container:
             self.settings.database_url.reveal(),
             versions_kept=self.settings.versions_kept,
             ids_only=frozenset(ids_only(self.settings.kinds)),
+            stream_age=self.settings.stream_age,
         )
 
     @cached_property
