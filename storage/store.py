@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from storage.backfills import Backfills
     from storage.compliance.jobs import Compliance
     from storage.retention import Retention
+    from storage.sealed_values import SealedValues
 
 _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
 
@@ -89,6 +90,13 @@ class Transaction:
         from storage.retention import Retention
 
         return Retention(self._connection)
+
+    @cached_property
+    def sealed_values(self) -> SealedValues:
+        """The encrypted values."""
+        from storage.sealed_values import SealedValues
+
+        return SealedValues(self._connection)
 
 
 class Store:

@@ -20,6 +20,7 @@ from aggregator.domain.settings_schema import (
     one_of,
     seconds,
     secret,
+    secret_keys,
     web_address,
     whole,
 )
@@ -247,9 +248,9 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "SECRET_KEY",
-            secret(SHORTEST_SECRET),
-            f"at least {SHORTEST_SECRET} characters without spaces",
-            "key that signs sessions; default: generated in the data directory at first start",
+            secret_keys(SHORTEST_SECRET),
+            f"at least {SHORTEST_SECRET} characters without spaces; former keys may follow, after spaces or line ends",
+            "key that signs forms and encrypts credentials; default: generated in the data directory at first start",
             secret=True,
         ),
         Option(

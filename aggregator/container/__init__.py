@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from aggregator.config.live_settings import LiveSettings
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
@@ -78,10 +79,19 @@ class Container:
     """
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
-        self.settings = settings
+        self._live = LiveSettings(settings)
         self.clock = clock
         self.limits = Limits.of(settings)
         self._loop = EventLoop("polling")
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the secrets that their files have at present."""
+        return self._live.current()
+
+    def secret_keys(self) -> tuple[Secret, ...]:
+        """Return the present key for forms and credentials, then former ones."""
+        return self._live.secret_keys()
 
     @cached_property
     def store(self) -> Store:
@@ -340,14 +350,14 @@ class Container:
     def _clients(self) -> PollClients:
         from aggregator.container.clients import PollClients
 
-        return PollClients(self.store, self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
+        return PollClients(self.store, lambda: self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
 
-    @cached_property
+    @property
     def seal(self) -> HeaderCipher:
         """The cipher for the credentials of sources."""
         from aggregator.config.credential_encryption import HeaderCipher
 
-        return HeaderCipher(self.settings.secret())
+        return HeaderCipher(*self.secret_keys())
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on the event loop of the process and wait for it; see `EventLoop.run`."""

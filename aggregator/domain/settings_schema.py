@@ -128,6 +128,19 @@ def secret(least: int) -> Callable[[str], Secret]:
     return read
 
 
+def secret_keys(least: int) -> Callable[[str], tuple[Secret, ...]]:
+    """Return a parser of secrets that are separated by spaces or lines."""
+    read = secret(least)
+
+    def read_all(text: str) -> tuple[Secret, ...]:
+        keys = tuple(dict.fromkeys(read(part) for part in text.split()))
+        if not keys:
+            raise ValueError
+        return keys
+
+    return read_all
+
+
 def secure_address(text: str) -> str:
     """Parse an https URL, or an http URL on loopback."""
     address = web_address(text)
