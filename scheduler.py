@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 DISPATCH = 5.0  # seconds between dispatches of due sources
 SEND_ALERTS = 60.0  # seconds between checks for alerts
+MIGRATE = 4.0  # seconds between runs of backfills, each of which takes half of that
 REFRESH_PROFILES = 15.0  # seconds between looks for accounts without a name
 
 SCHEDULE: Mapping[str, Any] = {
@@ -52,7 +53,12 @@ SCHEDULE: Mapping[str, Any] = {
         "schedule": SEND_ALERTS,
         "options": {"expires": SEND_ALERTS, "queue": "control"},
     },
-    "cleanup": {"task": "cleanup", "schedule": crontab(hour="3", minute="17"), "options": {"expires": 3600.0}},
+    "migrate_in_background": {
+        "task": "migrate_in_background",
+        "schedule": MIGRATE,
+        "options": {"expires": MIGRATE, "queue": "control"},
+    },
+    "cleanup": {"task": "cleanup", "schedule": crontab(minute="17"), "options": {"expires": 1800.0}},
 }
 
 

@@ -53,6 +53,7 @@ FORMER_TASKS = {
     "attend": "send_alerts",
     "prune": "cleanup",
 }
+MIGRATING = 2.0  # seconds of a task that runs backfills
 RELEASE_AGAIN = 2  # seconds between attempts to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds for each thread of an embedded worker to stop
@@ -147,7 +148,8 @@ def _add_others(app: Celery, container: Container) -> None:
     add("refresh_profiles", lambda container: container.profiles.run())
     add("compliance_sweep", Container.sweep)
     add("send_alerts", lambda container: container.notifier.attend())
-    add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run()))
+    add("migrate_in_background", lambda container: container.background_migrations.run(MIGRATING))
+    add("cleanup", lambda container: log.info("cleaned up", counts=container.cleanup.run(container.limits.begin)))
 
 
 class Beating(bootsteps.StartStopStep):

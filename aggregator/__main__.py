@@ -34,6 +34,7 @@ _WORDS = {
     "doctor": "doctor",
     "incidents": "incidents",
     "credentials": "credentials",
+    "prune": "prune",
     "export": "transfer",
     "import": "transfer",
     "settings": "setup",

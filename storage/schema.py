@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import random
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import OperationalError
 
-from aggregator.domain.errors import SchemaError, SetupError
+from aggregator.domain.errors import NewerSchemaError, SchemaError, SetupError
 from aggregator.system import private_files
 from storage.engine import upsert
+from storage.tables.migrations import schema_compatibility
 from storage.tables.stream import stream
 
 if TYPE_CHECKING:
@@ -21,9 +25,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from alembic.config import Config
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-MIGRATION_LIMIT = 600.0  # seconds per statement of a migration, and to wait for another migration
+_LOCK_WAIT = 6 * 3600.0  # seconds to wait for another process that migrates
+_LOCK_RETRY = 0.2  # seconds between attempts
+_ATTEMPTS = 120  # to lock tables that are in use
+_PAUSE = 1.0, 3.0  # seconds between them
+_LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 7_391_508_224  # arbitrary, but the same in all our processes
 
@@ -65,21 +73,38 @@ def newest() -> str:
 def migrate(engine: Engine, authority: str, today: date) -> list[str]:
     """Upgrade to the newest schema under a lock; return the applied revisions, if any.
 
+    A newer schema that this code can use stays as it is.
+
     On the first run, `authority` and `today` become the permanent authority and date of `tag:` ids.
 
     Raises:
-        SchemaError: the database is newer than the code.
+        SchemaError: the database is newer than the code, and the code can't use it.
     """
     with _lock(engine):
         before = current(engine)
-        _refuse_newer(before)
+        if before is not None and before not in _known():
+            _check_newer(engine, before)
+            return []
         applied = [revision for revision in _known() if revision > (before or "")]
         if applied:
-            from alembic import command
-
-            command.upgrade(configuration(engine), "head")
+            _upgrade(engine)
         _begin_stream(engine, authority, today)
         return applied
+
+
+def _upgrade(engine: Engine) -> None:
+    """Apply the migrations, each in its own transaction; one that can't lock a table at once is tried again."""
+    from alembic import command
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            command.upgrade(configuration(engine), "head")
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS - 1:
+                raise
+            sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret
+        else:
+            return
 
 
 def _begin_stream(engine: Engine, authority: str, today: date) -> None:
@@ -98,11 +123,15 @@ def _begin_stream(engine: Engine, authority: str, today: date) -> None:
         )
 
 
-def check(engine: Engine) -> None:
-    """Check that the schema is the one that the code requires.
+def check(engine: Engine, *, exact: bool = False) -> None:
+    """Check that the code can use the schema: it is the code's, or a newer one that is compatible with it.
+
+    Args:
+        engine: the database.
+        exact: whether a newer one is refused as well, since all its tables must be known.
 
     Raises:
-        SchemaError: it isn't; the message has the fix.
+        SchemaError: it can't; the message has the fix.
     """
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():  # connecting would create an empty file
@@ -110,34 +139,63 @@ def check(engine: Engine) -> None:
     before = current(engine)
     if before is None:
         raise SchemaError("The database has no schema yet; run 'aggregator migrate'.")
-    _refuse_newer(before)
-    if before != newest():
+    if before not in _known():
+        _check_newer(engine, before, exact=exact)
+    elif before != newest():
         raise SchemaError(
             f"The database's schema ({before}) is older than this version needs ({newest()}); run 'aggregator migrate'."
         )
 
 
-def _refuse_newer(before: str | None) -> None:
-    if before is not None and before not in _known():
-        raise SchemaError(
+def _check_newer(engine: Engine, before: str, *, exact: bool = False) -> None:
+    """Check that this code can use a schema that it doesn't know.
+
+    Raises:
+        NewerSchemaError: it can't.
+    """
+    oldest = _oldest_code(engine, before)
+    if exact or oldest is None or oldest > newest():
+        raise NewerSchemaError(
             f"The database's schema ({before}) is newer than this version of the program, whose newest is "
             f"{newest()}; run the version that made it, or a later one."
         )
+
+
+def _oldest_code(engine: Engine, before: str) -> str | None:
+    """Return the newest revision that code must know to use a schema; None: unknown."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(schema_compatibility.name):
+            return None
+        rows = connection.execute(select(schema_compatibility.c.revision, schema_compatibility.c.oldest_code))
+        oldest = {row.revision: row.oldest_code for row in rows}
+        return max(oldest.values()) if before in oldest else None
+
+
+def _take_lock(connection: Connection) -> None:
+    """Take the session's lock. A statement that waits for it would have a snapshot, for which new indexes wait.
+
+    Raises:
+        SetupError: another process has held it for hours.
+    """
+    deadline = monotonic() + _LOCK_WAIT
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
+        connection.commit()
+        if monotonic() > deadline:
+            raise SetupError("Another process has been migrating the database for hours; end it, and try again.")
+        sleep(_LOCK_RETRY)
+    connection.commit()
 
 
 @contextmanager
 def _lock(engine: Engine) -> Iterator[None]:
     """Serialize migrations; other processes wait."""
     if engine.dialect.name == "postgresql":
-        from storage.engine.postgresql import allow_long_statements  # imported late: SQLite needs no psycopg
-
         with engine.connect() as connection:
-            allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=MIGRATION_LIMIT)
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            _take_lock(connection)
             try:
                 yield
             finally:
-                connection.invalidate()  # ends the session's lock, and discards its long limits
+                connection.invalidate()  # ends the session's lock
         return
     database = engine.url.database
     if not database or database == ":memory:":

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import (
@@ -37,18 +37,22 @@ from storage.repositories import (
 )
 from storage.revision import STREAM_LOCKED
 from storage.stream.content_columns import IDS_ONLY
+from storage.stream.entries import STREAM_AGE
 from storage.stream.item_cache import ITEM_CACHE, ItemCache
 from storage.stream.versions import DEFAULT_VERSIONS_KEPT, VERSIONS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
+    from datetime import date, timedelta
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from aggregator.domain.stream import StreamNews
+    from storage.backfills import Backfills
     from storage.compliance.jobs import Compliance
+    from storage.retention import Retention
+    from storage.sealed_values import SealedValues
 
 _ERASE_WITHIN = 0.3  # seconds; longer readers are rare, and the next transaction tries again
 
@@ -73,24 +77,56 @@ class Transaction:
 
         return Compliance(self._connection)
 
+    @cached_property
+    def backfills(self) -> Backfills:
+        """The backfills of migrations."""
+        from storage.backfills import Backfills
+
+        return Backfills(self._connection)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """The old records."""
+        from storage.retention import Retention
+
+        return Retention(self._connection)
+
+    @cached_property
+    def sealed_values(self) -> SealedValues:
+        """The encrypted values."""
+        from storage.sealed_values import SealedValues
+
+        return SealedValues(self._connection)
+
 
 class Store:
     """The database, connected on first use, so that a worker may fork after creating the store."""
 
     def __init__(
-        self, engine: Engine, *, versions_kept: int = DEFAULT_VERSIONS_KEPT, ids_only: frozenset[str] = frozenset()
+        self,
+        engine: Engine,
+        *,
+        versions_kept: int = DEFAULT_VERSIONS_KEPT,
+        ids_only: frozenset[str] = frozenset(),
+        stream_age: timedelta | None = None,
     ) -> None:
         self.engine = engine
         self.ids_only = ids_only
         items = ItemCache() if engine.dialect.name == "postgresql" else None
-        self._options = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items, IDS_ONLY: ids_only}
+        self._options: dict[str, Any] = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items, IDS_ONLY: ids_only}
+        self._options[STREAM_AGE] = stream_age
         self._connecting: dict[int, float] = {}  # by thread: when it began to wait for a connection, monotonic
         self._answered = -math.inf  # when a statement last ended, monotonic
         event.listen(engine, "after_cursor_execute", self._note_answer)
 
     @classmethod
     def open(
-        cls, url: str, *, versions_kept: int = DEFAULT_VERSIONS_KEPT, ids_only: frozenset[str] = frozenset()
+        cls,
+        url: str,
+        *,
+        versions_kept: int = DEFAULT_VERSIONS_KEPT,
+        ids_only: frozenset[str] = frozenset(),
+        stream_age: timedelta | None = None,
     ) -> Store:
         """Create a store for a database URL; nothing is connected yet.
 
@@ -98,8 +134,9 @@ class Store:
             url: the database.
             versions_kept: former versions kept per activity.
             ids_only: networks whose content is neither stored nor read.
+            stream_age: how long items stay in the stream; older ones are not stored. None: forever.
         """
-        return cls(make_engine(url), versions_kept=versions_kept, ids_only=ids_only)
+        return cls(make_engine(url), versions_kept=versions_kept, ids_only=ids_only, stream_age=stream_age)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -43,7 +43,7 @@ def dump(engine: Engine, write: Callable[[bytes], object]) -> dict[str, int]:
     Raises:
         SchemaError: the schema is not that of the code.
     """
-    schema.check(engine)
+    schema.check(engine, exact=True)
     with _connected(engine, isolation_level="REPEATABLE READ") as connection, connection.begin():
         return _dump(connection, write)
 
@@ -61,7 +61,7 @@ def load(engine: Engine, read_line: Callable[[int], bytes]) -> dict[str, int]:
         SchemaError: the schema is not that of the code.
         BadRequestError: the stream is damaged or of another version, or the database is in use.
     """
-    schema.check(engine)
+    schema.check(engine, exact=True)
     with _connected(engine) as connection, connection.execution_options(writing=True).begin():
         _lock(connection)
         _check_empty(connection)

@@ -1,4 +1,4 @@
-"""`credentials [remove]`, and `SERVICE connect`: list, connect and remove own accounts of networks."""
+"""`credentials [remove|reencrypt]`, and `SERVICE connect`: list, connect and remove own accounts of networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 
 from aggregator.cli.context import ACTOR, opened
 from aggregator.cli.output import ago, print_json, print_table
-from aggregator.text.plain import one_line
+from aggregator.domain.errors import SetupError
+from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
     from aggregator.domain.access.credentials import TokenFacts
@@ -61,6 +62,24 @@ def remove(name: str) -> None:
     with opened() as container:
         removed = container.account_connection.remove(name, ACTOR)
     click.echo(f"{removed.name}: removed. Its sources are read with another token, if there is any.")
+
+
+@credentials.command()
+def reencrypt() -> None:
+    """Encrypt all stored credentials under the present AGGREGATOR_SECRET_KEY, the first of the listed ones.
+
+    Afterwards, former keys can be removed from the setting. Safe to repeat, and to run beside the system.
+    """
+    from aggregator.services.reencryption import reencrypt as encrypt_again
+
+    with opened() as container:
+        done = encrypt_again(container.store, container.seal, container.clock(), ACTOR)
+    click.echo(f"Encrypted {counted(done.changed, 'credential')} under the present key.")
+    if done.unreadable:
+        raise SetupError(
+            f"{counted(done.unreadable, 'credential')} can't be decrypted with any listed key; restore the former "
+            "AGGREGATOR_SECRET_KEY, or set them again."
+        )
 
 
 def services() -> list[str]:

@@ -243,7 +243,7 @@ class Reader:
             timezone=settings.timezone,
             locale=settings.locale,
             trusted_proxies=settings.trusted_proxies,
-            secret=settings.secret(),
+            keys=self._container.secret_keys,
             probe=app.state.probe,
             sections=self._container.sections,
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from aggregator.cli.output import print_json, print_table
+from aggregator.cli.system_lines import migration_lines
 from aggregator.config.settings import Settings
 from aggregator.text.plain import counted
+
+_ROUND = 10.0  # seconds until the list of background migrations is read again
 
 
 @click.command()
@@ -22,19 +25,26 @@ def settings(as_json: bool) -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Upgrade the database schema. Safe to repeat, and safe to run concurrently.
+@click.option("--wait", is_flag=True, help="Also run background migrations until they have finished.")
+def migrate(wait: bool) -> None:
+    """Upgrade the database schema. Safe to repeat, to run concurrently, and to run beside the running system.
 
-    If only ids of a network may be stored (AGGREGATOR_X_DISPLAY), content that is already stored is removed, too.
+    Changes of many rows are background migrations: workers run them in small batches, and this command shows their
+    progress. If only ids of a network may be stored (AGGREGATOR_X_DISPLAY), content that is already stored is removed.
     """
     from aggregator.container import Container
 
     container = Container(Settings.from_environment())
     try:
         applied = container.migrate()
-        reduced = container.reduce_content()
+        click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+        if reduced := container.reduce_content():
+            click.echo(f"Removed the content of {counted(reduced, 'item')}; only ids are stored.")
+        while wait and container.background_migrations.run(_ROUND):
+            pass
+        with container.store.reading() as tx:
+            states = tx.backfills.states()
     finally:
         container.close()
-    click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
-    if reduced:
-        click.echo(f"Removed the content of {counted(reduced, 'item')}; only ids are stored.")
+    for line in migration_lines(states):
+        click.echo(line)

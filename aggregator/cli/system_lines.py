@@ -12,12 +12,14 @@ from aggregator.domain.networks import network_of
 from aggregator.text.plain import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from aggregator.domain.monitoring.counts import CountKey
     from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, DatabaseFacts
+    from aggregator.domain.retention import Retained
     from aggregator.services.system_status import SystemStatus
+    from storage.backfills import BackfillState
 
 _MEGABYTE = 1_000_000
 _NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
@@ -55,6 +57,8 @@ def system_lines(found: SystemStatus, now: datetime) -> Iterator[str]:
             f"{counted(found.content_to_remove, 'item')} still have content, which 'aggregator migrate' removes at once"
         )
         yield f"Ids only: {network_of(network).label}; {rest if found.content_to_remove else 'no content is stored'}"
+    yield from migration_lines(found.migrations)
+    yield f"Retention: {_retention(found.retained, now)}"
     yield f"Today: {_today(found.today)}"
     yield f"Stream: revision {facts.revision}, {counted(found.sources, 'source')}"
 
@@ -78,8 +82,24 @@ def system_json(found: SystemStatus) -> dict[str, object]:
         "today": _sums(found.today),
         "unread_entries": sum(found.unread.values()),
         "content_to_remove": found.content_to_remove,
+        "background_migrations": [
+            {**state._asdict(), "share": state.share} for state in found.migrations if state.finished is None
+        ],
+        "retention": {
+            state.rule.records: {"kept": state.rule.age, "oldest": state.oldest, "deleted_today": state.deleted_today}
+            for state in found.retained
+        },
         "needs_attention": list(found.needs_attention),
     }
+
+
+def migration_lines(states: Sequence[BackfillState]) -> Iterator[str]:
+    """Yield a line for each background migration that has not finished."""
+    for state in states:
+        if state.finished is None:
+            share = "progress unknown" if state.share is None else f"{state.share:.0%}"
+            problem = f"; the last batch failed: {one_line(state.problem, 300)}" if state.problem else ""
+            yield f"Background migration: {state.name}, {share}, {counted(state.changed, 'row')} changed{problem}"
 
 
 def scheduler_line(last_tick: datetime | None, now: datetime) -> str:
@@ -115,6 +135,13 @@ def _budget(budget: BudgetFacts, now: datetime) -> str:
     if budget.blocked_until is not None:
         text += f"; blocked by a cap of the service, which ends {ago(budget.blocked_until, now)}"
     return text
+
+
+def _retention(states: Sequence[Retained], now: datetime) -> str:
+    deleted = counted(sum(state.deleted_today for state in states), "record")
+    behind = [state for state in states if state.is_behind(now)]
+    late = ", ".join(f"{state.rule.records} (the oldest from {ago(state.oldest, now)})" for state in behind)
+    return f"{deleted} deleted today" + (f"; behind with {late}: aggregator prune" if late else "")
 
 
 def _today(counts: Mapping[CountKey, int]) -> str:

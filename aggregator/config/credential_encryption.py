@@ -26,14 +26,30 @@ class HeaderCipher:
     """Encrypts and decrypts the headers for the requests of a source.
 
     Args:
-        key: the installation's secret key; headers encrypted under another key can't be decrypted.
+        key: the installation's secret key, which encrypts.
+        former: former keys; headers encrypted under other keys can't be decrypted.
     """
 
-    def __init__(self, key: Secret) -> None:
-        secret = key.reveal().encode()
-        derived = HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret)
-        former = hashlib.sha256(_PURPOSE + b"\n" + secret).digest()  # of former releases
-        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(part)) for part in (derived, former)])
+    def __init__(self, key: Secret, *former: Secret) -> None:
+        derived = [_derived(each) for each in (key, *former)]
+        others = [_of_former_releases(each) for each in (key, *former)]
+        self._present = derived[0]
+        self._fernet = MultiFernet([*derived, *others])
+
+    def is_present(self, sealed: str) -> bool:
+        """Return whether something was encrypted under the present key."""
+        try:
+            self._present.decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def encrypted_again(self, sealed: str) -> str | None:
+        """Return the same, encrypted under the present key; None: no listed key can decrypt it."""
+        try:
+            return self._fernet.rotate(sealed.encode()).decode()
+        except InvalidToken:
+            return None
 
     def close(self, host: str, headers: Mapping[str, str]) -> str:
         """Encrypt headers for requests to `host` ("name:port") only."""
@@ -58,6 +74,15 @@ class HeaderCipher:
             )
         headers: Mapping[str, str] = stored["headers"]
         return headers
+
+
+def _derived(key: Secret) -> Fernet:
+    derived = HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(key.reveal().encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def _of_former_releases(key: Secret) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(_PURPOSE + b"\n" + key.reveal().encode()).digest()))
 
 
 def basic(user: str, password: str) -> Mapping[str, str]:

@@ -15,10 +15,12 @@ from aggregator.domain.secrets import Secret
 from aggregator.domain.settings_schema import (
     Option,
     days,
+    days_or_forever,
     number,
     one_of,
     seconds,
     secret,
+    secret_keys,
     web_address,
     whole,
 )
@@ -246,9 +248,9 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "SECRET_KEY",
-            secret(SHORTEST_SECRET),
-            f"at least {SHORTEST_SECRET} characters without spaces",
-            "key that signs sessions; default: generated in the data directory at first start",
+            secret_keys(SHORTEST_SECRET),
+            f"at least {SHORTEST_SECRET} characters without spaces; former keys may follow, after spaces or line ends",
+            "key that signs forms and encrypts credentials; default: generated in the data directory at first start",
             secret=True,
         ),
         Option(
@@ -306,6 +308,41 @@ OPTIONS: Mapping[str, Option[Any]] = {
             "days, 1 to 3650",
             "how long former versions are kept",
             "90",
+        ),
+        Option(
+            "LOG_AGE",
+            days(7, 3650),
+            "days, 7 to 3650",
+            "how long the log of polls is kept",
+            "30",
+        ),
+        Option(
+            "RAW_AGE",
+            days(1, 3650),
+            "days, 1 to 3650",
+            "how long the raw entries of items are kept",
+            "30",
+        ),
+        Option(
+            "HIDDEN_AGE",
+            days_or_forever(1, 36_500),
+            "days, 1 to 36500, or forever",
+            "how long hidden items keep their content; then nobody can publish them again",
+            "180",
+        ),
+        Option(
+            "STREAM_AGE",
+            days_or_forever(7, 36_500),
+            "days, 7 to 36500, or forever",
+            "how long items stay in the stream; older ones are removed and not stored again",
+            "forever",
+        ),
+        Option(
+            "INCIDENTS_AGE",
+            days(30, 3650),
+            "days, 30 to 3650",
+            "how long ended incidents are kept",
+            "365",
         ),
         Option(
             "QUEUE_AGE",

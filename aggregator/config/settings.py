@@ -24,7 +24,7 @@ from aggregator.config.options import (
 )
 from aggregator.domain.errors import SettingsError
 from aggregator.domain.secrets import Secret
-from aggregator.domain.settings_schema import PREFIX, Option
+from aggregator.domain.settings_schema import FOREVER, PREFIX, Option
 from aggregator.sources import settings as kind_settings
 from aggregator.system import private_files
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["OPTIONS", "Network", "Rate", "Secret", "Settings"]
+
+KEY_FILE = "secret-key"  # in the data directory
+FROM_FILE = "file "  # begins the origin of a value that was read from a file
 
 _T = TypeVar("_T")
 
@@ -53,7 +56,7 @@ class Settings:
     cors_origins: tuple[str, ...]  # or ("*",)
     rate_limit: Rate | None  # None: unlimited
     rate_store: Secret
-    secret_key: Secret | None  # None until `with_secret_key` generates one
+    secret_key: tuple[Secret, ...] | None  # the present one, then former ones; None: that of the data directory
     lease: timedelta
     host_spacing: timedelta
     host_concurrency: int
@@ -62,6 +65,11 @@ class Settings:
     proxy: Secret | None
     versions_kept: int
     versions_age: timedelta
+    log_age: timedelta
+    raw_age: timedelta
+    hidden_age: timedelta | None  # None: forever
+    stream_age: timedelta | None  # None: forever
+    incidents_age: timedelta
     queue_age: timedelta | None  # None: no alert about an old queue
     webhook_url: Secret | None
     webhook_secret: Secret | None
@@ -120,12 +128,18 @@ class Settings:
         return self.contact_url or self.public_url or "no contact address configured"
 
     def secret(self) -> Secret:
-        """Return the key that signs sessions; generate one in the data directory on first use.
+        """Return the present key, see `secret_keys`."""
+        return self.secret_keys()[0]
+
+    def secret_keys(self) -> tuple[Secret, ...]:
+        """Return the key that signs forms and encrypts credentials, then former ones, which are only read with.
+
+        Without the setting, they are in the data directory, where the first one is generated.
 
         Raises:
             SettingsError: the data directory isn't writable.
         """
-        return self.secret_key or _key_in(self.data_dir)
+        return self.secret_key or _keys_in(self.data_dir)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return `(variable, value, origin, meaning)` of all options for display, with secrets masked."""
@@ -174,7 +188,7 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
         raise SettingsError(f"{option.variable} and {option.variable}_FILE are both set; keep one of them.")
     if path:
         try:
-            text, origin = Path(path).read_text(encoding="utf-8").strip(), f"file {path}"
+            text, origin = Path(path).read_text(encoding="utf-8").strip(), f"{FROM_FILE}{path}"
         except (OSError, UnicodeError) as problem:
             raise SettingsError(f"{option.variable}_FILE: {path!r} can't be read: {problem}.") from None
     if not text:
@@ -190,7 +204,11 @@ def _value(option: Option[_T], environ: Mapping[str, str]) -> tuple[_T | None, s
 
 def _displayed(option: Option[Any], value: object) -> str:
     if value is None:
+        if option.name in {"HIDDEN_AGE", "STREAM_AGE"}:
+            return FOREVER
         return "off" if option.name in {"RATE_LIMIT", "QUEUE_AGE", "METRICS_NETWORKS"} else "-"
+    if option.name == "SECRET_KEY" and isinstance(value, tuple):
+        return "****" if len(value) == 1 else f"**** and {len(value) - 1} former"
     if isinstance(value, Secret):
         return _without_password(value.reveal()) if option.name.endswith(("_URL", "_STORE")) else "****"
     if option.name == "LISTEN" and isinstance(value, tuple):
@@ -215,9 +233,12 @@ def _without_password(address: str) -> str:
     return re.sub(r"(?i)([?&][a-z_]*passw(?:or)?d=)[^&]*", r"\1****", address)
 
 
-def _key_in(data_dir: Path) -> Secret:
-    """Return the key in a folder; it is written to a temporary file and linked, so that no process reads half a key."""
-    path = data_dir / "secret-key"
+def _keys_in(data_dir: Path) -> tuple[Secret, ...]:
+    """Return the keys in a folder.
+
+    The first one is written to a temporary file and linked, so that no process reads half a key.
+    """
+    path = data_dir / KEY_FILE
     try:
         if not path.exists():
             private_files.make_folder(data_dir)
@@ -228,10 +249,10 @@ def _key_in(data_dir: Path) -> Secret:
                 temporary.flush()
                 with suppress(FileExistsError):  # another process was faster: use its key
                     os.link(temporary.name, path)
-        key = path.read_text(encoding="ascii").strip()
-        if len(key) < SHORTEST_SECRET:
+        keys = path.read_text(encoding="ascii").split()
+        if not keys or min(map(len, keys)) < SHORTEST_SECRET:
             raise SettingsError(f"{path} contains no valid key; delete the file, and a new key is generated.")
-        return Secret(key)
+        return tuple(map(Secret, keys))
     except (OSError, UnicodeError) as problem:
         raise SettingsError(
             f"AGGREGATOR_SECRET_KEY is not set and {path} can't be created: {problem}. "

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from aggregator.config.live_settings import LiveSettings
 from aggregator.domain.source import SourceState
 from aggregator.event_loop import EventLoop
 from aggregator.services.dispatch import Dispatcher, Limits
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aggregator.services.account_archive import AccountArchiveImport
     from aggregator.services.alert_rounds import AlertNotifier
     from aggregator.services.backfill import Backfill
+    from aggregator.services.background_migrations import BackgroundMigrations
     from aggregator.services.cleanup import Cleanup
     from aggregator.services.compliance_sweep import SweepReport
     from aggregator.services.connect_account import AccountConnection
@@ -77,10 +79,19 @@ class Container:
     """
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
-        self.settings = settings
+        self._live = LiveSettings(settings)
         self.clock = clock
         self.limits = Limits.of(settings)
         self._loop = EventLoop("polling")
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the secrets that their files have at present."""
+        return self._live.current()
+
+    def secret_keys(self) -> tuple[Secret, ...]:
+        """Return the present key for forms and credentials, then former ones."""
+        return self._live.secret_keys()
 
     @cached_property
     def store(self) -> Store:
@@ -89,6 +100,7 @@ class Container:
             self.settings.database_url.reveal(),
             versions_kept=self.settings.versions_kept,
             ids_only=frozenset(ids_only(self.settings.kinds)),
+            stream_age=self.settings.stream_age,
         )
 
     @cached_property
@@ -219,6 +231,13 @@ class Container:
 
         return Cleanup(self.store, self.settings, self.clock)
 
+    @property
+    def background_migrations(self) -> BackgroundMigrations:
+        """Runs the backfills of migrations."""
+        from aggregator.services.background_migrations import BackgroundMigrations
+
+        return BackgroundMigrations(self.store)
+
     def reduce_content(self) -> int:
         """Remove stored content of networks of which only ids may be stored; return the number of items."""
         from aggregator.services.content_reduction import reduce_content
@@ -331,14 +350,14 @@ class Container:
     def _clients(self) -> PollClients:
         from aggregator.container.clients import PollClients
 
-        return PollClients(self.store, self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
+        return PollClients(self.store, lambda: self.settings, lambda: self.clock(), lambda: self.seal)  # noqa: PLW0108 - it may change
 
-    @cached_property
+    @property
     def seal(self) -> HeaderCipher:
         """The cipher for the credentials of sources."""
         from aggregator.config.credential_encryption import HeaderCipher
 
-        return HeaderCipher(self.settings.secret())
+        return HeaderCipher(*self.secret_keys())
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on the event loop of the process and wait for it; see `EventLoop.run`."""

@@ -31,7 +31,9 @@ PRODUCT = "ActivityStreamAggregator"
 class PollClients:
     """The clients of a process, created on first use on its event loop."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock, seal: Callable[[], HeaderCipher]) -> None:
+    def __init__(
+        self, store: Store, settings: Callable[[], Settings], clock: Clock, seal: Callable[[], HeaderCipher]
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -39,7 +41,7 @@ class PollClients:
         self._http: Http | None = None
         self._rate_limiter: HostRateLimiter | None = None
         self._parser: ParserPool | None = None
-        self._spending = StoreSpending(store, clock, metered(settings.kinds))
+        self._spending = StoreSpending(store, clock, metered(settings().kinds))
         self._credentials = StoreCredentials(store, clock, seal)
 
     @property
@@ -49,7 +51,7 @@ class PollClients:
 
     async def context(self, deadline: float) -> PollContext:
         """Return the context of kinds of source."""
-        settings = self._settings
+        settings = self._settings()
         if self._http is None or self._rate_limiter is None:
             self._rate_limiter = HostRateLimiter(
                 self._store,
@@ -76,7 +78,7 @@ class PollClients:
 
     def http(self, limiter: RateLimiter) -> Http:
         """Return an HTTP client for sources, which is not open yet."""
-        settings = self._settings
+        settings = self._settings()
         return Http(
             user_agent=f"{PRODUCT}/{version('activity-stream-aggregator')} (+{settings.user_agent_contact})",
             private_networks=settings.private_networks,

@@ -4,7 +4,8 @@ AggregatorError
  ├─ SettingsError               an AGGREGATOR_* variable is invalid
  │   └─ ConfigurationError      a file of the configuration folder is invalid
  ├─ SetupError                  the installation isn't set up for this (schema, lock, missing token)
- │   ├─ SchemaError             the database schema is older or newer than the code
+ │   ├─ SchemaError             the database schema doesn't fit the code
+ │   │   └─ NewerSchemaError    it is newer, and the code can't use it
  │   ├─ StoreUnavailableError   the database doesn't respond
  │   └─ WriterRunningError      another process is the single writer of this SQLite database
  ├─ BadRequestError             a reader's or operator's request is invalid
@@ -91,6 +92,10 @@ class SchemaError(SetupError):
     """The database schema doesn't match the code."""
 
     code = "schema"
+
+
+class NewerSchemaError(SchemaError):
+    """The database schema is newer than the code, which can't use it."""
 
 
 class StoreUnavailableError(SetupError):

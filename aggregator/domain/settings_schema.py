@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX = "AGGREGATOR_"
+FOREVER = "forever"
 _T = TypeVar("_T")
 
 
@@ -59,6 +60,12 @@ def days(least: int, most: int) -> Callable[[str], timedelta]:
     """Return a parser of whole days within bounds."""
     read = whole(least, most)
     return lambda text: timedelta(days=read(text))
+
+
+def days_or_forever(least: int, most: int) -> Callable[[str], timedelta | None]:
+    """Return a parser of whole days within bounds, or "forever", which is None."""
+    read = days(least, most)
+    return lambda text: None if text.lower() == FOREVER else read(text)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -119,6 +126,19 @@ def secret(least: int) -> Callable[[str], Secret]:
         return Secret(text)
 
     return read
+
+
+def secret_keys(least: int) -> Callable[[str], tuple[Secret, ...]]:
+    """Return a parser of secrets that are separated by spaces or lines."""
+    read = secret(least)
+
+    def read_all(text: str) -> tuple[Secret, ...]:
+        keys = tuple(dict.fromkeys(read(part) for part in text.split()))
+        if not keys:
+            raise ValueError
+        return keys
+
+    return read_all
 
 
 def secure_address(text: str) -> str:

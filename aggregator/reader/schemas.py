@@ -361,6 +361,7 @@ class Readiness(Struct, frozen=True):
     last_tick_at: Annotated[Instant | None, _doc("Last dispatch by a scheduler, UTC")]
     last_tick_age: Annotated[float | None, _doc("Seconds since then", 3.2)]
     worker: Annotated[str | None, _doc("Warning where nothing seems to be polled; the reader still serves")]
+    reason: Annotated[str | None, _doc("Why the reader can't use a database that answers")] = None
 
 
 RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness)

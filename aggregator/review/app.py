@@ -89,14 +89,14 @@ def create_desk(
     timezone: ZoneInfo,
     locale: str,
     trusted_proxies: Sequence[Network],
-    secret: Secret,
+    keys: Callable[[], tuple[Secret, ...]],
     sections: Callable[[DeskContext], Iterable[Section]],
     probe: Probe | None = None,
 ) -> FastAPI:
     """Return the ASGI app, which serves paths below `HOME`.
 
-    `secret` signs form tokens. Cookies are `Secure` if the public URL is https. `probe` reports whether the database
-    answers, so that requests can fail fast.
+    The first of `keys` signs form tokens. Cookies are `Secure` if the public URL is https. `probe` reports whether the
+    database answers, so that requests can fail fast.
     """
     parts = urlsplit(public_url or "")
     pages = Pages(
@@ -109,7 +109,7 @@ def create_desk(
     )
     problems = Problems(pages, PROBLEMS, api_prefix=f"{HOME}/api/")
     secure = parts.scheme == "https"
-    gate = Gate(store, secret, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
+    gate = Gate(store, keys, secure=secure, hosts=frozenset(filter(None, (parts.netloc,))))
     desk = DeskContext(store, clock, pages, secure)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     framed(

@@ -15,6 +15,7 @@ from aggregator.review.context import HOME
 from aggregator.review.errors import ForeignFormError, TooManyTriesError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from starlette.requests import Request
@@ -59,9 +60,11 @@ class Present(NamedTuple):
 class Gate:
     """Creates and checks sessions and form tokens."""
 
-    def __init__(self, store: Store, secret: Secret, *, secure: bool, hosts: frozenset[str]) -> None:
+    def __init__(
+        self, store: Store, keys: Callable[[], tuple[Secret, ...]], *, secure: bool, hosts: frozenset[str]
+    ) -> None:
         self._store = store
-        self._key = hashlib.sha256(b"review desk\n" + secret.reveal().encode()).digest()
+        self._keys = keys  # the present one, then former ones
         self._secure = secure
         self._hosts = hosts  # accepted besides the request's own host
         self._cookie = "__Host-desk" if secure else "desk"
@@ -103,7 +106,7 @@ class Gate:
 
     def token(self, session: str) -> str:
         """Return the CSRF token of a session."""
-        return hmac.new(self._key, b"form\n" + session.encode(), hashlib.sha256).hexdigest()
+        return _form_token(self._keys()[0], session)
 
     def check(self, request: Request, session: str, sent: str) -> None:
         """Check the origin and the CSRF token of a form.
@@ -111,7 +114,8 @@ class Gate:
         Raises:
             ForeignFormError: one of them doesn't match.
         """
-        if not self._is_ours(request) or not hmac.compare_digest(sent.encode(), self.token(session).encode()):
+        valid = [hmac.compare_digest(sent.encode(), _form_token(key, session).encode()) for key in self._keys()]
+        if not self._is_ours(request) or not any(valid):
             raise ForeignFormError("This form has expired, so nothing was changed. Reload the page and try again.")
 
     def stranger(self, request: Request) -> str:
@@ -221,6 +225,11 @@ def _pausing(until: datetime, now: datetime) -> TooManyTriesError:
     seconds = max(int((until - now).total_seconds()) + 1, 1)
     wait = f"{seconds} seconds" if seconds < 100 else f"{seconds // 60 + 1} minutes"  # noqa: PLR2004
     return TooManyTriesError(f"Too many failed sign-ins. Try again in {wait}.", seconds)
+
+
+def _form_token(secret: Secret, session: str) -> str:
+    key = hashlib.sha256(b"review desk\n" + secret.reveal().encode()).digest()
+    return hmac.new(key, b"form\n" + session.encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(token: str) -> str:

@@ -20,8 +20,12 @@ _T = TypeVar("_T")
 class Runtime(Protocol):
     """The parts of a process that use cases share."""
 
-    settings: Settings
     limits: Limits
+
+    @property
+    def settings(self) -> Settings:
+        """All settings; secrets may change."""
+        ...
 
     @property
     def store(self) -> Store:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aggregator.domain.monitoring.attention import reasons
 from aggregator.services.alert_rounds import current_conditions
 from aggregator.services.broker_probe import CONTROL, QUEUES, queue_lengths
+from aggregator.services.cleanup import retained
 from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from aggregator.domain.monitoring.system_facts import BrokerFacts, SystemFacts
     from aggregator.domain.polling.api_refusals import Refusal
     from aggregator.domain.polling.host_limits import Pause
+    from aggregator.domain.retention import Retained
+    from storage.backfills import BackfillState
     from storage.store import Store
 
     Workers = Mapping[str, Collection[str]]  # name -> its queues
@@ -38,6 +41,8 @@ class SystemStatus:
     unread: Mapping[int, int]  # source -> entries
     ids_only: Sequence[str]  # networks of which only ids are stored
     content_to_remove: int  # items of them with content
+    migrations: Sequence[BackfillState]
+    retained: Sequence[Retained]
     broker: BrokerFacts | None
     workers: Workers | None
     needs_attention: Sequence[str]
@@ -66,6 +71,8 @@ def read_status(
         refusals = [refusal for refusal in tx.api.refusals.all() if refusal.stops_polls]
         unread = tx.stream.unread.counts()
         content = tx.stream.reduction.count()
+        migrations = tx.backfills.states()
+        records = retained(tx, settings, today)
     broker, workers = None, None
     if not settings.embedded_broker:
         broker = queue_lengths(settings.broker_url, installation, QUEUES)
@@ -87,6 +94,8 @@ def read_status(
         unread=unread,
         ids_only=sorted(store.ids_only),
         content_to_remove=content,
+        migrations=migrations,
+        retained=records,
         broker=broker,
         workers=workers,
         needs_attention=attention,

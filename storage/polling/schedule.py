@@ -173,10 +173,6 @@ class Schedule:
             found.setdefault(source_id, {})[str(on)] = int(count)
         return found
 
-    def prune_log(self, before: datetime) -> int:
-        """Delete log lines from before a time; return the number."""
-        return self._connection.execute(fetch_log.delete().where(fetch_log.c.started < before)).rowcount
-
 
 def _ranked(claimable: ColumnElement[bool], now: datetime, per_host: int, per_host_of: Mapping[str, int]) -> Subquery:
     """Return the claimable sources with their places in the queues of their host and kind, leased sources included."""

@@ -133,6 +133,7 @@ class Activities(StreamReading):
         Stream(self._connection).require_lock()
         screened = [self._storable(entry) for entry in screened]
         entries = self._entries.match(source_id, screened, present, recognising=recognising)
+        entries = self._entries.without_expired(entries, now)
         new = judge([entry.screened for entry in entries if entry.stored is None])
         entries = [*(Entry(screened, None) for screened in new), *(entry for entry in entries if entry.stored)]
         facts = self._entries.facts(entries)

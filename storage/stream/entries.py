@@ -10,17 +10,20 @@ from sqlalchemy import select
 from aggregator.domain.activity import Review
 from aggregator.domain.matching.edit_decisions import EditFacts, Entry, StoredEntry, is_edit
 from aggregator.domain.matching.entry_matching import StoredKeys, match_existing
+from aggregator.domain.retention import is_expired
 from storage.moderation.pending_edits import PendingEdits
 from storage.stream.versions import Versions
 from storage.tables.stream import activity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
 
     from sqlalchemy import Connection, Row
 
     from aggregator.domain.activity import ScreenedActivity
 
+STREAM_AGE = "stream_age"  # execution option of a connection: how long items stay in the stream; None: forever
 _STORED = (
     activity.c.id,
     activity.c.entry_digest,
@@ -88,6 +91,13 @@ class StoredEntries:
         names = match_existing(fresh, stored, present) if stored else {}
         by_name = {row.native_id: row for row in rows}
         return {new: by_name[former] for new, former in names.items()}
+
+    def without_expired(self, entries: Sequence[Entry], now: datetime) -> list[Entry]:
+        """Return the entries without unknown ones that are older than what the stream keeps."""
+        age: timedelta | None = self._connection.get_execution_options().get(STREAM_AGE)
+        if age is None:
+            return list(entries)
+        return [entry for entry in entries if entry.stored or not is_expired(entry.screened, now - age)]
 
     def facts(self, entries: Sequence[Entry]) -> EditFacts:
         """Read the other data for decisions on these entries."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 VERSIONS_KEPT = "versions_kept"  # execution option of a connection: former versions kept per activity
 DEFAULT_VERSIONS_KEPT = 20
-_SLICE = 5000  # versions per pruning transaction
 COLUMNS = ("revision", "title", "text", "html", "url", "detail", "object", "entry_digest", "fingerprint")
 
 
@@ -70,9 +69,3 @@ class Versions:
     def forget(self, ids: Collection[int]) -> None:
         """Delete every version of these activities."""
         self._connection.execute(activity_version.delete().where(activity_version.c.activity_id.in_(ids)))
-
-    def prune(self, before: datetime) -> int:
-        """Delete versions replaced before a time, at most some thousands; return the number."""
-        old = select(activity_version.c.id).where(activity_version.c.replaced < before)
-        some = old.order_by(activity_version.c.id).limit(_SLICE)
-        return self._connection.execute(activity_version.delete().where(activity_version.c.id.in_(some))).rowcount

@@ -154,6 +154,14 @@ activity = Table(
         postgresql_where=text("review <> 'published'"),
         sqlite_where=text("review <> 'published'"),
     ),
+    # Hidden items that still have content, by the time when they were hidden.
+    Index(
+        "ix_activity_hidden",
+        "reviewed",
+        "first_seen",
+        postgresql_where=text("review = 'hidden' AND gone IS NULL"),
+        sqlite_where=text("review = 'hidden' AND gone IS NULL"),
+    ),
     Index(
         "ix_activity_pinned_until",
         "pinned_until",
@@ -200,6 +208,7 @@ activity_version = Table(
     Column("entry_digest", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Index("ix_activity_version_activity_id", "activity_id"),
+    Index("ix_activity_version_replaced", "replaced"),
     sqlite_autoincrement=True,
 )
 # The newest raw entry of each activity, zlib-compressed.
@@ -209,6 +218,7 @@ raw_payload = Table(
     Column("activity_id", big_integer, ForeignKey("activity.id", ondelete="CASCADE"), primary_key=True),
     Column("payload", LargeBinary, nullable=False),
     Column("stored", UtcDateTime, nullable=False),
+    Index("ix_raw_payload_stored", "stored"),
 )
 # Entries with an unknown structure, as their source sent them, zlib-compressed. `version` is the last one that tried.
 unread_entry = Table(

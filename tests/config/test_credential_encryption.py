@@ -16,6 +16,7 @@ from aggregator.domain.errors import SignInError
 from aggregator.domain.secrets import Secret
 
 KEY = "a secret key that is long enough"
+OTHER = "another key, which is long enough, too"
 HOST = "feeds.example:443"
 HEADERS = {"Authorization": "Basic YTpi"}
 
@@ -48,3 +49,16 @@ def test_credentials_of_a_former_release_are_read() -> None:
     content = json.dumps({"host": HOST, "headers": HEADERS}).encode()
     sealed = Fernet(base64.urlsafe_b64encode(derived)).encrypt(content).decode()
     assert HeaderCipher(Secret(KEY)).open(HOST, sealed) == HEADERS
+
+
+def test_former_keys_are_only_read_with() -> None:
+    former, present = HeaderCipher(Secret(KEY)), HeaderCipher(Secret(OTHER))
+    both = HeaderCipher(Secret(OTHER), Secret(KEY))
+    sealed = former.close(HOST, HEADERS)
+    assert both.open(HOST, sealed) == HEADERS
+    assert not both.is_present(sealed)
+    again = both.encrypted_again(sealed)
+    assert again is not None
+    assert both.is_present(again)
+    assert present.open(HOST, again) == HEADERS
+    assert present.encrypted_again(sealed) is None

@@ -7,10 +7,13 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aggregator.web.proxies import Origin, origin
+from storage import schema
+from storage.tables.migrations import schema_compatibility
 from tests.building import NOON, add_source, an_activity, ingest_now
 from tests.reader.conftest import app_of
 from tests.reader.serving import serving
@@ -181,4 +184,19 @@ def test_ready_says_how_old_the_last_tick_is(store: Store) -> None:
         "last_tick_at": "2026-03-02T12:00:00Z",
         "last_tick_age": 0.0,
         "worker": None,
+        "reason": None,
     }
+
+
+def test_a_reader_of_the_version_before_stays_ready(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    former = schema._known()[:-1]
+    monkeypatch.setattr(schema, "_known", lambda: former)
+    with serving(app_of(store)) as reader:
+        compatible = reader.ask("/readyz")
+        with store.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            connection.execute(update(schema_compatibility).values(oldest_code="9999"))
+        incompatible = reader.ask("/readyz")
+
+    assert (compatible.status, compatible.json["database"]) == (200, "ok")
+    assert (incompatible.status, incompatible.json["database"]) == (503, "schema")
+    assert "is newer than this version of the program" in incompatible.json["reason"]

@@ -243,7 +243,12 @@ class NoConnections:
 
 @contextmanager
 def installed(
-    store: Store, clock: Stopped, *, public_url: str | None = None, connection: Connection | None = None
+    store: Store,
+    clock: Stopped,
+    *,
+    public_url: str | None = None,
+    connection: Connection | None = None,
+    keys: Sequence[Secret] = (SECRET,),
 ) -> Iterator[Installation]:
     """Serve a store until the block ends; readers don't cache, so that each request sees all decisions."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -255,7 +260,7 @@ def installed(
         timezone=ZoneInfo("America/New_York"),
         locale="en",
         trusted_proxies=(),
-        secret=SECRET,
+        keys=lambda: tuple(keys),
         sections=lambda desk: sections(
             desk,
             publish=publish,

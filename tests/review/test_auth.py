@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from aggregator.config import passwords
 from aggregator.domain.access.accounts import Role
+from aggregator.domain.secrets import Secret
 from aggregator.review.auth import safe_next
 from tests.review.conftest import PASSWORD, Installation, Visitor, installed
 
@@ -87,6 +88,19 @@ def test_every_change_needs_its_role(sqlite_house: Installation) -> None:
             assert f"This needs the role {needed[path]}" in answer.text
     assert {path for path in posts(house) if needed[path] is Role.VIEWER} == own
     assert state(house.store) == before
+
+
+def test_forms_of_a_former_key_are_accepted_as_long_as_it_is_listed(sqlite_store: Store, clock: Stopped) -> None:
+    keys = [Secret("the former key of this installation")]
+    with installed(sqlite_store, clock, keys=keys) as house:
+        ana = house.visitor("ana")
+        former = ana.csrf()
+        keys.insert(0, Secret("the present key of this installation"))
+        assert ana.csrf() not in {former, ""}  # still signed in
+        assert ana.post("/review/account", csrf=former).status not in {401, 403}
+        keys.pop()
+        assert ana.post("/review/account", csrf=former).status == 403
+        assert ana.post("/review/sign-out").status == 303
 
 
 def test_pages_lead_to_the_sign_in_and_back(sqlite_house: Installation) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text, update
 
-from aggregator.domain.errors import SchemaError
+from aggregator.domain.errors import NewerSchemaError, SchemaError
 from storage import schema
 from storage.engine.connect import make_engine
+from storage.online_migrations import require_backfill, start_backfill
 from storage.store import Store
+from storage.tables.migrations import background_migration, schema_compatibility
 from tests.building import add_source, an_activity, ingest_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alembic.script import Script
     from sqlalchemy import Engine
 
 TODAY = date(2026, 3, 2)
-REVISIONS = [*(f"{number:04}" for number in range(1, 14)), "0015", "0016"]
+REVISIONS = [*(f"{number:04}" for number in range(1, 14)), "0015", "0016", "0017"]
 
 
 @pytest.fixture
@@ -134,6 +140,95 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
             attempt()
 
 
+def test_newer_schemas_are_used_by_code_that_they_fit(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    for newest, fits in (("0016", True), ("0015", False)):
+        known = tuple(revision for revision in REVISIONS if revision <= newest)
+        monkeypatch.setattr(schema, "_known", lambda known=known: known)
+        if fits:
+            schema.check(engine)
+            assert schema.migrate(engine, "test.invalid", TODAY) == []
+        else:
+            with pytest.raises(NewerSchemaError):
+                schema.check(engine)
+        with pytest.raises(NewerSchemaError):
+            schema.check(engine, exact=True)
+
+
+def test_each_migration_names_the_oldest_code(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    modules = {script.revision: script.module for script in _scripts(engine) if script.revision > "0016"}
+    assert all(module.oldest_code <= revision for revision, module in modules.items())
+    with engine.connect() as connection:
+        rows = connection.execute(select(schema_compatibility)).all()
+    assert {row.revision: row.oldest_code for row in rows} == {
+        revision: module.oldest_code for revision, module in modules.items()
+    }
+
+
+def test_no_migration_builds_an_index_that_blocks_writers(engine: Engine) -> None:
+    for script in _scripts(engine):
+        if script.revision > "0016":
+            assert "op.create_index" not in Path(script.path).read_text(), "use storage.online_migrations.create_index"
+
+
+def _scripts(engine: Engine) -> list[Script]:
+    return list(ScriptDirectory.from_config(schema.configuration(engine)).walk_revisions())
+
+
+def test_a_migration_yields_to_a_transaction_in_its_way(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(postgresql_url)
+    schema.migrate(engine, "test.invalid", TODAY)
+    command.downgrade(schema.configuration(engine), "0015")
+    pauses: list[float] = []
+    with engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM source"))  # a lock until the transaction ends
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            with engine.connect() as other:  # would wait behind the migration, if that still waited
+                other.execute(text("SET lock_timeout = 1"))
+                other.execute(text("SELECT count(*) FROM source"))
+            reader.rollback()
+
+        monkeypatch.setattr(schema, "sleep", pause)
+        applied = schema.migrate(engine, "test.invalid", TODAY)
+    engine.dispose()
+    assert applied == ["0016", "0017"]
+    assert len(pauses) == 1
+
+
+def test_an_index_that_was_interrupted_is_built_again(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
+    schema.migrate(engine, "test.invalid", TODAY)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM schema_compatibility WHERE revision = '0017'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0016'"))
+        connection.execute(
+            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_raw_payload_stored'::regclass")
+        )
+    assert schema.migrate(engine, "test.invalid", TODAY) == ["0017"]
+    with engine.connect() as connection:
+        invalid = connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar()
+    engine.dispose()
+    assert invalid == 0
+
+
+def test_a_migration_waits_for_its_backfill(engine: Engine) -> None:
+    schema.migrate(engine, "test.invalid", TODAY)
+    with (
+        engine.connect().execution_options(writing=True) as connection,
+        connection.begin(),
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        start_backfill("notes")
+        start_backfill("notes")
+        with pytest.raises(SchemaError, match="run 'aggregator migrate --wait'"):
+            require_backfill("notes")
+        connection.execute(update(background_migration).values(finished=datetime.now(UTC)))
+        require_backfill("notes")
+
+
 def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
     """Their files' names are read instead of asking Alembic, which takes longer to import than most commands."""
     scripts = ScriptDirectory.from_config(schema.configuration(engine))
@@ -143,8 +238,8 @@ def test_the_revisions_are_those_of_the_migrations(engine: Engine) -> None:
 
 def test_an_older_schema_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.migrate(engine, "test.invalid", TODAY)
-    monkeypatch.setattr(schema, "_known", lambda: ("0016", "9998"))
-    with pytest.raises(SchemaError, match=r"\(0016\) is older than this version needs \(9998\)"):
+    monkeypatch.setattr(schema, "_known", lambda: ("0017", "9998"))
+    with pytest.raises(SchemaError, match=r"\(0017\) is older than this version needs \(9998\)"):
         schema.check(engine)
 
 

@@ -21,6 +21,7 @@ REQUESTS = "requests"  # kind
 BYTES = "bytes"  # kind
 DELAY = "delay"  # network; label: the upper bound of the bucket in seconds, or "inf"
 DELAY_SECONDS = "delay_seconds"  # network; the sum of all delays
+PRUNED = "pruned"  # kind of record, see `aggregator/domain/retention.py`
 
 INFINITE = "inf"
 DELAY_BOUNDS = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200)  # seconds

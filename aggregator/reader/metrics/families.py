@@ -29,6 +29,7 @@ def system_families(facts: SystemFacts) -> Iterator[Metric]:
     yield from _review(facts)
     yield from _services(facts)
     yield from _database(facts)
+    yield from _retention(facts)
 
 
 def broker_families(broker: BrokerFacts) -> Iterator[Metric]:
@@ -179,6 +180,15 @@ def _database(facts: SystemFacts) -> Iterator[Metric]:
     if database.connections is not None and database.most_connections is not None:
         yield _gauge("database_connections", "Connections to the database.", database.connections)
         yield _gauge("database_max_connections", "Connections that the server allows.", database.most_connections)
+
+
+def _retention(facts: SystemFacts) -> Iterator[Metric]:
+    family = CounterMetricFamily(
+        "aggregator_pruned_records", "Records deleted since their retention time ended.", labels=["records"]
+    )
+    for key, value in _of(facts.counts, counts.PRUNED):
+        family.add_metric([key.subject], value)
+    yield family
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.config.credential_encryption import HeaderCipher
+from aggregator.config.settings import KEY_FILE
 from aggregator.domain.errors import SchemaError, SignInError, StoreUnavailableError
 from aggregator.domain.monitoring.attention import is_ticking
 from aggregator.domain.monitoring.findings import error, warning
 from aggregator.services.alert_rounds import current_conditions
+from aggregator.services.reencryption import former_values
 from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
-from aggregator.text.plain import one_line
+from aggregator.text.plain import counted, one_line
 from storage.polling.clock_correction import TOLERANCE
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _CLOCKS_DIFFER = timedelta(seconds=5)
 _OLDEST_SERVER = 140_000
 _LEAST_CONNECTIONS = 50
 _CROWDED = 0.8  # of the allowed connections
+_MIGRATION_STANDS = timedelta(minutes=15)
 _TRIED = 20  # encrypted headers
 
 # Setting -> the value that it should have, whether others are an error, and what they mean.
@@ -59,6 +62,25 @@ def check_schema(subject: Subject) -> Iterator[Finding]:
                 "database-unreachable",
                 str(problem),
                 "Start the database, and check address, user and password in AGGREGATOR_DATABASE_URL.",
+            )
+
+
+def check_migrations(subject: Subject) -> Iterator[Finding]:
+    """Check background migrations."""
+    with subject.store.reading() as tx:
+        states = [state for state in tx.backfills.states() if state.finished is None]
+    for state in states:
+        if state.problem is not None:
+            yield error(
+                "migration-failed",
+                f"The background migration {state.name!r} fails: {one_line(state.problem, 300)}",
+                "Correct the cause; it is tried again, and 'aggregator migrate --wait' tries at once.",
+            )
+        elif subject.now - (state.last_batch or state.created) > _MIGRATION_STANDS:
+            yield warning(
+                "migration-stopped",
+                f"The background migration {state.name!r} makes no progress.",
+                "Run the scheduler and a worker of this version, or 'aggregator migrate --wait'.",
             )
 
 
@@ -153,6 +175,7 @@ def check_content(subject: Subject) -> Iterator[Finding]:
         last_tick = tx.stream.state.last_tick()
         conditions = list(current_conditions(tx, subject.settings, subject.now))
         findings = [*_check_kinds(tx, subject, facts), *_check_sealed(tx, subject)]
+        findings += _check_former_keys(tx, subject)
     yield from findings
     if not is_ticking(last_tick, subject.now):
         yield error(
@@ -199,12 +222,37 @@ def _check_sealed(tx: Transaction, subject: Subject) -> Iterator[Finding]:
     if not sealed:
         return
     restore = "Restore the former AGGREGATOR_SECRET_KEY, or set the credentials again."
-    if subject.settings.secret_key is None and not (subject.settings.data_dir / "secret-key").exists():
+    if not _has_keys(subject):
         yield error("secret-key-changed", "The key that encrypted the credentials of sources is missing.", restore)
         return
-    cipher = HeaderCipher(subject.settings.secret())
+    cipher = HeaderCipher(*subject.settings.secret_keys())
     try:
         for host, headers in sealed:
             cipher.open(host, headers)
     except SignInError as problem:
         yield error("secret-key-changed", str(problem), restore)
+
+
+def _check_former_keys(tx: Transaction, subject: Subject) -> Iterator[Finding]:
+    """Check that former keys are removed when nothing needs them."""
+    key, *former = subject.settings.secret_keys() if _has_keys(subject) else (None,)
+    if key is None or not former:
+        return
+    count = sum(1 for _ in former_values(tx, HeaderCipher(key)))
+    if count:
+        yield warning(
+            "secret-key-former-used",
+            f"{counted(count, 'credential')} are encrypted under a former AGGREGATOR_SECRET_KEY.",
+            "Run 'aggregator credentials reencrypt', then remove the former keys.",
+        )
+    else:
+        yield warning(
+            "secret-key-former",
+            f"AGGREGATOR_SECRET_KEY lists {counted(len(former), 'former key')}, and no credential needs them.",
+            "Remove them. Forms that were opened before the keys were replaced have to be opened again.",
+        )
+
+
+def _has_keys(subject: Subject) -> bool:
+    """Return whether there are keys; reading them would generate one."""
+    return subject.settings.secret_key is not None or (subject.settings.data_dir / KEY_FILE).exists()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 HOUR = timedelta(hours=1)
+OTHER_KEY = "another-key" * 4
 UNUSED = {"postgresql-fsync", "postgresql-full-page-writes", "postgresql-autovacuum"}  # that tests switch off
 BASE = {*UNUSED, "postgresql-superuser"}
 
@@ -173,7 +174,7 @@ def _unknown_kind(store: Store) -> None:
 
 def _encrypt(store: Store) -> None:
     made = add_source(store)
-    sealed = HeaderCipher(Secret("another key" * 4)).close(made.own_host, basic("user", "word"))
+    sealed = HeaderCipher(Secret(OTHER_KEY)).close(made.own_host, basic("user", "word"))
     with store.engine.begin() as connection:
         connection.execute(update(source).where(source.c.id == made.id).values(sealed=sealed))
 
@@ -188,6 +189,8 @@ PLANTED = {
         {"POLLS_PER_HOUR": "60", "POLLS_PER_MINUTE": "1"},
     ),
     "secret-key-changed": (_encrypt, {}),
+    "secret-key-former-used": (_encrypt, {"SECRET_KEY": f"{'k' * 43} {OTHER_KEY}"}),
+    "secret-key-former": (add_source, {"SECRET_KEY": f"{'k' * 43} {OTHER_KEY}"}),
 }
 
 

@@ -222,11 +222,3 @@ def test_a_removed_source_comes_back_as_itself(store: Store) -> None:
         assert tx.polling.sources.get("news") is None
         assert tx.polling.sources.count() == 0
     assert add_source(store).id == first.id
-
-
-def test_old_log_lines_are_forgotten(store: Store) -> None:
-    source, under = add_source(store), token()
-    _settle(store, _settlement(source.id, under), _settlement(source.id, under, facts=FetchFacts(NOON + LEASE, SECOND)))
-    with store.writing() as tx:
-        assert tx.polling.schedule.prune_log(NOON + SECOND) == 1
-        assert len(tx.polling.schedule.log(source.id, 10)) == 1

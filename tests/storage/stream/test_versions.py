@@ -37,16 +37,6 @@ def test_the_limit_is_the_stores(store: Store) -> None:
     assert _count(store) == 4 * 5
 
 
-def test_old_versions_are_pruned(store: Store) -> None:
-    source = add_source(store)
-    for poll in range(6):
-        _edit_all(store, source, poll)
-    with store.writing(lock_stream=False) as tx:
-        pruned = tx.stream.versions.prune(NOON + 3 * MINUTE)
-    assert pruned == 4 * 2  # replaced by the polls of minutes 1 and 2
-    assert _count(store) == 4 * 3
-
-
 def _edit_all(store: Store, source: Source, poll: int) -> None:
     entries = [an_activity(str(n), text=f"Read {poll} times.") for n in range(4)]
     ingest_now(store, source, entries, now=NOON + poll * MINUTE)
