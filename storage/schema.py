@@ -133,11 +133,11 @@ def _lock(engine: Engine) -> Iterator[None]:
 
         with engine.connect() as connection:
             allow_long_statements(connection, MIGRATION_LIMIT, lock_limit=MIGRATION_LIMIT)
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             try:
                 yield
             finally:
-                connection.invalidate()  # ends the session's lock, and discards its long limits
+                connection.invalidate()  # ends the transaction and so its lock, and discards its long limits
         return
     database = engine.url.database
     if not database or database == ":memory:":

@@ -64,12 +64,11 @@ class PostgresNode:
         self._bin = bin_
         self._log = folder / f"log-{port}"
         self._server: subprocess.Popen[bytes] | None = None
-        self._user = user = _unprivileged(folder)
-        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        self._user = user = unprivileged(folder)
         self._options: dict[str, Any] = {
             "cwd": folder,
             "env": {**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            **as_user,
+            **as_user(user),
         }
 
     def initialize(self) -> None:
@@ -91,7 +90,7 @@ class PostgresNode:
             self._server = subprocess.Popen(
                 [self._bin / "postgres", "-D", self.data, *options], stderr=log, **self._options
             )
-        _await(lambda: _accepts(self.url), self._server, self._log)
+        await_server(lambda: _accepts(self.url), self._server, self._log)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends sessions, SIGQUIT is a crash."""
@@ -170,7 +169,7 @@ def serving(program: str, *options: str, port: int = 0) -> Iterator[int]:
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(command, cwd=folder, stdout=log)
         try:
-            _await(lambda: _listens(port), server, folder / "log")
+            await_server(lambda: listens(port), server, folder / "log")
             yield port
         finally:
             end(server, signal.SIGTERM)
@@ -218,7 +217,7 @@ def _own_database(url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
 
 
-def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
+def unprivileged(folder: Path) -> pwd.struct_passwd | None:
     """Give the folder to an unprivileged user if this process is root."""
     if os.geteuid() != 0:
         return None
@@ -227,7 +226,12 @@ def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
     return user
 
 
-def _listens(port: int) -> bool:
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Return the options of a process of another user."""
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+
+
+def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -243,7 +247,7 @@ def _accepts(url: str) -> bool:
     return True
 
 
-def _await(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
+def await_server(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         if ready():

@@ -87,6 +87,13 @@ def _database(text: str) -> str:
     return text
 
 
+def _server_database(text: str) -> Secret:
+    url = _database(text)
+    if url.startswith("sqlite"):
+        raise ValueError
+    return Secret(url)
+
+
 def _broker(text: str) -> str:
     BrokerAddress.parse(text)
     return text
@@ -183,6 +190,14 @@ OPTIONS: Mapping[str, Option[Any]] = {
             _database,
             "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
             "the database; by default an SQLite file in the data directory",
+            secret=True,
+        ),
+        Option(
+            "DIRECT_DATABASE_URL",
+            _server_database,
+            "postgresql://USER:PASSWORD@HOST/NAME",
+            "the same database without PgBouncer between, for notifications of changes; without it, readers behind "
+            "PgBouncer look for changes four times a second",
             secret=True,
         ),
         Option(

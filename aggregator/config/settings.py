@@ -44,6 +44,7 @@ class Settings:
     data_dir: Path
     config_dir: Path | None  # None: nothing is configured
     database_url: Secret
+    direct_database_url: Secret | None  # for notifications; None: those of `database_url`
     broker_url: Secret
     private_networks: tuple[Network, ...]
     contact_url: str | None

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aggregator.services.doctor.broker_checks import check_broker, check_rate_store, check_workers
-from aggregator.services.doctor.database_checks import check_clock, check_content, check_schema, check_server
+from aggregator.services.doctor.database_checks import (
+    check_clock,
+    check_content,
+    check_direct_address,
+    check_schema,
+    check_server,
+)
 from aggregator.services.doctor.examination import examine, ordered
 from aggregator.services.doctor.file_checks import check_folders, check_modes, check_portal
 from aggregator.services.doctor.network_checks import (
@@ -33,6 +39,7 @@ _SCHEMA: Checks = {"schema": check_schema}
 # These need a database with the schema of this version.
 _STORED: Checks = {
     "server": check_server,
+    "direct-address": check_direct_address,
     "clock": check_clock,
     "content": check_content,
     "workers": check_workers,
