@@ -37,6 +37,7 @@ test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chro
 
 test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about twenty minutes
 	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.rabbitmq
 	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(or $(ARGS),$(SPREAD))
 
 coverage: $(VENV)/test-installed ## Run the tests of 'make test' with coverage, and check its limits

@@ -13,24 +13,32 @@ import threading
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import structlog
 from celery import Celery, beat, bootsteps, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery.worker import WorkController, consumer, state
-from kombu import Queue
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability, on_one_line
+from aggregator.config.broker import (
+    WAITING,
+    Availability,
+    celery_settings,
+    is_relevant,
+    on_one_line,
+    queue_arguments,
+    queue_prefix,
+)
+from aggregator.config.broker_address import BrokerKind
 from aggregator.config.logging import bind, configure_logging
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
-from aggregator.services.broker_probe import CONTROL, QUEUES, key_prefix
+from aggregator.services.broker_probe import CONTROL, QUEUES, former_queues
 from aggregator.services.database_wait import await_database
-from aggregator.sources import kinds
 from aggregator.system.heartbeat import EVERY, Heartbeat, notify_watchdog
 
 if TYPE_CHECKING:
@@ -40,10 +48,9 @@ if TYPE_CHECKING:
     from celery import Task
     from kombu import Connection
 
+    from aggregator.config.broker_address import BrokerAddress
     from aggregator.services.dispatch import Batch
-    from aggregator.source_api.kind import QueueClass
 
-VISIBILITY = 600  # seconds
 SOFT_SHUTDOWN = 30.0  # seconds
 # Task names of the last release, which its schedulers and messages may still use.
 FORMER_TASKS = {
@@ -66,12 +73,10 @@ def create_app(container: Container, installation: str = "") -> Celery:
 
     Args:
         container: the container of the tasks.
-        installation: the name of the database, which prefixes all keys in Redis.
+        installation: the name of the database, which separates installations on one broker.
     """
     settings = container.settings
-    # Kombu warns about a memory:// address without a host.
-    broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
-    app = Celery("aggregator", broker=broker, set_as_current=False)
+    app = Celery("aggregator", broker=settings.broker.kombu_url, set_as_current=False)
     app.conf.update(_configuration(container, installation))
     app.steps["consumer"].add(Beating)
     _add_polling(app, container)
@@ -170,6 +175,11 @@ class Beating(bootsteps.StartStopStep):
 class Consumer(consumer.Consumer):
     """Celery's consumer, which waits for its broker without limit, and beats meanwhile."""
 
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc, valid-type]
+        """The steps of a start without RabbitMQ's 28 queues for delays of years; a worker keeps short delays itself."""
+
+        default_steps: ClassVar = [step for step in consumer.Consumer.Blueprint.default_steps if "delayed" not in step]
+
     folder: Path  # of the heartbeat
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -214,42 +224,27 @@ def _ending_early(container: Container, what: str, **fields: int) -> Iterator[No
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [*QUEUES, *sorted(former_queues())]
-    # Longer than a task and its wait, or messages are delivered twice.
-    transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
-    if installation:
-        transport["global_keyprefix"] = key_prefix(installation)
-    return {
+    broker = container.settings.broker
+    return celery_settings(broker, installation) | {
         # Sent by queue name only, without bindings in Redis that a FLUSHALL would delete.
-        "task_queues": [Queue(name) for name in names],
+        "task_queues": _queues(broker, installation),
         "task_default_queue": CONTROL,
-        "task_create_missing_queues": False,  # a misspelled queue is an error instead of a queue without consumers
-        "task_serializer": "json",
-        "accept_content": ["json"],  # never pickle: a message must not run code
-        "task_ignore_result": True,  # the results of polls are in the database
-        "task_acks_late": True,  # safe because tasks are idempotent; a killed worker's message is not lost
-        "worker_prefetch_multiplier": 1,  # a waiting poll goes to the first free worker
         "task_time_limit": container.limits.hard,  # well below the lease: a killed task's sources are not polled twice
         "task_soft_time_limit": container.limits.soft,
-        "broker_transport_options": transport,
-        "visibility_timeout": VISIBILITY,
         "worker_consumer": type("Consumer", (Consumer,), {"folder": container.settings.data_dir}),
-        "task_publish_retry_policy": dict(PUBLISHING),
-        "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Running requests may finish. Celery waits this long while a task runs; the container's grace is longer.
         "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, container.limits.hard),
-        "worker_hijack_root_logger": False,  # our log format is kept
-        "worker_redirect_stdouts": False,
-        "worker_max_tasks_per_child": 500,  # native parsers leak some memory
-        "worker_max_memory_per_child": 400_000,  # kilobytes
-        "timezone": "UTC",
-        "enable_utc": True,
     }
 
 
-def former_queues() -> Mapping[str, QueueClass]:
-    """Return the queues of the last release, which are consumed for one more release, and their new names."""
-    return {kind.former_queue: kind.queue for kind in kinds().values() if kind.former_queue}
+def _queues(broker: BrokerAddress, installation: str) -> list[Queue]:
+    """Return all queues; everything else knows them by their names without prefix."""
+    names = [*QUEUES, *sorted(former_queues())]
+    if broker.kind is not BrokerKind.AMQP:
+        return [Queue(name) for name in names]
+    prefix, arguments = queue_prefix(broker, installation), queue_arguments(broker)
+    # The nameless exchange delivers by the queue's name, so that nothing must be bound.
+    return [Queue(prefix + name, Exchange(""), prefix + name, alias=name, queue_arguments=arguments) for name in names]
 
 
 def _consume_both_names(app: Celery) -> None:
@@ -258,7 +253,7 @@ def _consume_both_names(app: Celery) -> None:
     for former, queue in former_queues().items():
         if selected & {former, queue.value}:
             for name in {former, queue.value} - selected:
-                app.amqp.queues.select_add(Queue(name))
+                app.amqp.queues.select_add(app.amqp.queues[name])
 
 
 @cache
@@ -277,8 +272,8 @@ def _separate_settings() -> Settings:
     if settings.embedded_broker:
         _refuse(
             "AGGREGATOR_BROKER_URL is memory://, which passes messages only within one process: a separate worker or "
-            "scheduler would never receive any. Set it to a redis:// address, or use 'aggregator run', which "
-            "runs both in one process."
+            "scheduler would never receive any. Set it to a redis:// or amqp:// address, or use 'aggregator run', "
+            "which runs both in one process."
         )
     return settings
 
@@ -292,6 +287,7 @@ def _connect_signals(container: Container) -> None:
     def set_up_logging(**_: object) -> None:
         configure_logging(settings.log_level, settings.log_format)
         logging.getLogger("celery.worker.request").addFilter(on_one_line)
+        logging.getLogger("celery.app.base").addFilter(is_relevant)
 
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
@@ -350,11 +346,15 @@ def __getattr__(name: str) -> Celery:
 
 def responding_workers(container: Container) -> dict[str, list[str]]:
     """Return the queues of each worker that responds within a second, by the worker's name."""
+    installation = container.installation()
+    prefix = queue_prefix(container.settings.broker, installation)
     try:
-        found = create_app(container, container.installation()).control.inspect(timeout=1.0).active_queues() or {}
+        found = create_app(container, installation).control.inspect(timeout=1.0).active_queues() or {}
     except (OperationalError, OSError):
         return {}
-    return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(found.items())}
+    return {
+        name: sorted(queue["name"].removeprefix(prefix) for queue in queues) for name, queues in sorted(found.items())
+    }
 
 
 class Embedded:

@@ -172,18 +172,25 @@ def _oldest_code(engine: Engine, before: str) -> str | None:
 
 
 def _take_lock(connection: Connection) -> None:
-    """Take the session's lock. A statement that waits for it would have a snapshot, for which new indexes wait.
+    """Take the lock of a transaction that stays open, since a pooler may give each transaction another session.
+
+    A statement that waits for the lock would have a snapshot, for which new indexes wait; an open transaction between
+    statements has none.
 
     Raises:
         SetupError: another process has held it for hours.
     """
+    from storage.engine.postgresql import allow_long_statements  # imported late: SQLite needs no psycopg
+
     deadline = monotonic() + _LOCK_WAIT
-    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
-        connection.commit()
+    while True:
+        allow_long_statements(connection, _LOCK_WAIT, lock_limit=_LOCK_WAIT)
+        if connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
+            return
+        connection.rollback()
         if monotonic() > deadline:
             raise SetupError("Another process has been migrating the database for hours; end it, and try again.")
         sleep(_LOCK_RETRY)
-    connection.commit()
 
 
 @contextmanager
@@ -195,7 +202,7 @@ def _lock(engine: Engine) -> Iterator[None]:
             try:
                 yield
             finally:
-                connection.invalidate()  # ends the session's lock
+                connection.invalidate()  # ends the transaction and so its lock, and discards its long limits
         return
     database = engine.url.database
     if not database or database == ":memory:":

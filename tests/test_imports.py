@@ -44,6 +44,7 @@ EVERYTHING = {"container", "cli", "worker", "scheduler", "__main__", "registry"}
 FENCES = {
     "celery": ("worker", "scheduler"),
     "kombu": ("worker", "scheduler"),
+    "amqp": ("aggregator.services.rabbitmq_probe",),
     "sqlalchemy": ("storage",),
     "alembic": ("storage",),
     "tweepy": ("aggregator.sources.twitter.api",),

@@ -50,10 +50,11 @@ def _examine() -> Sequence[Finding]:
         remedy = "Correct the variable; 'aggregator settings' explains each."
         return [error("setting-invalid", line, remedy) for line in str(problem).splitlines()]
     configure_logging("error", settings.log_format)
+    from aggregator.config.broker import VISIBILITY
     from aggregator.container import Container
     from aggregator.services.doctor.checks import examine_all
     from aggregator.services.doctor.examination import Subject
-    from worker import VISIBILITY, responding_workers
+    from worker import responding_workers
 
     container = Container(settings)
     subject = Subject(

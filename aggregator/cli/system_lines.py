@@ -117,7 +117,8 @@ def _broker(broker: BrokerFacts) -> str:
     if broker.problem is not None:
         return f"does not respond ({one_line(broker.problem)})"
     waiting = [f"{queue} {length}" for queue, length in broker.queues.items() if length]
-    return f"{', '.join(waiting) if waiting else 'no messages'} waiting, {broker.unacknowledged} running"
+    running = "" if broker.unacknowledged is None else f", {broker.unacknowledged} running"
+    return f"{', '.join(waiting) if waiting else 'no messages'} waiting{running}"
 
 
 def _database(database: DatabaseFacts) -> str:

@@ -1,6 +1,6 @@
-"""Limit waits for the Celery broker, and log when it becomes unavailable and available.
+"""Configure Celery for each kind of broker, limit waits for it, and log when it becomes unavailable and available.
 
-Without timeouts, Celery and kombu wait forever for a Redis that accepts connections but never responds.
+Without timeouts, Celery and kombu wait forever for a server that accepts connections but never responds.
 """
 
 from __future__ import annotations
@@ -11,19 +11,50 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from aggregator.config.broker_address import BrokerKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aggregator.config.broker_address import BrokerAddress
+
+VISIBILITY = 600  # seconds after which Redis delivers a message again that was not acknowledged
 _TIMEOUT = 3.0  # seconds for a connection or a response; longer than the second for which Redis may delay a BRPOP
 _HEALTH = 3  # seconds that a response may be overdue, and between two checks
 _REPEAT = 300.0  # seconds between two log lines about a broker that stays unavailable
 
-# Options of kombu's Redis transport; other transports ignore them.
-TRANSPORT: Mapping[str, Any] = {
+_HEARTBEAT = 10  # seconds between two signs of life of RabbitMQ; a worker reconnects after two without
+# Of a message that ends each worker that receives it. RabbitMQ 4 has this limit itself, version 3 none.
+_DELIVERIES = 20
+# Options of kombu's Redis transport.
+REDIS_TRANSPORT: Mapping[str, Any] = {
     "socket_timeout": _TIMEOUT,
     "socket_connect_timeout": _TIMEOUT,
     "socket_keepalive": True,
     "health_check_interval": _HEALTH,  # a BRPOP without a response is dropped after one second plus twice this
+}
+# Options of py-amqp. Without confirmation, a message that RabbitMQ refuses would be lost without an error.
+AMQP_TRANSPORT: Mapping[str, Any] = {
+    "confirm_publish": True,
+    "connect_timeout": _TIMEOUT,
+    "read_timeout": _TIMEOUT,
+    "write_timeout": _TIMEOUT,
+}
+# Celery's settings for every broker.
+_SETTINGS: Mapping[str, Any] = {
+    "task_create_missing_queues": False,  # a misspelled queue is an error instead of a queue without consumers
+    "task_serializer": "json",
+    "accept_content": ["json"],  # never pickle: a message must not run code
+    "task_ignore_result": True,  # the results of polls are in the database
+    "task_acks_late": True,  # safe because tasks are idempotent; a killed worker's message is not lost
+    "worker_prefetch_multiplier": 1,  # a waiting poll goes to the first free worker
+    "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
+    "worker_hijack_root_logger": False,  # our log format is kept
+    "worker_redirect_stdouts": False,
+    "worker_max_tasks_per_child": 500,  # native parsers leak some memory
+    "worker_max_memory_per_child": 400_000,  # kilobytes
+    "timezone": "UTC",
+    "enable_utc": True,
 }
 # Sending: replace a stale connection once; the next tick repeats failed messages.
 PUBLISHING: Mapping[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
@@ -33,15 +64,71 @@ WAITING: Mapping[str, Any] = {"max_retries": None, "interval_start": 1, "interva
 log = structlog.get_logger(__name__)
 
 
+def key_prefix(installation: str) -> str:
+    """Return the prefix of all keys of an installation; other programs may use the same Redis database."""
+    return f"aggregator:{installation}:" if installation else ""
+
+
+def queue_prefix(broker: BrokerAddress, installation: str) -> str:
+    """Return the prefix of the names of queues: RabbitMQ knows no prefix of keys."""
+    return key_prefix(installation) if broker.kind is BrokerKind.AMQP else ""
+
+
+def queue_arguments(broker: BrokerAddress) -> dict[str, Any] | None:
+    """Return the arguments of a queue: replicated and written to disk on RabbitMQ."""
+    if broker.kind is not BrokerKind.AMQP:
+        return None
+    return {"x-queue-type": "quorum", "x-delivery-limit": _DELIVERIES}
+
+
+def celery_settings(broker: BrokerAddress, installation: str) -> dict[str, Any]:
+    """Return Celery's settings for a broker.
+
+    Args:
+        broker: its address.
+        installation: the name of the database, which separates installations that share a broker.
+    """
+    settings: dict[str, Any] = {**_SETTINGS, "task_publish_retry_policy": dict(PUBLISHING)}
+    if broker.kind is BrokerKind.AMQP:
+        return settings | {
+            "broker_transport_options": dict(AMQP_TRANSPORT),
+            "broker_heartbeat": _HEARTBEAT,
+            "broker_use_ssl": broker.kombu_ssl,
+            "task_default_queue_type": "quorum",
+            "worker_detect_quorum_queues": True,  # which know no global limit of unacknowledged messages
+            "control_exchange": f"{key_prefix(installation)}control",  # else all workers of a host answer `inspect`
+        }
+    # Longer than a task and its wait, or messages are delivered twice.
+    transport: dict[str, Any] = {**REDIS_TRANSPORT, "visibility_timeout": VISIBILITY}
+    if installation:
+        transport["global_keyprefix"] = key_prefix(installation)
+    if broker.kind is BrokerKind.SENTINEL:
+        sentinels = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT, **broker.sentinel_options}
+        transport |= {"master_name": broker.service, "sentinel_kwargs": sentinels}
+    return settings | {
+        "broker_transport_options": transport,
+        "broker_use_ssl": broker.kombu_ssl,
+        "visibility_timeout": VISIBILITY,
+    }
+
+
 def on_one_line(record: logging.LogRecord) -> bool:
     """Log a message that could not be acknowledged as a warning without a traceback; a filter of a logger.
 
-    Celery does not lose such a message: Redis restores it after the visibility timeout.
+    Celery does not lose such a message: Redis restores it after the visibility timeout, RabbitMQ at once.
     """
     if str(record.msg).startswith(("Couldn't ack", "Couldn't reject")):
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
+
+
+def is_relevant(record: logging.LogRecord) -> bool:
+    """Drop a warning at each delayed message on RabbitMQ; a filter of a logger.
+
+    The worker keeps the message until it is due: seconds, while the database is away.
+    """
+    return not str(record.msg).startswith("Direct exchanges are not supported")
 
 
 class Availability:

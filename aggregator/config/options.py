@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from aggregator.config.broker_address import COUNTER_FORMS, FORMS, BrokerAddress, BrokerKind
 from aggregator.domain.secrets import Secret
 from aggregator.domain.settings_schema import (
     Option,
@@ -88,8 +89,20 @@ def _database(text: str) -> str:
     return text
 
 
+def _server_database(text: str) -> Secret:
+    url = _database(text)
+    if url.startswith("sqlite"):
+        raise ValueError
+    return Secret(url)
+
+
 def _broker(text: str) -> str:
-    if text.partition("://")[0] not in {"memory", "redis", "rediss"} or "://" not in text:
+    BrokerAddress.parse(text)
+    return text
+
+
+def _counters(text: str) -> str:
+    if BrokerAddress.parse(text).kind is BrokerKind.AMQP:
         raise ValueError
     return text
 
@@ -182,10 +195,18 @@ OPTIONS: Mapping[str, Option[Any]] = {
             secret=True,
         ),
         Option(
+            "DIRECT_DATABASE_URL",
+            _server_database,
+            "postgresql://USER:PASSWORD@HOST/NAME",
+            "the same database without PgBouncer between, for notifications of changes; without it, readers behind "
+            "PgBouncer look for changes four times a second",
+            secret=True,
+        ),
+        Option(
             "BROKER_URL",
             _broker,
-            "memory:// or redis://HOST:PORT/NUMBER",
-            "Celery broker URL; memory:// works only within one process",
+            FORMS,
+            "the message broker: Redis, Valkey, Sentinel or RabbitMQ; memory:// works only within one process",
             "memory://",
             secret=True,
         ),
@@ -240,8 +261,8 @@ OPTIONS: Mapping[str, Option[Any]] = {
         ),
         Option(
             "RATE_STORE",
-            _broker,
-            "memory:// or redis://HOST:PORT/NUMBER",
+            _counters,
+            COUNTER_FORMS,
             "where rate limits are counted; memory:// counts in each reader process separately",
             "memory://",
             secret=True,

@@ -16,6 +16,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from aggregator.config.broker_address import BrokerAddress, BrokerKind
 from aggregator.config.options import (
     OPTIONS,
     SHORTEST_SECRET,
@@ -46,6 +47,7 @@ class Settings:
     data_dir: Path
     config_dir: Path | None  # None: nothing is configured
     database_url: Secret
+    direct_database_url: Secret | None  # for notifications; None: those of `database_url`
     broker_url: Secret
     private_networks: tuple[Network, ...]
     contact_url: str | None
@@ -120,7 +122,12 @@ class Settings:
     @property
     def embedded_broker(self) -> bool:
         """Whether messages are only passed between threads of one process."""
-        return self.broker_url.reveal().startswith("memory")
+        return self.broker.kind is BrokerKind.MEMORY
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The address of the broker."""
+        return BrokerAddress.parse(self.broker_url.reveal())
 
     @property
     def user_agent_contact(self) -> str:

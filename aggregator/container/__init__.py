@@ -96,11 +96,13 @@ class Container:
     @cached_property
     def store(self) -> Store:
         """The database."""
+        direct = self.settings.direct_database_url
         return Store.open(
             self.settings.database_url.reveal(),
             versions_kept=self.settings.versions_kept,
             ids_only=frozenset(ids_only(self.settings.kinds)),
             stream_age=self.settings.stream_age,
+            direct_url=direct.reveal() if direct else None,
         )
 
     @cached_property

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage, RedisSentinelStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from aggregator.config.broker_address import BrokerAddress, BrokerKind
 from aggregator.reader.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
@@ -148,12 +149,25 @@ class Admission:
         return Admitted(caller, self._rationing.check(caller.key, SEARCH))
 
 
-def _storage(address: str) -> MemoryStorage | RedisStorage:
-    if address.startswith("memory"):
+def _storage(text: str) -> MemoryStorage | RedisStorage:
+    address = BrokerAddress.parse(text)
+    if address.kind is BrokerKind.MEMORY:
         return MemoryStorage()
     options: dict[str, Any] = {
         "socket_timeout": _PATIENCE,
         "socket_connect_timeout": _PATIENCE,
         "retry": Retry(NoBackoff(), 0),
     }
-    return RedisStorage(address, wrap_exceptions=True, **options)
+    if address.kind is BrokerKind.SENTINEL:
+        login = {"username": address.username, "password": address.password}
+        options |= {name: value for name, value in login.items() if value}
+        hosts = ",".join(f"{host}:{port}" for host, port in address.hosts)
+        return RedisSentinelStorage(
+            f"redis+sentinel://{hosts}/{address.service}",
+            use_replicas=False,  # they may not know the last requests yet
+            sentinel_kwargs=dict(address.sentinel_options),
+            wrap_exceptions=True,
+            db=address.number,
+            **options,
+        )
+    return RedisStorage(address.url, wrap_exceptions=True, **options)

@@ -3,6 +3,10 @@
 Three mechanisms bound a wait. The server cancels statements (`statement_timeout`, `lock_timeout`). The kernel gives up
 on a peer that stops acknowledging packets (`tcp_user_timeout`, keepalives). The client's own timeout covers a server
 that acknowledges packets but never answers, such as a stopped one or a proxy without a backend.
+
+A pooler such as PgBouncer in transaction mode gives each transaction another session of the server. It is recognized by
+the session's process id, which is not the one announced at the start. Nothing of a session is used then: no prepared
+statements, and every transaction sets its own limits.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ _IDLE_LIMIT = 60.0  # seconds that an open transaction may idle: a vanished clie
 # full connect timeout.
 _PING_LIMIT = 0.5
 _CONNECT_LIMIT = 3  # seconds for each address of the server
+_NO_OPTIONS = "unsupported startup parameter"  # PgBouncer's words
 _POOL_LIMIT = 3.0  # seconds to wait for a free connection
 _POOL_SIZE = 5  # connections per process, shared by its threads; the overflow allows as many again
 # Filter values are unevenly distributed, so a generic plan is bad for most of them. Parallel workers take longer to
@@ -52,6 +57,8 @@ class BoundedConnection(psycopg.Connection[Any]):
     """A connection that closes if the server doesn't answer in time."""
 
     answer_limit: float = _ANSWER_LIMIT
+    is_pooled: bool = False  # a pooler is between
+    own_settings: Mapping[str, object] | None = None  # that each transaction sets; None: those of the session apply
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for one exchange with the server.
@@ -93,28 +100,34 @@ def make_postgresql_engine(url: URL, *, pooled: bool, **options: Any) -> Engine:
     engine = create_engine(url, connect_args=_connect_args(url.query), **options)
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "checkout", _check_session)
+    event.listen(engine, "begin", _set_own_settings)
     event.listen(engine, "handle_error", _mark_disconnect)
     return engine
 
 
 def allow_long_statements(connection: Connection, seconds: float, lock_limit: float) -> None:
-    """Raise the limits of one connection, for migrations; discard the connection afterwards."""
-    for name, limit in (("statement_timeout", seconds), ("lock_timeout", lock_limit)):
-        connection.exec_driver_sql(f"SET {name} = {int(limit * 1000)}")
-    connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
-    connection.commit()
-    driver: Any = connection.connection.driver_connection
+    """Raise the limits of the next transactions of one connection, for migrations; discard it afterwards."""
+    driver = _driver_of(connection)
+    limits = {"statement_timeout": int(seconds * 1000), "lock_timeout": int(lock_limit * 1000)}
+    driver.own_settings = {**(driver.own_settings or {}), **limits, "idle_in_transaction_session_timeout": 0}
     driver.answer_limit = max(seconds, lock_limit) + 1
 
 
+def is_pooled(connection: Connection) -> bool:
+    """Return whether a pooler is between, so that a session lasts no longer than a transaction."""
+    return _driver_of(connection).is_pooled
+
+
+_SESSION: Mapping[str, object] = {
+    **_PLANNER,
+    "timezone": "UTC",
+    "statement_timeout": int(STATEMENT_LIMIT * 1000),
+    "lock_timeout": int(_LOCK_LIMIT * 1000),
+    "idle_in_transaction_session_timeout": int(_IDLE_LIMIT * 1000),
+}
+
+
 def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
-    session = {
-        **_PLANNER,
-        "timezone": "UTC",
-        "statement_timeout": int(STATEMENT_LIMIT * 1000),
-        "lock_timeout": int(_LOCK_LIMIT * 1000),
-        "idle_in_transaction_session_timeout": int(_IDLE_LIMIT * 1000),
-    }
     defaults = {
         "connect_timeout": _CONNECT_LIMIT,
         "keepalives_idle": 10,  # seconds of silence before the kernel probes the peer
@@ -124,14 +137,46 @@ def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
         # Never a standby: it may lack the latest decisions, and so show hidden items.
         "target_session_attrs": "read-write",
         "application_name": "aggregator",
-        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
     }
     return {name: value for name, value in defaults.items() if name not in query}
 
 
 def _connect(_dialect: object, _record: object, args: Any, arguments: Any) -> BoundedConnection:  # noqa: ANN401
-    """Open a connection of our class instead of the driver's."""
-    return BoundedConnection.connect(*args, **arguments)
+    """Open a connection of our class instead of the driver's, and find out what is at its other end."""
+    try:
+        connection = BoundedConnection.connect(*args, **arguments)
+    except psycopg.OperationalError as problem:
+        if _NO_OPTIONS not in str(problem):
+            raise
+        arguments.pop("options", None)  # for all connections of this engine, so that the next ones don't fail first
+        connection = BoundedConnection.connect(*args, **arguments)
+    connection.autocommit = True
+    [process] = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or [0]
+    connection.autocommit = False
+    connection.is_pooled = process != connection.info.backend_pid
+    if connection.is_pooled:
+        connection.prepare_threshold = None
+    if connection.is_pooled or "options" not in arguments:
+        connection.own_settings = _SESSION
+    return connection
+
+
+def _set_own_settings(connection: Connection) -> None:
+    """Set the limits of a transaction that its session doesn't have."""
+    driver = _driver_of(connection)
+    if driver.own_settings is None or (driver.autocommit and driver.is_pooled):
+        return
+    is_local = "false" if driver.autocommit else "true"
+    calls = (f"set_config('{name}', '{value}', {is_local})" for name, value in driver.own_settings.items())
+    connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+
+def _driver_of(connection: Connection) -> BoundedConnection:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, BoundedConnection):
+        raise TypeError("This is no connection to PostgreSQL.")
+    return driver
 
 
 def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:

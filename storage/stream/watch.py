@@ -1,4 +1,8 @@
-"""Watch the stream's revision: by notification on PostgreSQL, by polling the file's change counter on SQLite."""
+"""Watch the stream's revision: by notification on PostgreSQL, else by looking often.
+
+On SQLite that is the file's change counter. A pooler in front of PostgreSQL loses notifications, since they belong to a
+session: without a direct address, the revision itself is read.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,13 @@ from storage.revision import Stream
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
     from aggregator.domain.stream import StreamMark
 
+_POLL = 0.25  # seconds between reads of the revision through a pooler, which passes no notifications on
 _LISTEN = 1.0  # seconds until the revision is read without a notification: a connection may break silently
 _COALESCE = 0.02  # seconds within which notifications are merged
 _LOOK = 0.1  # seconds between reads of SQLite's change counter
@@ -70,13 +75,29 @@ def _news(
     engine: Engine, connection: Connection, stopping: threading.Event, following: _Following
 ) -> Iterator[StreamNews]:
     postgresql = engine.dialect.name == "postgresql"
-    wake_ups = _notified if postgresql else _changed
-    for _ in wake_ups(connection, stopping):
+    for _ in _wake_ups(connection)(connection, stopping):
         if postgresql and connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
             raise SQLAlchemyError("The server became read-only.")
         news = following.news(Stream(connection))
         connection.rollback()  # each read is a transaction of its own
         yield news
+
+
+def _wake_ups(connection: Connection) -> Callable[[Connection, threading.Event], Iterator[None]]:
+    if connection.dialect.name != "postgresql":
+        return _changed
+    from storage.engine.postgresql import is_pooled  # imported late: SQLite needs no psycopg
+
+    return _polled if is_pooled(connection) else _notified
+
+
+def _polled(connection: Connection, stopping: threading.Event) -> Iterator[None]:
+    """Yield every quarter of a second."""
+    driver: Any = connection.connection.driver_connection
+    driver.answer_limit = _ANSWER_LIMIT
+    while not stopping.is_set():
+        yield
+        stopping.wait(_POLL)
 
 
 def _notified(connection: Connection, stopping: threading.Event) -> Iterator[None]:

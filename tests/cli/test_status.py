@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text, update
 
+from aggregator.config.broker import key_prefix
 from aggregator.domain.activity import Review
 from aggregator.domain.polling.api_refusals import Refusal
 from aggregator.domain.source import SourceState
-from aggregator.services.broker_probe import key_prefix
 from storage.tables.polling import source
 from storage.tables.stream import activity
 from tests.building import add_source, an_activity, decide, ingest_now

@@ -14,7 +14,7 @@ from kombu.message import Message
 from kombu.transport.redis import Transport
 from structlog.testing import capture_logs
 
-from aggregator.config.broker import TRANSPORT, Availability, on_one_line
+from aggregator.config.broker import REDIS_TRANSPORT, Availability, on_one_line
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.container import Container
@@ -117,9 +117,9 @@ def test_a_message_that_cannot_be_acknowledged_is_logged_on_one_line(capsys: pyt
 def test_the_connection_is_bounded_beyond_what_an_idle_redis_takes() -> None:
     options = _app("redis://localhost/0").conf.broker_transport_options
 
-    assert options.items() >= TRANSPORT.items()
-    assert TRANSPORT["socket_timeout"] > Transport.brpop_timeout
-    assert Transport.brpop_timeout + 2 * TRANSPORT["health_check_interval"] <= 10
+    assert options.items() >= REDIS_TRANSPORT.items()
+    assert REDIS_TRANSPORT["socket_timeout"] > Transport.brpop_timeout
+    assert Transport.brpop_timeout + 2 * REDIS_TRANSPORT["health_check_interval"] <= 10
 
 
 def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("RATE_LIMIT", "1000/Hour", Rate(1000, 3600)),
         ("RATE_LIMIT", "off", None),
         ("RATE_STORE", "redis://:p@r:6379/1", "redis://:p@r:6379/1"),
+        ("BROKER_URL", "amqp://me:p@r:5672//", "amqp://me:p@r:5672//"),
     ],
 )
 def test_good_values(name: str, value: str, read: object) -> None:
@@ -100,8 +101,9 @@ def test_good_values(name: str, value: str, read: object) -> None:
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "sqlite://relative"),
         ("DATABASE_URL", "sqlite:///:memory:"),
-        ("BROKER_URL", "amqp://x"),
+        ("BROKER_URL", "sqs://x"),
         ("BROKER_URL", "rabbit"),
+        ("RATE_STORE", "amqp://x"),
         ("X_BEARER_TOKEN", "with space"),
         ("X_BASE_URL", "http://api.x.com"),
         ("X_BASE_URL", "ftp://127.0.0.1"),

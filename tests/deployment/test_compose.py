@@ -9,9 +9,10 @@ import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
+from aggregator.services.broker_probe import former_queues
 from aggregator.system.heartbeat import OLDEST, Heartbeat
 from tests.deployment.compose import FOLDER, ROOT, Service, document, services
-from worker import create_app, former_queues
+from worker import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path

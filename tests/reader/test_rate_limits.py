@@ -238,7 +238,7 @@ def own_redis(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        servers._await(lambda: servers._listens(port), server, tmp_path)
+        servers.await_server(lambda: servers.listens(port), server, tmp_path)
         yield server
     finally:
         server.kill()

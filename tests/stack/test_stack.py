@@ -1,4 +1,4 @@
-"""Test worker, scheduler and reader as processes, on PostgreSQL and Redis, with local publishers."""
+"""Test worker, scheduler and reader as processes, on PostgreSQL and each kind of broker, with local publishers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-import redis as redis_client
 
 from aggregator.demo import SAMPLE_TOKEN
 from storage.store import Store
 from tests.processes import Processes, eventually
+from tests.stack.brokers import empty
 from tests.upstream import Entry, Publisher, refused
 from tests.x_api.upstream import SimulatedUpstream
 
@@ -30,10 +30,10 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, postgresql_url: str, redis_url: str) -> Iterator[Processes]:
+def stack(tmp_path: Path, postgresql_url: str, broker_url: str) -> Iterator[Processes]:
     environ = {
         "AGGREGATOR_DATABASE_URL": postgresql_url,
-        "AGGREGATOR_BROKER_URL": redis_url,
+        "AGGREGATOR_BROKER_URL": broker_url,
         "AGGREGATOR_PRIVATE_NETWORKS": "127.0.0.1",
         "AGGREGATOR_HOST_SPACING": "0",
         "AGGREGATOR_HOST_CONCURRENCY": "4",
@@ -168,14 +168,13 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(stack: Processes, pub
 
 
 @pytest.mark.slow
-def test_an_emptied_redis_costs_at_most_two_ticks(stack: Processes, publisher: Publisher, redis_url: str) -> None:
+def test_an_emptied_broker_costs_at_most_two_ticks(stack: Processes, publisher: Publisher, broker_url: str) -> None:
     stack.worker()
     stack.scheduler()
     stack.reader()
     _add(stack, publisher, "1", "2")
     eventually("polling runs", lambda: publisher.not_modified.total() >= 2)
-    with redis_client.Redis.from_url(redis_url) as client:
-        client.flushdb()
+    empty(broker_url, stack)
     publisher.feeds["1"].entries.insert(0, Entry("after", "After the flood"))
     eventually("polling goes on within two ticks", lambda: "after" in _native_ids(stack), patience=2 * 5 + 5)
     assert len(_native_ids(stack)) == 9

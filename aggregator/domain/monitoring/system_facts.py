@@ -91,5 +91,5 @@ class BrokerFacts:
     """The state of the broker; `problem` is None if it responds."""
 
     queues: Mapping[str, int] = field(default_factory=dict)  # waiting messages by queue
-    unacknowledged: int = 0  # messages that workers have received
+    unacknowledged: int | None = 0  # messages that workers have received; None: the broker does not tell
     problem: str | None = None

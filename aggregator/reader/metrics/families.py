@@ -38,9 +38,9 @@ def broker_families(broker: BrokerFacts) -> Iterator[Metric]:
     if broker.problem is None:
         lengths: dict[Labels, float] = {(queue,): float(length) for queue, length in broker.queues.items()}
         yield _gauges("queue_messages", "Messages that wait for a worker.", ["queue"], lengths)
-        yield _gauge(
-            "queue_unacknowledged", "Messages that workers have received and not finished.", broker.unacknowledged
-        )
+        if broker.unacknowledged is not None:
+            text = "Messages that workers have received and not finished; not with RabbitMQ."
+            yield _gauge("queue_unacknowledged", text, broker.unacknowledged)
 
 
 def _polling(facts: SystemFacts) -> Iterator[Metric]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aggregator.config.broker_address import BrokerAddress, BrokerKind
 from aggregator.domain.monitoring.findings import error, warning
-from aggregator.services.broker_probe import QUEUES, queue_lengths, read_server
+from aggregator.services.broker_probe import QUEUES, queue_lengths, read_rabbitmq_version, read_server
 from aggregator.services.system_facts import read_system_facts
 from aggregator.services.system_status import needed_queues
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from aggregator.services.doctor.examination import Subject
 
 _OLDEST = (6, 2)
+_OLDEST_RABBITMQ = (3, 10)
 _LONG_QUEUE = 500  # messages of up to 50 sources each
 _SHORTEST_TIMEOUT = 60  # seconds
 _CROWDED = 0.9  # of the allowed memory
@@ -26,13 +28,17 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
     """Check that the broker answers and keeps what it is given."""
     if subject.settings.embedded_broker:
         return
+    url, is_rabbitmq = subject.settings.broker_url, subject.settings.broker.kind is BrokerKind.AMQP
     try:
-        server = read_server(subject.settings.broker_url)
+        if is_rabbitmq:
+            yield from _check_rabbitmq(read_rabbitmq_version(url))
+            return
+        server = read_server(url)
     except ConnectionError as problem:
         yield error(
             "broker-unreachable",
             f"The broker does not respond: {problem}.",
-            "Start Redis, and check address and password in AGGREGATOR_BROKER_URL.",
+            f"Start {'RabbitMQ' if is_rabbitmq else 'Redis'}, and check address and password in AGGREGATOR_BROKER_URL.",
         )
         return
     yield from _check_state(server)
@@ -43,7 +49,7 @@ def check_broker(subject: Subject) -> Iterator[Finding]:
 def check_rate_store(subject: Subject) -> Iterator[Finding]:
     """Check the server that counts requests."""
     url = subject.settings.rate_store
-    if url.reveal().startswith("memory"):
+    if BrokerAddress.parse(url.reveal()).kind is BrokerKind.MEMORY:
         return
     try:
         read_server(url)
@@ -76,6 +82,14 @@ def check_workers(subject: Subject) -> Iterator[Finding]:
     for queue, length in broker.queues.items():
         if length > _LONG_QUEUE:
             yield warning("queue-long", f"{length:,} messages wait in the queue '{queue}'.", "Start more workers.")
+
+
+def _check_rabbitmq(version: str) -> Iterator[Finding]:
+    """Check that the server has quorum queues that keep every property of a message."""
+    if not version:
+        yield warning("broker-unknown", "The broker speaks AMQP, but is not RabbitMQ.", "Use RabbitMQ 3.10 or newer.")
+    elif tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_RABBITMQ:
+        yield error("broker-old", f"RabbitMQ {version} is older than 3.10.", "Upgrade it.")
 
 
 def _check_state(server: BrokerServer) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from aggregator.services.doctor.broker_checks import check_broker, check_rate_st
 from aggregator.services.doctor.database_checks import (
     check_clock,
     check_content,
+    check_direct_address,
     check_migrations,
     check_schema,
     check_server,
@@ -40,6 +41,7 @@ _SCHEMA: Checks = {"schema": check_schema}
 _STORED: Checks = {
     "server": check_server,
     "migrations": check_migrations,
+    "direct-address": check_direct_address,
     "clock": check_clock,
     "content": check_content,
     "workers": check_workers,

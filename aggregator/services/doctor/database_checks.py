@@ -16,6 +16,7 @@ from aggregator.services.system_facts import read_system_facts
 from aggregator.sources import kinds
 from aggregator.text.plain import counted, one_line
 from storage.polling.clock_correction import TOLERANCE
+from storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,6 +83,39 @@ def check_migrations(subject: Subject) -> Iterator[Finding]:
                 f"The background migration {state.name!r} makes no progress.",
                 "Run the scheduler and a worker of this version, or 'aggregator migrate --wait'.",
             )
+
+
+def check_direct_address(subject: Subject) -> Iterator[Finding]:
+    """Check that notifications of the same database arrive."""
+    direct = subject.settings.direct_database_url
+    if direct is None:
+        return
+    with subject.store.reading() as tx:
+        instance = tx.stream.state.instance()
+    listening = Store.open(direct.reveal())
+    try:
+        with listening.reading() as tx:
+            is_same = tx.stream.state.instance() == instance
+        if not is_same:
+            yield error(
+                "direct-database-differs",
+                "AGGREGATOR_DIRECT_DATABASE_URL is another database, so readers miss all changes.",
+                "Set it to the database of AGGREGATOR_DATABASE_URL, without PgBouncer between.",
+            )
+        elif listening.is_pooled():
+            yield warning(
+                "direct-database-pooled",
+                "AGGREGATOR_DIRECT_DATABASE_URL leads through a pooler, which passes no notifications on.",
+                "Set it to the address of PostgreSQL itself.",
+            )
+    except StoreUnavailableError as problem:
+        yield error(
+            "direct-database-unreachable",
+            f"Readers notice changes late: {problem}",
+            "Check AGGREGATOR_DIRECT_DATABASE_URL, or remove it.",
+        )
+    finally:
+        listening.close()
 
 
 def check_server(subject: Subject) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from aggregator.config.broker_address import BrokerKind
 from aggregator.domain.monitoring.findings import error, warning
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def check_processes(subject: Subject) -> Iterator[Finding]:
         yield warning(
             "broker-embedded",
             "The broker is memory://, so only 'aggregator run' polls; separate workers get no messages.",
-            "Set AGGREGATOR_BROKER_URL to a Redis server, unless 'aggregator run' is all that runs.",
+            "Set AGGREGATOR_BROKER_URL to Redis, Valkey or RabbitMQ, unless 'aggregator run' is all that runs.",
         )
     if settings.embedded_database and not settings.embedded_broker:
         yield warning(
@@ -109,7 +110,8 @@ def check_processes(subject: Subject) -> Iterator[Finding]:
             "sessions end and stored credentials can't be read.",
             "Set AGGREGATOR_SECRET_KEY_FILE to a file that all processes read.",
         )
-    if not settings.embedded_broker and settings.lease.total_seconds() > subject.visibility:
+    has_visibility = settings.broker.kind in {BrokerKind.REDIS, BrokerKind.SENTINEL}
+    if has_visibility and settings.lease.total_seconds() > subject.visibility:
         yield warning(
             "lease-above-visibility",
             f"The lease is longer than {subject.visibility:g} s, after which the broker delivers a message again.",
@@ -158,12 +160,12 @@ def check_encryption(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_servers(settings: Settings) -> Iterator[Finding]:
-    broker, database = urlsplit(settings.broker_url.reveal()), urlsplit(settings.database_url.reveal())
-    if not settings.embedded_broker and not broker.password and not _is_local(broker.hostname):
+    broker, database = settings.broker, urlsplit(settings.database_url.reveal())
+    if not settings.embedded_broker and not broker.password and not _is_local(broker.host):
         yield warning(
             "broker-without-password",
             "The broker needs no password: a client that reaches it can start polls and empty queues.",
-            "Set 'requirepass' in Redis, and the password in AGGREGATOR_BROKER_URL.",
+            "Set 'requirepass' in Redis or a user in RabbitMQ, and the password in AGGREGATOR_BROKER_URL.",
         )
     if not settings.embedded_database and not _is_near(database.hostname):
         mode = parse_qs(database.query).get("sslmode", [""])[-1]

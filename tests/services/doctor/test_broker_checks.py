@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from aggregator.services.broker_probe import key_prefix
+from aggregator.config.broker import key_prefix
 from aggregator.services.doctor.broker_checks import check_broker, check_rate_store, check_workers
 from tests.building import add_source
 from tests.servers import free_port
