@@ -2,11 +2,13 @@
 # 'scripts/pin-images' sets this to a digest: python@sha256:...
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
+# requirements-extras.txt adds OpenTelemetry and Sentry.
+ARG REQUIREMENTS=requirements.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python3 -m venv /venv
-COPY requirements.txt ./
-RUN /venv/bin/python -m pip install --require-hashes -r requirements.txt
+COPY requirements.txt requirements-extras.txt ./
+RUN /venv/bin/python -m pip install --require-hashes -r ${REQUIREMENTS}
 COPY pyproject.toml README.md worker.py scheduler.py ./
 COPY aggregator aggregator
 COPY config config

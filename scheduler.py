@@ -15,6 +15,7 @@ from kombu.common import ignore_errors
 from kombu.exceptions import OperationalError
 
 from aggregator.config.broker import WAITING, Availability
+from aggregator.config.observability import start_observing, stop_observing
 from aggregator.config.settings import Settings
 from aggregator.system.heartbeat import Heartbeat
 
@@ -83,6 +84,7 @@ class Scheduler(beat.Scheduler):
         """Stop, and remove the heartbeat."""
         super().close()
         self.heartbeat.end()
+        stop_observing()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401
         """Send a task, by a new connection where the present one fails; else it is sent when it is next due."""
@@ -127,6 +129,7 @@ def __getattr__(name: str) -> Celery:
         from worker import app
 
         app.conf.beat_schedule = dict(SCHEDULE)
+        start_observing("scheduler")
         folder = Settings.from_environment().data_dir
         app.conf.beat_scheduler = type("Scheduler", (Scheduler,), {"folder": folder})
         return app

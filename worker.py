@@ -9,16 +9,15 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-import threading
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import structlog
-from celery import Celery, beat, bootsteps, signals
+from celery import Celery, bootsteps, current_task, signals
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
-from celery.worker import WorkController, consumer, state
+from celery.worker import consumer, state
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -33,16 +32,18 @@ from aggregator.config.broker import (
 )
 from aggregator.config.broker_address import BrokerKind
 from aggregator.config.logging import bind, configure_logging
+from aggregator.config.observability import start_observing, stop_observing
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import AggregatorError, StoreUnavailableError
 from aggregator.services.broker_probe import CONTROL, QUEUES, former_queues
 from aggregator.services.database_wait import await_database
+from aggregator.system import tracing
 from aggregator.system.heartbeat import EVERY, Heartbeat, notify_watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from celery import Task
@@ -63,7 +64,6 @@ FORMER_TASKS = {
 MIGRATING = 2.0  # seconds of a task that runs backfills
 RELEASE_AGAIN = 2  # seconds between attempts to release leases while the database is unavailable
 _WRONG_USAGE = 2  # exit code
-_STOPPING = 0.5  # seconds for each thread of an embedded worker to stop
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +132,8 @@ def _send_polls(app: Celery, container: Container, batches: Sequence[Batch]) -> 
     lease, sent = container.settings.lease.total_seconds(), 0
     try:
         for batch in batches:
-            app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease)
+            headers = {"traceparent": tracing.traceparent()}
+            app.send_task("poll", (batch.ids, batch.token), queue=batch.queue, expires=lease, headers=headers)
             sent += 1
     except OperationalError as problem:  # the broker is unavailable; each further attempt would take seconds
         log.warning("polls not sent", batches=len(batches) - sent, reason=str(problem))
@@ -210,9 +211,10 @@ class Consumer(consumer.Consumer):
 
 @contextmanager
 def _ending_early(container: Container, what: str, **fields: int) -> Iterator[None]:
-    """End a task early, at its time limit or because this process stops."""
+    """Trace a task, and end it early at its time limit or because this process stops."""
     try:
-        yield
+        with tracing.span(what, getattr(current_task.request, "traceparent", None) or "", **fields):
+            yield
     except SoftTimeLimitExceeded:
         log.warning("task reached its time limit", what=what, **fields)
     except CancelledError:
@@ -298,6 +300,8 @@ def _connect_signals(container: Container) -> None:
         finally:
             container.store.close()  # no connection may cross the fork
         container.preload()
+        if "prefork" not in str(sender.pool_cls):
+            start_observing("worker")
         gc.freeze()  # so that garbage collection in the children doesn't copy the memory that they share
         if settings.embedded_database and "prefork" in str(sender.pool_cls):
             _refuse(
@@ -313,10 +317,15 @@ def _connect_signals(container: Container) -> None:
     def bind_task(task_id: str, **_: object) -> None:
         bind(task=task_id)
 
+    @signals.worker_process_init.connect(weak=False)
+    def observe(**_: object) -> None:
+        start_observing("worker")
+
     @signals.worker_process_shutdown.connect(weak=False)
     @signals.worker_shutdown.connect(weak=False)
     def close(**_: object) -> None:
         container.close()
+        stop_observing()
 
 
 def _installation(container: Container) -> str:
@@ -355,48 +364,3 @@ def responding_workers(container: Container) -> dict[str, list[str]]:
     return {
         name: sorted(queue["name"].removeprefix(prefix) for queue in queues) for name, queues in sorted(found.items())
     }
-
-
-class Embedded:
-    """Worker and beat as threads of this process, on `memory://`, with the same tasks and schedule."""
-
-    def __init__(self, container: Container, schedule: Mapping[str, Any], *, threads: int = 4) -> None:
-        self._container = container
-        self._app = create_app(container)
-        self._app.set_default()  # for the pool's threads, which look up tasks there
-        self._app.conf.beat_schedule = dict(schedule)
-        # In memory: due times are in the database, so the beat has no state.
-        self._app.conf.beat_scheduler = "celery.beat:Scheduler"
-        self._app.conf.beat_max_loop_interval = 0.5  # seconds between the beat's checks whether to stop
-        self._worker = WorkController(
-            app=self._app,
-            pool_cls="threads",
-            concurrency=threads,
-            hostname="embedded",
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
-        )
-        self._beat = beat.Service(self._app)
-        self._threads = [
-            threading.Thread(target=self._worker.start, name="worker", daemon=True),
-            threading.Thread(target=self._beat.start, name="beat", daemon=True),
-        ]
-
-    def start(self) -> None:
-        """Start both threads."""
-        state.should_stop = None
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Stop both threads and cancel running polls.
-
-        Celery's worker checks only every two seconds whether it should stop. Not waiting loses nothing: its threads end
-        with the process, and leased sources are polled again after their lease.
-        """
-        self._beat.stop()
-        state.should_stop = 0  # type: ignore[assignment]  # an exit code, as Celery itself sets it
-        self._container.close()
-        for thread in self._threads:
-            thread.join(_STOPPING)

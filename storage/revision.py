@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, false, func, or_, select, update
 
 from aggregator.domain.stream import StreamMark
+from aggregator.system import tracing
 from storage.tables.stream import activity, actor, stream
 
 if TYPE_CHECKING:
@@ -53,15 +54,18 @@ class Stream:
         self.require_lock()
         now = datetime.now(UTC)
         later = case((stream.c.changed > now, stream.c.changed), else_=now)  # the clocks of writers differ
-        statement = update(stream).values(revision=stream.c.revision + count, changed=later)
-        statement = statement.returning(stream.c.revision)
-        newest: int = self._connection.execute(statement).scalar_one()
+        statement = update(stream).values(
+            revision=stream.c.revision + count, changed=later, trace=tracing.traceparent() or None
+        )
+        newest: int = self._connection.execute(statement.returning(stream.c.revision)).scalar_one()
+        tracing.annotate(revision=newest)
         return newest - count + 1
 
     def mark(self) -> StreamMark:
         """Return the state of the stream; changes that commit during the read count as later."""
         newest = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in (activity, actor)]
-        return StreamMark(*self._connection.execute(select(stream.c.revision, stream.c.changed, *newest)).one())
+        columns = (stream.c.revision, stream.c.changed, *newest, stream.c.trace)
+        return StreamMark(*self._connection.execute(select(*columns)).one())
 
     def altered(self, since: StreamMark) -> int:
         """Return the newest revision at which an item that may have been shown was changed or removed.

@@ -33,17 +33,19 @@ RULES = {
     "sources": ("domain", "text", "fetching", "source_api", "system"),
     "storage": ("domain", "text", "system"),
     "services": ("domain", "text", "fetching", "source_api", "config", "storage", "system", "registry"),
-    "web": ("domain", "text", "config"),
-    "reader": ("domain", "text", "config", "web"),
-    "review": ("domain", "text", "config", "web"),
+    "web": ("domain", "text", "config", "system"),
+    "reader": ("domain", "text", "config", "system", "web"),
+    "review": ("domain", "text", "config", "system", "web"),
     "demo": ("domain", "text"),
 }
 EVERYTHING = {"container", "cli", "worker", "scheduler", "__main__", "registry"}
 
 # Library -> the only places that may import it.
 FENCES = {
-    "celery": ("worker", "scheduler"),
+    "celery": ("worker", "scheduler", "aggregator.cli.embedded"),
     "kombu": ("worker", "scheduler"),
+    "opentelemetry": ("aggregator.system.tracing",),
+    "sentry_sdk": ("aggregator.system.error_reports",),
     "amqp": ("aggregator.services.rabbitmq_probe",),
     "sqlalchemy": ("storage",),
     "alembic": ("storage",),

@@ -10,6 +10,7 @@ import click
 
 from aggregator.cli.serve import stop_at_signal
 from aggregator.config.logging import configure_logging
+from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import SetupError
 from aggregator.services.database_wait import await_database
@@ -39,10 +40,11 @@ def listen(check: bool) -> None:
         if check:
             _check(container)
             return
-        thread = start_listening(container)
-        stop_at_signal(container.close)
-        while thread.is_alive():
-            thread.join(1.0)
+        with observing("listener"):
+            thread = start_listening(container)
+            stop_at_signal(container.close)
+            while thread.is_alive():
+                thread.join(1.0)
     finally:
         container.close()
 

@@ -17,6 +17,7 @@ import click
 import structlog
 
 from aggregator.config.logging import configure_logging
+from aggregator.config.observability import observing
 from aggregator.config.settings import Settings
 from aggregator.domain.errors import SettingsError, SetupError
 from aggregator.services.database_wait import await_database
@@ -60,7 +61,8 @@ def serve() -> None:
     try:
         reader = _bound_reader(container)
         stop_at_signal(reader.stop_within_limit)
-        reader.serve()
+        with observing("reader"):
+            reader.serve()
     finally:
         container.close()
 
@@ -79,15 +81,16 @@ def run_everything(
         WriterRunningError: another process polls into this SQLite database.
         SchemaError, StoreUnavailableError, SetupError: the message contains the remedy.
     """
+    from aggregator.cli.embedded import Embedded
     from aggregator.cli.listen import start_listening
     from aggregator.config.process_lock import writer_lock
     from aggregator.container import Container
     from scheduler import SCHEDULE
-    from worker import Embedded
 
     container = Container(settings)
     with ExitStack() as stack:
         stack.enter_context(writer_lock(settings))
+        stack.enter_context(observing("all"))
         _initialize(container)
         reader = _bound_reader(container)
         stopping = threading.Event()

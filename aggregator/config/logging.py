@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from aggregator.config.log_floods import FloodSummary
+from aggregator.system import tracing
+
 if TYPE_CHECKING:
-    from structlog.types import Processor
+    from structlog.types import EventDict, Processor
 
 # At "info" these log only their own housekeeping (Celery: three lines per tick); at "debug" some log request headers,
 # including tokens, so they stay at "warning" there, too.
@@ -26,6 +29,7 @@ def configure_logging(level: str, form: str) -> None:
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -47,11 +51,18 @@ def configure_logging(level: str, form: str) -> None:
     for name in _CALM:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, root.level))
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[FloodSummary(), *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(root.level),
         cache_logger_on_first_use=False,
     )
+
+
+def _add_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Add the id of the trace that the line belongs to."""
+    if trace := tracing.trace_id():
+        event["trace"] = trace
+    return event
 
 
 def bind(**fields: Any) -> None:  # noqa: ANN401  # any loggable value

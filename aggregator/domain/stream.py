@@ -196,3 +196,4 @@ class StreamMark(NamedTuple):
     changed: datetime | None  # when it reached this revision; None: unknown
     activity: int  # the newest ids
     actor: int
+    trace: str | None = None  # the `traceparent` of what caused the last revision; None: it was not recorded

@@ -49,6 +49,7 @@ from aggregator.fetching.response import (
     parse_retry_after,
 )
 from aggregator.fetching.response_body import read_beginning, read_body
+from aggregator.system import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -233,8 +234,14 @@ class Http:
         refused: list[str] = []
         token = _refused.set(refused)
         try:
-            async with asyncio.timeout(max(left, 0)):
-                return await self._request(url, sent, tally, targets, posted)
+            with tracing.span("http request") as span:
+                async with asyncio.timeout(max(left, 0)):
+                    answered = await self._request(url, sent, tally, targets, posted)
+                if span is not None:
+                    span.set_attributes(
+                        {"server.address": host_key(url), "http.response.status_code": answered[0].status}
+                    )
+                return answered
         except TimeoutError:
             raise SlowTotalError(
                 f"{display_url(url)} had not answered in full after {self._limits.total:g} s."

@@ -18,6 +18,7 @@ import structlog
 
 from aggregator.domain.errors import AggregatorError
 from aggregator.reader.health import Health, read_health
+from aggregator.system import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ class ChangeWatcher:
         self._health = Health()
         self._health_read = -math.inf
         self._mark: StreamMark | None = None
+        self._traced = 0  # the last revision for which a span was recorded
         self._altered = 0  # the newest revision so far that edited or removed an item
         self.beat: StreamSnapshot | None = None
         self.unaltered_since = 0  # responses of this revision or later contain nothing that was edited or removed
@@ -211,6 +213,10 @@ class ChangeWatcher:
         now = StreamSnapshot(mark.revision, self._health, mark.changed, epoch)
         if now != before:  # an unchanged snapshot stays the same object
             self._publish(now)
+        if mark.trace and mark.revision != self._traced:
+            self._traced = mark.revision
+            with tracing.span("revision visible", mark.trace, revision=mark.revision):
+                pass
 
     def _publish(self, beat: StreamSnapshot) -> None:
         before, self.beat, self._published = self.beat, beat, time.monotonic()

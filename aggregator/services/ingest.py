@@ -20,6 +20,7 @@ from aggregator.services.poll_records import MOST_UNFINISHED, failure_record, lo
 from aggregator.services.poll_report import Report
 from aggregator.services.screen_entries import screened_all, screening_terms
 from aggregator.services.store_result import store_result
+from aggregator.system import tracing
 from aggregator.system.thread_pools import in_database_thread
 
 if TYPE_CHECKING:
@@ -142,8 +143,9 @@ class Ingest:
             record = success_record(source, self._slowed(source, outcome), now, self._token, pace)
             await self._later(record, source)
         else:
-            async with self._writing:
-                await in_database_thread(self._store_result, source, self._slowed(source, outcome), now)
+            with tracing.span("store result", source=source.slug, kind=source.kind):
+                async with self._writing:
+                    await in_database_thread(self._store_result, source, self._slowed(source, outcome), now)
 
     def _slowed(self, source: Source, result: FetchResult) -> FetchResult:
         """Return a result that delays the next poll of a source whose new items are pushed."""

@@ -8,8 +8,8 @@ import structlog
 
 from aggregator.domain.polling.results import FetchResult
 from aggregator.domain.source import SourceState
-from aggregator.services.product_version import product_version
 from aggregator.services.store_result import store_entries
+from aggregator.system.product_version import product_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

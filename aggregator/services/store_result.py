@@ -20,9 +20,9 @@ from aggregator.domain.polling.results import PollStatus
 from aggregator.services.incidents import report_wrongness
 from aggregator.services.poll_records import success_record
 from aggregator.services.poll_report import Report
-from aggregator.services.product_version import product_version
 from aggregator.services.screen_entries import screened_all
 from aggregator.services.upstream_updates import update_embedding, with_known_objects
+from aggregator.system.product_version import product_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

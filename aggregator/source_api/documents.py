@@ -21,6 +21,7 @@ from aggregator.fetching.ip_policy import deny_reason, is_address, within
 from aggregator.fetching.request_target import check_address, display_url, host_key
 from aggregator.fetching.response import TransferStats
 from aggregator.source_api.kind import SourceKind
+from aggregator.system import tracing
 from aggregator.text.urls import canonical_url, slug
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ async def side_by_side(batch: Sequence[Source], context: PollContext, read: Read
 async def _outcome(source: Source, context: PollContext, read: Reading) -> FetchResult | Failure:
     started, began, tally = context.clock(), time.monotonic(), TransferStats()
     try:
-        return await read(source, context, tally)
+        with tracing.span("poll source", source=source.slug, kind=source.kind):
+            return await read(source, context, tally)
     except SourceError as problem:
         error = problem
     except Exception as problem:  # noqa: BLE001 - one document must not affect the others

@@ -31,6 +31,7 @@ stream = Table(
     Column("id", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("changed", UtcDateTime),  # when a revision was last taken; None: not since this column exists
+    Column("trace", Text),  # the `traceparent` of what took the last revision; None: it was not recorded
     Column("last_tick", UtcDateTime),
     Column("tag_authority", Text, nullable=False),
     Column("tag_date", Text, nullable=False),

@@ -44,7 +44,8 @@ def test_all_that_a_wheel_would_hold_is_copied() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     included = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
     # Besides: the sample configuration, which a setting points to.
-    assert included | {"config", "pyproject.toml", project["project"]["readme"], "requirements.txt"} == set(SOURCES)
+    requirements = {"requirements.txt", "requirements-extras.txt"}
+    assert included | requirements | {"config", "pyproject.toml", project["project"]["readme"]} == set(SOURCES)
 
 
 def test_both_stages_use_the_same_python_and_it_is_one_of_ours() -> None:

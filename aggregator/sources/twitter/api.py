@@ -37,6 +37,7 @@ from aggregator.sources.twitter.vocabulary import (
     USER_FIELDS,
     without_content,
 )
+from aggregator.system import tracing
 from aggregator.system.thread_pools import in_api_thread
 
 if TYPE_CHECKING:
@@ -294,8 +295,9 @@ class Api:
 
     async def _in_thread(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401  # any JSON
         try:
-            async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
-                return await in_api_thread(send)
+            with tracing.span("x api request"):
+                async with asyncio.timeout(TOTAL + _NAME_LOOKUP):
+                    return await in_api_thread(send)
         except asyncio.CancelledError:
             self._adapter.cancel()
             raise
