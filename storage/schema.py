@@ -49,7 +49,7 @@ def configuration(engine: Engine) -> Config:
 
 def current(engine: Engine) -> str | None:
     """Return the revision of the database's schema; None for an empty database."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(postgresql_readonly=True) as connection:  # it may be a replica
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

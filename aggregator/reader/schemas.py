@@ -361,6 +361,7 @@ class Readiness(Struct, frozen=True):
     last_tick_at: Annotated[Instant | None, _doc("Last dispatch by a scheduler, UTC")]
     last_tick_age: Annotated[float | None, _doc("Seconds since then", 3.2)]
     worker: Annotated[str | None, _doc("Warning where nothing seems to be polled; the reader still serves")]
+    replica_lag: Annotated[float | None, _doc("Seconds by which the replica is behind; null without one", 0.2)] = None
 
 
 RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness)
