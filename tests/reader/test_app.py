@@ -181,4 +181,5 @@ def test_ready_says_how_old_the_last_tick_is(store: Store) -> None:
         "last_tick_at": "2026-03-02T12:00:00Z",
         "last_tick_age": 0.0,
         "worker": None,
+        "replica_lag": None,
     }

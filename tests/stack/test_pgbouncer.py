@@ -42,6 +42,7 @@ def test_worker_and_reader_share_few_sessions_without_an_error(
         stack.worker()
         stack.scheduler()
         stack.reader()
+        eventually("the worker polls", lambda: publisher.hits.total() > 2 * FEEDS)  # its start takes both processors
         before = publisher.hits.total()
         with load(stack) as answers:
             for number in range(1, 4):
