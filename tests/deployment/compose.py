@@ -52,6 +52,11 @@ class Service:
         return {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[kind] + words
 
     @property
+    def memory(self) -> int:
+        """Bytes of memory that it may use."""
+        return size(filled(self.options["mem_limit"]))
+
+    @property
     def grace(self) -> float:
         """Seconds between SIGTERM and SIGKILL."""
         return seconds(self.options.get("stop_grace_period", "10s"))
@@ -75,3 +80,10 @@ def seconds(text: str) -> float:
     matched = re.fullmatch(r"(\d+)s", text)
     assert matched, f"{text!r} is no number of seconds"
     return float(matched[1])
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size as compose, systemd and Kubernetes write it."""
+    matched = re.fullmatch(r"(\d+)([mg])i?", text.lower())
+    assert matched, f"{text!r} is no size"
+    return int(matched[1]) << {"m": 20, "g": 30}[matched[2]]

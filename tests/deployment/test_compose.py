@@ -30,7 +30,7 @@ def _settings(service: Service, folder: Path) -> Settings:
         "database_url": "postgresql://aggregator:word@postgres/aggregator",
         "secret_key": "k" * 43,
         "broker_url": "redis://:word@redis:6379/0",
-        **dict.fromkeys(("x_bearer_token", "x_client_secret", "rate_store"), ""),
+        **dict.fromkeys(("x_bearer_token", "x_client_secret", "rate_store", "direct_database_url", "replica_url"), ""),
         **dict.fromkeys(("webhook_url", "webhook_secret", "mail_server"), ""),
     }
     environ = dict(service.environment)
@@ -122,6 +122,20 @@ def test_every_setting_reaches_the_services() -> None:
     assert {option.variable for option in OPTIONS.values()} <= given
 
 
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_no_service_can_use_up_the_machine(service: Service) -> None:
+    assert 128 << 20 <= service.memory <= 2 << 30
+    assert 128 <= service.options["pids_limit"] <= 512
+
+
+@pytest.mark.parametrize("name", ["worker-feeds", "worker-api"])
+def test_the_processes_of_a_worker_are_replaced_before_its_limit(name: str, tmp_path: Path) -> None:
+    words = OURS[name].command
+    app = create_app(Container(_settings(OURS[name], tmp_path)))
+    processes = int(words[words.index("--concurrency") + 1])
+    assert OURS[name].memory > 1000 * processes * app.conf.worker_max_memory_per_child
+
+
 @pytest.mark.parametrize("service", OURS.values(), ids=OURS)
 def test_our_services_can_do_little(service: Service) -> None:
     options = service.options
@@ -133,7 +147,8 @@ def test_our_services_can_do_little(service: Service) -> None:
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_servers_have_no_ports(name: str) -> None:
-    assert SERVICES[name].options["user"] == name  # the images start as root, and need capabilities to change the user
+    # The images start as root, and need capabilities to change the user.
+    assert SERVICES[name].options["user"] == {"postgres": "postgres", "redis": "999:999"}[name]
     assert "ports" not in SERVICES[name].options
 
 

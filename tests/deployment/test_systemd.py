@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
-from tests.deployment.compose import services
+from tests.deployment.compose import services, size
 from tests.deployment.units import CREDENTIALS, FOLDER, Unit, example, units
 from worker import create_app
 
@@ -82,6 +82,14 @@ def test_it_may_do_little(unit: Unit) -> None:
     assert unit.last("ProtectHome") == "yes"
     assert unit.last("CapabilityBoundingSet") == ""
     assert unit.last("SystemCallFilter") == "@system-service"
+
+
+@every_unit
+def test_it_has_the_limits_of_the_compose_service(unit: Unit) -> None:
+    service = services()[unit.name.removeprefix("aggregator-")]
+    assert size(unit.last("MemoryMax")) == service.memory
+    assert int(unit.last("TasksMax")) == service.options["pids_limit"]
+    assert unit.last("OOMPolicy") == "continue"
 
 
 @every_unit
