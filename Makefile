@@ -38,6 +38,7 @@ test: $(VENV)/test-installed ## Run the tests on real PostgreSQL, Redis and Chro
 test-long: $(VENV)/test-installed ## Run the slow tests that 'make test' skips, in about twenty minutes
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.rabbitmq
+	@$(BIN)/python -m tests.helm
 	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(or $(ARGS),$(SPREAD))
 
 coverage: $(VENV)/test-installed ## Run the tests of 'make test' with coverage, and check its limits
