@@ -17,7 +17,7 @@ CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-wo
 WORDS  :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-long coverage check words bench format lock secrets clean
+.PHONY: help install demo run test test-long coverage check words bench format lock sbom secrets clean
 
 help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,11 +66,23 @@ format: $(VENV)/test-installed ## Format the code
 lock: ## Pin new versions of all dependencies (needs 'uv' on the path)
 	@scripts/lock-requirements
 
+sbom: build/sbom/installed ## List all dependencies in CycloneDX's format: build/sbom/*.json
+	@for name in requirements requirements-extras; do \
+		build/sbom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --validate \
+			--output-file build/sbom/$$name.json $$name.txt; \
+	done
+	@echo "Wrote build/sbom/requirements.json and build/sbom/requirements-extras.json"
+
 secrets: ## Write the secret files that docker-compose.yml reads
 	@scripts/make-secrets
 
 clean: ## Remove .venv
 	rm -rf $(VENV)
+
+build/sbom/installed: requirements-sbom.txt
+	@$(PYTHON) -m venv build/sbom
+	@build/sbom/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes -r requirements-sbom.txt
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

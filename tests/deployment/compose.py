@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
+STACK, SINGLE = ROOT / "docker-compose.yml", ROOT / "deploy" / "compose.single.yml"
 FOLDER = "/run/secrets/"  # where containers find secrets
 _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 
@@ -62,13 +63,13 @@ class Service:
         return seconds(self.options.get("stop_grace_period", "10s"))
 
 
-def document() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+def document(file: Path = STACK) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return content
 
 
-def services() -> dict[str, Service]:
-    return {name: Service(name, options) for name, options in document()["services"].items()}
+def services(file: Path = STACK) -> dict[str, Service]:
+    return {name: Service(name, options) for name, options in document(file)["services"].items()}
 
 
 def filled(text: str) -> str:

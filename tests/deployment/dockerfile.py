@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -31,6 +32,18 @@ def copied() -> Iterator[tuple[str, str]]:
 def last(word: str) -> str:
     """Return the rest of the last such instruction, which takes effect."""
     return [rest for name, rest in instructions() if name == word][-1]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of the image that runs."""
+    lines = [rest for word, rest in instructions() if word == "ENV"]
+    return dict(pair.split("=", 1) for line in lines for pair in shlex.split(line))
+
+
+def health() -> list[str]:
+    """Return the command of its health check."""
+    words: list[str] = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+    return words
 
 
 def ignored(path: str) -> bool:

@@ -11,7 +11,7 @@ from aggregator.config.settings import OPTIONS, Settings
 from aggregator.container import Container
 from aggregator.services.broker_probe import former_queues
 from aggregator.system.heartbeat import OLDEST, Heartbeat
-from tests.deployment.compose import FOLDER, ROOT, Service, document, services
+from tests.deployment.compose import FOLDER, ROOT, SINGLE, Service, document, services
 from worker import create_app
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_what_a_service_waits_for_can_come_true(service: Service) -> None:
             assert how == {"condition": "service_completed_successfully"}
             # A service that restarts forever never reports its failure to those that wait for it.
             assert re.fullmatch(r"on-failure:\d+", awaited["restart"])
-            assert "healthcheck" not in awaited
+            assert awaited["healthcheck"] == {"disable": True}
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
@@ -134,6 +134,16 @@ def test_the_processes_of_a_worker_are_replaced_before_its_limit(name: str, tmp_
     app = create_app(Container(_settings(OURS[name], tmp_path)))
     processes = int(words[words.index("--concurrency") + 1])
     assert OURS[name].memory > 1000 * processes * app.conf.worker_max_memory_per_child
+
+
+def test_a_single_container_has_what_the_stack_s_services_have() -> None:
+    (single,) = services(SINGLE).values()
+    reader = OURS["reader"].options
+    alike = ("image", "restart", "read_only", "cap_drop", "security_opt", "pids_limit", "logging", "ports")
+    assert {name: single.options[name] for name in alike} == {name: reader[name] for name in alike}
+    assert single.memory >= OURS["worker-feeds"].memory
+    (subnet,) = (pool["subnet"] for pool in document(SINGLE)["networks"]["default"]["ipam"]["config"])
+    assert single.environment["AGGREGATOR_TRUSTED_PROXIES"] == subnet
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=OURS)

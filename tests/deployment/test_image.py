@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from tests.deployment.compose import ROOT
-from tests.deployment.dockerfile import copied, ignored, instructions, last
+from tests.deployment.dockerfile import copied, environment, ignored, instructions, last
 
 SOURCES = [source for source, _ in copied()]
 
@@ -70,3 +70,14 @@ def test_it_runs_as_a_user_who_is_not_root_and_has_a_name() -> None:
 
 def test_by_itself_it_starts_the_reader() -> None:
     assert json.loads(last("CMD")) == ["aggregator", "serve"]
+
+
+def test_its_data_folder_is_a_volume_of_its_user() -> None:
+    folder = environment()["AGGREGATOR_DATA_DIR"]
+    assert last("VOLUME") == folder
+    user, _, group = last("USER").partition(":")
+    assert f"install --directory --owner {user} --group {group} --mode 700 {folder}" in last("RUN")
+
+
+def test_it_listens_on_the_exposed_port_of_all_addresses() -> None:
+    assert environment()["AGGREGATOR_LISTEN"] == f"0.0.0.0:{last('EXPOSE')}"

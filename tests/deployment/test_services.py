@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deployment.compose import FOLDER, Service, services
+from tests.deployment import dockerfile
+from tests.deployment.compose import FOLDER, SINGLE, Service, services
 from tests.processes import ROOT, Processes, eventually
 
 if TYPE_CHECKING:
@@ -49,12 +50,7 @@ def _environment(service: Service, secrets: Path, port: int) -> dict[str, str]:
 def _healthy(service: Service, environ: Mapping[str, str], port: int) -> bool:
     words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{port}") for word in service.health]
     assert service.name != "reader" or words != service.health
-    checked = subprocess.run(
-        words, check=False, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, timeout=30
-    )
-    if checked.returncode:
-        raise AssertionError(f"{words}: {checked.returncode}\n{checked.stdout}\n{checked.stderr}")
-    return True
+    return _succeeds(words, environ)
 
 
 @pytest.mark.slow
@@ -75,3 +71,31 @@ def test_every_service_starts_gets_healthy_and_stops_in_time(tmp_path: Path, sec
             process.terminate()
         for name, process in started.items():
             assert process.wait(SERVICES[name].grace) == 0, stack.log(name)
+
+
+@pytest.mark.slow
+def test_one_container_runs_everything(tmp_path: Path) -> None:
+    (service,) = services(SINGLE).values()
+    with Processes(tmp_path, {}) as stack:
+        here = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "AGGREGATOR_LISTEN": f"127.0.0.1:{stack.port}",
+            "AGGREGATOR_DATA_DIR": str(tmp_path / "data"),
+        }
+        environ = {**dockerfile.environment(), **service.environment, **here}
+        words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{stack.port}") for word in dockerfile.health()]
+        process = stack.start("run", *service.command, **environ)
+        eventually("it is healthy", lambda: _succeeds(words, environ))
+        eventually("it runs as status says", lambda: _succeeds(["aggregator", "status", "--ticking"], environ))
+        assert {"aggregator.sqlite3", "secret-key"} <= {path.name for path in (tmp_path / "data").iterdir()}
+        process.terminate()
+        assert process.wait(service.grace) == 0, stack.log("run")
+
+
+def _succeeds(words: list[str], environ: Mapping[str, str]) -> bool:
+    done = subprocess.run(
+        words, check=False, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, timeout=30
+    )
+    if done.returncode:
+        raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return True
