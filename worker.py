@@ -22,7 +22,7 @@ from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability, on_one_line
+from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability, completed, on_one_line, surviving
 from aggregator.config.logging import bind, configure_logging
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
@@ -63,9 +63,7 @@ log = structlog.get_logger(__name__)
 def create_app(container: Container, installation: str = "") -> Celery:
     """Create the app; the container opens its database at the first task, after a fork.
 
-    Args:
-        container: the container of the tasks.
-        installation: the name of the database, which prefixes all keys in Redis.
+    `installation` is the name of the database, which prefixes all keys in Redis.
     """
     settings = container.settings
     # Kombu warns about a memory:// address without a host.
@@ -190,10 +188,14 @@ class Consumer(consumer.Consumer):
         self._broker.back()
         return connection
 
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # noqa: ANN401
+        """Return the function that receives messages; an unreadable message does not end the worker."""
+        return surviving(super().create_task_handler(*args, **kwargs), self)
+
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Clean up after a lost connection."""
         self._broker.away(exc)
-        super().on_connection_error_after_connected(exc)
+        completed(super().on_connection_error_after_connected, exc)
 
 
 @contextmanager
@@ -212,14 +214,13 @@ def _ending_early(container: Container, what: str, **fields: int) -> Iterator[No
 
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
-    names = [*QUEUES, *sorted(former_queues())]
     # Longer than a task and its wait, or messages are delivered twice.
     transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
         transport["global_keyprefix"] = key_prefix(installation)
     return {
         # Sent by queue name only, without bindings in Redis that a FLUSHALL would delete.
-        "task_queues": [Queue(name) for name in names],
+        "task_queues": [Queue(name) for name in (*QUEUES, *sorted(former_queues()))],
         "task_default_queue": CONTROL,
         "task_create_missing_queues": False,  # a misspelled queue is an error instead of a queue without consumers
         "task_serializer": "json",
@@ -241,7 +242,6 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "worker_max_tasks_per_child": 500,  # native parsers leak some memory
         "worker_max_memory_per_child": 400_000,  # kilobytes
         "timezone": "UTC",
-        "enable_utc": True,
     }
 
 
@@ -364,7 +364,7 @@ class Embedded:
         self._app.set_default()  # for the pool's threads, which look up tasks there
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: due times are in the database, so the beat has no state.
-        self._app.conf.beat_scheduler = "celery.beat:Scheduler"
+        self._app.conf.beat_scheduler = "scheduler:SteadyScheduler"
         self._app.conf.beat_max_loop_interval = 0.5  # seconds between the beat's checks whether to stop
         self._worker = WorkController(
             app=self._app,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _TIMEOUT = 3.0  # seconds for a connection or a response; longer than the second for which Redis may delay a BRPOP
 _HEALTH = 3  # seconds that a response may be overdue, and between two checks
@@ -42,6 +42,37 @@ def on_one_line(record: logging.LogRecord) -> bool:
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
+
+
+def surviving(receive: Callable[[Any], None], consumer: Any) -> Callable[[Any], None]:  # noqa: ANN401  # no types
+    """Return a function that receives messages as `receive` does, and drops a message that makes it fail.
+
+    Celery ends the worker instead, and every worker that gets the message after it.
+    """
+
+    def receive_or_drop(message: Any) -> None:  # noqa: ANN401  # kombu's message, which has no types
+        try:
+            receive(message)
+        except (*consumer.connection_errors, *consumer.channel_errors):
+            raise
+        except Exception as problem:  # noqa: BLE001  # whatever the message makes it raise
+            log.error("message dropped", reason=f"{type(problem).__name__}: {problem}")  # noqa: TRY400
+            message.reject_log_error(log, consumer.connection_errors)
+
+    return receive_or_drop
+
+
+def completed(clean_up: Callable[[Exception], None], problem: Exception) -> None:
+    """Clean up after a lost connection; called again, `clean_up` continues with the next step.
+
+    Kombu may fail to return the messages of a connection that it has just given up, which would end the worker. Redis
+    restores them after the visibility timeout.
+    """
+    try:
+        clean_up(problem)
+    except AttributeError as failed:
+        log.warning("messages not returned to the broker", reason=str(failed))
+        clean_up(problem)
 
 
 class Availability:
