@@ -22,7 +22,7 @@ from celery.worker import WorkController, consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from aggregator.config.broker import PUBLISHING, TRANSPORT, WAITING, Availability, completed, on_one_line, surviving
+from aggregator.config import broker
 from aggregator.config.logging import bind, configure_logging
 from aggregator.config.process_lock import writer_lock
 from aggregator.config.settings import Settings
@@ -54,7 +54,6 @@ FORMER_TASKS = {
     "prune": "cleanup",
 }
 RELEASE_AGAIN = 2  # seconds between attempts to release leases while the database is unavailable
-_WRONG_USAGE = 2  # exit code
 _STOPPING = 0.5  # seconds for each thread of an embedded worker to stop
 
 log = structlog.get_logger(__name__)
@@ -67,14 +66,13 @@ def create_app(container: Container, installation: str = "") -> Celery:
     """
     settings = container.settings
     # Kombu warns about a memory:// address without a host.
-    broker = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
-    app = Celery("aggregator", broker=broker, set_as_current=False)
+    address = "memory://localhost/" if settings.embedded_broker else settings.broker_url.reveal()
+    app = Celery("aggregator", broker=address, set_as_current=False)
     app.conf.update(_configuration(container, installation))
     app.steps["consumer"].add(Beating)
     _add_polling(app, container)
     _add_others(app, container)
-    for former, name in FORMER_TASKS.items():
-        app.tasks[former] = app.tasks[name]
+    app.tasks.update({former: app.tasks[name] for former, name in FORMER_TASKS.items()})
     return app
 
 
@@ -169,7 +167,8 @@ class Consumer(consumer.Consumer):
     folder: Path  # of the heartbeat
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        self._broker = Availability()
+        self._broker = broker.Availability()
+        broker.bound_subscription_reads()
         # Workers don't need to know each other, and each of these steps calls the broker while it fails.
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
@@ -183,19 +182,20 @@ class Consumer(consumer.Consumer):
             state.maybe_shutdown()
             self.heartbeat.beat("waiting for the broker")
 
-        connection = conn.ensure_connection(lambda problem, _: self._broker.away(problem), callback=waiting, **WAITING)
+        away = self._broker.away
+        connection = conn.ensure_connection(lambda problem, _: away(problem), callback=waiting, **broker.WAITING)
         self.first_connection_attempt = False
         self._broker.back()
         return connection
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # noqa: ANN401
         """Return the function that receives messages; an unreadable message does not end the worker."""
-        return surviving(super().create_task_handler(*args, **kwargs), self)
+        return broker.surviving(super().create_task_handler(*args, **kwargs), self)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Clean up after a lost connection."""
         self._broker.away(exc)
-        completed(super().on_connection_error_after_connected, exc)
+        broker.completed(super().on_connection_error_after_connected, exc)
 
 
 @contextmanager
@@ -215,7 +215,7 @@ def _ending_early(container: Container, what: str, **fields: int) -> Iterator[No
 
 def _configuration(container: Container, installation: str) -> dict[str, Any]:
     # Longer than a task and its wait, or messages are delivered twice.
-    transport: dict[str, Any] = {**TRANSPORT, "visibility_timeout": VISIBILITY}
+    transport: dict[str, Any] = {**broker.TRANSPORT, "visibility_timeout": VISIBILITY}
     if installation:
         transport["global_keyprefix"] = key_prefix(installation)
     return {
@@ -233,7 +233,7 @@ def _configuration(container: Container, installation: str) -> dict[str, Any]:
         "broker_transport_options": transport,
         "visibility_timeout": VISIBILITY,
         "worker_consumer": type("Consumer", (Consumer,), {"folder": container.settings.data_dir}),
-        "task_publish_retry_policy": dict(PUBLISHING),
+        "task_publish_retry_policy": dict(broker.PUBLISHING),
         "worker_cancel_long_running_tasks_on_connection_loss": True,  # late acks can't be sent on a new connection
         # Running requests may finish. Celery waits this long while a task runs; the container's grace is longer.
         "worker_soft_shutdown_timeout": min(SOFT_SHUTDOWN, container.limits.hard),
@@ -289,7 +289,7 @@ def _connect_signals(container: Container) -> None:
     @signals.setup_logging.connect(weak=False)
     def set_up_logging(**_: object) -> None:
         configure_logging(settings.log_level, settings.log_format)
-        logging.getLogger("celery.worker.request").addFilter(on_one_line)
+        logging.getLogger("celery.worker.request").addFilter(broker.on_one_line)
 
     @signals.worker_init.connect(weak=False)
     def check_worker(sender: Any, **_: object) -> None:  # noqa: ANN401  # the worker, whose type lacks pool_cls
@@ -336,7 +336,7 @@ def _installation(container: Container) -> str:
 
 def _refuse(reason: str) -> NoReturn:
     sys.stderr.write(f"aggregator: {reason}\n")
-    raise SystemExit(_WRONG_USAGE)
+    raise SystemExit(2)  # wrong usage
 
 
 def __getattr__(name: str) -> Celery:

@@ -43,7 +43,7 @@ EVERYTHING = {"container", "cli", "worker", "scheduler", "__main__", "registry"}
 # Library -> the only places that may import it.
 FENCES = {
     "celery": ("worker", "scheduler"),
-    "kombu": ("worker", "scheduler"),
+    "kombu": ("worker", "scheduler", "aggregator.config.broker"),
     "sqlalchemy": ("storage",),
     "alembic": ("storage",),
     "tweepy": ("aggregator.sources.twitter.api",),

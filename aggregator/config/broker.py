@@ -75,6 +75,44 @@ def completed(clean_up: Callable[[Exception], None], problem: Exception) -> None
         clean_up(problem)
 
 
+class Subscription:
+    """A client of Redis's publish/subscribe that reads only what has arrived.
+
+    Kombu reads without a limit when it believes that something has. It is wrong after it replaced a stale connection,
+    and then the worker hung.
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401  # redis-py's PubSub
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        """Return what the client has."""
+        return getattr(self._client, name)
+
+    def parse_response(self) -> Any:  # noqa: ANN401
+        """Return the next message; None if there is none."""
+        connection = self._client.connection
+        if connection is None or not connection.can_read(timeout=0):
+            return None
+        return self._client.parse_response(block=False, timeout=_TIMEOUT)
+
+
+def bound_subscription_reads() -> None:
+    """Make kombu's Redis transport read from subscriptions with a limit."""
+    from kombu.transport import redis
+
+    transport: Any = redis.Channel  # whose method has no types
+    receive_one = transport._receive_one  # noqa: SLF001  # no option does it
+    if getattr(receive_one, "is_bounded", False):
+        return
+
+    def receive(channel: Any, client: Any) -> Any:  # noqa: ANN401
+        return receive_one(channel, Subscription(client))
+
+    receive.is_bounded = True  # type: ignore[attr-defined]
+    transport._receive_one = receive  # noqa: SLF001
+
+
 class Availability:
     """Logs a line when the broker becomes unavailable, a line when it is back, and few in between."""
 

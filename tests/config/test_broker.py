@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kombu import Connection
 from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.transport.redis import Transport
 from structlog.testing import capture_logs
 
-from aggregator.config.broker import TRANSPORT, Availability, completed, on_one_line, surviving
+from aggregator.config.broker import (
+    TRANSPORT,
+    Availability,
+    bound_subscription_reads,
+    completed,
+    on_one_line,
+    surviving,
+)
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.container import Container
@@ -188,3 +197,19 @@ def test_a_connection_that_cant_be_closed_does_not_end_the_worker() -> None:
 
     completed(clean_up, ConnectionError("reset"))
     assert done == ["close", "cancel"]
+
+
+def test_a_subscription_without_a_message_does_not_hang_the_worker(redis_url: str) -> None:
+    bound_subscription_reads()
+    with Connection(redis_url, transport_options={**TRANSPORT, "global_keyprefix": "test:"}) as connection:
+        channel: Any = connection.default_channel
+        channel.subclient.psubscribe("anything")
+
+        def read() -> None:
+            for _ in range(3):  # the reply to the subscription, and what kombu only believes to have arrived
+                channel._receive()
+
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        reading.join(20)
+        assert not reading.is_alive()

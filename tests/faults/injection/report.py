@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CACHED, OTHERS = 0.05, 1.0  # seconds: the most that 99 of 100 answers take
 _BUSY = 3  # times the time of the same answers without a fault: the machine was too busy to tell
+_LATE = 0.8  # seconds: nearly what a reader waits for its database
 _FEW = 50  # answers of which a percentile says something
 _LINE = "{:38}{:>6}{:>16}{:>16}{:>10}{:>8}{:>8}{:>8}{:>11}{:>11}"
 
@@ -88,8 +89,10 @@ def _own(stage: Stage, outcome: Outcome) -> set[int]:
 def _is_right(answer: Answer, outcome: Outcome) -> bool:
     """Return whether an answer may be given while anything but its reader fails.
 
-    Without its database, a reader doesn't serve cached pages from before an edit or removal that it knows of.
+    Without its database, a reader doesn't serve cached pages from before an edit or removal that it knows of. It takes
+    a database that doesn't answer for long, on a busy machine too, as unavailable.
     """
-    if answer.cached and (outcome.calm or not outcome.kind.away):
+    may_be_away = not outcome.calm and (outcome.kind.away or answer.seconds > _LATE)
+    if answer.cached and not may_be_away:
         return answer.status == 200
     return answer.status in {200, 404, 503}

@@ -94,7 +94,8 @@ def _message(
 @contextmanager
 def deaf_listeners(stage: Stage, chance: random.Random) -> Iterator[None]:
     """Open many event streams that are never read."""
-    port = stage.ports[chance.choice(READERS)]
+    reader = chance.choice(READERS)
+    port = stage.ports[reader]
     open_: list[socket.socket] = []
     try:
         with suppress(OSError):
@@ -107,3 +108,4 @@ def deaf_listeners(stage: Stage, chance: random.Random) -> Iterator[None]:
     finally:
         for listener in open_:
             listener.close()
+        eventually("the reader has noticed", lambda: stage.is_up(reader))

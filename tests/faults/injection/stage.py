@@ -85,9 +85,16 @@ class Stage:
         return [self.for_workers, self.for_readers, self._undisturbed]
 
     def start(self, name: str) -> None:
-        """Start one of our processes, unless it runs."""
+        """Start one of our processes, unless it runs; return once a worker or scheduler beats."""
         if self.processes.pid(name) is not None:
             return
+        alive = self.folder / ("scheduler.alive" if name == SCHEDULER else f"worker-{name}@test.alive")
+        alive.unlink(missing_ok=True)
+        self._start(name)
+        if name not in READERS:
+            eventually(f"{name} is up", alive.exists)
+
+    def _start(self, name: str) -> None:
         if name in READERS:
             url = self._database_url(self.for_readers)
             listen = f"127.0.0.1:{self.ports[name]}"
