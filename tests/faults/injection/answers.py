@@ -46,13 +46,16 @@ class Answers:
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.faults.injection.visitor", *map(str, self._ports)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        self._thread = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._thread.join(10)
+            with self._process:  # closes its output
+                pass
 
     def take(self) -> list[Answer]:
         """Return the answers since the last call."""

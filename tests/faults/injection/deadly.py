@@ -33,8 +33,10 @@ class DeadlySite:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     @property
     def url(self) -> str:
@@ -42,11 +44,21 @@ class DeadlySite:
         return f"http://127.0.0.1:{self._port}/deadly.xml"
 
     async def _listen(self) -> None:
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self._port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        """Stop listening, and end the answers under way."""
+        self._server.close()
+        answering = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
+        for _ in range(3):  # transports close in the loop's next rounds
+            await asyncio.sleep(0)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             await reader.readuntil(b"\r\n\r\n")
             self.requests += 1
             if self.armed:

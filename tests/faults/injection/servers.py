@@ -125,7 +125,8 @@ class Database:
         try:
             with ballast.open("wb", buffering=0) as file:
                 free = shutil.disk_usage(self.node.folder).free
-                os.posix_fallocate(file.fileno(), 0, max(free - _SLACK, _SLACK))
+                with suppress(OSError):  # the database writes meanwhile
+                    os.posix_fallocate(file.fileno(), 0, max(free - _SLACK, _SLACK))
                 file.seek(0, os.SEEK_END)
                 with suppress(OSError):
                     while file.write(bytes(4096)):

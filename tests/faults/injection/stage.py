@@ -34,9 +34,12 @@ _SHIM = Path(__file__).with_name("clock_shim.c")
 class Stage:
     """The stack, its servers and the proxies between them."""
 
-    def __init__(self, folder: Path, seed: int, *, feeds: int = 8, accounts: int = 3, every: int = EVERY) -> None:
+    def __init__(
+        self, folder: Path, seed: int, *, feeds: int = 8, accounts: int = 3, every: int = EVERY, lease: int = LEASE
+    ) -> None:
         self.folder = folder
         self.every = every  # seconds between two polls of a source
+        self.lease = lease  # seconds
         self.farm = Farm(feeds, accounts, seed)
         self.deadly = DeadlySite()
         self.broker = Broker(folder)
@@ -167,7 +170,7 @@ class Stage:
             "AGGREGATOR_HOST_SPACING": "0",
             "AGGREGATOR_HOST_CONCURRENCY": "16",
             "AGGREGATOR_RATE_LIMIT": "off",
-            "AGGREGATOR_LEASE": str(LEASE),
+            "AGGREGATOR_LEASE": str(self.lease),
             "AGGREGATOR_POLLS_PER_MINUTE": "3000",
             "AGGREGATOR_X_BASE_URL": self.farm.upstream.url,
             "AGGREGATOR_X_BEARER_TOKEN": SAMPLE_TOKEN,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SOURCES = 500
 EVERY = 25  # seconds between two polls of a source: 20 polls a second
+LEASE = 300  # seconds: the usual one, since the number of polls of a host in a tick follows from it
 SAMPLE = 10.0  # seconds between two samples
 CHILD, READER = 120.0, 250.0  # megabytes that a worker's child and a reader may need
 SLOPE = 1.0  # percent per 10 minutes
@@ -129,7 +130,7 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything that was started ends
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(Path(folder), 1, feeds=arguments.sources, accounts=0, every=EVERY)
+        stage = Stage(Path(folder), 1, feeds=arguments.sources, accounts=0, every=EVERY, lease=LEASE)
         with stage:
             problems = run(stage, arguments.minutes)
     for problem in problems:
