@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SERVICES = services()
 OURS = {name: service for name, service in SERVICES.items() if service.ours}
-SERVERS = ("postgres", "redis")
+SERVERS = ("postgres", "redis", "rabbitmq")
 MONITORING = ("prometheus", "grafana")
 MARGIN = 10.0  # seconds that a worker takes beyond its soft shutdown: seen were three
 
@@ -47,6 +47,7 @@ def test_the_stack_is_complete() -> None:
     assert set(OURS) == ours
     assert set(SERVICES) - set(OURS) == {*SERVERS, *MONITORING}
     assert all(SERVICES[name].options["profiles"] == ["monitoring"] for name in MONITORING)
+    assert SERVICES["rabbitmq"].options["profiles"] == ["rabbitmq"]
 
 
 def test_one_service_builds_the_image_and_all_others_wait_for_it() -> None:
@@ -158,7 +159,7 @@ def test_our_services_can_do_little(service: Service) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_servers_have_no_ports(name: str) -> None:
     # The images start as root, and need capabilities to change the user.
-    assert SERVICES[name].options["user"] == {"postgres": "postgres", "redis": "999:999"}[name]
+    assert SERVICES[name].options["user"] == ("postgres" if name == "postgres" else "999:999")
     assert "ports" not in SERVICES[name].options
 
 

@@ -146,6 +146,7 @@ def test_images_are_pinned_by_their_digests(tmp_path: Path) -> None:
         "AGGREGATOR_PYTHON_IMAGE": "python",
         "AGGREGATOR_POSTGRES_IMAGE": "postgres",
         "AGGREGATOR_REDIS_IMAGE": "redis",
+        "AGGREGATOR_RABBITMQ_IMAGE": "rabbitmq",
         "AGGREGATOR_PROMETHEUS_IMAGE": "prom/prometheus",
         "AGGREGATOR_GRAFANA_IMAGE": "grafana/grafana",
     }
