@@ -57,7 +57,7 @@ def configuration(engine: Engine) -> Config:
 
 def current(engine: Engine) -> str | None:
     """Return the revision of the database's schema; None for an empty database."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(postgresql_readonly=True) as connection:  # it may be a replica
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -174,8 +174,8 @@ def _oldest_code(engine: Engine, before: str) -> str | None:
 def _take_lock(connection: Connection) -> None:
     """Take the lock of a transaction that stays open, since a pooler may give each transaction another session.
 
-    A statement that waits for the lock would have a snapshot, for which new indexes wait; an open transaction between
-    statements has none.
+    A statement that waits for the lock would have a snapshot, for which new indexes wait. Between statements an open
+    transaction has none, unless the last one had parameters: PostgreSQL keeps its portal, and so its snapshot.
 
     Raises:
         SetupError: another process has held it for hours.
@@ -185,7 +185,7 @@ def _take_lock(connection: Connection) -> None:
     deadline = monotonic() + _LOCK_WAIT
     while True:
         allow_long_statements(connection, _LOCK_WAIT, lock_limit=_LOCK_WAIT)
-        if connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
+        if connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_LOCK})").scalar():
             return
         connection.rollback()
         if monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Read and replace encrypted values, whatever table they are in."""
+"""Read and replace the encrypted values of all tables."""
 
 from __future__ import annotations
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
+    from aggregator.domain.monitoring.system_facts import ReplicaFacts
     from aggregator.domain.stream import StreamNews
     from storage.backfills import Backfills
     from storage.compliance.jobs import Compliance
@@ -208,6 +209,19 @@ class Store:
             raise StoreUnavailableError("The database doesn't respond.") from error
         finally:
             del self._connecting[thread]
+
+    @property
+    def primary(self) -> Store:
+        """The database that knows the latest: tokens and sessions are read there."""
+        return self
+
+    def replica(self, newest: int | None = None) -> ReplicaFacts | None:  # noqa: ARG002  # of subclasses
+        """Return the state of the replica, if there is one.
+
+        Args:
+            newest: the primary's revision, if the caller knows it.
+        """
+        return None
 
     def longest_wait(self) -> float:
         """Return the longest current wait for a connection in seconds; 0: none waits."""

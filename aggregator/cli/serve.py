@@ -129,7 +129,7 @@ def _started_thread(reader: Reader) -> threading.Thread:
 
 def _bound_reader(container: Container) -> Reader:
     """Return a reader that can serve; wait for a database that doesn't respond yet."""
-    await_database(container.store, embedded=container.settings.embedded_database)
+    await_database(container.replica or container.store, embedded=container.settings.embedded_database)
     reader = Reader(container)
     reader.bind()
     return reader
@@ -213,10 +213,12 @@ class Reader:
         from aggregator.services.system_facts import SystemFactsReader
 
         settings = self._container.settings
-        facts = SystemFactsReader(self._container.store, settings, self._container.clock)
+        store = self._container.replica or self._container.store
+        facts = SystemFactsReader(store, settings, self._container.clock)
         networks = settings.metrics_networks
+        readers = FactReaders(facts.system, facts.broker, store.replica)
         return create_app(
-            self._container.store,
+            store,
             clock=self._container.clock,
             public_url=settings.public_url,
             timezone=settings.timezone,
@@ -229,7 +231,7 @@ class Reader:
             rate_store=settings.rate_store,
             configuration=self._container.configuration,
             fetch=self._container.fetched,
-            metrics=None if networks is None else MetricsOptions(FactReaders(facts.system, facts.broker), networks),
+            metrics=None if networks is None else MetricsOptions(readers, networks),
         )
 
     def _with_desk(self, app: FastAPI) -> ASGIApp:

@@ -63,7 +63,7 @@ def _read(container: Container, now: datetime) -> SystemStatus:
 
         return responding_workers(container)
 
-    return read_status(container.store, container.settings, now, responding)
+    return read_status(container.store, container.settings, now, responding, container.replica)
 
 
 def _check_ticking(container: Container, now: datetime) -> None:

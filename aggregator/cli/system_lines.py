@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.monitoring.counts import CountKey
-    from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, DatabaseFacts
+    from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, DatabaseFacts, ReplicaFacts
     from aggregator.domain.retention import Retained
     from aggregator.services.system_status import SystemStatus
     from storage.backfills import BackfillState
@@ -29,11 +29,7 @@ def system_lines(found: SystemStatus, now: datetime) -> Iterator[str]:
     """Yield the lines about the system as a whole."""
     facts = found.facts
     yield f"Scheduler: {scheduler_line(facts.last_tick, now)}"
-    if found.workers is not None:
-        yield f"Workers: {', '.join(found.workers) if found.workers else 'none responds'}"
-    if found.broker is not None:
-        yield f"Broker: {_broker(found.broker)}"
-    yield f"Database: {_database(facts.database)}"
+    yield from _servers(found)
     for pause in found.paused:
         yield f"Paused: {pause.host}, until {pause.until:%H:%M:%S} UTC ({one_line(pause.reason)})"
     for refusal in found.refusals:
@@ -63,6 +59,16 @@ def system_lines(found: SystemStatus, now: datetime) -> Iterator[str]:
     yield f"Stream: revision {facts.revision}, {counted(found.sources, 'source')}"
 
 
+def _servers(found: SystemStatus) -> Iterator[str]:
+    if found.workers is not None:
+        yield f"Workers: {', '.join(found.workers) if found.workers else 'none responds'}"
+    if found.broker is not None:
+        yield f"Broker: {_broker(found.broker)}"
+    yield f"Database: {_database(found.facts.database)}"
+    if found.replica is not None:
+        yield f"Replica: {_replica(found.replica)}"
+
+
 def system_json(found: SystemStatus) -> dict[str, object]:
     """Return the JSON fields about the system as a whole."""
     facts = found.facts
@@ -72,6 +78,7 @@ def system_json(found: SystemStatus) -> dict[str, object]:
         "workers": None if found.workers is None else list(found.workers),
         "queues_served": found.workers,
         "broker": None if found.broker is None else _fields(found.broker),
+        "replica": None if found.replica is None else _lag(found.replica),
         "database": {"kind": facts.database.kind, "bytes": facts.database.bytes}
         | {"connections": facts.database.connections, "max_connections": facts.database.most_connections},
         "paused_hosts": [pause._asdict() for pause in found.paused],
@@ -121,6 +128,14 @@ def _broker(broker: BrokerFacts) -> str:
     return f"{', '.join(waiting) if waiting else 'no messages'} waiting{running}"
 
 
+def _replica(replica: ReplicaFacts) -> str:
+    if replica.problem is not None:
+        return f"does not respond ({one_line(replica.problem)}); readers use the database itself"
+    if replica.lag is None:
+        return "is no replica, but a database that accepts writes"
+    return f"{replica.lag:.1f} s behind, {counted(replica.behind or 0, 'change')} missing"
+
+
 def _database(database: DatabaseFacts) -> str:
     size = f"{_NAMES.get(database.kind, database.kind)}, {database.bytes / _MEGABYTE:,.1f} MB"
     if database.connections is None:
@@ -159,6 +174,10 @@ def _sums(counts: Mapping[CountKey, int]) -> dict[str, int]:
         "new": sum(count for key, count in counts.items() if key[::2] == (ITEMS, "new")),
         "changed": sum(count for key, count in counts.items() if key[::2] == (ITEMS, "changed")),
     }
+
+
+def _lag(replica: ReplicaFacts) -> dict[str, Any]:
+    return {"lag": replica.lag, "behind": replica.behind, "problem": replica.problem}
 
 
 def _fields(broker: BrokerFacts) -> dict[str, Any]:

@@ -203,6 +203,13 @@ OPTIONS: Mapping[str, Option[Any]] = {
             secret=True,
         ),
         Option(
+            "REPLICA_URL",
+            _server_database,
+            "postgresql://USER:PASSWORD@HOST/NAME",
+            "a streaming replica of the database, from which readers read while it has all edits and removals",
+            secret=True,
+        ),
+        Option(
             "BROKER_URL",
             _broker,
             FORMS,

@@ -48,6 +48,7 @@ class Settings:
     config_dir: Path | None  # None: nothing is configured
     database_url: Secret
     direct_database_url: Secret | None  # for notifications; None: those of `database_url`
+    replica_url: Secret | None  # None: readers use the database itself
     broker_url: Secret
     private_networks: tuple[Network, ...]
     contact_url: str | None

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from aggregator.services.subscribe import Subscription
     from aggregator.services.subscription_lists.importer import Target
     from aggregator.source_api.kind import PollContext
+    from storage.replicated import ReplicatedStore
 
 _POLLING_MODULES = (
     "aggregator.config.portal_folder",
@@ -104,6 +105,15 @@ class Container:
             stream_age=self.settings.stream_age,
             direct_url=direct.reveal() if direct else None,
         )
+
+    @cached_property
+    def replica(self) -> ReplicatedStore | None:
+        """The database with the replica that readers use; None: there is none."""
+        if self.settings.replica_url is None:
+            return None
+        from storage.replicated import ReplicatedStore
+
+        return ReplicatedStore(self.store, self.settings.replica_url.reveal())
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -373,8 +383,9 @@ class Container:
     def close(self) -> None:
         """Cancel running requests, stop the event loop and close every connection. May be called twice."""
         self._loop.close(self._end, _CLOSING)
-        if "store" in self.__dict__:
-            self.store.close()
+        for name in ("replica", "store"):
+            if (store := self.__dict__.get(name)) is not None:
+                store.close()
 
     async def _end(self) -> None:
         clients: PollClients | None = self.__dict__.get("_clients")

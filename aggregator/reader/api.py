@@ -236,18 +236,20 @@ class Api:
     async def ready(self) -> Response:
         """Return the state of the database and the age of the last tick."""
         try:
-            tick = await self._probing.run(self._last_tick)
+            tick, lag = await self._probing.run(self._last_tick)
         except SetupError as problem:
             reason = str(problem) if isinstance(problem, NewerSchemaError) else None  # others name files and addresses
             return _report(schemas.Readiness("unavailable", problem.code, None, None, None, reason), 503)
         now = self._clock()
         age = (now - tick).total_seconds() if tick else None
-        return _report(schemas.Readiness("ready", "ok", tick, age, worker_warning(tick, now)), 200)
+        return _report(schemas.Readiness("ready", "ok", tick, age, worker_warning(tick, now), replica_lag=lag), 200)
 
-    def _last_tick(self) -> "datetime | None":
+    def _last_tick(self) -> "tuple[datetime | None, float | None]":
         self._store.check_schema()
         with self._store.reading() as tx:
-            return tx.stream.state.last_tick()
+            tick = tx.stream.state.last_tick()
+        replica = self._store.replica()
+        return tick, None if replica is None else replica.lag
 
 
 class _EventStream(Response):

@@ -112,7 +112,8 @@ class _Background:
         self.pulse = ChangeWatcher(store, clock)
         self.threads = DatabaseThreads(self.pulse)
         self.live = LiveStream(store, self.pulse, clock)
-        self.callers = Authenticator(store, clock, audience, threads=self.threads)
+        # A replica may not know yet that a token was revoked.
+        self.callers = Authenticator(store.primary, clock, audience, threads=self.threads)
         self.metrics: MetricsEndpoint | None = None
         self.pulse.hooks.append(self.callers.recheck)
 

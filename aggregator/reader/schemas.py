@@ -362,6 +362,7 @@ class Readiness(Struct, frozen=True):
     last_tick_age: Annotated[float | None, _doc("Seconds since then", 3.2)]
     worker: Annotated[str | None, _doc("Warning where nothing seems to be polled; the reader still serves")]
     reason: Annotated[str | None, _doc("Why the reader can't use a database that answers")] = None
+    replica_lag: Annotated[float | None, _doc("Seconds by which the replica is behind; null without one", 0.2)] = None
 
 
 RESPONSES = (ActivityPage, ActivityItem, FacetList, ChangeList, SourceList, Liveness, Readiness)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Settings
     from aggregator.domain.monitoring.alerts import Condition
     from aggregator.domain.monitoring.counts import CountKey
-    from aggregator.domain.monitoring.system_facts import BrokerFacts, SystemFacts
+    from aggregator.domain.monitoring.system_facts import BrokerFacts, ReplicaFacts, SystemFacts
     from aggregator.domain.polling.api_refusals import Refusal
     from aggregator.domain.polling.host_limits import Pause
     from aggregator.domain.retention import Retained
@@ -43,13 +43,18 @@ class SystemStatus:
     content_to_remove: int  # items of them with content
     migrations: Sequence[BackfillState]
     retained: Sequence[Retained]
+    replica: ReplicaFacts | None
     broker: BrokerFacts | None
     workers: Workers | None
     needs_attention: Sequence[str]
 
 
 def read_status(
-    store: Store, settings: Settings, now: datetime, responding_workers: Callable[[], Workers]
+    store: Store,
+    settings: Settings,
+    now: datetime,
+    responding_workers: Callable[[], Workers],
+    replicated: Store | None = None,
 ) -> SystemStatus:
     """Return the state of the system.
 
@@ -58,6 +63,7 @@ def read_status(
         settings: all settings.
         now: the present time.
         responding_workers: asks the workers, with a limit of time.
+        replicated: the database with the replica that readers use, if there is one.
 
     Raises:
         StoreUnavailableError: the database doesn't respond.
@@ -77,10 +83,12 @@ def read_status(
     if not settings.embedded_broker:
         broker = queue_lengths(settings.broker_url, installation, QUEUES)
         workers = responding_workers() if broker.problem is None else {}
+    replica = replicated.replica(facts.revision) if replicated is not None else None
     attention = reasons(
         facts.last_tick,
         now,
         broker=broker,
+        replica=replica,
         workers=workers,
         needed_queues=needed_queues(facts),
         conditions=conditions,
@@ -96,6 +104,7 @@ def read_status(
         content_to_remove=content,
         migrations=migrations,
         retained=records,
+        replica=replica,
         broker=broker,
         workers=workers,
         needs_attention=attention,

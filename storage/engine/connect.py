@@ -55,12 +55,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return read
 
 
-def make_engine(url: str, *, pooled: bool = True) -> Engine:
+def make_engine(url: str, *, pooled: bool = True, replica: bool = False) -> Engine:
     """Create the engine for a database URL; nothing is connected yet.
 
     Args:
         url: the database.
         pooled: whether to keep connections; without a pool each `connect` opens its own.
+        replica: whether a standby is used, too.
 
     Raises:
         SettingsError: the URL is invalid.
@@ -72,7 +73,8 @@ def make_engine(url: str, *, pooled: bool = True) -> Engine:
             return _sqlite(url, pooled=pooled)
         from storage.engine.postgresql import make_postgresql_engine  # imported late: SQLite needs no psycopg
 
-        return make_postgresql_engine(parsed, pooled=pooled, json_serializer=_json, json_deserializer=read_json)
+        json: dict[str, Any] = {"json_serializer": _json, "json_deserializer": read_json}
+        return make_postgresql_engine(parsed, pooled=pooled, replica=replica, **json)
     except (ValueError, ImportError, AttributeError) as problem:
         raise SettingsError(f"AGGREGATOR_DATABASE_URL is invalid: {type(problem).__name__}.") from None
 

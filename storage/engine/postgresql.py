@@ -84,12 +84,19 @@ class BoundedConnection(psycopg.Connection[Any]):
             self.answer_limit = before
 
 
-def make_postgresql_engine(url: URL, *, pooled: bool, **options: Any) -> Engine:  # noqa: ANN401  # SQLAlchemy's own
+def make_postgresql_engine(
+    url: URL,
+    *,
+    pooled: bool,
+    replica: bool = False,
+    **options: Any,  # noqa: ANN401  # SQLAlchemy's own
+) -> Engine:
     """Create an engine for PostgreSQL; nothing is connected yet.
 
     Args:
         url: the database; connection parameters in its query override these defaults.
         pooled: whether to keep connections; without a pool each `connect` opens its own.
+        replica: whether a standby is used, too.
         options: further options of `sqlalchemy.create_engine`.
     """
     if pooled:
@@ -97,9 +104,9 @@ def make_postgresql_engine(url: URL, *, pooled: bool, **options: Any) -> Engine:
         options |= {"pool_timeout": _POOL_LIMIT}
     else:
         options |= {"poolclass": NullPool}
-    engine = create_engine(url, connect_args=_connect_args(url.query), **options)
+    engine = create_engine(url, connect_args=_connect_args(url.query, replica=replica), **options)
     event.listen(engine, "do_connect", _connect)
-    event.listen(engine, "checkout", _check_session)
+    event.listen(engine, "checkout", _check_replica if replica else _check_primary)
     event.listen(engine, "begin", _set_own_settings)
     event.listen(engine, "handle_error", _mark_disconnect)
     return engine
@@ -127,15 +134,15 @@ _SESSION: Mapping[str, object] = {
 }
 
 
-def _connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
+def _connect_args(query: Mapping[str, Any], *, replica: bool) -> dict[str, Any]:
     defaults = {
         "connect_timeout": _CONNECT_LIMIT,
         "keepalives_idle": 10,  # seconds of silence before the kernel probes the peer
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,  # milliseconds without an acknowledgement
-        # Never a standby: it may lack the latest decisions, and so show hidden items.
-        "target_session_attrs": "read-write",
+        # Never a standby, unless its revision is compared: it may lack the latest decisions, and so show hidden items.
+        "target_session_attrs": "prefer-standby" if replica else "read-write",
         "application_name": "aggregator",
         "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
     }
@@ -179,12 +186,26 @@ def _driver_of(connection: Connection) -> BoundedConnection:
     return driver
 
 
-def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+def _check_primary(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
     """Check that a connection still reaches the primary before it is used.
 
     Raises:
         InvalidatePoolError: it doesn't; the pool discards all its connections and opens a new one.
     """
+    if _is_read_only(connection, record):
+        raise InvalidatePoolError("The server became read-only.")
+
+
+def _check_replica(connection: BoundedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Check that a connection still reaches a server before it is used.
+
+    Raises:
+        InvalidatePoolError: it doesn't; the pool discards all its connections and opens a new one.
+    """
+    _is_read_only(connection, record)
+
+
+def _is_read_only(connection: BoundedConnection, record: ConnectionPoolEntry) -> bool:
     thread = threading.get_ident()
     limit: float = _CONNECT_LIMIT
     if _PROVEN in record.info:
@@ -198,9 +219,8 @@ def _check_session(connection: BoundedConnection, record: ConnectionPoolEntry, _
         raise InvalidatePoolError(f"The connection is broken: {error}") from error
     finally:
         pinging.pop(thread, None)
-    if read_only == ("on",):
-        raise InvalidatePoolError("The server became read-only.")
     record.info[_PROVEN] = True  # reset when the pool opens another connection in its place
+    return read_only == ("on",)
 
 
 def _mark_disconnect(context: ExceptionContext) -> None:

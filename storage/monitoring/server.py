@@ -50,6 +50,17 @@ class Server:
         moment: datetime = self._connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         return moment
 
+    def replay_age(self) -> float | None:
+        """Return the seconds since the last commit that a replica has replayed; None: it is none.
+
+        A scheduler commits every few seconds, so a higher age is a lag.
+        """
+        if not self.is_postgresql:
+            return None
+        age = "extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())"
+        value = self._connection.execute(text(f"SELECT {age}")).scalar()  # a constant
+        return None if value is None else max(0.0, float(value))
+
     def may_write(self) -> bool:
         """Return whether this user may write the tables."""
         if not self.is_postgresql:

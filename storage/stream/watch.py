@@ -39,7 +39,7 @@ def watch(url: str, stopping: threading.Event) -> Iterator[StreamNews | None]:
     stay with a pooled one, and a full pool must not block it.
     """
     engine = make_engine(url, pooled=False)
-    following = _Following()
+    following = Following()
     while not stopping.is_set():
         try:
             with engine.connect() as connection:
@@ -53,7 +53,7 @@ def watch(url: str, stopping: threading.Event) -> Iterator[StreamNews | None]:
             stopping.wait(_RETRY)
 
 
-class _Following:
+class Following:
     """Compares the stream with its state before, also across connections."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class _Following:
 
 
 def _news(
-    engine: Engine, connection: Connection, stopping: threading.Event, following: _Following
+    engine: Engine, connection: Connection, stopping: threading.Event, following: Following
 ) -> Iterator[StreamNews]:
     postgresql = engine.dialect.name == "postgresql"
     for _ in _wake_ups(connection)(connection, stopping):

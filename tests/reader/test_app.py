@@ -185,6 +185,7 @@ def test_ready_says_how_old_the_last_tick_is(store: Store) -> None:
         "last_tick_age": 0.0,
         "worker": None,
         "reason": None,
+        "replica_lag": None,
     }
 
 

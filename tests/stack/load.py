@@ -37,7 +37,7 @@ def load(stack: Processes) -> Iterator[Load]:
 
     def client(number: int) -> None:
         count = 0
-        while not stopping.wait(0.01):
+        while not stopping.wait(0.05):  # the processors must not be the limit
             count += 1
             path = PATHS[count % len(PATHS)].format(f"{number}{count}")
             answers.statuses[_status(f"http://127.0.0.1:{stack.port}{path}")] += 1

@@ -32,7 +32,7 @@ def test_worker_and_reader_share_few_sessions_without_an_error(
     tmp_path: Path, postgresql_url: str, redis_url: str, ignored: str, direct: bool
 ) -> None:
     with (
-        pgbouncer(postgresql_url, size=4, ignored=ignored) as url,
+        pgbouncer(postgresql_url, size=6, ignored=ignored) as url,
         Publisher(feeds=FEEDS, entries=4) as publisher,
         Processes(tmp_path, _environ(url, redis_url, postgresql_url if direct else "")) as stack,
     ):
@@ -42,6 +42,7 @@ def test_worker_and_reader_share_few_sessions_without_an_error(
         stack.worker()
         stack.scheduler()
         stack.reader()
+        eventually("the worker polls", lambda: publisher.hits.total() > 2 * FEEDS)  # its start takes both processors
         before = publisher.hits.total()
         with load(stack) as answers:
             for number in range(1, 4):

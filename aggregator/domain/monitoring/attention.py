@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.domain.monitoring.alerts import Condition
-    from aggregator.domain.monitoring.system_facts import BrokerFacts
+    from aggregator.domain.monitoring.system_facts import BrokerFacts, ReplicaFacts
 
 TICKS_STOPPED = timedelta(seconds=60)
 _MOST_NAMED = 3  # sources
+_REPLICA_LAG = 60.0  # seconds
 
 
 def reasons(
@@ -24,6 +25,7 @@ def reasons(
     now: datetime,
     *,
     broker: BrokerFacts | None,
+    replica: ReplicaFacts | None = None,
     workers: Mapping[str, Collection[str]] | None,
     needed_queues: Collection[str],
     conditions: Sequence[Condition],
@@ -34,6 +36,7 @@ def reasons(
         last_tick: when dispatch last ran.
         now: the present time.
         broker: its state; None with an embedded broker.
+        replica: its state; None: there is none.
         workers: the queues of each worker that responds; None with an embedded broker, whose worker is a thread.
         needed_queues: the queues that sources and control tasks need.
         conditions: the conditions of alerts.
@@ -41,6 +44,7 @@ def reasons(
     return [
         *_of_scheduler(last_tick, now),
         *_of_workers(broker, workers, needed_queues),
+        *_of_replica(replica),
         *_of_conditions(conditions),
     ]
 
@@ -68,6 +72,15 @@ def _of_workers(
         served = {queue for queues in workers.values() for queue in queues}
         for queue in sorted(set(needed) - served):
             yield f"no worker serves the queue '{queue}'"
+
+
+def _of_replica(replica: ReplicaFacts | None) -> Iterator[str]:
+    if replica is None:
+        return
+    if replica.problem is not None:
+        yield f"the replica does not respond ({one_line(replica.problem, 100)})"
+    elif (replica.lag or 0) > _REPLICA_LAG:
+        yield f"the replica is {replica.lag:.0f} s behind"
 
 
 def _of_conditions(conditions: Sequence[Condition]) -> Iterator[str]:

@@ -87,6 +87,17 @@ class SystemFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """The state of the replica that a reader uses; `problem` is None if it responds."""
+
+    behind: int | None  # revisions that it lacks; None: unknown, since it or the primary doesn't respond
+    lag: float | None  # seconds
+    problem: str | None
+    primary_away: bool
+    reads: Mapping[str, int] = field(default_factory=dict)  # of this process, by "replica" and "primary"
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerFacts:
     """The state of the broker; `problem` is None if it responds."""
 

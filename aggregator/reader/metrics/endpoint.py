@@ -44,7 +44,7 @@ class MetricsEndpoint:
         self._collectors = CollectorRegistry()
         self.requests = RequestMetrics(self._collectors, prefix)
         self._snapshots = Snapshots(readers)
-        self._access = MetricsAccess(store, threads, networks, trusted_proxies)
+        self._access = MetricsAccess(store.primary, threads, networks, trusted_proxies)
         self._collectors.register(self._snapshots)
         self._collectors.register(ProcessCollector(registry=None))
         info = Gauge("aggregator_info", "The version of this program.", ["version"], registry=None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from aggregator.domain.monitoring.counts import CountKey
-    from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, SystemFacts
+    from aggregator.domain.monitoring.system_facts import BrokerFacts, BudgetFacts, ReplicaFacts, SystemFacts
 
 Labels = tuple[str, ...]
 
@@ -41,6 +41,19 @@ def broker_families(broker: BrokerFacts) -> Iterator[Metric]:
         if broker.unacknowledged is not None:
             text = "Messages that workers have received and not finished; not with RabbitMQ."
             yield _gauge("queue_unacknowledged", text, broker.unacknowledged)
+
+
+def replica_families(replica: ReplicaFacts) -> Iterator[Metric]:
+    """Yield the metrics of the replica that this reader uses."""
+    yield _gauge("replica_up", "Whether the replica responds.", float(replica.problem is None))
+    if replica.lag is not None:
+        yield _gauge("replica_lag_seconds", "How far the replica is behind the primary.", replica.lag)
+    if replica.behind is not None:
+        yield _gauge("replica_lag_revisions", "Changes of the stream that the replica lacks.", replica.behind)
+    reads = CounterMetricFamily("aggregator_replica_reads", "Read transactions of this reader.", labels=["database"])
+    for database, count in replica.reads.items():
+        reads.add_metric([database], count)
+    yield reads
 
 
 def _polling(facts: SystemFacts) -> Iterator[Metric]:

@@ -12,14 +12,14 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 
 from aggregator.domain.errors import StoreUnavailableError
-from aggregator.reader.metrics.families import broker_families, system_families
+from aggregator.reader.metrics.families import broker_families, replica_families, system_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
-    from aggregator.domain.monitoring.system_facts import BrokerFacts, SystemFacts
+    from aggregator.domain.monitoring.system_facts import BrokerFacts, ReplicaFacts, SystemFacts
 
 FRESH = 10.0  # seconds for which a snapshot is used
 _SHARE = 20  # a snapshot is used at least this many times as long as it took, so that reading costs at most 5 %
@@ -34,6 +34,7 @@ class FactReaders:
 
     system: Callable[[], SystemFacts]
     broker: Callable[[], BrokerFacts | None]  # None: this broker has no queues to look at
+    replica: Callable[[], ReplicaFacts | None] = lambda: None  # None: there is no replica
 
 
 class Snapshots:
@@ -46,6 +47,7 @@ class Snapshots:
         self._running: asyncio.Future[None] | None = None
         self._facts: SystemFacts | None = None
         self._broker: BrokerFacts | None = None
+        self._replica: ReplicaFacts | None = None
         self._read_at: float | None = None  # monotonic
         self._tried_at = float("-inf")
         self._took = 0.0
@@ -73,6 +75,8 @@ class Snapshots:
             yield from system_families(self._facts)
         if self._broker is not None:
             yield from broker_families(self._broker)
+        if self._replica is not None:
+            yield from replica_families(self._replica)
 
     def _read(self) -> None:
         began = self._monotonic()
@@ -89,6 +93,10 @@ class Snapshots:
             self._broker = self._readers.broker()
         except Exception:
             log.exception("metrics of the broker not read")
+        try:
+            self._replica = self._readers.replica()
+        except Exception:
+            log.exception("metrics of the replica not read")
         self._tried_at = self._monotonic()
 
 

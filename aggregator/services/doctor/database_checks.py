@@ -56,7 +56,8 @@ def check_schema(subject: Subject) -> Iterator[Finding]:
             yield error(
                 "database-read-only",
                 str(problem),
-                "Connect to the primary server, and remove 'default_transaction_read_only' from database and user.",
+                "Connect to the primary server, and remove 'default_transaction_read_only' from database and user. A "
+                "replica belongs into AGGREGATOR_REPLICA_URL, from which readers read.",
             )
         else:
             yield error(
