@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 READER = 1  # raise when statuses are read differently, so that all are read again
 MOST_KNOWN = 120  # statuses whose removal is noticed
-MOST_PAGES = 5  # read to fill a gap
 MOST_CHECKS = 4  # statuses looked up by id in a poll
 CHECK_EVERY = timedelta(hours=1)
 
@@ -38,7 +37,7 @@ _OPTIONS = (
         "exclude",
         OptionType.SET,
         "Leave out",
-        "Posts of an account to leave out; '' leaves out nothing.",
+        "On Mastodon, posts to leave out: replies, boosts.",
         choices=("replies", "boosts"),
     ),
     SourceOption("tagged", OptionType.TEXT, "Hashtag", "Read only posts of an account with this hashtag."),
@@ -62,6 +61,7 @@ class Mastodon(SourceKind):
     address_form = "a handle of the fediverse (@name@server) or a hashtag of a server (hashtag:topic@server)"
     options = _OPTIONS
     networks = (MASTODON,)
+    may_backdate = False  # servers date posts: old ones that come late were missed before
     late_modules = ("aggregator.sources.mastodon.normalise",)
 
     async def discover(
@@ -217,14 +217,17 @@ async def _result(
     await timeline.read(response.body)
     if known:
         await timeline.fill_gap(lambda newest: _first_page(options, min_id=newest))
-    await timeline.look_for_removals(MOST_CHECKS if _check_due(known, now) else 0)
+    is_due = _check_due(known, now)
+    looked_up = await timeline.look_for_removals(MOST_CHECKS if is_due else 0, str(known.get("looked_up") or ""))
     state = {
         "url": _first_page(options),
         "reader": READER,
         "etag": response.headers.get("ETag"),
         "digest": digest,
         "known": timeline.newest(MOST_KNOWN),
-        "checked": now.isoformat() if _check_due(known, now) else known.get("checked"),
+        "checked": now.isoformat() if is_due else known.get("checked"),
+        "looked_up": looked_up,
+        "note": timeline.note(),
     }
     return FetchResult(
         timeline.activities(),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.domain.polling.results import UnreadEntry
     from aggregator.source_api.kind import PollContext
 
-MOST_PAGES = 5  # read to fill a gap
+_MOST_PAGES = 5  # read to fill a gap
 _MOST_MISSING = 8  # statuses missing from a page that are looked up in a poll
 _DIGEST = 16  # hexadecimal digits
 
@@ -91,7 +91,7 @@ class Timeline:
         if not self._known or not ids or len(ids) < client.PAGE // 2 or self._known.keys() & set(ids):
             return
         newest, seen = max(self._known, key=_age), set(ids)
-        for _ in range(MOST_PAGES):
+        for _ in range(_MOST_PAGES):
             response = await client.statuses(address(newest), self._context.http, self._tally)
             page = await self._read(response.body)
             fresh = [id_ for id_ in page.all_ids if id_ not in seen and id_ not in self._known]
@@ -100,11 +100,15 @@ class Timeline:
             seen.update(fresh)
             newest = max(fresh, key=_age)
 
-    async def look_for_removals(self, older: int) -> None:
-        """Look up known statuses that are missing where they should be, and some older ones.
+    async def look_for_removals(self, older: int, last: str = "") -> str:
+        """Look up known statuses that are missing where they should be, and some older ones, one after the other.
 
         Args:
             older: how many statuses from before the first page to look up.
+            last: the id at which the last poll ended.
+
+        Returns:
+            the id at which the next poll goes on.
         """
         page = self._first.all_ids
         hidden = set(self._first.left_out)  # their authors changed who may see them
@@ -112,16 +116,18 @@ class Timeline:
         start = min(page, key=_age) if page else ""
         missing = [id_ for id_ in self._known if id_ not in self._current and id_ not in hidden]
         within = [id_ for id_ in missing if not page or _age(id_) >= _age(start)][:_MOST_MISSING]
-        before = [id_ for id_ in missing if id_ not in within][-older:] if older else []
+        others = sorted((id_ for id_ in missing if id_ not in within), key=_age)
+        before = [*(id_ for id_ in others if _age(id_) > _age(last)), *others][:older]
         for id_ in (*within, *before):
             try:
                 found = await client.status(self._server, id_, self._context.http, self._tally)
             except FetchError:
-                return  # the server is busy; the next poll goes on
+                return last  # the server is busy; the next poll goes on
             if found is None:
                 self.gone.append(f"{NETWORK}:{self._known[id_][0]}")
             else:
                 await self._refresh(id_, found)
+        return before[-1] if before else last
 
     async def _refresh(self, id_: str, body: bytes) -> None:
         try:
@@ -130,8 +136,6 @@ class Timeline:
             return
         if id_ in page.left_out:
             self.gone.append(f"{NETWORK}:{self._known[id_][0]}")
-        else:  # looked up again after all others
-            self._known = {id_: self._known.pop(id_), **self._known}
 
     async def _read(self, body: bytes) -> Reading:
         page = await self._context.parser.run(read_statuses, body, self._server, self._unlisted)

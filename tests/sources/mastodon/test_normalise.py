@@ -40,8 +40,8 @@ def test_a_post(server: Mastodon) -> None:
     found = _one(
         server.post(
             '<p>Hello <a href="https://social.example/tags/open" class="mention hashtag">#<span>open</span></a> '
-            '<span class="h-card"><a href="https://social.example/@bob" class="u-url mention">@<span>bob</span></a></span>'
-            ' <a href="https://news.example/a"><span class="invisible">https://</span><span>news.example/a</span></a></p>'
+            '<span class="h-card"><a href="https://social.example/@bob" class="u-url">@<span>bob</span></a></span> '
+            '<a href="https://news.example/a"><span class="invisible">https://</span><span>news.example/a</span></a></p>'
             "<script>alert(1)</script>",
             tags=[{"name": "open", "url": f"{BASE}/tags/open"}],
             mentions=[{"id": "1001", "username": "bob", "acct": "bob", "url": f"{BASE}/@bob"}],
@@ -157,7 +157,12 @@ def test_media_have_alt_text_and_size(server: Mastodon) -> None:
                     "description": "A cat",
                     "meta": {"original": {"width": 800, "height": 600}, "focus": {"x": 0.1, "y": -0.2}},
                 },
-                {"type": "gifv", "url": f"{BASE}/media/2.mp4", "preview_url": f"{BASE}/media/2.png", "description": None},
+                {
+                    "type": "gifv",
+                    "url": f"{BASE}/media/2.mp4",
+                    "preview_url": f"{BASE}/media/2.png",
+                    "description": None,
+                },
                 {"type": "video", "url": f"{BASE}/media/3.mp4", "meta": {"original": {"duration": 12.5}}},
                 {"type": "audio", "url": f"{BASE}/media/4.mp3", "meta": {"original": {"duration": "long"}}},
                 {"type": "unknown", "url": None, "remote_url": "https://far.example/5.pdf"},

@@ -10,7 +10,7 @@ import pytest
 from aggregator.config.settings import Settings
 from aggregator.container import Container, utc_now
 from aggregator.domain.activity import ActivityKind, Upstream
-from aggregator.domain.errors import MissingAccountError, NoFeedError, SourceError
+from aggregator.domain.errors import MissingAccountError, SourceError
 from aggregator.domain.polling.results import PollStatus
 from aggregator.domain.stream import Query
 from aggregator.services.subscribe import Subscription
@@ -206,6 +206,8 @@ def test_unlisted_posts_are_stored_only_if_asked_for(container: Container, serve
     server.post("<p>Unlisted</p>", visibility="unlisted")
     source = _added(container, server)
     assert _texts(container) == ["Public"]
+    server.post("<p>Unlisted, too</p>", visibility="unlisted")
+    _poll(container, source)
     assert _source(container, source).poll.document_note == "Unlisted posts are left out."
     server.account("eve")
     server.post("<p>Hers</p>", "eve", visibility="unlisted")
@@ -216,7 +218,7 @@ def test_unlisted_posts_are_stored_only_if_asked_for(container: Container, serve
 def test_a_closed_server_is_left_to_its_feeds(container: Container, server: Mastodon) -> None:
     server.closed = True
     with pytest.raises(SourceError) as problem:  # this server has no feed either
-        container.subscribe(f"@ada@{server.host}")
+        container.subscribe(f"{server.address}/@ada")
     assert not isinstance(problem.value, MissingAccountError)
     assert server.hits["/@ada"] == 1  # where its page would announce one
 
@@ -276,8 +278,9 @@ def test_what_the_account_wishes_is_told(container: Container, server: Mastodon)
 
 def test_pages_of_other_sites_are_read_as_before(container: Container, server: Mastodon) -> None:
     server.no_webfinger = True  # a site with profiles of another kind
-    with pytest.raises(NoFeedError):
+    with pytest.raises(SourceError):
         container.subscribe(f"{server.address}/@ada")
+    assert server.hits["/@ada"] == 1  # its page, which might announce a feed
 
 
 def test_a_status_with_an_odd_time_has_none(container: Container, server: Mastodon) -> None:
