@@ -42,6 +42,7 @@ class AppView:
     busy: int = 0  # responses with status 429 to send
     broken: set[str] = field(default_factory=set)  # methods that answer 502
     answers: dict[str, Any] = field(default_factory=dict)  # by method: what to send instead
+    away: bool = False  # connections end without an answer
     remaining: str | None = None
     reset: str = ""
     same_cursor: bool = False  # every page leads to itself
@@ -199,6 +200,9 @@ def app_view() -> Iterator[AppView]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if server.away:
+                self.close_connection = True
+                return
             parts = urlsplit(self.path)
             method = parts.path.removeprefix("/xrpc/")
             server.hits[method] += 1
