@@ -17,7 +17,7 @@ CODE   := aggregator storage tests bench worker.py scheduler.py scripts/check-wo
 WORDS  :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test test-long coverage check words bench format lock secrets clean
+.PHONY: help install demo run test test-long coverage check words bench faults steady format lock secrets clean
 
 help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ words: ## Check the wording of prose and the names of variables
 
 bench: $(VENV)/test-installed ## Measure polling and reading on this machine
 	@$(BIN)/python -m bench $(ARGS)
+
+faults: $(VENV)/test-installed ## Cause FAULTS=200 faults in the whole stack, in the order of SEED=1
+	@$(BIN)/python -m tests.faults.injection --seed $(or $(SEED),1) --faults $(or $(FAULTS),200) $(ARGS)
+
+steady: $(VENV)/test-installed ## Measure the memory of the stack under a steady load for MINUTES=60
+	@$(BIN)/python -m tests.faults.injection.steady --minutes $(or $(MINUTES),60) $(ARGS)
 
 format: $(VENV)/test-installed ## Format the code
 	@$(BIN)/ruff check --fix $(CODE)

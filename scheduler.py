@@ -5,6 +5,7 @@ One stateless `dispatch` claims due sources; a second scheduler does no harm, si
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,10 +33,17 @@ DISPATCH = 5.0  # seconds between dispatches of due sources
 SEND_ALERTS = 60.0  # seconds between checks for alerts
 MIGRATE = 4.0  # seconds between runs of backfills, each of which takes half of that
 REFRESH_PROFILES = 15.0  # seconds between looks for accounts without a name
+_TOLERANCE = timedelta(seconds=1)  # by which a clock may be adjusted
 
 SCHEDULE: Mapping[str, Any] = {
-    # A dispatch that could not be delivered before the next one is sent is worth nothing.
-    "dispatch": {"task": "dispatch", "schedule": DISPATCH, "options": {"expires": DISPATCH, "queue": "control"}},
+    # A dispatch that could not be delivered before the next one is sent is worth nothing. The first one is sent at the
+    # start, so that a restart costs no tick.
+    "dispatch": {
+        "task": "dispatch",
+        "schedule": DISPATCH,
+        "options": {"expires": DISPATCH, "queue": "control"},
+        "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),
+    },
     # New accounts get their names and pictures together: soon, but not each by a request of its own.
     "refresh_profiles": {
         "task": "refresh_profiles",
@@ -63,8 +71,26 @@ SCHEDULE: Mapping[str, Any] = {
 }
 
 
-class Scheduler(beat.Scheduler):
-    """Celery's scheduler without a traceback for each task that can't be sent; its schedule is kept in memory."""
+class SteadyScheduler(beat.Scheduler):
+    """Celery's scheduler, which would send nothing while it waits for the times of a clock that was set back."""
+
+    _last: datetime | None = None  # the time of the last tick
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401
+        """Send a due task."""
+        now = self.app.now()
+        if self._last is not None and now < self._last - _TOLERANCE:
+            log.warning("clock was set back", last_tick=self._last, now=now)
+            for entry in self.schedule.values():
+                entry.last_run_at = min(entry.last_run_at or now, now - timedelta(seconds=DISPATCH))
+            self._heap = None  # computed again
+        self._last = now
+        delay: float = super().tick(*args, **kwargs)
+        return delay
+
+
+class Scheduler(SteadyScheduler):
+    """A scheduler without a traceback for each task that can't be sent; its schedule is kept in memory."""
 
     folder: Path  # of the heartbeat
 
@@ -76,7 +102,7 @@ class Scheduler(beat.Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401
         """Send a due task; beat, whether the broker responds or not."""
-        delay: float = super().tick(*args, **kwargs)
+        delay = super().tick(*args, **kwargs)
         self.heartbeat.beat()
         return delay
 

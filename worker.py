@@ -24,11 +24,14 @@ from kombu.exceptions import OperationalError
 from aggregator.config.broker import (
     WAITING,
     Availability,
+    bound_subscription_reads,
     celery_settings,
+    completed,
     is_relevant,
     on_one_line,
     queue_arguments,
     queue_prefix,
+    surviving,
 )
 from aggregator.config.broker_address import BrokerKind
 from aggregator.config.logging import bind, configure_logging
@@ -81,8 +84,7 @@ def create_app(container: Container, installation: str = "") -> Celery:
     app.steps["consumer"].add(Beating)
     _add_polling(app, container)
     _add_others(app, container)
-    for former, name in FORMER_TASKS.items():
-        app.tasks[former] = app.tasks[name]
+    app.tasks.update({former: app.tasks[name] for former, name in FORMER_TASKS.items()})
     return app
 
 
@@ -185,6 +187,7 @@ class Consumer(consumer.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._broker = Availability()
+        bound_subscription_reads()
         # Workers don't need to know each other, and each of these steps calls the broker while it fails.
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         kwargs["worker_options"] = {**(kwargs.get("worker_options") or {}), **quiet}
@@ -198,15 +201,20 @@ class Consumer(consumer.Consumer):
             state.maybe_shutdown()
             self.heartbeat.beat("waiting for the broker")
 
-        connection = conn.ensure_connection(lambda problem, _: self._broker.away(problem), callback=waiting, **WAITING)
+        away = self._broker.away
+        connection = conn.ensure_connection(lambda problem, _: away(problem), callback=waiting, **WAITING)
         self.first_connection_attempt = False
         self._broker.back()
         return connection
 
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # noqa: ANN401
+        """Return the function that receives messages; an unreadable message does not end the worker."""
+        return surviving(super().create_task_handler(*args, **kwargs), self)
+
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Clean up after a lost connection."""
         self._broker.away(exc)
-        super().on_connection_error_after_connected(exc)
+        completed(super().on_connection_error_after_connected, exc)
 
 
 @contextmanager

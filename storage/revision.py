@@ -14,6 +14,7 @@ from storage.tables.stream import activity, actor, stream
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_IDLE_LIMIT = "10s"  # between two statements of a transaction that locks the stream's row
 STREAM_LOCKED = "stream_locked"  # execution option of a connection whose transaction locks the stream's row
 
 
@@ -34,8 +35,14 @@ class Stream:
         return name
 
     def lock(self) -> None:
-        """Lock the stream's row until the transaction ends; on SQLite the transaction is the only writer anyway."""
-        self._connection.execute(select(stream.c.id).with_for_update())
+        """Lock the stream's row until the transaction ends; on SQLite the transaction is the only writer anyway.
+
+        All other writers wait meanwhile, so the server soon ends a transaction whose client has vanished.
+        """
+        locking = select(stream.c.id).with_for_update()
+        if self._connection.dialect.name == "postgresql":
+            locking = locking.add_columns(func.set_config("idle_in_transaction_session_timeout", _IDLE_LIMIT, True))
+        self._connection.execute(locking)
 
     def require_lock(self) -> None:
         """Require that this transaction began by locking the stream, see `Store.writing`.

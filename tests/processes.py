@@ -86,10 +86,17 @@ class Processes:
         """Start a beat."""
         return self.start(name, *_CELERY, "-A", "scheduler", "beat")
 
-    def reader(self) -> None:
-        """Start the reader and wait for it."""
-        self.start("reader", *_AGGREGATOR, "serve")
-        eventually("the reader answers", lambda: self.get("/healthz"))
+    def reader(self, name: str = "reader", **environ: str) -> subprocess.Popen[bytes]:
+        """Start a reader and wait for it, unless its own environment gives it another address."""
+        process = self.start(name, *_AGGREGATOR, "serve", **environ)
+        if "AGGREGATOR_LISTEN" not in environ:
+            eventually("the reader answers", lambda: self.get("/healthz"))
+        return process
+
+    def pid(self, name: str) -> int | None:
+        """Return the id of a process; None if it has ended."""
+        process = self._running.get(name)
+        return process.pid if process is not None and process.poll() is None else None
 
     def kill(self, name: str) -> None:
         """Kill a process and all its children at once, as `kill -9` does."""

@@ -16,16 +16,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import util
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PATIENCE = 30.0  # seconds for a server to answer
 PORTS = range(20_000, 32_000)  # below the ephemeral ports of a system, which any process may get by chance
@@ -55,8 +56,17 @@ class PostgresNode:
     A durable one keeps PostgreSQL's defaults, for measurements; others skip what a test's database doesn't need.
     """
 
-    def __init__(self, folder: Path, bin_: Path, port: int, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bin_: Path,
+        port: int,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
+        self.settings = settings  # beside the usual ones
         self.durable = durable
         self.data = folder / f"data-{port}"
         self.port = port
@@ -77,6 +87,11 @@ class PostgresNode:
         command: list[str | Path] = [self._bin / "initdb", "-D", self.data, *options]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._options)
 
+    @property
+    def pid(self) -> int | None:
+        """The process that started all others; None if it has ended."""
+        return self._server.pid if self._server is not None and self._server.poll() is None else None
+
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
         settings = {
@@ -84,6 +99,7 @@ class PostgresNode:
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             **({} if self.durable else _FAST),
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
@@ -98,10 +114,35 @@ class PostgresNode:
             end(self._server, how)
             self._server = None
 
+    def remove(self) -> None:
+        """Delete the data of this stopped server."""
+        shutil.rmtree(self.data)
+
+    def copy_running_as_standby(self, port: int) -> PostgresNode:
+        """Copy the data of this running server for a replica."""
+        standby = PostgresNode(self.folder, self._bin, port, settings=self.settings)
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("SELECT pg_backup_start('copy', fast => true)")
+            standby.data.mkdir(mode=0o700)
+            for path in sorted(self.data.rglob("*")):
+                with suppress(FileNotFoundError):  # a temporary file
+                    copied = standby.data / path.relative_to(self.data)
+                    copied.mkdir(mode=0o700) if path.is_dir() else shutil.copyfile(path, copied)
+            (standby.data / "postmaster.pid").unlink()
+            row = connection.execute("SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)").fetchone()
+        (standby.data / "backup_label").write_text(row[0] if row else "", encoding="ascii")
+        self._follow(standby)
+        return standby
+
     def copy_as_standby(self, port: int) -> PostgresNode:
         """Copy the data of this stopped server for a replica."""
         standby = PostgresNode(self.folder, self._bin, port)
         shutil.copytree(self.data, standby.data)
+        self._follow(standby)
+        return standby
+
+    def _follow(self, standby: PostgresNode) -> None:
+        """Make a copy of this server's data its replica."""
         conninfo = f"host=127.0.0.1 port={self.port} user=test"
         with (standby.data / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = '{conninfo}'\n")
@@ -109,7 +150,6 @@ class PostgresNode:
         if self._user:  # the server refuses a folder of another user
             for path in (standby.data, *standby.data.rglob("*")):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
-        return standby
 
     def promote(self) -> None:
         """Make a standby the primary."""
@@ -118,11 +158,13 @@ class PostgresNode:
 
 
 @contextmanager
-def postgresql_node(*, durable: bool = False) -> Iterator[tuple[PostgresNode, str]]:
-    """Give a running PostgreSQL server and the origin of its programs."""
-    with folder_for("pg", in_memory=not durable) as folder:
+def postgresql_node(
+    *, durable: bool = False, settings: Mapping[str, str] = MappingProxyType({}), within: Path | None = None
+) -> Iterator[tuple[PostgresNode, str]]:
+    """Give a running PostgreSQL server and the origin of its programs; `within` is the folder of its data."""
+    with nullcontext(within) if within else folder_for("pg", in_memory=not durable) as folder:
         bin_, origin = _postgresql_binaries(folder)
-        node = PostgresNode(folder, bin_, free_port(), durable=durable)
+        node = PostgresNode(folder, bin_, free_port(), durable=durable, settings=settings)
         node.initialize()
         try:
             node.start()

@@ -43,7 +43,7 @@ EVERYTHING = {"container", "cli", "worker", "scheduler", "__main__", "registry"}
 # Library -> the only places that may import it.
 FENCES = {
     "celery": ("worker", "scheduler", "aggregator.cli.embedded"),
-    "kombu": ("worker", "scheduler"),
+    "kombu": ("worker", "scheduler", "aggregator.config.broker"),
     "opentelemetry": ("aggregator.system.tracing",),
     "sentry_sdk": ("aggregator.system.error_reports",),
     "amqp": ("aggregator.services.rabbitmq_probe",),

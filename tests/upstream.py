@@ -33,7 +33,8 @@ import asyncio
 import hashlib
 import socket
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 LONGEST_START = 10.0  # seconds
+_MOST_SEEN = 100_000
 _CHUNK = b"<item>endless</item>" * 512
 _PAGE = "<!doctype html><html lang=en><head><title>{title}</title>{head}</head><body><p>{title}</p></body></html>"
 _ANNOUNCED = "<link rel=alternate type=application/rss+xml title=News href=/good/1.xml>"
@@ -94,7 +96,8 @@ class Publisher:
         self.feeds = {str(n): sample_feed(str(n), entries) for n in range(1, feeds + 1)}
         self.hits: Counter[str] = Counter()
         self.not_modified: Counter[str] = Counter()
-        self.seen: list[Seen] = []
+        self.last_hit: dict[str, float] = {}  # the time (monotonic) of each path's last request
+        self.seen: deque[Seen] = deque(maxlen=_MOST_SEEN)
         self.hang: set[str] = set()  # paths that are not answered before the publisher stops
         self.status: int | None = None  # of every response, during an outage
         self.files: dict[str, tuple[bytes, str]] = {}  # by path: body and content type
@@ -164,6 +167,7 @@ class Publisher:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path
         self.hits[path] += 1
+        self.last_hit[path] = time.monotonic()
         self.seen.append(Seen(path, {name.lower(): value for name, value in request.headers.items()}))
         area, _, rest = path.strip("/").partition("/")
         if self.status is not None:

@@ -27,7 +27,7 @@ class Embedded:
         self._app.set_default()  # for the pool's threads, which look up tasks there
         self._app.conf.beat_schedule = dict(schedule)
         # In memory: due times are in the database, so the beat has no state.
-        self._app.conf.beat_scheduler = "celery.beat:Scheduler"
+        self._app.conf.beat_scheduler = "scheduler:SteadyScheduler"
         self._app.conf.beat_max_loop_interval = 0.5  # seconds between the beat's checks whether to stop
         self._worker = WorkController(
             app=self._app,

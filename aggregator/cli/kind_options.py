@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from aggregator.cli.aliases import AliasedOption
 from aggregator.domain.source_options import OptionType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aggregator.domain.source import Json
     from aggregator.domain.source_options import SourceOption
@@ -40,15 +41,24 @@ def given(parameters: Mapping[str, Any]) -> dict[str, Json]:
 def _parameters(taken: set[str]) -> list[click.Parameter]:
     from aggregator.sources import kinds
 
-    parameters: dict[str, click.Parameter] = {}
+    sharing: dict[str, list[SourceOption]] = {}  # kinds may share an option
+    flags: dict[str, str] = {}
     for kind in kinds().values():
         for option in kind.options:
-            if option.discovered or option.name in parameters:
-                continue  # kinds may share an option
+            if option.discovered:
+                continue
+            sharing.setdefault(option.name, []).append(option)
             flag = option.flag or option.name.replace("_", "-")
-            flag = f"{kind.name}-{flag}" if f"--{flag}" in taken else flag
-            parameters[option.name] = _parameter(option, flag)
-    return list(parameters.values())
+            flags.setdefault(option.name, f"{kind.name}-{flag}" if f"--{flag}" in taken else flag)
+    return [_parameter(_combined(options), flags[name]) for name, options in sharing.items()]
+
+
+def _combined(options: Sequence[SourceOption]) -> SourceOption:
+    """Return an option with the choices of all kinds that share it; each kind accepts its own."""
+    first = options[0]
+    choices = tuple(dict.fromkeys(choice for option in options for choice in option.choices))
+    helps = dict.fromkeys(option.help for option in options)
+    return replace(first, choices=choices, help=" ".join(helps))
 
 
 def _parameter(option: SourceOption, flag: str) -> click.Parameter:

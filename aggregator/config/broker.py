@@ -14,7 +14,7 @@ import structlog
 from aggregator.config.broker_address import BrokerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aggregator.config.broker_address import BrokerAddress
 
@@ -129,6 +129,75 @@ def is_relevant(record: logging.LogRecord) -> bool:
     The worker keeps the message until it is due: seconds, while the database is away.
     """
     return not str(record.msg).startswith("Direct exchanges are not supported")
+
+
+def surviving(receive: Callable[[Any], None], consumer: Any) -> Callable[[Any], None]:  # noqa: ANN401  # no types
+    """Return a function that receives messages as `receive` does, and drops a message that makes it fail.
+
+    Celery ends the worker instead, and every worker that gets the message after it.
+    """
+
+    def receive_or_drop(message: Any) -> None:  # noqa: ANN401  # kombu's message, which has no types
+        try:
+            receive(message)
+        except (*consumer.connection_errors, *consumer.channel_errors):
+            raise
+        except Exception as problem:  # noqa: BLE001  # whatever the message makes it raise
+            log.error("message dropped", reason=f"{type(problem).__name__}: {problem}")  # noqa: TRY400
+            message.reject_log_error(log, consumer.connection_errors)
+
+    return receive_or_drop
+
+
+def completed(clean_up: Callable[[Exception], None], problem: Exception) -> None:
+    """Clean up after a lost connection; called again, `clean_up` continues with the next step.
+
+    Kombu may fail to return the messages of a connection that it has just given up, which would end the worker. Redis
+    restores them after the visibility timeout.
+    """
+    try:
+        clean_up(problem)
+    except AttributeError as failed:
+        log.warning("messages not returned to the broker", reason=str(failed))
+        clean_up(problem)
+
+
+class Subscription:
+    """A client of Redis's publish/subscribe that reads only what has arrived.
+
+    Kombu reads without a limit when it believes that something has. It is wrong after it replaced a stale connection,
+    and then the worker hung.
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401  # redis-py's PubSub
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        """Return what the client has."""
+        return getattr(self._client, name)
+
+    def parse_response(self) -> Any:  # noqa: ANN401
+        """Return the next message; None if there is none."""
+        connection = self._client.connection
+        if connection is None or not connection.can_read(timeout=0):
+            return None
+        return self._client.parse_response(block=False, timeout=_TIMEOUT)
+
+
+def bound_subscription_reads() -> None:
+    """Make kombu's Redis transport read from subscriptions with a limit."""
+    from kombu.transport import redis
+
+    transport: Any = redis.Channel  # whose method has no types
+    receive_one = transport._receive_one  # noqa: SLF001  # no option does it
+    if getattr(receive_one, "is_bounded", False):
+        return
+
+    def receive(channel: Any, client: Any) -> Any:  # noqa: ANN401
+        return receive_one(channel, Subscription(client))
+
+    receive.is_bounded = True  # type: ignore[attr-defined]
+    transport._receive_one = receive  # noqa: SLF001
 
 
 class Availability:

@@ -97,6 +97,8 @@ class SchemaError(SetupError):
 class NewerSchemaError(SchemaError):
     """The database schema is newer than the code, which can't use it."""
 
+    code = "newer-schema"
+
 
 class StoreUnavailableError(SetupError):
     """The database doesn't answer."""

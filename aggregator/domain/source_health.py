@@ -11,12 +11,13 @@ from aggregator.domain.errors import (
     NotAllowedError,
     ProtectedAccountError,
     SuspendedAccountError,
+    WorkerLostError,
 )
 from aggregator.domain.source import SourceState
 
 # Errors of which a single one is certain.
 ACCOUNT_CODES = tuple(error.code for error in (MissingAccountError, ProtectedAccountError, SuspendedAccountError))
-CERTAIN_CODES = (*ACCOUNT_CODES, CredentialsError.code, NotAllowedError.code)
+CERTAIN_CODES = (*ACCOUNT_CODES, CredentialsError.code, NotAllowedError.code, WorkerLostError.code)
 FAILURES_THAT_COUNT = 2  # consecutive; readers are not warned about a single failure
 LATE_BY = timedelta(minutes=10)  # tolerated delay of a poll
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregator.domain.errors import NewerSchemaError, SetupError
+from aggregator.domain.errors import NewerSchemaError, SchemaError, SetupError
 from aggregator.domain.stream import SourceCursor
 from aggregator.reader import api_operations as operations
 from aggregator.reader import schemas, serialization
@@ -239,7 +239,8 @@ class Api:
             tick, lag = await self._probing.run(self._last_tick)
         except SetupError as problem:
             reason = str(problem) if isinstance(problem, NewerSchemaError) else None  # others name files and addresses
-            return _report(schemas.Readiness("unavailable", problem.code, None, None, None, reason), 503)
+            code = SchemaError.code if isinstance(problem, SchemaError) else problem.code
+            return _report(schemas.Readiness("unavailable", code, None, None, None, reason), 503)
         now = self._clock()
         age = (now - tick).total_seconds() if tick else None
         return _report(schemas.Readiness("ready", "ok", tick, age, worker_warning(tick, now), replica_lag=lag), 200)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kombu import Connection
 from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.transport.redis import Transport
 from structlog.testing import capture_logs
 
-from aggregator.config.broker import REDIS_TRANSPORT, Availability, on_one_line
+from aggregator.config.broker import (
+    REDIS_TRANSPORT,
+    Availability,
+    bound_subscription_reads,
+    completed,
+    on_one_line,
+    surviving,
+)
 from aggregator.config.logging import configure_logging
 from aggregator.config.settings import Settings
 from aggregator.container import Container
@@ -148,3 +157,59 @@ def test_leases_are_released_once_the_database_answers_again(monkeypatch: pytest
     assert sent == [("release", [1, 2], "token", True)]
     assert released == [([1, 2], "token", True)]
     assert answers == []
+
+
+class Unreadable:
+    """A message that was rejected or not."""
+
+    def __init__(self) -> None:
+        self.rejected = False
+
+    def reject_log_error(self, *_: object) -> None:
+        self.rejected = True
+
+
+def test_a_message_that_cant_be_received_is_dropped_and_a_lost_connection_is_not_hidden() -> None:
+    def receive(problem: Exception) -> Any:
+        def fail(_: Any) -> None:
+            raise problem
+
+        return surviving(fail, SimpleNamespace(connection_errors=(ConnectionError,), channel_errors=()))
+
+    message = Unreadable()
+    with capture_logs() as logged:
+        receive(TypeError("a bytes-like object is required"))(message)
+    assert message.rejected
+    assert [line["event"] for line in logged] == ["message dropped"]
+    with pytest.raises(ConnectionError):
+        receive(ConnectionError("gone"))(Unreadable())
+
+
+def test_a_connection_that_cant_be_closed_does_not_end_the_worker() -> None:
+    steps = ["close", "cancel"]
+    done: list[str] = []
+
+    def clean_up(_: Exception) -> None:
+        while steps:
+            done.append(steps.pop(0))
+            if done[-1] == "close":
+                raise AttributeError("'NoneType' object has no attribute 'hostname'")
+
+    completed(clean_up, ConnectionError("reset"))
+    assert done == ["close", "cancel"]
+
+
+def test_a_subscription_without_a_message_does_not_hang_the_worker(redis_url: str) -> None:
+    bound_subscription_reads()
+    with Connection(redis_url, transport_options={**REDIS_TRANSPORT, "global_keyprefix": "test:"}) as connection:
+        channel: Any = connection.default_channel
+        channel.subclient.psubscribe("anything")
+
+        def read() -> None:
+            for _ in range(3):  # the reply to the subscription, and what kombu only believes to have arrived
+                channel._receive()
+
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        reading.join(20)
+        assert not reading.is_alive()

@@ -5,6 +5,9 @@ with TcpProxy.before("127.0.0.1", 5432) as proxy:
     proxy.forget()    # open connections are never answered again, new ones work (a NAT lost its table)
     proxy.stall()     # open connections work, new ones are accepted and never answered (the listening process stopped)
     proxy.refuse()    # nothing listens, and open connections are reset
+    proxy.reset()     # open connections are reset, new ones work
+    proxy.cut()       # each open connection is reset in the middle of what it carries next
+    proxy.slow(0.1)   # everything arrives later, in either direction
     proxy.restore()   # forwards again; what a hang kept back arrives
     proxy.target = ("127.0.0.1", 5433)   # for connections from now on: a failover
 """
@@ -32,6 +35,7 @@ class _Link:
         self.client = client
         self.writers: list[asyncio.StreamWriter] = []
         self.flowing = flowing
+        self.is_cut = False  # with the next data that it carries
         self.is_reset = False
         self.is_wrapped = False  # asyncio has the socket, also before there is a writer
 
@@ -54,6 +58,7 @@ class TcpProxy:
         self.target = (host, port)
         self.port = 0
         self.accepted = 0  # connections so far
+        self.delay = 0.0  # seconds before anything is passed on
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
@@ -101,8 +106,21 @@ class TcpProxy:
         """Accept connections from now on, but forward nothing on them; open ones work."""
         self._call(self._stall)
 
+    def reset(self) -> None:
+        """Reset the open connections; new ones work."""
+        self._call(self._reset)
+
+    def cut(self) -> None:
+        """Reset each open connection in the middle of what it carries next; new ones work."""
+        self._call(self._cut)
+
+    def slow(self, seconds: float) -> None:
+        """Pass everything on that much later, on all connections."""
+        self.delay = seconds
+
     def restore(self) -> None:
-        """Forward again."""
+        """Forward again, and without delay."""
+        self.delay = 0.0
         self._call(self._restore)
 
     async def _listen(self) -> None:
@@ -121,8 +139,15 @@ class TcpProxy:
             self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
+        await self._reset()
+
+    async def _reset(self) -> None:
         for link in tuple(self._links):
             link.reset()
+
+    async def _cut(self) -> None:
+        for link in self._links:
+            link.is_cut = True
 
     async def _hang(self) -> None:
         await self._listen()
@@ -185,18 +210,24 @@ class TcpProxy:
         server_reader, server_writer = await asyncio.open_connection(*self.target)
         link.writers.append(server_writer)
         if not link.is_reset:
-            await asyncio.gather(_pipe(link, reader, server_writer), _pipe(link, server_reader, writer))
+            await asyncio.gather(self._pipe(link, reader, server_writer), self._pipe(link, server_reader, writer))
+
+    async def _pipe(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one direction until its sender ends."""
+        while data := await reader.read(_CHUNK):
+            while not link.flowing.is_set():  # `forget` may replace the event meanwhile
+                await link.flowing.wait()
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if link.is_cut:
+                writer.write(data[: len(data) // 2])
+                await asyncio.sleep(0)  # it is on its way before the reset
+                link.reset()
+                return
+            writer.write(data)
+            await writer.drain()
+        with suppress(OSError):
+            writer.write_eof()
 
     def _call(self, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(command(), self._loop).result(_PATIENCE)
-
-
-async def _pipe(link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Forward one direction until its sender ends."""
-    while data := await reader.read(_CHUNK):
-        while not link.flowing.is_set():  # `forget` may replace the event meanwhile
-            await link.flowing.wait()
-        writer.write(data)
-        await writer.drain()
-    with suppress(OSError):
-        writer.write_eof()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,39 @@ def test_a_refusal_resets_what_is_open(proxy: TcpProxy) -> None:
     proxy.restore()
     with _connected(proxy) as after:
         assert _echoes(after)
+
+
+def _ends(client: socket.socket) -> bool:
+    client.settimeout(5)
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_reset_ends_open_connections_only(proxy: TcpProxy) -> None:
+    with _connected(proxy) as before:
+        assert _echoes(before)
+        proxy.reset()
+        assert _ends(before)
+        with _connected(proxy) as after:
+            assert _echoes(after)
+
+
+def test_a_cut_ends_a_connection_within_what_it_carries(proxy: TcpProxy) -> None:
+    with _connected(proxy) as client:
+        assert _echoes(client)
+        proxy.cut()
+        client.sendall(b"xyxy")
+        assert _ends(client)
+
+
+def test_a_slow_proxy_passes_everything_on_later(proxy: TcpProxy) -> None:
+    with _connected(proxy) as client:
+        assert _echoes(client)
+        proxy.slow(SHORT)
+        began = time.monotonic()
+        assert _echoes(client)
+        assert time.monotonic() - began >= 2 * SHORT  # there and back
+        proxy.restore()
+        assert _echoes(client)

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from aggregator.config.settings import Settings
 from aggregator.container import Container
 from aggregator.domain.errors import StoreUnavailableError, WorkerLostError
+from aggregator.domain.monitoring.alerts import SOURCE
+from aggregator.services.alert_rounds import current_conditions
 from aggregator.services.poll_records import MOST_UNFINISHED
 from storage.polling.clock_correction import REASON, TOLERANCE
 from storage.tables.polling import host
@@ -107,6 +109,10 @@ def test_a_source_that_ends_its_process_fails_alone(container: Container, clock:
     assert (failed.poll.failures, failed.poll.last_error_code) == (1, WorkerLostError.code)
     assert failed.poll.unfinished == MOST_UNFINISHED - 1
     assert due_of(failed) > clock.now
+    with container.store.reading() as tx:  # what `status` and alerts show
+        (condition,) = current_conditions(tx, container.settings, clock.now)
+    assert (condition.kind, condition.subject) == (SOURCE, "source:s3")
+    assert "died 3 times in a row" in condition.sentence
 
 
 def test_a_source_that_fails_so_is_cleared_by_a_poll_that_ends(container: Container, clock: Clock) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from aggregator.domain.activity import Review, Upstream
 from storage.tables.stream import actor, stream
@@ -79,3 +79,11 @@ def test_when_it_changed_is_stored_and_never_goes_back(store: Store) -> None:
     with store.writing() as tx:
         tx.stream.state.take(1)
     assert _mark(store).changed == first + timedelta(hours=1)
+
+
+def test_a_vanished_client_keeps_the_lock_for_seconds_only(postgresql_store: Store) -> None:
+    limit = text("SHOW idle_in_transaction_session_timeout")
+    with postgresql_store.writing() as tx:
+        assert tx.stream.state._connection.execute(limit).scalar_one() == "10s"
+    with postgresql_store.writing(lock_stream=False) as tx:  # the same connection, from the pool
+        assert tx.stream.state._connection.execute(limit).scalar_one() == "1min"

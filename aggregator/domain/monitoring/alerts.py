@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aggregator.domain.errors import CreditsError, NoFeedError
+from aggregator.domain.errors import CreditsError, NoFeedError, WorkerLostError
 from aggregator.domain.monitoring.incidents import INCIDENT_KINDS
 from aggregator.domain.polling.api_refusals import REFUSAL_CODES
 from aggregator.domain.source import SourceState
@@ -113,7 +113,7 @@ def body_of(alert: Alert, link: str | None) -> bytes:
 
 
 def _for_long(source: StaleSource, now: datetime) -> bool:
-    if source.last_error_code in ACCOUNT_CODES:
+    if source.last_error_code in (*ACCOUNT_CODES, WorkerLostError.code):  # a further poll would end a process, too
         return True
     last = source.last_success or source.created
     return source.failures >= _SURE or now - last > _LONG
