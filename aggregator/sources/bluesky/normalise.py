@@ -88,31 +88,46 @@ class Reading:
     unread: list[UnreadEntry] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)  # by native id, in the order of the response
     hidden: dict[str, Hidden] = field(default_factory=dict)  # by native id: entries that may not be shown
-    ids: list[str] = field(default_factory=list)  # native ids of all entries, those that can't be read included
+    ids: list[str] = field(default_factory=list)  # native ids of all entries, those that are left out included
     cursor: str | None = None  # of the next page
 
 
 def read_page(body: bytes, no_reposts: bool = False) -> Reading:
-    """Convert a page of posts, each separately, so that an odd one costs no other.
+    """Convert a page of a timeline, each post separately, so that an odd one costs no other.
 
     Args:
-        body: the response of a method that returns `feed` (of `#feedViewPost`) or `posts` (of `#postView`).
+        body: the response of a method that returns `feed` (of `#feedViewPost`), or of a search.
         no_reposts: whether to leave reposts out.
 
     Raises:
         UnreadableError: it is no such response.
     """
     page = record(decoded(body))
-    feed, posts = page.get("feed"), page.get("posts")
-    if not isinstance(feed, list) and not isinstance(posts, list):
-        raise UnreadableError("The response has no list of posts, so this is not the API of a Bluesky AppView.")
-    items = records(feed) if isinstance(feed, list) else [{"post": post} for post in records(posts)]
+    if not isinstance(page.get("feed"), list):
+        return read_posts(body)
     reading = Reading(cursor=text(page.get("cursor"), _LONGEST_CURSOR) or None)
-    for item in items[:MOST_POSTS]:
-        if not (no_reposts and _is_repost(item)) and not _is_pinned(item):
-            _read(item, reading)
-    if isinstance(feed, list):
-        _put_in_order(reading.entries)
+    for item in records(page["feed"])[:MOST_POSTS]:
+        if not _is_pinned(item):
+            _read(item, reading, no_reposts=no_reposts)
+    _put_in_order(reading.entries)
+    return reading
+
+
+def read_posts(body: bytes) -> Reading:
+    """Convert the posts that were looked up by their ids, or found by a search.
+
+    Args:
+        body: the response of a method that returns `posts` (of `#postView`).
+
+    Raises:
+        UnreadableError: it is no such response.
+    """
+    posts = record(decoded(body)).get("posts")
+    if not isinstance(posts, list):
+        raise UnreadableError("The response has no list of posts, so this is not the API of a Bluesky AppView.")
+    reading = Reading()
+    for post in records(posts)[:MOST_POSTS]:
+        _read({"post": post}, reading)
     return reading
 
 
@@ -140,7 +155,7 @@ def _is_pinned(item: Record) -> bool:
     return type_of(record(item.get("reason"))) == "app.bsky.feed.defs#reasonPin"
 
 
-def _read(item: Record, reading: Reading) -> None:
+def _read(item: Record, reading: Reading, *, no_reposts: bool = False) -> None:
     post, reason = record(item.get("post")), record(item.get("reason")) if _is_repost(item) else {}
     uri, by = uri_of(post.get("uri"), POSTS), record(reason.get("by"))
     if uri is None or (reason and not is_did(by.get("did"))):
@@ -149,6 +164,8 @@ def _read(item: Record, reading: Reading) -> None:
     if native_id in reading.ids:
         return
     reading.ids.append(native_id)
+    if reason and no_reposts:
+        return
     if (why := hidden_by(post, record(post.get("author")), by)) is not None:
         reading.hidden[native_id] = why
         return

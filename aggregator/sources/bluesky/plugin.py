@@ -193,8 +193,10 @@ class Bluesky(SourceKind):
         options = source.options
         if hashtag := options.get("hashtag"):
             return hashtag_page(str(hashtag))
-        uri = uri_of(options.get("uri"))
-        return page_of(uri) if uri else profile_page(str(options.get("user_id", "")))
+        if uri := uri_of(options.get("uri")):
+            return page_of(uri)
+        did = options.get("user_id")
+        return profile_page(str(did)) if is_did(did) else ""
 
     post_id = staticmethod(addresses.post_id)
     account_id = staticmethod(addresses.account_id)

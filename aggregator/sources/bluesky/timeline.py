@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aggregator.domain.errors import FetchError
-from aggregator.sources.bluesky.client import MOST_URIS, PAGE, AppView
+from aggregator.domain.errors import SourceError
+from aggregator.sources.bluesky.client import MOST_URIS, AppView
 from aggregator.sources.bluesky.labels import Hidden
 from aggregator.sources.bluesky.network import NETWORK
-from aggregator.sources.bluesky.normalise import NOWHERE, Entry, Reading, read_page
+from aggregator.sources.bluesky.normalise import NOWHERE, Entry, Reading, read_page, read_posts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +93,7 @@ class Timeline:
             address: of the page at a cursor.
         """
         page, cursors, seen = self._first, set[str](), set(self._first.ids)
-        if not self._known or len(page.ids) < PAGE // 2:
+        if not self._known:
             return
         for _ in range(_MOST_PAGES):
             if page.cursor is None or page.cursor in cursors or not self._known.keys().isdisjoint(page.ids):
@@ -127,9 +127,9 @@ class Timeline:
         before = [*(id_ for id_ in others if id_ > last), *(id_ for id_ in others if id_ <= last)][:older]
         try:
             await self._look_up([*within[:_MOST_MISSING], *before])
-        except FetchError:
+        except SourceError:
             self.unfinished = bool(within)
-            return last  # the service is busy; the next poll goes on
+            return last  # the service is busy, or answers something else; the next poll goes on
         return before[-1] if before else last
 
     async def leave(self) -> None:
@@ -149,15 +149,16 @@ class Timeline:
         uris = list(subjects)
         for start in range(0, len(uris), MOST_URIS):
             some = uris[start : start + MOST_URIS]
-            page = await self._context.parser.run(read_page, await self._api.posts(some))
+            page = await self._context.parser.run(read_posts, await self._api.posts(some))
             there = set(page.ids).difference(page.hidden)
             self._withdraw(id_ for uri in some if uri not in there for id_ in subjects[uri])
             self._keep(page, {uri for uri in some if uri in self._known and uri in there})
 
     def _within_first_page(self, missing: Iterable[str]) -> list[str]:
         entries = self._first.entries
-        if not entries:  # everything was removed, or hidden
-            return list(missing)
+        if not entries:
+            all_hidden = set(self._first.ids) == set(self._first.hidden)  # or everything was removed
+            return list(missing) if all_hidden else []
         start = min(entry.placed for entry in entries.values())
         return [id_ for id_ in missing if start < self._known[id_].placed < NOWHERE]
 

@@ -11,7 +11,7 @@ import pytest
 from aggregator.domain.activity import ActivityKind, NewActivity, storable
 from aggregator.domain.errors import UnreadableError
 from aggregator.sources.bluesky.labels import Hidden
-from aggregator.sources.bluesky.normalise import Reading, read_again, read_page
+from aggregator.sources.bluesky.normalise import Reading, read_again, read_page, read_posts
 from tests.sources.bluesky.server import ADA, BOB, AppView
 from tests.sources.bluesky.test_embeds import CARD, IMAGES
 from tests.sources.bluesky.test_richtext import facet
@@ -122,7 +122,9 @@ def test_a_repost_without_an_address_is_named_by_who_reposted_what(server: AppVi
 
 def test_reposts_can_be_left_out(server: AppView) -> None:
     repost = server.repost(server.view("Original", BOB))
-    assert len(_read(repost, server.view(), no_reposts=True).activities) == 1
+    reading = _read(repost, server.view(), no_reposts=True)
+    assert len(reading.activities) == len(reading.entries) == 1
+    assert len(reading.ids) == 2
 
 
 def test_a_pinned_post_is_read_where_it_belongs(server: AppView) -> None:
@@ -311,4 +313,12 @@ def test_a_page_has_each_post_once(server: AppView) -> None:
     view = server.view()
     assert len(_read(view, view).activities) == 1
     many = [server.view(str(number)) for number in range(150)]
-    assert len(read_page(json.dumps({"posts": many}).encode()).activities) == 100
+    for read, name in ((read_page, "feed"), (read_page, "posts"), (read_posts, "posts")):
+        items = [{"post": view} for view in many] if name == "feed" else many
+        assert len(read(json.dumps({name: items}).encode()).activities) == 100
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"feed": []}', b'{"posts": {}}', b'{"error": "x"}'])
+def test_only_a_list_of_posts_answers_which_posts_exist(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read_posts(body)
