@@ -33,6 +33,7 @@ class Mastodon:
     hits: Counter[str] = field(default_factory=Counter)  # by path
     queries: list[str] = field(default_factory=list)
     closed: bool = False  # the API is for signed-in clients
+    away: bool = False  # connections end without an answer
     busy: int = 0  # responses with status 429 to send
     remaining: str | None = None  # X-RateLimit-Remaining, if any
     reset: str = ""
@@ -170,6 +171,9 @@ def mastodon() -> Iterator[Mastodon]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if server.away:
+                self.close_connection = True
+                return
             parts = urlsplit(self.path)
             server.hits[parts.path] += 1
             server.queries.append(self.path)
